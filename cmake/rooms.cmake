@@ -1,0 +1,35 @@
+# quire_room(NAME LINKS targets...): one folder of src/ is one static library `quire_NAME`, one test
+# program `NAME_test` (all *_test.cc of the folder) and one benchmark program `NAME_bench`.
+# A folder of headers alone becomes an interface library.
+function(quire_room name)
+  cmake_parse_arguments(ROOM "" "" "LINKS" ${ARGN})
+  set(folder ${CMAKE_SOURCE_DIR}/src/${name})
+  file(GLOB_RECURSE sources CONFIGURE_DEPENDS ${folder}/*.cc)
+  set(tests ${sources})
+  set(benches ${sources})
+  list(FILTER tests INCLUDE REGEX "_test\\.cc$")
+  list(FILTER benches INCLUDE REGEX "_bench\\.cc$")
+  list(FILTER sources EXCLUDE REGEX "_(test|bench)\\.cc$")
+
+  if(sources)
+    add_library(quire_${name} STATIC ${sources})
+    target_include_directories(quire_${name} PUBLIC ${CMAKE_SOURCE_DIR}/src)
+    target_link_libraries(quire_${name} PUBLIC ${ROOM_LINKS})
+  else()
+    add_library(quire_${name} INTERFACE)
+    target_include_directories(quire_${name} INTERFACE ${CMAKE_SOURCE_DIR}/src)
+    target_link_libraries(quire_${name} INTERFACE ${ROOM_LINKS})
+  endif()
+
+  if(QUIRE_TESTS AND tests)
+    add_executable(${name}_test ${tests})
+    target_link_libraries(${name}_test PRIVATE quire_${name} GTest::gmock GTest::gtest_main)
+    target_compile_definitions(${name}_test PRIVATE
+      QUIRE_SOURCE_DIR="${CMAKE_SOURCE_DIR}")
+    add_test(NAME ${name} COMMAND ${name}_test)
+  endif()
+  if(QUIRE_BENCHES AND benches)
+    add_executable(${name}_bench ${benches})
+    target_link_libraries(${name}_bench PRIVATE quire_${name} benchmark::benchmark_main)
+  endif()
+endfunction()

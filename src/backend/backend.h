@@ -1,0 +1,157 @@
+// Backend: memory, weights and about a dozen ops on one device. It knows arrays, not requests, and
+// picks nothing per call: the KernelTable (or the device) was chosen once, at construction.
+// Ops are complete when they return (CPU) or ordered behind each other (a stream). One step at a
+// time; called by model/ and runtime/ from the thread that drives the device.
+//
+// Batch invariance (docs/architecture.md): what an op writes for one token depends on that token's
+// inputs alone, bit for bit: never on how many other tokens, rows or threads there are.
+//
+// Buffers are float32 unless said otherwise; shapes are [outer, inner], inner contiguous.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <span>
+#include <string>
+
+#include "backend/batch_view.h"
+#include "base/status.h"
+#include "tensor/tensor.h"
+
+namespace quire {
+
+// A matrix [rows, columns] in the backend's own packed layout. Cheap to copy (shared, immutable).
+// Packed is the backend's private type.
+struct Packed {
+  virtual ~Packed() = default;
+};
+struct Weight {
+  int rows = 0;                // outputs
+  int columns = 0;             // inputs (K)
+  DType dtype = DType::kF32;   // of the file it came from
+  std::size_t bytes = 0;       // read once per pass over the weight
+  std::shared_ptr<const Packed> packed;
+
+  explicit operator bool() const { return packed != nullptr; }
+};
+
+// The input of a product: [tokens, columns], held in every form that the weights that read it want
+// (float32, bfloat16, int8 groups of 32 with scale and sum), made once by the op that wrote it.
+struct Activations {
+  virtual ~Activations() = default;
+  int columns = 0;
+};
+
+// One product of a `linear` call: out[t, r] (+)= dot(weight[r], x[t]) + bias[r].
+struct LinearOutput {
+  const Weight* weight = nullptr;
+  float* out = nullptr;             // [tokens, stride]
+  int stride = 0;                   // floats from one token to the next
+  const float* bias = nullptr;      // [weight->rows] or null
+  bool accumulate = false;          // add to what out holds (the residual stream)
+};
+
+enum class RopePairing { kAdjacent, kHalfSplit };  // (2i, 2i+1) or (i, i + head_dim/2)
+
+struct AttentionShape {
+  int heads = 0;
+  int kv_heads = 0;
+  int head_dim = 0;
+  float scale = 0;   // on the scores, 1/sqrt(head_dim)
+  int window = 0;    // a token sees the last `window` positions, itself included; 0: all
+};
+
+// What rope_store does to q and k before the KV is written.
+struct RopeSpec {
+  RopePairing pairing = RopePairing::kAdjacent;
+  const float* cosines = nullptr;   // [positions, head_dim/2]
+  const float* sines = nullptr;     // [positions, head_dim/2]
+  const float* q_norm = nullptr;    // [head_dim] RMS norm of each query head first, or null
+  const float* k_norm = nullptr;    // [head_dim] likewise for keys
+  float norm_eps = 0;
+};
+
+// KV memory of this rank. Logically [layers, blocks, kv_heads, block_tokens, head_dim] for K and for
+// V; the physical order is the backend's. Outside, a block is opaque bytes.
+inline constexpr int kBlockTokens = 32;    // positions per KV block
+inline constexpr int kSplitTokens = 256;   // positions per attention split, at absolute positions
+struct KvShape {
+  int layers = 0;
+  int kv_heads = 0;
+  int head_dim = 0;
+  int blocks = 0;            // block 0 included: padding, never read
+  DType dtype = DType::kF16; // kF32, kF16 or kBF16
+};
+struct KvStore {
+  virtual ~KvStore() = default;
+  KvShape shape;
+  std::size_t bytes_per_block = 0;  // over all layers, K and V
+};
+
+// One (token, value) pair of a logits row.
+struct Candidate {
+  std::int32_t token = 0;
+  float logit = 0;
+};
+
+struct BlockMove {
+  std::int32_t src = 0, dst = 0;
+};
+
+class Backend {
+ public:
+  virtual ~Backend() = default;
+
+  virtual std::string description() const = 0;  // ISA and threads, for the start-up log and /metrics
+  virtual std::string_view isa() const = 0;     // "avx512", ...
+  virtual int threads() const = 0;
+
+  // --- memory ---
+  // Packs a matrix of any DType. unpack_f32 keeps it as float32 (a test setting: slow and exact).
+  virtual Result<Weight> adopt(const TensorView& matrix, bool unpack_f32 = false) = 0;
+  // Room for `tokens` rows in the forms that `consumers` read.
+  virtual std::unique_ptr<Activations> activations(int tokens,
+                                                   std::span<const Weight* const> consumers) = 0;
+  virtual Result<std::unique_ptr<KvStore>> kv_store(const KvShape& shape) = 0;
+  virtual void copy_blocks(KvStore& kv, std::span<const BlockMove> moves) = 0;  // in order
+
+  // --- a model's ops ---
+  // out[i] = row ids[i] of the table, dequantized exactly as `linear` sees it.  out: [ids, columns]
+  virtual void gather(const Weight& table, std::span<const std::int32_t> ids, float* out) = 0;
+  // out[t] = x[t] / rms(x[t]) * weight.  x: [tokens, columns]
+  virtual void rmsnorm(const float* x, const float* weight, float eps, int tokens,
+                       Activations& out) = 0;
+  // All outputs read the same x: one pass, one barrier.
+  virtual void linear(const Activations& x, int tokens, std::span<const LinearOutput> outputs) = 0;
+  // q: [tokens, q_stride], k and v: [tokens, kv_stride]; norms and rotates q in place, k on the way
+  // into the cache of `layer`, v as it is, at batch.slots.
+  virtual void rope_store(const AttentionShape& shape, const RopeSpec& rope, const BatchView& batch,
+                          float* q, int q_stride, const float* k, const float* v, int kv_stride,
+                          KvStore& kv, int layer) = 0;
+  // out: [tokens, heads * head_dim]
+  virtual void attention(const AttentionShape& shape, const BatchView& batch, const float* q,
+                         int q_stride, const KvStore& kv, int layer, Activations& out) = 0;
+  // out[t, i] = silu(gate[t, i]) * up[t, i]; gate and up: [tokens, stride], columns used
+  virtual void silu_mul(const float* gate, const float* up, int stride, int tokens,
+                        Activations& out) = 0;
+  // out[i] = rows[indices[i]] as activations (the last tokens, before the head)
+  virtual void select_rmsnorm(const float* x, std::span<const std::int32_t> indices, int columns,
+                              const float* weight, float eps, Activations& out) = 0;
+
+  // --- a sampler's ops; they run on the calling thread, and are used inside `parallel` ---
+  // log(sum(exp(logits))) in a fixed order; NaN or infinity when a logit is.
+  virtual double logsumexp(std::span<const float> logits) const = 0;
+  // The `count` largest, best first, ties to the smaller token id. out: [count]; count <= vocab.
+  virtual void top_candidates(std::span<const float> logits, std::span<Candidate> out) const = 0;
+  // Calls body(i) for i in [0, count) on the pool's threads.
+  virtual void parallel(int count, const std::function<void(int)>& body) = 0;
+};
+
+struct CpuBackendOptions {
+  int threads = 0;      // 0: all cores of the affinity mask
+  std::string isa;      // empty: QUIRE_FORCE_ISA, else the best that the machine has
+};
+Result<std::unique_ptr<Backend>> make_cpu_backend(const CpuBackendOptions& options);
+
+}  // namespace quire

@@ -1,0 +1,22 @@
+// SteadyClock: the only file that reads time. Everything else is given `now`.
+#pragma once
+
+#include <cstdint>
+
+#include "base/nanos.h"
+
+namespace quire {
+
+struct SteadyClock {
+  static Nanos now() {
+    return std::chrono::duration_cast<Nanos>(std::chrono::steady_clock::now().time_since_epoch());
+  }
+  // Seconds since 1970, for `created` fields and logs; never for decisions.
+  static std::int64_t unix_seconds() {
+    return std::chrono::duration_cast<std::chrono::seconds>(
+               std::chrono::system_clock::now().time_since_epoch())
+        .count();
+  }
+};
+
+}  // namespace quire

@@ -1,0 +1,115 @@
+#include "base/file.h"
+
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+
+namespace quire {
+namespace {
+
+struct Descriptor {
+  int fd = -1;
+  ~Descriptor() {
+    if (fd >= 0) ::close(fd);
+  }
+};
+
+// Opens a regular file and tells its size in bytes.
+Result<std::size_t> open_regular(const std::string& path, Descriptor& descriptor) {
+  descriptor.fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+  if (descriptor.fd < 0) {
+    return error(errno == ENOENT ? StatusCode::kNotFound : StatusCode::kInvalidArgument,
+                 "cannot open '{}': {}", path, std::strerror(errno));
+  }
+  struct stat info{};
+  if (::fstat(descriptor.fd, &info) != 0) {
+    return error(StatusCode::kInvalidArgument, "cannot stat '{}': {}", path, std::strerror(errno));
+  }
+  if (!S_ISREG(info.st_mode)) {
+    return error(StatusCode::kInvalidArgument, "'{}' is not a regular file", path);
+  }
+  return static_cast<std::size_t>(info.st_size);
+}
+
+}  // namespace
+
+Result<MappedFile> MappedFile::open(const std::string& path) {
+  Descriptor descriptor;
+  QUIRE_ASSIGN_OR_RETURN(const std::size_t size, open_regular(path, descriptor));
+  MappedFile file;
+  file.path_ = path;
+  if (size == 0) return file;
+  void* data = ::mmap(nullptr, size, PROT_READ, MAP_PRIVATE, descriptor.fd, 0);
+  if (data == MAP_FAILED) {
+    return error(StatusCode::kInvalidArgument, "cannot map '{}' ({} bytes): {}", path, size,
+                 std::strerror(errno));
+  }
+  file.data_ = static_cast<const std::byte*>(data);
+  file.size_ = size;
+  return file;
+}
+
+MappedFile::~MappedFile() {
+  if (data_ != nullptr) ::munmap(const_cast<std::byte*>(data_), size_);
+}
+
+void MappedFile::swap(MappedFile& other) noexcept {
+  std::swap(data_, other.data_);
+  std::swap(size_, other.size_);
+  std::swap(path_, other.path_);
+}
+
+Result<std::string> read_file(const std::string& path, std::size_t size_max) {
+  Descriptor descriptor;
+  QUIRE_ASSIGN_OR_RETURN(const std::size_t size, open_regular(path, descriptor));
+  if (size > size_max) {
+    return error(StatusCode::kInvalidArgument, "'{}' has {} bytes; at most {} are read", path, size,
+                 size_max);
+  }
+  std::string contents(size, '\0');
+  std::size_t count = 0;
+  while (count < size) {
+    const ssize_t got = ::pread(descriptor.fd, contents.data() + count, size - count,
+                                static_cast<off_t>(count));
+    if (got < 0 && errno == EINTR) continue;
+    if (got <= 0) {
+      return error(StatusCode::kCorrupt, "'{}' ended at byte {} of {}", path, count, size);
+    }
+    count += static_cast<std::size_t>(got);
+  }
+  return contents;
+}
+
+Status replace_file(const std::string& path, std::string_view contents) {
+  const std::string temporary = path + "." + std::to_string(::getpid()) + ".tmp";
+  Descriptor descriptor;
+  descriptor.fd = ::open(temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+  if (descriptor.fd < 0) {
+    return error(StatusCode::kInvalidArgument, "cannot write '{}': {}", temporary,
+                 std::strerror(errno));
+  }
+  while (!contents.empty()) {
+    const ssize_t put = ::write(descriptor.fd, contents.data(), contents.size());
+    if (put < 0 && errno == EINTR) continue;
+    if (put <= 0) {
+      const int reason = errno;
+      ::unlink(temporary.c_str());
+      return error(StatusCode::kResourceExhausted, "cannot write '{}': {}", temporary,
+                   std::strerror(reason));
+    }
+    contents.remove_prefix(static_cast<std::size_t>(put));
+  }
+  if (::fsync(descriptor.fd) != 0 || ::rename(temporary.c_str(), path.c_str()) != 0) {
+    const int reason = errno;
+    ::unlink(temporary.c_str());
+    return error(StatusCode::kResourceExhausted, "cannot replace '{}': {}", path,
+                 std::strerror(reason));
+  }
+  return ok_status();
+}
+
+}  // namespace quire

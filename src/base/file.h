@@ -1,0 +1,43 @@
+// Files: a read-only memory map, a bounded whole read, an atomic replace. Only regular files are
+// opened (never devices or pipes), so a path from outside cannot block or feed us without end.
+#pragma once
+
+#include <cstddef>
+#include <span>
+#include <string>
+
+#include "base/status.h"
+
+namespace quire {
+
+// The bytes of a file, mapped read-only for the life of this object. Movable.
+class MappedFile {
+ public:
+  static Result<MappedFile> open(const std::string& path);
+
+  MappedFile() = default;
+  MappedFile(MappedFile&& other) noexcept { swap(other); }
+  MappedFile& operator=(MappedFile&& other) noexcept {
+    swap(other);
+    return *this;
+  }
+  ~MappedFile();
+
+  std::span<const std::byte> bytes() const { return {data_, size_}; }
+  const std::string& path() const { return path_; }
+
+ private:
+  void swap(MappedFile& other) noexcept;
+
+  const std::byte* data_ = nullptr;
+  std::size_t size_ = 0;
+  std::string path_;
+};
+
+// The whole file as a string; an error if it is larger than size_max bytes.
+Result<std::string> read_file(const std::string& path, std::size_t size_max);
+
+// Writes a temporary neighbour, syncs it and renames it over `path`.
+Status replace_file(const std::string& path, std::string_view contents);
+
+}  // namespace quire

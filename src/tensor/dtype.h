@@ -1,0 +1,66 @@
+// DType: the element types that files, weights and KV caches hold, with their block sizes. A block
+// type stores `block_elements` values in `block_bytes` bytes; plain types are blocks of one.
+// The table below is the only list; quant_blocks.h has the byte layouts. Any thread.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <iterator>
+#include <optional>
+#include <string_view>
+
+namespace quire {
+
+enum class DType : std::uint8_t {
+  kF32, kF16, kBF16,
+  kQ4_0, kQ4_1, kQ5_0, kQ5_1, kQ8_0,
+  kQ4_K, kQ5_K, kQ6_K,
+};
+
+struct DTypeInfo {
+  DType dtype;
+  std::string_view name;         // as `quire show` prints it
+  std::size_t block_elements;    // values per block
+  std::size_t block_bytes;       // bytes per block
+  int gguf_type;                 // ggml_type number in GGUF files
+};
+
+inline constexpr DTypeInfo kDTypes[] = {
+    {DType::kF32, "F32", 1, 4, 0},       {DType::kF16, "F16", 1, 2, 1},
+    {DType::kBF16, "BF16", 1, 2, 30},    {DType::kQ4_0, "Q4_0", 32, 18, 2},
+    {DType::kQ4_1, "Q4_1", 32, 20, 3},   {DType::kQ5_0, "Q5_0", 32, 22, 6},
+    {DType::kQ5_1, "Q5_1", 32, 24, 7},   {DType::kQ8_0, "Q8_0", 32, 34, 8},
+    {DType::kQ4_K, "Q4_K", 256, 144, 12}, {DType::kQ5_K, "Q5_K", 256, 176, 13},
+    {DType::kQ6_K, "Q6_K", 256, 210, 14},
+};
+
+constexpr const DTypeInfo& dtype_info(DType dtype) {
+  return kDTypes[static_cast<std::size_t>(dtype)];
+}
+
+constexpr std::string_view dtype_name(DType dtype) { return dtype_info(dtype).name; }
+
+// Bytes of a row of `elements` values; elements must be whole blocks.
+constexpr std::size_t row_bytes(DType dtype, std::size_t elements) {
+  const DTypeInfo& info = dtype_info(dtype);
+  return elements / info.block_elements * info.block_bytes;
+}
+
+constexpr std::optional<DType> dtype_from_gguf(std::uint32_t type) {
+  for (const DTypeInfo& info : kDTypes) {
+    if (info.gguf_type == static_cast<int>(type)) return info.dtype;
+  }
+  return std::nullopt;
+}
+
+namespace internal {
+constexpr bool dtypes_are_in_order() {
+  for (std::size_t i = 0; i < std::size(kDTypes); ++i) {
+    if (static_cast<std::size_t>(kDTypes[i].dtype) != i) return false;
+  }
+  return true;
+}
+static_assert(dtypes_are_in_order(), "kDTypes is indexed by DType");
+}  // namespace internal
+
+}  // namespace quire

@@ -1,0 +1,44 @@
+// Conversions between float and its 16-bit relatives, exact and round-to-nearest-even, in plain
+// integer arithmetic: the same on every machine and build. Any thread.
+#pragma once
+
+#include <bit>
+#include <cstdint>
+
+namespace quire {
+
+constexpr float bf16_to_float(std::uint16_t bits) {
+  return std::bit_cast<float>(static_cast<std::uint32_t>(bits) << 16);
+}
+
+constexpr std::uint16_t float_to_bf16(float value) {
+  const auto bits = std::bit_cast<std::uint32_t>(value);
+  if ((bits & 0x7FFFFFFF) > 0x7F800000) return static_cast<std::uint16_t>(bits >> 16 | 0x40);
+  return static_cast<std::uint16_t>((bits + 0x7FFF + (bits >> 16 & 1)) >> 16);
+}
+
+constexpr float half_to_float(std::uint16_t half) {
+  const std::uint32_t sign = static_cast<std::uint32_t>(half & 0x8000) << 16;
+  const std::uint32_t rest = half & 0x7FFF;
+  if (rest >= 0x7C00) return std::bit_cast<float>(sign | 0x7F800000 | (rest & 0x3FF) << 13);
+  if (rest >= 0x0400) return std::bit_cast<float>(sign | ((rest << 13) + (112u << 23)));
+  const float magnitude = static_cast<float>(rest) * 0x1p-24f;  // subnormal or zero, exact
+  return std::bit_cast<float>(sign | std::bit_cast<std::uint32_t>(magnitude));
+}
+
+constexpr std::uint16_t float_to_half(float value) {
+  const auto bits = std::bit_cast<std::uint32_t>(value);
+  const auto sign = static_cast<std::uint16_t>(bits >> 16 & 0x8000);
+  const std::uint32_t rest = bits & 0x7FFFFFFF;
+  if (rest > 0x7F800000) return sign | 0x7E00;
+  if (rest >= 0x477FF000) return sign | 0x7C00;  // rounds to infinity
+  if (rest >= 0x38800000) {                      // normal
+    const std::uint32_t rounded = rest + 0xFFF + (rest >> 13 & 1);
+    return static_cast<std::uint16_t>(sign | (rounded - (112u << 23)) >> 13);
+  }
+  // Subnormal: let the float adder round at 2^-24.
+  const float shifted = std::bit_cast<float>(rest) + 0.5f;
+  return static_cast<std::uint16_t>(sign | (std::bit_cast<std::uint32_t>(shifted) - 0x3F000000));
+}
+
+}  // namespace quire
