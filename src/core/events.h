@@ -1,0 +1,48 @@
+// What the engine tells the front door: new text and tokens of one branch, and its end. Events of
+// one step travel together (engine/engine.h). Plain values.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/ids.h"
+#include "core/step.h"
+
+namespace quire {
+
+enum class FinishReason : std::uint8_t {
+  kNone,       // not finished
+  kStop,       // eos, a stop id or a stop string
+  kLength,     // tokens_max or the end of the context
+  kCancelled,  // the client left or cancelled
+  kDeadline,   // its deadline passed
+  kNonFinite,  // the model produced NaN or infinity for it
+  kFault,      // the executor failed
+};
+std::string_view finish_reason_name(FinishReason reason);
+
+struct Usage {
+  std::uint32_t prompt_tokens = 0;
+  std::uint32_t cached_tokens = 0;     // of the prompt, taken from the prefix cache
+  std::uint32_t generated_tokens = 0;  // of this branch, up to and including what stopped it
+};
+
+struct TokenEvent {
+  RequestId request;
+  int branch = 0;                    // 0..n-1
+  std::string text;                  // newly visible text, whole UTF-8 characters
+  std::vector<TokenId> tokens;       // newly accepted tokens (their text may still be held back)
+  std::vector<TokenScore> scores;    // one per entry of `tokens` if asked
+  std::vector<TokenScore> prompt_scores;  // once per request, branch 0: prompt tokens 1..n-1
+  std::vector<std::uint64_t> logits_hashes;  // tests only
+  FinishReason finish = FinishReason::kNone;
+  std::string stop_string;           // which stop string ended it, if one did
+  TokenId stop_token = -1;           // which token ended it, if one did
+  Usage usage;                       // up to now; final when finish is set
+  bool is_last = false;              // no event of this request follows
+  std::string message;               // why, for kFault and kNonFinite
+};
+
+}  // namespace quire

@@ -1,0 +1,29 @@
+// EngineOptions: everything an engine is configured with, as nested plain structs. Filled by apps/
+// from the command line, by tests directly.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "base/ids.h"
+#include "base/nanos.h"
+
+namespace quire {
+
+struct SchedulerOptions {
+  std::uint32_t rows_max = 64;      // sequences per step (--max-num-seqs)
+  std::uint32_t tokens_max = 512;   // tokens per step (--max-num-batched-tokens)
+  std::uint32_t context_max = 0;    // positions per sequence (--max-model-len); 0: the executor's
+  bool is_prefix_caching = true;
+  bool is_static_batching = false;  // admit only when nothing runs, for comparison
+};
+
+struct EngineOptions {
+  SchedulerOptions scheduler;
+  std::uint32_t queue_max = 256;      // requests waiting for admission; more are refused
+  std::vector<TokenId> eos_ids;       // end a branch unless ignore_eos
+  bool is_hashing_logits = false;     // tests: report a hash of each raw logits row
+  bool is_checking_invariants = false;  // tests: the ledger's balance at every step
+};
+
+}  // namespace quire

@@ -1,0 +1,60 @@
+// Request: what a client asked, validated by the front door and immutable from then on. It never
+// holds progress (that is sched/sequence) and no text (that is engine/session).
+// Plain values; built on any thread, moved into the engine.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/ids.h"
+#include "base/nanos.h"
+
+namespace quire {
+
+struct LogitBias {
+  TokenId token = 0;
+  float bias = 0;  // added to the raw logit, -100..100
+};
+
+// Order of the samplers: runtime/sampler.h. Neutral values are the defaults.
+struct SamplingParams {
+  float temperature = 1;         // 0: greedy
+  int top_k = 0;                 // 0: off
+  float top_p = 1;               // (0, 1]
+  float min_p = 0;               // [0, 1)
+  float repetition_penalty = 1;  // > 0; over prompt and generated tokens
+  float presence_penalty = 0;    // -2..2; over generated tokens
+  float frequency_penalty = 0;   // -2..2; over generated tokens
+  std::vector<LogitBias> logit_bias;  // ascending, unique tokens
+  std::uint64_t seed = 0;        // always set: drawn by the front door when the client gave none
+
+  int logprobs = -1;         // alternatives reported per generated token; -1: no log-probabilities
+  int prompt_logprobs = -1;  // the same for prompt tokens; such a request skips the prefix match
+
+  int tokens_max = 16;  // generated tokens at most; 0 with prompt_logprobs scores the prompt only
+  int tokens_min = 0;   // before that, eos and stop_ids cannot be drawn
+  std::vector<TokenId> stop_ids;          // end the branch, beside the model's eos tokens
+  std::vector<std::string> stop_strings;  // end the branch when the text contains one
+  bool ignore_eos = false;
+  bool include_stop = false;         // keep the stop string in the text
+  bool skip_special_tokens = true;   // leave special tokens out of the text
+};
+
+struct Request {
+  RequestId id;
+  std::vector<TokenId> prompt;  // not empty
+  SamplingParams params;
+
+  std::string tenant;        // whose cache namespace it uses; empty: the public one
+  std::string cache_salt;    // further splits the namespace
+  std::int32_t adapter = 0;  // 0: the base model
+  int priority = 0;          // smaller is served sooner (as vLLM counts)
+  std::optional<Nanos> deadline;  // a point in time; past it the request ends with kDeadline
+
+  int n = 1;             // branches; branch i draws noise of stream branch_first + i
+  int branch_first = 0;  // so that one branch of a larger n can be run alone
+};
+
+}  // namespace quire

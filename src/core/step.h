@@ -1,0 +1,129 @@
+// The waist: one step of the engine as plain data. Decisions go down as a StepPlan (and, once the
+// logits are there, a SampleSpec), facts come up as a StepResult. docs/step_contract.md tells the
+// whole contract.
+//
+// A step has no kind. Each row feeds one sequence some tokens and asks for logits on the last few:
+// a prompt chunk wants none, its last chunk one, a decode feeds one and wants one, verifying k drafts
+// feeds 1 + k and wants 1 + k. The plan is flat arrays: the same bytes are hashed by tests, written
+// to a journal, sent to ranks and copied to a device.
+//
+// A negative token -1-i is a promise: "what output i of the previous launched plan accepted". The
+// executor resolves it on the device.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "base/ids.h"
+#include "base/nanos.h"
+#include "base/status.h"
+#include "core/request.h"
+
+namespace quire {
+
+struct Capacity;
+
+inline constexpr std::uint8_t kRowHashLogits = 1;  // report a hash of each wanted raw logits row
+inline constexpr std::uint8_t kRowPool = 2;        // report a pooled vector instead of logits
+
+// `count` entries of a flat array from `begin`.
+struct Span {
+  std::uint32_t begin = 0;
+  std::uint32_t count = 0;
+};
+
+struct StepRow {
+  SeqId seq;
+  Span tokens;                       // in StepPlan::tokens
+  std::uint32_t first_position = 0;  // of the first token fed
+  std::uint32_t want_last = 0;       // logits wanted on the last so many tokens
+  std::uint32_t tables_begin = 0;    // StepPlan::groups consecutive entries of StepPlan::tables
+  std::int32_t adapter = 0;
+  std::uint8_t lane = 0;  // 0: decoder, 1: encoder
+  std::uint8_t flags = 0;
+};
+
+// Copies run in listed order before any row writes; no destination is a source in the same plan.
+struct BlockCopy {
+  std::uint16_t group = 0;
+  std::uint8_t src_tier = 0, dst_tier = 0;  // 0: the device's own memory
+  BlockId src = 0, dst = 0;
+};
+
+struct StepPlan {
+  StepId step = 0;
+  std::uint32_t groups = 1;      // KV groups of the model
+  std::vector<StepRow> rows;
+  std::vector<TokenId> tokens;   // of all rows, in row order
+  std::vector<Span> tables;      // [rows, groups] block tables, in `blocks`
+  std::vector<BlockId> blocks;
+  std::vector<BlockCopy> copies;
+
+  std::uint32_t logits_rows() const;
+  std::uint64_t hash() const;
+};
+
+// Every index in range, rows within capacity, tables long enough for their positions, copies well
+// formed. Checked by the engine before launch and by the executor on arrival.
+Status validate(const StepPlan& plan, const Capacity& capacity);
+
+std::vector<std::byte> to_bytes(const StepPlan& plan);
+Result<StepPlan> plan_from_bytes(std::span<const std::byte> bytes);
+
+// What to do with one wanted logits row. Spans stay valid until the ticket is finished.
+struct SampleRow {
+  std::uint32_t row = 0;    // of the plan
+  std::uint32_t index = 0;  // which of its wanted logits, 0..want_last-1
+  std::uint32_t position = 0;  // of the token that is drawn or scored
+  TokenId target = -1;         // >= 0: score this token instead of drawing one (prompt log-probs)
+  int logprobs = -1;           // alternatives to report; -1: no log-probability
+  const SamplingParams* params = nullptr;
+  std::span<const TokenId> history;      // prompt and generated tokens before `position`
+  std::uint32_t prompt_count = 0;        // how many of `history` are the prompt
+  std::span<const std::uint32_t> mask;   // one bit a token, set = allowed; empty: all allowed
+  std::span<const TokenId> banned;       // not to be drawn here (eos before tokens_min)
+  std::uint64_t stream = 0;              // of the noise: philox(params->seed, position, stream)
+};
+
+struct SampleSpec {
+  std::vector<SampleRow> rows;  // in (row, index) order; rows that want nothing do not appear
+};
+
+enum class RowOutcome : std::uint8_t {
+  kOk,
+  kNonFinite,  // a logit was NaN or infinite: this request ends, nobody else notices
+  kFault,      // the executor could not run it
+};
+
+struct TokenLogprob {
+  TokenId token = 0;
+  float logprob = 0;  // log-softmax of the raw logits, before penalties and temperature
+};
+
+struct TokenScore {
+  TokenId token = 0;
+  float logprob = 0;
+  std::int32_t rank = 0;          // 1: the likeliest
+  std::vector<TokenLogprob> top;  // best first
+};
+
+struct RowResult {
+  SeqId seq;
+  RowOutcome outcome = RowOutcome::kOk;
+  std::vector<TokenId> accepted;   // 0..want_last drawn tokens
+  std::vector<TokenId> drafts;     // proposals for the next step
+  std::vector<TokenScore> scores;  // of sampled or scored positions that asked, in index order
+  std::vector<std::uint64_t> logits_hashes;  // [want_last] if kRowHashLogits
+};
+
+struct StepResult {
+  StepId step = 0;
+  std::vector<RowResult> rows;  // one per plan row, same order
+  Nanos elapsed{0};             // launch to finish
+  std::string fault;            // not empty: the executor failed as a whole
+};
+
+}  // namespace quire

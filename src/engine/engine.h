@@ -1,0 +1,73 @@
+// Engine: the thread around EngineCore. The front door submits requests and cancels them from any
+// thread; the engine thread plans, runs and commits steps and hands the events of each step, once,
+// to the sink. It sleeps when there is nothing to do.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <vector>
+
+#include "base/status.h"
+#include "core/events.h"
+#include "core/executor.h"
+#include "core/options.h"
+#include "core/request.h"
+
+namespace quire {
+
+class Tokenizer;
+
+// Counters since start and gauges of now. Plain values.
+struct EngineStats {
+  std::uint64_t requests_running = 0;
+  std::uint64_t requests_waiting = 0;
+  std::uint64_t blocks_total = 0;       // allocatable: free + cached + referenced
+  std::uint64_t blocks_free = 0;
+  std::uint64_t blocks_cached = 0;      // in the tree, owned by no sequence
+  std::uint64_t blocks_referenced = 0;  // owned by at least one sequence
+  std::uint64_t prompt_tokens = 0;
+  std::uint64_t generated_tokens = 0;
+  std::uint64_t prefix_cached_tokens = 0;
+  std::uint64_t preemptions = 0;
+  std::uint64_t steps = 0;
+  std::uint64_t computed_tokens = 0;    // tokens fed to the model, recomputation included
+};
+
+// What one step brought.
+struct StepEvents {
+  std::vector<TokenEvent> events;
+  EngineStats stats;
+  Nanos elapsed{0};           // of the executor
+  std::uint32_t rows = 0;     // sequences in the step; 0: no step ran (cancellations, refusals)
+  std::uint32_t tokens = 0;
+};
+using EventSink = std::function<void(StepEvents)>;  // on the engine thread; must not block
+
+class Engine {
+ public:
+  // The tokenizer turns tokens into text; null: events carry tokens only.
+  Engine(const EngineOptions& options, std::unique_ptr<Executor> executor,
+         std::shared_ptr<const Tokenizer> tokenizer, EventSink sink);
+  ~Engine();  // cancels what is left, ends the thread
+
+  // Any thread. kResourceExhausted: the queue is full. kUnavailable: draining.
+  // kInvalidArgument: the request contradicts the model (empty or too long prompt, token out of
+  // the vocabulary, more KV than the pool has).
+  Status submit(Request request);
+  void cancel(RequestId id);
+
+  // From now on submit() answers kUnavailable; what was accepted goes on to its end.
+  void drain();
+  bool is_idle() const;          // nothing running, waiting or in the inbox
+  EngineStats stats() const;     // a snapshot of the last step
+  const Capacity& capacity() const;
+  // When the last step finished; for liveness. Zero before the first.
+  Nanos last_step_at() const;
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace quire
