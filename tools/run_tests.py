@@ -1,0 +1,287 @@
+#!/usr/bin/env python3
+"""Builds and runs the tests, group by group, and counts every one of them.
+
+Called by ./test, which sets the machine up first. A group is a function that adds outcomes to the
+tally; a gtest case, a pytest case, the tidy run and a program of tests/holds are one test each, and
+so is a build. The last line is 'N passed, N failed, N skipped'; the exit status is 0 only if nothing
+failed. Where ../shared (reference data) is at hand, a skip counts as a failure. Standard library only.
+"""
+
+import argparse
+import concurrent.futures
+import json
+import os
+import pathlib
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+import xml.etree.ElementTree
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+BUILD = ROOT / "build"
+CORES = os.cpu_count() or 1
+
+# What each preset builds. The sanitizers cost minutes of compiling, so they get the programs whose
+# threads, parsers and bookkeeping they are there for; logits_hash is compared between builds.
+SANITIZED = ["sched_test", "engine_test", "serve_test", "formats_test"]
+TARGETS = {
+    "release": ["all"],
+    "debug": ["logits_hash"],
+    "asan": SANITIZED + ["logits_hash"],
+    "tsan": SANITIZED,
+}
+# Programs that keep both cores busy run alone; the others run two at a time.
+HEAVY = {"backend_test", "engine_test", "kernels_test", "model_test", "runtime_test", "serve_test",
+         "apps_test", "lab_test", "sim_test"}
+HOLDS = [str(number) for number in range(1, 10)]  # 10 measures speed: run it by hand
+UNIT_LIMIT_S = 600
+HOLD_LIMIT_S = 170
+TAIL_LINES = 60
+
+SANITIZER_OPTIONS = {
+    "ASAN_OPTIONS": "detect_leaks=1:strict_string_checks=1:detect_stack_use_after_return=1",
+    "UBSAN_OPTIONS": "print_stacktrace=1:halt_on_error=1",
+    "TSAN_OPTIONS": "halt_on_error=1:second_deadlock_stack=1",
+}
+
+
+class Tally:
+    """Counts outcomes and remembers what failed, was skipped, and how long each build took."""
+
+    def __init__(self, skips_fail):
+        self.skips_fail = skips_fail
+        self.passed = 0
+        self.failed = []
+        self.skipped = []
+        self.build_seconds = {}
+
+    def add(self, name, outcome):
+        if outcome == "passed":
+            self.passed += 1
+        elif outcome == "skipped" and not self.skips_fail:
+            self.skipped.append(name)
+        else:
+            self.failed.append(name if outcome == "failed" else f"{name} (skipped)")
+
+    def add_run(self, name, run):
+        """One program that is one test: its exit status decides."""
+        self.add(name, "passed" if run.ok else "failed")
+        if not run.ok:
+            show_tail(name, run)
+
+
+class Run:
+    """A finished program: whether it exited with 0 in time, its output and its seconds."""
+
+    def __init__(self, status, output, seconds):
+        self.ok = status == 0
+        self.status = status
+        self.output = output
+        self.seconds = seconds
+
+
+def say(text):
+    print(text, flush=True)
+
+
+def show_tail(name, run):
+    say(f"---- {name}: exit status {run.status}, {run.seconds:.0f} s; the end of its output:")
+    say("\n".join(run.output.splitlines()[-TAIL_LINES:]))
+    say("----")
+
+
+def run_program(command, limit_s=None, environment=None):
+    """Runs a command in the project root, in a process group that is ended as a whole."""
+    start = time.monotonic()
+    process = subprocess.Popen(
+        [str(word) for word in command], cwd=ROOT, stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True,
+        env={**os.environ, **(environment or {})})
+    try:
+        output, _ = process.communicate(timeout=limit_s)
+        status = process.returncode
+    except subprocess.TimeoutExpired:
+        os.killpg(process.pid, signal.SIGKILL)
+        output, _ = process.communicate()
+        status = f"none: ended after {limit_s} s"
+    return Run(status, output.decode(errors="replace"), time.monotonic() - start)
+
+
+def build(tally, preset):
+    """Configures and builds one preset; a build is a test of its own. False if it failed."""
+    say(f"== build {preset}")
+    start = time.monotonic()
+    run = run_program([ROOT / "tools/build.sh", preset, *TARGETS[preset]])
+    tally.build_seconds[preset] = time.monotonic() - start
+    tally.add_run(f"build {preset}", run)
+    return run.ok
+
+
+def gtest_outcomes(report):
+    """Yields (case name, outcome) from the JSON that a gtest program wrote."""
+    for suite in report["testsuites"]:
+        for case in suite["testsuite"]:
+            name = f"{suite['name']}.{case['name']}"
+            if case.get("failures"):
+                yield name, "failed"
+            elif case["status"] != "RUN" or case["result"] == "SKIPPED":
+                yield name, "skipped"
+            else:
+                yield name, "passed"
+
+
+def run_gtest(preset, name):
+    """Runs one gtest program. Returns it with its outcomes; a crash is one failed outcome."""
+    with tempfile.TemporaryDirectory() as folder:
+        report = pathlib.Path(folder) / "report.json"
+        run = run_program([BUILD / preset / name, f"--gtest_output=json:{report}"], UNIT_LIMIT_S,
+                          SANITIZER_OPTIONS if preset in ("asan", "tsan") else None)
+        try:
+            outcomes = list(gtest_outcomes(json.loads(report.read_text())))
+        except (OSError, ValueError, KeyError):
+            outcomes = []
+    if not run.ok and not any(outcome == "failed" for _, outcome in outcomes):
+        outcomes.append(("exit status", "failed"))
+    if run.ok and not outcomes:
+        outcomes.append(("ran no test", "failed"))
+    return name, run, outcomes
+
+
+def run_gtests(tally, preset, names):
+    light = [name for name in names if name not in HEAVY]
+    heavy = [name for name in names if name in HEAVY]
+    with concurrent.futures.ThreadPoolExecutor(max_workers=min(2, CORES)) as pool:
+        finished = pool.map(lambda name: run_gtest(preset, name), light)
+        for result in finished:
+            count_gtest(tally, preset, *result)
+    for name in heavy:
+        count_gtest(tally, preset, *run_gtest(preset, name))
+
+
+def count_gtest(tally, preset, name, run, outcomes):
+    failed = sum(outcome == "failed" for _, outcome in outcomes)
+    skipped = sum(outcome == "skipped" for _, outcome in outcomes)
+    say(f"{preset}/{name}: {len(outcomes)} cases, {failed} failed, {skipped} skipped, "
+        f"{run.seconds:.1f} s")
+    for case, outcome in outcomes:
+        tally.add(f"{preset}/{name} {case}", outcome)
+    if failed or (skipped and tally.skips_fail):
+        show_tail(f"{preset}/{name}", run)
+
+
+def test_programs(preset):
+    return sorted(path.name for path in (BUILD / preset).glob("*_test") if path.is_file())
+
+
+def group_release(tally):
+    """The release build and every unit test in it."""
+    if build(tally, "release"):
+        run_gtests(tally, "release", test_programs("release"))
+
+
+def group_tidy(tally):
+    """The house style: layering, sizes, names; and the self-test of that check."""
+    for name in ("tidy_test.py", "tidy"):
+        tally.add_run(f"tools/{name}", run_program(["/usr/bin/python3", ROOT / "tools" / name],
+                                                   UNIT_LIMIT_S))
+
+
+def group_sanitizers(tally):
+    """ASan+UBSan and TSan builds of what has threads and parsers, and their tests."""
+    for preset in ("debug", "asan", "tsan"):
+        if build(tally, preset):
+            run_gtests(tally, preset, [name for name in TARGETS[preset] if name.endswith("_test")])
+
+
+def group_clients(tally):
+    """The official Python and Node clients against a server with the default model."""
+    fetch = run_program([ROOT / "tools/fetch_model.sh"])
+    tally.add_run("fetch the default model", fetch)
+    if not fetch.ok:
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        report = pathlib.Path(folder) / "report.xml"
+        run = run_program(
+            [BUILD / "venv/bin/python", "-m", "pytest", "-q", "-p", "no:cacheprovider",
+             f"--junitxml={report}", ROOT / "tests/clients"], UNIT_LIMIT_S)
+        outcomes = pytest_outcomes(report)
+    say(f"tests/clients: {len(outcomes)} cases, {run.seconds:.1f} s")
+    for name, outcome in outcomes:
+        tally.add(f"clients {name}", outcome)
+    if not outcomes:
+        tally.add("clients: ran no test", "failed")
+    if not run.ok:
+        show_tail("tests/clients", run)
+
+
+def pytest_outcomes(report):
+    try:
+        cases = xml.etree.ElementTree.parse(report).getroot().iter("testcase")
+    except (OSError, xml.etree.ElementTree.ParseError):
+        return []
+    outcomes = []
+    for case in cases:
+        bad = case.find("failure") is not None or case.find("error") is not None
+        skipped = case.find("skipped") is not None
+        outcomes.append((case.get("name"), "failed" if bad else "skipped" if skipped else "passed"))
+    return outcomes
+
+
+def group_holds(tally):
+    """What must hold: each program of tests/holds is one test and prints its figures."""
+    for number in HOLDS:
+        program = ROOT / "tests/holds" / number
+        if not program.exists():
+            tally.add(f"tests/holds/{number} does not exist", "failed")
+            continue
+        run = run_program([program], HOLD_LIMIT_S)
+        say(f"== holds/{number}, {run.seconds:.0f} s")
+        if run.ok:
+            say(run.output.rstrip())
+        tally.add_run(f"tests/holds/{number}", run)
+
+
+# In this order: what is cheap and tells most comes first; hold 9 compares all the builds.
+GROUPS = {
+    "release": group_release,
+    "tidy": group_tidy,
+    "clients": group_clients,
+    "sanitizers": group_sanitizers,
+    "holds": group_holds,
+}
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("groups", nargs="*", metavar="GROUP", help=", ".join(GROUPS))
+    parser.add_argument("--list", action="store_true", help="say what the groups are")
+    arguments = parser.parse_args()
+    if arguments.list:
+        for name, group in GROUPS.items():
+            say(f"{name:11} {group.__doc__}")
+        return 0
+    unknown = [name for name in arguments.groups if name not in GROUPS]
+    if unknown:
+        parser.error(f"no such group: {' '.join(unknown)} (there are {', '.join(GROUPS)})")
+
+    tally = Tally(skips_fail=(ROOT.parent / "shared").is_dir())
+    start = time.monotonic()
+    for name, group in GROUPS.items():
+        if not arguments.groups or name in arguments.groups:
+            group(tally)
+
+    for preset, seconds in tally.build_seconds.items():
+        say(f"build {preset}: {seconds:.0f} s")
+    for name in tally.skipped:
+        say(f"SKIPPED {name}")
+    for name in tally.failed:
+        say(f"FAILED {name}")
+    say(f"all: {time.monotonic() - start:.0f} s")
+    say(f"{tally.passed} passed, {len(tally.failed)} failed, {len(tally.skipped)} skipped")
+    return 1 if tally.failed or tally.passed == 0 else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,141 @@
+#!/usr/bin/env bash
+# Installs what Quire needs on Debian 12, and only what is missing; run again, it does nothing.
+#
+#   tools/setup.sh run     the compilers and libraries that building and serving need
+#   tools/setup.sh test    the same, and what the tests need: Node and the official API clients
+#
+# System packages come from Debian (as root or through sudo). Python packages live in build/venv,
+# Node packages in build/node: nothing is installed for the user or for the machine.
+# It writes build/env, which `run` and `test` read, so that the right cargo comes first in PATH.
+set -euo pipefail
+root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+scope=${1:-run}
+
+build_packages=(
+  g++ cmake ninja-build ccache mold pkg-config git ca-certificates
+  libboost1.81-dev libboost-url1.81-dev libssl-dev
+  nlohmann-json3-dev libspdlog-dev libfmt-dev libcli11-dev
+  prometheus-cpp-dev libcurl4-openssl-dev zlib1g-dev   # its CMake file looks for curl and zlib
+  libgtest-dev libgmock-dev libbenchmark-dev
+  python3 python3-venv                                 # the model arrives in a Python wheel
+)
+test_packages=(curl procps)
+cargo_minor_min=85   # text-rs uses Rust edition 2024
+node_major_min=18
+
+say() { printf 'setup: %s\n' "$*" >&2; }
+fail() { say "$*"; exit 1; }
+
+as_root() {
+  if [[ $(id -u) == 0 ]]; then
+    "$@"
+  elif command -v sudo >/dev/null; then
+    sudo "$@"
+  else
+    fail "these Debian packages are missing, and there is neither root nor sudo: $missing
+setup: as root, run: apt-get install --no-install-recommends $missing"
+  fi
+}
+
+# Installs those of the named packages that are missing; one dpkg query for all of them.
+install_packages() {
+  local present name
+  present=$(dpkg-query -W -f='${Package} ${db:Status-Status}\n' "$@" 2>/dev/null |
+            awk '$2 == "installed" {print $1}' || true)
+  missing=""
+  for name in "$@"; do
+    grep -qxF -- "$name" <<<"$present" || missing+="$name "
+  done
+  missing=${missing% }
+  [[ -z $missing ]] && return
+  command -v apt-get >/dev/null || fail "this is not Debian; please install the likes of: $missing"
+  say "installing $missing"
+  as_root env DEBIAN_FRONTEND=noninteractive apt-get update -qq >&2 ||
+    say "apt-get update failed; trying with the package lists that are here"
+  # shellcheck disable=SC2086  # a list of names
+  as_root env DEBIAN_FRONTEND=noninteractive \
+    apt-get install -y -qq --no-install-recommends $missing >&2 ||
+    fail "apt-get could not install: $missing"
+}
+
+cargo_is_new_enough() {
+  local version
+  version=$(cd / && PATH="$(dirname "$1"):$PATH" "$1" --version 2>/dev/null) || return 1
+  [[ $version =~ ^cargo\ 1\.([0-9]+)\. ]] && ((BASH_REMATCH[1] >= cargo_minor_min))
+}
+
+# Sets cargo_path to a cargo that is new enough, if the machine has one.
+find_cargo() {
+  local candidate
+  for candidate in "$(command -v cargo || true)" "${CARGO_HOME:-${HOME:-/root}/.cargo}/bin/cargo" \
+                   /usr/bin/cargo; do
+    if [[ -x $candidate ]] && cargo_is_new_enough "$candidate"; then
+      cargo_path=$candidate
+      return 0
+    fi
+  done
+  return 1
+}
+
+install_rust() {
+  find_cargo && return
+  install_packages cargo-web rustc-web
+  find_cargo || fail "no cargo 1.$cargo_minor_min or newer, and Debian's cargo-web did not help"
+}
+
+install_node() {
+  local major
+  major=$(node --version 2>/dev/null | sed -nE 's/^v([0-9]+)\..*/\1/p') || true
+  # Debian's npm conflicts with a node from elsewhere, so it is asked for only without one.
+  if ((${major:-0} >= node_major_min)) && command -v npm >/dev/null; then return; fi
+  install_packages nodejs npm
+}
+
+# Debian's own Python first: another python3 that is early in PATH may lack venv.
+make_venv() {
+  local python
+  [[ -x $root/build/venv/bin/pip ]] && return
+  for python in /usr/bin/python3 python3; do
+    rm -rf "$root/build/venv"
+    if "$python" -m venv "$root/build/venv" >/dev/null 2>&1; then return; fi
+  done
+  fail "no python3 here can make a virtual environment"
+}
+
+# installed_from STAMP FILE: is STAMP a copy of FILE, the list that was installed last?
+installed_from() { cmp -s "$1" "$2"; }
+
+install_python_clients() {
+  local wanted=$root/tests/clients/requirements.txt stamp=$root/build/venv/installed.txt
+  installed_from "$stamp" "$wanted" && return
+  say "Python clients -> build/venv"
+  "$root/build/venv/bin/pip" install --quiet --disable-pip-version-check -r "$wanted" >&2 ||
+    fail "pip could not install tests/clients/requirements.txt"
+  cp "$wanted" "$stamp"
+}
+
+install_node_clients() {
+  local from=$root/tests/clients to=$root/build/node
+  installed_from "$to/installed.json" "$from/package-lock.json" && return
+  say "Node clients -> build/node"
+  mkdir -p "$to"
+  cp "$from/package.json" "$from/package-lock.json" "$to/"
+  (cd "$to" && npm ci --silent --no-audit --no-fund >&2) ||
+    fail "npm could not install tests/clients/package.json"
+  cp "$from/package-lock.json" "$to/installed.json"
+}
+
+[[ $scope == run || $scope == test ]] || fail "usage: tools/setup.sh [run|test]"
+mkdir -p "$root/build"
+packages=("${build_packages[@]}")
+[[ $scope == test ]] && packages+=("${test_packages[@]}")
+install_packages "${packages[@]}"
+install_rust
+# shellcheck disable=SC2016  # PATH is expanded by who reads the file
+printf 'export PATH=%q:"$PATH"\n' "$(dirname "$cargo_path")" >"$root/build/env"
+make_venv
+if [[ $scope == test ]]; then
+  install_node
+  install_python_clients
+  install_node_clients
+fi
