@@ -67,7 +67,7 @@ cargo_is_new_enough() {
 # Sets cargo_path to a cargo that is new enough, if the machine has one.
 find_cargo() {
   local candidate
-  for candidate in "$(command -v cargo || true)" "${CARGO_HOME:-${HOME:-/root}/.cargo}/bin/cargo" \
+  for candidate in "$(command -v cargo || true)" "${CARGO_HOME:-${HOME:-/}/.cargo}/bin/cargo" \
                    /usr/bin/cargo; do
     if [[ -x $candidate ]] && cargo_is_new_enough "$candidate"; then
       cargo_path=$candidate
