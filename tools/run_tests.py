@@ -3,8 +3,8 @@
 
 Called by ./test, which sets the machine up first. A group is a function that adds outcomes to the
 tally; a gtest case, a pytest case, the tidy run, a program of tests/holds and a build are one test
-each. The last line is 'N passed, N failed, N skipped'; the exit status is 0 only if nothing failed. Where ../shared (reference data) is at hand, a skip counts as a failure. Standard library
-only.
+each. The last line is 'N passed, N failed, N skipped'; the exit status is 0 only if nothing failed.
+Where ../shared (reference data) is at hand, a skip counts as a failure. Standard library only.
 """
 
 import argparse

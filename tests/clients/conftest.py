@@ -1,0 +1,81 @@
+"""Starts Quire servers for the client tests: the release build, the default model, a free port.
+
+A server lives for the whole run; its log is shown when it does not come up. QUIRE_BINARY and
+QUIRE_TEST_MODEL name another binary or model.
+"""
+
+import contextlib
+import os
+import pathlib
+import re
+import signal
+import subprocess
+import tempfile
+import time
+
+import openai
+import pytest
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+BINARY = os.environ.get("QUIRE_BINARY", str(ROOT / "build/release/quire"))
+STORE = pathlib.Path(os.environ.get("QUIRE_HOME", pathlib.Path.home() / ".local/share/quire"))
+MODEL = os.environ.get("QUIRE_TEST_MODEL",
+                       str(STORE / "models/smollm2/SmolLM2-135M-Instruct.Q4_1.gguf"))
+READY_LIMIT_S = 60
+STOP_LIMIT_S = 20
+
+
+class Server:
+    """A running server: its address and clients for it."""
+
+    def __init__(self, url):
+        self.url = url
+
+    def client(self, api_key="none", **options):
+        return openai.OpenAI(base_url=f"{self.url}/v1", api_key=api_key, timeout=60,
+                             max_retries=0, **options)
+
+
+def wait_for_address(process, log):
+    """The address that the server says it listens on."""
+    deadline = time.monotonic() + READY_LIMIT_S
+    while time.monotonic() < deadline and process.poll() is None:
+        match = re.search(r"http://127\.0\.0\.1:([1-9]\d*)", pathlib.Path(log).read_text())
+        if match:
+            return match.group()
+        time.sleep(0.02)
+    pytest.fail(f"the server did not come up:\n{pathlib.Path(log).read_text()}")
+
+
+@contextlib.contextmanager
+def running_server(*arguments):
+    """Serves until the block ends; then SIGTERM has to drain it to an exit status of 0."""
+    with tempfile.NamedTemporaryFile(suffix=".log") as log:
+        process = subprocess.Popen(
+            [BINARY, "serve", MODEL, "--port", "0", "--served-model-name", "smollm2", *arguments],
+            stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT)
+        try:
+            yield Server(wait_for_address(process, log.name))
+            process.send_signal(signal.SIGTERM)
+            assert process.wait(STOP_LIMIT_S) == 0, pathlib.Path(log.name).read_text()
+        finally:
+            process.kill()
+            process.wait()
+
+
+@pytest.fixture(scope="session")
+def server():
+    with running_server() as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def locked_server():
+    """A server that asks for a key."""
+    with running_server("--api-key", "sesame") as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def client(server):
+    return server.client()
