@@ -1,0 +1,65 @@
+#include "apps/model_arguments.h"
+
+#include <charconv>
+
+#include <CLI/CLI.hpp>
+
+namespace quire {
+
+void declare_model_flags(CLI::App& command, ModelArguments& a) {
+  command.add_option("MODEL", a.model,
+                     "a GGUF file, a Hugging Face directory or a llama2.c .bin file "
+                     "(default: SmolLM2-135M-Instruct, fetched by ./run)");
+  command.add_option("--tokenizer", a.tokenizer,
+                     "tokenizer file, for models that carry none (llama2.c)");
+  command.add_option("--chat-template", a.chat_template, "Jinja file in place of the model's own");
+  command.add_option("--max-model-len", a.max_model_len,
+                     "positions per sequence, prompt and answer (default: the model's context)")
+      ->check(CLI::Range(1u, 1u << 24));
+  command.add_option("--max-num-seqs", a.max_num_seqs, "sequences per step")
+      ->check(CLI::Range(1u, 65536u))->capture_default_str();
+  command.add_option("--max-num-batched-tokens", a.max_num_batched_tokens,
+                     "tokens per step (default: measured, so that a step stays below 200 ms)")
+      ->check(CLI::Range(1u, 65536u));
+  command.add_option("--kv-cache-dtype", a.kv_cache_dtype, "auto (f16), f32, f16 or bf16")
+      ->check(CLI::IsMember({"auto", "f32", "f16", "bf16", "float32", "float16", "bfloat16"}))
+      ->capture_default_str();
+  command.add_flag("--enable-prefix-caching,!--no-enable-prefix-caching", a.is_prefix_caching,
+                   "reuse the KV of prompts that begin alike (default: on)");
+  command.add_option("--threads", a.threads, "compute threads (default: every core)")
+      ->check(CLI::Range(1, 1024));
+  command.add_option("--num-kv-blocks", a.num_kv_blocks, "KV blocks of 32 tokens")
+      ->check(CLI::Range(1u, (1u << 26) - 2));
+  command.add_option("--kv-cache-memory", a.kv_cache_memory,
+                     "memory for KV, such as 512MiB or 2GiB (default: from free memory)");
+  command.add_option("--max-queue", a.max_queue, "requests that may wait; beyond, 429")
+      ->check(CLI::Range(1u, 1u << 20))->capture_default_str();
+  command.add_flag("--unpack-f32", a.is_unpacked_f32,
+                   "compute with weights unpacked to float32: slow and exact, for tests");
+}
+
+Result<DType> parse_kv_dtype(const std::string& name) {
+  if (name == "auto" || name == "f16" || name == "float16") return DType::kF16;
+  if (name == "f32" || name == "float32") return DType::kF32;
+  if (name == "bf16" || name == "bfloat16") return DType::kBF16;
+  return error(StatusCode::kInvalidArgument,
+               "--kv-cache-dtype '{}' is not one of auto, f32, f16, bf16", name);
+}
+
+Result<std::uint64_t> parse_bytes(const std::string& text) {
+  std::uint64_t number = 0;
+  const auto [end, problem] = std::from_chars(text.data(), text.data() + text.size(), number);
+  const std::string unit(end, text.data() + text.size());
+  int shift = -1;
+  if (unit.empty() || unit == "B") shift = 0;
+  if (unit == "K" || unit == "KiB") shift = 10;
+  if (unit == "M" || unit == "MiB") shift = 20;
+  if (unit == "G" || unit == "GiB") shift = 30;
+  if (problem != std::errc() || shift < 0 || number > (~std::uint64_t{0} >> shift)) {
+    return error(StatusCode::kInvalidArgument,
+                 "'{}' is not a size; write bytes or a number with KiB, MiB or GiB", text);
+  }
+  return number << shift;
+}
+
+}  // namespace quire

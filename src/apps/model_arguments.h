@@ -1,0 +1,41 @@
+// ModelArguments: which model and how to run it: the flags that serve, run and bench share. Flags
+// carry vLLM's names where vLLM has the flag.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "base/status.h"
+#include "tensor/dtype.h"
+
+namespace CLI {
+class App;
+}
+
+namespace quire {
+
+struct ModelArguments {
+  std::string model;                 // a file, a directory; empty: the default model
+  std::string tokenizer;             // --tokenizer FILE
+  std::string chat_template;         // --chat-template FILE
+  std::uint32_t max_model_len = 0;   // 0: the model's
+  std::uint32_t max_num_seqs = 64;
+  std::uint32_t max_num_batched_tokens = 0;  // 0: measured at start, so that a step stays short
+  std::string kv_cache_dtype = "auto";       // auto f32 f16 bf16
+  bool is_prefix_caching = true;
+  int threads = 0;                   // 0: every core
+  std::uint32_t num_kv_blocks = 0;   // 0: from kv_cache_memory
+  std::string kv_cache_memory;       // "512MiB", "2G", bytes; empty: from free memory
+  std::uint32_t max_queue = 256;
+  bool is_unpacked_f32 = false;      // a test setting
+};
+
+void declare_model_flags(CLI::App& command, ModelArguments& arguments);
+
+Result<DType> parse_kv_dtype(const std::string& name);
+
+// "4096", "512MiB", "2GiB", "2G" -> bytes.
+Result<std::uint64_t> parse_bytes(const std::string& text);
+
+}  // namespace quire

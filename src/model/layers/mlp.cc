@@ -1,0 +1,33 @@
+#include "model/layers/mlp.h"
+
+#include <fmt/format.h>
+
+#include <array>
+
+namespace quire {
+
+Result<MlpLayer> load_mlp(WeightLoader& loader, const ModelConfig& config, int layer) {
+  const auto name = [layer](const char* part) { return fmt::format("layers.{}.{}", layer, part); };
+  MlpLayer mlp;
+  QUIRE_ASSIGN_OR_RETURN(mlp.gate, loader.matrix(name("gate"), config.ffn, config.d_model));
+  QUIRE_ASSIGN_OR_RETURN(mlp.up, loader.matrix(name("up"), config.ffn, config.d_model));
+  QUIRE_ASSIGN_OR_RETURN(mlp.down, loader.matrix(name("down"), config.d_model, config.ffn));
+  return mlp;
+}
+
+void run_mlp(const MlpLayer& layer, Backend& backend, int tokens, Workspace& w) {
+  const int ffn = layer.gate.rows;
+  const int stride = 2 * ffn;
+  float* gate = w.gate_up.data();
+  float* up = gate + ffn;
+  const std::array<LinearOutput, 2> widened = {{
+      {&layer.gate, gate, stride},
+      {&layer.up, up, stride},
+  }};
+  backend.linear(*w.normed, tokens, widened);
+  backend.silu_mul(gate, up, stride, tokens, *w.gated);
+  const LinearOutput back = {&layer.down, w.residual.data(), layer.down.rows, nullptr, true};
+  backend.linear(*w.gated, tokens, {&back, 1});
+}
+
+}  // namespace quire

@@ -1,0 +1,21 @@
+// MlpLayer: the gated feed-forward block, down(silu(gate(x)) * up(x)) (Shazeer, "GLU variants
+// improve transformer", 2020).
+#pragma once
+
+#include "model/layers/workspace.h"
+#include "model/weights.h"
+
+namespace quire {
+
+struct MlpLayer {
+  Weight gate;  // [ffn, d_model]
+  Weight up;    // [ffn, d_model]
+  Weight down;  // [d_model, ffn]
+};
+
+Result<MlpLayer> load_mlp(WeightLoader& loader, const ModelConfig& config, int layer);
+
+// Adds the block's output to w.residual; reads its normalized input from w.normed.
+void run_mlp(const MlpLayer& layer, Backend& backend, int tokens, Workspace& w);
+
+}  // namespace quire

@@ -1,0 +1,23 @@
+// RopeTable: cosines and sines of the rotary angles for every position, computed once in double
+// (Su et al., "RoFormer", 2021). Scaling is a change of the frequencies: none, linear (position
+// interpolation) or Llama 3's by wavelength; a file may also give a factor per frequency.
+#pragma once
+
+#include <span>
+#include <vector>
+
+#include "formats/model_config.h"
+
+namespace quire {
+
+struct RopeTable {
+  std::vector<float> cosines;  // [positions, head_dim / 2]
+  std::vector<float> sines;    // [positions, head_dim / 2]
+};
+
+// One angle step per pair, after scaling.  [head_dim / 2]
+std::vector<double> rope_frequencies(const RopeConfig& rope, int head_dim);
+
+RopeTable make_rope_table(const RopeConfig& rope, int head_dim, int positions);
+
+}  // namespace quire

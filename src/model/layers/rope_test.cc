@@ -1,0 +1,59 @@
+#include "model/layers/rope.h"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+
+namespace quire {
+namespace {
+
+TEST(RopeTest, FrequenciesFallGeometrically) {
+  RopeConfig rope;
+  rope.theta = 10000;
+  const auto f = rope_frequencies(rope, 8);
+  ASSERT_EQ(f.size(), 4u);
+  EXPECT_DOUBLE_EQ(f[0], 1);
+  EXPECT_NEAR(f[1], 0.1, 1e-12);
+  EXPECT_NEAR(f[3], 0.001, 1e-12);
+}
+
+TEST(RopeTest, LinearScalingStretchesPositions) {
+  RopeConfig rope;
+  rope.theta = 10000;
+  const RopeTable plain = make_rope_table(rope, 8, 5);
+  rope.scaling = RopeScaling::kLinear;
+  rope.factor = 4;
+  const RopeTable stretched = make_rope_table(rope, 8, 17);
+  for (int i = 0; i < 4; ++i) EXPECT_FLOAT_EQ(stretched.cosines[16 * 4 + i], plain.cosines[4 * 4 + i]);
+}
+
+// The published values of Llama 3.1: factor 8, low 1, high 4, 8192 positions, theta 500000.
+TEST(RopeTest, Llama3ScalingKeepsShortAndStretchesLongWavelengths) {
+  RopeConfig rope;
+  rope.theta = 500000;
+  const auto plain = rope_frequencies(rope, 128);
+  rope.scaling = RopeScaling::kLlama3;
+  rope.factor = 8;
+  rope.low_freq_factor = 1;
+  rope.high_freq_factor = 4;
+  rope.original_context = 8192;
+  const auto scaled = rope_frequencies(rope, 128);
+  EXPECT_DOUBLE_EQ(scaled[0], plain[0]);
+  EXPECT_DOUBLE_EQ(scaled[63], plain[63] / 8);
+  for (int i = 1; i < 64; ++i) {
+    EXPECT_LT(scaled[i], scaled[i - 1]);
+    EXPECT_LE(scaled[i], plain[i]);
+    EXPECT_GE(scaled[i], plain[i] / 8);
+  }
+}
+
+TEST(RopeTest, FactorsPerFrequencyDivide) {
+  RopeConfig rope;
+  rope.theta = 10000;
+  rope.frequency_factors = {1, 2, 4, 8};
+  const auto f = rope_frequencies(rope, 8);
+  EXPECT_NEAR(f[3], 0.001 / 8, 1e-15);
+}
+
+}  // namespace
+}  // namespace quire

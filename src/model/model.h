@@ -1,0 +1,43 @@
+// Model: a forward pass over a batch. It is fed a BatchView and knows no request; it owns its
+// weights (in the backend's layouts) and the activation buffers of one step.
+// Called by runtime/model_runner, one step at a time.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string_view>
+
+#include "backend/backend.h"
+#include "formats/model_config.h"
+
+namespace quire {
+
+struct ModelOptions {
+  int tokens_max = 512;        // per step
+  int logits_rows_max = 64;    // per step
+  int context_max = 0;         // positions; 0: the config's
+  bool is_unpacked_f32 = false;  // a test setting: weights as float32
+};
+
+class Model {
+ public:
+  virtual ~Model() = default;
+
+  // What its KV looks like; blocks and dtype are the caller's to choose.
+  virtual KvShape kv_shape() const = 0;
+  virtual int vocab() const = 0;
+
+  // Bytes of weights read by a decode step, for the roofline.
+  virtual std::size_t weight_bytes() const = 0;
+
+  // Computes KV for every token of the batch, and logits [batch.logits_rows(), vocab].
+  virtual void forward(const BatchView& batch, KvStore& kv, float* logits) = 0;
+};
+
+// Looks a tensor up by its canonical name (formats/weight_source.h).
+using TensorFinder = std::function<Result<TensorView>(std::string_view name)>;
+
+// Told how many of how many tensors are packed, for a progress line.
+using LoadProgress = std::function<void(std::size_t done, std::size_t total)>;
+
+}  // namespace quire

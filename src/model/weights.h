@@ -1,0 +1,42 @@
+// WeightLoader: takes tensors by canonical name, checks their shapes against what the architecture
+// expects and hands matrices to the backend for packing. Matrices are packed on the calling thread's
+// backend, one after another. Used while a model is built, then gone.
+#pragma once
+
+#include <cstddef>
+#include <string>
+#include <vector>
+
+#include "model/model.h"
+
+namespace quire {
+
+class WeightLoader {
+ public:
+  WeightLoader(const TensorFinder& find, Backend& backend, bool is_unpacked_f32,
+               std::size_t tensors, const LoadProgress& progress)
+      : find_(find),
+        backend_(backend),
+        is_unpacked_f32_(is_unpacked_f32),
+        tensors_(tensors),
+        progress_(progress) {}
+
+  // A matrix of [rows, columns], packed.
+  Result<Weight> matrix(const std::string& name, int rows, int columns);
+
+  // A vector of `count` values as float32.
+  Result<std::vector<float>> vector(const std::string& name, int count);
+
+  std::size_t bytes() const { return bytes_; }  // of all packed matrices so far
+
+ private:
+  const TensorFinder& find_;
+  Backend& backend_;
+  bool is_unpacked_f32_;
+  std::size_t tensors_;
+  const LoadProgress& progress_;
+  std::size_t done_ = 0;
+  std::size_t bytes_ = 0;
+};
+
+}  // namespace quire

@@ -1,0 +1,37 @@
+// How much fits: KV blocks from what the user asked for or from the machine's memory, and the limits
+// of a step. Pure arithmetic but for the one look at free memory; called once at start-up.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include "backend/backend.h"
+#include "core/executor.h"
+#include "model/model.h"
+
+namespace quire {
+
+struct CapacityRequest {
+  std::uint32_t rows_max = 64;      // --max-num-seqs
+  std::uint32_t tokens_max = 512;   // --max-num-batched-tokens
+  std::uint32_t context_max = 0;    // --max-model-len
+  std::uint32_t blocks = 0;         // --num-kv-blocks (allocatable); 0: from kv_bytes
+  std::uint64_t kv_bytes = 0;       // --kv-cache-memory; 0: from the machine's free memory
+};
+
+// Bytes of one block over all layers, K and V.
+std::uint64_t kv_block_bytes(const KvShape& shape);
+
+// Free memory in bytes now (MemAvailable); 0 when the system does not tell.
+std::uint64_t memory_available();
+
+// Without a wish, KV takes what rows_max full contexts need, at most half of the free memory and at
+// most kKvBytesDefault. An error if not even one sequence of one block fits.
+Result<std::uint32_t> choose_kv_blocks(const KvShape& shape, const CapacityRequest& request);
+
+// Wanted logits rows are bounded by memory: at least one a sequence, more for prompt log-probs.
+std::uint32_t choose_logits_rows(const CapacityRequest& request, int vocab);
+
+Capacity make_capacity(const KvShape& shape, const CapacityRequest& request, int vocab);
+
+}  // namespace quire

@@ -1,0 +1,38 @@
+#include "runtime/local_executor.h"
+
+#include "base/check.h"
+#include "base/clock.h"
+
+namespace quire {
+
+LocalExecutor::LocalExecutor(std::unique_ptr<Backend> backend, std::unique_ptr<Model> model,
+                             std::unique_ptr<KvStore> kv, Capacity capacity)
+    : backend_(std::move(backend)),
+      capacity_(std::move(capacity)),
+      runner_(capacity_, *backend_, std::move(model), std::move(kv)) {}
+
+Ticket LocalExecutor::launch(const StepPlan& plan) {
+  QUIRE_CHECK(plan_.step == 0, "step {} is launched while step {} is in flight", plan.step,
+              plan_.step);
+  const Status status = validate(plan, capacity_);
+  QUIRE_CHECK(status.is_ok(), "step {}: {}", plan.step, status.message());
+  launched_at_ = SteadyClock::now();
+  plan_ = plan;
+  runner_.compute(plan_);
+  return {plan.step};
+}
+
+void LocalExecutor::sample(Ticket ticket, const SampleSpec& spec) {
+  QUIRE_CHECK(ticket.step == plan_.step, "step {} is not in flight", ticket.step);
+  result_ = runner_.sample(plan_, spec);
+}
+
+StepResult LocalExecutor::finish(Ticket ticket) {
+  QUIRE_CHECK(ticket.step == plan_.step && result_.step == plan_.step,
+              "step {} was not launched and sampled", ticket.step);
+  result_.elapsed = SteadyClock::now() - launched_at_;
+  plan_ = {};
+  return std::move(result_);
+}
+
+}  // namespace quire

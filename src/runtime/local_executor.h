@@ -1,0 +1,34 @@
+// LocalExecutor: one model on this process's device. Depth 1: launch computes, sample draws, finish
+// hands over. Owns the backend, the model (through its runner) and the KV memory.
+#pragma once
+
+#include <memory>
+
+#include "core/executor.h"
+#include "runtime/model_runner.h"
+
+namespace quire {
+
+class LocalExecutor : public Executor {
+ public:
+  LocalExecutor(std::unique_ptr<Backend> backend, std::unique_ptr<Model> model,
+                std::unique_ptr<KvStore> kv, Capacity capacity);
+
+  const Capacity& capacity() const override { return capacity_; }
+  Ticket launch(const StepPlan& plan) override;
+  void sample(Ticket ticket, const SampleSpec& spec) override;
+  StepResult finish(Ticket ticket) override;
+
+  Backend& backend() { return *backend_; }
+  ModelRunner& runner() { return runner_; }
+
+ private:
+  std::unique_ptr<Backend> backend_;
+  Capacity capacity_;
+  ModelRunner runner_;
+  StepPlan plan_;        // launched and not finished
+  StepResult result_;
+  Nanos launched_at_{0};
+};
+
+}  // namespace quire

@@ -1,0 +1,44 @@
+// ModelRunner: one rank's step: plan -> arrays -> model -> logits -> tokens. Between steps it keeps
+// memory only (KV, buffers, the tokens that promises may name), so any rank can run any plan from
+// its bytes. One step at a time, on the thread that drives the device.
+#pragma once
+
+#include <memory>
+#include <vector>
+
+#include "backend/backend.h"
+#include "base/aligned_buffer.h"
+#include "core/executor.h"
+#include "model/model.h"
+#include "runtime/sampler.h"
+#include "runtime/step_inputs.h"
+
+namespace quire {
+
+class ModelRunner {
+ public:
+  ModelRunner(const Capacity& capacity, Backend& backend, std::unique_ptr<Model> model,
+              std::unique_ptr<KvStore> kv);
+
+  // Copies blocks and computes the logits that the plan wants.
+  void compute(const StepPlan& plan);
+
+  // Draws and scores from the logits of the last compute().
+  StepResult sample(const StepPlan& plan, const SampleSpec& spec);
+
+  std::span<const float> logits() const { return {logits_.data(), logits_count_}; }
+
+ private:
+  Backend& backend_;
+  std::unique_ptr<Model> model_;
+  std::unique_ptr<KvStore> kv_;
+  StepInputs inputs_;
+  Sampler sampler_;
+  std::uint32_t vocab_;
+  AlignedBuffer<float> logits_;      // [logits_rows_max, vocab]
+  std::size_t logits_count_ = 0;     // floats of the last step
+  std::vector<TokenId> promised_;    // outputs of the last sampled plan, flat
+  std::vector<BlockMove> moves_;
+};
+
+}  // namespace quire

@@ -1,0 +1,231 @@
+#include "runtime/sampler.h"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <numeric>
+
+#include "runtime/noise.h"
+
+namespace quire {
+namespace {
+
+constexpr float kNever = -std::numeric_limits<float>::infinity();
+
+// Most nuclei are narrower than this; a wider one is found by sorting the whole vocabulary.
+constexpr std::size_t kCandidatesFirst = 256;
+
+// Steps 2 and 3: what may not be drawn at all, and the client's bias.
+void apply_masks(const SampleRow& row, std::span<float> logits) {
+  if (!row.mask.empty()) {
+    for (std::size_t token = 0; token < logits.size(); ++token) {
+      if ((row.mask[token / 32] >> (token % 32) & 1) == 0) logits[token] = kNever;
+    }
+  }
+  for (const TokenId token : row.banned) logits[token] = kNever;
+  for (const LogitBias& bias : row.params->logit_bias) logits[bias.token] += bias.bias;
+}
+
+// Step 4. Each distinct token is penalised once, however often it occurred.
+void apply_penalties(const SampleRow& row, std::span<float> logits) {
+  const SamplingParams& params = *row.params;
+  const bool is_repetition = params.repetition_penalty != 1;
+  const bool is_additive = params.presence_penalty != 0 || params.frequency_penalty != 0;
+  if (!is_repetition && !is_additive) return;
+
+  if (is_repetition) {
+    std::vector<TokenId> seen(row.history.begin(), row.history.end());
+    std::sort(seen.begin(), seen.end());
+    seen.erase(std::unique(seen.begin(), seen.end()), seen.end());
+    for (const TokenId token : seen) {
+      float& logit = logits[token];
+      logit = logit > 0 ? logit / params.repetition_penalty : logit * params.repetition_penalty;
+    }
+  }
+  if (is_additive) {
+    std::vector<TokenId> generated(row.history.begin() + row.prompt_count, row.history.end());
+    std::sort(generated.begin(), generated.end());
+    for (std::size_t i = 0; i < generated.size();) {
+      const TokenId token = generated[i];
+      std::size_t count = 0;
+      for (; i < generated.size() && generated[i] == token; ++i) ++count;
+      logits[token] -= params.frequency_penalty * static_cast<float>(count);
+      logits[token] -= params.presence_penalty;
+    }
+  }
+}
+
+// Where the sorted candidates end after min_p and top_p, or nothing if more of them are needed.
+// `log_total` is the log of the sum of exp(logit / T) over everything that min_p and top_k leave.
+std::size_t kept_by_top_p(std::span<const Candidate> sorted, double temperature, double top_p,
+                          double log_total) {
+  double mass = 0;
+  for (std::size_t i = 0; i < sorted.size(); ++i) {
+    mass += std::exp(sorted[i].logit / temperature - log_total);
+    if (mass >= top_p) return i + 1;
+  }
+  return sorted.size() + 1;
+}
+
+double log_sum_exp(std::span<const Candidate> sorted, double temperature) {
+  const double largest = sorted[0].logit / temperature;
+  double sum = 0;
+  for (const Candidate& c : sorted) sum += std::exp(c.logit / temperature - largest);
+  return largest + std::log(sum);
+}
+
+// Steps 6 to 8: the candidates that may be drawn, best first.
+std::vector<Candidate> filter(const Backend& backend, const SamplingParams& params,
+                              std::span<const float> logits) {
+  const double temperature = params.temperature;
+  const bool is_top_k = params.top_k > 0 && static_cast<std::size_t>(params.top_k) < logits.size();
+  std::size_t count = is_top_k ? params.top_k : std::min(kCandidatesFirst, logits.size());
+  for (;;) {
+    std::vector<Candidate> sorted(count);
+    backend.top_candidates(logits, sorted);
+    const bool is_whole = is_top_k || count == logits.size();
+    while (!sorted.empty() && sorted.back().logit == kNever) sorted.pop_back();
+    if (sorted.empty()) return sorted;
+
+    bool is_cut = sorted.size() < count;
+    if (params.min_p > 0) {
+      const double floor = sorted[0].logit + temperature * std::log(double{params.min_p});
+      while (sorted.back().logit < floor) {
+        sorted.pop_back();
+        is_cut = true;
+      }
+    }
+    if (params.top_p < 1) {
+      const bool is_complete = is_whole || is_cut;  // nothing beyond `sorted` can be drawn
+      double log_total;
+      if (is_complete) {
+        log_total = log_sum_exp(sorted, temperature);
+      } else if (params.min_p > 0) {
+        log_total = std::numeric_limits<double>::infinity();  // unknown: sort everything
+      } else {
+        std::vector<float> scaled(logits.size());
+        for (std::size_t i = 0; i < scaled.size(); ++i) {
+          scaled[i] = static_cast<float>(logits[i] / temperature);
+        }
+        log_total = backend.logsumexp(scaled);
+      }
+      const std::size_t kept = kept_by_top_p(sorted, temperature, params.top_p, log_total);
+      if (kept <= sorted.size()) {
+        sorted.resize(kept);
+        return sorted;
+      }
+    }
+    if (is_whole || is_cut) return sorted;
+    count = logits.size();
+  }
+}
+
+// Step 9 over candidates sorted best first: once the largest possible noise cannot lift the next
+// candidate over the best score, neither can any after it.
+TokenId draw(std::span<const Candidate> sorted, double temperature, GumbelNoise noise) {
+  TokenId best = -1;
+  double best_score = -std::numeric_limits<double>::infinity();
+  for (const Candidate& candidate : sorted) {
+    const double scaled = candidate.logit / temperature;
+    if (scaled + kGumbelMax < best_score) break;
+    const double score = scaled + noise(candidate.token);
+    if (score > best_score || (score == best_score && candidate.token < best)) {
+      best_score = score;
+      best = candidate.token;
+    }
+  }
+  return best;
+}
+
+// Step 9 over the whole vocabulary in id order; logits that no noise can lift are passed over.
+TokenId draw_unfiltered(std::span<const float> logits, double temperature, TokenId likeliest,
+                        GumbelNoise noise) {
+  TokenId best = likeliest;
+  double best_score = logits[likeliest] / temperature + noise(likeliest);
+  for (std::size_t i = 0; i < logits.size(); ++i) {
+    const double scaled = logits[i] / temperature;
+    if (scaled + kGumbelMax < best_score) continue;
+    const auto token = static_cast<TokenId>(i);
+    const double score = scaled + noise(token);
+    if (score > best_score || (score == best_score && token < best)) {
+      best_score = score;
+      best = token;
+    }
+  }
+  return best;
+}
+
+TokenId draw_token(const Backend& backend, const SampleRow& row, std::span<const float> logits) {
+  const SamplingParams& params = *row.params;
+  const double temperature = params.temperature;
+  Candidate likeliest;
+  backend.top_candidates(logits, {&likeliest, 1});
+  if (likeliest.logit == kNever) return -1;  // everything is masked
+  if (params.temperature == 0) return likeliest.token;
+  const GumbelNoise noise(params.seed, row.position, row.stream);
+  if (params.top_k <= 0 && params.top_p >= 1 && params.min_p <= 0) {
+    return draw_unfiltered(logits, temperature, likeliest.token, noise);
+  }
+  return draw(filter(backend, params, logits), temperature, noise);
+}
+
+TokenScore score_token(const Backend& backend, std::span<const float> logits, double log_total,
+                       TokenId token, int alternatives) {
+  TokenScore score;
+  score.token = token;
+  score.logprob = static_cast<float>(logits[token] - log_total);
+  score.rank = 1;
+  for (const float logit : logits) score.rank += logit > logits[token];
+  std::vector<Candidate> top(std::min<std::size_t>(alternatives, logits.size()));
+  if (!top.empty()) backend.top_candidates(logits, top);
+  for (const Candidate& c : top) {
+    score.top.push_back({c.token, static_cast<float>(c.logit - log_total)});
+  }
+  return score;
+}
+
+bool needs_edits(const SampleRow& row) {
+  const SamplingParams& p = *row.params;
+  return !row.mask.empty() || !row.banned.empty() || !p.logit_bias.empty() ||
+         p.repetition_penalty != 1 || p.presence_penalty != 0 || p.frequency_penalty != 0;
+}
+
+}  // namespace
+
+Sampler::Outcome Sampler::sample_row(const SampleRow& row, std::span<const float> logits) const {
+  Outcome outcome;
+  const double log_total = backend_.logsumexp(logits);
+  outcome.is_finite = std::isfinite(log_total);
+  if (!outcome.is_finite) return outcome;
+
+  if (row.target >= 0) {
+    outcome.token = row.target;
+  } else if (needs_edits(row)) {
+    std::vector<float> edited(logits.begin(), logits.end());
+    apply_masks(row, edited);
+    apply_penalties(row, edited);
+    outcome.token = draw_token(backend_, row, edited);
+  } else {
+    outcome.token = draw_token(backend_, row, logits);
+  }
+  if (outcome.token < 0) {
+    outcome.is_finite = false;
+    return outcome;
+  }
+  if (row.logprobs >= 0) {
+    outcome.is_scored = true;
+    outcome.score = score_token(backend_, logits, log_total, outcome.token, row.logprobs);
+  }
+  return outcome;
+}
+
+std::vector<Sampler::Outcome> Sampler::sample(std::span<const SampleRow> rows, const float* logits,
+                                              int vocab) {
+  std::vector<Outcome> outcomes(rows.size());
+  backend_.parallel(static_cast<int>(rows.size()), [&](int i) {
+    outcomes[i] = sample_row(rows[i], {logits + std::size_t(i) * vocab, std::size_t(vocab)});
+  });
+  return outcomes;
+}
+
+}  // namespace quire

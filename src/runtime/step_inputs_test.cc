@@ -1,0 +1,60 @@
+#include "runtime/step_inputs.h"
+
+#include <gmock/gmock.h>
+
+namespace quire {
+namespace {
+
+using testing::ElementsAre;
+
+// Two rows: a prompt chunk at positions 30..33 over two blocks, and a decode of a promised token.
+TEST(StepInputsTest, SpellsOutPositionsSlotsAndWantedTokens) {
+  Capacity capacity;
+  capacity.groups = {{.layers = 1, .block_tokens = 32, .blocks = 16}};
+  capacity.rows_max = 4;
+  capacity.tokens_max = 16;
+  StepPlan plan;
+  plan.step = 9;
+  plan.tokens = {100, 101, 102, 103, -2};
+  plan.blocks = {5, 7, 3};
+  plan.tables = {{0, 2}, {2, 1}};
+  StepRow chunk;
+  chunk.tokens = {0, 4};
+  chunk.first_position = 30;
+  StepRow decode;
+  decode.tokens = {4, 1};
+  decode.first_position = 12;
+  decode.want_last = 1;
+  decode.tables_begin = 1;
+  plan.rows = {chunk, decode};
+
+  StepInputs inputs(capacity);
+  const std::vector<TokenId> promised = {41, 42};
+  inputs.fill(plan, promised);
+  const BatchView& view = inputs.view();
+  EXPECT_THAT(view.token_ids, ElementsAre(100, 101, 102, 103, 42));
+  EXPECT_THAT(view.positions, ElementsAre(30, 31, 32, 33, 12));
+  EXPECT_THAT(view.slots, ElementsAre(5 * 32 + 30, 5 * 32 + 31, 7 * 32, 7 * 32 + 1, 3 * 32 + 12));
+  EXPECT_THAT(view.row_begin, ElementsAre(0, 4, 5));
+  EXPECT_THAT(view.kv_length, ElementsAre(34, 13));
+  EXPECT_THAT(view.table_begin, ElementsAre(0, 2, 3));
+  EXPECT_THAT(view.block_table, ElementsAre(5, 7, 3));
+  EXPECT_THAT(view.logits_tokens, ElementsAre(4));
+}
+
+TEST(StepInputsTest, APromiseNobodyMadeIsAProgrammingError) {
+  Capacity capacity;
+  capacity.groups = {{.layers = 1, .block_tokens = 32, .blocks = 16}};
+  StepPlan plan;
+  plan.tokens = {-1};
+  plan.blocks = {1};
+  plan.tables = {{0, 1}};
+  StepRow row;
+  row.tokens = {0, 1};
+  plan.rows = {row};
+  StepInputs inputs(capacity);
+  EXPECT_DEATH(inputs.fill(plan, {}), "promise 0 of 0 outputs");
+}
+
+}  // namespace
+}  // namespace quire
