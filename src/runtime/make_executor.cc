@@ -48,7 +48,8 @@ std::uint32_t measured_budget(Model& model, Backend& backend, const KvShape& sha
 
 }  // namespace
 
-Result<std::unique_ptr<LocalExecutor>> make_executor(const ModelConfig& config,
+Result<std::unique_ptr<LocalExecutor>> make_executor(std::unique_ptr<Backend> backend,
+                                                     const ModelConfig& config,
                                                      const TensorFinder& find,
                                                      const LocalOptions& options) {
   CapacityRequest request = options.capacity;
@@ -61,7 +62,6 @@ Result<std::unique_ptr<LocalExecutor>> make_executor(const ModelConfig& config,
   if (is_measured) {
     request.tokens_max = std::max<std::uint32_t>(kTokensMaxMeasured, request.rows_max);
   }
-  QUIRE_ASSIGN_OR_RETURN(auto backend, make_cpu_backend(options.backend));
 
   ModelOptions model_options;
   model_options.tokens_max = static_cast<int>(request.tokens_max);

@@ -1,5 +1,5 @@
-// make_executor: weights and wishes in, a LocalExecutor out: backend, model, KV memory and limits fitted
-// to each other. When no step budget is asked for, it is measured: the most tokens whose step stays
+// make_executor: a backend, weights and wishes in, a LocalExecutor out: model, KV memory and limits
+// fitted to each other. When no step budget is asked for, it is measured: the most tokens whose step stays
 // near kStepTarget. Called at start-up by apps/, lab/ and tests.
 #pragma once
 
@@ -12,7 +12,6 @@
 namespace quire {
 
 struct LocalOptions {
-  CpuBackendOptions backend;
   CapacityRequest capacity;      // tokens_max 0: measured; context_max 0: the config's
   DType kv_dtype = DType::kF16;
   bool is_unpacked_f32 = false;  // a test setting
@@ -21,7 +20,8 @@ struct LocalOptions {
 
 inline constexpr Nanos kStepTarget = std::chrono::milliseconds(200);
 
-Result<std::unique_ptr<LocalExecutor>> make_executor(const ModelConfig& config,
+Result<std::unique_ptr<LocalExecutor>> make_executor(std::unique_ptr<Backend> backend,
+                                                     const ModelConfig& config,
                                                      const TensorFinder& find,
                                                      const LocalOptions& options);
 

@@ -1,0 +1,99 @@
+#include "lab/eval.h"
+
+#include <algorithm>
+#include <cmath>
+#include <numeric>
+
+#include "base/check.h"
+
+namespace quire {
+namespace {
+
+double log_total(std::span<const float> logits) {
+  const double largest = *std::max_element(logits.begin(), logits.end());
+  double sum = 0;
+  for (const float logit : logits) sum += std::exp(logit - largest);
+  return largest + std::log(sum);
+}
+
+}  // namespace
+
+void compute_logits(LocalExecutor& executor, std::span<const TokenId> ids,
+                    std::uint32_t chunk_tokens, const LogitsSink& sink) {
+  const Capacity& capacity = executor.capacity();
+  const std::uint32_t block_tokens = capacity.groups[0].block_tokens;
+  const auto blocks = static_cast<std::uint32_t>((ids.size() + block_tokens - 1) / block_tokens);
+  QUIRE_CHECK(blocks < capacity.groups[0].blocks, "{} tokens need {} blocks, there are {}",
+              ids.size(), blocks, capacity.groups[0].blocks - 1);
+  const std::uint32_t chunk =
+      std::min({chunk_tokens, capacity.tokens_max, capacity.logits_rows_max});
+
+  StepPlan plan;
+  plan.blocks.resize(blocks);
+  std::iota(plan.blocks.begin(), plan.blocks.end(), 1);
+  plan.tables = {{0, blocks}};
+  for (std::size_t begin = 0; begin < ids.size(); begin += chunk) {
+    const std::size_t end = std::min<std::size_t>(begin + chunk, ids.size());
+    plan.step += 1;
+    plan.tokens.assign(ids.begin() + begin, ids.begin() + end);
+    StepRow row;
+    row.seq = {1};
+    row.tokens = {0, static_cast<std::uint32_t>(end - begin)};
+    row.first_position = static_cast<std::uint32_t>(begin);
+    row.want_last = row.tokens.count;
+    plan.rows = {row};
+    executor.runner().compute(plan);
+    const std::span<const float> logits = executor.runner().logits();
+    for (std::size_t i = begin; i < end; ++i) {
+      sink(i, logits.subspan((i - begin) * capacity.vocab, capacity.vocab));
+    }
+  }
+}
+
+double token_logprob(std::span<const float> logits, TokenId token) {
+  return logits[token] - log_total(logits);
+}
+
+std::vector<double> token_losses(LocalExecutor& executor, std::span<const TokenId> ids) {
+  std::vector<double> losses;
+  compute_logits(executor, ids, ~0u, [&](std::size_t position, std::span<const float> logits) {
+    if (position + 1 < ids.size()) losses.push_back(-token_logprob(logits, ids[position + 1]));
+  });
+  return losses;
+}
+
+Divergence compare(LocalExecutor& executor, const ReferenceText& reference) {
+  Divergence divergence;
+  double loss = 0;
+  std::size_t agreeing = 0;
+  const std::size_t positions = reference.ids.size();
+  compute_logits(executor, reference.ids, ~0u, [&](std::size_t position,
+                                                   std::span<const float> logits) {
+    const double total = log_total(logits);
+    if (position + 1 < positions) loss += total - logits[reference.ids[position + 1]];
+    const TokenId* tokens = reference.top_tokens.data() + position * reference.top;
+    const float* logprobs = reference.top_logprobs.data() + position * reference.top;
+    const auto likeliest = std::max_element(logits.begin(), logits.end()) - logits.begin();
+    agreeing += likeliest == tokens[0];
+
+    double mass = 0, reference_mass = 0, kl = 0;
+    for (std::size_t i = 0; i < reference.top; ++i) {
+      mass += std::exp(logits[tokens[i]] - total);
+      reference_mass += std::exp(double{logprobs[i]});
+    }
+    for (std::size_t i = 0; i < reference.top; ++i) {
+      const double ours = logits[tokens[i]] - total;
+      divergence.logprob_error_max =
+          std::max(divergence.logprob_error_max, std::abs(ours - logprobs[i]));
+      const double p = std::exp(double{logprobs[i]}) / reference_mass;
+      kl += p * (logprobs[i] - std::log(reference_mass) - (ours - std::log(mass)));
+    }
+    divergence.mean_kl += kl;
+  });
+  divergence.perplexity = std::exp(loss / static_cast<double>(positions - 1));
+  divergence.top1_agreement = static_cast<double>(agreeing) / static_cast<double>(positions);
+  divergence.mean_kl /= static_cast<double>(positions);
+  return divergence;
+}
+
+}  // namespace quire
