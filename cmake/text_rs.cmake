@@ -8,7 +8,8 @@ file(GLOB text_rs_sources CONFIGURE_DEPENDS ${text_rs_folder}/src/*.rs)
 add_custom_command(
   OUTPUT ${text_rs_archive}
   COMMAND ${CMAKE_COMMAND} -E env CARGO_TARGET_DIR=${text_rs_target}
-          ${QUIRE_CARGO} build --release --locked --quiet --manifest-path ${text_rs_folder}/Cargo.toml
+          ${QUIRE_CARGO} build --release --locked --quiet
+          --manifest-path ${text_rs_folder}/Cargo.toml
   DEPENDS ${text_rs_sources} ${text_rs_folder}/Cargo.toml ${text_rs_folder}/Cargo.lock
   COMMENT "cargo build text-rs"
   VERBATIM USES_TERMINAL)
