@@ -1,0 +1,49 @@
+// ChatTemplate: messages to the prompt's text, as the model's own Jinja template says. Templates
+// come from model files and are not trusted: a rendering is bounded in steps, bytes and depth and
+// reaches nothing but its context. Immutable after creation; any thread. Used by serve and the
+// command line.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/status.h"
+
+struct QuireTemplate;
+
+namespace quire {
+
+struct RenderLimits {
+  std::uint64_t steps_max = 1'000'000;
+  std::size_t output_size_max = std::size_t{16} << 20;  // bytes; serve sets it from the context
+  std::int64_t unix_seconds = 0;                        // what strftime_now() shows, in UTC
+};
+
+class ChatTemplate {
+ public:
+  static Result<std::shared_ptr<const ChatTemplate>> compile(std::string_view source);
+
+  ChatTemplate(const ChatTemplate&) = delete;
+  ChatTemplate& operator=(const ChatTemplate&) = delete;
+  ~ChatTemplate();
+
+  // `context` is a JSON object: messages, tools, add_generation_prompt, bos_token, eos_token, ...
+  // kInvalidArgument: the template objects (raise_exception) or fails; kResourceExhausted: a limit.
+  Result<std::string> render(std::string_view context, const RenderLimits& limits) const;
+
+  // The names of the variables that the template reads, sorted: what a client may set.
+  const std::vector<std::string>& variables() const { return variables_; }
+  bool has_variable(std::string_view name) const;
+
+ private:
+  explicit ChatTemplate(QuireTemplate* raw) : raw_(raw) {}
+
+  QuireTemplate* raw_;
+  std::vector<std::string> variables_;
+};
+
+}  // namespace quire
