@@ -1,0 +1,147 @@
+// The step contract from both sides: what validate() accepts and refuses, and that the bytes of a
+// plan are the plan.
+#include "core/step.h"
+
+#include <gtest/gtest.h>
+
+#include <functional>
+
+#include "core/executor.h"
+
+namespace quire {
+namespace {
+
+Capacity two_groups() {
+  Capacity capacity;
+  capacity.groups = {{.layers = 1, .block_tokens = 4, .blocks = 10},
+                     {.layers = 1, .block_tokens = 4, .blocks = 10, .window = 4}};
+  capacity.rows_max = 4;
+  capacity.tokens_max = 16;
+  capacity.logits_rows_max = 8;
+  capacity.context_max = 64;
+  capacity.vocab = 100;
+  capacity.depth = 2;
+  return capacity;
+}
+
+// A decode of position 9 by promise (its window lets go of block 0), and a prompt of three tokens.
+StepPlan good_plan() {
+  StepPlan plan;
+  plan.step = 7;
+  plan.groups = 2;
+  plan.rows = {{.seq = SeqId{1}, .tokens = {0, 1}, .first_position = 9, .want_last = 1},
+               {.seq = SeqId{2}, .tokens = {1, 3}, .first_position = 0, .want_last = 3,
+                .tables_begin = 2, .flags = kRowHashLogits}};
+  plan.tokens = {-1, 5, 6, 99};
+  plan.tables = {{0, 3}, {3, 3}, {6, 1}, {7, 1}};
+  plan.blocks = {1, 2, 3, 0, 5, 6, 7, 8};
+  plan.copies = {{.group = 0, .src = 9, .dst = 7}};
+  return plan;
+}
+
+TEST(StepPlan, AGoodPlanIsValid) {
+  const Status status = validate(good_plan(), two_groups());
+  EXPECT_TRUE(status.is_ok()) << status.message();
+  EXPECT_EQ(good_plan().logits_rows(), 4u);
+}
+
+TEST(StepPlan, EveryBrokenPlanIsRefused) {
+  const std::vector<std::pair<const char*, std::function<void(StepPlan&)>>> breaks = {
+      {"step zero", [](StepPlan& p) { p.step = 0; }},
+      {"groups", [](StepPlan& p) { p.groups = 1; }},
+      {"gap in tokens", [](StepPlan& p) { p.rows[1].tokens.begin = 2; }},
+      {"empty row", [](StepPlan& p) { p.rows[0].tokens.count = 0; }},
+      {"tokens nobody feeds", [](StepPlan& p) { p.tokens.push_back(1); }},
+      {"span past the end", [](StepPlan& p) { p.rows[1].tokens.count = 0xFFFFFFFF; }},
+      {"wants more than it feeds", [](StepPlan& p) { p.rows[0].want_last = 2; }},
+      {"past the context", [](StepPlan& p) { p.rows[0].first_position = 64; }},
+      {"position overflow", [](StepPlan& p) { p.rows[0].first_position = 0xFFFFFFFF; }},
+      {"tables begin", [](StepPlan& p) { p.rows[1].tables_begin = 1; }},
+      {"tables missing", [](StepPlan& p) { p.tables.pop_back(); }},
+      {"table past the end", [](StepPlan& p) { p.tables[3].begin = 8; }},
+      {"table overflow", [](StepPlan& p) { p.tables[3] = {0xFFFFFFFF, 2}; }},
+      {"table too short", [](StepPlan& p) { p.tables[0].count = 2; }},
+      {"block zero in view", [](StepPlan& p) { p.blocks[4] = 0; }},
+      {"block zero without a window", [](StepPlan& p) { p.blocks[0] = 0; }},
+      {"block out of range", [](StepPlan& p) { p.blocks[0] = 10; }},
+      {"negative block", [](StepPlan& p) { p.blocks[0] = -1; }},
+      {"block written twice", [](StepPlan& p) { p.blocks[6] = 3; }},
+      {"block written and read", [](StepPlan& p) { p.blocks[0] = 7; }},
+      {"token out of the vocabulary", [](StepPlan& p) { p.tokens[1] = 100; }},
+      {"promise out of range", [](StepPlan& p) { p.tokens[0] = -9; }},
+      {"promise inside a row", [](StepPlan& p) { p.tokens[2] = -1; }},
+      {"one sequence twice", [](StepPlan& p) { p.rows[1].seq = SeqId{1}; }},
+      {"unknown flag", [](StepPlan& p) { p.rows[0].flags = 0x80; }},
+      {"unknown lane", [](StepPlan& p) { p.rows[0].lane = 2; }},
+      {"copy group", [](StepPlan& p) { p.copies[0].group = 2; }},
+      {"copy to padding", [](StepPlan& p) { p.copies[0].dst = 0; }},
+      {"copy to itself", [](StepPlan& p) { p.copies[0].dst = 9; }},
+      {"copy tier", [](StepPlan& p) { p.copies[0].src_tier = 1; }},
+      {"copy chain", [](StepPlan& p) { p.copies.push_back({.src = 7, .dst = 4}); }},
+      {"copy destination twice", [](StepPlan& p) { p.copies.push_back({.src = 4, .dst = 7}); }},
+  };
+  for (const auto& [what, breaks_it] : breaks) {
+    StepPlan plan = good_plan();
+    breaks_it(plan);
+    EXPECT_FALSE(validate(plan, two_groups()).is_ok()) << what;
+  }
+}
+
+TEST(StepPlan, CapacityBoundsAreKept) {
+  const std::vector<std::function<void(Capacity&)>> tighter = {
+      [](Capacity& c) { c.rows_max = 1; },   [](Capacity& c) { c.tokens_max = 3; },
+      [](Capacity& c) { c.logits_rows_max = 3; }, [](Capacity& c) { c.context_max = 9; },
+      [](Capacity& c) { c.vocab = 99; },     [](Capacity& c) { c.depth = 1; },
+      [](Capacity& c) { c.groups.pop_back(); }};
+  for (std::size_t i = 0; i < tighter.size(); ++i) {
+    Capacity capacity = two_groups();
+    tighter[i](capacity);
+    EXPECT_FALSE(validate(good_plan(), capacity).is_ok()) << i;
+  }
+}
+
+TEST(StepPlan, BytesAreThePlan) {
+  const StepPlan plan = good_plan();
+  const std::vector<std::byte> bytes = to_bytes(plan);
+  Result<StepPlan> again = plan_from_bytes(bytes);
+  ASSERT_TRUE(again.is_ok()) << again.status().message();
+  EXPECT_EQ(to_bytes(*again), bytes);
+  EXPECT_EQ(again->hash(), plan.hash());
+  EXPECT_EQ(again->rows[1].first_position, 0u);
+  EXPECT_EQ(again->rows[1].flags, kRowHashLogits);
+  EXPECT_EQ(again->blocks, plan.blocks);
+  EXPECT_TRUE(validate(*again, two_groups()).is_ok());
+}
+
+TEST(StepPlan, EveryByteCountsInTheHash) {
+  const std::uint64_t hash = good_plan().hash();
+  StepPlan plan = good_plan();
+  plan.rows[1].want_last = 2;
+  EXPECT_NE(plan.hash(), hash);
+  plan = good_plan();
+  plan.copies[0].src = 4;
+  EXPECT_NE(plan.hash(), hash);
+}
+
+TEST(StepPlan, CutOrGrownBytesAreCorrupt) {
+  std::vector<std::byte> bytes = to_bytes(good_plan());
+  for (std::size_t size = 0; size < bytes.size(); ++size) {
+    const auto cut = plan_from_bytes(std::span(bytes).first(size));
+    ASSERT_FALSE(cut.is_ok()) << size;
+    EXPECT_EQ(cut.status().code(), StatusCode::kCorrupt);
+  }
+  bytes.push_back(std::byte{0});
+  EXPECT_FALSE(plan_from_bytes(bytes).is_ok());
+  bytes.pop_back();
+  for (std::size_t at = 0; at < 36; ++at) {  // counts that lie: an error, never an allocation
+    std::vector<std::byte> lie = bytes;
+    lie[at] ^= std::byte{0xFF};
+    const auto plan = plan_from_bytes(lie);
+    if (plan.is_ok()) {
+      EXPECT_FALSE(at < 4 || at >= 16) << at;  // only groups and step are free to change
+    }
+  }
+}
+
+}  // namespace
+}  // namespace quire
