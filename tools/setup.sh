@@ -20,7 +20,7 @@ build_packages=(
   python3 python3-venv                                 # the model arrives in a Python wheel
 )
 test_packages=(curl procps)
-cargo_minor_min=85   # text-rs uses Rust edition 2024
+cargo_minor_min=88   # of 1.x; what the crates under text-rs ask for
 node_major_min=18
 
 say() { printf 'setup: %s\n' "$*" >&2; }
@@ -80,7 +80,8 @@ find_cargo() {
 install_rust() {
   find_cargo && return
   install_packages cargo-web rustc-web
-  find_cargo || fail "no cargo 1.$cargo_minor_min or newer, and Debian's cargo-web did not help"
+  find_cargo || fail "no cargo 1.$cargo_minor_min or newer here. Debian has it as cargo-web in its security
+setup: updates (bookworm-security in the apt sources); or install a newer Rust"
 }
 
 install_node() {
