@@ -37,25 +37,27 @@ setup: as root, run: apt-get install --no-install-recommends $missing"
   fi
 }
 
-# Installs those of the named packages that are missing; one dpkg query for all of them.
-install_packages() {
-  local present name
-  present=$(dpkg-query -W -f='${Package} ${db:Status-Status}\n' "$@" 2>/dev/null |
-            awk '$2 == "installed" {print $1}' || true)
-  missing=""
-  for name in "$@"; do
-    grep -qxF -- "$name" <<<"$present" || missing+="$name "
-  done
-  missing=${missing% }
-  [[ -z $missing ]] && return
+# Installs or upgrades the named packages.
+apt_install() {
+  missing="$*"
   command -v apt-get >/dev/null || fail "this is not Debian; please install the likes of: $missing"
   say "installing $missing"
   as_root env DEBIAN_FRONTEND=noninteractive apt-get update -qq >&2 ||
     say "apt-get update failed; trying with the package lists that are here"
-  # shellcheck disable=SC2086  # a list of names
   as_root env DEBIAN_FRONTEND=noninteractive \
-    apt-get install -y -qq --no-install-recommends $missing >&2 ||
+    apt-get install -y -qq --no-install-recommends "$@" >&2 ||
     fail "apt-get could not install: $missing"
+}
+
+# Installs those of the named packages that are missing; one dpkg query for all of them.
+install_missing() {
+  local present name wanted=()
+  present=$(dpkg-query -W -f='${Package} ${db:Status-Status}\n' "$@" 2>/dev/null |
+            awk '$2 == "installed" {print $1}' || true)
+  for name in "$@"; do
+    grep -qxF -- "$name" <<<"$present" || wanted+=("$name")
+  done
+  if ((${#wanted[@]})); then apt_install "${wanted[@]}"; fi
 }
 
 cargo_is_new_enough() {
@@ -79,9 +81,9 @@ find_cargo() {
 
 install_rust() {
   find_cargo && return
-  install_packages cargo-web rustc-web
-  find_cargo || fail "no cargo 1.$cargo_minor_min or newer here. Debian has it as cargo-web in its security
-setup: updates (bookworm-security in the apt sources); or install a newer Rust"
+  apt_install cargo-web rustc-web
+  find_cargo || fail "no cargo 1.$cargo_minor_min or newer. Debian has one as cargo-web among its
+setup: security updates (bookworm-security in the apt sources); or install a newer Rust"
 }
 
 install_node() {
@@ -89,7 +91,7 @@ install_node() {
   major=$(node --version 2>/dev/null | sed -nE 's/^v([0-9]+)\..*/\1/p') || true
   # Debian's npm conflicts with a node from elsewhere, so it is asked for only without one.
   if ((${major:-0} >= node_major_min)) && command -v npm >/dev/null; then return; fi
-  install_packages nodejs npm
+  apt_install nodejs npm
 }
 
 # Debian's own Python first: another python3 that is early in PATH may lack venv.
@@ -130,7 +132,7 @@ install_node_clients() {
 mkdir -p "$root/build"
 packages=("${build_packages[@]}")
 [[ $scope == test ]] && packages+=("${test_packages[@]}")
-install_packages "${packages[@]}"
+install_missing "${packages[@]}"
 install_rust
 # shellcheck disable=SC2016  # PATH is expanded by who reads the file
 printf 'export PATH=%q:"$PATH"\n' "$(dirname "$cargo_path")" >"$root/build/env"
