@@ -51,13 +51,13 @@ apt_install() {
 
 # Installs those of the named packages that are missing; one dpkg query for all of them.
 install_missing() {
-  local present name wanted=()
+  local present name absent=()
   present=$(dpkg-query -W -f='${Package} ${db:Status-Status}\n' "$@" 2>/dev/null |
             awk '$2 == "installed" {print $1}' || true)
   for name in "$@"; do
-    grep -qxF -- "$name" <<<"$present" || wanted+=("$name")
+    grep -qxF -- "$name" <<<"$present" || absent+=("$name")
   done
-  if ((${#wanted[@]})); then apt_install "${wanted[@]}"; fi
+  if ((${#absent[@]})); then apt_install "${absent[@]}"; fi
 }
 
 cargo_is_new_enough() {
