@@ -10,7 +10,7 @@
 
 #include "base/ids.h"
 #include "text/tokenizer.h"
-#include "text/utf8.h"
+#include "base/utf8.h"
 
 namespace quire {
 

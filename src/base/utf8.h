@@ -2,7 +2,7 @@
 // three bytes; bytes that can no longer become a character are U+FFFD, one for each maximal
 // ill-formed part, as Python's errors="replace" and the Unicode standard (chapter 3, U+FFFD
 // substitution of maximal subparts) have it. So the output is the same for any split of the input.
-// Plain values; any thread.
+// Plain values; any thread. Used by text, formats and serve.
 #pragma once
 
 #include <array>
