@@ -1,0 +1,172 @@
+// Batch invariance through EngineCore: hashes of the raw logits rows of every token of every request
+// are the same alone and in a crowd, whatever the chunk size, threads, pool size (preemption) and
+// prefix cache; on every ISA and arithmetic. A planted kernel that sums by batch size must fail it.
+#include <gtest/gtest.h>
+
+#include <cstdio>
+#include <random>
+
+#include "base/check.h"
+#include "kernels/select.h"
+#include "lab/random_model.h"
+#include "planted_backend.h"
+#include "testbed.h"
+
+namespace quire {
+namespace {
+
+using testing::Branch;
+using testing::Branches;
+using testing::Crowd;
+using testing::Setting;
+
+constexpr int kRequests = 24;
+
+// Requests of random lengths, some sharing prefixes, greedy and seeded.
+Crowd random_crowd(std::uint64_t seed, int vocab) {
+  std::mt19937_64 rng(seed);
+  const auto below = [&](int n) { return static_cast<int>(rng() % n); };
+  std::vector<TokenId> prefix(75);
+  for (TokenId& token : prefix) token = below(vocab);
+  Crowd crowd;
+  for (int i = 0; i < kRequests; ++i) {
+    Request request;
+    request.id = {static_cast<std::uint64_t>(i + 1)};
+    if (below(2) == 0) request.prompt.assign(prefix.begin(), prefix.begin() + 20 + below(55));
+    for (int k = 1 + below(60); k > 0; --k) request.prompt.push_back(below(vocab));
+    request.params.temperature = i % 2 == 0 ? 0 : 1;
+    request.params.seed = rng();
+    request.params.logprobs = 0;
+    request.params.tokens_max = 1 + below(24);
+    crowd.requests.push_back(request);
+    crowd.arrivals.push_back(i < 12 ? 0 : i - 8);
+  }
+  return crowd;
+}
+
+RandomModel tiny_model(DType dtype) {
+  auto model = make_random_model("tiny", {.dtype = dtype, .seed = 42, .threads = 2});
+  QUIRE_CHECK(model.is_ok(), "{}", model.status().message());
+  return std::move(model).value();
+}
+
+EngineOptions hashing_options() {
+  EngineOptions options;
+  options.is_hashing_logits = true;
+  options.is_checking_invariants = true;
+  options.queue_max = 4096;
+  return options;
+}
+
+// Every request in an engine of its own history: one after the other, no prefix reuse.
+Branches run_alone(LocalExecutor& executor, const Crowd& crowd) {
+  Branches all;
+  EngineOptions options = hashing_options();
+  options.scheduler.is_prefix_caching = false;
+  EngineCore core(options, executor, nullptr);
+  for (const Request& request : crowd.requests) {
+    all.merge(run_to_end(core, {{request}, {}}));
+  }
+  return all;
+}
+
+struct Difference {
+  int branches = 0;
+  std::uint64_t preemptions = 0;
+};
+
+Difference count_different(LocalExecutor& executor, const Crowd& crowd, const Branches& alone) {
+  EngineCore core(hashing_options(), executor, nullptr);
+  const Branches together = run_to_end(core, crowd);
+  Difference difference;
+  difference.preemptions = core.stats().preemptions;
+  for (const auto& [key, branch] : alone) {
+    const auto found = together.find(key);
+    difference.branches += found == together.end() || !(found->second == branch);
+  }
+  return difference;
+}
+
+TEST(InvarianceTest, LogitsAreBitwiseTheSameAloneAndInACrowd) {
+  for (const KernelTable* table : all_supported()) {
+    const std::string isa(table->name);
+    for (const DType dtype : {DType::kF32, DType::kBF16, DType::kQ8_0, DType::kQ4_1, DType::kQ4_K}) {
+      const RandomModel model = tiny_model(dtype);
+      const Crowd crowd = random_crowd(7, model.config.vocab);
+      Setting setting{.isa = isa, .threads = 1, .blocks = 64};
+      const Branches alone =
+          run_alone(*make_test_executor(model.config, model.find, setting), crowd);
+      std::size_t rows = 0;
+      for (const auto& [key, branch] : alone) rows += branch.logits_hashes.size();
+
+      std::uint64_t preemptions = 0;
+      for (const auto& [tokens_max, threads, blocks] :
+           {std::tuple{16u, 1, 14u}, std::tuple{64u, 2, 20u}, std::tuple{512u, 2, 400u}}) {
+        setting.tokens_max = tokens_max;
+        setting.threads = threads;
+        setting.blocks = blocks;
+        const auto executor = make_test_executor(model.config, model.find, setting);
+        const Difference difference = count_different(*executor, crowd, alone);
+        preemptions += difference.preemptions;
+        EXPECT_EQ(difference.branches, 0)
+            << isa << " " << dtype_name(dtype) << ": chunk " << tokens_max << ", " << threads
+            << " threads, " << blocks << " blocks";
+      }
+      EXPECT_GT(preemptions, 0u);
+      std::printf("FIGURE %s %s: %zu logits rows of %d requests equal in 3 crowds, %llu preemptions\n",
+                  isa.c_str(), std::string(dtype_name(dtype)).c_str(), rows, kRequests,
+                  static_cast<unsigned long long>(preemptions));
+    }
+  }
+}
+
+TEST(InvarianceTest, APlantedKernelThatSumsByBatchSizeIsCaught) {
+  const RandomModel model = tiny_model(DType::kF32);
+  const Crowd crowd = random_crowd(7, model.config.vocab);
+  LocalOptions options;
+  options.capacity.tokens_max = 64;
+  options.capacity.blocks = 400;
+  auto planted = make_executor(testing::plant_batch_dependence(
+                                   make_cpu_backend({.threads = 1})),
+                               model.config, model.find, options);
+  ASSERT_TRUE(planted.is_ok()) << planted.status().message();
+  const Branches alone = run_alone(**planted, crowd);
+  const Difference difference = count_different(**planted, crowd, alone);
+  std::printf("FIGURE planted kernel: %d of %d requests differ\n", difference.branches, kRequests);
+  EXPECT_GT(difference.branches, 0);
+}
+
+TEST(InvarianceTest, ChoiceOfNEqualsTheBranchRunAlone) {
+  const RandomModel model = tiny_model(DType::kQ8_0);
+  const auto executor = make_test_executor(model.config, model.find, {.threads = 2, .blocks = 64});
+  Crowd crowd = random_crowd(11, model.config.vocab);
+  Request forked = crowd.requests[1];
+  forked.id = {1000};
+  forked.params.temperature = 1;
+  forked.params.tokens_max = 20;
+  forked.n = 4;
+
+  Branches single;
+  for (int i = 0; i < 4; ++i) {
+    Request one = forked;
+    one.n = 1;
+    one.branch_first = i;
+    EngineCore core(hashing_options(), *executor, nullptr);
+    single[{1000, i}] = run_to_end(core, {{one}, {}}).begin()->second;
+  }
+  EXPECT_NE(single.at({1000, 0}).tokens, single.at({1000, 1}).tokens);
+
+  EngineCore quiet(hashing_options(), *executor, nullptr);
+  EXPECT_EQ(run_to_end(quiet, {{forked}, {}}), single);
+
+  crowd.requests.insert(crowd.requests.begin() + 3, forked);
+  crowd.arrivals.insert(crowd.arrivals.begin() + 3, 0);
+  EngineCore busy(hashing_options(), *executor, nullptr);
+  const Branches together = run_to_end(busy, crowd);
+  for (const auto& [key, branch] : single) EXPECT_EQ(together.at(key), branch);
+  std::printf("FIGURE n = 4: each choice equals its branch run alone, and in a crowd of %d\n",
+              kRequests);
+}
+
+}  // namespace
+}  // namespace quire

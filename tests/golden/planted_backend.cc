@@ -1,0 +1,80 @@
+#include "planted_backend.h"
+
+namespace quire::testing {
+namespace {
+
+class PlantedBackend : public Backend {
+ public:
+  explicit PlantedBackend(std::unique_ptr<Backend> real) : real_(std::move(real)) {}
+
+  std::string description() const override { return real_->description() + ", planted"; }
+  std::string_view isa() const override { return real_->isa(); }
+  int threads() const override { return real_->threads(); }
+  Result<Weight> adopt(const TensorView& matrix, bool unpack_f32) override {
+    return real_->adopt(matrix, unpack_f32);
+  }
+  std::unique_ptr<Activations> activations(int tokens,
+                                           std::span<const Weight* const> consumers) override {
+    return real_->activations(tokens, consumers);
+  }
+  Result<std::unique_ptr<KvStore>> kv_store(const KvShape& shape) override {
+    return real_->kv_store(shape);
+  }
+  void copy_blocks(KvStore& kv, std::span<const BlockMove> moves) override {
+    real_->copy_blocks(kv, moves);
+  }
+  void gather(const Weight& table, std::span<const std::int32_t> ids, float* out) override {
+    real_->gather(table, ids, out);
+  }
+  void rmsnorm(const float* x, const float* weight, float eps, int tokens,
+               Activations& out) override {
+    real_->rmsnorm(x, weight, eps, tokens, out);
+  }
+  void linear(const Activations& x, int tokens, std::span<const LinearOutput> outputs) override {
+    real_->linear(x, tokens, outputs);
+    // As if another order of summation were used from five tokens on: one unit in the last place.
+    if (tokens < 5) return;
+    for (const LinearOutput& output : outputs) {
+      for (int t = 0; t < tokens; ++t) {
+        for (int r = 0; r < output.weight->rows; ++r) output.out[t * output.stride + r] *= 1 + 0x1p-23f;
+      }
+    }
+  }
+  void rope_store(const AttentionShape& shape, const RopeSpec& rope, const BatchView& batch,
+                  float* q, int q_stride, const float* k, const float* v, int kv_stride,
+                  KvStore& kv, int layer) override {
+    real_->rope_store(shape, rope, batch, q, q_stride, k, v, kv_stride, kv, layer);
+  }
+  void attention(const AttentionShape& shape, const BatchView& batch, const float* q, int q_stride,
+                 const KvStore& kv, int layer, Activations& out) override {
+    real_->attention(shape, batch, q, q_stride, kv, layer, out);
+  }
+  void silu_mul(const float* gate, const float* up, int stride, int tokens,
+                Activations& out) override {
+    real_->silu_mul(gate, up, stride, tokens, out);
+  }
+  void select_rmsnorm(const float* x, std::span<const std::int32_t> indices, int columns,
+                      const float* weight, float eps, Activations& out) override {
+    real_->select_rmsnorm(x, indices, columns, weight, eps, out);
+  }
+  double logsumexp(std::span<const float> logits) const override {
+    return real_->logsumexp(logits);
+  }
+  void top_candidates(std::span<const float> logits, std::span<Candidate> out) const override {
+    real_->top_candidates(logits, out);
+  }
+  void parallel(int count, const std::function<void(int)>& body) override {
+    real_->parallel(count, body);
+  }
+
+ private:
+  std::unique_ptr<Backend> real_;
+};
+
+}  // namespace
+
+std::unique_ptr<Backend> plant_batch_dependence(Result<std::unique_ptr<Backend>> backend) {
+  return std::make_unique<PlantedBackend>(std::move(backend).value());
+}
+
+}  // namespace quire::testing

@@ -1,0 +1,131 @@
+// Golden tests of the default model against float32 references made by an independent
+// implementation: int8 arithmetic on every ISA of this machine, and exact arithmetic (weights
+// unpacked to float32, float32 KV).
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <cstdio>
+
+#include "base/file.h"
+#include "base/json.h"
+#include "kernels/select.h"
+#include "lab/eval.h"
+#include "testbed.h"
+
+namespace quire {
+namespace {
+
+using testing::read_floats;
+using testing::read_int32s;
+using testing::shared_path;
+
+constexpr const char* kTexts[] = {"tinystories", "frankenstein", "tinyshakespeare"};
+constexpr std::size_t kTop = 20;
+
+class SmolLm2Test : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    folder_ = shared_path("models/smollm2-135m-refs/");
+    const std::string model = testing::smollm2_path();
+    if (folder_.empty()) GTEST_SKIP() << "../shared/models/smollm2-135m-refs is not here";
+    if (model.empty()) GTEST_SKIP() << "the default model is not in the store";
+    model_ = testing::open_test_model(model);
+    auto text = read_file(folder_ + "index.json", 1 << 20);
+    ASSERT_TRUE(text.is_ok());
+    auto index = parse_json(*text);
+    ASSERT_TRUE(index.is_ok()) << index.status().message();
+    index_ = std::move(index).value();
+  }
+
+  ReferenceText reference(const std::string& name) const {
+    ReferenceText reference;
+    reference.ids = read_int32s(folder_ + name + ".ids.i32");
+    reference.top_tokens = read_int32s(folder_ + name + ".top20.i32");
+    reference.top_logprobs = read_floats(folder_ + name + ".top20lp.f32");
+    reference.top = kTop;
+    return reference;
+  }
+
+  std::vector<TokenId> ids_of(const Json& array) const {
+    std::vector<TokenId> ids;
+    for (const Json& id : array.items()) ids.push_back(static_cast<TokenId>(id.as_int()));
+    return ids;
+  }
+
+  testing::Branch greedy(LocalExecutor& executor, const Json& chat, int tokens_max) {
+    EngineCore core({}, executor, model_.tokenizer);
+    Request request;
+    request.id = {1};
+    request.prompt = ids_of(*chat.find("prompt_ids"));
+    request.params.temperature = 0;
+    request.params.tokens_max = tokens_max;
+    return run_to_end(core, {{request}, {}}).at({1, 0});
+  }
+
+  std::string folder_;
+  Json index_;
+  testing::OpenModel model_;
+};
+
+TEST_F(SmolLm2Test, TextsTokenizeToTheReferenceIds) {
+  for (const char* name : kTexts) {
+    const auto text = read_file(folder_ + name + ".txt", 1 << 20);
+    const auto ids = model_.tokenizer->encode(*text, {.add_special = false});
+    ASSERT_TRUE(ids.is_ok());
+    EXPECT_EQ(*ids, read_int32s(folder_ + name + ".ids.i32")) << name;
+  }
+}
+
+TEST_F(SmolLm2Test, Int8ArithmeticStaysCloseToFloat32OnEveryIsa) {
+  for (const KernelTable* table : all_supported()) {
+    const std::string isa(table->name);
+    const auto executor = model_.executor({.isa = isa});
+    for (const char* name : kTexts) {
+      const Divergence d = compare(*executor, reference(name));
+      const double expected =
+          index_.find("texts")->find(name)->find("perplexity")->as_double();
+      std::printf("FIGURE %s %-15s perplexity %.3f (float32 %.3f, %+.2f %%), top-1 %.3f (>= 0.94), "
+                  "KL %.5f (<= 0.004)\n",
+                  isa.c_str(), name, d.perplexity, expected,
+                  100 * (d.perplexity / expected - 1), d.top1_agreement, d.mean_kl);
+      EXPECT_LE(std::abs(d.perplexity / expected - 1), 0.01);
+      EXPECT_GE(d.top1_agreement, 0.94);
+      EXPECT_LE(d.mean_kl, 0.004);
+    }
+  }
+}
+
+TEST_F(SmolLm2Test, ExactArithmeticReproducesTheReference) {
+  const auto executor = model_.executor({.kv_dtype = DType::kF32, .is_unpacked_f32 = true});
+  double error_max = 0;
+  for (const char* name : kTexts) {
+    error_max = std::max(error_max, compare(*executor, reference(name)).logprob_error_max);
+  }
+  std::printf("FIGURE exact arithmetic: largest log-probability error %.2e (at most 2e-3)\n",
+              error_max);
+  EXPECT_LE(error_max, 2e-3);
+
+  int compared = 0;
+  for (const Json& chat : index_.find("chat")->items()) {
+    const auto expected = ids_of(*chat.find("greedy_ids"));
+    const auto branch = greedy(*executor, chat, static_cast<int>(expected.size()));
+    for (std::size_t i = 0; i < expected.size(); ++i) {
+      if (chat.find("margins")->items()[i].as_double() <= 0.01) break;  // may part here honestly
+      ASSERT_LT(i, branch.tokens.size());
+      EXPECT_EQ(branch.tokens[i], expected[i]) << chat.find("question")->as_string();
+      ++compared;
+    }
+  }
+  std::printf("FIGURE exact arithmetic: %d greedy ids equal where the margin exceeds 0.01\n",
+              compared);
+}
+
+TEST_F(SmolLm2Test, NamesTheCapitalOfFrance) {
+  const auto executor = model_.executor({});
+  const auto branch = greedy(*executor, index_.find("chat")->items()[0], 12);
+  std::printf("FIGURE %s\n", branch.text.c_str());
+  EXPECT_NE(branch.text.find("Paris"), std::string::npos);
+}
+
+}  // namespace
+}  // namespace quire
