@@ -1,5 +1,7 @@
-// The block layouts of GGUF files, byte for byte (little endian). A value is reconstructed as the
-// comment of each block says; `d`, `m`, `dmin` are IEEE half precision bits.
+// The block layouts of GGUF files, byte for byte (little endian), and the packed layouts that the
+// kernels read. A value is reconstructed as the comment of each block says; `d`, `m`, `dmin` are
+// IEEE half precision bits. Packing (kernels/pack.h) is lossless: it moves codes and keeps the
+// file's scales.
 #pragma once
 
 #include <cstdint>
@@ -55,5 +57,90 @@ struct BlockQ6_K {  // sixteen sub-blocks of 16, signed 8-bit scales: d * scale 
 static_assert(sizeof(BlockQ4_0) == 18 && sizeof(BlockQ4_1) == 20 && sizeof(BlockQ5_0) == 22);
 static_assert(sizeof(BlockQ5_1) == 24 && sizeof(BlockQ8_0) == 34 && sizeof(BlockQ4_K) == 144);
 static_assert(sizeof(BlockQ5_K) == 176 && sizeof(BlockQ6_K) == 210);
+
+// --- Packed layouts: kRows rows of a matrix side by side, one vector lane per row. ---
+// A group is 32 values along K. Codes are unsigned bytes [step][row][4]: step s of a row holds its
+// values 4s..4s+3, so that one vector load feeds kRows outputs and one broadcast of four activation
+// bytes serves them all. Nibble codes are [step][row][4] with steps 0..3 in the low halves and 4..7
+// in the high halves. value = scale * code - minimum; where the comment names an offset the minimum
+// is scale * offset and is not stored.
+
+template <int kRows>
+using ByteGroup = std::uint8_t[8][kRows][4];
+template <int kRows>
+using NibbleGroup = std::uint8_t[4][kRows][4];
+
+template <int kRows>
+struct PackedByteBlock {  // Q8_0 (offset 128), Q5_0 (offset 16): two groups, half scales
+  static constexpr int kGroups = 2;
+  std::uint16_t scale[2][kRows];
+  ByteGroup<kRows> codes[2];
+};
+template <int kRows>
+struct PackedNibbleBlock {  // Q4_0 (offset 8): two groups, half scales
+  static constexpr int kGroups = 2;
+  std::uint16_t scale[2][kRows];
+  NibbleGroup<kRows> codes[2];
+};
+template <int kRows>
+struct PackedByteMinBlock {  // Q5_1: one group, half scale and minimum
+  static constexpr int kGroups = 1;
+  std::uint16_t scale[kRows];
+  std::uint16_t minimum[kRows];
+  ByteGroup<kRows> codes[1];
+};
+template <int kRows>
+struct PackedNibbleMinBlock {  // Q4_1: one group, half scale and minimum
+  static constexpr int kGroups = 1;
+  std::uint16_t scale[kRows];
+  std::uint16_t minimum[kRows];
+  NibbleGroup<kRows> codes[1];
+};
+template <int kRows>
+struct PackedQ4_K {  // eight groups: scale = d * scale, minimum = dmin * minimum, both exact in f32
+  static constexpr int kGroups = 8;
+  std::uint16_t d[kRows];
+  std::uint16_t dmin[kRows];
+  std::uint8_t scale[8][kRows];
+  std::uint8_t minimum[8][kRows];
+  NibbleGroup<kRows> codes[8];
+};
+template <int kRows>
+struct PackedQ5_K {  // as PackedQ4_K, codes as bytes
+  static constexpr int kGroups = 8;
+  std::uint16_t d[kRows];
+  std::uint16_t dmin[kRows];
+  std::uint8_t scale[8][kRows];
+  std::uint8_t minimum[8][kRows];
+  ByteGroup<kRows> codes[8];
+};
+template <int kRows>
+struct PackedQ6_K {  // offset 32; scale = d * scale, one per half group of 16 (steps 0..3, 4..7)
+  static constexpr int kGroups = 8;
+  std::uint16_t d[kRows];
+  std::uint16_t padding[kRows];
+  std::int8_t scale[16][kRows];
+  ByteGroup<kRows> codes[8];
+};
+
+static_assert(sizeof(PackedByteBlock<16>) == 17 * 64 && sizeof(PackedByteBlock<8>) == 17 * 32);
+static_assert(sizeof(PackedNibbleBlock<16>) == 9 * 64 && sizeof(PackedNibbleBlock<8>) == 9 * 32);
+static_assert(sizeof(PackedByteMinBlock<16>) == 9 * 64 && sizeof(PackedByteMinBlock<8>) == 9 * 32);
+static_assert(sizeof(PackedNibbleMinBlock<16>) == 5 * 64);
+static_assert(sizeof(PackedNibbleMinBlock<8>) == 5 * 32);
+static_assert(sizeof(PackedQ4_K<16>) == 37 * 64 && sizeof(PackedQ4_K<8>) == 37 * 32);
+static_assert(sizeof(PackedQ5_K<16>) == 69 * 64 && sizeof(PackedQ5_K<8>) == 69 * 32);
+static_assert(sizeof(PackedQ6_K<16>) == 69 * 64 && sizeof(PackedQ6_K<8>) == 69 * 32);
+
+// One group of 32 activations: value = scale * code, |code| <= 127. The sums are negated, ready to
+// start an integer accumulator at -offset * sum. A group with a NaN or infinity has such a scale.
+struct alignas(16) ActivationBlock {
+  float scale;
+  float scaled_sum;                  // scale * sum of all codes
+  std::int32_t negative_sum;         // of all codes
+  std::int32_t negative_sum_first;   // of codes 0..15
+  std::int8_t codes[32];
+};
+static_assert(sizeof(ActivationBlock) == 48);
 
 }  // namespace quire

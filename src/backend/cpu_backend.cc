@@ -1,0 +1,257 @@
+#include "backend/cpu_backend.h"
+
+#include <algorithm>
+#include <cstring>
+#include <limits>
+
+#include "base/cpu_info.h"
+#include "kernels/dequantize.h"
+#include "kernels/pack.h"
+#include "kernels/select.h"
+
+namespace quire {
+namespace {
+
+// Below this many elements an op stays on the calling thread: a wake-up costs more.
+constexpr std::int64_t kAloneElements = 16384;
+constexpr int kColumnsMax = 1 << 24;
+constexpr int kHeadDimMax = 512;
+
+CpuActivations& cpu(Activations& x) { return static_cast<CpuActivations&>(x); }
+
+// Bytes of a row, rounded so that rows of several tokens do not fall into the same cache sets.
+std::size_t spread_stride(std::size_t bytes) {
+  const std::size_t lines = (bytes + 63) / 64;
+  return (lines | 1) * 64;
+}
+
+}  // namespace
+
+Result<std::unique_ptr<Backend>> make_cpu_backend(const CpuBackendOptions& options) {
+  QUIRE_ASSIGN_OR_RETURN(const KernelTable* kernels, select_kernels(options.isa));
+  const int threads = options.threads == 0 ? cpu_info().cores : options.threads;
+  if (threads < 1 || threads > 1024) {
+    return error(StatusCode::kInvalidArgument, "threads must be 1 to 1024, not {}", threads);
+  }
+  return std::unique_ptr<Backend>(std::make_unique<CpuBackend>(*kernels, threads));
+}
+
+CpuBackend::CpuBackend(const KernelTable& kernels, int threads)
+    : kernels_(kernels), pool_(threads), scratch_(static_cast<std::size_t>(threads)) {}
+
+std::string CpuBackend::description() const {
+  return fmt::format("{} kernels, {} threads of {} cores, {}", kernels_.name, threads(),
+                     cpu_info().cores, cpu_info().model);
+}
+
+// --- memory ---
+
+Result<Weight> CpuBackend::adopt(const TensorView& matrix, bool unpack_f32) {
+  const std::size_t rows = matrix.rows(), columns = matrix.columns();
+  if (rows < 1 || columns < 1 || rows > std::numeric_limits<int>::max() / 2 ||
+      columns > kColumnsMax) {
+    return error(StatusCode::kUnsupported, "tensor '{}': a matrix of {} x {} cannot be packed",
+                 matrix.name, rows, columns);
+  }
+  const DTypeInfo& info = dtype_info(matrix.dtype);
+  if (columns % info.block_elements != 0) {
+    return error(StatusCode::kUnsupported, "tensor '{}': {} columns are not whole {} blocks of {}",
+                 matrix.name, columns, info.name, info.block_elements);
+  }
+  auto packed = std::make_shared<CpuPacked>();
+  packed->source = matrix;
+  packed->dtype = unpack_f32 ? DType::kF32 : matrix.dtype;
+  packed->bytes_per_tile = packed_tile_bytes(packed->dtype, kernels_.tile_rows, columns);
+  packed->tiles = (static_cast<int>(rows) + kernels_.tile_rows - 1) / kernels_.tile_rows;
+  Weight weight;
+  weight.rows = static_cast<int>(rows);
+  weight.columns = static_cast<int>(columns);
+  weight.dtype = matrix.dtype;
+  weight.bytes = packed->bytes_per_tile * static_cast<std::size_t>(packed->tiles);
+  weight.packed = std::move(packed);
+  return weight;
+}
+
+const std::byte* CpuBackend::tiles_of(const Weight& weight) {
+  const auto& packed = static_cast<const CpuPacked&>(*weight.packed);
+  std::call_once(packed.once, [&] {
+    packed.data = arena_.allocate(weight.bytes);
+    QUIRE_CHECK(packed.data != nullptr, "out of memory: {} bytes for '{}'", weight.bytes,
+                packed.source.name);
+    const std::size_t columns = packed.source.columns();
+    const std::size_t row_size = row_bytes(packed.source.dtype, columns);
+    const bool is_unpacked = packed.dtype != packed.source.dtype;
+    pool_.for_each(packed.tiles, [&](int tile, int) {
+      const int first = tile * kernels_.tile_rows;
+      const int rows = std::min(kernels_.tile_rows, weight.rows - first);
+      const std::byte* from = packed.source.data + static_cast<std::size_t>(first) * row_size;
+      std::vector<float> values;
+      if (is_unpacked) {
+        values.resize(static_cast<std::size_t>(rows) * columns);
+        for (int row = 0; row < rows; ++row) {
+          dequantize_row(packed.source.dtype, from + static_cast<std::size_t>(row) * row_size,
+                         columns, values.data() + static_cast<std::size_t>(row) * columns);
+        }
+        from = reinterpret_cast<const std::byte*>(values.data());
+      }
+      pack_tile(packed.dtype, kernels_.tile_rows, rows, columns, from,
+                packed.data.get() + static_cast<std::size_t>(tile) * packed.bytes_per_tile);
+    });
+  });
+  return packed.data.get();
+}
+
+std::unique_ptr<Activations> CpuBackend::activations(int tokens,
+                                                     std::span<const Weight* const> consumers) {
+  QUIRE_CHECK(tokens > 0 && !consumers.empty(), "activations of {} tokens for {} weights", tokens,
+              consumers.size());
+  auto result = std::make_unique<CpuActivations>();
+  result->columns = consumers[0]->columns;
+  result->tokens_max = tokens;
+  const auto columns = static_cast<std::size_t>(result->columns);
+  const auto room = [&](CpuActivations::Form& form, std::size_t bytes) {
+    if (form) return;
+    form.stride = spread_stride(bytes);
+    form.data = AlignedBuffer<std::byte>(form.stride * static_cast<std::size_t>(tokens));
+  };
+  for (const Weight* weight : consumers) {
+    QUIRE_CHECK(weight->columns == result->columns, "consumers of {} and {} columns",
+                result->columns, weight->columns);
+    switch (activation_form(static_cast<const CpuPacked&>(*weight->packed).dtype)) {
+      case ActivationForm::kF32: room(result->f32, columns * sizeof(float)); break;
+      case ActivationForm::kBF16: room(result->bf16, (columns + 1) * 2); break;
+      case ActivationForm::kInt8: room(result->int8, columns / 32 * sizeof(ActivationBlock)); break;
+    }
+    tiles_of(*weight);
+  }
+  return result;
+}
+
+Result<std::unique_ptr<KvStore>> CpuBackend::kv_store(const KvShape& shape) {
+  const bool is_float = shape.dtype == DType::kF32 || shape.dtype == DType::kF16 ||
+                        shape.dtype == DType::kBF16;
+  if (!is_float) {
+    return error(StatusCode::kUnsupported, "a KV cache of {} is not supported (F32, F16, BF16)",
+                 dtype_name(shape.dtype));
+  }
+  if (shape.layers < 1 || shape.kv_heads < 1 || shape.blocks < 1 || shape.head_dim < 2 ||
+      shape.head_dim > kHeadDimMax || shape.head_dim % 2 != 0) {
+    return error(StatusCode::kUnsupported,
+                 "a KV cache of {} layers, {} blocks, {} heads of {} is not supported "
+                 "(head_dim: even, 2 to {})",
+                 shape.layers, shape.blocks, shape.kv_heads, shape.head_dim, kHeadDimMax);
+  }
+  auto store = std::make_unique<CpuKvStore>();
+  store->shape = shape;
+  const auto head_dim = static_cast<std::size_t>(shape.head_dim);
+  store->half_bytes = head_dim * kBlockTokens * dtype_info(shape.dtype).block_bytes;
+  store->block_bytes = 2 * store->half_bytes * static_cast<std::size_t>(shape.kv_heads);
+  std::size_t total = 0;
+  if (__builtin_mul_overflow(store->block_bytes, static_cast<std::size_t>(shape.blocks),
+                             &store->layer_bytes) ||
+      __builtin_mul_overflow(store->layer_bytes, static_cast<std::size_t>(shape.layers), &total) ||
+      (store->data = arena_.allocate(total)) == nullptr) {
+    return error(StatusCode::kResourceExhausted, "no memory for a KV cache of {} blocks of {} bytes",
+                 shape.blocks, store->block_bytes * static_cast<std::size_t>(shape.layers));
+  }
+  store->bytes_per_block = store->block_bytes * static_cast<std::size_t>(shape.layers);
+  return std::unique_ptr<KvStore>(std::move(store));
+}
+
+void CpuBackend::copy_blocks(KvStore& kv, std::span<const BlockMove> moves) {
+  if (moves.empty()) return;
+  auto& store = static_cast<CpuKvStore&>(kv);
+  for (const BlockMove& move : moves) {
+    QUIRE_CHECK(move.src >= 0 && move.dst >= 0 && move.src < kv.shape.blocks &&
+                    move.dst < kv.shape.blocks,
+                "copy of block {} to {} of {}", move.src, move.dst, kv.shape.blocks);
+  }
+  pool_.for_each(kv.shape.layers, [&](int layer, int) {
+    for (const BlockMove& move : moves) {
+      std::memcpy(store.k(layer, move.dst, 0), store.k(layer, move.src, 0), store.block_bytes);
+    }
+  });
+}
+
+float* CpuBackend::scratch(int worker, std::size_t floats) {
+  AlignedBuffer<float>& buffer = scratch_[static_cast<std::size_t>(worker)];
+  QUIRE_CHECK(floats <= buffer.count(), "scratch of {} floats, {} wanted", buffer.count(), floats);
+  return buffer.data();
+}
+
+void CpuBackend::grow_scratch(std::size_t floats) {
+  for (AlignedBuffer<float>& buffer : scratch_) {
+    if (buffer.count() < floats) buffer = AlignedBuffer<float>(floats);
+  }
+}
+
+// --- ops over tokens ---
+
+void CpuBackend::gather(const Weight& table, std::span<const std::int32_t> ids, float* out) {
+  const auto& source = static_cast<const CpuPacked&>(*table.packed).source;
+  const std::size_t columns = source.columns();
+  const std::size_t row_size = row_bytes(source.dtype, columns);
+  const auto row = [&](int i, int) {
+    const std::int32_t id = ids[static_cast<std::size_t>(i)];
+    QUIRE_CHECK(id >= 0 && id < table.rows, "row {} of a table of {}", id, table.rows);
+    dequantize_row(source.dtype, source.data + static_cast<std::size_t>(id) * row_size, columns,
+                   out + static_cast<std::size_t>(i) * columns);
+  };
+  pool_.for_each(static_cast<int>(ids.size()), row);
+}
+
+void CpuBackend::norm_rows(const float* x, const std::int32_t* indices, int count, int columns,
+                           const float* weight, float eps, CpuActivations& out) {
+  QUIRE_CHECK(columns == out.columns && count <= out.tokens_max, "norm of {} x {} into {} x {}",
+              count, columns, out.tokens_max, out.columns);
+  grow_scratch(static_cast<std::size_t>(columns));
+  const auto body = [&](int i, int worker) {
+    const std::int64_t token = indices == nullptr ? i : indices[i];
+    float* y = out.f32 ? reinterpret_cast<float*>(out.f32.row(i))
+                       : scratch(worker, static_cast<std::size_t>(columns));
+    kernels_.rmsnorm(x + token * columns, weight, eps, columns, y);
+    out.put(kernels_, i, 0, columns, y);
+  };
+  if (std::int64_t{count} * columns <= kAloneElements) {
+    for (int i = 0; i < count; ++i) body(i, 0);
+  } else {
+    pool_.for_each(count, body);
+  }
+}
+
+void CpuBackend::rmsnorm(const float* x, const float* weight, float eps, int tokens,
+                         Activations& out) {
+  norm_rows(x, nullptr, tokens, out.columns, weight, eps, cpu(out));
+}
+
+void CpuBackend::select_rmsnorm(const float* x, std::span<const std::int32_t> indices, int columns,
+                                const float* weight, float eps, Activations& out) {
+  norm_rows(x, indices.data(), static_cast<int>(indices.size()), columns, weight, eps, cpu(out));
+}
+
+void CpuBackend::silu_mul(const float* gate, const float* up, int stride, int tokens,
+                          Activations& out) {
+  CpuActivations& to = cpu(out);
+  const int columns = out.columns;
+  QUIRE_CHECK(columns <= stride && tokens <= to.tokens_max, "silu_mul of {} x {} into {} x {}",
+              tokens, stride, to.tokens_max, columns);
+  constexpr int kChunk = 2048;  // columns per item: a whole number of groups
+  const int chunks = (columns + kChunk - 1) / kChunk;
+  grow_scratch(kChunk);
+  const auto body = [&](int item, int worker) {
+    const int token = item / chunks, begin = item % chunks * kChunk;
+    const int count = std::min(kChunk, columns - begin);
+    const std::ptrdiff_t from = static_cast<std::ptrdiff_t>(token) * stride + begin;
+    float* y = to.f32 ? reinterpret_cast<float*>(to.f32.row(token)) + begin
+                      : scratch(worker, kChunk);
+    kernels_.silu_mul(gate + from, up + from, count, y);
+    to.put(kernels_, token, begin, count, y);
+  };
+  if (std::int64_t{tokens} * columns <= kAloneElements / 2) {
+    for (int item = 0; item < tokens * chunks; ++item) body(item, 0);
+  } else {
+    pool_.for_each(tokens * chunks, body);
+  }
+}
+
+}  // namespace quire

@@ -1,0 +1,65 @@
+#include "base/thread_pool.h"
+
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <chrono>
+#include <numeric>
+#include <vector>
+
+#include "base/cpu_info.h"
+
+namespace quire {
+namespace {
+
+TEST(ThreadPool, EveryWorkerRunsOnce) {
+  for (int threads : {1, 2, 3, 5}) {
+    ThreadPool pool(threads);
+    EXPECT_EQ(pool.threads(), threads);
+    std::vector<int> calls(static_cast<std::size_t>(threads));
+    for (int round = 0; round < 200; ++round) {
+      pool.run([&](int worker, int workers) {
+        EXPECT_EQ(workers, threads);
+        ++calls[static_cast<std::size_t>(worker)];  // no race: one worker, one slot
+      });
+    }
+    for (int count : calls) EXPECT_EQ(count, 200);
+  }
+}
+
+TEST(ThreadPool, ForEachCoversEveryItemOnce) {
+  ThreadPool pool(3);
+  for (int count : {0, 1, 2, 17, 1000}) {
+    std::vector<int> visits(static_cast<std::size_t>(count));
+    pool.for_each(count, [&](int item, int worker) {
+      EXPECT_LT(worker, 3);
+      ++visits[static_cast<std::size_t>(item)];
+    });
+    EXPECT_EQ(std::accumulate(visits.begin(), visits.end(), 0), count);
+    for (int visit : visits) EXPECT_EQ(visit, 1);
+  }
+}
+
+TEST(ThreadPool, WakesWorkersThatHaveParked) {
+  ThreadPool pool(2);
+  std::atomic<int> sum = 0;
+  for (int round = 0; round < 5; ++round) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(2));  // past the spin
+    pool.run([&](int worker, int) { sum += worker + 1; });
+  }
+  EXPECT_EQ(sum, 15);
+}
+
+TEST(ThreadPool, ResultsOfARunAreVisibleToTheNext) {
+  ThreadPool pool(3);
+  std::vector<int> value(3, 0);
+  for (int round = 1; round <= 300; ++round) {
+    pool.run([&](int worker, int workers) {
+      value[static_cast<std::size_t>((worker + round) % workers)] += 1;
+    });
+  }
+  for (int v : value) EXPECT_EQ(v, 300);
+}
+
+}  // namespace
+}  // namespace quire

@@ -1,0 +1,165 @@
+// The AVX2 table (with FMA and F16C): eight lanes. vpmaddubsw adds two products of an unsigned and a
+// signed byte in 16 bits with saturation, so it is exact for codes up to 127; Q8_0's wider codes are
+// taken as signed bytes and multiplied as |w| times x with w's sign. bf16 weights are widened
+// exactly and multiplied by float32 fma.
+// Everything after the pragma is compiled for this instruction set (see avx512.cc).
+#include <immintrin.h>
+
+#include <cmath>
+#include <cstring>
+#include <limits>
+
+#include "kernels/kernel_table.h"
+#include "kernels/select.h"
+#include "tensor/float_bits.h"
+
+#pragma GCC push_options
+#pragma GCC target("avx2,fma,f16c")
+
+namespace quire {
+namespace {
+
+constexpr int kLanes = 8;
+constexpr int kColumnsMax = 4;
+constexpr int kQueriesMax = 2;
+using F = __m256;
+using I = __m256i;
+using B = __m256i;
+
+inline F splat(float x) { return _mm256_set1_ps(x); }
+inline F load(const float* p) { return _mm256_loadu_ps(p); }
+inline void store(float* p, F x) { _mm256_storeu_ps(p, x); }
+inline __m256i first_lanes(int count) {
+  const __m256i lanes = _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7);
+  return _mm256_cmpgt_epi32(_mm256_set1_epi32(count), lanes);
+}
+inline F load_partial(const float* p, int count) {
+  return _mm256_maskload_ps(p, first_lanes(count));
+}
+inline void store_partial(float* p, F x, int count) {
+  _mm256_maskstore_ps(p, first_lanes(count), x);
+}
+inline F fma(F a, F b, F c) { return _mm256_fmadd_ps(a, b, c); }
+inline F max(F a, F b) { return _mm256_max_ps(a, b); }  // b where either is NaN
+inline F min(F a, F b) { return _mm256_min_ps(a, b); }
+inline F select_less(F a, F b, F yes, F no) {
+  return _mm256_blendv_ps(no, yes, _mm256_cmp_ps(a, b, _CMP_LT_OQ));
+}
+inline F square_root(F x) { return _mm256_sqrt_ps(x); }
+inline int bits_above(F a, F b) { return _mm256_movemask_ps(_mm256_cmp_ps(a, b, _CMP_GT_OQ)); }
+inline __m128i load_shorts(const std::uint16_t* p) {
+  return _mm_loadu_si128(reinterpret_cast<const __m128i*>(p));
+}
+inline F load_half(const std::uint16_t* p) { return _mm256_cvtph_ps(load_shorts(p)); }
+inline F load_bf16(const std::uint16_t* p) {
+  return _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_cvtepu16_epi32(load_shorts(p)), 16));
+}
+inline void store_half(std::uint16_t* p, F x) {
+  _mm_storeu_si128(reinterpret_cast<__m128i*>(p),
+                   _mm256_cvtps_ph(x, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC));
+}
+inline void store_bf16(std::uint16_t* p, F x) {
+  const I bits = _mm256_castps_si256(x);
+  const I odd = _mm256_and_si256(_mm256_srli_epi32(bits, 16), _mm256_set1_epi32(1));
+  const I rounded = _mm256_add_epi32(bits, _mm256_add_epi32(odd, _mm256_set1_epi32(0x7FFF)));
+  const I quiet = _mm256_or_si256(bits, _mm256_set1_epi32(0x400000));
+  const I is_nan = _mm256_castps_si256(_mm256_cmp_ps(x, x, _CMP_UNORD_Q));
+  const I result = _mm256_srli_epi32(_mm256_blendv_epi8(rounded, quiet, is_nan), 16);
+  const I packed = _mm256_permute4x64_epi64(_mm256_packus_epi32(result, result), 0x08);
+  _mm_storeu_si128(reinterpret_cast<__m128i*>(p), _mm256_castsi256_si128(packed));
+}
+inline __m128i load_eight(const void* p) {
+  return _mm_loadl_epi64(reinterpret_cast<const __m128i*>(p));
+}
+inline F load_u8(const std::uint8_t* p) {
+  return _mm256_cvtepi32_ps(_mm256_cvtepu8_epi32(load_eight(p)));
+}
+inline F load_i8(const std::int8_t* p) {
+  return _mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(load_eight(p)));
+}
+
+inline I splat_int(std::int32_t x) { return _mm256_set1_epi32(x); }
+inline I add(I a, I b) { return _mm256_add_epi32(a, b); }
+inline I subtract(I a, I b) { return _mm256_sub_epi32(a, b); }
+template <int kShift>
+inline I shift_left(I a) {
+  return _mm256_slli_epi32(a, kShift);
+}
+inline F to_float(I x) { return _mm256_cvtepi32_ps(x); }
+inline I round_to_int(F x) { return _mm256_cvtps_epi32(x); }
+inline F as_float(I x) { return _mm256_castsi256_ps(x); }
+inline I abs_bits(F x) {
+  return _mm256_and_si256(_mm256_castps_si256(x), _mm256_set1_epi32(0x7FFFFFFF));
+}
+inline I max_int(I a, I b) { return _mm256_max_epi32(a, b); }
+inline int max_lane(I x) {
+  __m128i y = _mm_max_epi32(_mm256_castsi256_si128(x), _mm256_extracti128_si256(x, 1));
+  y = _mm_max_epi32(y, _mm_shuffle_epi32(y, 0x4E));
+  return _mm_cvtsi128_si32(_mm_max_epi32(y, _mm_shuffle_epi32(y, 0xB1)));
+}
+inline int sum_lanes(I x) {
+  __m128i y = _mm_add_epi32(_mm256_castsi256_si128(x), _mm256_extracti128_si256(x, 1));
+  y = _mm_add_epi32(y, _mm_shuffle_epi32(y, 0x4E));
+  return _mm_cvtsi128_si32(_mm_add_epi32(y, _mm_shuffle_epi32(y, 0xB1)));
+}
+inline void store_codes(std::int8_t* p, I x) {
+  const __m128i words =
+      _mm_packs_epi32(_mm256_castsi256_si128(x), _mm256_extracti128_si256(x, 1));
+  _mm_storel_epi64(reinterpret_cast<__m128i*>(p), _mm_packs_epi16(words, words));
+}
+
+constexpr bool kSignedWideCodes = true;
+inline B load_codes(const std::uint8_t* p) {
+  return _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p));
+}
+inline B low_nibbles(B x) { return _mm256_and_si256(x, _mm256_set1_epi8(15)); }
+inline B high_nibbles(B x) {
+  return _mm256_and_si256(_mm256_srli_epi16(x, 4), _mm256_set1_epi8(15));
+}
+using X4 = __m256i;
+inline X4 splat_codes(const std::int8_t* p) {
+  std::int32_t four;
+  std::memcpy(&four, p, sizeof four);
+  return _mm256_set1_epi32(four);
+}
+inline I dot(I sum, B w, X4 x) {
+  const I pairs = _mm256_maddubs_epi16(w, x);
+  return _mm256_add_epi32(sum, _mm256_madd_epi16(pairs, _mm256_set1_epi16(1)));
+}
+inline I dot_wide(I sum, B w, X4 x) {  // code - 128 as a signed byte; |-128| is 128 unsigned
+  const B w_signed = _mm256_xor_si256(w, _mm256_set1_epi8(-128));
+  return dot(sum, _mm256_abs_epi8(w_signed), _mm256_sign_epi8(x, w_signed));
+}
+
+inline F dot_bf16(F sum, const std::uint16_t* w, const std::uint16_t* x) {
+  std::int32_t pair;
+  std::memcpy(&pair, x, sizeof pair);
+  const __m256i ws = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(w));
+  const F early = _mm256_castsi256_ps(_mm256_slli_epi32(ws, 16));
+  const F late = _mm256_castsi256_ps(_mm256_and_si256(ws, _mm256_set1_epi32(-65536)));
+  float x_early, x_late;
+  const std::int32_t low = static_cast<std::int32_t>(static_cast<std::uint32_t>(pair) << 16);
+  const std::int32_t high = pair & -65536;
+  std::memcpy(&x_early, &low, sizeof low);
+  std::memcpy(&x_late, &high, sizeof high);
+  sum = fma(early, splat(x_early), sum);
+  return fma(late, splat(x_late), sum);
+}
+
+#include "kernels/generic/lanes.inl"
+#include "kernels/generic/math.inl"
+#include "kernels/generic/activations.inl"
+#include "kernels/generic/matmul.inl"
+#include "kernels/generic/matmul_int8.inl"
+#include "kernels/generic/matmul_float.inl"
+#include "kernels/generic/attention.inl"
+#include "kernels/generic/logits.inl"
+#include "kernels/generic/table.inl"
+
+}  // namespace
+
+const KernelTable kAvx2Kernels = make_table("avx2");
+
+}  // namespace quire
+
+#pragma GCC pop_options

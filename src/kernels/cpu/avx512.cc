@@ -1,0 +1,139 @@
+// The AVX-512 table (F, BW, DQ, VL with VNNI and BF16): sixteen lanes. vpdpbusd multiplies unsigned
+// weight codes with signed activation codes exactly; vdpbf16ps multiplies pairs of bf16.
+// Everything after the pragma is compiled for this instruction set, so nothing is included there
+// but our own generics: an inline function of a common header must never be compiled wide.
+
+// GCC 12 finds its own intrinsics' "undefined" operands uninitialized.
+#pragma GCC diagnostic ignored "-Wuninitialized"
+#pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
+#include <immintrin.h>
+
+#include <cmath>
+#include <cstring>
+#include <limits>
+
+#include "kernels/kernel_table.h"
+#include "kernels/select.h"
+#include "tensor/float_bits.h"
+
+#pragma GCC push_options
+#pragma GCC target( \
+    "avx2,fma,f16c,avx512f,avx512bw,avx512dq,avx512vl,avx512vnni,avx512bf16")
+
+namespace quire {
+namespace {
+
+constexpr int kLanes = 16;
+constexpr int kColumnsMax = 8;
+constexpr int kQueriesMax = 4;
+using F = __m512;
+using I = __m512i;
+using B = __m512i;
+
+inline F splat(float x) { return _mm512_set1_ps(x); }
+inline F load(const float* p) { return _mm512_loadu_ps(p); }
+inline void store(float* p, F x) { _mm512_storeu_ps(p, x); }
+inline __mmask16 first_lanes(int count) { return static_cast<__mmask16>((1u << count) - 1); }
+inline F load_partial(const float* p, int count) {
+  return _mm512_maskz_loadu_ps(first_lanes(count), p);
+}
+inline void store_partial(float* p, F x, int count) {
+  _mm512_mask_storeu_ps(p, first_lanes(count), x);
+}
+inline F fma(F a, F b, F c) { return _mm512_fmadd_ps(a, b, c); }
+inline F max(F a, F b) { return _mm512_max_ps(a, b); }  // b where either is NaN
+inline F min(F a, F b) { return _mm512_min_ps(a, b); }
+inline F select_less(F a, F b, F yes, F no) {
+  return _mm512_mask_blend_ps(_mm512_cmp_ps_mask(a, b, _CMP_LT_OQ), no, yes);
+}
+inline F square_root(F x) { return _mm512_sqrt_ps(x); }
+inline int bits_above(F a, F b) { return _mm512_cmp_ps_mask(a, b, _CMP_GT_OQ); }
+inline F load_half(const std::uint16_t* p) {
+  return _mm512_cvtph_ps(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(p)));
+}
+inline F load_bf16(const std::uint16_t* p) {
+  const __m256i bits = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p));
+  return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(bits), 16));
+}
+inline void store_half(std::uint16_t* p, F x) {
+  _mm256_storeu_si256(reinterpret_cast<__m256i*>(p),
+                      _mm512_cvtps_ph(x, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC));
+}
+inline void store_bf16(std::uint16_t* p, F x) {
+  // In integers: vcvtneps2bf16 would flush denormals. NaN stays a quiet NaN.
+  const I bits = _mm512_castps_si512(x);
+  const I odd = _mm512_and_si512(_mm512_srli_epi32(bits, 16), _mm512_set1_epi32(1));
+  const I rounded = _mm512_add_epi32(bits, _mm512_add_epi32(odd, _mm512_set1_epi32(0x7FFF)));
+  const I quiet = _mm512_or_si512(bits, _mm512_set1_epi32(0x400000));
+  const I result = _mm512_mask_blend_epi32(_mm512_cmp_ps_mask(x, x, _CMP_UNORD_Q), rounded, quiet);
+  _mm256_storeu_si256(reinterpret_cast<__m256i*>(p),
+                      _mm512_cvtepi32_epi16(_mm512_srli_epi32(result, 16)));
+}
+inline F load_u8(const std::uint8_t* p) {
+  return _mm512_cvtepi32_ps(
+      _mm512_cvtepu8_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p))));
+}
+inline F load_i8(const std::int8_t* p) {
+  return _mm512_cvtepi32_ps(
+      _mm512_cvtepi8_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p))));
+}
+
+inline I splat_int(std::int32_t x) { return _mm512_set1_epi32(x); }
+inline I add(I a, I b) { return _mm512_add_epi32(a, b); }
+inline I subtract(I a, I b) { return _mm512_sub_epi32(a, b); }
+template <int kShift>
+inline I shift_left(I a) {
+  return _mm512_slli_epi32(a, kShift);
+}
+inline F to_float(I x) { return _mm512_cvtepi32_ps(x); }
+inline I round_to_int(F x) { return _mm512_cvtps_epi32(x); }
+inline F as_float(I x) { return _mm512_castsi512_ps(x); }
+inline I abs_bits(F x) {
+  return _mm512_and_si512(_mm512_castps_si512(x), _mm512_set1_epi32(0x7FFFFFFF));
+}
+inline I max_int(I a, I b) { return _mm512_max_epi32(a, b); }
+inline int max_lane(I x) { return _mm512_reduce_max_epi32(x); }
+inline int sum_lanes(I x) { return _mm512_reduce_add_epi32(x); }
+inline void store_codes(std::int8_t* p, I x) {
+  _mm_storeu_si128(reinterpret_cast<__m128i*>(p), _mm512_cvtsepi32_epi8(x));
+}
+
+constexpr bool kSignedWideCodes = false;
+inline B load_codes(const std::uint8_t* p) { return _mm512_loadu_si512(p); }
+inline B low_nibbles(B x) { return _mm512_and_si512(x, _mm512_set1_epi8(15)); }
+inline B high_nibbles(B x) {
+  return _mm512_and_si512(_mm512_srli_epi16(x, 4), _mm512_set1_epi8(15));
+}
+using X4 = __m512i;
+inline X4 splat_codes(const std::int8_t* p) {
+  std::int32_t four;
+  std::memcpy(&four, p, sizeof four);
+  return _mm512_set1_epi32(four);
+}
+inline I dot(I sum, B w, X4 x) { return _mm512_dpbusd_epi32(sum, w, x); }
+inline I dot_wide(I sum, B w, X4 x) { return _mm512_dpbusd_epi32(sum, w, x); }
+
+inline F dot_bf16(F sum, const std::uint16_t* w, const std::uint16_t* x) {
+  std::int32_t pair;
+  std::memcpy(&pair, x, sizeof pair);
+  return _mm512_dpbf16_ps(sum, (__m512bh)_mm512_loadu_si512(w),
+                          (__m512bh)_mm512_set1_epi32(pair));
+}
+
+#include "kernels/generic/lanes.inl"
+#include "kernels/generic/math.inl"
+#include "kernels/generic/activations.inl"
+#include "kernels/generic/matmul.inl"
+#include "kernels/generic/matmul_int8.inl"
+#include "kernels/generic/matmul_float.inl"
+#include "kernels/generic/attention.inl"
+#include "kernels/generic/logits.inl"
+#include "kernels/generic/table.inl"
+
+}  // namespace
+
+const KernelTable kAvx512Kernels = make_table("avx512");
+
+}  // namespace quire
+
+#pragma GCC pop_options

@@ -1,0 +1,137 @@
+// The portable table: four lanes of GCC vector extensions, which every 64-bit machine has (SSE2,
+// NEON). No fused multiply-add: fma() here is a product and a sum, each rounded. It is the plain
+// twin of the wide tables and the floor on machines without AVX2.
+#include <cmath>
+#include <cstring>
+#include <limits>
+
+#include "kernels/kernel_table.h"
+#include "kernels/select.h"
+#include "tensor/float_bits.h"
+
+namespace quire {
+namespace {
+
+constexpr int kLanes = 4;
+constexpr int kColumnsMax = 4;     // activation columns per pass over a weight tile
+constexpr int kQueriesMax = 2;     // queries per pass over a K or V tile
+using F = float __attribute__((vector_size(16)));
+using I = std::int32_t __attribute__((vector_size(16)));
+using U = std::uint32_t __attribute__((vector_size(16)));
+using B = std::uint8_t __attribute__((vector_size(16)));
+
+inline F splat(float x) { return F{x, x, x, x}; }
+inline F load(const float* p) {
+  F x;
+  std::memcpy(&x, p, sizeof x);
+  return x;
+}
+inline void store(float* p, F x) { std::memcpy(p, &x, sizeof x); }
+inline F load_partial(const float* p, int count) {  // the other lanes are zero
+  F x = {};
+  for (int i = 0; i < count; ++i) x[i] = p[i];
+  return x;
+}
+inline void store_partial(float* p, F x, int count) {
+  for (int i = 0; i < count; ++i) p[i] = x[i];
+}
+inline F fma(F a, F b, F c) { return a * b + c; }
+// The second operand where either is NaN, as the x86 instruction does.
+inline F max(F a, F b) { return a > b ? a : b; }
+inline F min(F a, F b) { return a < b ? a : b; }
+inline F select_less(F a, F b, F yes, F no) { return a < b ? yes : no; }
+inline F square_root(F x) {
+  for (int i = 0; i < kLanes; ++i) x[i] = std::sqrt(x[i]);
+  return x;
+}
+inline int bits_above(F a, F b) {  // bit i: a[i] > b[i]
+  int bits = 0;
+  for (int i = 0; i < kLanes; ++i) bits |= (a[i] > b[i]) << i;
+  return bits;
+}
+inline F load_half(const std::uint16_t* p) {
+  return F{half_to_float(p[0]), half_to_float(p[1]), half_to_float(p[2]), half_to_float(p[3])};
+}
+inline F load_bf16(const std::uint16_t* p) {
+  return F{bf16_to_float(p[0]), bf16_to_float(p[1]), bf16_to_float(p[2]), bf16_to_float(p[3])};
+}
+inline void store_half(std::uint16_t* p, F x) {
+  for (int i = 0; i < kLanes; ++i) p[i] = float_to_half(x[i]);
+}
+inline void store_bf16(std::uint16_t* p, F x) {
+  for (int i = 0; i < kLanes; ++i) p[i] = float_to_bf16(x[i]);
+}
+inline F load_u8(const std::uint8_t* p) {
+  return F{float(p[0]), float(p[1]), float(p[2]), float(p[3])};
+}
+inline F load_i8(const std::int8_t* p) {
+  return F{float(p[0]), float(p[1]), float(p[2]), float(p[3])};
+}
+
+inline I splat_int(std::int32_t x) { return I{x, x, x, x}; }
+inline I add(I a, I b) { return a + b; }
+inline I subtract(I a, I b) { return a - b; }
+template <int kShift>
+inline I shift_left(I a) {
+  return reinterpret_cast<I>(reinterpret_cast<U>(a) << kShift);
+}
+inline F to_float(I x) { return __builtin_convertvector(x, F); }
+inline I round_to_int(F x) {  // |x| < 2^22, ties to even
+  const F magic = splat(12582912.0f);
+  return __builtin_convertvector((x + magic) - magic, I);
+}
+inline F as_float(I x) { return reinterpret_cast<F>(x); }
+inline I abs_bits(F x) { return reinterpret_cast<I>(x) & 0x7FFFFFFF; }
+inline I max_int(I a, I b) { return a > b ? a : b; }
+inline int max_lane(I x) {
+  x = max_int(x, I{x[2], x[3], x[2], x[3]});
+  return x[0] > x[1] ? x[0] : x[1];
+}
+inline int sum_lanes(I x) { return x[0] + x[1] + x[2] + x[3]; }
+inline void store_codes(std::int8_t* p, I x) {  // values in [-128, 127]
+  for (int i = 0; i < kLanes; ++i) p[i] = static_cast<std::int8_t>(x[i]);
+}
+
+// Codes: four bytes per lane.
+constexpr bool kSignedWideCodes = false;
+inline B load_codes(const std::uint8_t* p) {
+  B x;
+  std::memcpy(&x, p, sizeof x);
+  return x;
+}
+inline B low_nibbles(B x) { return x & 15; }
+inline B high_nibbles(B x) { return x >> 4; }
+using X4 = const std::int8_t*;  // four activation codes, the same for every lane
+inline X4 splat_codes(const std::int8_t* p) { return p; }
+inline I dot(I sum, B w, X4 x) {
+  for (int i = 0; i < kLanes; ++i) {
+    sum[i] += w[4 * i] * x[0] + w[4 * i + 1] * x[1] + w[4 * i + 2] * x[2] + w[4 * i + 3] * x[3];
+  }
+  return sum;
+}
+inline I dot_wide(I sum, B w, X4 x) { return dot(sum, w, x); }
+
+// Two bfloat16 values per lane, the earlier one in the low half.
+inline F dot_bf16(F sum, const std::uint16_t* w, const std::uint16_t* x) {
+  I pairs;
+  std::memcpy(&pairs, w, sizeof pairs);
+  const U bits = reinterpret_cast<U>(pairs);
+  sum = fma(reinterpret_cast<F>(bits << 16), splat(bf16_to_float(x[0])), sum);
+  return fma(reinterpret_cast<F>(bits & 0xFFFF0000u), splat(bf16_to_float(x[1])), sum);
+}
+
+#include "kernels/generic/lanes.inl"
+#include "kernels/generic/math.inl"
+#include "kernels/generic/activations.inl"
+#include "kernels/generic/matmul.inl"
+#include "kernels/generic/matmul_int8.inl"
+#include "kernels/generic/matmul_float.inl"
+#include "kernels/generic/attention.inl"
+#include "kernels/generic/logits.inl"
+#include "kernels/generic/table.inl"
+
+}  // namespace
+
+const KernelTable kScalarKernels = make_table("scalar");
+
+}  // namespace quire

@@ -1,0 +1,80 @@
+// What happens to activations between products: quantization to int8 groups, rounding to 16 bits,
+// RMS norm and rotary positions. One token (or head) per call, one fixed order of summation.
+
+void quantize_int8(const float* x, int columns, ActivationBlock* out) {
+  for (int group = 0; group < columns / 32; ++group, x += 32, ++out) {
+    I peak = splat_int(0);  // as bits, so that a NaN is the largest of all
+    for (int i = 0; i < 32; i += kLanes) peak = max_int(peak, abs_bits(load(x + i)));
+    const std::int32_t bits = max_lane(peak);
+    float largest;
+    std::memcpy(&largest, &bits, sizeof largest);
+    const bool is_tiny = largest < 1e-30f;  // 127 / largest would not be finite: all codes zero
+    const float scale = is_tiny ? 0.0f : largest / 127.0f;
+    const F inverse = splat(is_tiny ? 0.0f : 127.0f / largest);
+    I sums[2] = {splat_int(0), splat_int(0)};
+    const bool is_finite = bits < 0x7F800000;
+    for (int i = 0; i < 32; i += kLanes) {
+      const I codes = is_finite ? round_to_int(load(x + i) * inverse) : splat_int(0);
+      store_codes(out->codes + i, codes);
+      sums[i / 16] = add(sums[i / 16], codes);
+    }
+    const int first = sum_lanes(sums[0]);
+    const int total = first + sum_lanes(sums[1]);
+    // A zero sum must not hide a group that is not finite.
+    out->scale = is_finite ? scale : std::numeric_limits<float>::quiet_NaN();
+    out->scaled_sum = out->scale * static_cast<float>(total);
+    out->negative_sum = -total;
+    out->negative_sum_first = -first;
+  }
+}
+
+template <void (*kStore)(std::uint16_t*, F)>
+void narrow(const float* x, int count, std::uint16_t* out) {
+  int i = 0;
+  for (; i + kLanes <= count; i += kLanes) kStore(out + i, load(x + i));
+  if (i < count) {
+    std::uint16_t rest[kLanes];
+    kStore(rest, load_partial(x + i, count - i));
+    std::memcpy(out + i, rest, static_cast<std::size_t>(count - i) * sizeof rest[0]);
+  }
+}
+
+void rmsnorm(const float* x, const float* weight, float eps, int count, float* out) {
+  F sums[2] = {splat(0), splat(0)};  // two chains, for latency
+  int i = 0;
+  for (; i + 2 * kLanes <= count; i += 2 * kLanes) {
+    for (int chain = 0; chain < 2; ++chain) {
+      const F value = load(x + i + chain * kLanes);
+      sums[chain] = fma(value, value, sums[chain]);
+    }
+  }
+  for (; i < count; i += kLanes) {
+    const F value = load_partial(x + i, count - i < kLanes ? count - i : kLanes);
+    sums[0] = fma(value, value, sums[0]);
+  }
+  const float mean = sum_lanes(sums[0] + sums[1]) / static_cast<float>(count);
+  const F scale = splat(1.0f) / square_root(splat(mean + eps));
+  for (i = 0; i + kLanes <= count; i += kLanes) {
+    store(out + i, load(x + i) * scale * load(weight + i));
+  }
+  if (i < count) {
+    const int rest = count - i;
+    const F y = load_partial(x + i, rest) * scale * load_partial(weight + i, rest);
+    store_partial(out + i, y, rest);
+  }
+}
+
+inline void rotate_pair(float& a, float& b, float cosine, float sine) {
+  const float rotated = a * cosine - b * sine;
+  b = a * sine + b * cosine;
+  a = rotated;
+}
+
+void rope(float* x, const float* cosines, const float* sines, int head_dim, bool adjacent) {
+  const int half = head_dim / 2;
+  if (adjacent) {
+    for (int i = 0; i < half; ++i) rotate_pair(x[2 * i], x[2 * i + 1], cosines[i], sines[i]);
+  } else {
+    for (int i = 0; i < half; ++i) rotate_pair(x[i], x[i + half], cosines[i], sines[i]);
+  }
+}

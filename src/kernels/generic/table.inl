@@ -1,0 +1,32 @@
+// Fills a KernelTable from the generics of this instruction set.
+
+constexpr KernelTable make_table(std::string_view name) {
+  KernelTable table;
+  table.name = name;
+  table.tile_rows = kLanes;
+  const auto slot = [&](DType dtype) -> auto& { return table.matmul[static_cast<int>(dtype)]; };
+  slot(DType::kF32) = matmul<WideCore<float>>;
+  slot(DType::kF16) = matmul<WideCore<std::uint16_t>>;
+  slot(DType::kBF16) = matmul<Bf16Core>;
+  slot(DType::kQ4_0) = matmul<Int8Core<FormatQ4_0>>;
+  slot(DType::kQ4_1) = matmul<Int8Core<FormatQ4_1>>;
+  slot(DType::kQ5_0) = matmul<Int8Core<FormatQ5_0>>;
+  slot(DType::kQ5_1) = matmul<Int8Core<FormatQ5_1>>;
+  slot(DType::kQ8_0) = matmul<Int8Core<FormatQ8_0>>;
+  slot(DType::kQ4_K) = matmul<Int8Core<FormatQ4_K>>;
+  slot(DType::kQ5_K) = matmul<Int8Core<FormatQ5_K>>;
+  slot(DType::kQ6_K) = matmul<Int8Core<FormatQ6_K>>;
+  table.quantize_int8 = quantize_int8;
+  table.narrow_bf16 = narrow<store_bf16>;
+  table.narrow_half = narrow<store_half>;
+  table.rmsnorm = rmsnorm;
+  table.rope = rope;
+  table.silu_mul = silu_mul;
+  table.attention_split = attention_split;
+  table.attention_fold = attention_fold;
+  table.attention_finish = attention_finish;
+  table.max_value = max_value;
+  table.sum_exp = sum_exp;
+  table.first_above = first_above;
+  return table;
+}

@@ -1,0 +1,105 @@
+// KernelTable: the CPU vocabulary, one struct of function pointers per instruction set. Kernels get
+// raw pointers and a range of work; they start no threads and allocate nothing. A table is chosen
+// once at start (select.h) and is immutable; any thread.
+//
+// Batch invariance: every slot writes for one token (or query) the same bits whatever else is in
+// the same call. Each output element is one lane that accumulates over K in one fixed order.
+// Pointers need no alignment unless stated.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <iterator>
+#include <string_view>
+
+#include "tensor/dtype.h"
+#include "tensor/quant_blocks.h"
+
+namespace quire {
+
+// The three forms of activations; each weight type reads one of them.
+enum class ActivationForm : std::uint8_t { kF32, kBF16, kInt8 };
+
+constexpr ActivationForm activation_form(DType weight) {
+  if (weight == DType::kF32 || weight == DType::kF16) return ActivationForm::kF32;
+  return weight == DType::kBF16 ? ActivationForm::kBF16 : ActivationForm::kInt8;
+}
+
+// out[t, r] (+)= dot(weight[r], x[t]) + bias[r] for the rows of tiles [tile_begin, tile_end).
+// A tile is `tile_rows` rows packed by kernels/pack.h. The sum is complete before bias and out are
+// added to it, in that order.
+struct MatmulTask {
+  const std::byte* tiles = nullptr;  // the matrix, 64-byte aligned
+  std::size_t bytes_per_tile = 0;
+  int rows = 0;                      // of the matrix; the last tile may be partial
+  int columns = 0;                   // K
+  int tile_begin = 0, tile_end = 0;
+  const std::byte* x = nullptr;      // [tokens] rows in the form of the weight type, 16-byte aligned
+  std::size_t x_stride = 0;          // bytes from one token to the next
+  int tokens = 0;
+  float* out = nullptr;              // [tokens, out_stride]
+  int out_stride = 0;
+  const float* bias = nullptr;       // [rows] or null
+  bool accumulate = false;
+};
+
+// One split of attention (256 absolute positions) for some queries of one sequence and KV head.
+// K of a block is [head_dim, 32 tokens], V is [32 tokens, head_dim].
+struct AttentionTask {
+  const float* q = nullptr;                 // [queries, head_dim], already times the scale
+  const std::int32_t* positions = nullptr;  // [queries]
+  int queries = 0;
+  int head_dim = 0;
+  int window = 0;                           // 0: all earlier positions
+  DType dtype = DType::kF16;                // of K and V
+  const std::byte* k = nullptr;             // K of block 0 for this layer and head
+  const std::byte* v = nullptr;             // V of block 0 likewise
+  std::size_t block_stride = 0;             // bytes from one block to the next
+  const std::int32_t* blocks = nullptr;     // block ids of the sequence, in position order
+  int split = 0;                            // positions [256 * split, 256 * (split + 1))
+  float* states = nullptr;                  // [queries, attention_state_floats(head_dim)], written
+  float* scratch = nullptr;                 // attention_scratch_floats(head_dim), 64-byte aligned
+};
+
+// A softmax state: sum of exp(score - m) * V (padded to 16 lanes), then m, then the sum of weights.
+constexpr int attention_padded_dim(int head_dim) { return (head_dim + 15) / 16 * 16; }
+constexpr int attention_state_floats(int head_dim) { return attention_padded_dim(head_dim) + 16; }
+inline constexpr int kQueryBlockMax = 8;  // queries that share one pass over a K or V tile
+constexpr int attention_scratch_floats(int head_dim) {
+  return 32 * (head_dim + attention_padded_dim(head_dim) + kQueryBlockMax);
+}
+
+struct KernelTable {
+  std::string_view name;
+  int tile_rows = 0;  // rows interleaved in a packed tile: 4, 8 or 16
+
+  // --- products, by the weight's DType ---
+  void (*matmul[std::size(kDTypes)])(const MatmulTask&) = {};
+
+  // --- activations ---
+  // out: [columns / 32]; columns is a multiple of 32
+  void (*quantize_int8)(const float* x, int columns, ActivationBlock* out) = nullptr;
+  void (*narrow_bf16)(const float* x, int count, std::uint16_t* out) = nullptr;  // round to even
+  void (*narrow_half)(const float* x, int count, std::uint16_t* out) = nullptr;
+  // out[i] = x[i] / sqrt(mean(x^2) + eps) * weight[i]; out may be x
+  void (*rmsnorm)(const float* x, const float* weight, float eps, int count, float* out) = nullptr;
+  // x: [head_dim], rotated in place; adjacent pairs (2i, 2i+1) or halves (i, i + head_dim/2)
+  void (*rope)(float* x, const float* cosines, const float* sines, int head_dim,
+               bool adjacent) = nullptr;
+  // out[i] = gate[i] / (1 + exp(-gate[i])) * up[i]
+  void (*silu_mul)(const float* gate, const float* up, int count, float* out) = nullptr;
+
+  // --- attention ---
+  void (*attention_split)(const AttentionTask&) = nullptr;
+  // total = total folded with the next split; both [attention_state_floats]
+  void (*attention_fold)(float* total, const float* next, int head_dim) = nullptr;
+  // out: [head_dim] = weighted sum / sum of weights
+  void (*attention_finish)(const float* state, int head_dim, float* out) = nullptr;
+
+  // --- logits ---
+  float (*max_value)(const float* x, int count) = nullptr;                    // skips NaN
+  double (*sum_exp)(const float* x, int count, float max) = nullptr;          // of exp(x - max)
+  int (*first_above)(const float* x, int begin, int count, float threshold) = nullptr;  // or count
+};
+
+}  // namespace quire

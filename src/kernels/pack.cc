@@ -1,0 +1,184 @@
+#include "kernels/pack.h"
+
+#include <algorithm>
+#include <cstdint>
+#include <cstring>
+
+#include "base/check.h"
+#include "kernels/unpack.h"
+
+namespace quire {
+namespace {
+
+template <int kRows>
+void put_bytes(ByteGroup<kRows>& group, int row, const std::uint8_t* codes) {
+  for (int step = 0; step < 8; ++step) std::memcpy(group[step][row], codes + 4 * step, 4);
+}
+template <int kRows>
+void put_nibbles(NibbleGroup<kRows>& group, int row, const std::uint8_t* codes) {
+  for (int i = 0; i < 16; ++i) {
+    group[i / 4][row][i % 4] = static_cast<std::uint8_t>(codes[i] | codes[i + 16] << 4);
+  }
+}
+
+// put(packed, group, row, file block): one file block into its group of the packed block.
+template <int kRows>
+struct HalfScales {
+  template <typename Packed, typename Block>
+  static void put_scales(Packed& packed, int group, int row, const Block& block) {
+    packed.scale[group][row] = block.d;
+  }
+  template <typename Block>
+  static void put(PackedByteBlock<kRows>& packed, int group, int row, const Block& block) {
+    std::uint8_t codes[kBlock];
+    unpack_codes(block, codes);
+    put_scales(packed, group, row, block);
+    put_bytes<kRows>(packed.codes[group], row, codes);
+  }
+  template <typename Block>
+  static void put(PackedNibbleBlock<kRows>& packed, int group, int row, const Block& block) {
+    std::uint8_t codes[kBlock];
+    unpack_codes(block, codes);
+    put_scales(packed, group, row, block);
+    put_nibbles<kRows>(packed.codes[group], row, codes);
+  }
+};
+template <int kRows>
+struct HalfMinima {
+  template <typename Packed, typename Block>
+  static void put_scales(Packed& packed, int row, const Block& block) {
+    packed.scale[row] = block.d;
+    packed.minimum[row] = block.m ^ 0x8000;  // files add m, we subtract a minimum
+  }
+  static void put(PackedByteMinBlock<kRows>& packed, int, int row, const BlockQ5_1& block) {
+    std::uint8_t codes[kBlock];
+    unpack_codes(block, codes);
+    put_scales(packed, row, block);
+    put_bytes<kRows>(packed.codes[0], row, codes);
+  }
+  static void put(PackedNibbleMinBlock<kRows>& packed, int, int row, const BlockQ4_1& block) {
+    std::uint8_t codes[kBlock];
+    unpack_codes(block, codes);
+    put_scales(packed, row, block);
+    put_nibbles<kRows>(packed.codes[0], row, codes);
+  }
+};
+template <int kRows>
+struct SuperBlocks {  // here a file block is a whole packed block
+  template <typename Packed, typename Block>
+  static void put_scales(Packed& packed, int row, const Block& block) {
+    packed.d[row] = block.d;
+    packed.dmin[row] = block.dmin;
+    for (int s = 0; s < 8; ++s) {
+      const SubScale sub = sub_scale(block.scales, s);
+      packed.scale[s][row] = sub.scale;
+      packed.minimum[s][row] = sub.minimum;
+    }
+  }
+  static void put(PackedQ4_K<kRows>& packed, int, int row, const BlockQ4_K& block) {
+    std::uint8_t codes[kSuperBlock];
+    unpack_codes(block, codes);
+    put_scales(packed, row, block);
+    for (int s = 0; s < 8; ++s) put_nibbles<kRows>(packed.codes[s], row, codes + 32 * s);
+  }
+  static void put(PackedQ5_K<kRows>& packed, int, int row, const BlockQ5_K& block) {
+    std::uint8_t codes[kSuperBlock];
+    unpack_codes(block, codes);
+    put_scales(packed, row, block);
+    for (int s = 0; s < 8; ++s) put_bytes<kRows>(packed.codes[s], row, codes + 32 * s);
+  }
+  static void put(PackedQ6_K<kRows>& packed, int, int row, const BlockQ6_K& block) {
+    std::uint8_t codes[kSuperBlock];
+    unpack_codes(block, codes);
+    packed.d[row] = block.d;
+    for (int s = 0; s < 16; ++s) packed.scale[s][row] = block.scales[s];
+    for (int s = 0; s < 8; ++s) put_bytes<kRows>(packed.codes[s], row, codes + 32 * s);
+  }
+};
+
+// A matrix type: how many file blocks fill a packed block, and how one is put there.
+template <typename Packed, typename Block, typename Put>
+struct BlockPacking {
+  static constexpr std::size_t kValues = sizeof(Block) < 64 ? kBlock : kSuperBlock;
+  static constexpr std::size_t kBlocks = Packed::kGroups * kBlock / kValues;
+
+  static std::size_t tile_bytes(std::size_t columns) {
+    return (columns / kValues + kBlocks - 1) / kBlocks * sizeof(Packed);
+  }
+  static void pack(int rows, std::size_t columns, const std::byte* from, std::byte* to) {
+    std::memset(to, 0, tile_bytes(columns));
+    auto* packed = reinterpret_cast<Packed*>(to);
+    for (int row = 0; row < rows; ++row) {
+      for (std::size_t i = 0; i < columns / kValues; ++i, from += sizeof(Block)) {
+        Block block;
+        std::memcpy(&block, from, sizeof block);
+        Put::put(packed[i / kBlocks], static_cast<int>(i % kBlocks), row, block);
+      }
+    }
+  }
+};
+
+// Plain elements, kPair consecutive ones of a row side by side.
+template <typename Element, int kRows, int kPair>
+struct PlainPacking {
+  static std::size_t tile_bytes(std::size_t columns) {
+    return (columns + kPair - 1) / kPair * kPair * kRows * sizeof(Element);
+  }
+  static void pack(int rows, std::size_t columns, const std::byte* from, std::byte* to) {
+    if (rows < kRows || columns % kPair != 0) std::memset(to, 0, tile_bytes(columns));
+    auto* tile = reinterpret_cast<Element*>(to);
+    for (int row = 0; row < rows; ++row, from += columns * sizeof(Element)) {
+      for (std::size_t k = 0; k < columns; ++k) {
+        std::memcpy(tile + (k / kPair * kRows + static_cast<std::size_t>(row)) * kPair + k % kPair,
+                    from + k * sizeof(Element), sizeof(Element));
+      }
+    }
+  }
+};
+
+// Calls visit(Packing()) for the packing of dtype.
+template <int R, typename Visit>
+auto with_packing(DType dtype, Visit visit) {
+  switch (dtype) {
+    case DType::kF32: return visit(PlainPacking<std::uint32_t, R, 1>());
+    case DType::kF16: return visit(PlainPacking<std::uint16_t, R, 1>());
+    case DType::kBF16: return visit(PlainPacking<std::uint16_t, R, 2>());
+    case DType::kQ4_0: return visit(BlockPacking<PackedNibbleBlock<R>, BlockQ4_0, HalfScales<R>>());
+    case DType::kQ5_0: return visit(BlockPacking<PackedByteBlock<R>, BlockQ5_0, HalfScales<R>>());
+    case DType::kQ8_0: return visit(BlockPacking<PackedByteBlock<R>, BlockQ8_0, HalfScales<R>>());
+    case DType::kQ4_1:
+      return visit(BlockPacking<PackedNibbleMinBlock<R>, BlockQ4_1, HalfMinima<R>>());
+    case DType::kQ5_1: return visit(BlockPacking<PackedByteMinBlock<R>, BlockQ5_1, HalfMinima<R>>());
+    case DType::kQ4_K: return visit(BlockPacking<PackedQ4_K<R>, BlockQ4_K, SuperBlocks<R>>());
+    case DType::kQ5_K: return visit(BlockPacking<PackedQ5_K<R>, BlockQ5_K, SuperBlocks<R>>());
+    case DType::kQ6_K: return visit(BlockPacking<PackedQ6_K<R>, BlockQ6_K, SuperBlocks<R>>());
+  }
+  internal::fail_check(__FILE__, __LINE__, "dtype", "no packing for this type");
+}
+
+template <typename Visit>
+auto with_packing(DType dtype, int tile_rows, Visit visit) {
+  QUIRE_CHECK(tile_rows == 4 || tile_rows == 8 || tile_rows == 16, "tiles of {} rows", tile_rows);
+  if (tile_rows == 4) return with_packing<4>(dtype, visit);
+  if (tile_rows == 8) return with_packing<8>(dtype, visit);
+  return with_packing<16>(dtype, visit);
+}
+
+}  // namespace
+
+std::size_t packed_tile_bytes(DType dtype, int tile_rows, std::size_t columns) {
+  const std::size_t bytes = with_packing(
+      dtype, tile_rows, [&](auto packing) { return decltype(packing)::tile_bytes(columns); });
+  return (bytes + 63) / 64 * 64;
+}
+
+void pack_tile(DType dtype, int tile_rows, int rows, std::size_t columns, const std::byte* from,
+               std::byte* to) {
+  QUIRE_CHECK(rows >= 1 && rows <= tile_rows, "{} rows in a tile of {}", rows, tile_rows);
+  with_packing(dtype, tile_rows, [&](auto packing) {
+    decltype(packing)::pack(rows, columns, from, to);
+    return 0;
+  });
+}
+
+}  // namespace quire

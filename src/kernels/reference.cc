@@ -1,0 +1,94 @@
+#include "kernels/reference.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "kernels/dequantize.h"
+#include "tensor/float_bits.h"
+
+namespace quire::reference {
+
+double dot(DType dtype, const std::byte* row, std::span<const float> x) {
+  std::vector<float> weights(x.size());
+  dequantize_row(dtype, row, x.size(), weights.data());
+  double sum = 0;
+  for (std::size_t k = 0; k < x.size(); ++k) sum += double{weights[k]} * double{x[k]};
+  return sum;
+}
+
+std::vector<float> values(std::span<const ActivationBlock> blocks) {
+  std::vector<float> x;
+  for (const ActivationBlock& block : blocks) {
+    for (std::int8_t code : block.codes) x.push_back(block.scale * static_cast<float>(code));
+  }
+  return x;
+}
+
+std::vector<float> rounded_to_bf16(std::span<const float> x) {
+  std::vector<float> y;
+  for (float value : x) y.push_back(bf16_to_float(float_to_bf16(value)));
+  return y;
+}
+
+std::vector<double> rmsnorm(std::span<const float> x, std::span<const float> weight, double eps) {
+  double sum = 0;
+  for (float value : x) sum += double{value} * double{value};
+  const double scale = 1 / std::sqrt(sum / static_cast<double>(x.size()) + eps);
+  std::vector<double> y;
+  for (std::size_t i = 0; i < x.size(); ++i) y.push_back(x[i] * scale * weight[i]);
+  return y;
+}
+
+std::vector<double> silu_mul(std::span<const float> gate, std::span<const float> up) {
+  std::vector<double> y;
+  for (std::size_t i = 0; i < gate.size(); ++i) {
+    y.push_back(gate[i] / (1 + std::exp(-double{gate[i]})) * up[i]);
+  }
+  return y;
+}
+
+std::vector<double> rope(std::span<const float> x, std::span<const float> cosines,
+                         std::span<const float> sines, bool adjacent) {
+  std::vector<double> y(x.size());
+  const std::size_t half = x.size() / 2;
+  for (std::size_t i = 0; i < half; ++i) {
+    const std::size_t a = adjacent ? 2 * i : i, b = adjacent ? 2 * i + 1 : i + half;
+    y[a] = double{x[a]} * cosines[i] - double{x[b]} * sines[i];
+    y[b] = double{x[a]} * sines[i] + double{x[b]} * cosines[i];
+  }
+  return y;
+}
+
+std::vector<double> attention(std::span<const float> q, std::span<const float> k,
+                              std::span<const float> v, int head_dim, int first, int last,
+                              double scale) {
+  const auto dim = static_cast<std::size_t>(head_dim);
+  std::vector<double> scores;
+  for (int position = first; position <= last; ++position) {
+    double score = 0;
+    const std::size_t at = static_cast<std::size_t>(position) * dim;
+    for (std::size_t d = 0; d < dim; ++d) score += double{q[d]} * double{k[at + d]};
+    scores.push_back(score * scale);
+  }
+  const double peak = *std::max_element(scores.begin(), scores.end());
+  double total = 0;
+  std::vector<double> out(dim);
+  for (int position = first; position <= last; ++position) {
+    const double weight = std::exp(scores[static_cast<std::size_t>(position - first)] - peak);
+    total += weight;
+    for (std::size_t d = 0; d < dim; ++d) {
+      out[d] += weight * v[static_cast<std::size_t>(position) * dim + d];
+    }
+  }
+  for (double& value : out) value /= total;
+  return out;
+}
+
+double logsumexp(std::span<const float> logits) {
+  const double peak = *std::max_element(logits.begin(), logits.end());
+  double total = 0;
+  for (float logit : logits) total += std::exp(double{logit} - peak);
+  return peak + std::log(total);
+}
+
+}  // namespace quire::reference

@@ -1,0 +1,39 @@
+#include "kernels/select.h"
+
+#include <cstdlib>
+#include <string>
+
+#include "base/cpu_info.h"
+
+namespace quire {
+
+std::vector<const KernelTable*> all_supported() {
+  std::vector<const KernelTable*> tables;
+#if defined(__x86_64__)
+  const CpuInfo& cpu = cpu_info();
+  if (cpu.has_avx512 && cpu.has_avx512_vnni && cpu.has_avx512_bf16) {
+    tables.push_back(&kAvx512Kernels);
+  }
+  if (cpu.has_avx2) tables.push_back(&kAvx2Kernels);
+#endif
+  tables.push_back(&kScalarKernels);
+  return tables;
+}
+
+Result<const KernelTable*> select_kernels(std::string_view name) {
+  if (name.empty()) {
+    if (const char* forced = std::getenv("QUIRE_FORCE_ISA")) name = forced;
+  }
+  const std::vector<const KernelTable*> tables = all_supported();
+  if (name.empty()) return tables.front();
+  std::string names;
+  for (const KernelTable* table : tables) {
+    if (table->name == name) return table;
+    names += names.empty() ? "" : ", ";
+    names += table->name;
+  }
+  return error(StatusCode::kInvalidArgument,
+               "instruction set '{}' is not supported here; this machine runs {}", name, names);
+}
+
+}  // namespace quire
