@@ -1,7 +1,7 @@
 """Starts Quire servers for the client tests: the release build, the default model, a free port.
 
-A server lives for the whole run; its log is shown when it does not come up. QUIRE_BINARY and
-QUIRE_TEST_MODEL name another binary or model.
+A server lives for the whole run; its log is shown when it does not come up. QUIRE_URL names one that
+runs already and is tested instead; QUIRE_BINARY and QUIRE_TEST_MODEL another binary or model.
 """
 
 import contextlib
@@ -52,7 +52,7 @@ def running_server(*arguments):
     """Serves until the block ends; then SIGTERM has to drain it to an exit status of 0."""
     with tempfile.NamedTemporaryFile(suffix=".log") as log:
         process = subprocess.Popen(
-            [BINARY, "serve", MODEL, "--port", "0", "--served-model-name", "smollm2", *arguments],
+            [BINARY, "serve", MODEL, "--port", "0", *arguments],
             stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT)
         try:
             yield Server(wait_for_address(process, log.name))
@@ -65,17 +65,26 @@ def running_server(*arguments):
 
 @pytest.fixture(scope="session")
 def server():
+    if "QUIRE_URL" in os.environ:
+        yield Server(os.environ["QUIRE_URL"])
+        return
     with running_server() as running:
         yield running
 
 
 @pytest.fixture(scope="session")
 def locked_server():
-    """A server that asks for a key."""
-    with running_server("--api-key", "sesame") as running:
+    """A server that asks for a key and gives its model a name of our choice."""
+    with running_server("--api-key", "sesame", "--served-model-name", "chosen") as running:
         yield running
 
 
 @pytest.fixture(scope="session")
 def client(server):
     return server.client()
+
+
+@pytest.fixture(scope="session")
+def model(client):
+    """The name of the one model that is served."""
+    return client.models.list().data[0].id

@@ -1,0 +1,15 @@
+# Programs under tests/ that need several rooms at once: golden answers through the whole engine, and
+# the hash of logits that hold 9 compares between builds.
+if(QUIRE_TESTS)
+  file(GLOB golden CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/tests/golden/*.cc)
+  if(golden)
+    add_executable(golden_test ${golden})
+    target_include_directories(golden_test PRIVATE ${CMAKE_SOURCE_DIR}/tests)
+    target_link_libraries(golden_test PRIVATE quire_engine quire_lab GTest::gmock GTest::gtest_main)
+    target_compile_definitions(golden_test PRIVATE QUIRE_SOURCE_DIR="${CMAKE_SOURCE_DIR}")
+    add_test(NAME golden COMMAND golden_test)
+  endif()
+
+  add_executable(logits_hash ${CMAKE_SOURCE_DIR}/tests/logits_hash.cc)
+  target_link_libraries(logits_hash PRIVATE quire_lab)
+endif()
