@@ -1,4 +1,4 @@
-// Prints one line: the hash of every raw logit of a fixed workload, for seeded random models of each
+// Prints one line: the hash of all raw logits of a fixed workload, for seeded random models of each
 // kind of weight. The line must be the same in release, debug and sanitizer builds, with any number
 // of threads and any chunk size; tests/holds/9 compares it. QUIRE_FORCE_ISA names the kernels.
 #include <cstdio>

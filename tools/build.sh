@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Builds targets of one preset:  tools/build.sh PRESET TARGET...
-# Configures only when there is no build yet or the presets changed; Ninja does the rest.
+# Configures only when there is no build yet or the presets changed; Ninja does the rest. A person at
+# a terminal sees its progress; a log gets what failed only.
 set -euo pipefail
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 preset=$1
@@ -12,4 +13,6 @@ if [[ ! -f $folder/build.ninja || $root/CMakePresets.json -nt $folder/build.ninj
     exit 1
   }
 fi
-exec ninja -C "$folder" --quiet "$@" >&2
+quiet=(--quiet)
+if [[ -t 2 ]]; then quiet=(); fi
+exec ninja -C "$folder" "${quiet[@]}" "$@" >&2

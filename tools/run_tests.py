@@ -94,12 +94,14 @@ def show_tail(name, run):
     say("----")
 
 
-def run_program(command, limit_s=None, environment=None):
-    """Runs a command in the project root, in a process group that is ended as a whole."""
+def run_program(command, limit_s=None, environment=None, is_shown=False):
+    """Runs a command in the project root, in a process group that is ended as a whole. What it
+    prints is kept, or shown at once."""
     start = time.monotonic()
     process = subprocess.Popen(
         [str(word) for word in command], cwd=ROOT, stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True,
+        stdout=None if is_shown else subprocess.PIPE,
+        stderr=None if is_shown else subprocess.STDOUT, start_new_session=True,
         env={**os.environ, **(environment or {})})
     try:
         output, _ = process.communicate(timeout=limit_s)
@@ -108,14 +110,14 @@ def run_program(command, limit_s=None, environment=None):
         os.killpg(process.pid, signal.SIGKILL)
         output, _ = process.communicate()
         status = f"none: ended after {limit_s} s"
-    return Run(status, output.decode(errors="replace"), time.monotonic() - start)
+    return Run(status, (output or b"").decode(errors="replace"), time.monotonic() - start)
 
 
 def build(tally, preset):
     """Configures and builds one preset; a build is a test of its own. False if it failed."""
     say(f"== build {preset}")
     start = time.monotonic()
-    run = run_program([ROOT / "tools/build.sh", preset, *TARGETS[preset]])
+    run = run_program([ROOT / "tools/build.sh", preset, *TARGETS[preset]], is_shown=True)
     tally.build_seconds[preset] = time.monotonic() - start
     tally.add_run(f"build {preset}", run)
     return run.ok
@@ -184,8 +186,8 @@ def group_release(tally):
 
 
 def group_tidy(tally):
-    """The house style: layering, sizes, names; and the self-test of that check."""
-    for name in ("tidy_test.py", "tidy"):
+    """The house style: layering, sizes, names; and the tests of these tools."""
+    for name in ("run_tests_test.py", "tidy_test.py", "tidy"):
         tally.add_run(f"tools/{name}", run_program(["/usr/bin/python3", ROOT / "tools" / name],
                                                    UNIT_LIMIT_S))
 

@@ -1,6 +1,6 @@
 """Starts Quire servers for the client tests: the release build, the default model, a free port.
 
-A server lives for the whole run; its log is shown when it does not come up. QUIRE_URL names one that
+A server lives for the whole run; its log is shown when it fails. QUIRE_URL names one that
 runs already and is tested instead; QUIRE_BINARY and QUIRE_TEST_MODEL another binary or model.
 """
 

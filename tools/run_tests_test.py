@@ -1,0 +1,101 @@
+#!/usr/bin/env python3
+"""Runs tools/run_tests.py on a small tree whose builds and tests are scripts, and counts."""
+
+import json
+import pathlib
+import shutil
+import subprocess
+import sys
+import tempfile
+import unittest
+
+TOOL = pathlib.Path(__file__).with_name("run_tests.py")
+
+GTEST = """#!{python}
+import pathlib, sys
+report = sys.argv[1].removeprefix("--gtest_output=json:")
+if {report!r} is not None: pathlib.Path(report).write_text({report!r})
+print("the end of the output")
+sys.exit({status})
+"""
+
+
+def case(name, result="COMPLETED", **fields):
+    return {"name": name, "status": "RUN", "result": result, **fields}
+
+
+class RunTestsTest(unittest.TestCase):
+    def setUp(self):
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.parent = pathlib.Path(folder.name).resolve()
+        self.root = self.parent / "project"
+        (self.root / "tools").mkdir(parents=True)
+        (self.root / "build/release").mkdir(parents=True)
+        shutil.copy(TOOL, self.root / "tools")
+        self.write_program("tools/build.sh", "#!/bin/sh\nexit 0\n")
+
+    def write_program(self, path, text):
+        target = self.root / path
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_text(text)
+        target.chmod(0o755)
+
+    def write_gtest(self, name, cases, status=0):
+        report = cases and json.dumps({"testsuites": [{"name": "Suite", "testsuite": cases}]})
+        self.write_program(f"build/release/{name}",
+                           GTEST.format(python=sys.executable, report=report, status=status))
+
+    def expect(self, last_line, status, *groups):
+        run = subprocess.run([sys.executable, self.root / "tools/run_tests.py", *groups],
+                             capture_output=True, text=True, check=False)
+        self.assertEqual(run.stdout.splitlines()[-1], last_line, run.stdout + run.stderr)
+        self.assertEqual(run.returncode, status)
+        return run.stdout
+
+    def test_counts_cases_and_the_build(self):
+        self.write_gtest("base_test", [case("A"), case("B")])
+        self.write_gtest("engine_test", [case("C")])
+        self.expect("4 passed, 0 failed, 0 skipped", 0, "release")
+
+    def test_a_failed_case_fails(self):
+        self.write_gtest("base_test", [case("A"), case("B", failures=[{"failure": "no"}])], 1)
+        output = self.expect("2 passed, 1 failed, 0 skipped", 1, "release")
+        self.assertIn("FAILED release/base_test Suite.B", output)
+        self.assertIn("the end of the output", output)
+
+    def test_a_crash_fails(self):
+        self.write_gtest("base_test", None, 139)
+        self.expect("1 passed, 1 failed, 0 skipped", 1, "release")
+
+    def test_a_bad_exit_after_good_cases_fails(self):
+        self.write_gtest("base_test", [case("A")], 23)
+        self.expect("2 passed, 1 failed, 0 skipped", 1, "release")
+
+    def test_no_case_at_all_fails(self):
+        self.write_gtest("base_test", [])
+        self.expect("1 passed, 1 failed, 0 skipped", 1, "release")
+
+    def test_a_skip_fails_only_where_the_reference_data_is(self):
+        self.write_gtest("base_test", [case("A", result="SKIPPED")])
+        self.expect("1 passed, 0 failed, 1 skipped", 0, "release")
+        (self.parent / "shared").mkdir()
+        self.expect("1 passed, 1 failed, 0 skipped", 1, "release")
+
+    def test_a_failed_build_runs_no_program(self):
+        self.write_program("tools/build.sh", "#!/bin/sh\nexit 1\n")
+        self.write_gtest("base_test", [case("A")])
+        self.expect("0 passed, 1 failed, 0 skipped", 1, "release")
+
+    def test_holds(self):
+        for number in range(1, 8):
+            self.write_program(f"tests/holds/{number}", "#!/bin/sh\necho PASS figure\n")
+        self.write_program("tests/holds/8", "#!/bin/sh\nexit 77\n")  # its data is absent
+        output = self.expect("7 passed, 1 failed, 1 skipped", 1, "holds")
+        self.assertIn("FAILED tests/holds/9 does not exist", output)
+        self.write_program("tests/holds/9", "#!/bin/sh\necho FAIL figure\nexit 1\n")
+        self.expect("7 passed, 1 failed, 1 skipped", 1, "holds")
+
+
+if __name__ == "__main__":
+    unittest.main()
