@@ -1,0 +1,419 @@
+// From vocabulary to tokenizer.json: checks first, then one JSON per model. The vocabulary and the
+// merges are written as text directly, because they are megabytes; the rest goes through nlohmann.
+#include "formats/gguf_tokenizer.h"
+
+#include <array>
+#include <nlohmann/json.hpp>
+#include <string_view>
+#include <unordered_map>
+#include <unordered_set>
+
+#include "base/utf8.h"
+#include "formats/pre_tokenizers.h"
+#include "formats/spm_merges.h"
+
+namespace quire {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+constexpr std::string_view kSpaceMark = "\u2581";  // how SentencePiece writes a space
+// Splits are tried at every character of every piece: this bounds the work for a hostile file.
+constexpr std::size_t kSpmPieceSizeMax = 512;
+
+struct IdKey {
+  const char* key;
+  const std::optional<std::uint64_t> GgufVocabulary::*member;
+};
+
+constexpr IdKey kIdKeys[] = {
+    {"tokenizer.ggml.bos_token_id", &GgufVocabulary::bos},
+    {"tokenizer.ggml.eos_token_id", &GgufVocabulary::eos},
+    {"tokenizer.ggml.unknown_token_id", &GgufVocabulary::unknown},
+    {"tokenizer.ggml.cls_token_id", &GgufVocabulary::cls},
+    {"tokenizer.ggml.seperator_token_id", &GgufVocabulary::separator},
+    {"tokenizer.ggml.padding_token_id", &GgufVocabulary::padding},
+    {"tokenizer.ggml.mask_token_id", &GgufVocabulary::mask},
+};
+
+template <typename... Args>
+Status corrupt(fmt::format_string<Args...> format, Args&&... args) {
+  return error(StatusCode::kCorrupt, format, std::forward<Args>(args)...);
+}
+
+GgufTokenType type_of(const GgufVocabulary& vocabulary, std::size_t id) {
+  if (vocabulary.token_types.empty()) return GgufTokenType::kNormal;
+  return static_cast<GgufTokenType>(vocabulary.token_types[id]);
+}
+
+bool is_byte_token(std::string_view token) {
+  const auto is_hex = [](char c) {
+    return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'F') || (c >= 'a' && c <= 'f');
+  };
+  return token.size() == 6 && token.starts_with("<0x") && token.ends_with('>') &&
+         is_hex(token[3]) && is_hex(token[4]);
+}
+
+Status check_tokens(const GgufVocabulary& vocabulary) {
+  const std::size_t count = vocabulary.tokens.size();
+  if (count == 0) return corrupt("tokenizer.ggml.tokens: the vocabulary is empty");
+  std::unordered_map<std::string_view, std::size_t> seen;
+  seen.reserve(count);
+  for (std::size_t i = 0; i < count; ++i) {
+    const std::string& token = vocabulary.tokens[i];
+    if (const auto at = first_invalid_utf8(token)) {
+      return corrupt("tokenizer.ggml.tokens[{}]: not valid UTF-8 at byte {}", i, *at);
+    }
+    const auto [first, is_new] = seen.emplace(token, i);
+    if (!is_new) {
+      return corrupt("tokenizer.ggml.tokens[{}]: '{}' is already token {}", i, token,
+                     first->second);
+    }
+    if (type_of(vocabulary, i) == GgufTokenType::kByte && !is_byte_token(token)) {
+      return corrupt("tokenizer.ggml.tokens[{}]: byte token '{}' is not of the form <0x0A>", i,
+                     token);
+    }
+  }
+  return ok_status();
+}
+
+Status check(const GgufVocabulary& vocabulary) {
+  const std::size_t count = vocabulary.tokens.size();
+  if (!vocabulary.scores.empty() && vocabulary.scores.size() != count) {
+    return corrupt("tokenizer.ggml.scores: {} values for {} tokens", vocabulary.scores.size(),
+                   count);
+  }
+  if (!vocabulary.token_types.empty() && vocabulary.token_types.size() != count) {
+    return corrupt("tokenizer.ggml.token_type: {} values for {} tokens",
+                   vocabulary.token_types.size(), count);
+  }
+  for (std::size_t i = 0; i < vocabulary.token_types.size(); ++i) {
+    const std::int32_t type = vocabulary.token_types[i];
+    if (type < 0 || type > 6) return corrupt("tokenizer.ggml.token_type[{}]: {}", i, type);
+  }
+  QUIRE_RETURN_IF_ERROR(check_tokens(vocabulary));
+  for (const IdKey& row : kIdKeys) {
+    const std::optional<std::uint64_t>& id = vocabulary.*row.member;
+    if (id && *id >= count) {
+      return corrupt("{}: {} is outside the vocabulary of {} tokens", row.key, *id, count);
+    }
+  }
+  return ok_status();
+}
+
+// --- writing ---
+
+void append_quoted(std::string_view text, std::string& out) {
+  static constexpr char kDigits[] = "0123456789abcdef";
+  out += '"';
+  for (const char c : text) {
+    if (c == '"' || c == '\\') {
+      out += '\\';
+      out += c;
+    } else if (static_cast<unsigned char>(c) < 0x20) {
+      out += "\\u00";
+      out += kDigits[static_cast<unsigned char>(c) >> 4];
+      out += kDigits[c & 0xF];
+    } else {
+      out += c;
+    }
+  }
+  out += '"';
+}
+
+std::string vocab_text(const std::vector<std::string>& tokens) {
+  std::string text = "{";
+  for (std::size_t i = 0; i < tokens.size(); ++i) {
+    if (i > 0) text += ',';
+    append_quoted(tokens[i], text);
+    text += ':';
+    text += std::to_string(i);
+  }
+  text += '}';
+  return text;
+}
+
+std::string merges_text(const std::vector<MergePair>& merges) {
+  std::string text = "[";
+  for (const auto& [left, right] : merges) {
+    text += text.size() > 1 ? ",[" : "[";
+    append_quoted(left, text);
+    text += ',';
+    append_quoted(right, text);
+    text += ']';
+  }
+  text += ']';
+  return text;
+}
+
+// The parts of a tokenizer.json; `model` is finished text, the others are small.
+struct TokenizerParts {
+  Json added_tokens = Json::array();
+  Json normalizer;
+  Json pre_tokenizer;
+  Json post_processor;
+  Json decoder;
+  std::string model;
+};
+
+std::string to_text(const TokenizerParts& parts) {
+  std::string text = R"({"version":"1.0","truncation":null,"padding":null,"added_tokens":)";
+  text += parts.added_tokens.dump();
+  text += R"(,"normalizer":)" + parts.normalizer.dump();
+  text += R"(,"pre_tokenizer":)" + parts.pre_tokenizer.dump();
+  text += R"(,"post_processor":)" + parts.post_processor.dump();
+  text += R"(,"decoder":)" + parts.decoder.dump();
+  text += R"(,"model":)" + parts.model + "}";
+  return text;
+}
+
+Json added_tokens_of(const GgufVocabulary& vocabulary, const std::vector<std::string>& names) {
+  Json added = Json::array();
+  for (std::size_t i = 0; i < names.size(); ++i) {
+    const GgufTokenType type = type_of(vocabulary, i);
+    const bool is_special = type == GgufTokenType::kControl || vocabulary.unknown == i;
+    if (names[i].empty() || (!is_special && type != GgufTokenType::kUserDefined)) continue;
+    added.push_back({{"id", i},
+                     {"content", names[i]},
+                     {"single_word", false},
+                     {"lstrip", false},
+                     {"rstrip", false},
+                     {"normalized", false},
+                     {"special", is_special}});
+  }
+  return added;
+}
+
+// What stands before and after a text: BOS or CLS, EOS or SEP.
+Json template_of(const std::vector<std::string>& names, std::optional<std::uint64_t> before,
+                 std::optional<std::uint64_t> after) {
+  if (!before && !after) return nullptr;
+  Json single = Json::array();
+  Json pair = Json::array();
+  Json tokens = Json::object();
+  const auto add_special = [&](std::uint64_t id, Json& target, int type_id) {
+    const std::string& name = names[id];
+    target.push_back({{"SpecialToken", {{"id", name}, {"type_id", type_id}}}});
+    tokens[name] = {{"id", name}, {"ids", Json::array({id})}, {"tokens", Json::array({name})}};
+  };
+  const auto add_text = [&](const char* text, Json& target, int type_id) {
+    target.push_back({{"Sequence", {{"id", text}, {"type_id", type_id}}}});
+  };
+  for (Json* target : {&single, &pair}) {
+    if (before) add_special(*before, *target, 0);
+    add_text("A", *target, 0);
+    if (after) add_special(*after, *target, 0);
+  }
+  add_text("B", pair, 1);
+  if (after) add_special(*after, pair, 1);
+  return {{"type", "TemplateProcessing"},
+          {"single", single},
+          {"pair", pair},
+          {"special_tokens", tokens}};
+}
+
+Json bos_eos_template(const GgufVocabulary& vocabulary) {
+  const bool adds_eos = vocabulary.add_eos.value_or(false);
+  return template_of(vocabulary.tokens, adds_bos(vocabulary) ? vocabulary.bos : std::nullopt,
+                     adds_eos ? vocabulary.eos : std::nullopt);
+}
+
+// --- SentencePiece BPE ---
+
+std::string base64_of(std::string_view bytes) {
+  static constexpr char kSymbols[] =
+      "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+  std::string text;
+  for (std::size_t i = 0; i < bytes.size(); i += 3) {
+    std::uint32_t group = 0;
+    for (std::size_t k = 0; k < 3; ++k) {
+      group = group << 8 | (i + k < bytes.size() ? static_cast<std::uint8_t>(bytes[i + k]) : 0u);
+    }
+    for (std::size_t k = 0; k < 4; ++k) {
+      text += i + k <= bytes.size() ? kSymbols[group >> (18 - 6 * k) & 63] : '=';
+    }
+  }
+  return text;
+}
+
+Json spm_normalizer(const GgufVocabulary& vocabulary) {
+  Json steps = Json::array();
+  if (!vocabulary.character_map.empty()) {
+    steps.push_back(
+        {{"type", "Precompiled"}, {"precompiled_charsmap", base64_of(vocabulary.character_map)}});
+  }
+  if (vocabulary.removes_extra_spaces) {
+    steps.push_back({{"type", "Strip"}, {"strip_left", true}, {"strip_right", true}});
+    steps.push_back({{"type", "Replace"}, {"pattern", {{"Regex", " {2,}"}}}, {"content", " "}});
+  }
+  if (vocabulary.add_space_prefix.value_or(true)) {
+    steps.push_back({{"type", "Prepend"}, {"prepend", kSpaceMark}});
+  }
+  steps.push_back({{"type", "Replace"}, {"pattern", {{"String", " "}}}, {"content", kSpaceMark}});
+  return {{"type", "Sequence"}, {"normalizers", steps}};
+}
+
+Json spm_decoder(const GgufVocabulary& vocabulary) {
+  Json steps = Json::array();
+  steps.push_back({{"type", "Replace"}, {"pattern", {{"String", kSpaceMark}}}, {"content", " "}});
+  steps.push_back({{"type", "ByteFallback"}});
+  steps.push_back({{"type", "Fuse"}});
+  if (vocabulary.add_space_prefix.value_or(true)) {
+    steps.push_back({{"type", "Strip"}, {"content", " "}, {"start", 1}, {"stop", 0}});
+  }
+  return {{"type", "Sequence"}, {"decoders", steps}};
+}
+
+Result<std::string> spm_json(const GgufVocabulary& vocabulary) {
+  const std::size_t count = vocabulary.tokens.size();
+  if (vocabulary.scores.empty()) {
+    return corrupt("tokenizer.ggml.scores: missing, but model 'llama' merges by score");
+  }
+  std::vector<bool> is_mergeable(count, true);
+  std::size_t byte_tokens = 0;
+  for (std::size_t i = 0; i < count; ++i) {
+    const GgufTokenType type = type_of(vocabulary, i);
+    is_mergeable[i] = type != GgufTokenType::kControl && type != GgufTokenType::kUnknown &&
+                      type != GgufTokenType::kByte && type != GgufTokenType::kUnused &&
+                      !vocabulary.tokens[i].empty();
+    byte_tokens += is_byte_token(vocabulary.tokens[i]) ? 1 : 0;
+    if (is_mergeable[i] && vocabulary.tokens[i].size() > kSpmPieceSizeMax) {
+      return corrupt("tokenizer.ggml.tokens[{}]: {} bytes, at most {} are allowed", i,
+                     vocabulary.tokens[i].size(), kSpmPieceSizeMax);
+    }
+  }
+  const std::vector<MergePair> merges =
+      spm_merges(vocabulary.tokens, vocabulary.scores, is_mergeable);
+  const Json unknown =
+      vocabulary.unknown ? Json(vocabulary.tokens[*vocabulary.unknown]) : Json(nullptr);
+  TokenizerParts parts;
+  parts.added_tokens = added_tokens_of(vocabulary, vocabulary.tokens);
+  parts.normalizer = spm_normalizer(vocabulary);
+  parts.post_processor = bos_eos_template(vocabulary);
+  parts.decoder = spm_decoder(vocabulary);
+  parts.model = R"({"type":"BPE","dropout":null,"unk_token":)" + unknown.dump() +
+                R"(,"continuing_subword_prefix":null,"end_of_word_suffix":null,"fuse_unk":true)" +
+                R"(,"byte_fallback":)" + (byte_tokens == 256 ? "true" : "false") + R"(,"vocab":)" +
+                vocab_text(vocabulary.tokens) + R"(,"merges":)" + merges_text(merges) + "}";
+  return to_text(parts);
+}
+
+// --- byte-level BPE ---
+
+Result<std::vector<MergePair>> parsed_merges(const GgufVocabulary& vocabulary) {
+  std::unordered_set<std::string_view> known(vocabulary.tokens.begin(), vocabulary.tokens.end());
+  std::vector<MergePair> merges;
+  merges.reserve(vocabulary.merges.size());
+  for (std::size_t i = 0; i < vocabulary.merges.size(); ++i) {
+    const std::string_view line = vocabulary.merges[i];
+    if (const auto at = first_invalid_utf8(line)) {
+      return corrupt("tokenizer.ggml.merges[{}]: not valid UTF-8 at byte {}", i, *at);
+    }
+    const std::size_t space = line.find(' ');
+    const bool is_pair = space != std::string_view::npos && space > 0 && space + 1 < line.size() &&
+                         line.find(' ', space + 1) == std::string_view::npos;
+    if (!is_pair) {
+      return corrupt("tokenizer.ggml.merges[{}]: '{}' is not two parts and one space", i, line);
+    }
+    const std::string_view left = line.substr(0, space);
+    const std::string_view right = line.substr(space + 1);
+    const std::string joined = std::string(left) + std::string(right);
+    if (!known.contains(left) || !known.contains(right) || !known.contains(joined)) {
+      return corrupt("tokenizer.ggml.merges[{}]: '{}' names a token that does not exist", i, line);
+    }
+    merges.emplace_back(left, right);
+  }
+  return merges;
+}
+
+std::string_view pre_name(const GgufVocabulary& vocabulary) {
+  return vocabulary.pre.empty() ? std::string_view("default") : vocabulary.pre;
+}
+
+Result<std::string> byte_level_json(const GgufVocabulary& vocabulary) {
+  QUIRE_ASSIGN_OR_RETURN(const PreTokenizer pre, find_pre_tokenizer(pre_name(vocabulary)));
+  QUIRE_ASSIGN_OR_RETURN(const std::vector<MergePair> merges, parsed_merges(vocabulary));
+  Json steps = Json::array();
+  for (const std::string_view pattern : pre.patterns) {
+    steps.push_back({{"type", "Split"},
+                     {"pattern", {{"Regex", pattern}}},
+                     {"behavior", "Isolated"},
+                     {"invert", false}});
+  }
+  const Json byte_level = {{"type", "ByteLevel"},
+                           {"add_prefix_space", vocabulary.add_space_prefix.value_or(false)},
+                           {"trim_offsets", true},
+                           {"use_regex", false}};
+  steps.push_back(byte_level);
+  TokenizerParts parts;
+  parts.added_tokens = added_tokens_of(vocabulary, vocabulary.tokens);
+  if (pre.normalizes_nfc) parts.normalizer = {{"type", "NFC"}};
+  parts.pre_tokenizer = {{"type", "Sequence"}, {"pretokenizers", steps}};
+  parts.post_processor = bos_eos_template(vocabulary);
+  parts.decoder = byte_level;
+  parts.model = R"({"type":"BPE","dropout":null,"unk_token":null,"continuing_subword_prefix":null)"
+                R"(,"end_of_word_suffix":null,"fuse_unk":false,"byte_fallback":false)"
+                R"(,"ignore_merges":)" +
+                std::string(pre.ignores_merges ? "true" : "false") + R"(,"vocab":)" +
+                vocab_text(vocabulary.tokens) + R"(,"merges":)" + merges_text(merges) + "}";
+  return to_text(parts);
+}
+
+// --- WordPiece ---
+
+// GGUF marks the beginning of a word where BERT marks its continuation.
+std::vector<std::string> word_piece_names(const GgufVocabulary& vocabulary) {
+  std::vector<std::string> names = vocabulary.tokens;
+  for (std::size_t i = 0; i < names.size(); ++i) {
+    std::string& name = names[i];
+    const bool is_bracketed = name.starts_with('[') && name.ends_with(']');
+    if (type_of(vocabulary, i) != GgufTokenType::kNormal || is_bracketed) continue;
+    name = name.starts_with(kSpaceMark) ? name.substr(kSpaceMark.size()) : "##" + name;
+  }
+  return names;
+}
+
+Result<std::string> word_piece_json(const GgufVocabulary& vocabulary) {
+  const std::vector<std::string> names = word_piece_names(vocabulary);
+  if (!vocabulary.unknown) {
+    return corrupt("tokenizer.ggml.unknown_token_id: missing, but model 'bert' needs it");
+  }
+  TokenizerParts parts;
+  parts.added_tokens = added_tokens_of(vocabulary, names);
+  parts.normalizer = {{"type", "BertNormalizer"},
+                      {"clean_text", true},
+                      {"handle_chinese_chars", true},
+                      {"strip_accents", nullptr},
+                      {"lowercase", true}};
+  parts.pre_tokenizer = {{"type", "BertPreTokenizer"}};
+  const auto before = vocabulary.cls ? vocabulary.cls : vocabulary.bos;
+  const auto after = vocabulary.separator ? vocabulary.separator : vocabulary.eos;
+  parts.post_processor = template_of(names, adds_bos(vocabulary) ? before : std::nullopt,
+                                     vocabulary.add_eos.value_or(true) ? after : std::nullopt);
+  parts.decoder = {{"type", "WordPiece"}, {"prefix", "##"}, {"cleanup", true}};
+  parts.model = R"({"type":"WordPiece","unk_token":)" + Json(names[*vocabulary.unknown]).dump() +
+                R"(,"continuing_subword_prefix":"##","max_input_chars_per_word":100,"vocab":)" +
+                vocab_text(names) + "}";
+  return to_text(parts);
+}
+
+}  // namespace
+
+bool adds_bos(const GgufVocabulary& vocabulary) {
+  if (vocabulary.add_bos) return *vocabulary.add_bos;
+  if (vocabulary.model != "gpt2") return true;
+  const Result<PreTokenizer> pre = find_pre_tokenizer(pre_name(vocabulary));
+  return pre.is_ok() && pre->adds_bos;
+}
+
+Result<std::string> gguf_tokenizer_json(const GgufVocabulary& vocabulary) {
+  QUIRE_RETURN_IF_ERROR(check(vocabulary));
+  if (vocabulary.model == "llama") return spm_json(vocabulary);
+  if (vocabulary.model == "gpt2") return byte_level_json(vocabulary);
+  if (vocabulary.model == "bert") return word_piece_json(vocabulary);
+  return error(StatusCode::kUnsupported,
+               "tokenizer.ggml.model: '{}' is not known; known are llama, gpt2, bert",
+               vocabulary.model);
+}
+
+}  // namespace quire
