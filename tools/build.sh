@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Builds targets of one preset:  tools/build.sh PRESET TARGET...
-# Configures only when there is no build yet or the presets changed; Ninja does the rest. Who sits at
-# a terminal sees its progress; a log gets what failed only.
+# Configures only when there is no build yet or the presets changed; Ninja does the rest. A terminal
+# is shown the progress; a log gets only what failed.
 set -euo pipefail
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 preset=$1
