@@ -1,5 +1,5 @@
-# Programs under tests/ that need several rooms at once: golden answers through the engine, and the
-# hash of logits that hold 9 compares between builds.
+# Programs under tests/ that need both wings: golden tokens and batch invariance against references,
+# and the hash of logits that hold 9 compares between builds.
 if(QUIRE_TESTS)
   file(GLOB golden CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/tests/golden/*.cc)
   if(golden)
