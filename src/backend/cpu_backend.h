@@ -26,7 +26,7 @@ class CpuBackend final : public Backend {
   std::string_view isa() const override { return kernels_.name; }
   int threads() const override { return pool_.threads(); }
 
-  Result<Weight> adopt(const TensorView& matrix, bool unpack_f32) override;
+  Result<Weight> adopt(const TensorView& matrix, bool unpack_f32 = false) override;
   std::unique_ptr<Activations> activations(int tokens,
                                            std::span<const Weight* const> consumers) override;
   Result<std::unique_ptr<KvStore>> kv_store(const KvShape& shape) override;

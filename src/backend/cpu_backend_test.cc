@@ -1,0 +1,255 @@
+// The backend's ops against the oracles: attention over scattered blocks with stale NaN, every head
+// size and KV type; gather, linear, sampling ops; what it refuses.
+#include "backend/cpu_backend.h"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <limits>
+#include <numeric>
+#include <random>
+
+#include "backend/tiny_model.h"
+#include "kernels/dequantize.h"
+#include "kernels/reference.h"
+#include "kernels/select.h"
+
+namespace quire {
+namespace {
+
+class CpuBackendTest : public ::testing::TestWithParam<const KernelTable*> {};
+
+std::vector<float> normal(std::mt19937& engine, std::size_t count, float scale = 1) {
+  std::normal_distribution<float> distribution(0, scale);
+  std::vector<float> x(count);
+  for (float& value : x) value = distribution(engine);
+  return x;
+}
+
+float as_stored(DType dtype, float x) {
+  if (dtype == DType::kF16) return half_to_float(float_to_half(x));
+  return dtype == DType::kBF16 ? bf16_to_float(float_to_bf16(x)) : x;
+}
+
+TensorView view_of(const char* name, DType dtype, std::size_t rows, std::size_t columns,
+                   const void* data) {
+  return {name, dtype, {rows, columns}, static_cast<const std::byte*>(data)};
+}
+
+struct AttentionCase {
+  int heads, kv_heads, head_dim, length, window;
+  DType kv;
+};
+
+// Feeds all positions at once (no rotation) into NaN-filled scattered blocks and checks each query.
+void expect_attention(Backend& backend, const AttentionCase& c) {
+  SCOPED_TRACE(fmt::format("{} heads {}/{} of {}, {} positions, window {}, {}", backend.isa(),
+                           c.heads, c.kv_heads, c.head_dim, c.length, c.window, dtype_name(c.kv)));
+  std::mt19937 engine(static_cast<unsigned>(c.length + c.head_dim));
+  const int width = c.heads * c.head_dim, kv_width = c.kv_heads * c.head_dim;
+  const auto n = static_cast<std::size_t>(c.length);
+  std::vector<float> q = normal(engine, n * static_cast<std::size_t>(width), 2);
+  const std::vector<float> k = normal(engine, n * static_cast<std::size_t>(kv_width));
+  const std::vector<float> v = normal(engine, n * static_cast<std::size_t>(kv_width));
+  const int blocks = (c.length + 31) / 32;
+  auto kv = backend.kv_store({2, c.kv_heads, c.head_dim, blocks + 2, c.kv}).value();
+  auto& store = static_cast<CpuKvStore&>(*kv);
+  std::memset(store.data.get(), 0xFF, 2 * store.layer_bytes);  // NaN in every type
+
+  std::vector<std::int32_t> ids(n), positions(n), slots(n), table;
+  std::iota(positions.begin(), positions.end(), 0);
+  for (int block = 0; block < blocks; ++block) table.push_back(blocks - block);
+  for (std::size_t t = 0; t < n; ++t) {
+    slots[t] = table[t / 32] * 32 + static_cast<std::int32_t>(t % 32);
+  }
+  const std::vector<std::int32_t> begin = {0, c.length}, length = {c.length},
+                                  table_begin = {0, blocks};
+  const BatchView batch{ids, positions, slots, begin, length, table_begin, table, {}};
+  const std::vector<float> ones(n * static_cast<std::size_t>(c.head_dim), 1), zeros(ones.size());
+  const AttentionShape shape{c.heads, c.kv_heads, c.head_dim, 0.25f, c.window};
+  const RopeSpec rope{RopePairing::kAdjacent, ones.data(), zeros.data(), nullptr, nullptr, 0};
+  const std::vector<float> identity(static_cast<std::size_t>(width));
+  const Weight reader =
+      backend.adopt(view_of("reader", DType::kF32, 1, identity.size(), identity.data())).value();
+  const Weight* consumers[] = {&reader};
+  auto out = backend.activations(c.length, consumers);
+  backend.rope_store(shape, rope, batch, q.data(), width, k.data(), v.data(), kv_width, *kv, 1);
+  backend.attention(shape, batch, q.data(), width, *kv, 1, *out);
+
+  const auto& f32 = static_cast<const CpuActivations&>(*out).f32;
+  for (int head = 0; head < c.heads; ++head) {
+    const int kv_head = head / (c.heads / c.kv_heads);
+    std::vector<float> keys, values;
+    for (int t = 0; t < c.length; ++t) {
+      for (int d = 0; d < c.head_dim; ++d) {
+        const auto at = static_cast<std::size_t>(t * kv_width + kv_head * c.head_dim + d);
+        keys.push_back(as_stored(c.kv, k[at]));
+        values.push_back(as_stored(c.kv, v[at]));
+      }
+    }
+    for (int t = 0; t < c.length; t += c.length > 100 ? 23 : 1) {
+      const std::span<const float> query(&q[static_cast<std::size_t>(t * width + head * c.head_dim)],
+                                         static_cast<std::size_t>(c.head_dim));
+      const int first = c.window > 0 ? std::max(0, t - c.window + 1) : 0;
+      const std::vector<double> expected =
+          reference::attention(query, keys, values, c.head_dim, first, t, 0.25);
+      const auto* row = reinterpret_cast<const float*>(f32.row(t)) + head * c.head_dim;
+      for (int d = 0; d < c.head_dim; ++d) {
+        ASSERT_NEAR(row[d], expected[static_cast<std::size_t>(d)], 2e-5)
+            << "token " << t << " head " << head << " dim " << d;
+      }
+    }
+  }
+}
+
+TEST_P(CpuBackendTest, AttentionOfEveryHeadSizeAndKvType) {
+  CpuBackend backend(*GetParam(), 2);
+  for (int head_dim : {2, 8, 16, 64, 80, 96, 112, 128, 256}) {
+    expect_attention(backend, {4, 2, head_dim, 37, 0, DType::kF16});
+    expect_attention(backend, {3, 3, head_dim, 65, 20, DType::kF32});
+  }
+  for (DType kv : {DType::kF32, DType::kF16, DType::kBF16}) {
+    expect_attention(backend, {9, 3, 64, 530, 0, kv});
+    expect_attention(backend, {4, 1, 16, 300, 270, kv});
+    for (int length : {1, 31, 32, 33, 256, 257}) expect_attention(backend, {2, 2, 16, length, 0, kv});
+  }
+  expect_attention(backend, {71, 1, 16, 40, 0, DType::kF16});  // more heads than one item holds
+}
+
+TEST_P(CpuBackendTest, GatherEqualsTheProductWithAUnitVector) {
+  CpuBackend backend(*GetParam(), 2);
+  std::mt19937 engine(3);
+  for (const DTypeInfo& info : kDTypes) {
+    const std::size_t rows = 21, columns = 256;
+    std::vector<std::byte> bytes(rows * row_bytes(info.dtype, columns));
+    ::quire::testing::fill_random_matrix(info.dtype, engine, bytes);
+    const Weight table = backend.adopt(view_of("table", info.dtype, rows, columns, bytes.data())).value();
+    const std::vector<std::int32_t> ids = {20, 0, 7, 7};
+    std::vector<float> gathered(ids.size() * columns);
+    backend.gather(table, ids, gathered.data());
+    // x = 1 at column k is exact in every form; so is the product.
+    std::vector<float> unit(columns), ones(columns, 1);
+    const Weight* consumers[] = {&table};
+    auto x = backend.activations(1, consumers);
+    auto& forms = static_cast<CpuActivations&>(*x);
+    std::vector<float> product(rows);
+    for (std::size_t k = 0; k < columns; k += 37) {
+      std::fill(unit.begin(), unit.end(), 0.0f);
+      unit[k] = 127;
+      forms.put(*GetParam(), 0, 0, static_cast<int>(columns), unit.data());
+      const LinearOutput output[] = {{&table, product.data(), static_cast<int>(rows)}};
+      backend.linear(*x, 1, output);
+      for (std::size_t i = 0; i < ids.size(); ++i) {
+        const float expected = gathered[i * columns + k];
+        EXPECT_NEAR(product[static_cast<std::size_t>(ids[i])] / 127, expected,
+                    2e-7 * (std::abs(expected) + 0.1))
+            << info.name;
+      }
+    }
+  }
+}
+
+TEST_P(CpuBackendTest, UnpackedWeightsAreTheDequantizedValues) {
+  CpuBackend backend(*GetParam(), 2);
+  std::mt19937 engine(4);
+  const std::size_t rows = 13, columns = 96;
+  std::vector<std::byte> bytes(rows * row_bytes(DType::kQ4_1, columns));
+  ::quire::testing::fill_random_matrix(DType::kQ4_1, engine, bytes);
+  const Weight exact =
+      backend.adopt(view_of("w", DType::kQ4_1, rows, columns, bytes.data()), true).value();
+  const Weight* consumers[] = {&exact};
+  auto x = backend.activations(1, consumers);
+  const std::vector<float> values = normal(engine, columns), ones(columns, 1);
+  static_cast<CpuActivations&>(*x).put(*GetParam(), 0, 0, 96, values.data());
+  std::vector<float> out(rows), bias = normal(engine, rows);
+  const LinearOutput output[] = {{&exact, out.data(), 13, bias.data()}};
+  backend.linear(*x, 1, output);
+  for (std::size_t row = 0; row < rows; ++row) {
+    const std::byte* weights = bytes.data() + row * row_bytes(DType::kQ4_1, columns);
+    EXPECT_NEAR(out[row], reference::dot(DType::kQ4_1, weights, values) + bias[row], 1e-4);
+  }
+}
+
+TEST_P(CpuBackendTest, TopCandidatesAndLogsumexp) {
+  CpuBackend backend(*GetParam(), 1);
+  std::mt19937 engine(9);
+  for (std::size_t vocab : {1u, 7u, 512u, 50000u}) {
+    std::vector<float> logits = normal(engine, vocab, 3);
+    for (float& logit : logits) logit = std::round(logit * 50) / 50;  // many ties
+    if (vocab > 100) logits[50] = std::numeric_limits<float>::quiet_NaN();
+    std::vector<Candidate> expected;
+    for (std::size_t i = 0; i < vocab; ++i) {
+      if (!std::isnan(logits[i])) expected.push_back({static_cast<std::int32_t>(i), logits[i]});
+    }
+    std::stable_sort(expected.begin(), expected.end(),
+                     [](const Candidate& a, const Candidate& b) { return a.logit > b.logit; });
+    for (std::size_t count : {std::size_t{1}, std::min<std::size_t>(64, vocab)}) {
+      std::vector<Candidate> top(count);
+      backend.top_candidates(logits, top);
+      for (std::size_t i = 0; i < count; ++i) {
+        EXPECT_EQ(top[i].token, expected[i].token) << vocab << " " << i;
+        EXPECT_EQ(top[i].logit, expected[i].logit);
+      }
+    }
+    if (vocab > 100) {
+      EXPECT_TRUE(std::isnan(backend.logsumexp(logits)));
+      logits[50] = 0;
+    }
+    EXPECT_NEAR(backend.logsumexp(logits), reference::logsumexp(logits), 1e-6);
+  }
+  std::vector<float> nothing(20, std::numeric_limits<float>::quiet_NaN());
+  std::vector<Candidate> top(3);
+  backend.top_candidates(nothing, top);
+  EXPECT_EQ(top[0].token, 0);
+  EXPECT_EQ(top[2].token, 2);
+}
+
+TEST_P(CpuBackendTest, CopiesBlocksInOrder) {
+  CpuBackend backend(*GetParam(), 2);
+  auto kv = backend.kv_store({3, 2, 16, 6, DType::kF16}).value();
+  auto& store = static_cast<CpuKvStore&>(*kv);
+  EXPECT_EQ(store.bytes_per_block, 3u * 2 * 2 * 16 * 32 * 2);
+  for (int layer = 0; layer < 3; ++layer) {
+    for (int block = 0; block < 6; ++block) {
+      std::memset(store.k(layer, block, 0), 10 * layer + block, store.block_bytes);
+    }
+  }
+  const BlockMove moves[] = {{1, 2}, {2, 3}, {5, 1}};  // each sees what the one before it left
+  backend.copy_blocks(*kv, moves);
+  for (int layer = 0; layer < 3; ++layer) {
+    const int expected[] = {0, 5, 1, 1, 4, 5};
+    for (int block = 0; block < 6; ++block) {
+      for (int head = 0; head < 2; ++head) {
+        EXPECT_EQ(static_cast<int>(store.k(layer, block, head)[7]), 10 * layer + expected[block]);
+        EXPECT_EQ(static_cast<int>(store.v(layer, block, head)[7]), 10 * layer + expected[block]);
+      }
+    }
+  }
+}
+
+TEST_P(CpuBackendTest, RefusesWhatItCannotHold) {
+  CpuBackend backend(*GetParam(), 1);
+  const std::vector<std::byte> bytes(4096);
+  const auto odd = backend.adopt(view_of("blk.0.attn_q", DType::kQ8_0, 2, 33, bytes.data()));
+  ASSERT_FALSE(odd.is_ok());
+  EXPECT_NE(odd.status().message().find("blk.0.attn_q"), std::string::npos);
+  EXPECT_FALSE(backend.adopt(view_of("empty", DType::kF32, 0, 4, bytes.data())).is_ok());
+  EXPECT_FALSE(backend.kv_store({1, 1, 64, 4, DType::kQ8_0}).is_ok());
+  EXPECT_FALSE(backend.kv_store({1, 1, 15, 4, DType::kF16}).is_ok());
+  EXPECT_FALSE(backend.kv_store({1 << 20, 1 << 20, 512, 1 << 30, DType::kF32}).is_ok());
+  EXPECT_FALSE(make_cpu_backend({.threads = -1, .isa = ""}).is_ok());
+  EXPECT_FALSE(make_cpu_backend({.threads = 1, .isa = "vax"}).is_ok());
+}
+
+TEST_P(CpuBackendTest, ParallelVisitsEveryIndex) {
+  CpuBackend backend(*GetParam(), 3);
+  std::vector<int> visits(100);
+  backend.parallel(100, [&](int i) { ++visits[static_cast<std::size_t>(i)]; });
+  for (int count : visits) EXPECT_EQ(count, 1);
+}
+
+INSTANTIATE_TEST_SUITE_P(Isa, CpuBackendTest, ::testing::ValuesIn(all_supported()),
+                         [](const auto& info) { return std::string(info.param->name); });
+
+}  // namespace
+}  // namespace quire
