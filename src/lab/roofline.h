@@ -1,8 +1,8 @@
 // Roofline: what this machine can do at most, measured now: bytes read from memory and operations
 // done in registers per second, by `threads` threads together (Williams et al., "Roofline", 2009).
-// The read bandwidth is the best of several loops (1 to 8 streams, with and without prefetch, normal
-// and huge pages), because a ceiling that is measured too low flatters what is held against it.
-// Called by quire bench; about four seconds, a quarter of a second when quick.
+// The read bandwidth is the best of several loops (1 to 8 streams, with and without prefetch,
+// normal and huge pages), because a ceiling that is measured too low flatters what is held against
+// it. Called by quire bench; about four seconds, a quarter of a second when quick.
 #pragma once
 
 #include <string>
@@ -12,9 +12,9 @@ namespace quire {
 
 struct Roofline {
   int threads = 0;
-  std::string isa;                     // of the loops
-  double read_bytes_per_second = 0;    // the best of all loops
-  std::string read_loop;               // which one that was
+  std::string isa;                               // of the loops
+  double read_bytes_per_second = 0;              // the best of all loops
+  std::string read_loop;                         // which one that was
   double read_bytes_per_second_small_pages = 0;  // the best without huge pages
   double int8_operations_per_second = 0;         // a multiply-add is two operations
   double bf16_operations_per_second = 0;         // of f32 where the machine has no bf16 products
@@ -23,8 +23,8 @@ struct Roofline {
 
 struct RooflineOptions {
   int threads = 1;
-  bool is_quick = false;     // a smaller buffer and fewer repeats: for tests
-  std::string isa;           // "scalar", "avx2", "avx512"; empty or not supported: the best
+  bool is_quick = false;  // a smaller buffer and fewer repeats: for tests
+  std::string isa;        // "scalar", "avx2", "avx512"; empty or not supported: the best
 };
 
 Roofline measure_roofline(const RooflineOptions& options);

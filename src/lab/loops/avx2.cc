@@ -1,9 +1,19 @@
 // Roofline loops for AVX2 with FMA. The target region opens after all includes, so that no inline
-// function of a header is compiled for it.
+// function of a header is compiled for it. The compute loops are assembly: a compiler keeps an array
+// of accumulators in registers in one build and not in the next.
 #include "lab/loops/loops.h"
 
 #if defined(__x86_64__)
 #include <immintrin.h>
+
+#define QUIRE_INT8(sum, product)                                           \
+  "vpmaddubsw %%ymm15, %%ymm15, %%ymm" #product "\n\t"                     \
+  "vpmaddwd %%ymm15, %%ymm" #product ", %%ymm" #product "\n\t"             \
+  "vpaddd %%ymm" #product ", %%ymm" #sum ", %%ymm" #sum "\n\t"
+#define QUIRE_F32(sum) "vfmadd231ps %%ymm15, %%ymm15, %%ymm" #sum "\n\t"
+#define QUIRE_CLOBBERED                                                                    \
+  "xmm0", "xmm1", "xmm2", "xmm3", "xmm4", "xmm5", "xmm6", "xmm7", "xmm8", "xmm9", "xmm10", \
+      "xmm11", "xmm12", "xmm13", "xmm14", "xmm15"
 
 #pragma GCC push_options
 #pragma GCC target("avx2,fma")
@@ -12,7 +22,7 @@ namespace quire {
 namespace {
 
 constexpr std::size_t kPrefetchDistance = 2048;
-constexpr int kAccumulators = 12;  // hides the latency of five cycles on two ports
+constexpr double kAccumulators = 12;  // hides the latency of five cycles on two ports
 
 std::uint64_t sum_lanes(__m256i x) {
   alignas(32) std::uint64_t lanes[4];
@@ -36,36 +46,25 @@ std::uint64_t read(const std::byte* data, std::size_t bytes) {
   return sum_lanes(_mm256_xor_si256(even, odd));
 }
 
-double run_int8(std::uint64_t rounds) {
-  const volatile char source = 1;
-  const __m256i a = _mm256_set1_epi8(source), ones = _mm256_set1_epi16(source);
-  __m256i x[kAccumulators];
-  for (auto& value : x) value = _mm256_setzero_si256();
+void run_int8(std::uint64_t rounds) {
+  // A product of bytes takes three instructions here; registers 12..14 hold the products.
   for (std::uint64_t i = 0; i < rounds; ++i) {
-#pragma GCC unroll 12
-    for (int j = 0; j < kAccumulators; ++j) {
-      // The accumulator feeds the product: otherwise the compiler would lift it out of the loop.
-      const __m256i pairs = _mm256_maddubs_epi16(a, _mm256_xor_si256(a, x[j]));
-      x[j] = _mm256_add_epi32(x[j], _mm256_madd_epi16(pairs, ones));
-    }
+    asm volatile(
+        QUIRE_INT8(0, 12) QUIRE_INT8(1, 13) QUIRE_INT8(2, 14) QUIRE_INT8(3, 12)
+        QUIRE_INT8(4, 13) QUIRE_INT8(5, 14) QUIRE_INT8(6, 12) QUIRE_INT8(7, 13)
+        QUIRE_INT8(8, 14) QUIRE_INT8(9, 12) QUIRE_INT8(10, 13) QUIRE_INT8(11, 14)
+        ::: QUIRE_CLOBBERED);
   }
-  std::uint64_t total = 0;
-  for (const auto& value : x) total += sum_lanes(value);
-  return static_cast<double>(total);
 }
 
-double run_f32(std::uint64_t rounds) {
-  const volatile float source = 0.999f;
-  const __m256 a = _mm256_set1_ps(source), b = _mm256_set1_ps(1 - source);
-  __m256 x[kAccumulators];
-  for (auto& value : x) value = _mm256_setzero_ps();
+void run_f32(std::uint64_t rounds) {
+  asm volatile("vzeroall" ::: QUIRE_CLOBBERED);
   for (std::uint64_t i = 0; i < rounds; ++i) {
-#pragma GCC unroll 12
-    for (int j = 0; j < kAccumulators; ++j) x[j] = _mm256_fmadd_ps(x[j], a, b);
+    asm volatile(
+        QUIRE_F32(0) QUIRE_F32(1) QUIRE_F32(2) QUIRE_F32(3) QUIRE_F32(4) QUIRE_F32(5)
+        QUIRE_F32(6) QUIRE_F32(7) QUIRE_F32(8) QUIRE_F32(9) QUIRE_F32(10) QUIRE_F32(11)
+        ::: QUIRE_CLOBBERED);
   }
-  __m256 total = x[0];
-  for (int j = 1; j < kAccumulators; ++j) total = _mm256_add_ps(total, x[j]);
-  return _mm256_cvtss_f32(total);
 }
 
 }  // namespace
@@ -76,9 +75,9 @@ const RooflineLoops kAvx2Loops = {
      {2, false, read<2, false>}, {2, true, read<2, true>},
      {4, false, read<4, false>}, {4, true, read<4, true>},
      {8, false, read<8, false>}, {8, true, read<8, true>}},
-    {run_int8, 64.0 * kAccumulators},
+    {run_int8, 64 * kAccumulators},
     {},
-    {run_f32, 16.0 * kAccumulators},
+    {run_f32, 16 * kAccumulators},
 };
 
 }  // namespace quire

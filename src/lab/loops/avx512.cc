@@ -1,14 +1,45 @@
 // Roofline loops for AVX-512, with VNNI and BF16 in regions of their own. The target regions open
-// after all includes, so that no inline function of a header is compiled for them.
+// after all includes, so that no inline function of a header is compiled for them. The compute loops
+// are assembly: a compiler keeps an array of accumulators in registers in one build and not in the
+// next, and a ceiling must not depend on that.
 #include "lab/loops/loops.h"
 
 #if defined(__x86_64__)
 #include <immintrin.h>
 
+// Sixteen chains of one instruction: zmm0..15 accumulate zmm16 * zmm16. Zeros: they take as long as
+// any other finite number, and no sum can overflow.
+#define QUIRE_CHAIN(op, n) op " %%zmm16, %%zmm16, %%zmm" #n "\n\t"
+#define QUIRE_RUN_CHAINS(rounds, op)                                                             \
+  do {                                                                                           \
+    asm volatile("vzeroall\n\tvpxorq %%zmm16, %%zmm16, %%zmm16" ::: QUIRE_CLOBBERED);            \
+    for (std::uint64_t i = 0; i < (rounds); ++i) {                                               \
+      asm volatile(                                                                              \
+          QUIRE_CHAIN(op, 0) QUIRE_CHAIN(op, 1) QUIRE_CHAIN(op, 2) QUIRE_CHAIN(op, 3)            \
+          QUIRE_CHAIN(op, 4) QUIRE_CHAIN(op, 5) QUIRE_CHAIN(op, 6) QUIRE_CHAIN(op, 7)            \
+          QUIRE_CHAIN(op, 8) QUIRE_CHAIN(op, 9) QUIRE_CHAIN(op, 10) QUIRE_CHAIN(op, 11)          \
+          QUIRE_CHAIN(op, 12) QUIRE_CHAIN(op, 13) QUIRE_CHAIN(op, 14) QUIRE_CHAIN(op, 15)        \
+          ::: QUIRE_CLOBBERED);                                                                  \
+    }                                                                                            \
+  } while (false)
+#define QUIRE_CLOBBERED                                                                          \
+  "xmm0", "xmm1", "xmm2", "xmm3", "xmm4", "xmm5", "xmm6", "xmm7", "xmm8", "xmm9", "xmm10",       \
+      "xmm11", "xmm12", "xmm13", "xmm14", "xmm15", "xmm16"
+
 namespace quire {
 namespace {
 constexpr std::size_t kPrefetchDistance = 2048;
-constexpr int kAccumulators = 16;  // hides the latency of five cycles on two ports
+constexpr double kAccumulators = 16;  // hides the latency of five cycles on two ports
+
+// Sums the lanes of what a loop left; apart from the loops, so plain code is good enough.
+template <typename Lane, typename Vector>
+Lane sum_lanes(const Vector& x) {
+  Lane lanes[sizeof(Vector) / sizeof(Lane)];
+  __builtin_memcpy(lanes, &x, sizeof lanes);
+  Lane total = 0;
+  for (const Lane lane : lanes) total += lane;
+  return total;
+}
 }  // namespace
 }  // namespace quire
 
@@ -34,21 +65,11 @@ std::uint64_t read(const std::byte* data, std::size_t bytes) {
       odd = _mm512_xor_si512(odd, _mm512_loadu_si512(p + 64));
     }
   }
-  return static_cast<std::uint64_t>(_mm512_reduce_add_epi64(_mm512_xor_si512(even, odd)));
+  return sum_lanes<std::uint64_t>(_mm512_xor_si512(even, odd));
 }
 
-double run_f32(std::uint64_t rounds) {
-  const volatile float source = 0.999f;
-  const __m512 a = _mm512_set1_ps(source), b = _mm512_set1_ps(1 - source);
-  __m512 x[kAccumulators];
-  for (auto& value : x) value = _mm512_setzero_ps();
-  for (std::uint64_t i = 0; i < rounds; ++i) {
-#pragma GCC unroll 16
-    for (int j = 0; j < kAccumulators; ++j) x[j] = _mm512_fmadd_ps(x[j], a, b);
-  }
-  __m512 total = x[0];
-  for (int j = 1; j < kAccumulators; ++j) total = _mm512_add_ps(total, x[j]);
-  return _mm512_reduce_add_ps(total);
+void run_f32(std::uint64_t rounds) {
+  QUIRE_RUN_CHAINS(rounds, "vfmadd231ps");
 }
 
 }  // namespace
@@ -61,62 +82,42 @@ const RooflineLoops kAvx512Loops = {
      {8, false, read<8, false>}, {8, true, read<8, true>}},
     {},
     {},
-    {run_f32, 32.0 * kAccumulators},
+    {run_f32, 32 * kAccumulators},
 };
 
 }  // namespace quire
 
 #pragma GCC pop_options
 #pragma GCC push_options
-#pragma GCC target("avx512f,avx512bw,avx512dq,avx512vl,avx512vnni")
+#pragma GCC target("avx512f,avx512vl,avx512vnni")
 
 namespace quire {
 namespace {
 
-double run_int8(std::uint64_t rounds) {
-  const volatile char source = 1;
-  const __m512i a = _mm512_set1_epi8(source);
-  __m512i x[kAccumulators];
-  for (auto& value : x) value = _mm512_setzero_si512();
-  for (std::uint64_t i = 0; i < rounds; ++i) {
-#pragma GCC unroll 16
-    for (int j = 0; j < kAccumulators; ++j) x[j] = _mm512_dpbusd_epi32(x[j], a, a);
-  }
-  __m512i total = x[0];
-  for (int j = 1; j < kAccumulators; ++j) total = _mm512_add_epi32(total, x[j]);
-  return _mm512_reduce_add_epi32(total);
+void run_int8(std::uint64_t rounds) {
+  QUIRE_RUN_CHAINS(rounds, "vpdpbusd");
 }
 
 }  // namespace
 
-const ComputeLoop kAvx512VnniInt8Loop = {run_int8, 128.0 * kAccumulators};
+const ComputeLoop kAvx512VnniInt8Loop = {run_int8, 128 * kAccumulators};
 
 }  // namespace quire
 
 #pragma GCC pop_options
 #pragma GCC push_options
-#pragma GCC target("avx512f,avx512bw,avx512dq,avx512vl,avx512bf16")
+#pragma GCC target("avx512f,avx512vl,avx512bf16")
 
 namespace quire {
 namespace {
 
-double run_bf16(std::uint64_t rounds) {
-  const volatile short one = 0x3F80;
-  const __m512bh a = (__m512bh)_mm512_set1_epi16(one);
-  __m512 x[kAccumulators];
-  for (auto& value : x) value = _mm512_setzero_ps();
-  for (std::uint64_t i = 0; i < rounds; ++i) {
-#pragma GCC unroll 16
-    for (int j = 0; j < kAccumulators; ++j) x[j] = _mm512_dpbf16_ps(x[j], a, a);
-  }
-  __m512 total = x[0];
-  for (int j = 1; j < kAccumulators; ++j) total = _mm512_add_ps(total, x[j]);
-  return _mm512_reduce_add_ps(total);
+void run_bf16(std::uint64_t rounds) {
+  QUIRE_RUN_CHAINS(rounds, "vdpbf16ps");
 }
 
 }  // namespace
 
-const ComputeLoop kAvx512Bf16Loop = {run_bf16, 64.0 * kAccumulators};
+const ComputeLoop kAvx512Bf16Loop = {run_bf16, 64 * kAccumulators};
 
 }  // namespace quire
 

@@ -13,10 +13,9 @@ namespace quire {
 // a value that depends on all of them, so that no read can be left out.
 using ReadLoop = std::uint64_t (*)(const std::byte* data, std::size_t bytes);
 
-// Runs `rounds` rounds of independent multiply-adds in registers; returns a value that depends on
-// all of them.
+// Runs `rounds` rounds of independent multiply-adds in registers.
 struct ComputeLoop {
-  double (*run)(std::uint64_t rounds) = nullptr;  // null: this instruction set has none
+  void (*run)(std::uint64_t rounds) = nullptr;  // null: this instruction set has none
   double operations_per_round = 0;                // a multiply-add is two
 };
 

@@ -1,0 +1,185 @@
+#include "apps/bench.h"
+
+#include <fmt/format.h>
+
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <cctype>
+#include <cstdio>
+#include <filesystem>
+#include <memory>
+
+#include "apps/bench_serve.h"
+#include "apps/model_arguments.h"
+#include "base/cpu_info.h"
+#include "formats/weight_source.h"
+#include "lab/bench.h"
+#include "lab/bench_report.h"
+#include "lab/logits_hash.h"
+#include "lab/random_model.h"
+
+namespace quire {
+namespace {
+
+std::string lower(std::string_view text) {
+  std::string out(text);
+  for (char& c : out) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+  return out;
+}
+
+std::vector<std::string> type_names() {
+  std::vector<std::string> names;
+  for (const DTypeInfo& info : kDTypes) names.push_back(lower(info.name));
+  return names;
+}
+
+DType type_of(const std::string& name) {
+  for (const DTypeInfo& info : kDTypes) {
+    if (lower(info.name) == lower(name)) return info.dtype;
+  }
+  QUIRE_CHECK(false, "the command line let type '{}' through", name);
+}
+
+// A length of 0 leaves a kind of test out.
+std::vector<int> without_zeros(std::vector<int> counts) {
+  std::erase(counts, 0);
+  return counts;
+}
+
+// What is measured: a configuration, where its tensors come from, and what to call it.
+struct Subject {
+  ModelConfig config;
+  TensorFinder find;
+  std::string name;
+};
+
+Result<Subject> open_subject(const BenchArguments& a) {
+  if (!a.model.empty()) {
+    QUIRE_ASSIGN_OR_RETURN(auto opened, open_model(a.model, ""));
+    const std::shared_ptr<ModelFiles> files = std::move(opened);
+    return Subject{files->config(), [files](std::string_view name) { return files->find(name); },
+                   std::filesystem::path(a.model).filename().string()};
+  }
+  const DType dtype = type_of(a.type);
+  RandomModelOptions options;
+  options.dtype = dtype;
+  options.threads = a.threads;
+  QUIRE_ASSIGN_OR_RETURN(RandomModel random, make_random_model(a.shape, options));
+  return Subject{random.config, random.find,
+                 fmt::format("{} {} (random weights)", a.shape, dtype_name(dtype))};
+}
+
+Status print_hashes(const BenchArguments& a) {
+  QUIRE_ASSIGN_OR_RETURN(const auto hashes, tiny_logits_hashes(a.threads, a.isa));
+  const std::string combined = hash_text(combined_hash(hashes));
+  std::string text;
+  for (const TinyHash& tiny : hashes) {
+    const std::string hash = hash_text(tiny.hash);
+    text += a.is_json ? fmt::format("\"{}\": \"{}\", ", tiny.name, hash)
+                      : fmt::format("{:<18} {}\n", tiny.name, hash);
+  }
+  text = a.is_json ? fmt::format("{{{}\"logits_hash\": \"{}\"}}\n", text, combined)
+                   : fmt::format("{}{:<18} {}\n", text, "logits hash", combined);
+  std::fputs(text.c_str(), stdout);
+  return ok_status();
+}
+
+Result<bool> print_speed(const BenchArguments& a) {
+  QUIRE_ASSIGN_OR_RETURN(const Subject subject, open_subject(a));
+  BenchOptions tests;
+  tests.prompts = without_zeros(a.prompts);
+  tests.generate = a.generate;
+  tests.batches = without_zeros(a.batches);
+  tests.depth = a.depth;
+  tests.repeats = a.repeats;
+  BenchModelOptions base;
+  base.threads = a.threads;
+  base.isa = a.isa;
+  base.step_tokens = a.chunk;
+  QUIRE_ASSIGN_OR_RETURN(base.kv_dtype, parse_kv_dtype(a.kv_cache_dtype));
+  QUIRE_ASSIGN_OR_RETURN(const auto model,
+                         BenchModel::open(subject.config, subject.find, room_for(tests, base)));
+  QUIRE_ASSIGN_OR_RETURN(const BenchReport report, measure_speed(*model, tests));
+  const BenchSubject about = {subject.name,
+                              cpu_info().model,
+                              model->backend().description(),
+                              std::string(model->backend().isa()),
+                              model->backend().threads(),
+                              base.kv_dtype,
+                              model->cost(),
+                              model->packed_bytes()};
+  const std::string text =
+      a.is_json ? bench_json(about, report) + "\n" : bench_table(about, report);
+  std::fputs(text.c_str(), stdout);
+  return std::none_of(report.lines.begin(), report.lines.end(),
+                      [](const BenchLine& line) { return line.is_broken(); });
+}
+
+}  // namespace
+
+void declare_bench(CLI::App& parent, std::function<int()>& chosen) {
+  CLI::App* command = parent.add_subcommand(
+      "bench", "Measure prefill and decode speed beside what this machine can do at most");
+  auto a = std::make_shared<BenchArguments>();
+  const CLI::Range positive(1, 1 << 20);
+  const auto shapes = random_model_shapes();
+  command->add_option("MODEL", a->model, "a model file or directory (default: random weights)");
+  command->add_option("--shape", a->shape, "shape of a model with random weights")
+      ->check(CLI::IsMember(std::vector<std::string>(shapes.begin(), shapes.end())))
+      ->capture_default_str();
+  command->add_option("--type", a->type, "type of its weights")
+      ->check(CLI::IsMember(type_names(), CLI::ignore_case))
+      ->capture_default_str();
+  command->add_option("--threads", a->threads, "compute threads (default: every core)")
+      ->check(CLI::Range(1, 1024));
+  command->add_option("--isa", a->isa, "avx512, avx2 or scalar (default: the best here)");
+  command->add_option("--kv-cache-dtype", a->kv_cache_dtype, "auto (f16), f32, f16 or bf16")
+      ->check(CLI::IsMember({"auto", "f32", "f16", "bf16", "float32", "float16", "bfloat16"}))
+      ->capture_default_str();
+  command->add_option("--prompt", a->prompts, "tokens of each prefill test; 0: none")
+      ->delimiter(',')
+      ->check(CLI::Range(0, 1 << 20))
+      ->capture_default_str();
+  command->add_option("--generate", a->generate, "steps of each decode test")
+      ->check(positive)
+      ->capture_default_str();
+  command->add_option("--batch", a->batches, "sequences of each decode test; 0: none")
+      ->delimiter(',')
+      ->check(CLI::Range(0, 4096))
+      ->capture_default_str();
+  command->add_option("--depth", a->depth, "positions in the KV cache before the first decode")
+      ->check(CLI::Range(0, 1 << 20))
+      ->capture_default_str();
+  command->add_option("--chunk", a->chunk, "tokens of a prefill step, at most")
+      ->check(CLI::Range(1, 65536))
+      ->capture_default_str();
+  command->add_option("--repeat", a->repeats, "measurements, of which the median counts")
+      ->check(CLI::Range(1, 1000))
+      ->capture_default_str();
+  command->add_flag("--json", a->is_json, "one JSON object in place of the table");
+  command->add_flag("--hash-only", a->is_hash_only,
+                    "only the logits hash of tiny random models: equal in every build, for any "
+                    "number of threads");
+  declare_bench_serve(*command, chosen);
+  command->callback([a, command, &chosen] {
+    if (command->get_subcommands().empty()) chosen = [a] { return run_bench(*a); };
+  });
+}
+
+int run_bench(const BenchArguments& arguments) {
+  BenchArguments a = arguments;
+  if (a.threads == 0) a.threads = cpu_info().cores;
+  if (a.is_hash_only) {
+    const Status status = print_hashes(a);
+    if (!status.is_ok()) std::fprintf(stderr, "quire bench: %s\n", status.message().c_str());
+    return status.is_ok() ? 0 : 1;
+  }
+  const auto is_sound = print_speed(a);
+  if (!is_sound.is_ok()) {
+    std::fprintf(stderr, "quire bench: %s\n", is_sound.status().message().c_str());
+    return 1;
+  }
+  return *is_sound ? 0 : 1;
+}
+
+}  // namespace quire

@@ -1,0 +1,39 @@
+// `quire bench`: how fast a model runs here, beside what the machine could do at most; and the hash
+// of its logits. On a file, or on random weights of a named shape (lab/bench has the measuring).
+// Main thread.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <vector>
+
+namespace CLI {
+class App;
+}
+
+namespace quire {
+
+struct BenchArguments {
+  std::string model;  // a file or directory; empty: random weights of `shape`
+  std::string shape = "llama-1b";
+  std::string type = "q8_0";
+  int threads = 0;  // 0: every core
+  std::string isa;  // empty: QUIRE_FORCE_ISA, else the best
+  std::string kv_cache_dtype = "auto";
+  std::vector<int> prompts = {512};
+  int generate = 64;
+  std::vector<int> batches = {1, 16};
+  int depth = 0;
+  int chunk = 512;
+  int repeats = 3;
+  bool is_json = false;
+  bool is_hash_only = false;
+};
+
+// Declares the command and, below it, `bench serve`.
+void declare_bench(CLI::App& parent, std::function<int()>& chosen);
+
+int run_bench(const BenchArguments& arguments);
+
+}  // namespace quire

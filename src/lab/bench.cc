@@ -1,0 +1,165 @@
+#include "lab/bench.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "base/clock.h"
+#include "base/hash.h"
+#include "lab/logits_hash.h"
+
+namespace quire {
+namespace {
+
+// Tokens that no two calls repeat.
+class RandomTokens {
+ public:
+  explicit RandomTokens(int vocab) : vocab_(static_cast<std::uint64_t>(vocab)) {}
+  std::vector<TokenId> operator()(int count) {
+    std::vector<TokenId> tokens(static_cast<std::size_t>(count));
+    for (TokenId& token : tokens) token = static_cast<TokenId>(mix64(++drawn_) % vocab_);
+    return tokens;
+  }
+
+ private:
+  std::uint64_t vocab_;
+  std::uint64_t drawn_ = 0;
+};
+
+// Feeds a prompt to sequence 0 in steps as large as the model takes; seconds.
+Result<double> time_prefill(BenchModel& model, int count, RandomTokens& random) {
+  const std::vector<TokenId> tokens = random(count);
+  const Nanos start = SteadyClock::now();
+  for (int at = 0; at < count;) {
+    const int chunk = std::min(model.options().step_tokens, count - at);
+    const Feed feed = {0, static_cast<std::uint32_t>(at),
+                       std::span<const TokenId>(tokens).subspan(at, chunk), at + chunk == count};
+    QUIRE_RETURN_IF_ERROR(model.step({&feed, 1}).status());
+    at += chunk;
+  }
+  return to_seconds(SteadyClock::now() - start);
+}
+
+// Gives every sequence `depth` positions of KV of its own: computed once, then copied.
+Status fill_context(BenchModel& model, int sequences, int depth, RandomTokens& random) {
+  if (depth == 0) return ok_status();
+  QUIRE_RETURN_IF_ERROR(time_prefill(model, depth, random).status());
+  for (int s = 1; s < sequences; ++s) model.copy_sequence(0, s, depth);
+  return ok_status();
+}
+
+// One token a step for each of `sequences`; seconds.
+Result<double> time_decode(BenchModel& model, int sequences, int depth, int steps,
+                           RandomTokens& random) {
+  double seconds = 0;
+  std::vector<Feed> feeds(static_cast<std::size_t>(sequences));
+  for (int i = 0; i < steps; ++i) {
+    const std::vector<TokenId> tokens = random(sequences);
+    for (int s = 0; s < sequences; ++s) {
+      feeds[s] = {s, static_cast<std::uint32_t>(depth + i),
+                  std::span<const TokenId>(tokens).subspan(s, 1), true};
+    }
+    const Nanos start = SteadyClock::now();
+    QUIRE_RETURN_IF_ERROR(model.step(feeds).status());
+    seconds += to_seconds(SteadyClock::now() - start);
+  }
+  return seconds;
+}
+
+struct Timing {
+  BenchLine line;
+  int tokens = 0;  // per measurement
+  std::vector<double> seconds;
+  int prompt = 0;  // a prefill of so many tokens; 0: decode
+  int rows = 0;
+  double context = 0;  // mean positions of a row while decoding
+};
+
+// The limits are known only after the last measurement of the machine.
+BenchLine finish_line(Timing timing, const ModelCost& cost, const Roofline& roofline) {
+  std::sort(timing.seconds.begin(), timing.seconds.end());
+  const double tokens = timing.tokens;
+  const double seconds = timing.seconds[timing.seconds.size() / 2];
+  BenchLine line = timing.line;
+  line.tokens_per_second = tokens / seconds;
+  line.tokens_per_second_min = tokens / timing.seconds.back();
+  line.tokens_per_second_max = tokens / timing.seconds.front();
+  const bool is_prefill = timing.prompt > 0;
+  const StepLimit limit = is_prefill ? prefill_limit(cost, roofline, timing.prompt)
+                                     : decode_limit(cost, roofline, timing.rows, timing.context);
+  const double step_tokens = is_prefill ? timing.prompt : timing.rows;
+  line.limit = step_tokens / limit.seconds;
+  line.is_memory_bound = limit.is_memory_bound;
+  const double steps = tokens / step_tokens;
+  const double kv_bytes = is_prefill ? 0 : timing.rows * timing.context * cost.kv_bytes_per_token;
+  line.gigabytes_per_second = steps * (cost.weight_bytes + kv_bytes) / seconds * 1e-9;
+  line.teraoperations_per_second = 2e-12 * cost.elements() * tokens / seconds;
+  return line;
+}
+
+Roofline best_of(const Roofline& a, const Roofline& b) {
+  Roofline best = a.read_bytes_per_second >= b.read_bytes_per_second ? a : b;
+  const auto raise = [&](double Roofline::*field) { best.*field = std::max(a.*field, b.*field); };
+  raise(&Roofline::read_bytes_per_second_small_pages);
+  raise(&Roofline::int8_operations_per_second);
+  raise(&Roofline::bf16_operations_per_second);
+  raise(&Roofline::f32_operations_per_second);
+  return best;
+}
+
+}  // namespace
+
+BenchModelOptions room_for(const BenchOptions& options, BenchModelOptions base) {
+  const int prompt = options.prompts.empty()
+                         ? 0
+                         : *std::max_element(options.prompts.begin(), options.prompts.end());
+  const int batch = options.batches.empty()
+                        ? 0
+                        : *std::max_element(options.batches.begin(), options.batches.end());
+  base.sequences = std::max(kHashSequences, batch);
+  base.context = std::max({kHashContext, prompt, options.depth + options.generate + 1});
+  return base;
+}
+
+Result<BenchReport> measure_speed(BenchModel& model, const BenchOptions& options) {
+  BenchReport report;
+  RandomTokens random(model.vocab());
+  const RooflineOptions measured = {model.backend().threads(), false,
+                                    std::string(model.backend().isa())};
+  const Roofline before = measure_roofline(measured);
+  // First of all, because the first product of each weight packs it.
+  QUIRE_ASSIGN_OR_RETURN(report.logits_hash, logits_hash(model));
+
+  std::vector<Timing> timings;
+  for (const int prompt : options.prompts) {
+    Timing timing{.tokens = prompt, .prompt = prompt};
+    timing.line.name = fmt::format("prefill {}", prompt);
+    QUIRE_RETURN_IF_ERROR(time_prefill(model, prompt, random).status());  // warm-up
+    for (int i = 0; i < options.repeats; ++i) {
+      QUIRE_ASSIGN_OR_RETURN(const double seconds, time_prefill(model, prompt, random));
+      timing.seconds.push_back(seconds);
+    }
+    timings.push_back(std::move(timing));
+  }
+  for (const int rows : options.batches) {
+    Timing timing{.tokens = rows * options.generate, .rows = rows};
+    timing.context = options.depth + 0.5 * (options.generate + 1);
+    timing.line.name = fmt::format("decode x{}", rows);
+    if (options.depth > 0) timing.line.name += fmt::format(" at {}", options.depth);
+    QUIRE_RETURN_IF_ERROR(fill_context(model, rows, options.depth, random));
+    QUIRE_RETURN_IF_ERROR(time_decode(model, rows, options.depth, 2, random).status());  // warm-up
+    for (int i = 0; i < options.repeats; ++i) {
+      QUIRE_ASSIGN_OR_RETURN(const double seconds,
+                             time_decode(model, rows, options.depth, options.generate, random));
+      timing.seconds.push_back(seconds);
+    }
+    timings.push_back(std::move(timing));
+  }
+  report.roofline = best_of(before, measure_roofline(measured));
+  for (Timing& timing : timings) {
+    report.lines.push_back(finish_line(std::move(timing), model.cost(), report.roofline));
+  }
+  return report;
+}
+
+}  // namespace quire

@@ -1,0 +1,50 @@
+// Bench: prefill and decode speed of one model at given lengths and batch sizes, without an engine:
+// no scheduler, no prefix cache, no HTTP. Every figure is a median, stands beside the most that
+// this machine could do (lab/model_cost, measured in the same run), and a figure above that limit
+// is reported as a broken measurement. Prompts differ in every repeat, and sequences of a batch
+// have KV of their own, so that nothing is served from a cache that a user would not have. Called
+// by quire bench; one thread.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "lab/bench_model.h"
+
+namespace quire {
+
+struct BenchOptions {
+  std::vector<int> prompts = {512};    // tokens of each prefill test
+  int generate = 64;                   // decode steps of each decode test
+  std::vector<int> batches = {1, 16};  // sequences of each decode test
+  int depth = 0;                       // positions that each has before its first decode
+  int repeats = 3;                     // of which the median is reported
+};
+
+struct BenchLine {
+  std::string name;              // "prefill 512", "decode x16"
+  double tokens_per_second = 0;  // median
+  double tokens_per_second_min = 0;
+  double tokens_per_second_max = 0;
+  double limit = 0;                      // tokens per second on the roofline
+  bool is_memory_bound = false;          // what the limit is made of
+  double gigabytes_per_second = 0;       // weights and KV that the steps had to read
+  double teraoperations_per_second = 0;  // of the products
+
+  double share() const { return tokens_per_second / limit; }  // of the roofline
+  bool is_broken() const { return share() > 1; }
+};
+
+struct BenchReport {
+  Roofline roofline;  // the best of before and after
+  std::vector<BenchLine> lines;
+  std::uint64_t logits_hash = 0;
+};
+
+// What the tests need of BenchModelOptions.
+BenchModelOptions room_for(const BenchOptions& options, BenchModelOptions base);
+
+Result<BenchReport> measure_speed(BenchModel& model, const BenchOptions& options);
+
+}  // namespace quire

@@ -1,0 +1,113 @@
+#include "lab/bench_model.h"
+
+#include <algorithm>
+
+#include "model/registry.h"
+#include "runtime/capacity.h"
+
+namespace quire {
+
+Result<std::unique_ptr<BenchModel>> BenchModel::open(const ModelConfig& config,
+                                                     const TensorFinder& find,
+                                                     const BenchModelOptions& options) {
+  CpuBackendOptions backend_options;
+  backend_options.threads = options.threads;
+  backend_options.isa = options.isa;
+  QUIRE_ASSIGN_OR_RETURN(auto backend, make_cpu_backend(backend_options));
+
+  CapacityRequest request;
+  request.rows_max = static_cast<std::uint32_t>(options.sequences);
+  request.tokens_max = static_cast<std::uint32_t>(std::max(options.step_tokens, options.sequences));
+  request.context_max = static_cast<std::uint32_t>(options.context);
+  ModelOptions model_options;
+  model_options.tokens_max = static_cast<int>(request.tokens_max);
+  model_options.context_max = options.context;
+  model_options.logits_rows_max = static_cast<int>(choose_logits_rows(request, config.vocab));
+  QUIRE_ASSIGN_OR_RETURN(auto model, make_model(config, find, *backend, model_options));
+
+  std::unique_ptr<BenchModel> bench(new BenchModel);
+  bench->options_ = options;
+  bench->find_ = find;
+  bench->vocab_ = config.vocab;
+  bench->packed_bytes_ = model->weight_bytes();
+  bench->blocks_per_sequence_ = (options.context + kBlockTokens - 1) / kBlockTokens;
+  QUIRE_ASSIGN_OR_RETURN(bench->cost_, count_model_cost(config, find, options.kv_dtype));
+  KvShape shape = model->kv_shape();
+  shape.dtype = options.kv_dtype;
+  shape.blocks = 1 + options.sequences * bench->blocks_per_sequence_;  // block 0 is padding
+  QUIRE_ASSIGN_OR_RETURN(auto kv, backend->kv_store(shape));
+  Capacity capacity = make_capacity(shape, request, config.vocab);
+  bench->executor_ = std::make_unique<LocalExecutor>(std::move(backend), std::move(model),
+                                                     std::move(kv), std::move(capacity));
+  return bench;
+}
+
+StepPlan BenchModel::plan_of(std::span<const Feed> feeds, bool is_hashing) {
+  StepPlan plan;
+  plan.step = next_step_++;
+  plan.copies = std::move(copies_);
+  copies_.clear();
+  for (const Feed& feed : feeds) {
+    const auto end = feed.first_position + static_cast<std::uint32_t>(feed.tokens.size());
+    QUIRE_CHECK(feed.sequence < options_.sequences && end <= std::uint32_t(options_.context),
+                "sequence {} is fed up to position {}; there are {} of {}", feed.sequence, end,
+                options_.sequences, options_.context);
+    StepRow row;
+    row.seq = SeqId{static_cast<std::uint64_t>(feed.sequence) + 1};
+    row.tokens = {static_cast<std::uint32_t>(plan.tokens.size()),
+                  static_cast<std::uint32_t>(feed.tokens.size())};
+    row.first_position = feed.first_position;
+    row.want_last = feed.is_wanting_logits ? 1 : 0;
+    row.tables_begin = static_cast<std::uint32_t>(plan.tables.size());
+    row.flags = is_hashing ? kRowHashLogits : 0;
+    plan.rows.push_back(row);
+    plan.tokens.insert(plan.tokens.end(), feed.tokens.begin(), feed.tokens.end());
+    const std::uint32_t blocks = (end + kBlockTokens - 1) / kBlockTokens;
+    plan.tables.push_back({static_cast<std::uint32_t>(plan.blocks.size()), blocks});
+    for (std::uint32_t i = 0; i < blocks; ++i) {
+      plan.blocks.push_back(block_of(feed.sequence, static_cast<int>(i)));
+    }
+  }
+  return plan;
+}
+
+Result<std::vector<std::uint64_t>> BenchModel::step(std::span<const Feed> feeds, bool is_hashing) {
+  static const SamplingParams greedy = [] {
+    SamplingParams params;
+    params.temperature = 0;
+    return params;
+  }();
+  const StepPlan plan = plan_of(feeds, is_hashing);
+  SampleSpec spec;
+  for (std::uint32_t i = 0; i < plan.rows.size(); ++i) {
+    if (plan.rows[i].want_last == 0) continue;
+    SampleRow row;
+    row.row = i;
+    row.position = plan.rows[i].first_position + plan.rows[i].tokens.count;
+    row.params = &greedy;
+    spec.rows.push_back(row);
+  }
+  const Ticket ticket = executor_->launch(plan);
+  executor_->sample(ticket, spec);
+  const StepResult result = executor_->finish(ticket);
+  std::vector<std::uint64_t> hashes;
+  for (const RowResult& row : result.rows) {
+    if (row.outcome != RowOutcome::kOk) {
+      return error(StatusCode::kCorrupt, "the model's logits are not finite (sequence {})",
+                   row.seq.value - 1);
+    }
+    hashes.insert(hashes.end(), row.logits_hashes.begin(), row.logits_hashes.end());
+  }
+  return hashes;
+}
+
+void BenchModel::copy_sequence(int from, int to, int tokens) {
+  for (int i = 0; i < (tokens + kBlockTokens - 1) / kBlockTokens; ++i) {
+    BlockCopy copy;
+    copy.src = block_of(from, i);
+    copy.dst = block_of(to, i);
+    copies_.push_back(copy);
+  }
+}
+
+}  // namespace quire

@@ -1,0 +1,78 @@
+#include "lab/bench_report.h"
+
+#include <fmt/format.h>
+
+#include <nlohmann/json.hpp>
+
+namespace quire {
+
+std::string hash_text(std::uint64_t hash) { return fmt::format("{:016x}", hash); }
+
+std::string bench_table(const BenchSubject& subject, const BenchReport& report) {
+  const Roofline& r = report.roofline;
+  std::string text = fmt::format(
+      "model    {}: {:.1f} M weights read per step, {:.1f} MB in the file's types, {:.1f} MB "
+      "packed;\n"
+      "         KV {} with {:.1f} KB a token\n"
+      "machine  {}, {} threads, kernels {}\n"
+      "measured read {:.1f} GB/s ({}), {:.1f} GB/s without huge pages\n"
+      "         int8 {:.3f} TOP/s, bf16 {:.3f} TFLOP/s, f32 {:.3f} TFLOP/s ({} loops)\n\n",
+      subject.model, subject.cost.elements() * 1e-6, subject.cost.weight_bytes * 1e-6,
+      static_cast<double>(subject.packed_bytes) * 1e-6, dtype_name(subject.kv_dtype),
+      subject.cost.kv_bytes_per_token * 1e-3, subject.cpu, r.threads, subject.backend,
+      r.read_bytes_per_second * 1e-9, r.read_loop, r.read_bytes_per_second_small_pages * 1e-9,
+      r.int8_operations_per_second * 1e-12, r.bf16_operations_per_second * 1e-12,
+      r.f32_operations_per_second * 1e-12, r.isa);
+  text += fmt::format("{:<18}{:>10}{:>20}{:>10}{:>8}  {:<8}{:>8}{:>9}\n", "test", "tokens/s",
+                      "(min .. max)", "limit", "of it", "bound", "GB/s", "TOP/s");
+  for (const BenchLine& line : report.lines) {
+    text += fmt::format(
+        "{:<18}{:>10.1f}{:>20}{:>10.1f}{:>7.1f}%  {:<8}{:>8.1f}{:>9.3f}{}\n", line.name,
+        line.tokens_per_second,
+        fmt::format("({:.1f} .. {:.1f})", line.tokens_per_second_min, line.tokens_per_second_max),
+        line.limit, 100 * line.share(), line.is_memory_bound ? "memory" : "compute",
+        line.gigabytes_per_second, line.teraoperations_per_second,
+        line.is_broken() ? "  BROKEN MEASUREMENT: above the limit" : "");
+  }
+  text += fmt::format("\nlogits hash {}\n", hash_text(report.logits_hash));
+  return text;
+}
+
+std::string bench_json(const BenchSubject& subject, const BenchReport& report) {
+  const Roofline& r = report.roofline;
+  nlohmann::json json = {
+      {"model", subject.model},
+      {"cpu", subject.cpu},
+      {"isa", subject.isa},
+      {"threads", subject.threads},
+      {"kv_cache_dtype", dtype_name(subject.kv_dtype)},
+      {"weights_per_step", subject.cost.elements()},
+      {"weight_bytes_per_step", subject.cost.weight_bytes},
+      {"packed_bytes_per_step", subject.packed_bytes},
+      {"kv_bytes_per_token", subject.cost.kv_bytes_per_token},
+      {"logits_hash", hash_text(report.logits_hash)},
+      {"machine",
+       {{"read_bytes_per_second", r.read_bytes_per_second},
+        {"read_loop", r.read_loop},
+        {"read_bytes_per_second_small_pages", r.read_bytes_per_second_small_pages},
+        {"int8_operations_per_second", r.int8_operations_per_second},
+        {"bf16_operations_per_second", r.bf16_operations_per_second},
+        {"f32_operations_per_second", r.f32_operations_per_second}}},
+      {"tests", nlohmann::json::array()},
+  };
+  for (const BenchLine& line : report.lines) {
+    json["tests"].push_back({{"name", line.name},
+                             {"tokens_per_second", line.tokens_per_second},
+                             {"tokens_per_second_min", line.tokens_per_second_min},
+                             {"tokens_per_second_max", line.tokens_per_second_max},
+                             {"limit_tokens_per_second", line.limit},
+                             {"share_of_limit", line.share()},
+                             {"bound", line.is_memory_bound ? "memory" : "compute"},
+                             {"bytes_per_second", line.gigabytes_per_second * 1e9},
+                             {"operations_per_second", line.teraoperations_per_second * 1e12},
+                             {"is_broken", line.is_broken()}});
+  }
+  return json.dump(2);
+}
+
+}  // namespace quire

@@ -1,0 +1,88 @@
+#include "lab/logits_hash.h"
+
+#include <fmt/format.h>
+
+#include "base/hash.h"
+#include "lab/random_model.h"
+
+namespace quire {
+namespace {
+
+constexpr int kLengths[kHashSequences] = {37, 5, 150};  // of the prompts
+constexpr int kDecodeSteps = 8;
+
+struct Chunk {
+  int sequence, count;
+};
+// Step by step: chunks of prompts, among them a decode (sequence 1, whose prompt ends in the
+// first).
+const std::vector<std::vector<Chunk>> kSteps = {
+    {{0, 16}, {1, 5}},
+    {{0, 20}, {2, 33}},
+    {{0, 1}, {1, 1}, {2, 67}},
+    {{2, 50}},
+};
+
+struct TinyModel {
+  const char* shape;
+  DType dtype;
+};
+constexpr TinyModel kTinyModels[] = {
+    {"tiny", DType::kF32},        {"tiny", DType::kBF16},       {"tiny", DType::kQ8_0},
+    {"tiny", DType::kQ4_1},       {"tiny", DType::kQ4_K},       {"tiny-odd", DType::kF32},
+    {"tiny-qwen2", DType::kQ8_0}, {"tiny-qwen3", DType::kBF16}, {"tiny-mistral", DType::kQ4_0},
+};
+
+}  // namespace
+
+Result<std::uint64_t> logits_hash(BenchModel& model) {
+  std::vector<std::uint64_t> hashes;
+  std::vector<TokenId> tokens[kHashSequences];
+  for (int s = 0; s < kHashSequences; ++s) {
+    for (int i = 0; i < kLengths[s] + kDecodeSteps + 1; ++i) {
+      tokens[s].push_back(static_cast<TokenId>(mix64(s * 1000 + i + 1) % model.vocab()));
+    }
+  }
+  int fed[kHashSequences] = {};
+  const auto run = [&](const std::vector<Chunk>& chunks) -> Status {
+    std::vector<Feed> feeds;
+    for (const auto& [s, count] : chunks) {
+      feeds.push_back({s, static_cast<std::uint32_t>(fed[s]),
+                       std::span<const TokenId>(tokens[s]).subspan(fed[s], count),
+                       fed[s] + count >= kLengths[s]});
+      fed[s] += count;
+    }
+    QUIRE_ASSIGN_OR_RETURN(const auto rows, model.step(feeds, true));
+    hashes.insert(hashes.end(), rows.begin(), rows.end());
+    return ok_status();
+  };
+  for (const auto& chunks : kSteps) QUIRE_RETURN_IF_ERROR(run(chunks));
+  for (int i = 1; i < kDecodeSteps; ++i) QUIRE_RETURN_IF_ERROR(run({{0, 1}, {1, 1}, {2, 1}}));
+  return hash_bytes(hashes.data(), hashes.size() * sizeof hashes[0]);
+}
+
+Result<std::vector<TinyHash>> tiny_logits_hashes(int threads, const std::string& isa) {
+  std::vector<TinyHash> hashes;
+  for (const TinyModel& tiny : kTinyModels) {
+    QUIRE_ASSIGN_OR_RETURN(const RandomModel random,
+                           make_random_model(tiny.shape, {.dtype = tiny.dtype}));
+    BenchModelOptions options;
+    options.threads = threads;
+    options.isa = isa;
+    options.sequences = kHashSequences;
+    options.context = kHashContext;
+    options.step_tokens = 128;
+    QUIRE_ASSIGN_OR_RETURN(const auto model, BenchModel::open(random.config, random.find, options));
+    QUIRE_ASSIGN_OR_RETURN(const std::uint64_t hash, logits_hash(*model));
+    hashes.push_back({fmt::format("{} {}", tiny.shape, dtype_name(tiny.dtype)), hash});
+  }
+  return hashes;
+}
+
+std::uint64_t combined_hash(const std::vector<TinyHash>& hashes) {
+  std::uint64_t combined = 0;
+  for (const TinyHash& tiny : hashes) combined = mix64(combined ^ tiny.hash);
+  return combined;
+}
+
+}  // namespace quire

@@ -1,0 +1,31 @@
+// The 64-bit hash of the raw logits of a fixed, seeded workload: prompts in chunks of odd sizes and
+// decodes, mixed in the same steps. Equal in release, debug and sanitizer builds and for any number
+// of threads; it differs between instruction sets. Used by quire bench and by tests. One thread.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "lab/bench_model.h"
+
+namespace quire {
+
+// What the workload needs of BenchModelOptions.
+inline constexpr int kHashSequences = 3;
+inline constexpr int kHashContext = 192;
+
+Result<std::uint64_t> logits_hash(BenchModel& model);
+
+struct TinyHash {
+  std::string name;  // "tiny Q8_0"
+  std::uint64_t hash = 0;
+};
+
+// The hashes of tiny random models: F32, BF16, Q8_0, Q4_1, Q4_K and the variants of attention.
+Result<std::vector<TinyHash>> tiny_logits_hashes(int threads, const std::string& isa);
+
+// All of them as one.
+std::uint64_t combined_hash(const std::vector<TinyHash>& hashes);
+
+}  // namespace quire

@@ -1,0 +1,48 @@
+#include "lab/model_cost.h"
+
+#include <gtest/gtest.h>
+
+#include "lab/random_model.h"
+
+namespace quire {
+namespace {
+
+// By hand: a body of 2 * (256*256 + 2*64*256 + 256*256 + 3*512*256) elements, a head of 517*256.
+TEST(ModelCostTest, CountsWhatAStepReads) {
+  const RandomModel model = *make_random_model("tiny", {.dtype = DType::kQ8_0});
+  const ModelCost cost = *count_model_cost(model.config, model.find, DType::kF16);
+  const double body = 2 * (2 * 256 * 256 + 2 * 64 * 256 + 3 * 512 * 256), head = 517 * 256;
+  EXPECT_EQ(cost.elements(), body + head);
+  EXPECT_EQ(cost.weight_bytes, (body + head) * 34 / 32);   // without the untied embedding
+  EXPECT_EQ(cost.kv_bytes_per_token, 2 * 2 * 2 * 2 * 32);  // K and V, layers, heads, bytes, dim
+  EXPECT_EQ(cost.attention_flops_per_pair, 4 * 2 * 8 * 32);
+}
+
+TEST(ModelCostTest, LimitsFollowTheFormulas) {
+  ModelCost cost;
+  cost.body_elements[2] = 900;  // int8
+  cost.head_elements[2] = 100;
+  cost.weight_bytes = 1000;
+  cost.kv_bytes_per_token = 10;
+  Roofline roofline;
+  roofline.read_bytes_per_second = 1000;
+  roofline.int8_operations_per_second = 10000;
+  roofline.bf16_operations_per_second = roofline.f32_operations_per_second = 5000;
+
+  const StepLimit one = decode_limit(cost, roofline, 1, 50);
+  EXPECT_TRUE(one.is_memory_bound);
+  EXPECT_DOUBLE_EQ(one.seconds, 1 + 0.5);  // weights, then KV
+  const StepLimit many = decode_limit(cost, roofline, 10, 0);
+  EXPECT_FALSE(many.is_memory_bound);
+  EXPECT_DOUBLE_EQ(many.seconds, 2);
+  EXPECT_DOUBLE_EQ(prefill_limit(cost, roofline, 100).seconds, 100 * 0.18 + 0.02);
+
+  cost.attention_flops_per_pair = 1;
+  EXPECT_DOUBLE_EQ(prefill_limit(cost, roofline, 100).seconds, 18.02 + 5050 / 5000.0);
+  cost.window = 10;  // 10 tokens see 1..10 keys, 90 see 10
+  EXPECT_DOUBLE_EQ(prefill_limit(cost, roofline, 100).seconds, 18.02 + 955 / 5000.0);
+  EXPECT_DOUBLE_EQ(decode_limit(cost, roofline, 1, 50).seconds, 1.1);
+}
+
+}  // namespace
+}  // namespace quire

@@ -1,0 +1,155 @@
+#include "lab/random_blocks.h"
+
+#include <cmath>
+#include <cstring>
+
+#include "base/check.h"
+#include "base/hash.h"
+#include "tensor/float_bits.h"
+#include "tensor/quant_blocks.h"
+
+namespace quire {
+namespace {
+
+// 64 random bits a call.
+class Counter {
+ public:
+  Counter(std::uint64_t seed, std::uint64_t block) : state_(mix64(seed) + mix64(~block)) {}
+  std::uint64_t operator()() { return mix64(state_ += 0x9E3779B97F4A7C15ull); }
+
+  template <typename T, std::size_t kCount>
+  void fill(T (&out)[kCount]) {
+    static_assert(sizeof out % 4 == 0);
+    auto* bytes = reinterpret_cast<unsigned char*>(out);
+    for (std::size_t at = 0; at < sizeof out; at += 8) {
+      const std::uint64_t word = (*this)();
+      std::memcpy(bytes + at, &word, at + 8 <= sizeof out ? 8 : sizeof out - at);
+    }
+  }
+
+ private:
+  std::uint64_t state_;
+};
+
+// A positive number of [0.75, 1.25), so that blocks differ in scale.
+float spread(std::uint64_t bits) { return 0.75f + static_cast<float>(bits & 0xFFFF) * 0x1p-17f; }
+
+// Uniform in (-1, 1).
+float symmetric(std::uint32_t bits) {
+  return static_cast<float>(static_cast<std::int32_t>(bits)) * 0x1p-31f;
+}
+
+// The standard deviation of 2^bits equally likely neighbouring codes.
+constexpr double kDeviation4 = 4.61, kDeviation5 = 9.23, kDeviation6 = 18.47, kDeviation8 = 73.9;
+
+// Blocks of 32 with a scale and, if kHasMinimum, a minimum that puts the mean at zero.
+template <typename Block>
+void fill_plain(Block& block, double deviation, float center, float sigma, Counter& random) {
+  const float scale = sigma / static_cast<float>(deviation) * spread(random());
+  block.d = float_to_half(scale);
+  if constexpr (requires { block.m; }) block.m = float_to_half(-center * scale);
+  if constexpr (requires { block.qh; }) random.fill(block.qh);
+  random.fill(block.qs);
+}
+
+// 6-bit scales and minima of eight sub-blocks in 12 bytes, as K-quants keep them.
+void pack_scales(const int (&scale)[8], const int (&minimum)[8], std::uint8_t (&out)[12]) {
+  for (int i = 0; i < 4; ++i) {
+    out[i] = static_cast<std::uint8_t>(scale[i] | (scale[i + 4] >> 4) << 6);
+    out[i + 4] = static_cast<std::uint8_t>(minimum[i] | (minimum[i + 4] >> 4) << 6);
+    out[i + 8] = static_cast<std::uint8_t>((scale[i + 4] & 15) | (minimum[i + 4] & 15) << 4);
+  }
+}
+
+template <typename Block>
+void fill_k_with_minima(Block& block, double deviation, float center, float sigma,
+                        Counter& random) {
+  constexpr int kScaleMean = 32;
+  const float unit = sigma / static_cast<float>(deviation * kScaleMean) * spread(random());
+  int scale[8], minimum[8];
+  std::uint64_t bits = random();
+  for (int i = 0; i < 8; ++i, bits >>= 8) {
+    scale[i] = kScaleMean - 16 + static_cast<int>(bits & 31);
+    minimum[i] = scale[i] + static_cast<int>(bits >> 5 & 7) - 3;
+  }
+  block.d = float_to_half(unit);
+  block.dmin = float_to_half(unit * center);
+  pack_scales(scale, minimum, block.scales);
+  if constexpr (requires { block.qh; }) random.fill(block.qh);
+  random.fill(block.qs);
+}
+
+void fill_q6_k(BlockQ6_K& block, float sigma, Counter& random) {
+  constexpr int kScaleMean = 96;
+  block.d = float_to_half(sigma / static_cast<float>(kDeviation6 * kScaleMean) * spread(random()));
+  random.fill(block.ql);
+  random.fill(block.qh);
+  random.fill(block.scales);
+  for (std::int8_t& scale : block.scales) {  // 64..127, either sign
+    scale = static_cast<std::int8_t>(scale < 0 ? -64 - (scale & 63) : 64 + (scale & 63));
+  }
+}
+
+void fill_block(DType dtype, float sigma, Counter& random, std::byte* out) {
+  switch (dtype) {
+    case DType::kQ4_0:
+      return fill_plain(*reinterpret_cast<BlockQ4_0*>(out), kDeviation4, 0, sigma, random);
+    case DType::kQ4_1:
+      return fill_plain(*reinterpret_cast<BlockQ4_1*>(out), kDeviation4, 7.5f, sigma, random);
+    case DType::kQ5_0:
+      return fill_plain(*reinterpret_cast<BlockQ5_0*>(out), kDeviation5, 0, sigma, random);
+    case DType::kQ5_1:
+      return fill_plain(*reinterpret_cast<BlockQ5_1*>(out), kDeviation5, 15.5f, sigma, random);
+    case DType::kQ8_0:
+      return fill_plain(*reinterpret_cast<BlockQ8_0*>(out), kDeviation8, 0, sigma, random);
+    case DType::kQ4_K:
+      return fill_k_with_minima(*reinterpret_cast<BlockQ4_K*>(out), kDeviation4, 7.5f, sigma,
+                                random);
+    case DType::kQ5_K:
+      return fill_k_with_minima(*reinterpret_cast<BlockQ5_K*>(out), kDeviation5, 15.5f, sigma,
+                                random);
+    case DType::kQ6_K:
+      return fill_q6_k(*reinterpret_cast<BlockQ6_K*>(out), sigma, random);
+    case DType::kF32:
+    case DType::kF16:
+    case DType::kBF16:
+      break;
+  }
+  QUIRE_CHECK(false, "type {} has no blocks", dtype_name(dtype));
+}
+
+// Plain types: element i is word i of the counter; uniform of the wanted variance.
+template <typename Element, typename Convert>
+void fill_elements(float sigma, std::uint64_t seed, std::size_t begin, std::size_t end,
+                   std::byte* data, Convert convert) {
+  const float width = sigma * 1.7320508f;
+  auto* out = reinterpret_cast<Element*>(data);
+  for (std::size_t i = begin; i < end; ++i) {
+    const std::uint64_t word = mix64(seed + (i >> 1) * 0x9E3779B97F4A7C15ull);
+    out[i] = convert(width * symmetric(static_cast<std::uint32_t>(i & 1 ? word >> 32 : word)));
+  }
+}
+
+}  // namespace
+
+void fill_random_blocks(DType dtype, std::size_t columns, std::uint64_t seed, std::size_t begin,
+                        std::size_t end, std::byte* data) {
+  const float sigma = 1 / std::sqrt(static_cast<float>(columns));
+  switch (dtype) {
+    case DType::kF32:
+      return fill_elements<float>(sigma, seed, begin, end, data, [](float x) { return x; });
+    case DType::kF16:
+      return fill_elements<std::uint16_t>(sigma, seed, begin, end, data, float_to_half);
+    case DType::kBF16:
+      return fill_elements<std::uint16_t>(sigma, seed, begin, end, data, float_to_bf16);
+    default:
+      break;
+  }
+  const std::size_t block_bytes = dtype_info(dtype).block_bytes;
+  for (std::size_t i = begin; i < end; ++i) {
+    Counter random(seed, i);
+    fill_block(dtype, sigma, random, data + i * block_bytes);
+  }
+}
+
+}  // namespace quire
