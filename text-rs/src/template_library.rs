@@ -5,7 +5,7 @@
 use std::fmt::Write;
 
 use jiff::Timestamp;
-use minijinja::value::{Kwargs, Rest, ValueKind};
+use minijinja::value::{Kwargs, Rest, ValueKind, ValueOrKwargs};
 use minijinja::{filters, Environment, Error, ErrorKind, Output, State, UndefinedBehavior, Value};
 
 use crate::budget::{self, Metered};
@@ -65,6 +65,10 @@ pub fn environment(unix_seconds: i64) -> Environment<'static> {
         "round",
         Value::from_function(filters::round),
     );
+    // None is iterable to minijinja, but not to Python.
+    environment.add_test("iterable", |value: &Value| {
+        !value.is_none() && value.try_iter().is_ok()
+    });
     // Not Jinja's, and a short chain of them is an endless sequence.
     environment.remove_filter("chain");
     environment.remove_filter("zip");
@@ -212,26 +216,55 @@ fn strftime(unix_seconds: i64, format: &str) -> Result<Value, Error> {
     Ok(Value::from(text.0))
 }
 
-/// Puts a builtin filter behind a check of its integer arguments.
+/// Puts a builtin filter behind a check of its integer arguments: none is huge, and the text or list
+/// times the largest of them is charged, for that is how far these filters can blow it up.
 fn bound_numbers(environment: &mut Environment<'static>, name: &'static str, builtin: Value) {
-    environment.add_filter(name, move |state: &mut State, args: Rest<Value>| {
-        check_numbers(name, &args)?;
-        builtin.call(state, &args)
-    });
+    environment.add_filter(
+        name,
+        move |state: &mut State, args: Rest<ValueOrKwargs>| -> Result<Value, Error> {
+            let args = args.into_values();
+            let number_max = largest_number(name, &args)?;
+            let size = args.first().map_or(0, |subject| match subject.as_str() {
+                Some(text) => text.len(),
+                None => subject.len().unwrap_or(0),
+            });
+            budget::charge(size.saturating_mul(number_max as usize))?;
+            if name == "format" {
+                check_widths(args.first().and_then(Value::as_str).unwrap_or_default())?;
+            }
+            builtin.call(state, &args)
+        },
+    );
 }
 
-fn check_numbers(name: &str, args: &[Value]) -> Result<(), Error> {
+fn largest_number(name: &str, args: &[Value]) -> Result<i64, Error> {
+    let mut numbers: Vec<Value> = Vec::new();
     for value in args.iter().skip(1) {
-        let is_small = |value: &Value| value.as_i64().is_none_or(|n| n.abs() <= NUMBER_MAX);
-        let is_fine = match value.kind() {
-            ValueKind::Number => is_small(value),
-            ValueKind::Map => value
-                .try_iter()?
-                .all(|key| value.get_item(&key).is_ok_and(|inner| is_small(&inner))),
-            _ => true,
-        };
-        if !is_fine {
-            return Err(failure(format!("{name}: a number is beyond {NUMBER_MAX}")));
+        match value.kind() {
+            ValueKind::Map => {
+                for key in value.try_iter()? {
+                    numbers.push(value.get_item(&key)?);
+                }
+            }
+            _ => numbers.push(value.clone()),
+        }
+    }
+    let largest = numbers.iter().filter_map(Value::as_i64).map(i64::saturating_abs).max();
+    match largest {
+        Some(number) if number > NUMBER_MAX => {
+            Err(failure(format!("{name}: the number {number} is beyond {NUMBER_MAX}")))
+        }
+        other => Ok(other.unwrap_or(0)),
+    }
+}
+
+/// A printf-like format may hold widths; four digits are enough for any.
+fn check_widths(format: &str) -> Result<(), Error> {
+    let mut digits = 0;
+    for symbol in format.chars() {
+        digits = if symbol.is_ascii_digit() { digits + 1 } else { 0 };
+        if digits > 4 {
+            return Err(failure("format: a width is beyond 9999"));
         }
     }
     Ok(())
@@ -250,6 +283,33 @@ fn replace(text: &str, from: &str, to: &str, count: i64) -> Result<Value, Error>
     };
     budget::charge(text.len().saturating_add(places.saturating_mul(to.len())))?;
     Ok(Value::from(text.replacen(from, to, places)))
+}
+
+/// Jinja's indent: minijinja's drops a newline at the end of the text.
+fn indent(
+    text: &str,
+    width: Option<usize>,
+    first: Option<bool>,
+    blank: Option<bool>,
+    options: Kwargs,
+) -> Result<Value, Error> {
+    let width = width.or(options.get("width")?).unwrap_or(4).min(NUMBER_MAX as usize);
+    let first = first.or(options.get("first")?).unwrap_or(false);
+    let blank = blank.or(options.get("blank")?).unwrap_or(false);
+    options.assert_all_used()?;
+    let margin = " ".repeat(width);
+    let mut indented = Metered(String::new());
+    for (index, line) in text.split('\n').enumerate() {
+        if index > 0 {
+            budget::append(&mut indented, "\n")?;
+        }
+        let has_margin = if index == 0 { first } else { blank || !line.is_empty() };
+        if has_margin {
+            budget::append(&mut indented, &margin)?;
+        }
+        budget::append(&mut indented, line)?;
+    }
+    Ok(Value::from(indented.0))
 }
 
 fn join(
@@ -330,7 +390,7 @@ fn to_json(value: &Value, options: Kwargs) -> Result<Value, Error> {
         Some(indent) if indent.is_number() => indent.as_usize(),
         _ => None,
     };
-    let _: Option<bool> = options.get("ensure_ascii")?;
+    let ensure_ascii = options.get::<Option<bool>>("ensure_ascii")?.unwrap_or(false);
     let sort_keys = options.get::<Option<bool>>("sort_keys")?.unwrap_or(false);
     let separators = options.get::<Option<Vec<String>>>("separators")?;
     options.assert_all_used()?;
@@ -349,6 +409,7 @@ fn to_json(value: &Value, options: Kwargs) -> Result<Value, Error> {
         item_separator: item,
         key_separator: key,
         sort_keys,
+        ensure_ascii,
     };
     writer.write(value, 0)?;
     Ok(Value::from(writer.text.0))
@@ -360,6 +421,7 @@ struct JsonWriter {
     item_separator: String,
     key_separator: String,
     sort_keys: bool,
+    ensure_ascii: bool,
 }
 
 impl JsonWriter {
@@ -426,6 +488,11 @@ impl JsonWriter {
                 '\u{c}' => quoted.push_str("\\f"),
                 control if (control as u32) < 0x20 => {
                     quoted.push_str(&format!("\\u{:04x}", control as u32))
+                }
+                other if self.ensure_ascii && !other.is_ascii() => {
+                    for unit in other.encode_utf16(&mut [0; 2]) {
+                        quoted.push_str(&format!("\\u{unit:04x}"));
+                    }
                 }
                 other => quoted.push(other),
             }
