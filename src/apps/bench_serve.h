@@ -1,5 +1,6 @@
 // `quire bench serve`: load on any server that speaks OpenAI's HTTP interface, ours or another, and
-// its throughput and latencies (lab/load does the work). Main thread.
+// its throughput and latencies. lab/load does the work; here are the flags and what they stand for.
+// Main thread.
 #pragma once
 
 #include <functional>

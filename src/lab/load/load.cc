@@ -51,7 +51,7 @@ http::request<http::string_body> request_of(const Server& server, const std::str
     request.set(http::field::authorization, "Bearer " + server.options.api_key);
   }
   request.body() = body;
-  request.prepare_payload();
+  request.content_length(body.size());
   return request;
 }
 

@@ -1,5 +1,6 @@
 // LoadReport: the figures of a load: tokens per second, time to first token (TTFT), time between
-// pieces of text (ITL), whole requests; as a table or as one JSON object. Pure functions.
+// pieces of text (ITL), whole requests; as a table or as one JSON object. Failed requests
+// are counted and otherwise left out. Pure functions, called by apps/bench_serve.
 #pragma once
 
 #include <string>

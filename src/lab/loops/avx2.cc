@@ -1,6 +1,6 @@
 // Roofline loops for AVX2 with FMA. The target region opens after all includes, so that no inline
-// function of a header is compiled for it. The compute loops are assembly: a compiler keeps an array
-// of accumulators in registers in one build and not in the next.
+// function of a header is compiled for it. The compute loops are assembly: a compiler keeps an
+// array of accumulators in registers in one build and not in the next.
 #include "lab/loops/loops.h"
 
 #if defined(__x86_64__)

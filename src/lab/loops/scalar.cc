@@ -27,8 +27,8 @@ std::uint64_t read(const std::byte* data, std::size_t bytes) {
   return total;
 }
 
-// Eight chains, in the vectors that every processor of the architecture has. Bytes are multiplied as
-// 16-bit numbers there.
+// Eight chains, in the vectors that every processor of the architecture has. Bytes are multiplied
+// as 16-bit numbers there.
 using Floats = float __attribute__((vector_size(16)));
 using Shorts = std::uint16_t __attribute__((vector_size(16)));
 
