@@ -1,0 +1,133 @@
+#include "apps/load.h"
+
+#include <unistd.h>
+
+#include <cstdio>
+#include <filesystem>
+
+#include "base/clock.h"
+#include "base/file.h"
+#include "runtime/make_executor.h"
+#include "store/local_store.h"
+
+namespace quire {
+namespace {
+
+constexpr std::size_t kTemplateSizeMax = std::size_t{1} << 20;
+constexpr double kMebibyte = 1024.0 * 1024.0;
+
+// "Packing weights 43 %" on a terminal, from the first second on.
+class ProgressLine {
+ public:
+  LoadProgress callback() {
+    if (!::isatty(STDERR_FILENO)) return {};
+    return [this](std::size_t done, std::size_t total) { show(done, total); };
+  }
+  ~ProgressLine() {
+    if (is_shown_) std::fputs("\r\033[K", stderr);
+  }
+
+ private:
+  void show(std::size_t done, std::size_t total) {
+    if (SteadyClock::now() - start_ < std::chrono::seconds(1)) return;
+    std::fprintf(stderr, "\rPacking weights %3zu %%", 100 * done / total);
+    is_shown_ = true;
+  }
+
+  Nanos start_ = SteadyClock::now();
+  bool is_shown_ = false;
+};
+
+std::string model_name(const std::string& path) {
+  std::filesystem::path name = std::filesystem::path(path).lexically_normal();
+  if (!name.has_filename()) name = name.parent_path();
+  return std::filesystem::is_directory(path) ? name.filename().string() : name.stem().string();
+}
+
+Result<std::shared_ptr<const ChatTemplate>> load_template(const ModelArguments& arguments,
+                                                          const ModelConfig& config) {
+  std::string source = config.chat_template;
+  if (!arguments.chat_template.empty()) {
+    QUIRE_ASSIGN_OR_RETURN(source, read_file(arguments.chat_template, kTemplateSizeMax));
+  }
+  if (source.empty()) return std::shared_ptr<const ChatTemplate>();
+  return ChatTemplate::compile(source);
+}
+
+Result<LocalOptions> local_options(const ModelArguments& arguments) {
+  LocalOptions options;
+  QUIRE_ASSIGN_OR_RETURN(options.kv_dtype, parse_kv_dtype(arguments.kv_cache_dtype));
+  if (!arguments.kv_cache_memory.empty()) {
+    QUIRE_ASSIGN_OR_RETURN(options.capacity.kv_bytes, parse_bytes(arguments.kv_cache_memory));
+  }
+  options.is_unpacked_f32 = arguments.is_unpacked_f32;
+  options.capacity.rows_max = arguments.max_num_seqs;
+  options.capacity.tokens_max = arguments.max_num_batched_tokens;
+  options.capacity.context_max = arguments.max_model_len;
+  options.capacity.blocks = arguments.num_kv_blocks;
+  return options;
+}
+
+EngineOptions engine_options(const ModelArguments& arguments, const ModelConfig& config,
+                             const Capacity& capacity) {
+  EngineOptions options;
+  options.scheduler.rows_max = capacity.rows_max;
+  options.scheduler.tokens_max = capacity.tokens_max;
+  options.scheduler.context_max = capacity.context_max;
+  options.scheduler.is_prefix_caching = arguments.is_prefix_caching;
+  options.queue_max = arguments.max_queue;
+  options.eos_ids.assign(config.eos_ids.begin(), config.eos_ids.end());
+  return options;
+}
+
+std::string describe(const ModelConfig& config, const Capacity& capacity, const Backend& backend) {
+  const KvGroup& kv = capacity.groups[0];
+  return fmt::format(
+      "{} {} layers, d {}, vocabulary {}, context {}; KV room {} tokens ({:.0f} MiB); "
+      "at most {} sequences and {} tokens a step; {}",
+      config.architecture, config.layers, config.d_model, config.vocab, capacity.context_max,
+      (kv.blocks - 1) * kv.block_tokens,
+      static_cast<double>(kv.bytes_per_block) * kv.blocks / kMebibyte, capacity.rows_max,
+      capacity.tokens_max, backend.description());
+}
+
+}  // namespace
+
+Result<std::unique_ptr<ModelFiles>> open_files(const ModelArguments& arguments) {
+  std::string path = arguments.model;
+  if (path.empty()) {
+    QUIRE_ASSIGN_OR_RETURN(path, default_model_path());
+  }
+  return open_model(path, arguments.tokenizer);
+}
+
+Result<std::shared_ptr<const Tokenizer>> load_tokenizer(const ModelFiles& files) {
+  QUIRE_ASSIGN_OR_RETURN(const std::string json, files.tokenizer_json());
+  return Tokenizer::from_json(json);
+}
+
+Result<LoadedModel> load_model(const ModelArguments& arguments) {
+  LoadedModel loaded;
+  loaded.name = arguments.model.empty() ? kDefaultModelName : model_name(arguments.model);
+  QUIRE_ASSIGN_OR_RETURN(loaded.files, open_files(arguments));
+  const ModelConfig& config = loaded.files->config();
+  QUIRE_ASSIGN_OR_RETURN(loaded.tokenizer, load_tokenizer(*loaded.files));
+  QUIRE_ASSIGN_OR_RETURN(loaded.chat_template, load_template(arguments, config));
+
+  QUIRE_ASSIGN_OR_RETURN(LocalOptions options, local_options(arguments));
+  ProgressLine progress;
+  options.progress = progress.callback();
+  QUIRE_ASSIGN_OR_RETURN(auto backend, make_cpu_backend({.threads = arguments.threads}));
+  const ModelFiles& files = *loaded.files;
+  QUIRE_ASSIGN_OR_RETURN(
+      auto executor,
+      make_executor(std::move(backend), config,
+                    [&files](std::string_view name) { return files.find(name); }, options));
+  loaded.isa = executor->backend().isa();
+  loaded.description = describe(config, executor->capacity(), executor->backend());
+  loaded.options = engine_options(arguments, config, executor->capacity());
+  loaded.executor = std::move(executor);
+  return loaded;
+}
+
+}  // namespace quire

@@ -1,0 +1,35 @@
+// load_model: the way from a MODEL argument to everything that serving or chatting needs: files,
+// tokenizer, chat template, executor, engine options. With a progress line on a terminal when it
+// takes over a second. Main thread, at start-up.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "apps/model_arguments.h"
+#include "core/executor.h"
+#include "core/options.h"
+#include "formats/weight_source.h"
+#include "text/chat_template.h"
+#include "text/tokenizer.h"
+
+namespace quire {
+
+struct LoadedModel {
+  std::string name;                   // what it is called when the user names nothing
+  std::unique_ptr<ModelFiles> files;  // maps the weights: outlives the executor
+  std::shared_ptr<const Tokenizer> tokenizer;
+  std::shared_ptr<const ChatTemplate> chat_template;  // null if there is none
+  std::unique_ptr<Executor> executor;
+  EngineOptions options;
+  std::string isa;          // of the kernels
+  std::string description;  // lines for the start-up log
+};
+
+Result<LoadedModel> load_model(const ModelArguments& arguments);
+
+// The same without weights: for commands that need words only.
+Result<std::shared_ptr<const Tokenizer>> load_tokenizer(const ModelFiles& files);
+Result<std::unique_ptr<ModelFiles>> open_files(const ModelArguments& arguments);
+
+}  // namespace quire
