@@ -38,7 +38,6 @@ HEAVY = {"apps_test", "backend_test", "engine_test", "golden_test", "kernels_tes
 HOLDS = [str(number) for number in range(1, 10)]  # 10 measures speed: run it by hand
 UNIT_LIMIT_S = 600
 HOLD_LIMIT_S = 170
-HOLD_SKIPPED = 77  # its reference data is absent
 SKIPPED = 77  # the exit status of a hold whose reference data is absent
 TAIL_LINES = 60
 
