@@ -8,6 +8,7 @@ mod budget;
 mod buffer;
 mod grammar;
 mod template;
+mod template_json;
 mod template_library;
 mod template_program;
 mod token_table;

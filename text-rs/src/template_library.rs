@@ -9,13 +9,13 @@ use minijinja::value::{Kwargs, Rest, ValueKind, ValueOrKwargs};
 use minijinja::{filters, Environment, Error, ErrorKind, Output, State, UndefinedBehavior, Value};
 
 use crate::budget::{self, Metered};
+use crate::template_json;
 use crate::template_program as program;
 
 /// No count, width or padding in a template needs more.
 const NUMBER_MAX: i64 = 10_000;
 const ITEMS_MAX: usize = 100_000;
 const ITEM_SIZE: usize = std::mem::size_of::<Value>();
-const JSON_DEPTH_MAX: usize = 128;
 const DATE_FORMAT_SIZE_MAX: usize = 64;
 
 fn failure(message: impl Into<String>) -> Error {
@@ -35,16 +35,12 @@ pub fn environment(unix_seconds: i64) -> Environment<'static> {
     environment.add_function("strftime_now", move |format: &str| {
         strftime(unix_seconds, format)
     });
-    environment.add_filter("tojson", to_json);
+    environment.add_filter("tojson", template_json::to_json);
     environment.add_filter("join", join);
     environment.add_filter("replace", |text: Value, from: &str, to: &str| {
         replace(&budget::text_of(text)?, from, to, -1)
     });
-    bound_numbers(
-        &mut environment,
-        "indent",
-        Value::from_function(filters::indent),
-    );
+    environment.add_filter("indent", indent);
     bound_numbers(
         &mut environment,
         "batch",
@@ -249,11 +245,15 @@ fn largest_number(name: &str, args: &[Value]) -> Result<i64, Error> {
             _ => numbers.push(value.clone()),
         }
     }
-    let largest = numbers.iter().filter_map(Value::as_i64).map(i64::saturating_abs).max();
+    let largest = numbers
+        .iter()
+        .filter_map(Value::as_i64)
+        .map(i64::saturating_abs)
+        .max();
     match largest {
-        Some(number) if number > NUMBER_MAX => {
-            Err(failure(format!("{name}: the number {number} is beyond {NUMBER_MAX}")))
-        }
+        Some(number) if number > NUMBER_MAX => Err(failure(format!(
+            "{name}: the number {number} is beyond {NUMBER_MAX}"
+        ))),
         other => Ok(other.unwrap_or(0)),
     }
 }
@@ -262,7 +262,11 @@ fn largest_number(name: &str, args: &[Value]) -> Result<i64, Error> {
 fn check_widths(format: &str) -> Result<(), Error> {
     let mut digits = 0;
     for symbol in format.chars() {
-        digits = if symbol.is_ascii_digit() { digits + 1 } else { 0 };
+        digits = if symbol.is_ascii_digit() {
+            digits + 1
+        } else {
+            0
+        };
         if digits > 4 {
             return Err(failure("format: a width is beyond 9999"));
         }
@@ -293,7 +297,10 @@ fn indent(
     blank: Option<bool>,
     options: Kwargs,
 ) -> Result<Value, Error> {
-    let width = width.or(options.get("width")?).unwrap_or(4).min(NUMBER_MAX as usize);
+    let width = width
+        .or(options.get("width")?)
+        .unwrap_or(4)
+        .min(NUMBER_MAX as usize);
     let first = first.or(options.get("first")?).unwrap_or(false);
     let blank = blank.or(options.get("blank")?).unwrap_or(false);
     options.assert_all_used()?;
@@ -303,7 +310,11 @@ fn indent(
         if index > 0 {
             budget::append(&mut indented, "\n")?;
         }
-        let has_margin = if index == 0 { first } else { blank || !line.is_empty() };
+        let has_margin = if index == 0 {
+            first
+        } else {
+            blank || !line.is_empty()
+        };
         if has_margin {
             budget::append(&mut indented, &margin)?;
         }
@@ -380,191 +391,4 @@ fn call_method(
         }
     }
     minijinja_contrib::pycompat::unknown_method_callback(state, value, name, args)
-}
-
-// --- tojson ---
-
-fn to_json(value: &Value, options: Kwargs) -> Result<Value, Error> {
-    // The defaults of transformers' own tojson; sort_keys and separators are accepted as there.
-    let indent = match options.get::<Option<Value>>("indent")? {
-        Some(indent) if indent.is_number() => indent.as_usize(),
-        _ => None,
-    };
-    let ensure_ascii = options.get::<Option<bool>>("ensure_ascii")?.unwrap_or(false);
-    let sort_keys = options.get::<Option<bool>>("sort_keys")?.unwrap_or(false);
-    let separators = options.get::<Option<Vec<String>>>("separators")?;
-    options.assert_all_used()?;
-    if indent.is_some_and(|indent| indent > 32) {
-        return Err(failure("tojson: indent is beyond 32"));
-    }
-    let (item, key) = match separators.as_deref() {
-        Some([item, key]) => (item.clone(), key.clone()),
-        Some(_) => return Err(failure("tojson: separators are two texts")),
-        None if indent.is_some() => (",".into(), ": ".into()),
-        None => (", ".into(), ": ".into()),
-    };
-    let mut writer = JsonWriter {
-        text: Metered(String::new()),
-        indent,
-        item_separator: item,
-        key_separator: key,
-        sort_keys,
-        ensure_ascii,
-    };
-    writer.write(value, 0)?;
-    Ok(Value::from(writer.text.0))
-}
-
-struct JsonWriter {
-    text: Metered,
-    indent: Option<usize>,
-    item_separator: String,
-    key_separator: String,
-    sort_keys: bool,
-    ensure_ascii: bool,
-}
-
-impl JsonWriter {
-    fn put(&mut self, text: &str) -> Result<(), Error> {
-        budget::append(&mut self.text, text)
-    }
-
-    fn new_line(&mut self, depth: usize) -> Result<(), Error> {
-        match self.indent {
-            Some(indent) => self.put(&format!("\n{}", " ".repeat(indent * depth))),
-            None => Ok(()),
-        }
-    }
-
-    fn write(&mut self, value: &Value, depth: usize) -> Result<(), Error> {
-        if depth > JSON_DEPTH_MAX {
-            return Err(failure(format!(
-                "tojson: nested deeper than {JSON_DEPTH_MAX}"
-            )));
-        }
-        match value.kind() {
-            ValueKind::None => self.put("null"),
-            ValueKind::Bool => self.put(if value.is_true() { "true" } else { "false" }),
-            ValueKind::Number => self.write_number(value),
-            ValueKind::String => self.write_string(value.as_str().unwrap_or_default()),
-            ValueKind::Seq | ValueKind::Iterable => self.write_list(value, depth),
-            ValueKind::Map => self.write_map(value, depth),
-            kind => Err(failure(format!(
-                "tojson: a value of kind {kind} has no JSON"
-            ))),
-        }
-    }
-
-    fn write_number(&mut self, value: &Value) -> Result<(), Error> {
-        if value.is_integer() {
-            return budget::append(&mut self.text, value);
-        }
-        let number = f64::try_from(value.clone())?;
-        let text = if number.is_nan() {
-            "NaN".to_string()
-        } else if number.is_infinite() {
-            if number > 0.0 {
-                "Infinity".into()
-            } else {
-                "-Infinity".into()
-            }
-        } else {
-            python_float(number)
-        };
-        self.put(&text)
-    }
-
-    fn write_string(&mut self, text: &str) -> Result<(), Error> {
-        let mut quoted = String::with_capacity(text.len() + 2);
-        quoted.push('"');
-        for symbol in text.chars() {
-            match symbol {
-                '"' => quoted.push_str("\\\""),
-                '\\' => quoted.push_str("\\\\"),
-                '\n' => quoted.push_str("\\n"),
-                '\r' => quoted.push_str("\\r"),
-                '\t' => quoted.push_str("\\t"),
-                '\u{8}' => quoted.push_str("\\b"),
-                '\u{c}' => quoted.push_str("\\f"),
-                control if (control as u32) < 0x20 => {
-                    quoted.push_str(&format!("\\u{:04x}", control as u32))
-                }
-                other if self.ensure_ascii && !other.is_ascii() => {
-                    for unit in other.encode_utf16(&mut [0; 2]) {
-                        quoted.push_str(&format!("\\u{unit:04x}"));
-                    }
-                }
-                other => quoted.push(other),
-            }
-        }
-        quoted.push('"');
-        self.put(&quoted)
-    }
-
-    fn write_list(&mut self, value: &Value, depth: usize) -> Result<(), Error> {
-        self.put("[")?;
-        let mut count = 0;
-        for item in value.try_iter()? {
-            self.separate(count, depth + 1)?;
-            self.write(&item, depth + 1)?;
-            count += 1;
-        }
-        self.close("]", count, depth)
-    }
-
-    fn write_map(&mut self, value: &Value, depth: usize) -> Result<(), Error> {
-        self.put("{")?;
-        let mut keys: Vec<Value> = value.try_iter()?.collect();
-        if self.sort_keys {
-            keys.sort();
-        }
-        let count = keys.len();
-        for (index, key) in keys.iter().enumerate() {
-            self.separate(index, depth + 1)?;
-            match key.as_str() {
-                Some(text) => self.write_string(text)?,
-                None => {
-                    self.put("\"")?;
-                    self.write(key, depth + 1)?;
-                    self.put("\"")?;
-                }
-            }
-            let separator = self.key_separator.clone();
-            self.put(&separator)?;
-            self.write(&value.get_item(key)?, depth + 1)?;
-        }
-        self.close("}", count, depth)
-    }
-
-    fn separate(&mut self, index: usize, depth: usize) -> Result<(), Error> {
-        if index > 0 {
-            let separator = self.item_separator.clone();
-            self.put(&separator)?;
-        }
-        self.new_line(depth)
-    }
-
-    fn close(&mut self, bracket: &str, count: usize, depth: usize) -> Result<(), Error> {
-        if count > 0 {
-            self.new_line(depth)?;
-        }
-        self.put(bracket)
-    }
-}
-
-/// repr() of a finite Python float: shortest digits, an exponent from 1e16 and below 1e-4.
-fn python_float(number: f64) -> String {
-    let magnitude = number.abs();
-    if magnitude != 0.0 && !(1e-4..1e16).contains(&magnitude) {
-        let text = format!("{number:e}");
-        let (digits, exponent) = text.split_once('e').unwrap_or((&text, "0"));
-        let exponent: i32 = exponent.parse().unwrap_or(0);
-        let sign = if exponent < 0 { '-' } else { '+' };
-        return format!("{digits}e{sign}{:02}", exponent.abs());
-    }
-    let mut text = number.to_string();
-    if !text.contains('.') {
-        text.push_str(".0");
-    }
-    text
 }
