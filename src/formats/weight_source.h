@@ -1,17 +1,19 @@
-// ModelFiles: one face over the three ways in which a model arrives: a GGUF file, a Hugging Face
-// directory, a llama2.c checkpoint with its tokenizer file. It owns the maps that tensor views point
-// into, so it outlives whoever reads weights.
-//
-// Canonical names: "embed", "final_norm", "head" (absent when tied), and for each layer i
-// "layers.i.attn_norm|q|k|v|o|q_bias|k_bias|v_bias|q_norm|k_norm|ffn_norm|gate|up|down".
-// Immutable after opening; any thread.
+// ModelFiles: one face over the three kinds of model files: GGUF (one file or split), a Hugging
+// Face directory (config.json, safetensors, tokenizer) and llama2.c checkpoints. It owns the mapped
+// files; the tensors it finds are views into them, under canonical names:
+//   embed  final_norm  head (absent if tied)  layers.3.attn_norm  layers.3.q|k|v|o
+//   layers.3.q_bias|k_bias|v_bias  layers.3.q_norm|k_norm  layers.3.ffn_norm  layers.3.gate|up|down
+// Once open, every tensor of the architecture is there with the shape that the config implies, and
+// the file has no tensor that the architecture does not know.
+// Immutable once opened; any thread. Called by apps, lab and tests through open_model.
 #pragma once
 
+#include <functional>
+#include <map>
 #include <memory>
 #include <string>
 #include <string_view>
 
-#include "base/status.h"
 #include "formats/model_config.h"
 #include "tensor/tensor.h"
 
@@ -19,15 +21,30 @@ namespace quire {
 
 class ModelFiles {
  public:
-  virtual ~ModelFiles() = default;
-  virtual const ModelConfig& config() const = 0;
-  virtual Result<TensorView> find(std::string_view canonical_name) const = 0;
-  virtual Result<std::string> tokenizer_json() const = 0;  // bytes of a tokenizer.json
+  using TensorMap = std::map<std::string, TensorView, std::less<>>;  // by canonical name
+
+  struct Parts {
+    ModelConfig config;
+    TensorMap tensors;
+    std::function<Result<std::string>()> tokenizer_json;
+    std::shared_ptr<const void> owner;  // keeps the mapped files
+  };
+  explicit ModelFiles(Parts parts) : parts_(std::move(parts)) {}
+
+  const ModelConfig& config() const { return parts_.config; }
+  const TensorMap& tensors() const { return parts_.tensors; }
+  Result<TensorView> find(std::string_view canonical_name) const;
+
+  // The bytes of a tokenizer.json, made or read anew at each call.
+  Result<std::string> tokenizer_json() const { return parts_.tokenizer_json(); }
+
+ private:
+  Parts parts_;
 };
 
-// The kind is told by content, not by extension. `tokenizer_path` may be empty where the model
-// carries its tokenizer. Every tensor that the config asks for is there with the right shape.
+// `tokenizer_path` replaces the model's own tokenizer (tokenizer.json, tokenizer.model, or for
+// llama2.c its .bin, which has none of its own); empty: the model's.
 Result<std::unique_ptr<ModelFiles>> open_model(const std::string& path,
-                                               const std::string& tokenizer_path);
+                                               const std::string& tokenizer_path = {});
 
 }  // namespace quire
