@@ -17,6 +17,7 @@ namespace {
 
 using testing::read_floats;
 using testing::read_int32s;
+using testing::run_to_end;
 using testing::shared_path;
 
 constexpr const char* kTexts[] = {"tinystories", "frankenstein", "tinyshakespeare"};

@@ -16,6 +16,7 @@ namespace {
 
 using testing::Branches;
 using testing::open_test_model;
+using testing::run_to_end;
 using testing::read_floats;
 using testing::read_ids;
 using testing::shared_path;

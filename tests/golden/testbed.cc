@@ -98,7 +98,7 @@ Branches run_to_end(EngineCore& core, const Crowd& crowd) {
   for (int step = 0; submitted < crowd.requests.size() || core.has_work(); ++step) {
     while (submitted < crowd.requests.size() &&
            (crowd.arrivals.empty() || crowd.arrivals[submitted] <= step)) {
-      const Status status = core.submit(crowd.requests[submitted++], now);
+      const Status status = core.submit(crowd.requests[submitted++]);
       QUIRE_CHECK(status.is_ok(), "{}", status.message());
     }
     now += std::chrono::milliseconds(1);
