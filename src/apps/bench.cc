@@ -91,11 +91,11 @@ Result<bool> print_speed(const BenchArguments& a) {
   tests.generate = a.generate;
   tests.batches = without_zeros(a.batches);
   tests.depth = a.depth;
+  tests.chunk = a.chunk;
   tests.repeats = a.repeats;
   BenchModelOptions base;
   base.threads = a.threads;
   base.isa = a.isa;
-  base.step_tokens = a.chunk;
   QUIRE_ASSIGN_OR_RETURN(base.kv_dtype, parse_kv_dtype(a.kv_cache_dtype));
   QUIRE_ASSIGN_OR_RETURN(const auto model,
                          BenchModel::open(subject.config, subject.find, room_for(tests, base)));
