@@ -26,12 +26,12 @@ class RandomTokens {
   std::uint64_t drawn_ = 0;
 };
 
-// Feeds a prompt to sequence 0 in steps as large as the model takes; seconds.
-Result<double> time_prefill(BenchModel& model, int count, RandomTokens& random) {
+// Feeds a prompt to sequence 0 in steps of at most `chunk_max` tokens; seconds.
+Result<double> time_prefill(BenchModel& model, int count, int chunk_max, RandomTokens& random) {
   const std::vector<TokenId> tokens = random(count);
   const Nanos start = SteadyClock::now();
   for (int at = 0; at < count;) {
-    const int chunk = std::min(model.options().step_tokens, count - at);
+    const int chunk = std::min(chunk_max, count - at);
     const Feed feed = {0, static_cast<std::uint32_t>(at),
                        std::span<const TokenId>(tokens).subspan(at, chunk), at + chunk == count};
     QUIRE_RETURN_IF_ERROR(model.step({&feed, 1}).status());
@@ -43,7 +43,7 @@ Result<double> time_prefill(BenchModel& model, int count, RandomTokens& random) 
 // Gives every sequence `depth` positions of KV of its own: computed once, then copied.
 Status fill_context(BenchModel& model, int sequences, int depth, RandomTokens& random) {
   if (depth == 0) return ok_status();
-  QUIRE_RETURN_IF_ERROR(time_prefill(model, depth, random).status());
+  QUIRE_RETURN_IF_ERROR(time_prefill(model, depth, kHashStepTokens, random).status());
   for (int s = 1; s < sequences; ++s) model.copy_sequence(0, s, depth);
   return ok_status();
 }
@@ -117,6 +117,7 @@ BenchModelOptions room_for(const BenchOptions& options, BenchModelOptions base) 
                         ? 0
                         : *std::max_element(options.batches.begin(), options.batches.end());
   base.sequences = std::max(kHashSequences, batch);
+  base.step_tokens = std::max({kHashStepTokens, options.chunk, batch});
   base.context = std::max({kHashContext, prompt, options.depth + options.generate + 1});
   return base;
 }
@@ -134,9 +135,10 @@ Result<BenchReport> measure_speed(BenchModel& model, const BenchOptions& options
   for (const int prompt : options.prompts) {
     Timing timing{.tokens = prompt, .prompt = prompt};
     timing.line.name = fmt::format("prefill {}", prompt);
-    QUIRE_RETURN_IF_ERROR(time_prefill(model, prompt, random).status());  // warm-up
+    QUIRE_RETURN_IF_ERROR(time_prefill(model, prompt, options.chunk, random).status());  // warm-up
     for (int i = 0; i < options.repeats; ++i) {
-      QUIRE_ASSIGN_OR_RETURN(const double seconds, time_prefill(model, prompt, random));
+      QUIRE_ASSIGN_OR_RETURN(const double seconds,
+                             time_prefill(model, prompt, options.chunk, random));
       timing.seconds.push_back(seconds);
     }
     timings.push_back(std::move(timing));

@@ -19,6 +19,7 @@ struct BenchOptions {
   int generate = 64;                   // decode steps of each decode test
   std::vector<int> batches = {1, 16};  // sequences of each decode test
   int depth = 0;                       // positions that each has before its first decode
+  int chunk = 512;                     // tokens of a prefill step, at most
   int repeats = 3;                     // of which the median is reported
 };
 

@@ -1,6 +1,6 @@
 // What quire bench prints: the machine's measured figures, a table of tests with their share of the
-// roofline, and the logits hash; as text or as one JSON object. A figure above its limit is marked as broken.
-// Pure functions, called by apps/bench.
+// roofline, and the logits hash; as text or as one JSON object.
+// A figure above its limit is marked as broken. Pure functions, called by apps/bench.
 #pragma once
 
 #include <string>

@@ -71,7 +71,7 @@ Result<std::vector<TinyHash>> tiny_logits_hashes(int threads, const std::string&
     options.isa = isa;
     options.sequences = kHashSequences;
     options.context = kHashContext;
-    options.step_tokens = 128;
+    options.step_tokens = kHashStepTokens;
     QUIRE_ASSIGN_OR_RETURN(const auto model, BenchModel::open(random.config, random.find, options));
     QUIRE_ASSIGN_OR_RETURN(const std::uint64_t hash, logits_hash(*model));
     hashes.push_back({fmt::format("{} {}", tiny.shape, dtype_name(tiny.dtype)), hash});

@@ -14,6 +14,7 @@ namespace quire {
 // What the workload needs of BenchModelOptions.
 inline constexpr int kHashSequences = 3;
 inline constexpr int kHashContext = 192;
+inline constexpr int kHashStepTokens = 128;
 
 Result<std::uint64_t> logits_hash(BenchModel& model);
 

@@ -49,10 +49,10 @@ TEST(BenchTest, MeasuresEveryTestAndPrintsIt) {
   tests.generate = 3;
   tests.batches = {1, 5};
   tests.depth = 40;
+  tests.chunk = 32;
   tests.repeats = 2;
   BenchModelOptions base;
   base.threads = 2;
-  base.step_tokens = 32;
   const auto model = BenchModel::open(random.config, random.find, room_for(tests, base));
   ASSERT_TRUE(model.is_ok()) << model.status().message();
   const auto report = measure_speed(**model, tests);

@@ -45,9 +45,14 @@ constexpr double kDeviation4 = 4.61, kDeviation5 = 9.23, kDeviation6 = 18.47, kD
 // Blocks of 32 with a scale and, if kHasMinimum, a minimum that puts the mean at zero.
 template <typename Block>
 void fill_plain(Block& block, double deviation, float center, float sigma, Counter& random) {
-  const float scale = sigma / static_cast<float>(deviation) * spread(random());
+  const std::uint64_t bits = random();
+  float scale = sigma / static_cast<float>(deviation) * spread(bits);
+  if constexpr (requires { block.m; }) {
+    block.m = float_to_half(-center * scale);
+  } else if (bits >> 63) {
+    scale = -scale;  // as in files; the codes reach farther below zero than above
+  }
   block.d = float_to_half(scale);
-  if constexpr (requires { block.m; }) block.m = float_to_half(-center * scale);
   if constexpr (requires { block.qh; }) random.fill(block.qh);
   random.fill(block.qs);
 }

@@ -1,7 +1,7 @@
 // Roofline loops for AVX-512, with VNNI and BF16 in regions of their own. The target regions open
 // after all includes, so that no inline function of a header is compiled for them. The compute
-// loops are assembly: a compiler keeps an array of accumulators in registers in one build and not in the
-// next, and a ceiling must not depend on that.
+// loops are assembly: a compiler keeps an array of accumulators in registers in one build and not
+// in the next, and a ceiling must not depend on that.
 #include "lab/loops/loops.h"
 
 #if defined(__x86_64__)

@@ -1,6 +1,6 @@
 // RooflineLoops: what a roofline is measured with, one table per instruction set: loops that only
 // read memory and loops that only compute, in registers. They are the plain ceiling that kernels
-// are held against, so they share no code with them. Called by lab/roofline on every worker at once.
+// are held against, so they share no code with them. Called by lab/roofline on every worker.
 #pragma once
 
 #include <cstddef>
