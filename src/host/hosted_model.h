@@ -1,0 +1,50 @@
+// HostedModel: one model of this process as the front door sees it: its names, its words, its limits
+// and the engine that runs it. Everything but the engine's inside is immutable once it is hosted, so
+// any thread may read it. Built by apps, owned by ModelHost.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/ids.h"
+#include "engine/engine.h"
+#include "text/chat_template.h"
+#include "text/tokenizer.h"
+
+namespace quire {
+
+// Sampling values of the model's generation_config.json; they replace a protocol's own defaults.
+// Negative: the model says nothing.
+struct SamplingDefaults {
+  float temperature = -1;
+  float top_p = -1;
+  int top_k = -1;
+  float repetition_penalty = -1;
+};
+
+struct ModelInfo {
+  std::uint32_t context_max = 0;  // positions per sequence, prompt and answer together
+  std::uint32_t vocab = 0;        // token ids are 0..vocab-1
+  TokenId bos_id = -1;            // -1: none
+  std::vector<TokenId> eos_ids;
+  bool add_bos = false;
+  std::string bos_text, eos_text;  // as chat templates see them
+  SamplingDefaults sampling;
+  std::int64_t created = 0;       // seconds since 1970
+  std::string isa;                // of the kernels that run it
+  std::string fingerprint;        // changes when answers may change; shown as system_fingerprint
+};
+
+struct HostedModel {
+  std::vector<std::string> names;  // the first is shown in answers
+  std::shared_ptr<const Tokenizer> tokenizer;
+  std::shared_ptr<const ChatTemplate> chat_template;  // null: chat is refused
+  ModelInfo info;
+  std::unique_ptr<Engine> engine;
+
+  const std::string& name() const { return names.front(); }
+};
+
+}  // namespace quire

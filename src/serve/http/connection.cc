@@ -1,0 +1,269 @@
+#include "serve/http/connection.h"
+
+#include <algorithm>
+#include <array>
+#include <utility>
+#include <boost/asio/experimental/awaitable_operators.hpp>
+
+#include "serve/http/chunk_decoder.h"
+#include "serve/http/request_gate.h"
+#include "serve/http/request_head.h"
+
+namespace quire {
+namespace {
+
+constexpr std::size_t kReadSize = 16 * 1024;             // bytes asked of the socket at once
+constexpr std::size_t kLingerMax = 8 * 1024 * 1024;      // bytes read and dropped before closing
+constexpr auto kForever = asio::steady_timer::time_point::max;
+
+}  // namespace
+
+void Deadline::arm(std::chrono::milliseconds limit) {
+  state_->has_passed = false;
+  timer_.expires_after(limit);  // ends the wait of the phase before
+  timer_.async_wait([state = state_, phase = ++state_->phase,
+                     socket = socket_](boost::system::error_code failure) {
+    if (failure || phase != state->phase) return;
+    state->has_passed = true;
+    boost::system::error_code ignored;
+    socket->cancel(ignored);
+  });
+}
+
+void Deadline::disarm() {
+  ++state_->phase;
+  timer_.cancel();
+}
+
+Connection::Connection(asio::ip::tcp::socket socket, const HttpLimits& limits, HttpHandler& handler)
+    : socket_(std::move(socket)),
+      limits_(&limits),
+      handler_(&handler),
+      deadline_(socket_),
+      output_(socket_.get_executor()) {
+  boost::system::error_code ignored;
+  socket_.set_option(asio::ip::tcp::no_delay(true), ignored);
+}
+
+asio::awaitable<void> Connection::run() {
+  while (co_await serve_one()) {
+  }
+  co_await linger();
+}
+
+asio::awaitable<void> Connection::turn_away() {
+  HttpRequest nobody;
+  co_await reject(nobody, 503, "too many connections");
+  co_await linger();
+}
+
+void Connection::close() {
+  boost::system::error_code ignored;
+  socket_.close(ignored);
+  output_.cancel();
+}
+
+asio::awaitable<bool> Connection::serve_one() {
+  RequestHead head;
+  if (!co_await read_head(head)) co_return false;
+  if (const auto refusal = handler_->refuse(head.request)) {
+    const bool has_body = head.is_chunked || head.body_size > 0;
+    co_return co_await send_whole(*refusal, head.request, has_body || !head.request.keeps_alive);
+  }
+  if (!co_await read_body(head)) co_return false;
+  co_return co_await answer(std::move(head.request));
+}
+
+asio::awaitable<bool> Connection::fill() {
+  std::array<char, kReadSize> buffer;
+  const auto [failure, size] = co_await socket_.async_read_some(asio::buffer(buffer), kAsTuple);
+  if (failure) co_return false;
+  input_.append(buffer.data(), size);
+  co_return true;
+}
+
+asio::awaitable<bool> Connection::read_head(RequestHead& head) {
+  RequestGate gate(*limits_);
+  deadline_.arm(input_.empty() ? limits_->idle_timeout : limits_->head_timeout);
+  for (bool is_begun = !input_.empty();;) {
+    const auto verdict = gate.look(input_);
+    if (verdict == RequestGate::Verdict::kRefused) {
+      co_return co_await reject(head.request, gate.status(), gate.reason());
+    }
+    if (verdict == RequestGate::Verdict::kComplete) break;
+    if (!co_await fill()) {
+      if (deadline_.has_passed() && !input_.empty()) {
+        co_await reject(head.request, 408, "the head of the request did not arrive in time");
+      }
+      co_return false;
+    }
+    if (!std::exchange(is_begun, true)) deadline_.arm(limits_->head_timeout);
+  }
+  deadline_.disarm();
+  head = parse_head(std::string_view(input_).substr(0, gate.head_size()), *limits_);
+  input_.erase(0, gate.head_size());
+  if (head.refusal != 0) co_return co_await reject(head.request, head.refusal, head.reason);
+  if (head.body_size > limits_->body_max) {
+    co_return co_await reject(head.request, 413, "the body is too large");
+  }
+  co_return true;
+}
+
+asio::awaitable<bool> Connection::read_body(RequestHead& head) {
+  if (!head.is_chunked && head.body_size == 0) co_return true;
+  if (head.expects_continue && input_.empty()) {
+    if (!co_await send("HTTP/1.1 100 Continue\r\n\r\n")) co_return false;
+  }
+  deadline_.arm(limits_->body_timeout);
+  if (head.is_chunked) co_return co_await read_chunked(head.request);
+
+  const auto size = static_cast<std::size_t>(head.body_size);
+  const auto patience = [&] {
+    return limits_->body_timeout + std::chrono::milliseconds(input_.size());
+  };
+  for (std::size_t rearmed_at = 0; input_.size() < size;) {
+    if (!co_await fill()) {
+      if (!deadline_.has_passed()) co_return false;
+      co_return co_await reject(head.request, 408, "the body did not arrive in time");
+    }
+    if (input_.size() - rearmed_at >= kReadSize) {  // it moves: a little more time
+      rearmed_at = input_.size();
+      deadline_.arm(patience());
+    }
+  }
+  deadline_.disarm();
+  std::string rest = input_.substr(size);
+  input_.resize(size);
+  head.request.body = std::exchange(input_, std::move(rest));
+  co_return true;
+}
+
+asio::awaitable<bool> Connection::read_chunked(HttpRequest& request) {
+  ChunkDecoder decoder(*limits_);
+  for (std::size_t rearmed_at = 0;;) {
+    const std::size_t taken = decoder.feed(input_, request.body);
+    input_.erase(0, taken);
+    if (decoder.refusal() != 0) {
+      co_return co_await reject(request, decoder.refusal(), decoder.reason());
+    }
+    if (decoder.is_complete()) break;
+    if (!co_await fill()) {
+      if (!deadline_.has_passed()) co_return false;
+      co_return co_await reject(request, 408, "the body did not arrive in time");
+    }
+    if (request.body.size() - rearmed_at >= kReadSize) {
+      rearmed_at = request.body.size();
+      deadline_.arm(limits_->body_timeout);
+    }
+  }
+  deadline_.disarm();
+  co_return true;
+}
+
+asio::awaitable<bool> Connection::answer(HttpRequest request) {
+  using namespace asio::experimental::awaitable_operators;
+  const bool closes = !request.keeps_alive;
+  exchange_ = std::make_shared<Exchange>(std::move(request), limits_->output_max);
+  exchange_->on_output([this] { output_.cancel(); });
+  is_sent_ = false;
+  handler_->answer(exchange_);
+  if (exchange_->is_done()) {
+    co_await send_answer(closes);
+  } else {
+    co_await (send_answer(closes) || watch_for_leaving());
+  }
+  exchange_->on_output(nullptr);
+  if (!is_sent_) exchange_->leave();
+  exchange_.reset();
+  co_return is_sent_ && !closes;
+}
+
+// Whatever the exchange brings goes out as it comes.
+asio::awaitable<void> Connection::send_answer(bool closes) {
+  co_await asio::this_coro::throw_if_cancelled(false);
+  bool is_head_sent = false;
+  for (;;) {
+    while (!exchange_->has_output() && !exchange_->is_gone()) {
+      output_.expires_at(kForever());
+      co_await output_.async_wait(kAsTuple);
+    }
+    if (exchange_->is_gone()) co_return;
+    const HttpRequest& request = exchange_->request();
+    const bool is_done = exchange_->is_done();
+    std::string body = exchange_->take_pending();
+    std::string bytes;
+    // An HTTP/1.0 client knows no chunks: its stream ends with the connection.
+    const bool is_chunked = !exchange_->is_whole() && !request.is_http_10;
+    if (!is_head_sent) {
+      is_head_sent = true;
+      const auto size = exchange_->is_whole() ? std::optional(body.size()) : std::nullopt;
+      const bool ends_open = !exchange_->is_whole() && request.is_http_10;
+      bytes = response_head(exchange_->head(), request, size, closes || ends_open);
+    }
+    if (request.method != "HEAD") {
+      if (!is_chunked) bytes += body;
+      if (is_chunked && !body.empty()) append_chunk(body, bytes);
+      if (is_chunked && is_done) append_chunk({}, bytes);
+    }
+    if (!co_await send(std::move(bytes))) co_return;
+    if (is_done) break;
+  }
+  is_sent_ = true;
+}
+
+// Reads on while the answer is made: the next pipelined request, or the end.
+asio::awaitable<void> Connection::watch_for_leaving() {
+  co_await asio::this_coro::throw_if_cancelled(false);
+  while (input_.size() < limits_->head_max) {
+    if (!co_await fill()) {
+      const auto state = co_await asio::this_coro::cancellation_state;
+      if (state.cancelled() == asio::cancellation_type::none) exchange_->leave();
+      co_return;
+    }
+  }
+  // It pipelines more than we hold; should it leave, a failing write will tell.
+  asio::steady_timer never(socket_.get_executor(), kForever());
+  co_await never.async_wait(kAsTuple);
+}
+
+asio::awaitable<bool> Connection::send(std::string bytes) {
+  for (std::size_t sent = 0; sent < bytes.size();) {
+    deadline_.arm(limits_->write_timeout);
+    const auto rest = asio::buffer(bytes.data() + sent, bytes.size() - sent);
+    const auto [failure, size] = co_await socket_.async_write_some(rest, kAsTuple);
+    if (failure) co_return false;
+    sent += size;
+  }
+  deadline_.disarm();
+  co_return true;
+}
+
+asio::awaitable<bool> Connection::reject(const HttpRequest& request, int status,
+                                         std::string_view reason) {
+  co_return co_await send_whole(handler_->transport_error(status, reason), request, true);
+}
+
+asio::awaitable<bool> Connection::send_whole(HttpResponse response, const HttpRequest& request,
+                                             bool closes) {
+  std::string bytes = response_head(response, request, response.body.size(), closes);
+  if (request.method != "HEAD") bytes += response.body;
+  const bool is_sent = co_await send(std::move(bytes));
+  co_return is_sent && !closes;
+}
+
+// Closing with unread input would reset the connection and could destroy our last words on their way.
+asio::awaitable<void> Connection::linger() {
+  boost::system::error_code failure;
+  socket_.shutdown(asio::ip::tcp::socket::shutdown_send, failure);
+  if (!failure) {
+    deadline_.arm(limits_->linger_timeout);
+    for (std::size_t dropped = 0; dropped < kLingerMax; dropped += input_.size()) {
+      input_.clear();
+      if (!co_await fill()) break;
+    }
+  }
+  deadline_.disarm();
+  close();
+}
+
+}  // namespace quire

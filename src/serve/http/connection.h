@@ -1,0 +1,80 @@
+// Connection: one TCP connection as one coroutine: head, body, answer, and again while the client
+// keeps it alive. Requests that were pipelined are answered one after the other, in order. While an
+// answer is being made the connection keeps reading, so that a client that leaves is noticed at once;
+// a client that closes only its sending side counts as one that left.
+// I/O thread. Created and counted by Listener.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "serve/http/asio.h"
+#include "serve/http/exchange.h"
+#include "serve/http/message.h"
+
+namespace quire {
+
+struct RequestHead;
+
+// Ends whatever a socket is doing when it takes too long. One phase at a time.
+class Deadline {
+ public:
+  explicit Deadline(asio::ip::tcp::socket& socket)
+      : socket_(&socket),
+        timer_(socket.get_executor()),
+        state_(std::make_shared<State>()) {}
+
+  void arm(std::chrono::milliseconds limit);
+  void disarm();
+  bool has_passed() const { return state_->has_passed; }
+
+ private:
+  struct State {
+    std::uint64_t phase = 0;
+    bool has_passed = false;
+  };
+
+  asio::ip::tcp::socket* socket_;
+  asio::steady_timer timer_;
+  std::shared_ptr<State> state_;  // shared with a timer's callback that may come late
+};
+
+class Connection {
+ public:
+  Connection(asio::ip::tcp::socket socket, const HttpLimits& limits, HttpHandler& handler);
+
+  // Until the connection is over. The caller keeps it alive meanwhile.
+  asio::awaitable<void> run();
+
+  // Says one thing and closes: the server has no room for this connection.
+  asio::awaitable<void> turn_away();
+
+  bool is_answering() const { return exchange_ != nullptr; }
+  void close();  // now, whatever happens
+
+ private:
+  asio::awaitable<bool> serve_one();
+  asio::awaitable<bool> read_head(RequestHead& head);
+  asio::awaitable<bool> read_body(RequestHead& head);
+  asio::awaitable<bool> read_chunked(HttpRequest& request);
+  asio::awaitable<bool> answer(HttpRequest request);
+  asio::awaitable<void> send_answer(bool closes);
+  asio::awaitable<void> watch_for_leaving();
+  asio::awaitable<bool> fill();                   // reads more into input_
+  asio::awaitable<bool> send(std::string bytes);  // all of it
+  asio::awaitable<bool> reject(const HttpRequest& request, int status, std::string_view reason);
+  // False if the connection is over.
+  asio::awaitable<bool> send_whole(HttpResponse response, const HttpRequest& request, bool closes);
+  asio::awaitable<void> linger();
+
+  asio::ip::tcp::socket socket_;
+  const HttpLimits* limits_;
+  HttpHandler* handler_;
+  Deadline deadline_;
+  asio::steady_timer output_;  // cancelled when the exchange has something to send
+  std::string input_;          // received and not used yet
+  std::shared_ptr<Exchange> exchange_;
+  bool is_sent_ = false;       // the present answer went out completely
+};
+
+}  // namespace quire

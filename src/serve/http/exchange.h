@@ -1,0 +1,80 @@
+// Exchange: one request and its answer, between the connection that carries them and the handler that
+// knows what to say. The answer is a whole response, or a head and then pieces. What the client has
+// not taken yet waits here, within a bound: a reader that is too slow loses its stream, and nobody
+// else waits for it.
+// I/O thread only, except request(), which never changes.
+#pragma once
+
+#include <cstddef>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "serve/http/message.h"
+
+namespace quire {
+
+class Exchange {
+ public:
+  Exchange(HttpRequest request, std::size_t pending_max)
+      : request_(std::move(request)), pending_max_(pending_max) {}
+
+  // --- for the handler ---
+
+  const HttpRequest& request() const { return request_; }
+
+  void respond(HttpResponse response);  // the whole answer
+  void start(HttpResponse head);        // a stream; its body, if any, is the first piece
+  // False: the client has left or does not read; the stream is over and `on_gone` is not called.
+  bool write(std::string_view piece);
+  void finish();                        // of a stream
+
+  bool is_started() const { return head_.has_value(); }
+  bool is_gone() const { return is_gone_; }
+  // Called once if the client leaves before the answer is complete.
+  void on_gone(std::function<void()> callback) { gone_ = std::move(callback); }
+
+  // --- for the connection ---
+
+  void on_output(std::function<void()> callback) { output_ = std::move(callback); }
+  bool has_output() const { return head_.has_value() && (is_new_ || !pending_.empty() || is_done_); }
+  bool is_whole() const { return is_whole_; }
+  bool is_done() const { return is_done_; }
+  const HttpResponse& head() const { return *head_; }
+  std::string take_pending();  // bytes of the body, as the handler wrote them
+  void leave();                // the client is gone
+
+ private:
+  void announce();
+
+  HttpRequest request_;
+  std::size_t pending_max_;  // bytes
+  std::optional<HttpResponse> head_;
+  std::string pending_;
+  bool is_new_ = false;    // the head has not been taken
+  bool is_whole_ = false;  // respond() was used: pending_ is the whole body
+  bool is_done_ = false;   // nothing follows
+  bool is_gone_ = false;
+  std::function<void()> gone_;
+  std::function<void()> output_;
+};
+
+// What answers requests. I/O thread; neither call may block.
+class HttpHandler {
+ public:
+  virtual ~HttpHandler() = default;
+
+  // The head has arrived, the body has not: an answer if the request is to be refused already. The
+  // connection is closed after it.
+  virtual std::optional<HttpResponse> refuse(const HttpRequest& head) = 0;
+
+  // The whole request is there. The answer may come now or later.
+  virtual void answer(std::shared_ptr<Exchange> exchange) = 0;
+
+  // What the server says when the transport itself is misused or overloaded.
+  virtual HttpResponse transport_error(int status, std::string_view reason) = 0;
+};
+
+}  // namespace quire

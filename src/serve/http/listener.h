@@ -1,0 +1,47 @@
+// Listener: accepts connections on one address, counts them, and turns away those beyond the limit.
+// I/O thread. Used by Server.
+#pragma once
+
+#include <cstddef>
+#include <memory>
+#include <string>
+#include <unordered_set>
+
+#include "base/status.h"
+#include "serve/http/asio.h"
+#include "serve/http/connection.h"
+
+namespace quire {
+
+class Listener {
+ public:
+  Listener(asio::io_context& io, const HttpLimits& limits, HttpHandler& handler)
+      : io_(&io), limits_(&limits), handler_(&handler), acceptor_(io), pause_(io) {}
+
+  Status listen(const std::string& host, int port);  // port 0: any that is free
+  int port() const { return port_; }
+  bool is_loopback() const { return is_loopback_; }
+
+  void start();  // accepting
+  void stop();   // accepting; connections go on
+  void close_connections();
+
+  std::size_t connections() const { return connections_.size(); }
+  std::size_t answering() const;  // connections with an answer under way
+
+ private:
+  asio::awaitable<void> accept();
+  void admit(asio::ip::tcp::socket socket);
+
+  asio::io_context* io_;
+  const HttpLimits* limits_;
+  HttpHandler* handler_;
+  asio::ip::tcp::acceptor acceptor_;
+  asio::steady_timer pause_;
+  std::unordered_set<Connection*> connections_;
+  std::unordered_set<Connection*> refused_;  // being turned away; few
+  int port_ = 0;
+  bool is_loopback_ = false;
+};
+
+}  // namespace quire

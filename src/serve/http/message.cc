@@ -1,0 +1,70 @@
+#include "serve/http/message.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+namespace quire {
+namespace {
+
+std::string_view reason_phrase(int status) {
+  switch (status) {
+    case 200: return "OK";
+    case 400: return "Bad Request";
+    case 401: return "Unauthorized";
+    case 403: return "Forbidden";
+    case 404: return "Not Found";
+    case 405: return "Method Not Allowed";
+    case 408: return "Request Timeout";
+    case 413: return "Content Too Large";
+    case 414: return "URI Too Long";
+    case 415: return "Unsupported Media Type";
+    case 417: return "Expectation Failed";
+    case 429: return "Too Many Requests";
+    case 431: return "Request Header Fields Too Large";
+    case 500: return "Internal Server Error";
+    case 501: return "Not Implemented";
+    case 503: return "Service Unavailable";
+    case 505: return "HTTP Version Not Supported";
+    default: return "Unknown";
+  }
+}
+
+}  // namespace
+
+const std::string* HttpRequest::find(std::string_view name) const {
+  const auto found = std::find_if(headers.begin(), headers.end(),
+                                  [&](const HttpHeader& header) { return header.name == name; });
+  return found == headers.end() ? nullptr : &found->value;
+}
+
+std::size_t HttpRequest::count(std::string_view name) const {
+  return static_cast<std::size_t>(
+      std::count_if(headers.begin(), headers.end(),
+                    [&](const HttpHeader& header) { return header.name == name; }));
+}
+
+std::string response_head(const HttpResponse& response, const HttpRequest& request,
+                          std::optional<std::size_t> size, bool closes) {
+  std::string head = fmt::format("HTTP/1.1 {} {}\r\ncontent-type: {}\r\n", response.status,
+                                 reason_phrase(response.status), response.content_type);
+  for (const HttpHeader& header : response.headers) {
+    head += fmt::format("{}: {}\r\n", header.name, header.value);
+  }
+  if (!request.id.empty()) head += fmt::format("x-request-id: {}\r\n", request.id);
+  if (size) {
+    head += fmt::format("content-length: {}\r\n", *size);
+  } else if (!request.is_http_10) {
+    head += "transfer-encoding: chunked\r\n";
+  }
+  head += closes ? "connection: close\r\n\r\n" : "connection: keep-alive\r\n\r\n";
+  return head;
+}
+
+void append_chunk(std::string_view bytes, std::string& out) {
+  fmt::format_to(std::back_inserter(out), "{:x}\r\n", bytes.size());
+  out += bytes;
+  out += "\r\n";
+}
+
+}  // namespace quire

@@ -1,0 +1,65 @@
+// HttpRequest and HttpResponse: one exchange as plain values, and the limits of what a client may
+// send. Parsed by request_head and connection, filled by routes and dialects. Any thread.
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace quire {
+
+// What one client can make us hold or wait for. Nothing is unlimited.
+struct HttpLimits {
+  std::size_t request_line_max = 8 * 1024;    // bytes; more: 414
+  std::size_t head_max = 32 * 1024;           // bytes; more: 431
+  std::size_t headers_max = 100;              // fields; more: 431
+  std::size_t body_max = 4 * 1024 * 1024;     // bytes; more: 413
+  std::size_t chunks_max = 65'536;            // of one body; more: 413
+  std::size_t trailers_max = 8 * 1024;        // bytes; more: 431
+  std::size_t output_max = 256 * 1024;        // bytes of a stream that the client has not taken
+  std::size_t connections_max = 10'000;       // more: 503
+
+  std::chrono::milliseconds head_timeout{10'000};
+  std::chrono::milliseconds body_timeout{20'000};   // and one more millisecond a byte
+  std::chrono::milliseconds idle_timeout{75'000};   // between requests
+  std::chrono::milliseconds write_timeout{30'000};  // without progress
+  std::chrono::milliseconds linger_timeout{1'000};  // for unread input before we close
+};
+
+struct HttpHeader {
+  std::string name;  // of a request: lower case
+  std::string value;
+};
+
+struct HttpRequest {
+  std::string method;  // as sent
+  std::string path;    // percent-decoded, no "." or "..", valid UTF-8 without controls
+  std::vector<HttpHeader> headers;
+  std::string body;
+  std::string id;      // the client's x-request-id if it is harmless, else one of ours
+  bool is_http_10 = false;
+  bool keeps_alive = true;
+
+  // The value of the first field of that (lower-case) name.
+  const std::string* find(std::string_view name) const;
+  std::size_t count(std::string_view name) const;
+};
+
+struct HttpResponse {
+  int status = 200;
+  std::string content_type = "application/json";
+  std::vector<HttpHeader> headers;
+  std::string body;
+};
+
+// The bytes before the body. `size`: of the body; nothing: chunked.
+std::string response_head(const HttpResponse& response, const HttpRequest& request,
+                          std::optional<std::size_t> size, bool closes);
+
+// One chunk of a chunked body; the empty chunk ends it.
+void append_chunk(std::string_view bytes, std::string& out);
+
+}  // namespace quire

@@ -1,0 +1,165 @@
+// Fields are taken apart by Beast's parser. It comes after the gate, so the two would have to be
+// wrong in the same way for an ambiguous head to get through.
+#include "serve/http/request_head.h"
+
+#include <algorithm>
+#include <array>
+#include <random>
+
+#include "base/utf8.h"
+#include "serve/http/asio.h"
+
+#include <boost/beast/core/string.hpp>
+#include <boost/beast/http/empty_body.hpp>
+#include <boost/beast/http/parser.hpp>
+#include <fmt/format.h>
+
+namespace quire {
+namespace {
+
+namespace beast = boost::beast;
+namespace http = boost::beast::http;
+
+std::string lower(std::string_view text) {
+  std::string out(text);
+  for (char& c : out) {
+    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
+  }
+  return out;
+}
+
+int hex_value(char c) {
+  if (c >= '0' && c <= '9') return c - '0';
+  if (c >= 'a' && c <= 'f') return c - 'a' + 10;
+  if (c >= 'A' && c <= 'F') return c - 'A' + 10;
+  return -1;
+}
+
+// A host name, an address, a bracketed IPv6 address, with or without a port.
+bool is_good_host(std::string_view host) {
+  return std::all_of(host.begin(), host.end(), [](char c) {
+    return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') ||
+           std::string_view("-._~:[]").find(c) != std::string_view::npos;
+  });
+}
+
+std::string request_id(const HttpRequest& request) {
+  constexpr std::size_t kIdMax = 128;
+  const std::string* id = request.find("x-request-id");
+  const auto is_harmless = [](char c) {
+    return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') ||
+           std::string_view("-._:").find(c) != std::string_view::npos;
+  };
+  if (id != nullptr && !id->empty() && id->size() <= kIdMax &&
+      std::all_of(id->begin(), id->end(), is_harmless)) {
+    return *id;
+  }
+  static thread_local std::mt19937_64 names{std::random_device{}()};
+  return fmt::format("req_{:016x}", names());
+}
+
+bool refuse(RequestHead& head, int status, std::string_view reason) {
+  head.refusal = status;
+  head.reason = reason;
+  return false;
+}
+
+bool read_framing(RequestHead& head) {
+  const HttpRequest& request = head.request;
+  const std::size_t codings = request.count("transfer-encoding");
+  const std::size_t lengths = request.count("content-length");
+  if (codings + lengths > 1) return refuse(head, 400, "the body's length is given twice");
+  if (codings == 1) {
+    if (request.is_http_10) return refuse(head, 400, "HTTP/1.0 knows no transfer-encoding");
+    if (lower(*request.find("transfer-encoding")) != "chunked") {
+      return refuse(head, 501, "the only transfer-encoding is 'chunked'");
+    }
+    head.is_chunked = true;
+  }
+  if (lengths == 1) {
+    const std::string& text = *request.find("content-length");
+    constexpr std::size_t kDigitsMax = 18;
+    if (text.empty() || text.size() > kDigitsMax ||
+        !std::all_of(text.begin(), text.end(), [](char c) { return c >= '0' && c <= '9'; })) {
+      return refuse(head, 400, "content-length is not a number of bytes");
+    }
+    for (const char c : text) head.body_size = head.body_size * 10 + static_cast<unsigned>(c - '0');
+  }
+  return true;
+}
+
+bool read_expectations(RequestHead& head) {
+  const HttpRequest& request = head.request;
+  const std::size_t hosts = request.count("host");
+  if (hosts > 1 || (hosts == 0 && !request.is_http_10)) {
+    return refuse(head, 400, "a request names its host once");
+  }
+  if (hosts == 1 && !is_good_host(*request.find("host"))) {
+    return refuse(head, 400, "the host field is not a host");
+  }
+  if (const std::string* expect = request.find("expect")) {
+    if (lower(*expect) != "100-continue") return refuse(head, 417, "the only expectation is "
+                                                                   "100-continue");
+    head.expects_continue = !request.is_http_10;
+  }
+  if (const std::string* coding = request.find("content-encoding")) {
+    if (lower(*coding) != "identity") return refuse(head, 415, "bodies are read uncompressed only");
+  }
+  return true;
+}
+
+}  // namespace
+
+bool decode_target(std::string_view target, std::string& path) {
+  if (!target.starts_with('/') || target.find('#') != std::string_view::npos) return false;
+  const std::size_t query = target.find('?');
+  path.clear();
+  for (std::size_t i = 0; i < target.size(); ++i) {
+    char c = target[i];
+    if (c == '%') {
+      if (i + 2 >= target.size()) return false;
+      const int high = hex_value(target[i + 1]), low = hex_value(target[i + 2]);
+      if (high < 0 || low < 0) return false;
+      c = static_cast<char>(high * 16 + low);
+      i += 2;
+    }
+    if (i >= query) continue;  // of the query only its well-formedness matters
+    if (static_cast<unsigned char>(c) < 0x20 || c == 0x7F) return false;
+    path += c;
+  }
+  if (first_invalid_utf8(path)) return false;
+  const std::string framed = path + "/";
+  return framed.find("/./") == std::string::npos && framed.find("/../") == std::string::npos;
+}
+
+RequestHead parse_head(std::string_view bytes, const HttpLimits& limits) {
+  RequestHead head;
+  http::request_parser<http::empty_body> parser;
+  parser.header_limit(static_cast<std::uint32_t>(limits.head_max + 1));
+  parser.body_limit(boost::none);
+  parser.eager(false);
+  beast::error_code failure;
+  parser.put(asio::buffer(bytes.data(), bytes.size()), failure);
+  if (failure || !parser.is_header_done()) {
+    refuse(head, 400, "the head is not well formed");
+    return head;
+  }
+  const auto& message = parser.get();
+  HttpRequest& request = head.request;
+  request.method = std::string(message.method_string());
+  request.is_http_10 = message.version() == 10;
+  request.keeps_alive = message.keep_alive();
+  for (const auto& field : message) {
+    request.headers.push_back({lower(std::string(field.name_string())),
+                               std::string(field.value())});
+  }
+  request.id = request_id(request);
+  if (!decode_target(std::string(message.target()), request.path)) {
+    refuse(head, 400, "the request target is not an absolute path that we read");
+    return head;
+  }
+  if (read_framing(head)) read_expectations(head);
+  return head;
+}
+
+}  // namespace quire
