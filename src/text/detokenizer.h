@@ -9,8 +9,8 @@
 #include <string>
 
 #include "base/ids.h"
-#include "text/tokenizer.h"
 #include "base/utf8.h"
+#include "text/tokenizer.h"
 
 namespace quire {
 

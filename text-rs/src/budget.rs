@@ -8,6 +8,9 @@ use std::fmt;
 
 use minijinja::{Error, ErrorKind};
 
+/// A write costs at least this, because time is spent on it however short it is.
+const WRITE_SIZE_MIN: usize = 32;
+
 thread_local! {
     static BYTES_LEFT: Cell<usize> = const { Cell::new(0) };
     static IS_SPENT: Cell<bool> = const { Cell::new(false) };
@@ -51,7 +54,7 @@ pub struct Metered(pub String);
 
 impl fmt::Write for Metered {
     fn write_str(&mut self, text: &str) -> fmt::Result {
-        charge(text.len()).map_err(|_| fmt::Error)?;
+        charge(text.len().max(WRITE_SIZE_MIN)).map_err(|_| fmt::Error)?;
         self.0.push_str(text);
         Ok(())
     }

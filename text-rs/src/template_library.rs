@@ -1,6 +1,6 @@
 //! What a chat template can call: the operators, filters and functions whose cost depends on numbers
 //! or sizes are written here with limits; the rest is minijinja's, whose results are charged by the
-//! rewritten program. `tojson` writes what Python's json.dumps(ensure_ascii=False) writes.
+//! rewritten program.
 
 use std::fmt::Write;
 

@@ -1,0 +1,199 @@
+// ChatTemplate: what transformers' Jinja does, the limits, and the published templates and hostile
+// ones under ../shared/testdata.
+#include "text/chat_template.h"
+
+#include <gtest/gtest.h>
+
+#include <filesystem>
+
+#include "base/file.h"
+
+namespace quire {
+namespace {
+
+const std::string kShared = QUIRE_SOURCE_DIR "/../shared/testdata/";
+
+constexpr std::string_view kContext =
+    R"({"messages":[{"role":"system","content":"You are <b>helpful</b>."},)"
+    R"({"role":"user","content":"Hi \"there\" é🙂"},{"role":"assistant","content":"Hello!"},)"
+    R"({"role":"user","content":"  What is 2+2?\n"}],"functions":"[]","datetime":"now",)"
+    R"("add_generation_prompt":true,"bos_token":"<s>","eos_token":"</s>"})";
+
+Result<std::string> rendered(std::string_view source, std::string_view context = kContext,
+                             RenderLimits limits = {}) {
+  QUIRE_ASSIGN_OR_RETURN(const auto chat_template, ChatTemplate::compile(source));
+  return chat_template->render(context, limits);
+}
+
+std::string text_of(std::string_view source, std::string_view context = kContext) {
+  const Result<std::string> text = rendered(source, context);
+  return text.is_ok() ? *text : "error: " + text.status().message();
+}
+
+TEST(ChatTemplate, RendersChatMl) {
+  EXPECT_EQ(
+      text_of("{% for m in messages %}\n"
+              "  {{- '<|im_start|>' + m['role'] + '\\n' + m.content.strip() + '<|im_end|>\\n' -}}\n"
+              "{% endfor %}\n"
+              "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"),
+      "<|im_start|>system\nYou are <b>helpful</b>.<|im_end|>\n"
+      "<|im_start|>user\nHi \"there\" é🙂<|im_end|>\n"
+      "<|im_start|>assistant\nHello!<|im_end|>\n"
+      "<|im_start|>user\nWhat is 2+2?<|im_end|>\n"
+      "<|im_start|>assistant\n");
+}
+
+// Expected texts are CPython's and Jinja2 3.1's.
+TEST(ChatTemplate, SpeaksPython) {
+  EXPECT_EQ(text_of("{{ 'a-b'.split('-') | join('+') }}"), "a+b");
+  EXPECT_EQ(text_of("{{ ('x' ~ 1 ~ none ~ true) }}"), "x1NoneTrue");
+  EXPECT_EQ(text_of("{{ [1, 2] + [3] }} {{ 'ab' * 3 }} {{ 2 + 3 }} {{ 2 * 1.5 }}"),
+            "[1, 2, 3] ababab 5 3.0");
+  EXPECT_EQ(text_of("{{ {'a': [1, 2.0, none, true], 'é': '<\"\\n'} | tojson }}"),
+            R"({"a": [1, 2.0, null, true], "é": "<\"\n"})");
+  EXPECT_EQ(text_of("{{ {'b': 1, 'a': []} | tojson(indent=2) }}"),
+            "{\n  \"b\": 1,\n  \"a\": []\n}");
+  EXPECT_EQ(text_of("{{ '{\\n' | indent(4, first=true) }}|"), "    {\n|");
+  EXPECT_EQ(text_of("{% set ns = namespace(n=0) %}{% for i in range(3) %}{% set ns.n = ns.n + i %}"
+                    "{% endfor %}{{ ns.n }}"),
+            "3");
+  EXPECT_EQ(text_of("{% macro f(x) %}[{{ x }}]{% endmacro %}{{ f('a') + f('b') }}"), "[a][b]");
+  EXPECT_EQ(text_of("{{ missing is defined }} {{ missing }}|"), "False |");
+  EXPECT_EQ(text_of("{{ strftime_now('%d %b %Y') }}"), "01 Jan 1970");
+}
+
+TEST(ChatTemplate, TellsWhatItReads) {
+  const auto chat_template =
+      ChatTemplate::compile("{% for m in messages %}{{ m.role }}{% endfor %}{{ tools }}");
+  ASSERT_TRUE(chat_template.is_ok());
+  EXPECT_EQ((*chat_template)->variables(), (std::vector<std::string>{"messages", "tools"}));
+  EXPECT_TRUE((*chat_template)->has_variable("tools"));
+  EXPECT_FALSE((*chat_template)->has_variable("m"));
+}
+
+TEST(ChatTemplate, PassesOnWhatATemplateObjectsTo) {
+  const auto text = rendered("\n{{ raise_exception('Roles must alternate') }}");
+  ASSERT_FALSE(text.is_ok());
+  EXPECT_EQ(text.status().code(), StatusCode::kInvalidArgument);
+  EXPECT_EQ(text.status().message(), "chat template: Roles must alternate (line 2)");
+}
+
+TEST(ChatTemplate, RefusesABrokenContext) {
+  for (const char* context : {"", "[]", "{", "\xFF"}) {
+    EXPECT_FALSE(rendered("x", context).is_ok()) << context;
+  }
+}
+
+TEST(ChatTemplate, EndsWhatWouldNotEnd) {
+  const std::string_view hostile[] = {
+      "{% for i in range(100000) %}{% for j in range(100000) %}{% endfor %}{% endfor %}",
+      "{% set ns = namespace(x='ab') %}{% for i in range(60) %}{% set ns.x = ns.x ~ ns.x %}{% "
+      "endfor %}",
+      "{% set ns = namespace(x='ab') %}{% for i in range(60) %}{% set ns.x = ns.x + ns.x %}{% "
+      "endfor %}",
+      "{% set ns = namespace(x=['a']) %}{% for i in range(60) %}{% set ns.x = ns.x + ns.x %}{% "
+      "endfor %}",
+      "{% set ns = namespace(x=['a']) %}{% for i in range(60) %}{% set ns.x = [ns.x, ns.x] %}{% "
+      "endfor %}"
+      "{{ ns.x }}",
+      "{% set ns = namespace(x='ab') %}{% for i in range(60) %}"
+      "{% set y %}{{ ns.x }}{{ ns.x }}{% endset %}{% set ns.x = y %}{% endfor %}",
+      "{% for i in range(90000) "
+      "%}xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"
+      "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"
+      "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"
+      "{% endfor %}",
+      "{{ 'x' * 1000000000 }}",
+      "{{ 'a' | replace('', 'b' * 100000) | replace('b', 'c' * 100000) }}",
+      "{{ ('a' * 100000).replace('a', 'b' * 100000) }}",
+      "{{ (['a'] * 100000) | join('b' * 100000) }}",
+      "{{ '%0999999999d' | format(1) }}",
+      "{{ [1] | batch(1000000000, 'x') | list }}",
+      "{{ ('a\\n' * 1000000) | indent(9999) }}",
+      "{% macro f() %}{{ f() }}{% endmacro %}{{ f() }}",
+      "{% set ns = namespace(x=[]) %}{% for i in range(90000) %}{% set ns.x = [ns.x] %}{% endfor %}"
+      "{{ ns.x | tojson }}",
+  };
+  RenderLimits limits;
+  limits.output_size_max = 1 << 20;
+  for (const std::string_view source : hostile) {
+    EXPECT_FALSE(rendered(source, kContext, limits).is_ok()) << source;
+  }
+}
+
+TEST(ChatTemplate, BoundsTheOutput) {
+  RenderLimits limits;
+  limits.output_size_max = 10;
+  EXPECT_TRUE(rendered("0123456789", kContext, limits).is_ok());
+  const auto text = rendered("0123456789a", kContext, limits);
+  ASSERT_FALSE(text.is_ok());
+  EXPECT_EQ(text.status().code(), StatusCode::kResourceExhausted);
+}
+
+// A template stays whole after it failed.
+TEST(ChatTemplate, ForgetsAFailedRendering) {
+  const auto chat_template = ChatTemplate::compile("{{ n * 'x' }}");
+  ASSERT_TRUE(chat_template.is_ok());
+  EXPECT_FALSE((*chat_template)->render(R"({"n": 1000000000})", {}).is_ok());
+  const auto text = (*chat_template)->render(R"({"n": 3})", {});
+  ASSERT_TRUE(text.is_ok());
+  EXPECT_EQ(*text, "xxx");
+}
+
+std::string contents_of(const std::filesystem::path& path) {
+  Result<std::string> text = read_file(path.string(), std::size_t{4} << 20);
+  QUIRE_CHECK(text.is_ok(), "{}", text.status().message());
+  return std::move(text).value();
+}
+
+// 36 templates; MiroThinker assigns to an attribute of a plain dict, which Jinja2 refuses as well.
+TEST(ChatTemplate, RendersPublishedTemplates) {
+  const std::string folder = kShared + "chat-templates";
+  if (!std::filesystem::exists(folder)) GTEST_SKIP() << "not here: " << folder;
+  int count = 0;
+  std::vector<std::string> failed;
+  for (const auto& entry : std::filesystem::directory_iterator(folder)) {
+    if (entry.path().extension() != ".jinja") continue;
+    ++count;
+    const Result<std::string> text = rendered(contents_of(entry.path()));
+    const bool is_fine = text.is_ok() && text->find("2+2") != std::string::npos;
+    if (!is_fine) failed.push_back(entry.path().filename().string());
+  }
+  EXPECT_EQ(count, 36);
+  EXPECT_EQ(failed, std::vector<std::string>{"MiroThinker.jinja"});
+}
+
+// The manifest's expectations: these render, every other file is an error. 012 may be either.
+TEST(ChatTemplate, MeetsTheManifestOfBadTemplates) {
+  const std::string folder = kShared + "bad-templates";
+  if (!std::filesystem::exists(folder)) GTEST_SKIP() << "not here: " << folder;
+  RenderLimits limits;
+  limits.output_size_max = 1 << 20;
+  int count = 0;
+  for (const auto& entry : std::filesystem::directory_iterator(folder)) {
+    if (entry.path().extension() != ".jinja") continue;
+    ++count;
+    const std::string name = entry.path().filename().string();
+    const Result<std::string> text = rendered(contents_of(entry.path()), kContext, limits);
+    if (name == "027_slice_huge.jinja") {
+      ASSERT_TRUE(text.is_ok()) << text.status().message();
+      EXPECT_EQ(*text, "abc");
+    } else if (name == "043_injection.jinja") {
+      EXPECT_TRUE(text.is_ok());
+    } else {
+      EXPECT_FALSE(text.is_ok()) << name;
+    }
+  }
+  EXPECT_EQ(count, 23);
+}
+
+// 008 of the manifest is a gzip file: the same by construction.
+TEST(ChatTemplate, RefusesDeepNesting) {
+  std::string source;
+  for (int i = 0; i < 10'000; ++i) source += "{% if true %}";
+  for (int i = 0; i < 10'000; ++i) source += "{% endif %}";
+  EXPECT_FALSE(rendered(source).is_ok());
+}
+
+}  // namespace
+}  // namespace quire
