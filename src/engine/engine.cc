@@ -1,0 +1,102 @@
+#include "engine/engine.h"
+
+#include <atomic>
+#include <mutex>
+#include <thread>
+#include <utility>
+
+#include "base/check.h"
+#include "base/clock.h"
+#include "engine/engine_core.h"
+#include "engine/inbox.h"
+
+namespace quire {
+
+struct Engine::State {
+  State(const EngineOptions& options, std::unique_ptr<Executor> executor_given,
+        std::shared_ptr<const Tokenizer> tokenizer, EventSink sink_given)
+      : executor(std::move(executor_given)),
+        core(options, *executor, std::move(tokenizer)),
+        inbox(options.queue_max),
+        sink(std::move(sink_given)),
+        snapshot(core.stats()) {}
+
+  void run();
+  void take_in(Inbox::Batch batch);
+  void publish(StepEvents events);
+
+  std::unique_ptr<Executor> executor;
+  EngineCore core;  // the engine thread's; check() is for all
+  Inbox inbox;
+  EventSink sink;
+  std::atomic<Nanos::rep> last_step_at{0};
+  mutable std::mutex mutex;  // of the snapshot
+  EngineStats snapshot;
+  std::thread thread;  // last: it uses all of the above
+};
+
+void Engine::State::run() {
+  for (bool is_stopping = false; !is_stopping || core.has_work();) {
+    Inbox::Batch batch = inbox.take(!core.has_work() && !is_stopping);
+    is_stopping = batch.is_stopping;
+    take_in(std::move(batch));
+    if (is_stopping) core.cancel_all();
+    if (!core.has_work()) continue;
+    StepEvents events = core.advance(SteadyClock::now());
+    if (events.rows > 0) last_step_at.store(SteadyClock::now().count());
+    publish(std::move(events));
+  }
+}
+
+void Engine::State::take_in(Inbox::Batch batch) {
+  for (Request& request : batch.requests) {
+    const Status status = core.submit(std::move(request));
+    QUIRE_CHECK(status.is_ok(), "a request that was accepted is refused: {}", status.message());
+  }
+  for (const RequestId id : batch.cancels) core.cancel(id);
+}
+
+void Engine::State::publish(StepEvents events) {
+  std::vector<RequestId> ended;
+  for (const TokenEvent& event : events.events) {
+    if (event.is_last) ended.push_back(event.request);
+  }
+  const auto waiting = static_cast<std::uint32_t>(events.stats.requests_waiting);
+  {
+    const std::lock_guard lock(mutex);
+    snapshot = events.stats;
+  }
+  sink(std::move(events));
+  inbox.report(waiting, ended);  // after the sink: idle means that every event is delivered
+}
+
+Engine::Engine(const EngineOptions& options, std::unique_ptr<Executor> executor,
+               std::shared_ptr<const Tokenizer> tokenizer, EventSink sink)
+    : state_(std::make_unique<State>(options, std::move(executor), std::move(tokenizer),
+                                     std::move(sink))) {
+  state_->thread = std::thread([state = state_.get()] { state->run(); });
+}
+
+Engine::~Engine() {
+  state_->inbox.stop();
+  state_->thread.join();
+}
+
+Status Engine::submit(Request request) {
+  QUIRE_RETURN_IF_ERROR(state_->core.check(request));
+  return state_->inbox.submit(std::move(request));
+}
+
+void Engine::cancel(RequestId id) { state_->inbox.cancel(id); }
+void Engine::drain() { state_->inbox.close(); }
+bool Engine::is_idle() const { return state_->inbox.is_idle(); }
+
+EngineStats Engine::stats() const {
+  const std::lock_guard lock(state_->mutex);
+  return state_->snapshot;
+}
+
+const Capacity& Engine::capacity() const { return state_->executor->capacity(); }
+Nanos Engine::last_step_at() const { return Nanos(state_->last_step_at.load()); }
+
+}  // namespace quire

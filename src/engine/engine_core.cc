@@ -1,0 +1,199 @@
+#include "engine/engine_core.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "base/check.h"
+
+namespace quire {
+
+EngineCore::EngineCore(const EngineOptions& options, Executor& executor,
+                       std::shared_ptr<const Tokenizer> tokenizer)
+    : options_(options),
+      executor_(executor),
+      tokenizer_(std::move(tokenizer)),
+      scheduler_(options.scheduler, executor.capacity()) {
+  std::sort(options_.eos_ids.begin(), options_.eos_ids.end());
+}
+
+EngineCore::~EngineCore() {
+  for (Flight& flight : flights_) {
+    if (!flight.is_sampled) executor_.sample(flight.ticket, {});
+    executor_.finish(flight.ticket);
+  }
+}
+
+Status EngineCore::check(const Request& request) const {
+  QUIRE_RETURN_IF_ERROR(Session::check(request, tokenizer_.get()));
+  return scheduler_.check(request);
+}
+
+Status EngineCore::submit(Request request) {
+  QUIRE_RETURN_IF_ERROR(check(request));
+  if (scheduler_.counts().requests_waiting >= options_.queue_max) {
+    return error(StatusCode::kResourceExhausted, "{} requests are waiting; at most {} may",
+                 scheduler_.counts().requests_waiting, options_.queue_max);
+  }
+  auto shared = std::make_shared<const Request>(std::move(request));
+  QUIRE_RETURN_IF_ERROR(scheduler_.submit(shared));
+  Job& job = jobs_[shared->id];
+  job.request = shared;
+  job.unfinished = shared->n;
+  for (int branch = 0; branch < shared->n; ++branch) {
+    job.branches.emplace_back(*shared, branch, tokenizer_.get(), options_.eos_ids);
+  }
+  return ok_status();
+}
+
+void EngineCore::cancel(RequestId id) { end_request(id, FinishReason::kCancelled, ""); }
+
+void EngineCore::cancel_all() {
+  while (!jobs_.empty()) cancel(jobs_.begin()->first);
+}
+
+StepEvents EngineCore::advance(Nanos now) {
+  for (const RequestId id : scheduler_.overdue(now)) {
+    end_request(id, FinishReason::kDeadline, "the deadline has passed");
+  }
+  StepEvents out;
+  launch_ahead();
+  if (!flights_.empty()) {
+    finish_oldest(out);
+    sample_ready();
+  } else {
+    QUIRE_CHECK(!scheduler_.has_work(), "nothing to compute for {} requests", jobs_.size());
+  }
+  if (options_.is_checking_invariants) {
+    const Status status = scheduler_.check_invariants();
+    QUIRE_CHECK(status.is_ok(), "{}", status.message());
+  }
+  out.events = std::exchange(events_, {});
+  out.stats = stats();
+  return out;
+}
+
+void EngineCore::launch_ahead() {
+  while (flights_.size() < executor_.capacity().depth) {
+    Flight flight;
+    flight.plan = scheduler_.plan();
+    if (flight.plan.rows.empty()) return;
+    if (options_.is_hashing_logits) {
+      for (StepRow& row : flight.plan.rows) row.flags |= kRowHashLogits;
+    }
+    const Status status = validate(flight.plan, executor_.capacity());
+    QUIRE_CHECK(status.is_ok(), "{}", status.message());
+    flight.has_promises = std::any_of(flight.plan.tokens.begin(), flight.plan.tokens.end(),
+                                      [](TokenId token) { return token < 0; });
+    flight.ticket = executor_.launch(flight.plan);
+    flights_.push_back(std::move(flight));
+    sample_ready();
+  }
+}
+
+// In launch order, as soon as every history is known.
+void EngineCore::sample_ready() {
+  for (std::size_t i = 0; i < flights_.size(); ++i) {
+    Flight& flight = flights_[i];
+    if (flight.is_sampled) continue;
+    if (i > 0 && flight.has_promises) return;
+    flight.spec = build_sample_spec(flight.plan, scheduler_, options_.eos_ids, flight.storage);
+    executor_.sample(flight.ticket, flight.spec);
+    flight.is_sampled = true;
+  }
+}
+
+void EngineCore::finish_oldest(StepEvents& out) {
+  StepResult result = executor_.finish(flights_.front().ticket);
+  const Flight flight = std::move(flights_.front());
+  flights_.pop_front();
+  out.elapsed = result.elapsed;
+  out.rows = static_cast<std::uint32_t>(flight.plan.rows.size());
+  out.tokens = static_cast<std::uint32_t>(flight.plan.tokens.size());
+  if (!result.fault.empty()) {
+    fail_all(result.fault);
+    return;
+  }
+  for (Progress& progress : scheduler_.commit(flight.plan, std::move(result))) {
+    take_in(std::move(progress));
+  }
+}
+
+void EngineCore::take_in(Progress progress) {
+  const auto it = jobs_.find(progress.request);
+  if (it == jobs_.end()) return;  // another branch's row has just ended the request
+  Job& job = it->second;
+  if (progress.outcome == RowOutcome::kNonFinite) {
+    end_request(progress.request, FinishReason::kNonFinite, "the model produced NaN or infinity");
+    return;
+  }
+  if (progress.outcome == RowOutcome::kFault) {
+    end_request(progress.request, FinishReason::kFault, "the step could not be run");
+    return;
+  }
+  const SeqId seq = progress.seq;
+  Session& session = job.branches[static_cast<std::size_t>(progress.branch)];
+  const bool is_at_end = progress.is_at_end;
+  TokenEvent event = session.accept(std::move(progress));
+  generated_tokens_ += event.tokens.size();
+  if (session.has_ended() && !is_at_end) scheduler_.finish(seq);
+  emit(job, std::move(event));
+}
+
+void EngineCore::end_request(RequestId id, FinishReason reason, const std::string& message) {
+  const auto it = jobs_.find(id);
+  if (it == jobs_.end()) return;
+  Job& job = it->second;
+  scheduler_.cancel(id);
+  // emit() forgets the job with its last branch; do not touch it after that.
+  const std::size_t branches = job.branches.size();
+  int left = job.unfinished;
+  for (std::size_t branch = 0; branch < branches && left > 0; ++branch) {
+    Session& session = job.branches[branch];
+    if (session.has_ended()) continue;
+    --left;
+    emit(job, session.end(reason, message));
+  }
+}
+
+// What is under way is lost, and with it all that the blocks hold.
+void EngineCore::fail_all(const std::string& fault) {
+  for (Flight& flight : flights_) {
+    if (!flight.is_sampled) executor_.sample(flight.ticket, {});
+    executor_.finish(flight.ticket);
+  }
+  flights_.clear();
+  scheduler_.cancel_all();
+  while (!jobs_.empty()) end_request(jobs_.begin()->first, FinishReason::kFault, fault);
+}
+
+void EngineCore::emit(Job& job, TokenEvent event) {
+  if (event.finish != FinishReason::kNone) event.is_last = --job.unfinished == 0;
+  const bool is_last = event.is_last;
+  const RequestId id = event.request;
+  if (event.finish != FinishReason::kNone || !event.tokens.empty() || !event.text.empty() ||
+      !event.prompt_scores.empty() || !event.logits_hashes.empty()) {
+    events_.push_back(std::move(event));
+  }
+  if (is_last) jobs_.erase(id);
+}
+
+EngineStats EngineCore::stats() const {
+  const SchedulerCounts& counts = scheduler_.counts();
+  const BlockPool& pool = scheduler_.ledger().pool(0);
+  EngineStats stats;
+  stats.requests_running = counts.requests_running;
+  stats.requests_waiting = counts.requests_waiting;
+  stats.blocks_total = pool.total();
+  stats.blocks_free = pool.free_count();
+  stats.blocks_cached = pool.cached_count();
+  stats.blocks_referenced = pool.referenced_count();
+  stats.prompt_tokens = counts.prompt_tokens;
+  stats.generated_tokens = generated_tokens_;
+  stats.prefix_cached_tokens = counts.prefix_cached_tokens;
+  stats.preemptions = counts.preemptions;
+  stats.steps = counts.steps;
+  stats.computed_tokens = counts.computed_tokens;
+  return stats;
+}
+
+}  // namespace quire

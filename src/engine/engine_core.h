@@ -1,0 +1,89 @@
+// EngineCore: joins the scheduler, the sessions and the executor's tickets. No thread, no clock, no
+// I/O: whoever owns it says what time it is. One advance() is one turn of the ring
+//   plan -> launch -> sample -> finish -> commit -> events
+// At depth 1 it does all of it for one step. At depth d it first launches until d plans are under
+// way, then finishes the oldest:  sample(t) launch(t+1) finish(t) commit(t) sample(t+1).
+// A plan with promises is sampled when the plan before it is committed, because a sampler looks at
+// the whole history.
+//
+// A row that is not finite ends its request. An executor fault ends every request with its reason
+// and voids the cache; the next request starts anew.
+// Used by engine/engine (the thread), sim/simulator and tests.
+#pragma once
+
+#include <deque>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/nanos.h"
+#include "base/status.h"
+#include "core/events.h"
+#include "core/executor.h"
+#include "core/options.h"
+#include "core/request.h"
+#include "engine/engine.h"
+#include "engine/sample_spec.h"
+#include "engine/session.h"
+#include "sched/scheduler.h"
+
+namespace quire {
+
+class EngineCore {
+ public:
+  // The executor outlives the core. Without a tokenizer events carry tokens only.
+  EngineCore(const EngineOptions& options, Executor& executor,
+             std::shared_ptr<const Tokenizer> tokenizer);
+  ~EngineCore();  // finishes the tickets under way
+
+  // Any thread: whether the request can be served at all.
+  Status check(const Request& request) const;
+  // kResourceExhausted: queue_max requests wait already.
+  Status submit(Request request);
+  void cancel(RequestId id);  // its last event comes with the next advance(); unknown ids are fine
+  void cancel_all();
+
+  bool has_work() const { return scheduler_.has_work() || !events_.empty(); }
+  StepEvents advance(Nanos now);
+
+  EngineStats stats() const;
+  const Scheduler& scheduler() const { return scheduler_; }
+  const EngineOptions& options() const { return options_; }
+
+ private:
+  struct Job {
+    std::shared_ptr<const Request> request;
+    std::vector<Session> branches;  // [n]
+    int unfinished = 0;
+  };
+  struct Flight {
+    StepPlan plan;
+    Ticket ticket;
+    SampleSpec spec;
+    SpecStorage storage;
+    bool is_sampled = false;
+    bool has_promises = false;
+  };
+
+  void launch_ahead();
+  void sample_ready();
+  void finish_oldest(StepEvents& out);
+  void take_in(Progress progress);
+  void end_request(RequestId id, FinishReason reason, const std::string& message);
+  void fail_all(const std::string& fault);
+  void emit(Job& job, TokenEvent event);
+
+  EngineOptions options_;
+  Executor& executor_;
+  std::shared_ptr<const Tokenizer> tokenizer_;
+  Scheduler scheduler_;
+  std::map<RequestId, Job> jobs_;
+  std::deque<Flight> flights_;  // launched, oldest first
+  std::vector<TokenEvent> events_;
+  std::uint64_t generated_tokens_ = 0;
+
+  friend struct SchedulerSaboteur;  // tests plant bugs through it
+};
+
+}  // namespace quire

@@ -1,0 +1,66 @@
+#include "engine/sample_spec.h"
+
+#include <algorithm>
+
+namespace quire {
+namespace {
+
+// Prompt and generated tokens, and for a row that verifies drafts those too.
+std::span<const TokenId> text_of_row(const StepPlan& plan, const StepRow& row, const Sequence& seq,
+                                     SpecStorage& storage) {
+  const std::uint32_t end = row.first_position + row.tokens.count;
+  if (end <= seq.known()) return seq.tokens;
+  std::vector<TokenId>& text = storage.emplace_back(seq.tokens);
+  const auto fed = std::span(plan.tokens).subspan(row.tokens.begin, row.tokens.count);
+  const auto drafts = fed.last(end - seq.known());
+  text.insert(text.end(), drafts.begin(), drafts.end());
+  return text;
+}
+
+std::span<const TokenId> stop_tokens(const SamplingParams& params,
+                                     const std::vector<TokenId>& eos_ids, SpecStorage& storage) {
+  if (params.stop_ids.empty()) return eos_ids;
+  std::vector<TokenId>& banned = storage.emplace_back(eos_ids);
+  banned.insert(banned.end(), params.stop_ids.begin(), params.stop_ids.end());
+  std::sort(banned.begin(), banned.end());
+  banned.erase(std::unique(banned.begin(), banned.end()), banned.end());
+  return banned;
+}
+
+}  // namespace
+
+SampleSpec build_sample_spec(const StepPlan& plan, const Scheduler& scheduler,
+                             const std::vector<TokenId>& eos_ids, SpecStorage& storage) {
+  SampleSpec spec;
+  for (std::uint32_t r = 0; r < plan.rows.size(); ++r) {
+    const StepRow& row = plan.rows[r];
+    if (row.want_last == 0) continue;
+    const Sequence* seq = scheduler.find(row.seq);
+    if (seq == nullptr || seq->has_ended()) continue;
+    const Request& request = *seq->request;
+    const auto text = text_of_row(plan, row, *seq, storage);
+    for (std::uint32_t index = 0; index < row.want_last; ++index) {
+      SampleRow& sample = spec.rows.emplace_back();
+      sample.row = r;
+      sample.index = index;
+      sample.position = row.first_position + row.tokens.count - row.want_last + index + 1;
+      sample.params = &request.params;
+      sample.history = text.first(sample.position);
+      sample.prompt_count = std::min(seq->prompt_count, sample.position);
+      sample.stream = static_cast<std::uint64_t>(request.branch_first + seq->branch);
+      if (sample.position < seq->prompt_count) {
+        sample.target = seq->tokens[sample.position];
+        sample.logprobs = request.params.prompt_logprobs;
+        continue;
+      }
+      sample.logprobs = request.params.logprobs;
+      const std::uint32_t generated = sample.position - seq->prompt_count;
+      if (static_cast<int>(generated) < request.params.tokens_min) {
+        sample.banned = stop_tokens(request.params, eos_ids, storage);
+      }
+    }
+  }
+  return spec;
+}
+
+}  // namespace quire

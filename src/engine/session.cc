@@ -1,0 +1,130 @@
+#include "engine/session.h"
+
+#include <algorithm>
+#include <iterator>
+
+namespace quire {
+namespace {
+
+bool contains(const std::vector<TokenId>& tokens, TokenId token) {
+  return std::find(tokens.begin(), tokens.end(), token) != tokens.end();
+}
+
+}  // namespace
+
+Status Session::check(const Request& request, const Tokenizer* tokenizer) {
+  if (request.params.stop_strings.empty()) return ok_status();
+  if (tokenizer == nullptr) {
+    return error(StatusCode::kInvalidArgument, "stop strings need a tokenizer; there is none");
+  }
+  return StopMatcher::create(request.params.stop_strings, false).status();
+}
+
+Session::Session(const Request& request, int branch, const Tokenizer* tokenizer,
+                 const std::vector<TokenId>& eos_ids)
+    : request_(&request), branch_(branch), eos_ids_(&eos_ids) {
+  if (tokenizer == nullptr) return;
+  const SamplingParams& params = request.params;
+  // After nothing but control tokens the answer is the beginning of a text.
+  const bool is_start = std::all_of(request.prompt.begin(), request.prompt.end(),
+                                    [&](TokenId token) { return tokenizer->is_special(token); });
+  detokenizer_.emplace(*tokenizer, DetokenizerOptions{.shows_special = !params.skip_special_tokens,
+                                                      .is_start_of_text = is_start});
+  if (!params.stop_strings.empty()) {
+    matcher_.emplace(StopMatcher::create(params.stop_strings, params.include_stop).value());
+  }
+}
+
+TokenEvent Session::blank_event() const {
+  TokenEvent event;
+  event.request = request_->id;
+  event.branch = branch_;
+  return event;
+}
+
+TokenEvent Session::accept(Progress progress) {
+  TokenEvent event = blank_event();
+  cached_ = progress.cached;
+  take_prompt_scores(progress, event);
+  std::size_t taken = 0;
+  bool is_stopped = false;
+  while (taken < progress.accepted.size() && !is_stopped) {
+    const TokenId token = progress.accepted[taken++];
+    event.tokens.push_back(token);
+    is_stopped = take_token(token, event);
+  }
+  if (progress.scores.size() > taken) progress.scores.resize(taken);
+  event.scores = std::move(progress.scores);
+  event.logits_hashes = std::move(progress.logits_hashes);
+  const std::size_t hashes = progress.prompt_scores + taken;
+  if (event.logits_hashes.size() > hashes) event.logits_hashes.resize(hashes);
+  if (!is_stopped && progress.is_at_end) {
+    event.finish = FinishReason::kLength;
+    flush(event);
+  }
+  has_ended_ = event.finish != FinishReason::kNone;
+  event.usage = {static_cast<std::uint32_t>(request_->prompt.size()), cached_, generated_};
+  return event;
+}
+
+TokenEvent Session::end(FinishReason reason, std::string message) {
+  TokenEvent event = blank_event();
+  event.finish = reason;
+  event.message = std::move(message);
+  flush(event);
+  event.finish = reason;  // a stop string in the very last flush changes nothing
+  has_ended_ = true;
+  event.usage = {static_cast<std::uint32_t>(request_->prompt.size()), cached_, generated_};
+  return event;
+}
+
+// They come with the chunks of the prompt and leave together.
+void Session::take_prompt_scores(Progress& progress, TokenEvent& event) {
+  if (progress.prompt_scores == 0) return;
+  const auto end = progress.scores.begin() +
+                   std::min<std::ptrdiff_t>(progress.prompt_scores, std::ssize(progress.scores));
+  std::move(progress.scores.begin(), end, std::back_inserter(prompt_scores_));
+  progress.scores.erase(progress.scores.begin(), end);
+  if (prompt_scores_.size() + 1 == request_->prompt.size()) {
+    event.prompt_scores = std::exchange(prompt_scores_, {});
+  }
+}
+
+bool Session::is_stop_token(TokenId token) const {
+  const SamplingParams& params = request_->params;
+  if (static_cast<int>(generated_) <= params.tokens_min) return false;
+  return (!params.ignore_eos && contains(*eos_ids_, token)) || contains(params.stop_ids, token);
+}
+
+bool Session::take_token(TokenId token, TokenEvent& event) {
+  ++generated_;
+  if (is_stop_token(token)) {
+    event.finish = FinishReason::kStop;
+    event.stop_token = token;
+    flush(event);
+    return true;
+  }
+  if (!detokenizer_) return false;
+  show(detokenizer_->append(token), event);
+  return event.finish == FinishReason::kStop;
+}
+
+void Session::show(const std::string& text, TokenEvent& event) {
+  if (!matcher_ || static_cast<int>(generated_) <= request_->params.tokens_min) {
+    event.text += text;
+    return;
+  }
+  event.text += matcher_->append(text);
+  if (!matcher_->match()) return;
+  event.finish = FinishReason::kStop;
+  event.stop_string = request_->params.stop_strings[matcher_->match()->stop_index];
+}
+
+// The end: nothing is held back any more.
+void Session::flush(TokenEvent& event) {
+  if (!detokenizer_) return;
+  show(detokenizer_->flush(), event);
+  if (matcher_ && !matcher_->match()) event.text += matcher_->flush();
+}
+
+}  // namespace quire

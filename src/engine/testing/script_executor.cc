@@ -1,0 +1,340 @@
+#include "engine/testing/script_executor.h"
+
+#include <algorithm>
+#include <tuple>
+#include <utility>
+
+#include "base/check.h"
+#include "base/hash.h"
+#include "base/philox.h"
+
+namespace quire {
+namespace {
+
+std::uint64_t fold(std::uint64_t hash, TokenId token, std::uint32_t position,
+                   std::uint64_t context) {
+  const std::uint64_t what = std::uint64_t{position} << 32 | static_cast<std::uint32_t>(token);
+  return mix64(hash * 0x9E3779B97F4A7C15ull ^ what ^ context << 1);
+}
+
+std::uint64_t fold_history(std::uint64_t hash, TokenId token) {
+  return (hash ^ static_cast<std::uint32_t>(token)) * 0x100000001B3ull + 1;
+}
+
+// The first position that `position` sees in a group.
+std::uint32_t visible_from(const KvGroup& group, std::uint32_t position) {
+  return group.window == 0 || position < group.window ? 0 : position - group.window + 1;
+}
+
+std::uint64_t logits_hash(std::uint64_t context, TokenId token, std::uint32_t position) {
+  return fold(context ^ 0x5EED, token, position, 7);
+}
+
+TokenId draw_token(std::uint64_t logits, std::uint64_t history, std::uint32_t position,
+                   std::uint64_t seed, std::uint64_t stream, std::uint32_t vocab,
+                   std::span<const TokenId> banned) {
+  const auto noise = philox(seed, position, stream);
+  std::uint64_t hash = mix64(logits ^ mix64(history) ^ (std::uint64_t{noise[0]} << 32 | noise[1]));
+  auto token = static_cast<TokenId>(hash % vocab);
+  while (std::find(banned.begin(), banned.end(), token) != banned.end()) {
+    token = static_cast<TokenId>((token + 1) % static_cast<TokenId>(vocab));
+  }
+  return token;
+}
+
+float logprob_of(std::uint64_t logits, TokenId token) {
+  return -static_cast<float>(mix64(logits + static_cast<std::uint32_t>(token)) % 10000) / 1000.0f;
+}
+
+TokenScore score_token(std::uint64_t logits, TokenId token, int alternatives, std::uint32_t vocab) {
+  TokenScore score;
+  score.token = token;
+  score.logprob = logprob_of(logits, token);
+  score.rank = 1 + static_cast<std::int32_t>(mix64(logits ^ 3) % vocab);
+  for (int i = 0; i < alternatives; ++i) {
+    const auto other = static_cast<TokenId>(i % static_cast<int>(vocab));
+    score.top.push_back({other, logprob_of(logits, other)});
+  }
+  return score;
+}
+
+std::uint64_t combine(std::uint64_t a, std::uint64_t b) { return mix64(a * 31 + b); }
+
+}  // namespace
+
+Capacity script_capacity(std::uint32_t blocks, std::uint32_t block_tokens) {
+  Capacity capacity;
+  capacity.groups = {{.layers = 1, .block_tokens = block_tokens, .blocks = blocks + 1}};
+  capacity.rows_max = 64;
+  capacity.tokens_max = 512;
+  capacity.logits_rows_max = 128;
+  capacity.context_max = 4096;
+  capacity.vocab = 1000;
+  return capacity;
+}
+
+void ScriptOracle::push(TokenId token) {
+  const auto position = static_cast<std::uint32_t>(tokens_.size());
+  std::uint64_t context = 0;
+  for (const KvGroup& group : capacity_->groups) {
+    std::uint64_t read = folded_;
+    if (group.window != 0) {
+      read = 0;
+      for (std::uint32_t i = visible_from(group, position); i < position; ++i) {
+        read = fold(read, tokens_[i], i, contexts_[i]);
+      }
+    }
+    context = combine(context, read);
+  }
+  tokens_.push_back(token);
+  contexts_.push_back(context);
+  folded_ = fold(folded_, token, position, context);
+  history_ = fold_history(history_, token);
+  logits_ = logits_hash(context, token, position);
+}
+
+TokenId ScriptOracle::draw(std::uint64_t seed, std::uint64_t stream,
+                           std::span<const TokenId> banned) const {
+  return draw_token(logits_, history_, static_cast<std::uint32_t>(tokens_.size()), seed, stream,
+                    capacity_->vocab, banned);
+}
+
+TokenScore ScriptOracle::score(TokenId token, int alternatives) const {
+  return score_token(logits_, token, alternatives, capacity_->vocab);
+}
+
+// What one row has read so far.
+struct ScriptExecutor::Reading {
+  std::vector<std::uint64_t> folded;  // [groups] over the slots from position 0 (no window)
+  std::uint64_t logits = 0;
+  std::uint32_t position = 0;
+  bool is_finite = true;
+};
+
+ScriptExecutor::ScriptExecutor(ScriptOptions options) : options_(std::move(options)) {
+  for (const KvGroup& group : options_.capacity.groups) {
+    slots_.emplace_back(std::size_t{group.blocks} * group.block_tokens);
+  }
+}
+
+void ScriptExecutor::note(std::string what) {
+  if (violation_.empty()) violation_ = std::move(what);
+}
+
+Ticket ScriptExecutor::launch(const StepPlan& plan) {
+  const Status status = validate(plan, options_.capacity);
+  if (!status.is_ok()) note(status.message());
+  if (plan.step != launched_ + 1) note("steps are not counted one by one");
+  if (flights_.size() >= options_.capacity.depth) note("more plans in flight than the depth");
+  look_for_hazards(plan);
+  launched_ = plan.step;
+  plans_hash_ = combine(plans_hash_, plan.hash());
+  flights_.push_back({plan, {}, false});
+  return {plan.step};
+}
+
+// No plan may write what an unfinished one names for another sequence: it was freed too early.
+void ScriptExecutor::look_for_hazards(const StepPlan& plan) {
+  if (flights_.empty()) return;
+  using Named = std::tuple<std::uint32_t, BlockId, SeqId>;
+  std::vector<Named> named;
+  for (const Flight& flight : flights_) {
+    const StepPlan& other = flight.plan;
+    for (const BlockCopy& copy : other.copies) named.emplace_back(copy.group, copy.src, SeqId{0});
+    for (const StepRow& row : other.rows) {
+      for (std::uint32_t g = 0; g < other.groups; ++g) {
+        const Span table = other.tables[row.tables_begin + g];
+        for (std::uint32_t i = 0; i < table.count; ++i) {
+          named.emplace_back(g, other.blocks[table.begin + i], row.seq);
+        }
+      }
+    }
+  }
+  std::sort(named.begin(), named.end());
+  const auto is_named_by_other = [&](std::uint32_t group, BlockId block, SeqId self) {
+    // A copy's source (sequence 0) may be written on: copies ran before.
+    auto it = std::lower_bound(named.begin(), named.end(), Named(group, block, SeqId{1}));
+    for (; it != named.end() && std::get<0>(*it) == group && std::get<1>(*it) == block; ++it) {
+      if (std::get<2>(*it) != self) return true;
+    }
+    return false;
+  };
+  for (const BlockCopy& copy : plan.copies) {
+    const auto it = std::lower_bound(named.begin(), named.end(),
+                                     Named(copy.group, copy.dst, SeqId{0}));
+    if (it != named.end() && std::get<0>(*it) == copy.group && std::get<1>(*it) == copy.dst) {
+      note("a plan copies over a block that an unfinished plan names");
+    }
+  }
+  for (const StepRow& row : plan.rows) {
+    for (std::uint32_t g = 0; g < plan.groups; ++g) {
+      const std::uint32_t size = options_.capacity.groups[g].block_tokens;
+      const std::uint32_t last = (row.first_position + row.tokens.count - 1) / size;
+      const Span table = plan.tables[row.tables_begin + g];
+      for (std::uint32_t i = row.first_position / size; i <= last && i < table.count; ++i) {
+        if (is_named_by_other(g, plan.blocks[table.begin + i], row.seq)) {
+          note("a plan writes a block that an unfinished plan names");
+        }
+      }
+    }
+  }
+}
+
+void ScriptExecutor::sample(Ticket ticket, const SampleSpec& spec) {
+  const auto flight = std::find_if(flights_.begin(), flights_.end(), [&](const Flight& it) {
+    return it.plan.step == ticket.step;
+  });
+  QUIRE_CHECK(flight != flights_.end() && !flight->is_sampled, "step {} is sampled", ticket.step);
+  if (flight != flights_.begin() && !std::prev(flight)->is_sampled) note("sampled out of order");
+  flight->spec = spec;
+  flight->is_sampled = true;
+}
+
+ScriptExecutor::Slot& ScriptExecutor::slot(const StepPlan& plan, const StepRow& row,
+                                           std::uint32_t group, std::uint32_t position) {
+  const std::uint32_t size = options_.capacity.groups[group].block_tokens;
+  const BlockId block =
+      plan.blocks[plan.tables[row.tables_begin + group].begin + position / size];
+  return slots_[group][static_cast<std::size_t>(block) * size + position % size];
+}
+
+StepResult ScriptExecutor::finish(Ticket ticket) {
+  QUIRE_CHECK(!flights_.empty() && flights_.front().plan.step == ticket.step &&
+                  flights_.front().is_sampled,
+              "step {} is finished out of order", ticket.step);
+  Flight flight = std::move(flights_.front());
+  flights_.pop_front();
+  const StepPlan& plan = flight.plan;
+  StepResult result;
+  result.step = plan.step;
+  result.elapsed = options_.elapsed_per_token * static_cast<std::int64_t>(plan.tokens.size());
+  if (plan.step == options_.step_fault) {
+    result.fault = "scripted fault";
+    outputs_.assign(plan.logits_rows(), 0);
+    return result;
+  }
+  for (const BlockCopy& copy : plan.copies) {
+    const std::size_t size = options_.capacity.groups[copy.group].block_tokens;
+    auto& slots = slots_[copy.group];
+    std::copy_n(slots.begin() + static_cast<std::ptrdiff_t>(copy.src * size), size,
+                slots.begin() + static_cast<std::ptrdiff_t>(copy.dst * size));
+    ++copies_;
+  }
+  for (TokenId& token : flight.plan.tokens) {
+    if (token >= 0) continue;
+    const auto index = static_cast<std::uint32_t>(-1 - token);
+    if (index >= outputs_.size()) note("a promise of an output that there is not");
+    token = index < outputs_.size() ? outputs_[index] : 0;
+    ++promises_;
+  }
+  outputs_.assign(plan.logits_rows(), 0);
+  result.rows.resize(plan.rows.size());
+  std::uint32_t logits_begin = 0;
+  for (std::size_t r = 0; r < plan.rows.size(); ++r) {
+    run_row(flight, r, logits_begin, result.rows[r]);
+    logits_begin += plan.rows[r].want_last;
+  }
+  return result;
+}
+
+void ScriptExecutor::run_row(Flight& flight, std::size_t r, std::uint32_t logits_begin,
+                             RowResult& result) {
+  const StepPlan& plan = flight.plan;
+  const StepRow& row = plan.rows[r];
+  const auto& groups = options_.capacity.groups;
+  result.seq = row.seq;
+  Reading reading;
+  reading.folded.resize(groups.size());
+  const auto read = [&](std::uint32_t g, std::uint32_t position, std::uint64_t hash) {
+    const Slot& it = slot(plan, row, g, position);
+    reading.is_finite &= it.token != options_.token_non_finite || it.token < 0;
+    return fold(hash, it.token, it.position, it.context);
+  };
+  for (std::uint32_t g = 0; g < groups.size(); ++g) {
+    if (groups[g].window != 0) continue;
+    for (std::uint32_t i = 0; i < row.first_position; ++i) {
+      reading.folded[g] = read(g, i, reading.folded[g]);
+    }
+  }
+  bool is_open = true;  // no draft was refused yet
+  for (std::uint32_t t = 0; t < row.tokens.count; ++t) {
+    const TokenId token = plan.tokens[row.tokens.begin + t];
+    reading.position = row.first_position + t;
+    std::uint64_t context = 0;
+    for (std::uint32_t g = 0; g < groups.size(); ++g) {
+      std::uint64_t hash = reading.folded[g];
+      if (groups[g].window != 0) {
+        hash = 0;
+        for (std::uint32_t i = visible_from(groups[g], reading.position); i < reading.position; ++i) {
+          hash = read(g, i, hash);
+        }
+      }
+      context = combine(context, hash);
+    }
+    for (std::uint32_t g = 0; g < groups.size(); ++g) {
+      slot(plan, row, g, reading.position) = {token, reading.position, context};
+      if (groups[g].window == 0) {
+        reading.folded[g] = read(g, reading.position, reading.folded[g]);
+      }
+    }
+    reading.is_finite &= token != options_.token_non_finite;
+    reading.logits = logits_hash(context, token, reading.position);
+    if (t + row.want_last < row.tokens.count) continue;
+    const std::uint32_t index = t + row.want_last - row.tokens.count;
+    const TokenId next =
+        t + 1 < row.tokens.count ? plan.tokens[row.tokens.begin + t + 1] : TokenId{-1};
+    answer(flight, r, index, reading, next, result, is_open, outputs_[logits_begin + index]);
+  }
+  if (!reading.is_finite && row.want_last > 0) {
+    result = {.seq = row.seq, .outcome = RowOutcome::kNonFinite};
+  }
+}
+
+// Draws or scores what the spec asks for one wanted logits row.
+void ScriptExecutor::answer(const Flight& flight, std::size_t r, std::uint32_t index,
+                            const Reading& reading, TokenId next, RowResult& result,
+                            bool& is_open, TokenId& output) {
+  const auto& rows = flight.spec.rows;
+  if (flight.plan.rows[r].flags & kRowHashLogits) result.logits_hashes.push_back(reading.logits);
+  const auto sample = std::lower_bound(
+      rows.begin(), rows.end(), std::pair(r, index), [](const SampleRow& row, const auto& key) {
+        return std::pair<std::size_t, std::uint32_t>(row.row, row.index) < key;
+      });
+  if (sample == rows.end() || sample->row != r || sample->index != index) return;
+  if (sample->position != reading.position + 1) note("a sample row is for another position");
+  const std::uint32_t vocab = options_.capacity.vocab;
+  TokenId token = sample->target;
+  if (token < 0) {
+    if (!is_open) return;  // behind a refused draft
+    std::uint64_t history = 0;
+    for (const TokenId it : sample->history) history = fold_history(history, it);
+    token = draw_token(reading.logits, history, sample->position, sample->params->seed,
+                       sample->stream, vocab, sample->banned);
+    result.accepted.push_back(token);
+    output = token;
+    is_open = next >= 0 && next == token;
+    drafts_accepted_ += is_open;
+    if (!is_open) propose(*sample, result);
+  }
+  if (sample->logprobs >= 0) {
+    result.scores.push_back(score_token(reading.logits, token, sample->logprobs, vocab));
+  }
+}
+
+// Guesses what comes next: mostly what will be drawn, sometimes not.
+void ScriptExecutor::propose(const SampleRow& sample, RowResult& result) const {
+  if (options_.drafts_max == 0) return;
+  ScriptOracle oracle(options_.capacity);
+  oracle.push(sample.history);
+  oracle.push(result.accepted.back());
+  const std::uint64_t luck = mix64(oracle.logits());
+  const std::uint64_t count = luck % (options_.drafts_max + 1);
+  for (std::uint64_t i = 0; i < count; ++i) {
+    TokenId token = oracle.draw(sample.params->seed, sample.stream);
+    if (mix64(luck + i) % 3 == 0) token = (token + 1) % static_cast<TokenId>(options_.capacity.vocab);
+    result.drafts.push_back(token);
+    oracle.push(token);
+  }
+}
+
+}  // namespace quire

@@ -1,0 +1,156 @@
+#include "engine/testing/world.h"
+
+#include <algorithm>
+
+#include "base/check.h"
+
+namespace quire {
+
+ScriptWorld::ScriptWorld(const EngineOptions& options, const ScriptOptions& script,
+                         const Wrap& wrap, std::shared_ptr<const Tokenizer> tokenizer)
+    : options_(options),
+      script_(script),
+      wrapped_(wrap ? wrap(script_) : nullptr),
+      core_(options, wrapped_ ? *wrapped_ : static_cast<Executor&>(script_),
+            std::move(tokenizer)) {}
+
+Status ScriptWorld::submit(Request request) {
+  if (request.id.value == 0) request.id = RequestId{++ids_};
+  QUIRE_RETURN_IF_ERROR(core_.submit(request));
+  Asked& asked = asked_[request.id];
+  asked.branches.resize(static_cast<std::size_t>(request.n));
+  asked.request = std::move(request);
+  return ok_status();
+}
+
+void ScriptWorld::cancel(RequestId id) { core_.cancel(id); }
+
+StepEvents ScriptWorld::advance() {
+  now_ += Nanos(1);
+  StepEvents events = core_.advance(now_);
+  for (const TokenEvent& event : events.events) {
+    Asked& asked = asked_.at(event.request);
+    ShownBranch& shown = asked.branches[static_cast<std::size_t>(event.branch)];
+    QUIRE_CHECK(!asked.is_over && shown.finish == FinishReason::kNone,
+                "request {} speaks after its end", event.request.value);
+    shown.tokens.insert(shown.tokens.end(), event.tokens.begin(), event.tokens.end());
+    shown.scores.insert(shown.scores.end(), event.scores.begin(), event.scores.end());
+    if (!event.prompt_scores.empty()) shown.prompt_scores = event.prompt_scores;
+    shown.text += event.text;
+    shown.finish = event.finish;
+    shown.last = event;
+    if (event.is_last) {
+      asked.is_over = true;
+      ended_.push_back(event.request);
+    }
+  }
+  return events;
+}
+
+void ScriptWorld::run_until_idle(std::uint64_t steps_max) {
+  for (std::uint64_t i = 0; core_.has_work(); ++i) {
+    QUIRE_CHECK(i < steps_max, "not idle after {} steps", steps_max);
+    advance();
+  }
+}
+
+std::vector<RequestId> ScriptWorld::live() const {
+  std::vector<RequestId> ids;
+  for (const auto& [id, asked] : asked_) {
+    if (!asked.is_over) ids.push_back(id);
+  }
+  return ids;
+}
+
+std::string ScriptWorld::check_ended() {
+  std::string difference;
+  for (const RequestId id : ended_) {
+    const Asked& asked = asked_.at(id);
+    for (int branch = 0; branch < asked.request.n && difference.empty(); ++branch) {
+      difference = compare(asked, branch);
+      ++branches_compared_;
+    }
+    asked_.erase(id);
+  }
+  ended_.clear();
+  if (difference.empty()) difference = script_.violation();
+  return difference;
+}
+
+std::string ScriptWorld::compare(const Asked& asked, int branch) const {
+  const Request& request = asked.request;
+  const SamplingParams& params = request.params;
+  const ShownBranch& shown = asked.branches[static_cast<std::size_t>(branch)];
+  const Capacity& capacity = script_.capacity();
+  const auto where = [&](std::string what) {
+    return fmt::format("request {} branch {}: {}", request.id.value, branch, what);
+  };
+  std::vector<TokenId> stops = params.stop_ids;
+  if (!params.ignore_eos) {
+    stops.insert(stops.end(), options_.eos_ids.begin(), options_.eos_ids.end());
+  }
+  std::vector<TokenId> banned = params.stop_ids;
+  banned.insert(banned.end(), options_.eos_ids.begin(), options_.eos_ids.end());
+  ScriptOracle oracle(capacity);
+  for (std::size_t i = 0; i < request.prompt.size(); ++i) {
+    if (i > 0 && !shown.prompt_scores.empty() && branch == 0) {
+      const TokenScore expected = oracle.score(request.prompt[i], params.prompt_logprobs);
+      const TokenScore& score = shown.prompt_scores[i - 1];
+      if (score.token != expected.token || score.logprob != expected.logprob) {
+        return where(fmt::format("prompt token {} has another score", i));
+      }
+    }
+    oracle.push(request.prompt[i]);
+  }
+  const std::size_t length_max = std::min<std::size_t>(
+      static_cast<std::size_t>(params.tokens_max),
+      core_.scheduler().context_max() - request.prompt.size());
+  const auto stream = static_cast<std::uint64_t>(request.branch_first + branch);
+  FinishReason finish = FinishReason::kLength;
+  std::size_t count = 0;
+  for (; count < length_max && finish != FinishReason::kStop; ++count) {
+    if (count == shown.tokens.size()) break;
+    const bool is_early = static_cast<int>(count) < params.tokens_min;
+    const TokenId token = oracle.draw(params.seed, stream, is_early ? banned : std::vector<TokenId>{});
+    if (shown.tokens[count] != token) {
+      return where(fmt::format("token {} is {}, alone it is {}", count, shown.tokens[count], token));
+    }
+    if (params.logprobs >= 0 &&
+        shown.scores.at(count).logprob != oracle.score(token, 0).logprob) {
+      return where(fmt::format("token {} has another score", count));
+    }
+    oracle.push(token);
+    if (!is_early && std::find(stops.begin(), stops.end(), token) != stops.end()) {
+      finish = FinishReason::kStop;
+    }
+  }
+  if (shown.tokens.size() > count) return where("it went on after its end");
+  const bool was_cut = shown.finish != FinishReason::kStop && shown.finish != FinishReason::kLength;
+  if (was_cut) return {};
+  if (shown.finish != finish || (finish == FinishReason::kLength && count != length_max)) {
+    return where(fmt::format("it ended after {} tokens with {}", count,
+                             finish_reason_name(shown.finish)));
+  }
+  if (shown.last.usage.generated_tokens != count) return where("usage is wrong");
+  const bool scores_due = branch == 0 && params.prompt_logprobs >= 0;
+  if (scores_due && shown.prompt_scores.size() + 1 != request.prompt.size()) {
+    return where("prompt scores are missing");
+  }
+  return {};
+}
+
+std::string ScriptWorld::check_idle() const {
+  if (core_.has_work()) return "there is work left";
+  const KvLedger& ledger = core_.scheduler().ledger();
+  for (std::uint32_t g = 0; g < ledger.groups(); ++g) {
+    const BlockPool& pool = ledger.pool(g);
+    if (pool.referenced_count() != 0 ||
+        pool.free_count() + pool.cached_count() != pool.total()) {
+      return fmt::format("group {}: {} free + {} cached of {}", g, pool.free_count(),
+                         pool.cached_count(), pool.total());
+    }
+  }
+  return core_.scheduler().check_invariants().message();
+}
+
+}  // namespace quire

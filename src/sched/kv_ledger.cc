@@ -1,0 +1,346 @@
+#include "sched/kv_ledger.h"
+
+#include <algorithm>
+
+#include "base/check.h"
+
+namespace quire {
+namespace {
+
+std::uint32_t divide_up(std::uint64_t a, std::uint32_t b) {
+  return static_cast<std::uint32_t>((a + b - 1) / b);
+}
+
+}  // namespace
+
+KvLedger::KvLedger(std::span<const KvGroup> groups, bool is_caching)
+    : groups_(groups.begin(), groups.end()), is_caching_(is_caching), tree_(groups) {
+  for (const KvGroup& group : groups_) pools_.emplace_back(group.blocks);
+}
+
+std::uint32_t KvLedger::first_visible(std::uint32_t group, std::uint32_t position) const {
+  const std::uint32_t window = groups_[group].window;
+  return window == 0 || position < window ? 0 : (position - window + 1) / block_tokens();
+}
+
+std::uint32_t KvLedger::need(std::uint32_t group, std::uint32_t end, std::uint32_t chunk) const {
+  const std::uint32_t all = divide_up(end, block_tokens());
+  const std::uint32_t window = groups_[group].window;
+  if (window == 0) return all;
+  // The window before a chunk, the chunk, and a block that both ends may cut.
+  return std::min(all, divide_up(std::uint64_t{window} + chunk, block_tokens()) + 1);
+}
+
+std::uint32_t KvLedger::owed(std::uint32_t group, const Sequence& seq, std::uint32_t end,
+                             std::uint32_t chunk) const {
+  const auto& table = seq.tables[group];
+  auto held = static_cast<std::uint32_t>(table.size());
+  if (groups_[group].window != 0) {
+    held -= static_cast<std::uint32_t>(std::count(table.begin(), table.end(), 0));
+  }
+  const std::uint32_t wanted = need(group, end, chunk);
+  return wanted > held ? wanted - held : 0;
+}
+
+void KvLedger::begin_step(StepId step) {
+  step_ = step;
+  pins_.emplace_back();
+}
+
+void KvLedger::drop_step() {
+  const std::vector<GroupBlock> pinned = std::move(pins_.back());
+  pins_.pop_back();
+  for (const GroupBlock& pin : pinned) retire(pin.group, pin.block);
+}
+
+void KvLedger::end_step() {
+  const std::vector<GroupBlock> pinned = std::move(pins_.front());
+  pins_.pop_front();
+  for (const GroupBlock& pin : pinned) release_block(pin.group, pin.block);
+}
+
+void KvLedger::retain(std::uint32_t group, BlockId block) {
+  BlockPool& pool = pools_[group];
+  if (pool.owners(block) == 0) tree_.set_owned(group, block, true);
+  pool.retain(block);
+}
+
+void KvLedger::release_block(std::uint32_t group, BlockId block) {
+  BlockPool& pool = pools_[group];
+  pool.release(block);
+  if (pool.owners(block) > 0 || !pool.is_published(block)) return;
+  tree_.set_owned(group, block, false);
+  tree_.touch(tree_.holder(group, block), step_);
+}
+
+void KvLedger::pin(std::uint32_t group, BlockId block) {
+  retain(group, block);
+  pins_.back().push_back({group, block});
+}
+
+void KvLedger::retire(std::uint32_t group, BlockId block) {
+  if (pins_.empty()) {
+    release_block(group, block);
+  } else {
+    pins_.back().push_back({group, block});  // the ownership moves to the newest launched step
+  }
+}
+
+BlockId KvLedger::take(std::uint32_t group) {
+  while (pools_[group].free_count() == 0) {
+    const std::vector<GroupBlock> evicted = tree_.evict(group);
+    QUIRE_CHECK(!evicted.empty(), "group {}: nothing to evict, {} cached, {} referenced", group,
+                pools_[group].cached_count(), pools_[group].referenced_count());
+    for (const GroupBlock& it : evicted) pools_[it.group].withdraw(it.block);
+  }
+  return pools_[group].allocate();
+}
+
+PrefixMatch KvLedger::match(const Sequence& seq, std::uint32_t limit) const {
+  if (!is_caching_) return {};
+  return tree_.match(seq.space, seq.text(), limit);
+}
+
+bool KvLedger::can_admit(const PrefixMatch& match, std::uint32_t end, std::uint32_t chunk,
+                         const std::vector<std::uint32_t>& spare) const {
+  const auto matched = static_cast<std::uint32_t>(match.path.size());
+  for (std::uint32_t g = 0; g < groups(); ++g) {
+    // Blocks of the match that nobody owns yet stop being room when they are adopted.
+    std::uint32_t idle = 0;
+    const std::uint32_t visible = first_visible(g, matched * block_tokens());
+    for (std::uint32_t i = visible; i < matched; ++i) {
+      idle += pools_[g].owners(match.path[i]->blocks[g]) == 0;
+    }
+    if (match.partial != nullptr) idle += pools_[g].owners(match.partial->blocks[g]) == 0;
+    const std::uint32_t wanted = need(g, end, chunk);
+    const std::uint32_t adopted = std::min(wanted, matched - visible);
+    if (std::uint64_t{wanted} - adopted + idle + spare[g] > room(g)) return false;
+  }
+  return true;
+}
+
+bool KvLedger::can_admit_fork(std::uint32_t at, std::uint32_t end, std::uint32_t chunk,
+                              const std::vector<std::uint32_t>& spare) const {
+  for (std::uint32_t g = 0; g < groups(); ++g) {
+    const std::uint32_t wanted = need(g, end, chunk);
+    const std::uint32_t shared = std::min(wanted, at / block_tokens() - first_visible(g, at));
+    if (std::uint64_t{wanted} - shared + spare[g] > room(g)) return false;
+  }
+  return true;
+}
+
+void KvLedger::copy_partial(std::uint32_t group, BlockId source, Sequence& seq,
+                            std::vector<BlockCopy>& copies) {
+  const BlockId copy = take(group);
+  copies.push_back({.group = static_cast<std::uint16_t>(group), .src = source, .dst = copy});
+  seq.tables[group].push_back(copy);
+}
+
+void KvLedger::admit(Sequence& seq, const PrefixMatch& match, std::vector<BlockCopy>& copies) {
+  const auto matched = static_cast<std::uint32_t>(match.path.size());
+  for (RadixNode* node : match.path) tree_.touch(node, step_);
+  for (std::uint32_t g = 0; g < groups(); ++g) {
+    seq.tables[g].assign(matched, 0);
+    for (std::uint32_t i = first_visible(g, matched * block_tokens()); i < matched; ++i) {
+      seq.tables[g][i] = match.path[i]->blocks[g];
+      retain(g, seq.tables[g][i]);
+    }
+  }
+  seq.published = matched;
+  seq.cursor = match.path.empty() ? nullptr : match.path.back();
+  seq.computed = matched * block_tokens();
+  if (match.partial != nullptr) {
+    tree_.touch(match.partial, step_);
+    // All sources are pinned before room is made, lest making it evicts one of them.
+    for (std::uint32_t g = 0; g < groups(); ++g) pin(g, match.partial->blocks[g]);
+    for (std::uint32_t g = 0; g < groups(); ++g) {
+      copy_partial(g, match.partial->blocks[g], seq, copies);
+    }
+    seq.computed += match.partial_tokens;
+  }
+  seq.planned = seq.computed;
+}
+
+bool KvLedger::can_fork(const Sequence& lead, std::uint32_t at) const {
+  if (lead.computed < at) return false;
+  for (std::uint32_t g = 0; g < groups(); ++g) {
+    for (std::uint32_t i = first_visible(g, at); i * block_tokens() < at; ++i) {
+      if (lead.tables[g][i] == 0) return false;  // fallen behind the lead's window
+    }
+  }
+  return true;
+}
+
+void KvLedger::fork(const Sequence& lead, Sequence& seq, std::uint32_t at,
+                    std::vector<BlockCopy>& copies) {
+  const std::uint32_t whole = at / block_tokens();
+  for (std::uint32_t g = 0; g < groups(); ++g) {
+    seq.tables[g].assign(whole, 0);
+    for (std::uint32_t i = first_visible(g, at); i < whole; ++i) {
+      seq.tables[g][i] = lead.tables[g][i];
+      retain(g, seq.tables[g][i]);
+    }
+    if (at % block_tokens() == 0) continue;
+    pin(g, lead.tables[g][whole]);
+    copy_partial(g, lead.tables[g][whole], seq, copies);
+  }
+  // The lead's whole blocks are in the tree; walk to the last of them that is shared.
+  seq.published = std::min(lead.published, whole);
+  seq.cursor = lead.cursor;
+  for (std::uint32_t depth = lead.published; depth > seq.published; --depth) {
+    seq.cursor = seq.cursor->parent;
+  }
+  if (seq.published == 0) seq.cursor = nullptr;
+  seq.computed = seq.planned = at;
+}
+
+bool KvLedger::can_reserve(const Sequence& seq, std::uint32_t end) const {
+  for (std::uint32_t g = 0; g < groups(); ++g) {
+    const std::uint32_t blocks = divide_up(end, block_tokens());
+    const auto held = static_cast<std::uint32_t>(seq.tables[g].size());
+    if (blocks > held && blocks - held > room(g)) return false;
+  }
+  return true;
+}
+
+void KvLedger::reserve(Sequence& seq, std::uint32_t end) {
+  for (std::uint32_t g = 0; g < groups(); ++g) {
+    while (std::uint64_t{seq.tables[g].size()} * block_tokens() < end) {
+      seq.tables[g].push_back(take(g));
+    }
+  }
+}
+
+std::uint32_t KvLedger::extend(Sequence& seq, std::uint32_t limit) {
+  if (!is_caching_ || seq.computed % block_tokens() != 0) return 0;
+  QUIRE_CHECK(seq.published * block_tokens() == seq.computed, "sequence {} published {} of {}",
+              seq.id.value, seq.published, seq.computed);
+  const PrefixMatch found = match(seq, limit);
+  const auto depth = static_cast<std::uint32_t>(found.path.size());
+  if (depth <= seq.published) return 0;
+  for (std::uint32_t g = 0; g < groups(); ++g) {
+    const std::uint32_t visible = first_visible(g, depth * block_tokens());
+    for (std::uint32_t i = seq.published; i < depth; ++i) {
+      if (i < seq.tables[g].size()) {
+        retire(g, seq.tables[g][i]);  // reserved, never written
+      } else {
+        seq.tables[g].push_back(0);
+      }
+      seq.tables[g][i] = i < visible ? 0 : found.path[i]->blocks[g];
+      if (i >= visible) retain(g, seq.tables[g][i]);
+    }
+  }
+  const std::uint32_t gained = (depth - seq.published) * block_tokens();
+  for (RadixNode* node : found.path) tree_.touch(node, step_);
+  seq.published = depth;
+  seq.cursor = found.path.back();
+  seq.computed = seq.planned = depth * block_tokens();
+  settle(seq);
+  return gained;
+}
+
+void KvLedger::publish(Sequence& seq) {
+  for (; (seq.published + 1) * block_tokens() <= seq.computed; ++seq.published) {
+    const std::uint32_t i = seq.published;
+    const auto block = std::span<const TokenId>(seq.tokens)
+                           .subspan(std::size_t{i} * block_tokens(), block_tokens());
+    RadixNode* parent = seq.cursor == nullptr ? tree_.root(seq.space) : seq.cursor;
+    RadixNode* node = tree_.child(parent, block);
+    if (node == nullptr) {
+      std::vector<BlockId> blocks;
+      for (const auto& table : seq.tables) blocks.push_back(table[i]);
+      node = tree_.insert(parent, block, blocks, step_);
+      for (std::uint32_t g = 0; g < groups(); ++g) {
+        if (blocks[g] != 0) pools_[g].publish(blocks[g]);
+      }
+    } else {
+      // Another computed the same at the same time. Theirs stays and becomes ours, so that whoever
+      // owns a node owns the nodes above it; ours goes when no launched step names it.
+      for (std::uint32_t g = 0; g < groups(); ++g) {
+        const BlockId ours = seq.tables[g][i];
+        if (ours == 0) continue;
+        if (node->blocks[g] == 0) {
+          tree_.fill(node, g, ours);
+          pools_[g].publish(ours);
+        } else {
+          retain(g, node->blocks[g]);
+          seq.tables[g][i] = node->blocks[g];
+          retire(g, ours);
+        }
+      }
+      tree_.touch(node, step_);
+    }
+    seq.cursor = node;
+  }
+}
+
+void KvLedger::settle(Sequence& seq) {
+  if (is_caching_) publish(seq);
+  for (std::uint32_t g = 0; g < groups(); ++g) {
+    // The last published block stays: the cursor stands on its node.
+    std::uint32_t behind = first_visible(g, seq.computed);
+    if (is_caching_) behind = std::min(behind, seq.published > 0 ? seq.published - 1 : 0);
+    for (std::uint32_t i = behind; i > 0 && seq.tables[g][i - 1] != 0; --i) {
+      retire(g, std::exchange(seq.tables[g][i - 1], 0));
+    }
+    if (seq.rows_in_flight > 0) continue;
+    const std::size_t kept = divide_up(std::max(seq.known(), seq.computed), block_tokens());
+    while (seq.tables[g].size() > kept) {
+      retire(g, seq.tables[g].back());
+      seq.tables[g].pop_back();
+    }
+  }
+}
+
+void KvLedger::release(Sequence& seq) {
+  for (std::uint32_t g = 0; g < groups(); ++g) {
+    for (const BlockId block : seq.tables[g]) {
+      if (block != 0) release_block(g, block);
+    }
+    seq.tables[g].clear();
+  }
+  seq.cursor = nullptr;
+  seq.published = 0;
+  seq.computed = seq.planned = 0;
+}
+
+void KvLedger::clear_cache() {
+  for (const GroupBlock& it : tree_.clear()) pools_[it.group].withdraw(it.block);
+}
+
+Status KvLedger::check(std::span<const Sequence* const> sequences) const {
+  for (std::uint32_t g = 0; g < groups(); ++g) {
+    const BlockPool& pool = pools_[g];
+    std::vector<std::uint32_t> owners(pool.total() + 1, 0);
+    for (const Sequence* seq : sequences) {
+      for (const BlockId block : seq->tables[g]) owners[static_cast<std::size_t>(block)] += block != 0;
+    }
+    for (const auto& pins : pins_) {
+      for (const GroupBlock& it : pins) {
+        if (it.group == g) ++owners[static_cast<std::size_t>(it.block)];
+      }
+    }
+    std::uint32_t referenced = 0, cached = 0;
+    for (std::uint32_t b = 1; b <= pool.total(); ++b) {
+      const auto block = static_cast<BlockId>(b);
+      const RadixNode* node = tree_.holder(g, block);
+      if (owners[b] != pool.owners(block)) {
+        return error(StatusCode::kInternal, "group {}: block {} counts {} owners and has {}", g, b,
+                     pool.owners(block), owners[b]);
+      }
+      if (pool.is_published(block) != (node != nullptr) ||
+          (node != nullptr && (node->is_owned[g] != 0) != (owners[b] > 0))) {
+        return error(StatusCode::kInternal, "group {}: pool and tree disagree on block {}", g, b);
+      }
+      referenced += owners[b] > 0;
+      cached += owners[b] == 0 && node != nullptr;
+    }
+    if (cached != pool.cached_count() || referenced != pool.referenced_count()) {
+      return error(StatusCode::kInternal, "group {}: {} free + {} cached + {} referenced of {}", g,
+                   pool.free_count(), cached, referenced, pool.total());
+    }
+  }
+  return ok_status();
+}
+
+}  // namespace quire

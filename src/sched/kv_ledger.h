@@ -1,0 +1,102 @@
+// KvLedger: the balance sheet of KV blocks. One BlockPool per KV group counts owners, one RadixTree
+// remembers what cached blocks hold; only this class changes either, so that they agree. It moves
+// ids and writes block copies into plans; the bytes are the executor's.
+//
+// Owners of a block are the sequences whose tables name it and, for the time of one step, the plan
+// that copies from it (a *pin*). Room is made by evicting what nobody owns; whom to preempt when
+// that is not enough is the scheduler's business.
+// Invariants (check()): per group free + cached + referenced = N, and every count equals its owners.
+// Engine thread; no clock: time is the step number.
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <span>
+#include <utility>
+#include <vector>
+
+#include "base/status.h"
+#include "core/executor.h"
+#include "core/step.h"
+#include "sched/block_pool.h"
+#include "sched/radix_tree.h"
+#include "sched/sequence.h"
+
+namespace quire {
+
+class KvLedger {
+ public:
+  KvLedger(std::span<const KvGroup> groups, bool is_caching);
+
+  std::uint32_t groups() const { return static_cast<std::uint32_t>(groups_.size()); }
+  std::uint32_t block_tokens() const { return tree_.block_tokens(); }
+  const BlockPool& pool(std::uint32_t group) const { return pools_[group]; }
+  const RadixTree& tree() const { return tree_; }
+
+  // Blocks that a sequence needs in a group to reach `end` positions, fed at most `chunk` at a time.
+  std::uint32_t need(std::uint32_t group, std::uint32_t end, std::uint32_t chunk) const;
+
+  // Of those, how many it does not hold yet.
+  std::uint32_t owed(std::uint32_t group, const Sequence& seq, std::uint32_t end,
+                     std::uint32_t chunk) const;
+  // Index of the first block that the token at `position` sees; those before it are behind the
+  // window.
+  std::uint32_t first_visible(std::uint32_t group, std::uint32_t position) const;
+
+  // --- the life of a launched step ---
+  void begin_step(StepId step);  // copies from now on belong to this plan
+  void drop_step();              // the plan came out empty
+  void end_step();               // the oldest launched step is finished
+
+  // --- a sequence comes ---
+  // At most `limit` tokens; nothing when caching is off.
+  PrefixMatch match(const Sequence& seq, std::uint32_t limit) const;
+  // Is there room to adopt the match and hold `end` positions, if `spare` blocks stay untouched?
+  bool can_admit(const PrefixMatch& match, std::uint32_t end, std::uint32_t chunk,
+                 const std::vector<std::uint32_t>& spare) const;  // [groups]
+  void admit(Sequence& seq, const PrefixMatch& match, std::vector<BlockCopy>& copies);
+  // Does the running `lead` still hold what a branch needs that starts after `at` positions?
+  bool can_fork(const Sequence& lead, std::uint32_t at) const;
+  bool can_admit_fork(std::uint32_t at, std::uint32_t end, std::uint32_t chunk,
+                      const std::vector<std::uint32_t>& spare) const;
+  void fork(const Sequence& lead, Sequence& seq, std::uint32_t at, std::vector<BlockCopy>& copies);
+
+  // --- it runs ---
+  bool can_reserve(const Sequence& seq, std::uint32_t end) const;
+  void reserve(Sequence& seq, std::uint32_t end);  // tables cover `end` positions
+  // Takes whole blocks that others published since; the sequence is between steps. Tokens gained.
+  std::uint32_t extend(Sequence& seq, std::uint32_t limit);
+  // After `computed` moved: publishes full blocks, lets go of what fell behind a window and, if it
+  // has no row in flight, of what rejected drafts had reserved.
+  void settle(Sequence& seq);
+
+  // --- it leaves; no launched plan names its blocks any more ---
+  void release(Sequence& seq);
+  void clear_cache();  // after a fault: what the blocks hold is unknown
+
+  Status check(std::span<const Sequence* const> sequences) const;
+
+ private:
+  std::uint64_t room(std::uint32_t group) const {
+    return std::uint64_t{pools_[group].free_count()} + pools_[group].cached_count();
+  }
+  BlockId take(std::uint32_t group);  // evicts if it must
+  void retain(std::uint32_t group, BlockId block);
+  void release_block(std::uint32_t group, BlockId block);
+  void retire(std::uint32_t group, BlockId block);  // release, after the launched steps
+  void pin(std::uint32_t group, BlockId block);
+  void publish(Sequence& seq);
+  void copy_partial(std::uint32_t group, BlockId source, Sequence& seq,
+                    std::vector<BlockCopy>& copies);
+
+  std::vector<KvGroup> groups_;
+  bool is_caching_;
+  std::vector<BlockPool> pools_;  // [groups]
+  RadixTree tree_;
+  StepId step_ = 0;
+  std::deque<std::vector<GroupBlock>> pins_;  // of every launched step, oldest first
+
+  friend struct LedgerSaboteur;  // tests plant bugs through it
+};
+
+}  // namespace quire

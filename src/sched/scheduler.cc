@@ -1,0 +1,329 @@
+// Queues, booking and the states of a sequence; the planning is in scheduler_plan.cc.
+#include "sched/scheduler.h"
+
+#include <algorithm>
+
+#include "base/check.h"
+
+namespace quire {
+namespace {
+
+std::uint32_t smaller(std::uint32_t wish, std::uint32_t bound) {
+  return wish == 0 ? bound : std::min(wish, bound);
+}
+
+Status refused(std::string reason) {
+  return Status(StatusCode::kInvalidArgument, std::move(reason));
+}
+
+std::uint32_t length_max_of(const Request& request, std::uint32_t context_max) {
+  const std::uint64_t length = request.prompt.size() +
+                               static_cast<std::uint64_t>(request.params.tokens_max);
+  return static_cast<std::uint32_t>(std::min<std::uint64_t>(length, context_max));
+}
+
+}  // namespace
+
+Scheduler::Scheduler(const SchedulerOptions& options, const Capacity& capacity,
+                     const Policy& policy)
+    : policy_(policy),
+      options_(options),
+      capacity_(capacity),
+      context_max_(smaller(options.context_max, capacity.context_max)),
+      ledger_(capacity.groups, options.is_prefix_caching),
+      waiting_(Order{&policy}) {
+  options_.rows_max = smaller(options.rows_max, capacity.rows_max);
+  options_.tokens_max = smaller(options.tokens_max, capacity.tokens_max);
+  QUIRE_CHECK(options_.rows_max > 0 && options_.tokens_max > 0 && capacity.logits_rows_max > 0 &&
+                  capacity.depth > 0 && context_max_ > 0,
+              "a step of {} rows, {} tokens, {} logits rows; depth {}, context {}",
+              options_.rows_max, options_.tokens_max, capacity.logits_rows_max, capacity.depth,
+              context_max_);
+}
+
+Status Scheduler::check(const Request& request) const {
+  const std::size_t prompt = request.prompt.size();
+  if (prompt == 0) return refused("the prompt is empty");
+  const std::size_t needed = prompt + (request.params.tokens_max > 0 ? 1 : 0);
+  if (needed > context_max_) {
+    return refused(fmt::format("the prompt has {} tokens; the context is {}, at least one of which "
+                               "is for the answer", prompt, context_max_));
+  }
+  for (const TokenId token : request.prompt) {
+    if (token < 0 || static_cast<std::uint32_t>(token) >= capacity_.vocab) {
+      return refused(fmt::format("token {} of the prompt is not in the vocabulary of {}", token,
+                                 capacity_.vocab));
+    }
+  }
+  if (request.n < 1 || request.n > kBranchesMax) {
+    return refused(fmt::format("n is {}; it must be 1 to {}", request.n, kBranchesMax));
+  }
+  if (request.params.tokens_max < 0) return refused("tokens_max is negative");
+  // One branch alone must be able to reach its end: the others can always give way.
+  Sequence alone;
+  alone.length_max = length_max_of(request, context_max_);
+  for (std::uint32_t g = 0; g < ledger_.groups(); ++g) {
+    const std::uint32_t blocks = ledger_.need(g, alone.feed_end(), options_.tokens_max);
+    if (blocks > ledger_.pool(g).total()) {
+      return refused(fmt::format("the prompt and its answer need {} KV blocks; the pool has {}",
+                                 blocks, ledger_.pool(g).total()));
+    }
+  }
+  return ok_status();
+}
+
+Sequence& Scheduler::make_sequence(const std::shared_ptr<const Request>& request, int branch) {
+  const SeqId id{++seqs_made_};
+  Sequence& seq = sequences_[id];
+  seq.id = id;
+  seq.request = request;
+  seq.space = {request->tenant, request->adapter, request->cache_salt};
+  seq.branch = branch;
+  seq.arrival = arrivals_;
+  seq.prompt_count = static_cast<std::uint32_t>(request->prompt.size());
+  seq.length_max = length_max_of(*request, context_max_);
+  seq.wants_scores = branch == 0 && request->params.prompt_logprobs >= 0;
+  seq.tables.resize(ledger_.groups());
+  return seq;
+}
+
+Status Scheduler::submit(std::shared_ptr<const Request> request) {
+  QUIRE_RETURN_IF_ERROR(check(*request));
+  if (requests_.contains(request->id)) {
+    return refused(fmt::format("request {} is already here", request->id.value));
+  }
+  ++arrivals_;
+  Branches& branches = requests_[request->id];
+  for (int branch = 0; branch < request->n; ++branch) {
+    Sequence& seq = make_sequence(request, branch);
+    branches.seqs.push_back(seq.id);
+    waiting_.insert(&seq);
+  }
+  branches.unfinished = static_cast<std::uint32_t>(request->n);
+  if (request->deadline) deadlines_.insert({*request->deadline, request->id});
+  ++counts_.requests_waiting;
+  return ok_status();
+}
+
+void Scheduler::cancel(RequestId id) {
+  const auto it = requests_.find(id);
+  if (it == requests_.end()) return;
+  const std::vector<SeqId> seqs = it->second.seqs;
+  for (const SeqId seq : seqs) finish(seq);
+}
+
+void Scheduler::finish(SeqId id) {
+  const auto it = sequences_.find(id);
+  if (it != sequences_.end() && !it->second.has_ended()) end(it->second);
+}
+
+void Scheduler::cancel_all() {
+  // What is in flight is lost: nothing names blocks any more.
+  for (; !flights_.empty(); flights_.pop_front()) {
+    ledger_.end_step();
+    for (const Flight::Row& row : flights_.front().rows) --row.seq->rows_in_flight;
+  }
+  while (!sequences_.empty()) {
+    Sequence& seq = sequences_.begin()->second;
+    if (seq.state == SeqState::kDraining) --draining_;
+    if (seq.has_ended()) {
+      erase(seq);
+    } else {
+      if (seq.state == SeqState::kDraining) return_to_queue(seq);
+      end(seq);
+    }
+  }
+  ledger_.clear_cache();
+}
+
+std::vector<RequestId> Scheduler::overdue(Nanos now) const {
+  std::vector<RequestId> late;
+  for (const auto& [deadline, id] : deadlines_) {
+    if (deadline > now) break;
+    late.push_back(id);
+  }
+  return late;
+}
+
+const Sequence* Scheduler::find(SeqId id) const {
+  const auto it = sequences_.find(id);
+  return it == sequences_.end() ? nullptr : &it->second;
+}
+
+std::vector<Progress> Scheduler::commit(const StepPlan& plan, StepResult result) {
+  QUIRE_CHECK(!flights_.empty() && flights_.front().step == plan.step && result.step == plan.step,
+              "step {} is committed with the result of {}", plan.step, result.step);
+  QUIRE_CHECK(result.rows.size() == plan.rows.size(), "{} results for {} rows", result.rows.size(),
+              plan.rows.size());
+  const Flight flight = std::move(flights_.front());
+  flights_.pop_front();
+  ledger_.end_step();
+  std::vector<Progress> news;
+  news.reserve(plan.rows.size());
+  for (std::size_t r = 0; r < plan.rows.size(); ++r) {
+    Sequence& seq = *flight.rows[r].seq;
+    --seq.rows_in_flight;
+    if (seq.has_ended()) {
+      if (seq.rows_in_flight > 0) continue;
+      --draining_;
+      erase(seq);
+      continue;
+    }
+    Progress& progress = news.emplace_back();
+    book(flight.rows[r], plan.rows[r], result.rows[r], progress);
+    if (seq.is_returning && seq.rows_in_flight == 0) {
+      --draining_;
+      return_to_queue(seq);
+    }
+    if (progress.outcome == RowOutcome::kOk && (progress.is_at_end = seq.is_complete())) end(seq);
+  }
+  return news;
+}
+
+void Scheduler::book(const Flight::Row& row, const StepRow& fed, RowResult& result,
+                     Progress& progress) {
+  Sequence& seq = *row.seq;
+  progress.request = seq.request->id;
+  progress.seq = seq.id;
+  progress.branch = seq.branch;
+  progress.outcome = result.outcome;
+  progress.cached = seq.cached;
+  if (result.outcome != RowOutcome::kOk) return;
+
+  const auto accepted = static_cast<std::uint32_t>(result.accepted.size());
+  QUIRE_CHECK(row.draws == 0 ? accepted == 0 : accepted >= 1 && accepted <= row.draws,
+              "sequence {}: {} tokens accepted where {} were drawn", seq.id.value, accepted,
+              row.draws);
+  const std::uint32_t end = fed.first_position + fed.tokens.count;
+  const bool is_verify = seq.drafts_in_flight > 0;
+  QUIRE_CHECK(is_verify || accepted == row.draws, "sequence {}: {} of {} draws", seq.id.value,
+              accepted, row.draws);
+  seq.computed = end - (is_verify ? row.draws - accepted : 0);
+  if (is_verify) {
+    seq.drafts_in_flight = 0;
+    seq.planned = seq.computed;
+  }
+  if (row.draws > 0) --seq.outputs;
+  if (row.scores > 0) seq.scored = end - row.draws;
+  seq.tokens.insert(seq.tokens.end(), result.accepted.begin(), result.accepted.end());
+  take_drafts(seq, std::move(result.drafts));
+  ledger_.settle(seq);
+
+  counts_.generated_tokens += accepted;
+  progress.accepted = std::move(result.accepted);
+  progress.scores = std::move(result.scores);
+  progress.prompt_scores = row.scores;
+  progress.logits_hashes = std::move(result.logits_hashes);
+}
+
+// Drafts continue the tokens known now; with a row in flight they come too late, but they tell that
+// waiting for the finish would have been worth it.
+void Scheduler::take_drafts(Sequence& seq, std::vector<TokenId> drafts) {
+  seq.is_drafting = !drafts.empty();
+  seq.drafts.clear();
+  if (seq.rows_in_flight > 0 || seq.is_returning) return;
+  for (const TokenId token : drafts) {
+    if (token < 0 || static_cast<std::uint32_t>(token) >= capacity_.vocab) break;
+    seq.drafts.push_back(token);
+  }
+}
+
+void Scheduler::start(Sequence& seq) {
+  waiting_.erase(&seq);
+  if (!seq.has_begun) {
+    seq.tokens = seq.request->prompt;
+    seq.has_begun = true;
+    Branches& branches = requests_.at(seq.request->id);
+    if (!branches.has_begun) {
+      branches.has_begun = true;
+      --counts_.requests_waiting;
+      ++counts_.requests_running;
+      counts_.prompt_tokens += seq.prompt_count;
+    }
+  }
+  seq.state = SeqState::kRunning;
+  const auto place = std::upper_bound(running_.begin(), running_.end(), &seq, Order{&policy_});
+  running_.insert(place, &seq);
+}
+
+void Scheduler::leave_running(Sequence& seq) {
+  const auto it = std::find(running_.begin(), running_.end(), &seq);
+  QUIRE_CHECK(it != running_.end(), "sequence {} is not running", seq.id.value);
+  running_.erase(it);
+}
+
+void Scheduler::preempt(Sequence& seq) {
+  ++counts_.preemptions;
+  leave_running(seq);
+  seq.was_preempted = true;
+  seq.drafts.clear();
+  if (seq.rows_in_flight == 0) {
+    return_to_queue(seq);
+  } else {
+    seq.state = SeqState::kDraining;
+    seq.is_returning = true;
+    ++draining_;
+  }
+}
+
+void Scheduler::return_to_queue(Sequence& seq) {
+  ledger_.release(seq);
+  seq.state = SeqState::kWaiting;
+  seq.is_returning = false;
+  seq.outputs = 0;
+  seq.drafts_in_flight = 0;
+  seq.scored_planned = seq.scored;
+  waiting_.insert(&seq);
+}
+
+// The branch is over for its client. Its blocks stay until no launched plan names them.
+void Scheduler::end(Sequence& seq) {
+  const auto request = requests_.find(seq.request->id);
+  if (--request->second.unfinished == 0) {
+    --(request->second.has_begun ? counts_.requests_running : counts_.requests_waiting);
+    if (seq.request->deadline) deadlines_.erase({*seq.request->deadline, seq.request->id});
+    requests_.erase(request);
+  }
+  switch (seq.state) {
+    case SeqState::kWaiting:
+      waiting_.erase(&seq);
+      erase(seq);
+      break;
+    case SeqState::kRunning:
+      leave_running(seq);
+      if (seq.rows_in_flight == 0) {
+        erase(seq);
+      } else {
+        seq.state = SeqState::kDraining;
+        ++draining_;
+      }
+      break;
+    case SeqState::kDraining:
+      seq.is_returning = false;
+      break;
+    case SeqState::kFinished: QUIRE_CHECK(false, "sequence {} ends twice", seq.id.value);
+  }
+}
+
+void Scheduler::erase(Sequence& seq) {
+  ledger_.release(seq);
+  seq.state = SeqState::kFinished;
+  sequences_.erase(seq.id);
+}
+
+Status Scheduler::check_invariants() const {
+  std::vector<const Sequence*> all;
+  std::uint32_t draining = 0;
+  for (const auto& [id, seq] : sequences_) {
+    QUIRE_RETURN_IF_ERROR(check_sequence(seq, ledger_.block_tokens()));
+    draining += seq.state == SeqState::kDraining;
+    all.push_back(&seq);
+  }
+  if (all.size() != running_.size() + waiting_.size() + draining_ || draining != draining_) {
+    return error(StatusCode::kInternal, "{} sequences: {} running, {} waiting, {} draining",
+                 all.size(), running_.size(), waiting_.size(), draining_);
+  }
+  return ledger_.check(all);
+}
+
+}  // namespace quire

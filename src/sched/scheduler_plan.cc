@@ -1,0 +1,304 @@
+// Scheduler's planning: one pass over the queues becomes one StepPlan.
+#include <algorithm>
+
+#include "base/check.h"
+#include "sched/scheduler.h"
+
+namespace quire {
+
+StepPlan Scheduler::plan() {
+  Sketch sketch;
+  sketch.plan.step = step_ + 1;
+  sketch.plan.groups = ledger_.groups();
+  sketch.rows_left = options_.rows_max;
+  sketch.tokens_left = options_.tokens_max;
+  sketch.logits_left = capacity_.logits_rows_max;
+  ledger_.begin_step(sketch.plan.step);
+  displace_for_waiting();
+  plan_decodes(sketch);
+  plan_prompts(sketch);
+  plan_admissions(sketch);
+  if (sketch.plan.rows.empty()) {
+    QUIRE_CHECK(sketch.plan.copies.empty(), "a plan copies blocks for nobody");
+    ledger_.drop_step();
+    return std::move(sketch.plan);
+  }
+  step_ = sketch.flight.step = sketch.plan.step;
+  flights_.push_back(std::move(sketch.flight));
+  ++counts_.steps;
+  counts_.computed_tokens += sketch.plan.tokens.size();
+  return std::move(sketch.plan);
+}
+
+// Whoever waits at the front may push out running sequences that the policy ranks below it.
+void Scheduler::displace_for_waiting() {
+  if (options_.is_static_batching || draining_ > 0) return;
+  for (const Sequence* seq : waiting_) {
+    Sequence* victim = victim_for(*seq);
+    if (victim == nullptr || !policy_.displaces(*seq, *victim)) return;
+    Entrance how = entrance(*seq);
+    if (how.kind == Entrance::Kind::kNotYet) continue;
+    while (how.kind == Entrance::Kind::kNoRoom || running_.size() >= options_.rows_max) {
+      if (victim == nullptr || !policy_.displaces(*seq, *victim)) return;
+      preempt(*victim);
+      if (draining_ > 0) return;  // its blocks come with its last launched step
+      victim = victim_for(*seq);
+      how = entrance(*seq);
+    }
+    return;
+  }
+}
+
+void Scheduler::plan_decodes(Sketch& sketch) {
+  const std::vector<Sequence*> order = running_;  // preemption changes running_
+  for (Sequence* seq : order) {
+    if (can_feed(*seq) && seq->remaining() == 1) feed(*seq, sketch);
+  }
+}
+
+void Scheduler::plan_prompts(Sketch& sketch) {
+  const std::vector<Sequence*> order = running_;
+  for (Sequence* seq : order) {
+    if (!can_feed(*seq) || seq->remaining() == 1) continue;
+    if (seq->rows_in_flight == 0) {
+      const std::uint32_t gained = ledger_.extend(*seq, match_limit(*seq));
+      if (!seq->was_preempted) {
+        seq->cached += gained;
+        counts_.prefix_cached_tokens += gained;
+      }
+      if (is_being_computed(*seq, seq->computed)) continue;
+    }
+    feed(*seq, sketch);
+  }
+}
+
+void Scheduler::plan_admissions(Sketch& sketch) {
+  const bool is_closed = options_.is_static_batching && !running_.empty();
+  for (auto it = waiting_.begin(); it != waiting_.end();) {
+    if (sketch.rows_left == 0 || sketch.tokens_left == 0 || sketch.logits_left == 0 ||
+        running_.size() >= options_.rows_max) {
+      return;
+    }
+    Sequence& seq = **it++;
+    if (is_closed && lead_of(seq) == nullptr) continue;
+    const Entrance how = entrance(seq);
+    if (how.kind == Entrance::Kind::kNotYet) continue;
+    // Nobody overtakes the first one that lacks room, or a large request would wait for ever.
+    if (how.kind == Entrance::Kind::kNoRoom) return;
+    admit(seq, how, sketch);
+  }
+}
+
+const Sequence* Scheduler::lead_of(const Sequence& seq) const {
+  if (seq.is_lead() || seq.has_begun) return nullptr;
+  const auto request = requests_.find(seq.request->id);
+  const Sequence* lead = find(request->second.seqs.front());
+  return lead == nullptr || lead->has_ended() ? nullptr : lead;
+}
+
+Scheduler::Entrance Scheduler::entrance(const Sequence& seq) const {
+  using Kind = Entrance::Kind;
+  Entrance how;
+  const std::uint32_t end = std::min(seq.known(), seq.feed_end());
+  if (const Sequence* lead = lead_of(seq)) {
+    const std::uint32_t at = seq.prompt_count - 1;
+    // What the lead itself only copies in this plan cannot be copied on.
+    if (lead->state != SeqState::kRunning || lead->computed < at ||
+        lead->admitted_step > step_) {
+      return how;
+    }
+    if (ledger_.can_fork(*lead, at)) {
+      how.lead = lead;
+      const bool has_room = ledger_.can_admit_fork(at, end, options_.tokens_max, spare_blocks());
+      how.kind = has_room ? Kind::kFork : Kind::kNoRoom;
+      return how;
+    }
+  }
+  how.match = ledger_.match(seq, match_limit(seq));
+  const auto matched = static_cast<std::uint32_t>(how.match.path.size()) * ledger_.block_tokens();
+  if (is_being_computed(seq, matched)) return how;
+  const std::vector<std::uint32_t> spare = spare_blocks();
+  how.kind = Kind::kPrompt;
+  if (ledger_.can_admit(how.match, end, options_.tokens_max, spare)) return how;
+  how.match.partial = nullptr;  // the copy needs both blocks for a moment
+  how.match.partial_tokens = 0;
+  if (!ledger_.can_admit(how.match, end, options_.tokens_max, spare)) how.kind = Kind::kNoRoom;
+  return how;
+}
+
+// How much of its text a sequence may take from the cache: a token must be left to feed, and a
+// prompt position that is yet to be scored must be computed.
+std::uint32_t Scheduler::match_limit(const Sequence& seq) const {
+  if (seq.wants_scores && seq.scored + 1 < seq.prompt_count) return seq.scored;
+  return std::min(seq.known(), seq.feed_end()) - 1;
+}
+
+void Scheduler::admit(Sequence& seq, const Entrance& how, Sketch& sketch) {
+  const bool is_first = !seq.has_begun;
+  start(seq);
+  seq.admitted_step = sketch.plan.step;
+  if (how.kind == Entrance::Kind::kFork) {
+    ledger_.fork(*how.lead, seq, seq.prompt_count - 1, sketch.plan.copies);
+    seq.cached = how.lead->cached;
+  } else {
+    ledger_.admit(seq, how.match, sketch.plan.copies);
+    if (is_first) {
+      seq.cached = seq.computed;
+      counts_.prefix_cached_tokens += seq.cached;
+    }
+  }
+  seq.scored_planned = seq.scored;
+  const bool is_fed = feed(seq, sketch);
+  QUIRE_CHECK(is_fed, "sequence {} was admitted without room", seq.id.value);
+}
+
+// Is the next whole block of `seq`, which has KV up to `from`, in a step of another right now?
+bool Scheduler::is_being_computed(const Sequence& seq, std::uint32_t from) const {
+  const std::uint32_t block = ledger_.block_tokens();
+  const std::uint32_t end = from + block;
+  if (!options_.is_prefix_caching || from % block != 0 || end > seq.known() ||
+      match_limit(seq) + 1 < end) {
+    return false;
+  }
+  const auto text = seq.text().first(end);
+  return std::any_of(running_.begin(), running_.end(), [&](const Sequence* other) {
+    return other != &seq && other->rows_in_flight > 0 && other->planned > from &&
+           other->computed < end && other->known() >= end && other->space == seq.space &&
+           std::equal(text.rbegin(), text.rend(), other->tokens.rend() - end);
+  });
+}
+
+// What running sequences are still to take for the tokens they have, and a block each to grow.
+std::vector<std::uint32_t> Scheduler::spare_blocks() const {
+  std::vector<std::uint32_t> spare(ledger_.groups(), 0);
+  for (const Sequence* seq : running_) {
+    const std::uint32_t end = std::min(seq->known() + ledger_.block_tokens(), seq->feed_end());
+    for (std::uint32_t g = 0; g < ledger_.groups(); ++g) {
+      spare[g] += ledger_.owed(g, *seq, end, options_.tokens_max);
+    }
+  }
+  return spare;
+}
+
+// A token that is known, or the output of the plan launched last, as a promise.
+bool Scheduler::can_feed(const Sequence& seq) const {
+  if (seq.state != SeqState::kRunning || seq.planned_step == step_ + 1 || seq.remaining() == 0 ||
+      seq.drafts_in_flight > 0) {
+    return false;
+  }
+  if (seq.planned < seq.known()) return true;
+  return !seq.is_drafting && seq.planned + 1 == seq.length_coming() && seq.planned_step == step_;
+}
+
+// Where its next row ends; `planned` if it cannot have one.
+std::uint32_t Scheduler::chunk_end(const Sequence& seq, const Sketch& sketch) const {
+  std::uint32_t end = seq.planned + std::min(seq.remaining(), sketch.tokens_left);
+  const std::uint32_t last = seq.prompt_count - 1;
+  // Branches fork before the last prompt token, which each feeds in a row of its own.
+  if (seq.is_lead() && seq.request->n > 1 && seq.planned < last) end = std::min(end, last);
+  if (seq.wants_scores && seq.scored_planned < last) {
+    return std::min(end, std::max(seq.planned, seq.scored_planned) + sketch.logits_left);
+  }
+  const bool draws = end == seq.length_coming() && end < seq.length_max;
+  return draws && sketch.logits_left == 0 ? end - 1 : end;
+}
+
+std::uint32_t Scheduler::drafts_to_verify(const Sequence& seq, const Sketch& sketch) const {
+  if (seq.outputs > 0 || seq.planned + 1 != seq.known()) return 0;
+  const std::size_t bound = std::min({sketch.tokens_left - 1, sketch.logits_left - 1,
+                                      seq.length_max - seq.known() - 1});
+  return static_cast<std::uint32_t>(std::min(seq.drafts.size(), bound));
+}
+
+Sequence* Scheduler::victim_for(const Sequence& seq) const {
+  Sequence* victim = nullptr;
+  for (Sequence* other : running_) {
+    if (other->planned_step == step_ + 1 || !policy_.is_served_before(seq, *other)) continue;
+    if (victim == nullptr || policy_.gives_way_before(*other, *victim)) victim = other;
+  }
+  return victim;
+}
+
+// By preempting those that the policy serves later and that this plan does not use yet.
+bool Scheduler::make_room(const Sequence& seq, std::uint32_t end) {
+  while (!ledger_.can_reserve(seq, end)) {
+    if (draining_ > 0) return false;  // room is on its way
+    Sequence* victim = victim_for(seq);
+    if (victim == nullptr) return false;
+    preempt(*victim);
+  }
+  return true;
+}
+
+bool Scheduler::feed(Sequence& seq, Sketch& sketch) {
+  if (sketch.rows_left == 0 || sketch.tokens_left == 0) return false;
+  std::uint32_t end = chunk_end(seq, sketch);
+  if (end <= seq.planned) return false;
+  const std::uint32_t drafts = drafts_to_verify(seq, sketch);
+  if (drafts > 0 && ledger_.can_reserve(seq, end + drafts)) {  // nobody gives way for a guess
+    seq.drafts.resize(drafts);
+    end += drafts;
+  } else {
+    seq.drafts.clear();
+    if (!make_room(seq, end)) return false;
+  }
+  ledger_.reserve(seq, end);
+  append_row(seq, end, sketch);
+  return true;
+}
+
+void Scheduler::append_row(Sequence& seq, std::uint32_t end, Sketch& sketch) {
+  StepPlan& plan = sketch.plan;
+  const auto drafts = static_cast<std::uint32_t>(seq.drafts.size());
+  const bool draws = end - drafts == seq.length_coming() && seq.length_coming() < seq.length_max;
+  const std::uint32_t scored_end = std::min(end, seq.prompt_count - 1);
+  const std::uint32_t scored_from = std::max(seq.planned, seq.scored_planned);
+  const std::uint32_t scores =
+      seq.wants_scores && scored_end > scored_from ? scored_end - scored_from : 0;
+  if (scores > 0) seq.scored_planned = scored_end;
+
+  StepRow row;
+  row.seq = seq.id;
+  row.tokens = {static_cast<std::uint32_t>(plan.tokens.size()), end - seq.planned};
+  row.first_position = seq.planned;
+  row.want_last = scores + (draws ? 1 + drafts : 0);
+  row.tables_begin = static_cast<std::uint32_t>(plan.tables.size());
+  row.adapter = seq.request->adapter;
+  for (std::uint32_t position = seq.planned; position < end; ++position) {
+    if (position < seq.known()) {
+      plan.tokens.push_back(seq.tokens[position]);
+    } else if (drafts > 0) {
+      plan.tokens.push_back(seq.drafts[position - seq.known()]);
+    } else {
+      plan.tokens.push_back(-1 - static_cast<TokenId>(seq.output_index));
+    }
+  }
+  append_tables(seq, end, plan);
+  if (draws) {
+    seq.output_index = capacity_.logits_rows_max - sketch.logits_left + row.want_last - 1;
+    ++seq.outputs;
+  }
+  seq.planned = end;
+  seq.planned_step = plan.step;
+  seq.drafts_in_flight = drafts;
+  seq.drafts.clear();
+  ++seq.rows_in_flight;
+  sketch.rows_left -= 1;
+  sketch.tokens_left -= row.tokens.count;
+  sketch.logits_left -= row.want_last;
+  sketch.flight.rows.push_back({&seq, draws ? 1 + drafts : 0, scores});
+  plan.rows.push_back(row);
+}
+
+void Scheduler::append_tables(const Sequence& seq, std::uint32_t end, StepPlan& plan) const {
+  const std::uint32_t count = (end + ledger_.block_tokens() - 1) / ledger_.block_tokens();
+  for (std::uint32_t g = 0; g < ledger_.groups(); ++g) {
+    plan.tables.push_back({static_cast<std::uint32_t>(plan.blocks.size()), count});
+    const std::uint32_t visible = std::min(ledger_.first_visible(g, seq.planned), count);
+    plan.blocks.insert(plan.blocks.end(), visible, 0);
+    const auto& table = seq.tables[g];
+    plan.blocks.insert(plan.blocks.end(), table.begin() + visible, table.begin() + count);
+  }
+}
+
+}  // namespace quire
