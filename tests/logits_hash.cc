@@ -1,4 +1,4 @@
-// Prints one line: the hash of the raw logits of tiny random models of every kind (lab/logits_hash).
+// Prints one line: the hash of the raw logits of tiny random models (lab/logits_hash.h).
 // Hold 9 compares it between the release, debug and sanitizer builds. QUIRE_FORCE_ISA names the
 // kernels; a name that this machine does not support is an error that says so.
 #include <cstdio>

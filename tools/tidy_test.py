@@ -52,12 +52,13 @@ class TidyTest(unittest.TestCase):
                     ("layers", "src/sched/a.cc", 1), ("layers", "src/serve/c.cc", 1),
                     ("layers", "src/stray/e.cc", 1))
 
-    def test_cycle_between_units(self):
-        self.write("src/model/a.h", HEADER)
-        self.write("src/model/a.cc", '#include "model/a.h"\n#include "model/b.h"\n')
+    def test_cycle(self):
+        self.write("src/model/a.h", HEADER + '#include "model/b.h"\n')
+        self.write("src/model/a.cc", '#include "model/a.h"\n#include "model/d.h"\n')
         self.write("src/model/b.h", HEADER + '#include "model/c.h"\n')
         self.write("src/model/c.h", HEADER + '#include "model/a.h"\n')
-        self.write("src/model/c_test.cc", '#include "model/b.h"\n')
+        self.write("src/model/d.h", HEADER)
+        self.write("src/model/d.cc", '#include "model/a.h"\n#include "model/d.h"\n')
         self.expect(("cycle", "src/model/c.h", 5))
 
     def test_clock(self):
