@@ -118,17 +118,14 @@ asio::awaitable<bool> Connection::read_body(RequestHead& head) {
   if (head.is_chunked) co_return co_await read_chunked(head.request);
 
   const auto size = static_cast<std::size_t>(head.body_size);
-  const auto patience = [&] {
-    return limits_->body_timeout + std::chrono::milliseconds(input_.size());
-  };
   for (std::size_t rearmed_at = 0; input_.size() < size;) {
     if (!co_await fill()) {
       if (!deadline_.has_passed()) co_return false;
       co_return co_await reject(head.request, 408, "the body did not arrive in time");
     }
-    if (input_.size() - rearmed_at >= kReadSize) {  // it moves: a little more time
+    if (input_.size() - rearmed_at >= kReadSize) {  // it moves: more time
       rearmed_at = input_.size();
-      deadline_.arm(patience());
+      deadline_.arm(limits_->body_timeout);
     }
   }
   deadline_.disarm();

@@ -23,7 +23,7 @@ struct HttpLimits {
   std::size_t connections_max = 10'000;       // more: 503
 
   std::chrono::milliseconds head_timeout{10'000};
-  std::chrono::milliseconds body_timeout{20'000};   // and one more millisecond a byte
+  std::chrono::milliseconds body_timeout{20'000};   // for every 16 KiB
   std::chrono::milliseconds idle_timeout{75'000};   // between requests
   std::chrono::milliseconds write_timeout{30'000};  // without progress
   std::chrono::milliseconds linger_timeout{1'000};  // for unread input before we close

@@ -1,0 +1,127 @@
+#include "serve/dialects/completion_answer.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace quire {
+namespace {
+
+constexpr std::string_view kObject = "text_completion";
+
+std::size_t characters(std::string_view text) {
+  return static_cast<std::size_t>(std::count_if(text.begin(), text.end(), [](char c) {
+    return (static_cast<unsigned char>(c) & 0xC0) != 0x80;
+  }));
+}
+
+}  // namespace
+
+CompletionAnswer::CompletionAnswer(const OpenAiRequest& request,
+                                   const std::vector<Request>& requests, CompletionOptions options)
+    : OpenAiAnswer(request, requests, "cmpl-"),
+      options_(std::move(options)),
+      prompt_scores_(requests.size()),
+      choices_(requests.size() * static_cast<std::size_t>(request.n)) {
+  if (!request.return_token_ids && !(options_.echo && options_.logprobs >= 0)) return;
+  for (const Request& made : requests) prompts_.push_back(made.prompt);
+}
+
+void CompletionAnswer::append_row(std::string name, Json logprob, Json top, Choice& choice) const {
+  choice.columns.text_offset.push(choice.offset);
+  choice.offset += characters(name);
+  choice.columns.tokens.push(std::move(name));
+  choice.columns.token_logprobs.push(std::move(logprob));
+  choice.columns.top_logprobs.push(std::move(top));
+}
+
+void CompletionAnswer::append_score(const TokenScore& score, Choice& choice) const {
+  Json top = Json::object();
+  const auto shown = std::min(score.top.size(), static_cast<std::size_t>(options_.logprobs));
+  for (std::size_t i = 0; i < shown; ++i) {
+    const std::string name = names_.name(score.top[i].token);
+    if (top.find(name) == nullptr) top.set(name, logprob_json(score.top[i].logprob));
+  }
+  const std::string name = names_.name(score.token);
+  if (top.find(name) == nullptr) top.set(name, logprob_json(score.logprob));
+  append_row(name, logprob_json(score.logprob), options_.logprobs > 0 ? std::move(top) : Json(),
+             choice);
+}
+
+void CompletionAnswer::echo_prompt(std::size_t prompt, Choice& choice) {
+  choice.text += options_.prompt_texts[prompt];
+  if (options_.logprobs < 0) return;
+  const TokenId first = prompts_[prompt].front();
+  std::string name = names_.name(first);
+  if (names_.tokenizer().strips_leading_space() && name.starts_with(' ')) name.erase(0, 1);
+  append_row(std::move(name), Json(), Json(), choice);
+  for (const TokenScore& score : prompt_scores_[prompt]) append_score(score, choice);
+}
+
+void CompletionAnswer::take(std::size_t prompt, const TokenEvent& event, std::string& out) {
+  count(prompt, event);
+  const std::size_t index = choice_index(prompt, event.branch);
+  Choice& choice = choices_[index];
+  if (!event.prompt_scores.empty()) prompt_scores_[prompt] = event.prompt_scores;
+  if (!std::exchange(choice.is_begun, true) && options_.echo) echo_prompt(prompt, choice);
+  choice.text += event.text;
+  if (options_.logprobs >= 0) {
+    for (const TokenScore& score : event.scores) append_score(score, choice);
+  }
+  if (request_.return_token_ids) {
+    choice.token_ids.insert(choice.token_ids.end(), event.tokens.begin(), event.tokens.end());
+  }
+  if (event.finish != FinishReason::kNone) {
+    choice.finish_reason = finish_json(event.finish);
+    choice.stop_reason = stop_reason_json(event);
+  }
+  if (request_.is_stream) stream(index, choice, event, out);
+}
+
+// What has gathered since the last chunk; nothing to see yet is no chunk.
+void CompletionAnswer::stream(std::size_t index, Choice& choice, const TokenEvent& event,
+                              std::string& out) {
+  const bool has_tokens = !choice.columns.tokens.items().empty() || !choice.token_ids.empty();
+  if (choice.text.empty() && !has_tokens && event.finish == FinishReason::kNone) return;
+  append_event(kObject, choice_json(index, choice), out);
+  choice.text.clear();
+  choice.columns = {};
+  choice.token_ids.clear();
+}
+
+Json CompletionAnswer::choice_json(std::size_t index, Choice& choice) {
+  Json entry = Json::object({{"index", index}, {"text", std::move(choice.text)}});
+  if (options_.logprobs >= 0) {
+    Columns& columns = choice.columns;
+    entry.set("logprobs", Json::object({{"tokens", std::move(columns.tokens)},
+                                        {"token_logprobs", std::move(columns.token_logprobs)},
+                                        {"top_logprobs", std::move(columns.top_logprobs)},
+                                        {"text_offset", std::move(columns.text_offset)}}));
+  } else {
+    entry.set("logprobs", Json());
+  }
+  entry.set("finish_reason", choice.finish_reason);
+  entry.set("stop_reason", choice.stop_reason);
+  const std::size_t prompt = index / static_cast<std::size_t>(request_.n);
+  if (request_.return_token_ids) {
+    entry.set("token_ids", token_ids(choice.token_ids));
+    entry.set("prompt_token_ids", token_ids(prompts_[prompt]));
+  }
+  if (options_.prompt_logprobs >= 0) {
+    entry.set("prompt_logprobs", prompt_logprobs_json(prompt_scores_[prompt],
+                                                      options_.prompt_logprobs, names_));
+  }
+  return entry;
+}
+
+void CompletionAnswer::finish(std::string& out) {
+  if (request_.is_stream) return append_end(kObject, out);
+  Json body = head(kObject);
+  Json choices = Json::array();
+  for (std::size_t i = 0; i < choices_.size(); ++i) choices.push(choice_json(i, choices_[i]));
+  body.set("choices", std::move(choices));
+  body.set("usage", usage());
+  add_warnings(body);
+  out += dump(body);
+}
+
+}  // namespace quire

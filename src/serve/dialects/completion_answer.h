@@ -1,0 +1,55 @@
+// CompletionAnswer: the answer of POST /v1/completions, whole or as chunks. Log-probabilities are
+// four columns (tokens, token_logprobs, top_logprobs, text_offset) that grow with the text.
+// One call; I/O thread. Used by openai_completions.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "serve/dialects/openai_answer.h"
+
+namespace quire {
+
+struct CompletionOptions {
+  bool echo = false;
+  int logprobs = -1;         // alternatives shown; -1: no log-probabilities
+  int prompt_logprobs = -1;  // in vLLM's form; -1: none
+  std::vector<std::string> prompt_texts;  // [prompts], for echo
+};
+
+class CompletionAnswer : public OpenAiAnswer {
+ public:
+  CompletionAnswer(const OpenAiRequest& request, const std::vector<Request>& requests,
+                   CompletionOptions options);
+
+  void take(std::size_t prompt, const TokenEvent& event, std::string& out) override;
+  void finish(std::string& out) override;
+
+ private:
+  struct Columns {
+    Json tokens = Json::array();
+    Json token_logprobs = Json::array();
+    Json top_logprobs = Json::array();
+    Json text_offset = Json::array();
+  };
+  struct Choice {
+    std::string text;       // of a stream: what the next chunk says
+    Columns columns;        // likewise
+    std::size_t offset = 0;  // characters that the columns cover
+    std::vector<TokenId> token_ids;
+    Json finish_reason, stop_reason;
+    bool is_begun = false;
+  };
+
+  void echo_prompt(std::size_t prompt, Choice& choice);
+  void append_score(const TokenScore& score, Choice& choice) const;
+  void append_row(std::string name, Json logprob, Json top, Choice& choice) const;
+  Json choice_json(std::size_t index, Choice& choice);
+  void stream(std::size_t index, Choice& choice, const TokenEvent& event, std::string& out);
+
+  CompletionOptions options_;
+  std::vector<std::vector<TokenScore>> prompt_scores_;  // [prompts]
+  std::vector<Choice> choices_;
+};
+
+}  // namespace quire

@@ -1,0 +1,15 @@
+// GET /v1/models and /v1/models/{id}: what is served, in OpenAI's shape with vLLM's max_model_len.
+// Pure; used by routes.
+#pragma once
+
+#include <string_view>
+
+#include "host/model_host.h"
+#include "serve/http/message.h"
+
+namespace quire {
+
+HttpResponse list_openai_models(const ModelHost& host);
+HttpResponse show_openai_model(const ModelHost& host, std::string_view name);
+
+}  // namespace quire

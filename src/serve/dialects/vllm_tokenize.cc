@@ -1,0 +1,98 @@
+#include "serve/dialects/vllm_tokenize.h"
+
+#include "serve/dialects/chat_messages.h"
+#include "serve/dialects/openai_common.h"
+#include "serve/prompt.h"
+#include "text/detokenizer.h"
+
+namespace quire {
+namespace {
+
+// An answer that is known already.
+class ReadyAnswer : public AnswerWriter {
+ public:
+  explicit ReadyAnswer(std::string body) : body_(std::move(body)) {}
+  void take(std::size_t, const TokenEvent&, std::string&) override {}
+  void finish(std::string& out) override { out += body_; }
+  void fail(const ApiError&, std::string&) override {}
+
+ private:
+  std::string body_;
+};
+
+Call ready_call(const HostedModel& model, const Json& body) {
+  Call call{.model = &model};
+  call.writer = std::make_unique<ReadyAnswer>(dump(body));
+  return call;
+}
+
+// `model` may be left out where one model is served.
+const HostedModel* read_model(Fields& fields, const ModelHost& host) {
+  const std::string* name = fields.text("model", kNameSizeMax);
+  if (name == nullptr && host.models().size() == 1) return host.models().front().get();
+  const HostedModel* model = name != nullptr ? host.find(*name) : nullptr;
+  if (model == nullptr) fields.fail(model_not_found(name != nullptr ? *name : ""));
+  return model;
+}
+
+void refuse_unknown_fields(Fields& fields, const DialectContext& context) {
+  OpenAiRequest ignored;
+  refuse_unknown(fields, context, ignored);
+}
+
+}  // namespace
+
+Parsed<Call> parse_vllm_tokenize(const DialectContext& context, const HttpRequest& request) {
+  Parsed<Json> body = read_body(request);
+  if (!body.is_ok()) return body.error();
+  Fields fields(*body);
+  const HostedModel* model = read_model(fields, *context.host);
+  const std::string* prompt = fields.text("prompt", request.body.size());
+  const auto add_special = fields.boolean("add_special_tokens");
+  const bool shows_texts = fields.boolean("return_token_strs").value_or(false);
+  ChatPrompt chat;
+  if (prompt == nullptr) chat = read_chat_prompt(fields, model);
+  chat.add_special_tokens = add_special.value_or(false);
+  refuse_unknown_fields(fields, context);
+  if (fields.error()) return *fields.error();
+
+  auto ids = prompt != nullptr
+                 ? encode_text(*model, *prompt, add_special.value_or(true), "prompt")
+                 : encode_chat(*model, chat);
+  if (!ids.is_ok()) return ids.error();
+  Json tokens = Json::array(), texts = Json::array();
+  for (const TokenId id : *ids) {
+    tokens.push(id);
+    texts.push(model->tokenizer->token_text(id));
+  }
+  return ready_call(*model, Json::object({{"count", ids->size()},
+                                          {"max_model_len", model->info.context_max},
+                                          {"tokens", std::move(tokens)},
+                                          {"token_strs", shows_texts ? std::move(texts) : Json()}}));
+}
+
+Parsed<Call> parse_vllm_detokenize(const DialectContext& context, const HttpRequest& request) {
+  Parsed<Json> body = read_body(request);
+  if (!body.is_ok()) return body.error();
+  Fields fields(*body);
+  const HostedModel* model = read_model(fields, *context.host);
+  const Json* tokens = fields.any("tokens");
+  refuse_unknown_fields(fields, context);
+  if (tokens == nullptr || !tokens->is_array()) {
+    fields.fail(invalid_value("tokens", "Invalid 'tokens': expected a list of token ids."));
+  }
+  if (fields.error()) return *fields.error();
+
+  std::string text;
+  Detokenizer words(*model->tokenizer, {.shows_special = true, .is_start_of_text = true});
+  for (const Json& id : tokens->items()) {
+    if (!id.is_int() || id.as_int() < 0 || id.as_int() >= model->info.vocab) {
+      return invalid_value("tokens", "Invalid 'tokens': " + shown(id) + " is no token id.");
+    }
+    text += words.append(static_cast<TokenId>(id.as_int()));
+  }
+  text += words.flush();
+  return ready_call(*model, Json::object({{"prompt", text}}));
+}
+
+}  // namespace quire
