@@ -14,12 +14,12 @@ std::string bench_table(const BenchSubject& subject, const BenchReport& report) 
       "model    {}: {:.1f} M weights read per step, {:.1f} MB in the file's types, {:.1f} MB "
       "packed;\n"
       "         KV {} with {:.1f} KB a token\n"
-      "machine  {}, {} threads, kernels {}\n"
+      "machine  {}\n"
       "measured read {:.1f} GB/s ({}), {:.1f} GB/s without huge pages\n"
       "         int8 {:.3f} TOP/s, bf16 {:.3f} TFLOP/s, f32 {:.3f} TFLOP/s ({} loops)\n\n",
       subject.model, subject.cost.elements() * 1e-6, subject.cost.weight_bytes * 1e-6,
       static_cast<double>(subject.packed_bytes) * 1e-6, dtype_name(subject.kv_dtype),
-      subject.cost.kv_bytes_per_token * 1e-3, subject.cpu, r.threads, subject.backend,
+      subject.cost.kv_bytes_per_token * 1e-3, subject.backend,
       r.read_bytes_per_second * 1e-9, r.read_loop, r.read_bytes_per_second_small_pages * 1e-9,
       r.int8_operations_per_second * 1e-12, r.bf16_operations_per_second * 1e-12,
       r.f32_operations_per_second * 1e-12, r.isa);
