@@ -83,7 +83,7 @@ std::string_view kind_name(Json::Kind kind);
 struct JsonLimits {
   std::size_t bytes_max = std::size_t{64} << 20;
   std::size_t depth_max = 64;
-  std::size_t values_max = std::size_t{4} << 20;  // keys, items and scalars of the whole text
+  std::size_t values_max = std::size_t{1} << 20;  // keys, items and scalars of the whole text
   bool huge_integers_are_doubles = false;  // Hugging Face writes 10^30 for "no bound"
 };
 

@@ -86,7 +86,7 @@ class Cursor {
 };
 
 // A name for messages: at most 64 bytes of it, and nothing a terminal would act on.
-std::string quoted(std::string_view text) {
+std::string printable(std::string_view text) {
   std::string shown = "'";
   for (const char c : text.substr(0, 64)) shown += c >= 0x20 && c < 0x7F ? c : '?';
   return shown + (text.size() > 64 ? "...'" : "'");
@@ -132,7 +132,7 @@ class Parser {
     char magic[4] = {};
     QUIRE_RETURN_IF_ERROR(in_.read("magic", magic));
     if (std::string_view(magic, 4) != kGgufMagic) {
-      return corrupt("magic", 0, "it is {}, not 'GGUF'", quoted({magic, 4}));
+      return corrupt("magic", 0, "it is {}, not 'GGUF'", printable({magic, 4}));
     }
     QUIRE_RETURN_IF_ERROR(in_.read("version", header_.version));
     if (header_.version == 0x02000000 || header_.version == 0x03000000) {
@@ -173,9 +173,9 @@ class Parser {
     const std::string field = fmt::format("metadata key {}", index);
     QUIRE_RETURN_IF_ERROR(in_.read_string(field, kKeySizeMax, entry.key));
     if (const auto flaw = flaw_of_name(entry.key)) {
-      return corrupt(field, at, "{}: {}", quoted(entry.key), *flaw);
+      return corrupt(field, at, "{}: {}", printable(entry.key), *flaw);
     }
-    const std::string name = quoted(entry.key);
+    const std::string name = printable(entry.key);
     QUIRE_RETURN_IF_ERROR(read_type(name, entry.type));
     if (entry.type == GgufType::kArray) {
       QUIRE_RETURN_IF_ERROR(skip_array(name, entry));
@@ -230,7 +230,7 @@ class Parser {
               });
     for (std::size_t i = 1; i < entries.size(); ++i) {
       if (entries[i].key != entries[i - 1].key) continue;
-      return corrupt(quoted(entries[i].key), entries[i].offset,
+      return corrupt(printable(entries[i].key), entries[i].offset,
                      "the key appears twice; first its value is at offset {}",
                      entries[i - 1].offset);
     }
@@ -261,9 +261,9 @@ class Parser {
     const std::string field = fmt::format("name of tensor {}", index);
     QUIRE_RETURN_IF_ERROR(in_.read_string(field, kNameSizeMax, name));
     if (const auto flaw = flaw_of_name(name)) {
-      return corrupt(field, at, "{}: {}", quoted(name), *flaw);
+      return corrupt(field, at, "{}: {}", printable(name), *flaw);
     }
-    const std::string tensor_name = "tensor " + quoted(name);
+    const std::string tensor_name = "tensor " + printable(name);
     TensorView tensor;
     tensor.name = name;
     std::uint64_t elements = 0;
@@ -337,11 +337,11 @@ class Parser {
       TensorView& tensor = header_.tensors[extent.index];
       std::uint64_t end = 0;
       if (extent.offset % alignment_ != 0) {
-        return corrupt("offset of tensor " + quoted(tensor.name), extent.offset_of_offset,
+        return corrupt("offset of tensor " + printable(tensor.name), extent.offset_of_offset,
                        "{} is no multiple of the alignment {}", extent.offset, alignment_);
       }
       if (__builtin_add_overflow(extent.offset, extent.bytes, &end) || end > data_size) {
-        return corrupt("offset of tensor " + quoted(tensor.name), extent.offset_of_offset,
+        return corrupt("offset of tensor " + printable(tensor.name), extent.offset_of_offset,
                        "{} bytes from {} on, but the data section at {} has {} bytes", extent.bytes,
                        extent.offset, padded, data_size);
       }
@@ -355,9 +355,9 @@ class Parser {
       const Extent& before = extents_[i - 1];
       const Extent& after = extents_[i];
       if (before.offset + before.bytes <= after.offset) continue;
-      return corrupt("offset of tensor " + quoted(header_.tensors[after.index].name),
+      return corrupt("offset of tensor " + printable(header_.tensors[after.index].name),
                      after.offset_of_offset, "{} overlaps tensor {} ({} bytes from {} on)",
-                     after.offset, quoted(header_.tensors[before.index].name), before.bytes,
+                     after.offset, printable(header_.tensors[before.index].name), before.bytes,
                      before.offset);
     }
     return ok_status();
@@ -371,7 +371,7 @@ class Parser {
     if (twice == names.end()) return ok_status();
     for (const Extent& extent : extents_) {
       if (header_.tensors[extent.index].name != *twice) continue;
-      return corrupt("tensor " + quoted(*twice), extent.offset_of_offset, "the name appears twice");
+      return corrupt("tensor " + printable(*twice), extent.offset_of_offset, "the name appears twice");
     }
     return ok_status();
   }

@@ -1,0 +1,208 @@
+#include "formats/describe.h"
+
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <span>
+
+#include "base/json.h"
+#include "formats/config/file_kind.h"
+#include "formats/config/gguf_config.h"
+#include "formats/gguf.h"
+#include "formats/gguf_tokenizer.h"
+#include "formats/safetensors.h"
+#include "formats/weight_source.h"
+
+namespace quire {
+namespace {
+
+constexpr std::size_t kLineMax = 100;  // characters shown of a text from a file
+
+// `text` in quotes on one line, cut off, with nothing that a terminal would act on.
+std::string printable(std::string_view text) {
+  std::string out;
+  append_json_string(text.substr(0, kLineMax), out);
+  return text.size() > kLineMax ? out + "..." : out;
+}
+
+std::string bytes_text(double bytes) {
+  const char* units[] = {"bytes", "KiB", "MiB", "GiB", "TiB"};
+  std::size_t unit = 0;
+  for (; bytes >= 1024 && unit + 1 < std::size(units); ++unit) bytes /= 1024;
+  return fmt::format("{:.{}f} {}", bytes, unit == 0 ? 0 : 1, units[unit]);
+}
+
+std::string count_text(double count) {
+  if (count >= 1e9) return fmt::format("{:.2f} billion", count / 1e9);
+  if (count >= 1e6) return fmt::format("{:.1f} million", count / 1e6);
+  return fmt::format("{:.0f}", count);
+}
+
+// Lines of "name   value" in one column each.
+class Page {
+ public:
+  template <typename... Args>
+  void line(std::string_view name, fmt::format_string<Args...> format, Args&&... args) {
+    text_ += fmt::format("{:<14}{}\n", name, fmt::format(format, std::forward<Args>(args)...));
+  }
+
+  void tensor(std::string_view name, const TensorView& tensor) {
+    text_ += fmt::format("  {:<30} {:<5} {:<16} {:>10}\n", name, dtype_name(tensor.dtype),
+                         fmt::format("[{}]", fmt::join(tensor.shape, ", ")),
+                         bytes_text(static_cast<double>(tensor.bytes())));
+  }
+
+  void tensors(std::span<const TensorView> tensors) {
+    line("tensors", "{}", tensors.size());
+    for (const TensorView& view : tensors) tensor(printable(view.name), view);
+  }
+
+  std::string take() { return std::move(text_); }
+
+ private:
+  std::string text_;
+};
+
+std::string rope_text(const RopeConfig& rope) {
+  std::string text =
+      fmt::format("theta {}, {} pairs", rope.theta,
+                  rope.pairing == RopePairs::kAdjacent ? "adjacent" : "half-split");
+  if (rope.scaling == RopeScaling::kLinear) text += fmt::format(", linear scaling {}", rope.factor);
+  if (rope.scaling == RopeScaling::kLlama3) {
+    text += fmt::format(", llama3 scaling {} from {}", rope.factor, rope.original_context);
+  }
+  return rope.frequency_factors.empty() ? text : text + ", factors per frequency";
+}
+
+// The first line of a template that says something.
+std::string template_text(const std::string& source) {
+  if (source.empty()) return "no";
+  const std::size_t begin = std::min(source.find_first_not_of(" \t\r\n"), source.size());
+  const std::size_t end = std::min(source.find_first_of("\r\n", begin), source.size());
+  return "yes: " + printable(std::string_view(source).substr(begin, end - begin));
+}
+
+void describe_config(const ModelConfig& config, Page& page) {
+  if (!config.name.empty()) page.line("name", "{}", printable(config.name));
+  page.line("architecture", "{}", config.architecture);
+  page.line("parameters", "{}", count_text(static_cast<double>(config.parameters)));
+  page.line("weights", "{}: {}", bytes_text(static_cast<double>(config.weight_bytes)),
+            config.weight_types);
+  page.line("layers", "{}", config.layers);
+  page.line("width", "{}, feed-forward {}", config.d_model, config.ffn);
+  page.line("heads", "{} of {}, key-value {}{}{}", config.heads, config.head_dim, config.kv_heads,
+            config.qkv_bias ? ", with biases" : "", config.qk_norm ? ", with norms" : "");
+  page.line("context", "{}", config.context_max);
+  if (config.sliding_window > 0) page.line("window", "{}", config.sliding_window);
+  page.line("rope", "{}", rope_text(config.rope));
+  page.line("vocabulary", "{}, head {}", config.vocab, config.tied_head ? "tied" : "of its own");
+  if (config.bos_id >= 0) {
+    page.line("BOS", "{} {}{}", config.bos_id, printable(config.bos_text),
+              config.add_bos ? ", added to prompts" : "");
+  }
+  if (!config.eos_ids.empty()) {
+    page.line("EOS", "{} {}", fmt::join(config.eos_ids, ", "), printable(config.eos_text));
+  }
+  page.line("chat template", "{}", template_text(config.chat_template));
+}
+
+// The vocabulary must turn into a tokenizer, or be of a kind that we know we do not know.
+Status describe_tokenizer(const Result<std::string>& json, Page& page) {
+  if (json.is_ok()) {
+    page.line("tokenizer", "yes");
+    return ok_status();
+  }
+  const StatusCode code = json.status().code();
+  const bool is_absence = code == StatusCode::kUnsupported || code == StatusCode::kNotFound ||
+                          code == StatusCode::kInvalidArgument;
+  if (!is_absence) return json.status();
+  page.line("tokenizer", "no: {}", json.status().message());
+  return ok_status();
+}
+
+Status describe_loaded(const std::string& path, Page& page) {
+  QUIRE_ASSIGN_OR_RETURN(const auto files, open_model(path));
+  describe_config(files->config(), page);
+  QUIRE_RETURN_IF_ERROR(describe_tokenizer(files->tokenizer_json(), page));
+  page.line("tensors", "{}", files->tensors().size());
+  for (const auto& [name, tensor] : files->tensors()) {
+    page.tensor(tensor.name == name ? name : name + " = " + tensor.name, tensor);
+  }
+  return ok_status();
+}
+
+std::string entry_text(const GgufFile& file, const GgufEntry& entry) {
+  if (entry.type == GgufType::kArray) {
+    return fmt::format("{} of {}", entry.count, gguf_type_name(entry.element_type));
+  }
+  if (const auto text = file.string(entry.key); text.is_ok()) return printable(**text);
+  if (const auto value = file.boolean(entry.key); value.is_ok()) return **value ? "true" : "false";
+  if (const auto value = file.f64(entry.key); value.is_ok()) return fmt::format("{}", **value);
+  if (const auto value = file.i64(entry.key); value.is_ok()) return fmt::format("{}", **value);
+  return std::string(gguf_type_name(entry.type));
+}
+
+// A GGUF file that is no model of ours: its metadata as it stands there.
+Status describe_other_gguf(const GgufFile& file, Page& page) {
+  page.line("metadata", "{}", file.entries().size());
+  for (const GgufEntry& entry : file.entries()) {
+    page.line("", "{} = {}", printable(entry.key), entry_text(file, entry));
+  }
+  QUIRE_ASSIGN_OR_RETURN(const GgufVocabulary vocabulary, read_gguf_vocabulary(file));
+  if (!vocabulary.tokens.empty() || vocabulary.model.size() > 0) {
+    QUIRE_RETURN_IF_ERROR(describe_tokenizer(gguf_tokenizer_json(vocabulary), page));
+  }
+  page.tensors(file.tensors());
+  return ok_status();
+}
+
+Status describe_gguf(const std::string& path, Page& page) {
+  QUIRE_ASSIGN_OR_RETURN(const GgufFile file, GgufFile::open(path));
+  page.line("format", "GGUF version {}, {} file{}", file.version(), file.part_count(),
+            file.part_count() == 1 ? "" : "s");
+  if (file.trailing_bytes() > 0) {
+    page.line("warning", "{} bytes behind the tensors are ignored", file.trailing_bytes());
+  }
+  QUIRE_ASSIGN_OR_RETURN(const auto architecture, file.string("general.architecture"));
+  QUIRE_ASSIGN_OR_RETURN(const auto type, file.string("general.type"));
+  const bool is_model = !type || *type == "model";
+  if (architecture && is_model) {
+    const Status known = check_architecture(*architecture);
+    if (!known.is_ok()) page.line("warning", "{}", known.message());
+    if (file.tensors().empty()) page.line("warning", "a vocabulary without weights");
+    if (!known.is_ok() || file.tensors().empty()) return describe_other_gguf(file, page);
+  }
+  return describe_loaded(path, page);
+}
+
+Status describe_weights(const std::string& path, Page& page) {
+  QUIRE_ASSIGN_OR_RETURN(const SafetensorsFiles files, SafetensorsFiles::open(path));
+  page.line("format", "safetensors, {} file{}", files.file_count(),
+            files.file_count() == 1 ? "" : "s");
+  page.line("warning", "weights only: a model is a directory with config.json and a tokenizer");
+  page.tensors(files.tensors());
+  return ok_status();
+}
+
+Status describe_into(const std::string& path, Page& page) {
+  QUIRE_ASSIGN_OR_RETURN(const FileKind kind, find_file_kind(path));
+  switch (kind) {
+    case FileKind::kGguf: return describe_gguf(path, page);
+    case FileKind::kSafetensors:
+    case FileKind::kSafetensorsIndex: return describe_weights(path, page);
+    case FileKind::kDirectory: page.line("format", "Hugging Face directory"); break;
+    case FileKind::kLlama2c: page.line("format", "llama2.c checkpoint"); break;
+  }
+  return describe_loaded(path, page);
+}
+
+}  // namespace
+
+Result<std::string> describe_model(const std::string& path) {
+  Page page;
+  QUIRE_RETURN_IF_ERROR(describe_into(path, page));
+  return page.take();
+}
+
+}  // namespace quire

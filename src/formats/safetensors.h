@@ -1,0 +1,39 @@
+// SafetensorsFiles: tensors of one .safetensors file, or of the shards that an index names
+// (model.safetensors.index.json): uint64 header size, a JSON header, tensor data. Types F32, F16 and
+// BF16. Strict, so that no two readers can see different tensors in one file: ranges must fill the
+// data exactly, keys are unique, fields are exactly dtype, shape and data_offsets; shards are plain
+// names of regular files beside the index and hold what the index says, no more and no less.
+// Immutable once opened; any thread. Used by weight_source and describe.
+#pragma once
+
+#include <cstddef>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "base/file.h"
+#include "tensor/tensor.h"
+
+namespace quire {
+
+class SafetensorsFiles {
+ public:
+  // A file, or an index (a JSON object with "weight_map"). Errors name file, field and offset.
+  static Result<SafetensorsFiles> open(const std::string& path);
+
+  std::span<const TensorView> tensors() const { return tensors_; }
+  std::size_t file_count() const { return files_.size(); }
+  std::size_t offset_of(const TensorView& tensor) const;  // in its file: for messages
+
+ private:
+  Status open_file(const std::string& path);
+  Status open_index(const std::string& path);
+
+  std::vector<MappedFile> files_;
+  std::vector<TensorView> tensors_;
+};
+
+// Whether the first bytes are those of a .safetensors file: a header size that fits, then '{'.
+bool looks_like_safetensors(std::span<const std::byte> file);
+
+}  // namespace quire
