@@ -5,43 +5,38 @@
 inline F load_weights(const float* p) { return load(p); }
 inline F load_weights(const std::uint16_t* p) { return load_half(p); }
 
+// Token c's activations as Element.
+template <typename Element>
+inline const Element* token_row(const std::byte* x, std::size_t stride, int c) {
+  return reinterpret_cast<const Element*>(x + static_cast<std::size_t>(c) * stride);
+}
+
 template <typename Element>
 struct WideCore {
-  template <int kTiles, int kColumns>
-  static inline void multiply(const std::byte* weights, std::size_t bytes_per_tile,
-                              const std::byte* x, std::size_t x_stride, int columns,
-                              Sums<kTiles, kColumns>& sums) {
+  template <int kColumns>
+  static inline void multiply(const std::byte* weights, const std::byte* x, std::size_t x_stride,
+                              int columns, Sums<kColumns>& sums) {
     sums.clear();
+    const auto* tile = reinterpret_cast<const Element*>(weights);
     for (int k = 0; k < columns; ++k) {
-      F w[kTiles];
-      for (int t = 0; t < kTiles; ++t) {
-        const std::byte* tile = weights + static_cast<std::size_t>(t) * bytes_per_tile;
-        w[t] = load_weights(reinterpret_cast<const Element*>(tile) + k * kLanes);
-      }
+      const F w = load_weights(tile + k * kLanes);
       for (int c = 0; c < kColumns; ++c) {
-        const F value = splat(
-            reinterpret_cast<const float*>(x + static_cast<std::size_t>(c) * x_stride)[k]);
-        for (int t = 0; t < kTiles; ++t) sums.of[t][c] = fma(w[t], value, sums.of[t][c]);
+        sums.of[c] = fma(w, splat(token_row<float>(x, x_stride, c)[k]), sums.of[c]);
       }
     }
   }
 };
 
 struct Bf16Core {
-  template <int kTiles, int kColumns>
-  static inline void multiply(const std::byte* weights, std::size_t bytes_per_tile,
-                              const std::byte* x, std::size_t x_stride, int columns,
-                              Sums<kTiles, kColumns>& sums) {
+  template <int kColumns>
+  static inline void multiply(const std::byte* weights, const std::byte* x, std::size_t x_stride,
+                              int columns, Sums<kColumns>& sums) {
     sums.clear();
+    const auto* tile = reinterpret_cast<const std::uint16_t*>(weights);
     for (int k = 0; k < columns; k += 2) {
       for (int c = 0; c < kColumns; ++c) {
-        const auto* pair =
-            reinterpret_cast<const std::uint16_t*>(x + static_cast<std::size_t>(c) * x_stride) + k;
-        for (int t = 0; t < kTiles; ++t) {
-          const std::byte* tile = weights + static_cast<std::size_t>(t) * bytes_per_tile;
-          sums.of[t][c] = dot_bf16(sums.of[t][c],
-                                  reinterpret_cast<const std::uint16_t*>(tile) + k * kLanes, pair);
-        }
+        const std::uint16_t* pair = token_row<std::uint16_t>(x, x_stride, c) + k;
+        sums.of[c] = dot_bf16(sums.of[c], tile + k * kLanes, pair);
       }
     }
   }

@@ -132,19 +132,16 @@ struct Int8Core {
     }
   }
 
-  template <int kTiles, int kColumns>
-  static inline void multiply(const std::byte* weights, std::size_t bytes_per_tile,
-                              const std::byte* x, std::size_t x_stride, int columns,
-                              Sums<kTiles, kColumns>& sums) {
+  template <int kColumns>
+  static inline void multiply(const std::byte* weights, const std::byte* x, std::size_t x_stride,
+                              int columns, Sums<kColumns>& sums) {
     sums.clear();
     const int groups = columns / 32;
     for (int first = 0; first < groups; first += Block::kGroups, weights += sizeof(Block)) {
+      const auto& block = *reinterpret_cast<const Block*>(weights);
       const int count = groups - first < Block::kGroups ? groups - first : Block::kGroups;
       for (int group = 0; group < count; ++group, x += sizeof(ActivationBlock)) {
-        for (int t = 0; t < kTiles; ++t) {
-          const std::byte* block = weights + static_cast<std::size_t>(t) * bytes_per_tile;
-          add_group<kColumns>(*reinterpret_cast<const Block*>(block), group, x, x_stride, sums.of[t]);
-        }
+        add_group<kColumns>(block, group, x, x_stride, sums.of);
       }
     }
   }
