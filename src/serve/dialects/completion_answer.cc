@@ -104,7 +104,8 @@ Json CompletionAnswer::choice_json(std::size_t index, Choice& choice) {
   const std::size_t prompt = index / static_cast<std::size_t>(request_.n);
   if (request_.return_token_ids) {
     entry.set("token_ids", token_ids(choice.token_ids));
-    entry.set("prompt_token_ids", token_ids(prompts_[prompt]));
+    const bool shows_prompt = std::exchange(choice.shows_prompt, false);
+    if (shows_prompt) entry.set("prompt_token_ids", token_ids(prompts_[prompt]));
   }
   if (options_.prompt_logprobs >= 0) {
     entry.set("prompt_logprobs", prompt_logprobs_json(prompt_scores_[prompt],

@@ -39,6 +39,7 @@ class CompletionAnswer : public OpenAiAnswer {
     std::vector<TokenId> token_ids;
     Json finish_reason, stop_reason;
     bool is_begun = false;
+    bool shows_prompt = true;  // its ids, in the first chunk only
   };
 
   void echo_prompt(std::size_t prompt, Choice& choice);

@@ -1,0 +1,159 @@
+#include "serve/metrics.h"
+
+#include <prometheus/counter.h>
+#include <prometheus/histogram.h>
+#include <prometheus/registry.h>
+#include <prometheus/text_serializer.h>
+
+#include <array>
+#include <vector>
+
+namespace quire {
+namespace {
+
+using prometheus::ClientMetric;
+using prometheus::MetricFamily;
+using prometheus::MetricType;
+using Buckets = prometheus::Histogram::BucketBoundaries;
+
+const Buckets kStepSeconds = {0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.2, 0.5, 1, 2.5};
+const Buckets kFirstTokenSeconds = {0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1,
+                                    2.5,   5,    10,    30,   60,  120};
+const Buckets kNextTokenSeconds = {0.001, 0.0025, 0.005, 0.01, 0.025, 0.05,
+                                   0.1,   0.2,    0.4,   0.8,  1.6,   3.2};
+const Buckets kRequestSeconds = {0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600};
+
+// One number of an engine as a family of one series, or one series of a family.
+struct EngineFamily {
+  const char* name;
+  const char* help;
+  MetricType type;
+  const char* label;  // of "state"; null: no label
+  std::uint64_t EngineStats::* value;
+};
+
+constexpr const char* kBlocksHelp = "KV blocks by state; free + cached + referenced is constant";
+
+// Rows of one family stand together.
+constexpr std::array kEngineFamilies = {
+    EngineFamily{"quire_requests_running", "Requests being computed", MetricType::Gauge, nullptr,
+                 &EngineStats::requests_running},
+    EngineFamily{"quire_requests_waiting", "Requests in the queue", MetricType::Gauge, nullptr,
+                 &EngineStats::requests_waiting},
+    EngineFamily{"quire_kv_blocks", kBlocksHelp, MetricType::Gauge, "free",
+                 &EngineStats::blocks_free},
+    EngineFamily{"quire_kv_blocks", kBlocksHelp, MetricType::Gauge, "cached",
+                 &EngineStats::blocks_cached},
+    EngineFamily{"quire_kv_blocks", kBlocksHelp, MetricType::Gauge, "referenced",
+                 &EngineStats::blocks_referenced},
+    EngineFamily{"quire_prompt_tokens_total", "Prompt tokens of admitted requests",
+                 MetricType::Counter, nullptr, &EngineStats::prompt_tokens},
+    EngineFamily{"quire_generated_tokens_total", "Tokens generated", MetricType::Counter, nullptr,
+                 &EngineStats::generated_tokens},
+    EngineFamily{"quire_prefix_cached_tokens_total", "Prompt tokens taken from the prefix cache",
+                 MetricType::Counter, nullptr, &EngineStats::prefix_cached_tokens},
+    EngineFamily{"quire_computed_tokens_total", "Tokens fed to the model, recomputation included",
+                 MetricType::Counter, nullptr, &EngineStats::computed_tokens},
+    EngineFamily{"quire_preemptions_total", "Sequences that lost their blocks for a while",
+                 MetricType::Counter, nullptr, &EngineStats::preemptions},
+    EngineFamily{"quire_steps_total", "Engine steps", MetricType::Counter, nullptr,
+                 &EngineStats::steps},
+};
+
+void append_series(const EngineFamily& row, double value, std::vector<MetricFamily>& families) {
+  if (families.empty() || families.back().name != row.name) {
+    families.push_back({row.name, row.help, row.type, {}});
+  }
+  ClientMetric series;
+  if (row.label != nullptr) series.label.push_back({"state", row.label});
+  (row.type == MetricType::Counter ? series.counter.value : series.gauge.value) = value;
+  families.back().metric.push_back(series);
+}
+
+}  // namespace
+
+struct Metrics::State {
+  State(const ModelHost& the_host, std::string the_version)
+      : host(&the_host), version(std::move(the_version)) {}
+
+  prometheus::Histogram& histogram(const char* name, const char* help, const Buckets& buckets) {
+    return prometheus::BuildHistogram().Name(name).Help(help).Register(registry).Add({}, buckets);
+  }
+
+  const ModelHost* host;
+  std::string version;
+  prometheus::Registry registry;
+  prometheus::Histogram& step = histogram("quire_step_seconds", "Time of a step in the executor",
+                                          kStepSeconds);
+  prometheus::Histogram& first_token =
+      histogram("quire_time_to_first_token_seconds", "From arrival to the first token",
+                kFirstTokenSeconds);
+  prometheus::Histogram& next_token =
+      histogram("quire_inter_token_latency_seconds", "Between tokens of one choice",
+                kNextTokenSeconds);
+  prometheus::Histogram& request =
+      histogram("quire_request_seconds", "From arrival to the end of a request", kRequestSeconds);
+  prometheus::Family<prometheus::Counter>& answers =
+      prometheus::BuildCounter().Name("quire_http_answers_total").Help("HTTP answers by class")
+          .Register(registry);
+  std::array<prometheus::Counter*, 6> answers_of = {};  // by the first digit of the status
+  prometheus::Counter& left =
+      prometheus::BuildCounter().Name("quire_clients_left_total")
+          .Help("Clients that left, or read too slowly, before their answer was complete")
+          .Register(registry).Add({});
+  prometheus::Counter& unknown_fields =
+      prometheus::BuildCounter().Name("quire_unknown_parameters_total")
+          .Help("Unknown request fields that were accepted with a warning")
+          .Register(registry).Add({});
+};
+
+Metrics::Metrics(const ModelHost& host, std::string version)
+    : state_(std::make_unique<State>(host, std::move(version))) {
+  for (std::size_t digit = 2; digit < state_->answers_of.size(); ++digit) {
+    state_->answers_of[digit] =
+        &state_->answers.Add({{"status", std::to_string(digit) + "xx"}});
+  }
+}
+
+Metrics::~Metrics() = default;
+
+void Metrics::observe_step(double seconds) { state_->step.Observe(seconds); }
+void Metrics::observe_first_token(double seconds) { state_->first_token.Observe(seconds); }
+void Metrics::observe_next_token(double seconds) { state_->next_token.Observe(seconds); }
+void Metrics::observe_request(double seconds) { state_->request.Observe(seconds); }
+void Metrics::count_left() { state_->left.Increment(); }
+
+void Metrics::count_unknown_fields(std::size_t count) {
+  state_->unknown_fields.Increment(static_cast<double>(count));
+}
+
+void Metrics::count_answer(int status) {
+  const auto digit = static_cast<std::size_t>(status / 100);
+  if (digit < state_->answers_of.size() && state_->answers_of[digit] != nullptr) {
+    state_->answers_of[digit]->Increment();
+  }
+}
+
+std::string Metrics::text() const {
+  std::vector<EngineStats> engines;
+  for (const auto& model : state_->host->models()) engines.push_back(model->engine->stats());
+  std::vector<MetricFamily> families;
+  for (const EngineFamily& row : kEngineFamilies) {
+    double sum = 0;
+    for (const EngineStats& stats : engines) sum += static_cast<double>(stats.*row.value);
+    append_series(row, sum, families);
+  }
+  MetricFamily build{"quire_build_info", "What runs here", MetricType::Gauge, {}};
+  for (const auto& model : state_->host->models()) {
+    ClientMetric series;
+    series.label = {{"isa", model->info.isa}, {"version", state_->version}};
+    series.gauge.value = 1;
+    build.metric.push_back(series);
+    break;  // one process, one instruction set
+  }
+  families.push_back(std::move(build));
+  for (MetricFamily& family : state_->registry.Collect()) families.push_back(std::move(family));
+  return prometheus::TextSerializer().Serialize(families);
+}
+
+}  // namespace quire

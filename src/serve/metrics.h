@@ -1,0 +1,33 @@
+// Metrics: what /metrics shows, in Prometheus' text format: the engines' counters and gauges, read when
+// asked, and histograms of times that the front door measures. Every family is there from the start.
+// Names: docs/operations.md. Any thread may observe; text() is for one thread at a time.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "host/model_host.h"
+
+namespace quire {
+
+class Metrics {
+ public:
+  Metrics(const ModelHost& host, std::string version);
+  ~Metrics();
+
+  void observe_step(double seconds);
+  void observe_first_token(double seconds);   // since the request arrived
+  void observe_next_token(double seconds);    // since the choice's token before
+  void observe_request(double seconds);       // from arrival to its last byte
+  void count_answer(int status);              // an HTTP answer was chosen
+  void count_left();                          // a client left, or read too slowly
+  void count_unknown_fields(std::size_t count);
+
+  std::string text() const;
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace quire

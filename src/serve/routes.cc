@@ -1,0 +1,250 @@
+#include "serve/routes.h"
+
+#include <fmt/format.h>
+#include <spdlog/spdlog.h>
+
+#include <algorithm>
+
+#include "base/clock.h"
+#include "base/json.h"
+#include "serve/dialects/openai_chat.h"
+#include "serve/dialects/openai_common.h"
+#include "serve/dialects/openai_completions.h"
+#include "serve/dialects/openai_models.h"
+#include "serve/dialects/vllm_tokenize.h"
+
+namespace quire {
+
+struct Route {
+  std::string_view method;
+  std::string_view path;
+  bool is_prefix;  // the path goes on
+  bool is_keyed;   // asks for an API key, where keys are set
+  HttpResponse (FrontDoor::*quick)(const HttpRequest&) const;  // null: through the service
+  const Dialect* dialect;
+};
+
+namespace {
+
+constexpr Dialect kOpenAiChat = {parse_openai_chat, render_openai_error};
+constexpr Dialect kOpenAiCompletions = {parse_openai_completion, render_openai_error};
+constexpr Dialect kTokenize = {parse_vllm_tokenize, render_openai_error};
+constexpr Dialect kDetokenize = {parse_vllm_detokenize, render_openai_error};
+
+constexpr Route kRoutes[] = {
+    {"GET", "/", false, false, &FrontDoor::show_root, nullptr},
+    {"GET", "/health", false, false, &FrontDoor::show_health, nullptr},
+    {"GET", "/ready", false, false, &FrontDoor::show_ready, nullptr},
+    {"GET", "/version", false, false, &FrontDoor::show_version, nullptr},
+    {"GET", "/metrics", false, false, &FrontDoor::show_metrics, nullptr},
+    {"GET", "/v1/models", false, true, &FrontDoor::list_models, nullptr},
+    {"GET", "/v1/models/", true, true, &FrontDoor::show_model, nullptr},
+    {"POST", "/v1/chat/completions", false, true, nullptr, &kOpenAiChat},
+    {"POST", "/v1/completions", false, true, nullptr, &kOpenAiCompletions},
+    {"POST", "/tokenize", false, true, nullptr, &kTokenize},
+    {"POST", "/detokenize", false, true, nullptr, &kDetokenize},
+};
+
+constexpr std::string_view kKeyedPrefix = "/v1/";  // also where there is no route
+constexpr int kDrainRetrySeconds = 5;
+
+bool is_path_of(const Route& route, std::string_view path) {
+  return route.is_prefix ? path.starts_with(route.path) && path.size() > route.path.size()
+                         : path == route.path;
+}
+
+// A HEAD is a GET whose body stays here.
+bool is_method_of(const Route& route, std::string_view method) {
+  return method == route.method || (method == "HEAD" && route.method == "GET");
+}
+
+const Route* find_route(const HttpRequest& request) {
+  const auto found = std::find_if(std::begin(kRoutes), std::end(kRoutes), [&](const Route& route) {
+    return is_path_of(route, request.path) && is_method_of(route, request.method);
+  });
+  return found == std::end(kRoutes) ? nullptr : found;
+}
+
+std::string allowed_methods(std::string_view path) {
+  std::string methods;
+  for (const Route& route : kRoutes) {
+    if (!is_path_of(route, path)) continue;
+    if (!methods.empty()) methods += ", ";
+    methods += route.method;
+    if (route.method == "GET") methods += ", HEAD";
+  }
+  return methods;
+}
+
+// "application/json", with or without parameters.
+bool is_json(const HttpRequest& head) {
+  const std::string* type = head.find("content-type");
+  if (type == nullptr) return false;
+  constexpr std::string_view kJson = "application/json";
+  if (type->size() < kJson.size()) return false;
+  for (std::size_t i = 0; i < kJson.size(); ++i) {
+    const char c = (*type)[i];
+    if ((c >= 'A' && c <= 'Z' ? c | 0x20 : c) != kJson[i]) return false;
+  }
+  return type->size() == kJson.size() || (*type)[kJson.size()] == ';' ||
+         (*type)[kJson.size()] == ' ';
+}
+
+// "127.0.0.1:80" -> "127.0.0.1", "[::1]:80" -> "[::1]"
+std::string_view without_port(std::string_view host) {
+  const std::size_t colon = host.rfind(':');
+  return colon == std::string_view::npos || host.ends_with(']') ? host : host.substr(0, colon);
+}
+
+// Not a name that a stranger can make point here: an address, or a name without a dot, or localhost.
+bool is_own_host(std::string_view host) {
+  const bool is_address = host.starts_with('[') ||
+                          host.find_first_not_of("0123456789.") == std::string_view::npos;
+  return is_address || host.find('.') == std::string_view::npos || host.ends_with(".localhost");
+}
+
+ApiError wrong_key(bool is_missing) {
+  return {.status = 401,
+          .message = is_missing ? "You didn't provide an API key. Provide it in an Authorization "
+                                  "header: Authorization: Bearer YOUR_KEY."
+                                : "Incorrect API key provided.",
+          .code = "invalid_api_key"};
+}
+
+}  // namespace
+
+FrontDoor::FrontDoor(FrontDoorOptions options, const ModelHost& host, Service& service,
+                     Metrics& metrics)
+    : options_(std::move(options)),
+      host_(&host),
+      service_(&service),
+      metrics_(&metrics),
+      tenants_(options_.api_keys) {}
+
+bool FrontDoor::is_host_allowed(const HttpRequest& head) const {
+  const std::string* host = head.find("host");
+  if (!options_.is_loopback || host == nullptr) return true;
+  const std::string_view name = without_port(*host);
+  return is_own_host(name) ||
+         std::any_of(options_.allowed_hosts.begin(), options_.allowed_hosts.end(),
+                     [&](const std::string& allowed) { return allowed == "*" || allowed == name; });
+}
+
+std::optional<HttpResponse> FrontDoor::refuse(const HttpRequest& head) {
+  std::optional<HttpResponse> refusal = find_refusal(head);
+  if (refusal) {
+    metrics_->count_answer(refusal->status);
+    spdlog::debug("{} {} {}", head.method, dump(Json(head.path)), refusal->status);
+  }
+  return refusal;
+}
+
+std::optional<HttpResponse> FrontDoor::find_refusal(const HttpRequest& head) const {
+  if (!is_host_allowed(head)) {
+    return render_openai_error({.status = 403,
+                                .message = "This server listens on a loopback address and does not "
+                                           "answer to that host name (--allowed-hosts).",
+                                .code = "host_not_allowed"});
+  }
+  const Route* route = find_route(head);
+  const bool is_keyed = route != nullptr ? route->is_keyed : head.path.starts_with(kKeyedPrefix);
+  if (is_keyed && !tenants_.tenant_of(head)) {
+    HttpResponse response = render_openai_error(wrong_key(head.count("authorization") == 0));
+    response.headers.push_back({"www-authenticate", "Bearer"});
+    return response;
+  }
+  if (route == nullptr) {
+    const std::string methods = allowed_methods(head.path);
+    ApiError error{.status = methods.empty() ? 404 : 405,
+                   .message = fmt::format("{} ({} {})",
+                                          methods.empty() ? "Invalid URL" : "Not allowed",
+                                          head.method, head.path)};
+    HttpResponse response = render_openai_error(error);
+    if (!methods.empty()) response.headers.push_back({"allow", methods});
+    return response;
+  }
+  if (route->dialect == nullptr) return std::nullopt;
+  if (!is_json(head)) {
+    return render_openai_error({.status = 415,
+                                .message = "Unsupported Media Type: send the body with the header "
+                                           "Content-Type: application/json.",
+                                .code = "unsupported_content_type"});
+  }
+  if (service_->is_draining()) {
+    return render_openai_error({.status = 503,
+                                .message = "The server is draining: it finishes what it has and "
+                                           "takes no new requests.",
+                                .type = "service_unavailable_error",
+                                .code = "server_draining",
+                                .retry_after_s = kDrainRetrySeconds});
+  }
+  return std::nullopt;
+}
+
+void FrontDoor::answer(std::shared_ptr<Exchange> exchange) {
+  const HttpRequest& request = exchange->request();
+  const Route* route = find_route(request);
+  QUIRE_CHECK(route != nullptr, "a request without a route was not refused");
+  spdlog::debug("{} {} {}", request.method, dump(Json(request.path)), request.id);
+  if (route->quick != nullptr) {
+    HttpResponse response = (this->*route->quick)(request);
+    metrics_->count_answer(response.status);
+    return exchange->respond(std::move(response));
+  }
+  const DialectContext context{.host = host_,
+                               .unknown_fields_warn = options_.unknown_fields_warn,
+                               .tenant = tenants_.tenant_of(request).value_or("")};
+  service_->answer(std::move(exchange), *route->dialect, context);
+}
+
+HttpResponse FrontDoor::transport_error(int status, std::string_view reason) {
+  metrics_->count_answer(status);
+  ApiError error{.status = status, .message = std::string(reason)};
+  error.message += '.';
+  error.message.front() = static_cast<char>(std::toupper(error.message.front()));
+  if (status == 400) error.code = "bad_request";
+  if (status == 413) error.code = "request_too_large";
+  if (status == 503) {
+    error.type = "service_unavailable_error";
+    error.code = "server_is_overloaded";
+    error.retry_after_s = 1;
+  }
+  return render_openai_error(error);
+}
+
+HttpResponse FrontDoor::show_root(const HttpRequest&) const {
+  return {.body = dump(Json::object({{"server", "quire"}, {"version", options_.version},
+                                     {"speaks", "OpenAI's HTTP API under /v1: models, "
+                                                "chat/completions, completions"},
+                                     {"see", Json::array({"/v1/models", "/health", "/ready",
+                                                          "/version", "/metrics"})}}))};
+}
+
+HttpResponse FrontDoor::show_health(const HttpRequest&) const {
+  const bool is_alive = service_->is_alive(SteadyClock::now());
+  return {.status = is_alive ? 200 : 503,
+          .body = dump(Json::object({{"status", is_alive ? "ok" : "stalled"}}))};
+}
+
+HttpResponse FrontDoor::show_ready(const HttpRequest&) const {
+  const bool is_ready = !service_->is_draining();
+  return {.status = is_ready ? 200 : 503,
+          .body = dump(Json::object({{"status", is_ready ? "ready" : "draining"}}))};
+}
+
+HttpResponse FrontDoor::show_version(const HttpRequest&) const {
+  return {.body = dump(Json::object({{"version", options_.version}}))};
+}
+
+HttpResponse FrontDoor::show_metrics(const HttpRequest&) const {
+  return {.content_type = "text/plain; version=0.0.4; charset=utf-8", .body = metrics_->text()};
+}
+
+HttpResponse FrontDoor::list_models(const HttpRequest&) const { return list_openai_models(*host_); }
+
+HttpResponse FrontDoor::show_model(const HttpRequest& request) const {
+  constexpr std::string_view kPrefix = "/v1/models/";
+  return show_openai_model(*host_, std::string_view(request.path).substr(kPrefix.size()));
+}
+
+}  // namespace quire

@@ -1,0 +1,119 @@
+#include "serve/server.h"
+
+#include <spdlog/spdlog.h>
+
+#include <csignal>
+#include <cstdlib>
+
+#include "serve/http/listener.h"
+#include "serve/metrics.h"
+#include "serve/routes.h"
+#include "serve/service.h"
+
+namespace quire {
+namespace {
+
+constexpr std::chrono::milliseconds kDrainPoll{10};
+
+FrontDoorOptions front_door_options(const ServerOptions& options) {
+  return {.api_keys = options.api_keys,
+          .allowed_hosts = options.allowed_hosts,
+          .unknown_fields_warn = options.unknown_fields_warn,
+          .version = options.version};
+}
+
+}  // namespace
+
+struct Server::State {
+  State(ServerOptions options_given, ModelHost& host)
+      : options(std::move(options_given)),
+        io(1),
+        workers(static_cast<std::size_t>(options.worker_threads)),
+        signals(io),
+        drain_timer(io),
+        metrics(host, options.version),
+        service(host, metrics, [this](auto work) { asio::post(io, std::move(work)); },
+                [this](auto work) { asio::post(workers, std::move(work)); }),
+        front_door(front_door_options(options), host, service, metrics),
+        listener(io, options.http, front_door) {}
+
+  void await_signal();
+  void stop();
+  void await_drained();
+
+  ServerOptions options;
+  asio::io_context io;
+  asio::thread_pool workers;
+  asio::signal_set signals;
+  asio::steady_timer drain_timer;
+  Metrics metrics;
+  Service service;
+  FrontDoor front_door;
+  Listener listener;
+};
+
+Server::Server(ServerOptions options, ModelHost& host)
+    : state_(std::make_unique<State>(std::move(options), host)) {}
+
+Server::~Server() {
+  state_->workers.stop();
+  state_->workers.join();
+}
+
+Status Server::listen() {
+  const ServerOptions& options = state_->options;
+  QUIRE_RETURN_IF_ERROR(state_->listener.listen(options.host, options.port));
+  state_->front_door.listens_on_loopback(state_->listener.is_loopback());
+  const bool is_ipv6 = options.host.find(':') != std::string::npos;
+  spdlog::info("Listening on http://{}{}{}:{}", is_ipv6 ? "[" : "", options.host,
+               is_ipv6 ? "]" : "", port());
+  return ok_status();
+}
+
+int Server::port() const { return state_->listener.port(); }
+
+void Server::run() {
+  if (state_->options.catches_signals) {
+    boost::system::error_code failure;
+    state_->signals.add(SIGTERM, failure);
+    state_->signals.add(SIGINT, failure);
+    state_->await_signal();
+  }
+  state_->listener.start();
+  state_->io.run();
+}
+
+void Server::request_stop() {
+  asio::post(state_->io, [state = state_.get()] { state->stop(); });
+}
+
+void Server::State::await_signal() {
+  signals.async_wait([this](boost::system::error_code failure, int) {
+    if (failure) return;
+    if (service.is_draining()) std::_Exit(EXIT_FAILURE);
+    stop();
+    await_signal();
+  });
+}
+
+void Server::State::stop() {
+  if (service.is_draining()) return;
+  spdlog::info("Draining: {} requests in progress; a second signal ends at once", service.calls());
+  service.drain();
+  await_drained();
+}
+
+// Looks again and again: what it waits for ends in many places.
+void Server::State::await_drained() {
+  if (service.calls() > 0 || listener.answering() > 0) {
+    drain_timer.expires_after(kDrainPoll);
+    drain_timer.async_wait([this](boost::system::error_code) { await_drained(); });
+    return;
+  }
+  spdlog::info("Drained");
+  signals.cancel();
+  listener.stop();
+  listener.close_connections();  // idle ones; with the last of them run() returns
+}
+
+}  // namespace quire

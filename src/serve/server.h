@@ -1,0 +1,45 @@
+// Server: an HTTP server for the models of a ModelHost. listen() takes the address, run() serves until
+// it has drained: after request_stop(), SIGTERM or SIGINT it refuses new requests with 503, finishes
+// what runs, and returns; a second signal ends the process at once.
+// run() makes the calling thread the I/O thread. request_stop() and port(): any thread.
+// Used by apps.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/status.h"
+#include "host/model_host.h"
+#include "serve/http/message.h"
+
+namespace quire {
+
+struct ServerOptions {
+  std::string host = "127.0.0.1";          // --host: an address; "0.0.0.0": every interface
+  int port = 8000;                         // --port; 0: any that is free
+  std::vector<std::string> api_keys;       // --api-key; none: open to all
+  std::vector<std::string> allowed_hosts;  // --allowed-hosts: beside our own, on loopback
+  bool unknown_fields_warn = false;        // --unknown-fields warn
+  HttpLimits http;                         // --max-connections is http.connections_max
+  int worker_threads = 2;                  // for parsing, templates and tokenizing
+  bool catches_signals = true;
+  std::string version;
+};
+
+class Server {
+ public:
+  Server(ServerOptions options, ModelHost& host);  // which outlives this
+  ~Server();
+
+  Status listen();
+  int port() const;  // after listen()
+  void run();
+  void request_stop();
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace quire

@@ -1,0 +1,242 @@
+#include "serve/service.h"
+
+#include <spdlog/spdlog.h>
+
+#include <algorithm>
+#include <exception>
+#include <utility>
+
+#include "base/clock.h"
+
+namespace quire {
+namespace {
+
+constexpr Nanos kStall = std::chrono::seconds(30);  // without a step while work is pending
+
+ApiError failure_of(const TokenEvent& event) {
+  ApiError error{.status = 500, .message = event.message, .type = "server_error"};
+  if (event.finish == FinishReason::kDeadline) {
+    error = {.status = 503, .message = "The request's deadline passed.",
+             .type = "service_unavailable_error", .code = "deadline_exceeded"};
+  } else if (event.finish == FinishReason::kCancelled) {
+    error = {.status = 503, .message = "The request was cancelled by the server.",
+             .type = "service_unavailable_error", .code = "cancelled"};
+  } else if (event.finish == FinishReason::kNonFinite) {
+    error.code = "numeric_error";
+  }
+  if (error.message.empty()) error.message = "The model failed.";
+  return error;
+}
+
+bool is_failure(FinishReason reason) {
+  return reason != FinishReason::kNone && reason != FinishReason::kStop &&
+         reason != FinishReason::kLength;
+}
+
+// The catch-all of the worker threads.
+Parsed<Call> parse_safely(const Dialect& dialect, const DialectContext& context,
+                          const HttpRequest& request) {
+  try {
+    return dialect.parse(context, request);
+  } catch (const std::exception& e) {
+    spdlog::error("a request could not be read: {}", e.what());
+  }
+  return ApiError{.status = 500, .message = "The request could not be read.",
+                  .type = "server_error"};
+}
+
+}  // namespace
+
+struct Service::ActiveCall {
+  std::shared_ptr<Exchange> exchange;
+  const Dialect* dialect = nullptr;
+  Call call;
+  std::vector<RequestId> ids;         // [requests]
+  std::size_t open = 0;               // requests that have not ended
+  Nanos arrived{0};
+  std::vector<Nanos> last_token_at;   // [choices]; zero: none yet
+  std::string out;                    // of a stream: written since the last flush
+  bool is_over = false;
+};
+
+Service::Service(ModelHost& host, Metrics& metrics, Post to_io, Post to_workers)
+    : host_(&host),
+      metrics_(&metrics),
+      to_io_(std::move(to_io)),
+      to_workers_(std::move(to_workers)) {
+  host_->listen([this](StepEvents step) { receive(std::move(step)); });
+}
+
+Service::~Service() { host_->listen(nullptr); }
+
+void Service::answer(std::shared_ptr<Exchange> exchange, const Dialect& dialect,
+                     const DialectContext& context) {
+  const Nanos arrived = SteadyClock::now();
+  if (calls() == 0) busy_since_ = arrived;
+  ++parsing_;
+  // The exchange goes back to the I/O thread with the result: it must not end on a worker.
+  to_workers_([this, exchange = std::move(exchange), &dialect, context, arrived]() mutable {
+    auto parsed = std::make_shared<Parsed<Call>>(
+        parse_safely(dialect, context, exchange->request()));
+    to_io_([this, exchange = std::move(exchange), &dialect, parsed, arrived]() mutable {
+      begin(std::move(exchange), dialect, std::move(*parsed), arrived);
+    });
+  });
+}
+
+void Service::begin(std::shared_ptr<Exchange> exchange, const Dialect& dialect,
+                    Parsed<Call> parsed, Nanos arrived) {
+  --parsing_;
+  if (exchange->is_gone()) return metrics_->count_left();
+  if (!parsed.is_ok()) {
+    metrics_->count_answer(parsed.error().status);
+    return exchange->respond(dialect.render_error(parsed.error()));
+  }
+  auto call = std::make_shared<ActiveCall>();
+  call->exchange = std::move(exchange);
+  call->dialect = &dialect;
+  call->call = std::move(*parsed);
+  call->arrived = arrived;
+  metrics_->count_unknown_fields(call->call.unknown_fields);
+  submit(call);
+}
+
+void Service::submit(const std::shared_ptr<ActiveCall>& call) {
+  ++active_;
+  std::size_t choices = 0;
+  for (Request& request : call->call.requests) {
+    request.id = RequestId{++requests_};
+    choices += static_cast<std::size_t>(request.n);
+    places_[request.id] = {call, call->ids.size()};
+    call->ids.push_back(request.id);
+  }
+  call->open = call->ids.size();
+  call->last_token_at.resize(choices);
+  for (Request& request : call->call.requests) {
+    const Status status = call->call.model->engine->submit(std::move(request));
+    if (!status.is_ok()) return fail(call, from_engine(status, call->call.prompt_field));
+  }
+  // Weak: the call owns the exchange, which owns this.
+  call->exchange->on_gone([this, weak = std::weak_ptr<ActiveCall>(call)] {
+    if (const auto left = weak.lock()) abandon(left);
+  });
+  if (call->open == 0) flush(call);
+}
+
+void Service::receive(StepEvents step) {
+  const std::lock_guard lock(mutex_);
+  steps_.push_back(std::move(step));
+  if (steps_.size() == 1) to_io_([this] { take_steps(); });
+}
+
+void Service::take_steps() {
+  std::vector<StepEvents> steps;
+  {
+    const std::lock_guard lock(mutex_);
+    steps.swap(steps_);
+  }
+  std::vector<std::shared_ptr<ActiveCall>> touched;
+  for (const StepEvents& step : steps) {
+    if (step.rows > 0) metrics_->observe_step(to_seconds(step.elapsed));
+    for (const TokenEvent& event : step.events) {
+      const auto place = places_.find(event.request);
+      if (place == places_.end()) continue;  // cancelled meanwhile
+      const Place here = place->second;
+      if (event.is_last) places_.erase(place);
+      take(here.call, here.index, event);
+      if (touched.empty() || touched.back() != here.call) touched.push_back(here.call);
+    }
+  }
+  for (const auto& call : touched) flush(call);
+}
+
+void Service::take(const std::shared_ptr<ActiveCall>& call, std::size_t index,
+                   const TokenEvent& event) {
+  if (call->is_over) return;
+  if (is_failure(event.finish)) return fail(call, failure_of(event));
+  time_tokens(*call, index, event);
+  call->call.writer->take(index, event, call->out);
+  if (event.is_last) --call->open;
+}
+
+void Service::time_tokens(ActiveCall& call, std::size_t index, const TokenEvent& event) {
+  if (event.tokens.empty()) return;
+  const std::size_t choices = call.last_token_at.size() / call.ids.size();
+  const Nanos now = SteadyClock::now();
+  Nanos& last = call.last_token_at[index * choices + static_cast<std::size_t>(event.branch)];
+  if (last != Nanos{0}) {
+    metrics_->observe_next_token(to_seconds(now - last));
+  } else {
+    metrics_->observe_first_token(to_seconds(now - call.arrived));
+  }
+  last = now;
+}
+
+// What was written goes out; an answer that is complete ends.
+void Service::flush(const std::shared_ptr<ActiveCall>& call) {
+  if (call->is_over) return;
+  const bool is_complete = call->open == 0;
+  if (is_complete) call->call.writer->finish(call->out);
+  Exchange& exchange = *call->exchange;
+  if (call->call.is_stream) {
+    if (call->out.empty()) return;
+    if (!exchange.is_started()) {
+      metrics_->count_answer(200);
+      exchange.start({.content_type = "text/event-stream; charset=utf-8",
+                      .headers = {{"cache-control", "no-cache"}}});
+    }
+    const bool is_taken = exchange.write(std::exchange(call->out, {}));
+    if (!is_taken) return abandon(call);
+    if (is_complete) exchange.finish();
+  } else if (is_complete) {
+    metrics_->count_answer(200);
+    exchange.respond({.body = std::move(call->out)});
+  }
+  if (is_complete) {
+    metrics_->observe_request(to_seconds(SteadyClock::now() - call->arrived));
+    forget(*call);
+  }
+}
+
+void Service::fail(const std::shared_ptr<ActiveCall>& call, const ApiError& error) {
+  Exchange& exchange = *call->exchange;
+  if (!exchange.is_started()) {
+    metrics_->count_answer(error.status);
+    exchange.respond(call->dialect->render_error(error));
+  } else {
+    call->call.writer->fail(error, call->out);
+    if (exchange.write(call->out)) exchange.finish();
+  }
+  if (error.status >= 500) spdlog::warn("a request failed: {}", error.message);
+  forget(*call);
+}
+
+void Service::abandon(const std::shared_ptr<ActiveCall>& call) {
+  if (call->is_over) return;
+  metrics_->count_left();
+  forget(*call);
+}
+
+void Service::forget(ActiveCall& call) {
+  if (std::exchange(call.is_over, true)) return;
+  --active_;
+  for (const RequestId id : call.ids) {
+    if (places_.erase(id) > 0) call.call.model->engine->cancel(id);
+  }
+  if (calls() > 0) return;
+  busy_since_ = SteadyClock::now();
+}
+
+void Service::drain() {
+  is_draining_ = true;
+  host_->drain();
+}
+
+bool Service::is_alive(Nanos now) const {
+  return std::all_of(host_->models().begin(), host_->models().end(), [&](const auto& model) {
+    const Nanos moved_at = std::max(model->engine->last_step_at(), busy_since_);
+    return model->engine->is_idle() || now - moved_at < kStall;
+  });
+}
+
+}  // namespace quire
