@@ -125,7 +125,7 @@ BenchModelOptions room_for(const BenchOptions& options, BenchModelOptions base) 
 Result<BenchReport> measure_speed(BenchModel& model, const BenchOptions& options) {
   BenchReport report;
   RandomTokens random(model.vocab());
-  const RooflineOptions measured = {model.backend().threads(), false,
+  const RooflineOptions measured = {model.backend().threads(), options.is_roofline_quick,
                                     std::string(model.backend().isa())};
   const Roofline before = measure_roofline(measured);
   // First of all, because the first product of each weight packs it.

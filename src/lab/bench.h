@@ -21,6 +21,7 @@ struct BenchOptions {
   int depth = 0;                       // positions that each has before its first decode
   int chunk = 512;                     // tokens of a prefill step, at most
   int repeats = 3;                     // of which the median is reported
+  bool is_roofline_quick = false;      // for tests
 };
 
 struct BenchLine {

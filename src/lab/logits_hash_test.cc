@@ -15,7 +15,7 @@ TEST(LogitsHashTest, IsTheSameAgainAndForAnyNumberOfThreads) {
     const std::string isa(table->name);
     const auto first = tiny_logits_hashes(1, isa);
     ASSERT_TRUE(first.is_ok()) << first.status().message();
-    for (const int threads : {1, 2, 3}) {
+    for (const int threads : {1, 3}) {
       const auto again = tiny_logits_hashes(threads, isa);
       ASSERT_TRUE(again.is_ok());
       for (std::size_t i = 0; i < first->size(); ++i) {
@@ -51,6 +51,7 @@ TEST(BenchTest, MeasuresEveryTestAndPrintsIt) {
   tests.depth = 40;
   tests.chunk = 32;
   tests.repeats = 2;
+  tests.is_roofline_quick = true;
   BenchModelOptions base;
   base.threads = 2;
   const auto model = BenchModel::open(random.config, random.find, room_for(tests, base));
