@@ -27,8 +27,9 @@ std::uint32_t KvLedger::need(std::uint32_t group, std::uint32_t end, std::uint32
   const std::uint32_t all = divide_up(end, block_tokens());
   const std::uint32_t window = groups_[group].window;
   if (window == 0) return all;
-  // The window before a chunk, the chunk, and a block that both ends may cut.
-  return std::min(all, divide_up(std::uint64_t{window} + chunk, block_tokens()) + 1);
+  // The window before a chunk and the chunk, a block that both ends may cut, and the one behind
+  // the window that the cursor stands on.
+  return std::min(all, divide_up(std::uint64_t{window} + chunk, block_tokens()) + 2);
 }
 
 std::uint32_t KvLedger::owed(std::uint32_t group, const Sequence& seq, std::uint32_t end,
@@ -281,12 +282,12 @@ void KvLedger::settle(Sequence& seq) {
     std::uint32_t behind = first_visible(g, seq.computed);
     if (is_caching_) behind = std::min(behind, seq.published > 0 ? seq.published - 1 : 0);
     for (std::uint32_t i = behind; i > 0 && seq.tables[g][i - 1] != 0; --i) {
-      retire(g, std::exchange(seq.tables[g][i - 1], 0));
+      release_block(g, std::exchange(seq.tables[g][i - 1], 0));  // no later row names it
     }
     if (seq.rows_in_flight > 0) continue;
     const std::size_t kept = divide_up(std::max(seq.known(), seq.computed), block_tokens());
     while (seq.tables[g].size() > kept) {
-      retire(g, seq.tables[g].back());
+      release_block(g, seq.tables[g].back());
       seq.tables[g].pop_back();
     }
   }
