@@ -1,6 +1,6 @@
 // The backend with all cores: `linear` over weights larger than any cache, and attention at decode
-// and prefill shapes of a 1B llama (32/8 heads of 64). The figures to hold against read bandwidth and
-// against the int8 and bf16 peaks of `quire bench`.
+// and prefill shapes of a 1B llama (32/8 heads of 64). The figures to hold against read bandwidth
+// and against the int8 and bf16 peaks of `quire bench`.
 #include <benchmark/benchmark.h>
 
 #include <numeric>
@@ -58,8 +58,8 @@ void attention(benchmark::State& state, DType kv_type, int rows, int past, int t
   const std::vector<float> q(positions.size() * width), w(width);
   auto& store = static_cast<CpuKvStore&>(*kv);
   std::memset(store.data.get(), 0, store.layer_bytes * layers);
-  const Weight weight = *backend.adopt(
-      {"w", DType::kF32, {1, width}, reinterpret_cast<const std::byte*>(w.data())});
+  const Weight weight =
+      *backend.adopt({"w", DType::kF32, {1, width}, reinterpret_cast<const std::byte*>(w.data())});
   const Weight* consumers[] = {&weight};
   const auto out = backend.activations(rows * tokens, consumers);
   int layer = 0;

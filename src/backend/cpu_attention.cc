@@ -1,6 +1,6 @@
-// CpuBackend's attention and the writing of KV. Work is cut into (token group, KV head) items; where
-// that leaves workers idle (one long sequence, few heads) an item is one split of 256 positions, and
-// the splits are folded in order afterwards: the same fold, hence the same bits.
+// CpuBackend's attention and the writing of KV. Work is cut into (token group, KV head) items;
+// where that leaves workers idle (one long sequence, few heads) an item is one split of 256
+// positions, and the splits are folded in order afterwards: the same fold, hence the same bits.
 #include <algorithm>
 #include <cstring>
 #include <limits>
@@ -153,8 +153,8 @@ void CpuBackend::run_attention(const AttentionCall& call, const AttentionItem& i
   task.k = call.kv.k(call.layer, 0, item.kv_head);
   task.v = call.kv.v(call.layer, 0, item.kv_head);
   task.block_stride = call.kv.block_bytes;
-  task.blocks = call.batch.block_table.data() +
-                call.batch.table_begin[static_cast<std::size_t>(item.row)];
+  task.blocks =
+      call.batch.block_table.data() + call.batch.table_begin[static_cast<std::size_t>(item.row)];
   task.scratch = rest;
   if (item.split >= 0) {
     task.split = item.split;
@@ -177,9 +177,9 @@ void CpuBackend::run_attention(const AttentionCall& call, const AttentionItem& i
   }
   for (int i = 0; i < queries; ++i) {
     const int token = item.begin + i / group, head = item.kv_head * group + i % group;
-    kernels_.attention_finish(total + i * state_floats, dim,
-                              attended_.data() + (static_cast<std::ptrdiff_t>(token) *
-                                                      call.shape.heads + head) * dim);
+    kernels_.attention_finish(
+        total + i * state_floats, dim,
+        attended_.data() + (static_cast<std::ptrdiff_t>(token) * call.shape.heads + head) * dim);
   }
 }
 
@@ -211,8 +211,8 @@ void CpuBackend::attention(const AttentionShape& shape, const BatchView& batch, 
               "attention of {}/{} heads of {} into {} columns", shape.heads, shape.kv_heads,
               shape.head_dim, out.columns);
   const AttentionCall call{shape, batch, q, q_stride, static_cast<const CpuKvStore&>(kv), layer};
-  const auto values = static_cast<std::size_t>(batch.tokens()) *
-                      static_cast<std::size_t>(out.columns);
+  const auto values =
+      static_cast<std::size_t>(batch.tokens()) * static_cast<std::size_t>(out.columns);
   if (attended_.count() < values) attended_ = AlignedBuffer<float>(values);
   plan_attention(shape, batch);
   const auto queries = static_cast<std::size_t>(std::max(kQueriesPerItem, call.group()));

@@ -118,9 +118,15 @@ std::unique_ptr<Activations> CpuBackend::activations(int tokens,
     QUIRE_CHECK(weight->columns == result->columns, "consumers of {} and {} columns",
                 result->columns, weight->columns);
     switch (activation_form(static_cast<const CpuPacked&>(*weight->packed).dtype)) {
-      case ActivationForm::kF32: room(result->f32, columns * sizeof(float)); break;
-      case ActivationForm::kBF16: room(result->bf16, (columns + 1) * 2); break;
-      case ActivationForm::kInt8: room(result->int8, columns / 32 * sizeof(ActivationBlock)); break;
+      case ActivationForm::kF32:
+        room(result->f32, columns * sizeof(float));
+        break;
+      case ActivationForm::kBF16:
+        room(result->bf16, (columns + 1) * 2);
+        break;
+      case ActivationForm::kInt8:
+        room(result->int8, columns / 32 * sizeof(ActivationBlock));
+        break;
     }
     tiles_of(*weight);
   }
@@ -128,8 +134,8 @@ std::unique_ptr<Activations> CpuBackend::activations(int tokens,
 }
 
 Result<std::unique_ptr<KvStore>> CpuBackend::kv_store(const KvShape& shape) {
-  const bool is_float = shape.dtype == DType::kF32 || shape.dtype == DType::kF16 ||
-                        shape.dtype == DType::kBF16;
+  const bool is_float =
+      shape.dtype == DType::kF32 || shape.dtype == DType::kF16 || shape.dtype == DType::kBF16;
   if (!is_float) {
     return error(StatusCode::kUnsupported, "a KV cache of {} is not supported (F32, F16, BF16)",
                  dtype_name(shape.dtype));
@@ -151,8 +157,9 @@ Result<std::unique_ptr<KvStore>> CpuBackend::kv_store(const KvShape& shape) {
                              &store->layer_bytes) ||
       __builtin_mul_overflow(store->layer_bytes, static_cast<std::size_t>(shape.layers), &total) ||
       (store->data = arena_.allocate(total)) == nullptr) {
-    return error(StatusCode::kResourceExhausted, "no memory for a KV cache of {} blocks of {} bytes",
-                 shape.blocks, store->block_bytes * static_cast<std::size_t>(shape.layers));
+    return error(StatusCode::kResourceExhausted,
+                 "no memory for a KV cache of {} blocks of {} bytes", shape.blocks,
+                 store->block_bytes * static_cast<std::size_t>(shape.layers));
   }
   store->bytes_per_block = store->block_bytes * static_cast<std::size_t>(shape.layers);
   return std::unique_ptr<KvStore>(std::move(store));
@@ -162,9 +169,9 @@ void CpuBackend::copy_blocks(KvStore& kv, std::span<const BlockMove> moves) {
   if (moves.empty()) return;
   auto& store = static_cast<CpuKvStore&>(kv);
   for (const BlockMove& move : moves) {
-    QUIRE_CHECK(move.src >= 0 && move.dst >= 0 && move.src < kv.shape.blocks &&
-                    move.dst < kv.shape.blocks,
-                "copy of block {} to {} of {}", move.src, move.dst, kv.shape.blocks);
+    QUIRE_CHECK(
+        move.src >= 0 && move.dst >= 0 && move.src < kv.shape.blocks && move.dst < kv.shape.blocks,
+        "copy of block {} to {} of {}", move.src, move.dst, kv.shape.blocks);
   }
   pool_.for_each(kv.shape.layers, [&](int layer, int) {
     for (const BlockMove& move : moves) {
@@ -242,8 +249,8 @@ void CpuBackend::silu_mul(const float* gate, const float* up, int stride, int to
     const int token = item / chunks, begin = item % chunks * kChunk;
     const int count = std::min(kChunk, columns - begin);
     const std::ptrdiff_t from = static_cast<std::ptrdiff_t>(token) * stride + begin;
-    float* y = to.f32 ? reinterpret_cast<float*>(to.f32.row(token)) + begin
-                      : scratch(worker, kChunk);
+    float* y =
+        to.f32 ? reinterpret_cast<float*>(to.f32.row(token)) + begin : scratch(worker, kChunk);
     kernels_.silu_mul(gate + from, up + from, count, y);
     to.put(kernels_, token, begin, count, y);
   };

@@ -83,12 +83,12 @@ class CpuBackend final : public Backend {
   const KernelTable& kernels_;
   ThreadPool pool_;
   HugeArena arena_;
-  std::vector<AlignedBuffer<float>> scratch_;     // per worker
+  std::vector<AlignedBuffer<float>> scratch_;  // per worker
   std::vector<LinearItem> linear_items_;
   std::vector<AttentionItem> attention_items_;
-  std::vector<std::size_t> partial_of_token_;     // first split's states of a token, or kNoPartial
+  std::vector<std::size_t> partial_of_token_;  // first split's states of a token, or kNoPartial
   std::vector<float> partials_;
-  AlignedBuffer<float> attended_;                 // [tokens, heads * head_dim]
+  AlignedBuffer<float> attended_;  // [tokens, heads * head_dim]
 };
 
 }  // namespace quire

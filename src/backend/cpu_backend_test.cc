@@ -87,9 +87,10 @@ void expect_attention(Backend& backend, const AttentionCase& c) {
         values.push_back(as_stored(c.kv, v[at]));
       }
     }
-    for (int t = 0; t < c.length; t += c.length > 100 ? 23 : 1) {
-      const std::span<const float> query(&q[static_cast<std::size_t>(t * width + head * c.head_dim)],
-                                         static_cast<std::size_t>(c.head_dim));
+    for (int t = 0; t<c.length; t += c.length> 100 ? 23 : 1) {
+      const std::span<const float> query(
+          &q[static_cast<std::size_t>(t * width + head * c.head_dim)],
+          static_cast<std::size_t>(c.head_dim));
       const int first = c.window > 0 ? std::max(0, t - c.window + 1) : 0;
       const std::vector<double> expected =
           reference::attention(query, keys, values, c.head_dim, first, t, 0.25);
@@ -111,7 +112,8 @@ TEST_P(CpuBackendTest, AttentionOfEveryHeadSizeAndKvType) {
   for (DType kv : {DType::kF32, DType::kF16, DType::kBF16}) {
     expect_attention(backend, {9, 3, 64, 530, 0, kv});
     expect_attention(backend, {4, 1, 16, 300, 270, kv});
-    for (int length : {1, 31, 32, 33, 256, 257}) expect_attention(backend, {2, 2, 16, length, 0, kv});
+    for (int length : {1, 31, 32, 33, 256, 257})
+      expect_attention(backend, {2, 2, 16, length, 0, kv});
   }
   expect_attention(backend, {71, 1, 16, 40, 0, DType::kF16});  // more heads than one item holds
 }
@@ -123,7 +125,8 @@ TEST_P(CpuBackendTest, GatherEqualsTheProductWithAUnitVector) {
     const std::size_t rows = 21, columns = 256;
     std::vector<std::byte> bytes(rows * row_bytes(info.dtype, columns));
     ::quire::testing::fill_random_matrix(info.dtype, engine, bytes);
-    const Weight table = backend.adopt(view_of("table", info.dtype, rows, columns, bytes.data())).value();
+    const Weight table =
+        backend.adopt(view_of("table", info.dtype, rows, columns, bytes.data())).value();
     const std::vector<std::int32_t> ids = {20, 0, 7, 7};
     std::vector<float> gathered(ids.size() * columns);
     backend.gather(table, ids, gathered.data());

@@ -29,8 +29,7 @@ void CpuBackend::plan_linear(int tokens, std::span<const LinearOutput> outputs) 
       step = std::max(1, std::min(stream, share));
     }
     for (int begin = 0; begin < packed.tiles; begin += step) {
-      linear_items_.push_back(
-          {static_cast<int>(i), begin, std::min(begin + step, packed.tiles)});
+      linear_items_.push_back({static_cast<int>(i), begin, std::min(begin + step, packed.tiles)});
     }
   }
 }

@@ -1,5 +1,6 @@
 // The private types behind Weight, Activations and KvStore on the CPU: packed tiles, the forms of a
-// product's input, and KV blocks. Owned by whoever asked the backend for them; read by its ops.
+// product's input, and KV blocks. Owned by whoever asked the backend for them; read by its ops on
+// every worker, written on the driving thread or by one worker per token.
 #pragma once
 
 #include <memory>
@@ -16,7 +17,7 @@ namespace quire {
 // gathered from is never copied; `source` stays mapped and serves gather.
 struct CpuPacked final : Packed {
   TensorView source;
-  DType dtype = DType::kF32;        // of the tiles: the source's, or kF32 (unpack_f32)
+  DType dtype = DType::kF32;  // of the tiles: the source's, or kF32 (unpack_f32)
   std::size_t bytes_per_tile = 0;
   int tiles = 0;
   mutable std::once_flag once;
@@ -27,8 +28,8 @@ struct CpuPacked final : Packed {
 struct CpuActivations final : Activations {
   int tokens_max = 0;
   struct Form {
-    AlignedBuffer<std::byte> data;   // [tokens_max, stride]
-    std::size_t stride = 0;          // bytes
+    AlignedBuffer<std::byte> data;  // [tokens_max, stride]
+    std::size_t stride = 0;         // bytes
     explicit operator bool() const { return stride != 0; }
     std::byte* row(int token) { return data.data() + static_cast<std::size_t>(token) * stride; }
     const std::byte* row(int token) const {

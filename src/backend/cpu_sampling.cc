@@ -34,8 +34,8 @@ void CpuBackend::top_candidates(std::span<const float> logits, std::span<Candida
     candidate = {next, logits[static_cast<std::size_t>(next)]};
     ++next;
   }
-  // A heap with the worst on top: its logit is the threshold that a newcomer must exceed. Equal ones
-  // come later and lose to the smaller token id, so `above` is strict.
+  // A heap with the worst on top: its logit is the threshold that a newcomer must exceed. Equal
+  // ones come later and lose to the smaller token id, so `above` is strict.
   std::make_heap(out.begin(), out.end(), is_better);
   const auto threshold = [&] {
     const float worst = out.front().logit;

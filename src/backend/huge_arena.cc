@@ -29,8 +29,7 @@ std::shared_ptr<std::byte> HugeArena::allocate(std::size_t bytes) {
   if (bytes > SIZE_MAX / 2) return nullptr;
   const std::size_t size = (bytes + 63) / 64 * 64;
   if (size > chunk_size_ - used_) {
-    const std::size_t wanted =
-        (std::max(size, kChunk) + kHugePage - 1) / kHugePage * kHugePage;
+    const std::size_t wanted = (std::max(size, kChunk) + kHugePage - 1) / kHugePage * kHugePage;
     std::shared_ptr<std::byte> chunk = map_chunk(wanted);
     if (chunk == nullptr) return nullptr;
     if (size >= kChunk / 2) return {chunk, chunk.get()};  // large ones live alone

@@ -1,7 +1,7 @@
 // HugeArena: memory for packed weights and KV, mapped in large chunks that ask for huge pages
 // (MADV_HUGEPAGE: a quarter more read bandwidth on Zen 4, measured). Allocation bumps a pointer;
-// a chunk is unmapped when the last allocation in it is released. One thread allocates; releasing is
-// safe from any thread.
+// a chunk is unmapped when the last allocation in it is released. One thread allocates; releasing
+// is safe from any thread.
 #pragma once
 
 #include <cstddef>

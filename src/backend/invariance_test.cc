@@ -1,6 +1,6 @@
-// Batch invariance, bit for bit: a token's logits are the same alone, in a batch, in one prefill, in
-// chunks, with any number of threads; for every weight type, KV type and instruction set. A planted
-// product that sums in another order when it has company must be caught.
+// Batch invariance, bit for bit: a token's logits are the same alone, in a batch, in one prefill,
+// in chunks, with any number of threads; for every weight type, KV type and instruction set. A
+// planted product that sums in another order when it has company must be caught.
 #include <gtest/gtest.h>
 
 #include "backend/tiny_model.h"
@@ -102,8 +102,8 @@ void matmul_that_sees_its_batch(const MatmulTask& task) {
     const auto* tile = reinterpret_cast<const float*>(
         task.tiles + static_cast<std::size_t>(row / lanes) * task.bytes_per_tile);
     for (int token = 0; token < task.tokens; ++token) {
-      const auto* x = reinterpret_cast<const float*>(
-          task.x + static_cast<std::size_t>(token) * task.x_stride);
+      const auto* x =
+          reinterpret_cast<const float*>(task.x + static_cast<std::size_t>(token) * task.x_stride);
       float sum = 0;
       for (int i = 0; i < task.columns; ++i) {
         const int k = task.tokens > 1 ? task.columns - 1 - i : i;

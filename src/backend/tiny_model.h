@@ -1,6 +1,6 @@
-// For tests: two layers of a transformer over the ops of a Backend, with random weights of one type,
-// fed in any rows and chunks. It returns a 64-bit hash of each token's logits, so that two ways to
-// feed the same tokens can be compared bit for bit.
+// For tests: two layers of a transformer over the ops of a Backend, with random weights of one
+// type, fed in any rows and chunks. It returns a 64-bit hash of each token's logits, so that two
+// ways to feed the same tokens can be compared bit for bit.
 #pragma once
 
 #include <cmath>
@@ -25,14 +25,28 @@ inline void fill_random_matrix(DType dtype, std::mt19937& engine, std::vector<st
     const float a = normal(engine);
     const std::uint16_t half = float_to_half(a / (info.block_elements == 256 ? 256 : 16));
     switch (dtype) {
-      case DType::kF32: std::memcpy(&bytes[at], &a, sizeof a); break;
-      case DType::kF16: put(0, float_to_half(a)); break;
-      case DType::kBF16: put(0, float_to_bf16(a)); break;
-      case DType::kQ6_K: put(208, half); break;
-      case DType::kQ8_0: put(0, float_to_half(a / 128)); break;
+      case DType::kF32:
+        std::memcpy(&bytes[at], &a, sizeof a);
+        break;
+      case DType::kF16:
+        put(0, float_to_half(a));
+        break;
+      case DType::kBF16:
+        put(0, float_to_bf16(a));
+        break;
+      case DType::kQ6_K:
+        put(208, half);
+        break;
+      case DType::kQ8_0:
+        put(0, float_to_half(a / 128));
+        break;
       case DType::kQ4_0:
-      case DType::kQ5_0: put(0, half); break;
-      default: put(2, half); put(0, half);
+      case DType::kQ5_0:
+        put(0, half);
+        break;
+      default:
+        put(2, half);
+        put(0, half);
     }
   }
 }
@@ -65,8 +79,9 @@ class TinyModel {
     normed_ = room({&l.q, &l.k, &l.v, &l.gate, &l.up, &embedding_});
     attended_ = room({&l.o});
     gated_ = room({&l.down});
-    kv_ = std::move(backend.kv_store({shape.layers, shape.kv_heads, shape.head_dim, shape.blocks,
-                                      shape.kv})).value();
+    kv_ = std::move(backend.kv_store(
+                        {shape.layers, shape.kv_heads, shape.head_dim, shape.blocks, shape.kv}))
+              .value();
     auto& store = static_cast<CpuKvStore&>(*kv_);
     std::memset(store.data.get(), 0xFF, store.layer_bytes * static_cast<std::size_t>(shape.layers));
     norm_.assign(static_cast<std::size_t>(std::max(shape.width, shape.head_dim)), 0.75f);
@@ -91,8 +106,8 @@ class TinyModel {
     std::vector<float> gate = floats(s.ffn), up = floats(s.ffn), logits = floats(s.vocab);
     const AttentionShape attention{s.heads, s.kv_heads, s.head_dim,
                                    1 / std::sqrt(static_cast<float>(s.head_dim)), s.window};
-    const RopeSpec rope{RopePairing::kHalfSplit, cosines_.data(), sines_.data(), norm_.data(),
-                        norm_.data(), 1e-5f};
+    const RopeSpec rope{
+        RopePairing::kHalfSplit, cosines_.data(), sines_.data(), norm_.data(), norm_.data(), 1e-5f};
     backend_.gather(embedding_, batch_.token_ids, x.data());
     for (int i = 0; i < s.layers; ++i) {
       const Layer& l = layers_[static_cast<std::size_t>(i)];
@@ -131,8 +146,10 @@ class TinyModel {
   };
 
   Weight add(std::mt19937& engine, int rows, int columns) {
-    TensorView view{"tiny", shape_.weights,
-                    {static_cast<std::size_t>(rows), static_cast<std::size_t>(columns)}, nullptr};
+    TensorView view{"tiny",
+                    shape_.weights,
+                    {static_cast<std::size_t>(rows), static_cast<std::size_t>(columns)},
+                    nullptr};
     memory_.emplace_back(view.bytes());
     fill_random_matrix(shape_.weights, engine, memory_.back());
     view.data = memory_.back().data();

@@ -1,5 +1,6 @@
-// CpuInfo: what this processor is and how many of its cores we may use. Read once (cpuid, the
-// affinity mask), then constant. Any thread; used to choose kernels and to size the thread pool.
+// CpuInfo: what this processor is and how many of its cores we may use.
+// Read once (cpuid, the affinity mask), then constant. Any thread.
+// Kernels are chosen and the thread pool is sized by it.
 #pragma once
 
 #include <string>
@@ -7,10 +8,10 @@
 namespace quire {
 
 struct CpuInfo {
-  std::string model;             // "AMD EPYC ...", or the architecture's name
-  int cores = 1;                 // of this process's affinity mask
-  bool has_avx2 = false;         // with FMA and F16C
-  bool has_avx512 = false;       // F, BW, DQ and VL
+  std::string model;        // "AMD EPYC ...", or the architecture's name
+  int cores = 1;            // of this process's affinity mask
+  bool has_avx2 = false;    // with FMA and F16C
+  bool has_avx512 = false;  // F, BW, DQ and VL
   bool has_avx512_vnni = false;
   bool has_avx512_bf16 = false;
 };

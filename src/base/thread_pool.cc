@@ -65,7 +65,8 @@ ThreadPool::~ThreadPool() {
 }
 
 void ThreadPool::set_default_float_modes() {
-  // The environment of a thread is ours from its first op on; who changes it later breaks the house.
+  // The environment of a thread is ours from its first op on; who changes it later breaks the
+  // house.
   thread_local const bool is_set = std::fesetenv(FE_DFL_ENV) == 0;
   QUIRE_CHECK(is_set, "the floating-point environment cannot be set");
 }

@@ -27,11 +27,9 @@ class ThreadPool {
   template <typename Body>
   void run(Body&& body) {
     using Plain = std::remove_reference_t<Body>;
-    run_erased(
-        [](void* context, int worker, int workers) {
-          (*static_cast<Plain*>(context))(worker, workers);
-        },
-        const_cast<void*>(static_cast<const void*>(&body)));
+    run_erased([](void* context, int worker,
+                  int workers) { (*static_cast<Plain*>(context))(worker, workers); },
+               const_cast<void*>(static_cast<const void*>(&body)));
   }
 
   // Calls body(item, worker) for every item in [0, count), handed out one by one. A single item

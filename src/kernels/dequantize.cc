@@ -70,19 +70,29 @@ void widen_row(const std::byte* row, std::size_t columns, float* out) {
 
 void dequantize_row(DType dtype, const std::byte* row, std::size_t columns, float* out) {
   switch (dtype) {
-    case DType::kF32: std::memcpy(out, row, columns * sizeof(float)); return;
-    case DType::kF16: return widen_row<half_to_float>(row, columns, out);
-    case DType::kBF16: return widen_row<bf16_to_float>(row, columns, out);
-    case DType::kQ4_0: return expand_row<BlockQ4_0, 32, expand<BlockQ4_0, 8>>(row, columns, out);
-    case DType::kQ5_0: return expand_row<BlockQ5_0, 32, expand<BlockQ5_0, 16>>(row, columns, out);
-    case DType::kQ8_0: return expand_row<BlockQ8_0, 32, expand<BlockQ8_0, 128>>(row, columns, out);
+    case DType::kF32:
+      std::memcpy(out, row, columns * sizeof(float));
+      return;
+    case DType::kF16:
+      return widen_row<half_to_float>(row, columns, out);
+    case DType::kBF16:
+      return widen_row<bf16_to_float>(row, columns, out);
+    case DType::kQ4_0:
+      return expand_row<BlockQ4_0, 32, expand<BlockQ4_0, 8>>(row, columns, out);
+    case DType::kQ5_0:
+      return expand_row<BlockQ5_0, 32, expand<BlockQ5_0, 16>>(row, columns, out);
+    case DType::kQ8_0:
+      return expand_row<BlockQ8_0, 32, expand<BlockQ8_0, 128>>(row, columns, out);
     case DType::kQ4_1:
       return expand_row<BlockQ4_1, 32, expand_with_minimum<BlockQ4_1>>(row, columns, out);
     case DType::kQ5_1:
       return expand_row<BlockQ5_1, 32, expand_with_minimum<BlockQ5_1>>(row, columns, out);
-    case DType::kQ4_K: return expand_row<BlockQ4_K, 256, expand_super<BlockQ4_K>>(row, columns, out);
-    case DType::kQ5_K: return expand_row<BlockQ5_K, 256, expand_super<BlockQ5_K>>(row, columns, out);
-    case DType::kQ6_K: return expand_row<BlockQ6_K, 256, expand_q6>(row, columns, out);
+    case DType::kQ4_K:
+      return expand_row<BlockQ4_K, 256, expand_super<BlockQ4_K>>(row, columns, out);
+    case DType::kQ5_K:
+      return expand_row<BlockQ5_K, 256, expand_super<BlockQ5_K>>(row, columns, out);
+    case DType::kQ6_K:
+      return expand_row<BlockQ6_K, 256, expand_q6>(row, columns, out);
   }
 }
 

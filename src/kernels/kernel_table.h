@@ -31,15 +31,15 @@ constexpr ActivationForm activation_form(DType weight) {
 struct MatmulTask {
   const std::byte* tiles = nullptr;  // the matrix, 64-byte aligned
   std::size_t bytes_per_tile = 0;
-  int rows = 0;                      // of the matrix; the last tile may be partial
-  int columns = 0;                   // K
+  int rows = 0;     // of the matrix; the last tile may be partial
+  int columns = 0;  // K
   int tile_begin = 0, tile_end = 0;
-  const std::byte* x = nullptr;      // [tokens] rows in the form of the weight type, 16-byte aligned
-  std::size_t x_stride = 0;          // bytes from one token to the next
+  const std::byte* x = nullptr;  // [tokens] rows in the form of the weight type, 16-byte aligned
+  std::size_t x_stride = 0;      // bytes from one token to the next
   int tokens = 0;
-  float* out = nullptr;              // [tokens, out_stride]
+  float* out = nullptr;  // [tokens, out_stride]
   int out_stride = 0;
-  const float* bias = nullptr;       // [rows] or null
+  const float* bias = nullptr;  // [rows] or null
   bool accumulate = false;
 };
 
@@ -50,15 +50,15 @@ struct AttentionTask {
   const std::int32_t* positions = nullptr;  // [queries]
   int queries = 0;
   int head_dim = 0;
-  int window = 0;                           // 0: all earlier positions
-  DType dtype = DType::kF16;                // of K and V
-  const std::byte* k = nullptr;             // K of block 0 for this layer and head
-  const std::byte* v = nullptr;             // V of block 0 likewise
-  std::size_t block_stride = 0;             // bytes from one block to the next
-  const std::int32_t* blocks = nullptr;     // block ids of the sequence, in position order
-  int split = 0;                            // positions [256 * split, 256 * (split + 1))
-  float* states = nullptr;                  // [queries, attention_state_floats(head_dim)], written
-  float* scratch = nullptr;                 // attention_scratch_floats(head_dim), 64-byte aligned
+  int window = 0;                        // 0: all earlier positions
+  DType dtype = DType::kF16;             // of K and V
+  const std::byte* k = nullptr;          // K of block 0 for this layer and head
+  const std::byte* v = nullptr;          // V of block 0 likewise
+  std::size_t block_stride = 0;          // bytes from one block to the next
+  const std::int32_t* blocks = nullptr;  // block ids of the sequence, in position order
+  int split = 0;                         // positions [256 * split, 256 * (split + 1))
+  float* states = nullptr;               // [queries, attention_state_floats(head_dim)], written
+  float* scratch = nullptr;              // attention_scratch_floats(head_dim), 64-byte aligned
 };
 
 // A softmax state: sum of exp(score - m) * V (padded to 16 lanes), then m, then the sum of weights.
@@ -97,8 +97,8 @@ struct KernelTable {
   void (*attention_finish)(const float* state, int head_dim, float* out) = nullptr;
 
   // --- logits ---
-  float (*max_value)(const float* x, int count) = nullptr;                    // skips NaN
-  double (*sum_exp)(const float* x, int count, float max) = nullptr;          // of exp(x - max)
+  float (*max_value)(const float* x, int count) = nullptr;            // skips NaN
+  double (*sum_exp)(const float* x, int count, float max) = nullptr;  // of exp(x - max)
   int (*first_above)(const float* x, int begin, int count, float threshold) = nullptr;  // or count
 };
 

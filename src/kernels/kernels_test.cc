@@ -31,7 +31,8 @@ class Random {
     const DTypeInfo& info = dtype_info(dtype);
     std::vector<std::byte> bytes(1 + rows * row_bytes(dtype, columns));
     for (std::byte& byte : bytes) byte = static_cast<std::byte>(engine_() & 255);
-    for (std::size_t at = 1; at < bytes.size(); at += info.block_bytes) set_scales(dtype, &bytes[at]);
+    for (std::size_t at = 1; at < bytes.size(); at += info.block_bytes)
+      set_scales(dtype, &bytes[at]);
     return bytes;
   }
 
@@ -43,15 +44,26 @@ class Random {
     std::normal_distribution<float> distribution(0, 0.02f);
     const float a = distribution(engine_), b = distribution(engine_);
     switch (dtype) {
-      case DType::kF32: std::memcpy(block, &a, sizeof a); break;
-      case DType::kF16: put(0, float_to_half(a)); break;
-      case DType::kBF16: put(0, float_to_bf16(a)); break;
-      case DType::kQ6_K: put(208, float_to_half(a / 32)); break;
+      case DType::kF32:
+        std::memcpy(block, &a, sizeof a);
+        break;
+      case DType::kF16:
+        put(0, float_to_half(a));
+        break;
+      case DType::kBF16:
+        put(0, float_to_bf16(a));
+        break;
+      case DType::kQ6_K:
+        put(208, float_to_half(a / 32));
+        break;
       case DType::kQ4_1:
       case DType::kQ5_1:
       case DType::kQ4_K:
-      case DType::kQ5_K: put(2, float_to_half(b)); [[fallthrough]];
-      default: put(0, float_to_half(a));
+      case DType::kQ5_K:
+        put(2, float_to_half(b));
+        [[fallthrough]];
+      default:
+        put(0, float_to_half(a));
     }
   }
   std::mt19937 engine_;
@@ -109,20 +121,20 @@ PackedMatrix pack(const KernelTable& kernels, DType dtype, const std::byte* matr
   const auto tile_rows = static_cast<std::size_t>(kernels.tile_rows);
   packed.bytes_per_tile = packed_tile_bytes(dtype, kernels.tile_rows, columns);
   packed.tiles = static_cast<int>((rows + tile_rows - 1) / tile_rows);
-  packed.bytes = AlignedBuffer<std::byte>(packed.bytes_per_tile *
-                                          static_cast<std::size_t>(packed.tiles));
+  packed.bytes =
+      AlignedBuffer<std::byte>(packed.bytes_per_tile * static_cast<std::size_t>(packed.tiles));
   for (int tile = 0; tile < packed.tiles; ++tile) {
     const std::size_t first = static_cast<std::size_t>(tile) * tile_rows;
-    pack_tile(dtype, kernels.tile_rows, static_cast<int>(std::min(tile_rows, rows - first)), columns,
-              matrix + first * row_bytes(dtype, columns),
+    pack_tile(dtype, kernels.tile_rows, static_cast<int>(std::min(tile_rows, rows - first)),
+              columns, matrix + first * row_bytes(dtype, columns),
               packed.bytes.data() + static_cast<std::size_t>(tile) * packed.bytes_per_tile);
   }
   return packed;
 }
 
 void expect_matmul(const KernelTable& kernels, DType dtype, int rows, int columns, int tokens) {
-  SCOPED_TRACE(fmt::format("{} {} [{} x {}] x {}", kernels.name, dtype_name(dtype), rows, columns,
-                           tokens));
+  SCOPED_TRACE(
+      fmt::format("{} {} [{} x {}] x {}", kernels.name, dtype_name(dtype), rows, columns, tokens));
   Random random(static_cast<unsigned>(rows * 31 + columns + tokens));
   const auto r = static_cast<std::size_t>(rows), k = static_cast<std::size_t>(columns);
   const std::vector<std::byte> matrix = random.matrix(dtype, r, k);
@@ -132,8 +144,19 @@ void expect_matmul(const KernelTable& kernels, DType dtype, int rows, int column
   const PackedMatrix packed = pack(kernels, dtype, &matrix[1], r, k);
   std::vector<float> out;
   for (int t = 0; t < tokens; ++t) out.insert(out.end(), before.begin(), before.end());
-  MatmulTask task{packed.bytes.data(), packed.bytes_per_tile, rows, columns, 0, packed.tiles,
-                  input.bytes.data(), input.stride, tokens, out.data(), rows + 3, bias.data(), true};
+  MatmulTask task{packed.bytes.data(),
+                  packed.bytes_per_tile,
+                  rows,
+                  columns,
+                  0,
+                  packed.tiles,
+                  input.bytes.data(),
+                  input.stride,
+                  tokens,
+                  out.data(),
+                  rows + 3,
+                  bias.data(),
+                  true};
   kernels.matmul[static_cast<int>(dtype)](task);
   for (std::size_t t = 0; t < static_cast<std::size_t>(tokens); ++t) {
     for (std::size_t row = 0; row < r; ++row) {
@@ -153,7 +176,8 @@ void expect_matmul(const KernelTable& kernels, DType dtype, int rows, int column
 TEST_P(Kernels, ProductsOfEveryType) {
   for (const DTypeInfo& info : kDTypes) {
     const int columns = info.block_elements == 256 ? 768 : 576;
-    for (int tokens : {1, 2, 3, 5, 8, 9, 17}) expect_matmul(kernels(), info.dtype, 49, columns, tokens);
+    for (int tokens : {1, 2, 3, 5, 8, 9, 17})
+      expect_matmul(kernels(), info.dtype, 49, columns, tokens);
     for (int rows : {1, 7, 16, 64, 172}) expect_matmul(kernels(), info.dtype, rows, columns, 2);
     if (info.block_elements == 32) expect_matmul(kernels(), info.dtype, 20, 96, 4);  // odd groups
     if (info.block_elements == 1) {
@@ -173,11 +197,23 @@ TEST_P(Kernels, ExtremeCodesAreExact) {  // where 16-bit intermediate sums would
     for (float sign : {1.0f, -1.0f}) {
       const std::vector<float> x(columns, 127 * sign);
       const Input input = make_input(kernels(), DType::kQ8_0, x, columns);
-      const PackedMatrix packed = pack(kernels(), DType::kQ8_0,
-                                       reinterpret_cast<const std::byte*>(matrix.data()), rows, columns);
+      const PackedMatrix packed =
+          pack(kernels(), DType::kQ8_0, reinterpret_cast<const std::byte*>(matrix.data()), rows,
+               columns);
       std::vector<float> out(rows);
-      MatmulTask task{packed.bytes.data(), packed.bytes_per_tile, 16, 64, 0, packed.tiles,
-                      input.bytes.data(), input.stride, 1, out.data(), 16, nullptr, false};
+      MatmulTask task{packed.bytes.data(),
+                      packed.bytes_per_tile,
+                      16,
+                      64,
+                      0,
+                      packed.tiles,
+                      input.bytes.data(),
+                      input.stride,
+                      1,
+                      out.data(),
+                      16,
+                      nullptr,
+                      false};
       kernels().matmul[static_cast<int>(DType::kQ8_0)](task);
       for (float value : out) EXPECT_EQ(value, 64.0f * 127.0f * sign * static_cast<float>(code));
     }
@@ -193,18 +229,29 @@ TEST_P(Kernels, ColumnsDoNotSeeEachOther) {  // 1..33 tokens together equal each
     const Input input = make_input(kernels(), info.dtype, random.normal(columns * tokens), columns);
     const auto multiply = [&](int first, int count, int begin, int end) {
       std::vector<float> out(rows * static_cast<std::size_t>(count));
-      MatmulTask task{packed.bytes.data(), packed.bytes_per_tile, static_cast<int>(rows),
-                      static_cast<int>(columns), begin, end,
+      MatmulTask task{packed.bytes.data(),
+                      packed.bytes_per_tile,
+                      static_cast<int>(rows),
+                      static_cast<int>(columns),
+                      begin,
+                      end,
                       input.bytes.data() + static_cast<std::size_t>(first) * input.stride,
-                      input.stride, count, out.data(), static_cast<int>(rows), nullptr, false};
+                      input.stride,
+                      count,
+                      out.data(),
+                      static_cast<int>(rows),
+                      nullptr,
+                      false};
       kernels().matmul[static_cast<int>(info.dtype)](task);
       return out;
     };
     const std::vector<float> together = multiply(0, tokens, 0, packed.tiles);
     for (int count = 1; count < 20; ++count) {
       const std::vector<float> some = multiply(33 - count, count, 0, packed.tiles);
-      ASSERT_EQ(std::memcmp(some.data(), &together[(tokens - static_cast<std::size_t>(count)) * rows],
-                            some.size() * 4), 0)
+      ASSERT_EQ(
+          std::memcmp(some.data(), &together[(tokens - static_cast<std::size_t>(count)) * rows],
+                      some.size() * 4),
+          0)
           << info.name << " with " << count << " tokens";
     }
   }
@@ -268,10 +315,12 @@ TEST_P(Kernels, NormRopeSilu) {
     std::vector<float> y(count);
     kernels().rmsnorm(x.data(), w.data(), 1e-5f, static_cast<int>(count), y.data());
     const std::vector<double> norm = reference::rmsnorm(x, w, 1e-5f);
-    for (std::size_t i = 0; i < count; ++i) EXPECT_NEAR(y[i], norm[i], 1e-6 * (1 + std::abs(norm[i])));
+    for (std::size_t i = 0; i < count; ++i)
+      EXPECT_NEAR(y[i], norm[i], 1e-6 * (1 + std::abs(norm[i])));
     kernels().silu_mul(x.data(), w.data(), static_cast<int>(count), y.data());
     const std::vector<double> silu = reference::silu_mul(x, w);
-    for (std::size_t i = 0; i < count; ++i) EXPECT_NEAR(y[i], silu[i], 1e-6 * (1 + std::abs(silu[i])));
+    for (std::size_t i = 0; i < count; ++i)
+      EXPECT_NEAR(y[i], silu[i], 1e-6 * (1 + std::abs(silu[i])));
     if (count % 2 != 0) continue;
     std::vector<float> cosines, sines;
     for (float angle : random.normal(count / 2, 10)) {
@@ -280,7 +329,8 @@ TEST_P(Kernels, NormRopeSilu) {
     }
     for (bool adjacent : {true, false}) {
       std::vector<float> turned = x;
-      kernels().rope(turned.data(), cosines.data(), sines.data(), static_cast<int>(count), adjacent);
+      kernels().rope(turned.data(), cosines.data(), sines.data(), static_cast<int>(count),
+                     adjacent);
       const std::vector<double> rope = reference::rope(x, cosines, sines, adjacent);
       for (std::size_t i = 0; i < count; ++i) EXPECT_NEAR(turned[i], rope[i], 2e-6);
     }
@@ -288,8 +338,10 @@ TEST_P(Kernels, NormRopeSilu) {
 }
 
 TEST_P(Kernels, SiluAtTheEdges) {
-  const std::vector<float> gate = {0, -1e30f, -100, -88, -87.5f, 88, 100, 1e30f, 1e-30f,
-                                   std::numeric_limits<float>::quiet_NaN(), 20, -20};
+  const std::vector<float> gate = {
+      0,  -1e30f, -100,  -88,    -87.5f,
+      88, 100,    1e30f, 1e-30f, std::numeric_limits<float>::quiet_NaN(),
+      20, -20};
   const std::vector<float> up(gate.size(), 1);
   std::vector<float> y(gate.size());
   kernels().silu_mul(gate.data(), up.data(), static_cast<int>(gate.size()), y.data());

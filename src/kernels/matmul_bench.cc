@@ -12,15 +12,17 @@ namespace quire {
 namespace {
 
 void multiply(benchmark::State& state, const KernelTable& kernels, DType dtype, int tokens) {
-  const int columns = 2048, tiles = tokens > 16 ? 512 / kernels.tile_rows : 8192 / kernels.tile_rows;
+  const int columns = 2048,
+            tiles = tokens > 16 ? 512 / kernels.tile_rows : 8192 / kernels.tile_rows;
   const std::size_t bytes_per_tile = packed_tile_bytes(dtype, kernels.tile_rows, 2048);
   const AlignedBuffer<std::byte> weights(bytes_per_tile * static_cast<std::size_t>(tiles));
   const std::size_t stride = 2048 * 4 + 64;
   const AlignedBuffer<std::byte> x(stride * static_cast<std::size_t>(tokens));
   const int rows = tiles * kernels.tile_rows;
   AlignedBuffer<float> out(static_cast<std::size_t>(rows) * static_cast<std::size_t>(tokens));
-  const MatmulTask task{weights.data(), bytes_per_tile, rows, columns, 0,      tiles, x.data(),
-                        stride,         tokens,         out.data(), rows, nullptr, false};
+  const MatmulTask task{weights.data(), bytes_per_tile, rows,   columns, 0,
+                        tiles,          x.data(),       stride, tokens,  out.data(),
+                        rows,           nullptr,        false};
   for (auto _ : state) {
     kernels.matmul[static_cast<int>(dtype)](task);
     benchmark::ClobberMemory();

@@ -140,18 +140,28 @@ struct PlainPacking {
 template <int R, typename Visit>
 auto with_packing(DType dtype, Visit visit) {
   switch (dtype) {
-    case DType::kF32: return visit(PlainPacking<std::uint32_t, R, 1>());
-    case DType::kF16: return visit(PlainPacking<std::uint16_t, R, 1>());
-    case DType::kBF16: return visit(PlainPacking<std::uint16_t, R, 2>());
-    case DType::kQ4_0: return visit(BlockPacking<PackedNibbleBlock<R>, BlockQ4_0, HalfScales<R>>());
-    case DType::kQ5_0: return visit(BlockPacking<PackedByteBlock<R>, BlockQ5_0, HalfScales<R>>());
-    case DType::kQ8_0: return visit(BlockPacking<PackedByteBlock<R>, BlockQ8_0, HalfScales<R>>());
+    case DType::kF32:
+      return visit(PlainPacking<std::uint32_t, R, 1>());
+    case DType::kF16:
+      return visit(PlainPacking<std::uint16_t, R, 1>());
+    case DType::kBF16:
+      return visit(PlainPacking<std::uint16_t, R, 2>());
+    case DType::kQ4_0:
+      return visit(BlockPacking<PackedNibbleBlock<R>, BlockQ4_0, HalfScales<R>>());
+    case DType::kQ5_0:
+      return visit(BlockPacking<PackedByteBlock<R>, BlockQ5_0, HalfScales<R>>());
+    case DType::kQ8_0:
+      return visit(BlockPacking<PackedByteBlock<R>, BlockQ8_0, HalfScales<R>>());
     case DType::kQ4_1:
       return visit(BlockPacking<PackedNibbleMinBlock<R>, BlockQ4_1, HalfMinima<R>>());
-    case DType::kQ5_1: return visit(BlockPacking<PackedByteMinBlock<R>, BlockQ5_1, HalfMinima<R>>());
-    case DType::kQ4_K: return visit(BlockPacking<PackedQ4_K<R>, BlockQ4_K, SuperBlocks<R>>());
-    case DType::kQ5_K: return visit(BlockPacking<PackedQ5_K<R>, BlockQ5_K, SuperBlocks<R>>());
-    case DType::kQ6_K: return visit(BlockPacking<PackedQ6_K<R>, BlockQ6_K, SuperBlocks<R>>());
+    case DType::kQ5_1:
+      return visit(BlockPacking<PackedByteMinBlock<R>, BlockQ5_1, HalfMinima<R>>());
+    case DType::kQ4_K:
+      return visit(BlockPacking<PackedQ4_K<R>, BlockQ4_K, SuperBlocks<R>>());
+    case DType::kQ5_K:
+      return visit(BlockPacking<PackedQ5_K<R>, BlockQ5_K, SuperBlocks<R>>());
+    case DType::kQ6_K:
+      return visit(BlockPacking<PackedQ6_K<R>, BlockQ6_K, SuperBlocks<R>>());
   }
   internal::fail_check(__FILE__, __LINE__, "dtype", "no packing for this type");
 }

@@ -1,6 +1,7 @@
 // Packing: rows of a file become a tile, in which one vector lane belongs to one row (the layouts
-// are in tensor/quant_blocks.h; float tiles are [K][rows], bf16 tiles [K/2][rows][2]). Lossless: codes
-// are moved and made unsigned, scales kept. Plain C++; any thread; called once per tile at load.
+// are in tensor/quant_blocks.h; float tiles are [K][rows], bf16 tiles [K/2][rows][2]). Lossless:
+// codes are moved and made unsigned, scales kept. Plain C++; any thread; called once per tile at
+// load.
 #pragma once
 
 #include <cstddef>

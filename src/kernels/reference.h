@@ -1,5 +1,6 @@
 // Oracles: every kernel as its plain definition in double precision, for tests over all tables.
-// Slow on purpose; each reads like the formula. Any thread.
+// Slow on purpose; each reads like the formula. They allocate, so they are no KernelTable.
+// Any thread.
 #pragma once
 
 #include <cstdint>

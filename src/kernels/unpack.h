@@ -1,5 +1,6 @@
-// What the file's blocks hold, as unsigned codes in order of K and the scales of sub-blocks. Shared by
-// packing and dequantization so that both read a format in one place. Plain C++; any thread.
+// What the file's blocks hold, as unsigned codes in order of K and the scales of sub-blocks.
+// Shared by packing and dequantization, so that each format is read in one place.
+// Plain C++; any thread.
 #pragma once
 
 #include <cstdint>
@@ -67,7 +68,8 @@ struct SubScale {
 };
 inline SubScale sub_scale(const std::uint8_t* scales, int s) {
   if (s < 4) {
-    return {static_cast<std::uint8_t>(scales[s] & 63), static_cast<std::uint8_t>(scales[s + 4] & 63)};
+    return {static_cast<std::uint8_t>(scales[s] & 63),
+            static_cast<std::uint8_t>(scales[s + 4] & 63)};
   }
   return {static_cast<std::uint8_t>((scales[s + 4] & 15) | scales[s - 4] >> 6 << 4),
           static_cast<std::uint8_t>(scales[s + 4] >> 4 | scales[s] >> 6 << 4)};

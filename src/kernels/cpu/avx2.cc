@@ -1,6 +1,6 @@
-// The AVX2 table (with FMA and F16C): eight lanes. vpmaddubsw adds two products of an unsigned and a
-// signed byte in 16 bits with saturation, so it is exact for codes up to 127; Q8_0's wider codes are
-// taken as signed bytes and multiplied as |w| times x with w's sign. bf16 weights are widened
+// The AVX2 table (with FMA and F16C): eight lanes. vpmaddubsw adds two products of an unsigned and
+// a signed byte in 16 bits with saturation, so it is exact for codes up to 127; Q8_0's wider codes
+// are taken as signed bytes and multiplied as |w| times x with w's sign. bf16 weights are widened
 // exactly and multiplied by float32 fma.
 // Everything after the pragma is compiled for this instruction set (see avx512.cc).
 #include <immintrin.h>
@@ -103,8 +103,7 @@ inline int sum_lanes(I x) {
   return _mm_cvtsi128_si32(_mm_add_epi32(y, _mm_shuffle_epi32(y, 0xB1)));
 }
 inline void store_codes(std::int8_t* p, I x) {
-  const __m128i words =
-      _mm_packs_epi32(_mm256_castsi256_si128(x), _mm256_extracti128_si256(x, 1));
+  const __m128i words = _mm_packs_epi32(_mm256_castsi256_si128(x), _mm256_extracti128_si256(x, 1));
   _mm_storel_epi64(reinterpret_cast<__m128i*>(p), _mm_packs_epi16(words, words));
 }
 
@@ -146,6 +145,8 @@ inline F dot_bf16(F sum, const std::uint16_t* w, const std::uint16_t* x) {
   return fma(late, splat(x_late), sum);
 }
 
+// Each builds on those before it.
+// clang-format off
 #include "kernels/generic/lanes.inl"
 #include "kernels/generic/math.inl"
 #include "kernels/generic/activations.inl"
@@ -155,6 +156,7 @@ inline F dot_bf16(F sum, const std::uint16_t* w, const std::uint16_t* x) {
 #include "kernels/generic/attention.inl"
 #include "kernels/generic/logits.inl"
 #include "kernels/generic/table.inl"
+// clang-format on
 
 }  // namespace
 

@@ -17,8 +17,7 @@
 #include "tensor/float_bits.h"
 
 #pragma GCC push_options
-#pragma GCC target( \
-    "avx2,fma,f16c,avx512f,avx512bw,avx512dq,avx512vl,avx512vnni,avx512bf16")
+#pragma GCC target("avx2,fma,f16c,avx512f,avx512bw,avx512dq,avx512vl,avx512vnni,avx512bf16")
 
 namespace quire {
 namespace {
@@ -116,10 +115,11 @@ inline I dot_wide(I sum, B w, X4 x) { return _mm512_dpbusd_epi32(sum, w, x); }
 inline F dot_bf16(F sum, const std::uint16_t* w, const std::uint16_t* x) {
   std::int32_t pair;
   std::memcpy(&pair, x, sizeof pair);
-  return _mm512_dpbf16_ps(sum, (__m512bh)_mm512_loadu_si512(w),
-                          (__m512bh)_mm512_set1_epi32(pair));
+  return _mm512_dpbf16_ps(sum, (__m512bh)_mm512_loadu_si512(w), (__m512bh)_mm512_set1_epi32(pair));
 }
 
+// Each builds on those before it.
+// clang-format off
 #include "kernels/generic/lanes.inl"
 #include "kernels/generic/math.inl"
 #include "kernels/generic/activations.inl"
@@ -129,6 +129,7 @@ inline F dot_bf16(F sum, const std::uint16_t* w, const std::uint16_t* x) {
 #include "kernels/generic/attention.inl"
 #include "kernels/generic/logits.inl"
 #include "kernels/generic/table.inl"
+// clang-format on
 
 }  // namespace
 

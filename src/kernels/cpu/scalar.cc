@@ -13,8 +13,8 @@ namespace quire {
 namespace {
 
 constexpr int kLanes = 4;
-constexpr int kColumnsMax = 4;     // activation columns per pass over a weight tile
-constexpr int kQueriesMax = 2;     // queries per pass over a K or V tile
+constexpr int kColumnsMax = 4;  // activation columns per pass over a weight tile
+constexpr int kQueriesMax = 2;  // queries per pass over a K or V tile
 using F = float __attribute__((vector_size(16)));
 using I = std::int32_t __attribute__((vector_size(16)));
 using U = std::uint32_t __attribute__((vector_size(16)));
@@ -120,6 +120,8 @@ inline F dot_bf16(F sum, const std::uint16_t* w, const std::uint16_t* x) {
   return fma(reinterpret_cast<F>(bits & 0xFFFF0000u), splat(bf16_to_float(x[1])), sum);
 }
 
+// Each builds on those before it.
+// clang-format off
 #include "kernels/generic/lanes.inl"
 #include "kernels/generic/math.inl"
 #include "kernels/generic/activations.inl"
@@ -129,6 +131,7 @@ inline F dot_bf16(F sum, const std::uint16_t* w, const std::uint16_t* x) {
 #include "kernels/generic/attention.inl"
 #include "kernels/generic/logits.inl"
 #include "kernels/generic/table.inl"
+// clang-format on
 
 }  // namespace
 

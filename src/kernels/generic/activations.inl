@@ -1,5 +1,6 @@
 // What happens to activations between products: quantization to int8 groups, rounding to 16 bits,
 // RMS norm and rotary positions. One token (or head) per call, one fixed order of summation.
+// Included once per instruction set, after its `vec` definitions (see cpu/*.cc).
 
 void quantize_int8(const float* x, int columns, ActivationBlock* out) {
   for (int group = 0; group < columns / 32; ++group, x += 32, ++out) {

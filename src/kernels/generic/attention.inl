@@ -182,8 +182,7 @@ void attention_split(const AttentionTask& task) {
     const std::size_t offset = static_cast<std::size_t>(task.blocks[tile]) * task.block_stride;
     widen(task.dtype, task.k + offset, kTileTokens * task.head_dim, k);
     for (int token = 0; token < kTileTokens; ++token) {
-      widen(task.dtype,
-            task.v + offset + static_cast<std::size_t>(token * task.head_dim) * element,
+      widen(task.dtype, task.v + offset + static_cast<std::size_t>(token * task.head_dim) * element,
             task.head_dim, v + token * padded);
     }
     attend_tile(task, tile_position, k, v, scores);

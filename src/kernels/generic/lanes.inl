@@ -1,4 +1,5 @@
-// Reductions over the lanes of a vector, in one fixed order: halves are folded onto each other.
+// Reductions over the lanes of a vector, in one fixed order: halves are folded onto each other, so
+// a sum is the same in every build.
 // Included once per instruction set, after its `vec` definitions (see cpu/*.cc).
 
 inline float sum_lanes(F x) {

@@ -1,5 +1,6 @@
-// What a sampler asks of a row of logits: the largest, the sum of exponentials (compensated, lane by
-// lane, in one fixed order), and the next value above a threshold.
+// What a sampler asks of a row of logits: the largest, the sum of exponentials (compensated, lane
+// by lane, in one fixed order), and the next value above a threshold.
+// Included once per instruction set, after its `vec` definitions (see cpu/*.cc).
 
 float max_value(const float* x, int count) {
   F peak = splat(-std::numeric_limits<float>::infinity());

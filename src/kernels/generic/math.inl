@@ -1,5 +1,6 @@
 // exp and SiLU as polynomials over `vec`: no library calls, the same bits in every build.
 // exponential: relative error below 3e-7 on [-87.3, 88.3]; 0 below, infinity above, NaN stays NaN.
+// Included once per instruction set, after its `vec` definitions (see cpu/*.cc).
 
 inline F exponential(F x) {
   const F lowest = splat(-87.33654f), highest = splat(88.3762626647949f);
@@ -7,7 +8,7 @@ inline F exponential(F x) {
   const F clamped = min(highest, max(lowest, x));
   const I n = round_to_int(clamped * splat(1.44269504088896341f));
   const F nf = to_float(n);
-  F r = fma(nf, splat(-0.693359375f), clamped);    // exact: few bits in the constant
+  F r = fma(nf, splat(-0.693359375f), clamped);  // exact: few bits in the constant
   r = fma(nf, splat(2.12194440e-4f), r);
   F p = splat(1.9875691500e-4f);
   p = fma(p, r, splat(1.3981999507e-3f));

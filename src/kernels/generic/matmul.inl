@@ -6,6 +6,14 @@
 
 constexpr int kTilesPerBlock = 64 / kLanes;
 
+// With one or two tokens the hardware follows the stream by itself (software prefetch measured 10 %
+// slower); with more, arithmetic slows the stream down and prefetching 4 KiB ahead gives up to half
+// as much again.
+template <int kColumns>
+inline void prefetch_weights(const void* at) {
+  if constexpr (kColumns >= 4) __builtin_prefetch(static_cast<const char*>(at) + 4096);
+}
+
 template <int kColumns>
 struct Sums {
   F of[kColumns];

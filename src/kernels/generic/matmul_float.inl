@@ -19,6 +19,7 @@ struct WideCore {
     sums.clear();
     const auto* tile = reinterpret_cast<const Element*>(weights);
     for (int k = 0; k < columns; ++k) {
+      prefetch_weights<kColumns>(tile + k * kLanes);
       const F w = load_weights(tile + k * kLanes);
       for (int c = 0; c < kColumns; ++c) {
         sums.of[c] = fma(w, splat(token_row<float>(x, x_stride, c)[k]), sums.of[c]);
@@ -34,6 +35,7 @@ struct Bf16Core {
     sums.clear();
     const auto* tile = reinterpret_cast<const std::uint16_t*>(weights);
     for (int k = 0; k < columns; k += 2) {
+      prefetch_weights<kColumns>(tile + k * kLanes);
       for (int c = 0; c < kColumns; ++c) {
         const std::uint16_t* pair = token_row<std::uint16_t>(x, x_stride, c) + k;
         sums.of[c] = dot_bf16(sums.of[c], tile + k * kLanes, pair);

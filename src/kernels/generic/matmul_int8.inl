@@ -6,20 +6,24 @@
 
 template <bool kWide>
 struct ByteCodes {  // kWide: codes may exceed 127
-  template <typename Step>
+  template <int kColumns, typename Step>
   static inline __attribute__((always_inline)) void for_each(const std::uint8_t* codes, Step step) {
 #pragma GCC unroll 8
-    for (int s = 0; s < 8; ++s) step(s, load_codes(codes + s * 4 * kLanes));
+    for (int s = 0; s < 8; ++s) {
+      prefetch_weights<kColumns>(codes + s * 4 * kLanes);
+      step(s, load_codes(codes + s * 4 * kLanes));
+    }
   }
   static inline I accumulate(I sum, B w, X4 x) {
     return kWide ? dot_wide(sum, w, x) : dot(sum, w, x);
   }
 };
 struct NibbleCodes {
-  template <typename Step>
+  template <int kColumns, typename Step>
   static inline __attribute__((always_inline)) void for_each(const std::uint8_t* codes, Step step) {
 #pragma GCC unroll 4
     for (int s = 0; s < 4; ++s) {
+      prefetch_weights<kColumns>(codes + s * 4 * kLanes);
       const B both = load_codes(codes + s * 4 * kLanes);
       step(s, low_nibbles(both));
       step(s + 4, high_nibbles(both));
@@ -31,7 +35,9 @@ struct NibbleCodes {
 struct NoMinimum {
   static constexpr bool kHasMinimum = false;
   template <typename Block>
-  static inline F minimum(const Block&, int) { return splat(0); }
+  static inline F minimum(const Block&, int) {
+    return splat(0);
+  }
 };
 template <typename BlockType, typename CodesType, int kOffsetBits>
 struct HalfScaleFormat : NoMinimum {  // Q8_0, Q5_0, Q4_0
@@ -101,8 +107,8 @@ struct Int8Core {
   // One group of one tile against kColumns tokens.
   template <int kColumns>
   static inline __attribute__((always_inline)) void add_group(const Block& block, int group,
-                                                              const std::byte* x, std::size_t stride,
-                                                              F* sums) {
+                                                              const std::byte* x,
+                                                              std::size_t stride, F* sums) {
     constexpr int kParts = Format::kParts;
     const auto token = [&](int c) -> const ActivationBlock& {
       return *reinterpret_cast<const ActivationBlock*>(x + static_cast<std::size_t>(c) * stride);
@@ -111,13 +117,14 @@ struct Int8Core {
     for (int part = 0; part < kParts; ++part) {
       for (int c = 0; c < kColumns; ++c) dots[part][c] = starting_sum<Format>(token(c), part);
     }
-    Format::Codes::for_each(&block.codes[group][0][0][0], [&](int step, B codes) {
-      const int part = kParts == 2 ? step / 4 : 0;
-      for (int c = 0; c < kColumns; ++c) {
-        dots[part][c] = Format::Codes::accumulate(dots[part][c], codes,
-                                                  splat_codes(token(c).codes + 4 * step));
-      }
-    });
+    Format::Codes::template for_each<kColumns>(
+        &block.codes[group][0][0][0], [&](int step, B codes) {
+          const int part = kParts == 2 ? step / 4 : 0;
+          for (int c = 0; c < kColumns; ++c) {
+            dots[part][c] = Format::Codes::accumulate(dots[part][c], codes,
+                                                      splat_codes(token(c).codes + 4 * step));
+          }
+        });
     for (int part = 0; part < kParts; ++part) {
       const F scale = Format::scale(block, group, part);
       for (int c = 0; c < kColumns; ++c) {

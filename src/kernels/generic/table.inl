@@ -1,4 +1,6 @@
-// Fills a KernelTable from the generics of this instruction set.
+// Fills a KernelTable from the generics of this instruction set. An instruction set that does an op
+// by another algorithm replaces the slot after calling this.
+// Included once per instruction set, after the other generics (see cpu/*.cc).
 
 constexpr KernelTable make_table(std::string_view name) {
   KernelTable table;
