@@ -1,10 +1,7 @@
 #include "apps/serve.h"
 
-#include <signal.h>
-
 #include <cstdio>
 #include <memory>
-#include <thread>
 
 #include <CLI/CLI.hpp>
 #include <spdlog/spdlog.h>
@@ -59,19 +56,6 @@ Status host_model(ModelHost& host, LoadedModel& model, const std::vector<std::st
   });
 }
 
-// SIGTERM and SIGINT drain; a second one ends the process at once. The signals are blocked in every
-// thread and taken by this one, so that no handler runs anywhere.
-void stop_on_signals(Server& server, const sigset_t& signals) {
-  std::thread([&server, signals] {
-    int signal = 0;
-    ::sigwait(&signals, &signal);
-    spdlog::info("{}: no new requests; those under way finish", ::sigdescr_np(signal));
-    server.request_stop();
-    ::sigwait(&signals, &signal);
-    std::_Exit(1);
-  }).detach();
-}
-
 int fail(const Status& status) {
   std::fprintf(stderr, "quire: %s\n", status.message().c_str());
   return 1;
@@ -89,13 +73,6 @@ void print_greeting(const ServeArguments& arguments, const HostedModel& model, i
 
 int serve(ServeArguments& arguments) {
   if (const Status status = start_log(arguments.log_level); !status.is_ok()) return fail(status);
-  sigset_t signals;
-  sigemptyset(&signals);
-  sigaddset(&signals, SIGTERM);
-  sigaddset(&signals, SIGINT);
-  ::pthread_sigmask(SIG_BLOCK, &signals, nullptr);
-  ::signal(SIGPIPE, SIG_IGN);
-
   const Nanos start = SteadyClock::now();
   auto model = load_model(arguments.model);
   if (!model.is_ok()) return fail(model.status());
@@ -111,7 +88,6 @@ int serve(ServeArguments& arguments) {
   arguments.server.version = QUIRE_VERSION;
   Server server(arguments.server, host);
   if (const Status status = server.listen(); !status.is_ok()) return fail(status);
-  stop_on_signals(server, signals);
   print_greeting(arguments, *host.models().front(), server.port());
   server.run();
   spdlog::info("drained");
@@ -131,7 +107,9 @@ void declare_serve(CLI::App& parent, std::function<int()>& chosen) {
   command->add_option("--served-model-name", arguments->names,
                       "what requests call the model; the first is shown in answers");
   command->add_option("--api-key", server.api_keys, "clients must send one of these");
-  command->add_option("--max-connections", server.connections_max, "beyond, 503")
+  command->add_option("--allowed-hosts", server.allowed_hosts,
+                      "further names that a browser may call this server by");
+  command->add_option("--max-connections", server.http.connections_max, "beyond, 503")
       ->check(CLI::Range(1, 1 << 20))->capture_default_str();
   command->add_option("--unknown-fields", arguments->unknown_fields,
                       "error: answer 400; warn: accept, with a warning in the answer")
