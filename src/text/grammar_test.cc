@@ -50,8 +50,9 @@ TEST(Grammar, MasksWhatTheSchemaForbids) {
 TEST(Grammar, RefusesWhatItCannotServe) {
   const auto tokenizer = byte_level_tokenizer();
   EXPECT_FALSE(GrammarFactory::create(*tokenizer, 100000).is_ok());
-  const auto no_brace = tokenizer_of(
-      R"({"version":"1.0","added_tokens":[],"model":{"type":"BPE","vocab":{"a":0,"b":1},"merges":[]}})");
+  const auto no_brace =
+      tokenizer_of(R"({"version":"1.0","added_tokens":[],"model":{"type":"BPE",)"
+                   R"("vocab":{"a":0,"b":1},"merges":[]}})");
   EXPECT_FALSE(GrammarFactory::create(*no_brace, 1).is_ok());
 
   auto factory = GrammarFactory::create(*tokenizer, kEnd);

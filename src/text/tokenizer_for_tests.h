@@ -1,5 +1,6 @@
 // Two tiny vocabularies for the tests of this folder: a byte-level one and a SentencePiece-like
-// one. Every byte can be written in both. Tests only.
+// one. Every byte can be written in both. The byte-level file asks for truncation, which Tokenizer
+// ignores. Tests of this folder only.
 #pragma once
 
 #include <fmt/format.h>
@@ -50,8 +51,10 @@ inline std::shared_ptr<const Tokenizer> byte_level_tokenizer() {
   };
   return tokenizer_of(fmt::format(
       R"({{"version":"1.0","added_tokens":[{},{}],"normalizer":null,"post_processor":null,)"
-      R"("pre_tokenizer":{{"type":"ByteLevel","add_prefix_space":false,"trim_offsets":true,"use_regex":true}},)"
-      R"("decoder":{{"type":"ByteLevel","add_prefix_space":false,"trim_offsets":true}},"truncation":{{"direction":"Right","max_length":4,)"
+      R"("pre_tokenizer":{{"type":"ByteLevel","add_prefix_space":false,"trim_offsets":true,)"
+      R"("use_regex":true}},)"
+      R"("decoder":{{"type":"ByteLevel","add_prefix_space":false,"trim_offsets":true}},)"
+      R"("truncation":{{"direction":"Right","max_length":4,)"
       R"("strategy":"LongestFirst","stride":0}},)"
       R"("model":{{"type":"BPE","vocab":{{{}"he":256}},"merges":["h e"]}}}})",
       added(257, "<|end|>", true), added(258, "<tool>", false), vocab));

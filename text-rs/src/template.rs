@@ -3,7 +3,7 @@
 //! a model file, so it is not trusted: it reaches no file (its environment
 //! has no loader, so include and import find nothing), no object but its JSON context, and it ends.
 //!
-//! Parsing and rendering run on a thread of their own with a large stack, because values may nest as
+//! Parsing and rendering run on a thread of their own with a large stack: values may nest as
 //! deep as the step limit allows and are dropped recursively. The stack is reserved, not touched.
 
 use minijinja::machinery::CompiledTemplate;
@@ -40,8 +40,8 @@ pub struct QuireTemplate {
     source: Box<str>,
 }
 
-// SAFETY: nothing in it is changed after creation, and `compiled` holds only plain values, names and
-// constants made from the source; minijinja shares the same type between threads in its environment.
+// SAFETY: nothing in it is changed after creation, and `compiled` holds only names and constants
+// made from the source; minijinja shares the same type between threads in its environment.
 unsafe impl Send for QuireTemplate {}
 unsafe impl Sync for QuireTemplate {}
 

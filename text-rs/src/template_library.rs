@@ -1,4 +1,4 @@
-//! What a chat template can call: the operators, filters and functions whose cost depends on numbers
+//! What a chat template can call: operators, filters and functions whose cost depends on numbers
 //! or sizes are written here with limits; the rest is minijinja's, whose results are charged by the
 //! rewritten program.
 
@@ -212,8 +212,8 @@ fn strftime(unix_seconds: i64, format: &str) -> Result<Value, Error> {
     Ok(Value::from(text.0))
 }
 
-/// Puts a builtin filter behind a check of its integer arguments: none is huge, and the text or list
-/// times the largest of them is charged, for that is how far these filters can blow it up.
+/// Puts a builtin filter behind a check of its integer arguments: none is huge, and the text or
+/// list times the largest of them is charged, for that is how far these filters can blow it up.
 fn bound_numbers(environment: &mut Environment<'static>, name: &'static str, builtin: Value) {
     environment.add_filter(
         name,
@@ -356,7 +356,8 @@ fn join(
     Ok(Value::from(text.0))
 }
 
-/// Methods of Python's values: those that can grow are bounded here, the rest is the contrib crate's.
+/// Methods of Python's values: those that can grow are bounded here, the rest is the contrib
+/// crate's.
 fn call_method(
     state: &mut State,
     value: &Value,
