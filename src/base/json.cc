@@ -152,8 +152,8 @@ class Reader {
     keys.reserve(members.size());
     for (const auto& [key, value] : members) keys.push_back(&key);
     std::sort(keys.begin(), keys.end(), [](auto a, auto b) { return *a < *b; });
-    const auto twice = std::adjacent_find(keys.begin(), keys.end(),
-                                          [](auto a, auto b) { return *a == *b; });
+    const auto twice =
+        std::adjacent_find(keys.begin(), keys.end(), [](auto a, auto b) { return *a == *b; });
     return twice == keys.end() ? nullptr : *twice;
   }
 
@@ -180,12 +180,24 @@ void append_double(double value, std::string& out) {
 // Depth is bounded where values are read, and small where we build them.
 void append_value(const Json& value, std::string& out) {
   switch (value.kind()) {
-    case Kind::kNull: out += "null"; break;
-    case Kind::kBool: out += value.as_bool() ? "true" : "false"; break;
-    case Kind::kInt: out += std::to_string(value.as_int()); break;
-    case Kind::kUint: out += std::to_string(value.as_uint()); break;
-    case Kind::kDouble: append_double(value.as_double(), out); break;
-    case Kind::kString: append_json_string(value.as_string(), out); break;
+    case Kind::kNull:
+      out += "null";
+      break;
+    case Kind::kBool:
+      out += value.as_bool() ? "true" : "false";
+      break;
+    case Kind::kInt:
+      out += std::to_string(value.as_int());
+      break;
+    case Kind::kUint:
+      out += std::to_string(value.as_uint());
+      break;
+    case Kind::kDouble:
+      append_double(value.as_double(), out);
+      break;
+    case Kind::kString:
+      append_json_string(value.as_string(), out);
+      break;
     case Kind::kArray: {
       out += '[';
       const char* separator = "";
@@ -215,14 +227,21 @@ void append_value(const Json& value, std::string& out) {
 
 std::string_view kind_name(Kind kind) {
   switch (kind) {
-    case Kind::kNull: return "null";
-    case Kind::kBool: return "a boolean";
+    case Kind::kNull:
+      return "null";
+    case Kind::kBool:
+      return "a boolean";
     case Kind::kInt:
-    case Kind::kUint: return "an integer";
-    case Kind::kDouble: return "a number";
-    case Kind::kString: return "a string";
-    case Kind::kArray: return "an array";
-    case Kind::kObject: return "an object";
+    case Kind::kUint:
+      return "an integer";
+    case Kind::kDouble:
+      return "a number";
+    case Kind::kString:
+      return "a string";
+    case Kind::kArray:
+      return "an array";
+    case Kind::kObject:
+      return "an object";
   }
   return "nothing";
 }
@@ -340,11 +359,21 @@ void append_json_string(std::string_view text, std::string& out) {
   out += '"';
   for (const char c : text) {
     switch (c) {
-      case '"': out += "\\\""; break;
-      case '\\': out += "\\\\"; break;
-      case '\n': out += "\\n"; break;
-      case '\r': out += "\\r"; break;
-      case '\t': out += "\\t"; break;
+      case '"':
+        out += "\\\"";
+        break;
+      case '\\':
+        out += "\\\\";
+        break;
+      case '\n':
+        out += "\\n";
+        break;
+      case '\r':
+        out += "\\r";
+        break;
+      case '\t':
+        out += "\\t";
+        break;
       default:
         if (static_cast<unsigned char>(c) < 0x20 || c == 0x7F) {
           out += "\\u00";

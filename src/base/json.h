@@ -29,8 +29,7 @@ class Json {
   Json(std::nullptr_t) {}
   Json(std::same_as<bool> auto value) : value_(value) {}
   template <std::integral T>
-    requires(!std::same_as<T, bool>)
-  Json(T value) {
+  requires(!std::same_as<T, bool>) Json(T value) {
     if (std::in_range<std::int64_t>(value)) {
       value_ = static_cast<std::int64_t>(value);
     } else {
@@ -84,7 +83,7 @@ struct JsonLimits {
   std::size_t bytes_max = std::size_t{64} << 20;
   std::size_t depth_max = 64;
   std::size_t values_max = std::size_t{1} << 20;  // keys, items and scalars of the whole text
-  bool huge_integers_are_doubles = false;  // Hugging Face writes 10^30 for "no bound"
+  bool huge_integers_are_doubles = false;         // Hugging Face writes 10^30 for "no bound"
 };
 
 // Errors are sentences with the byte offset.

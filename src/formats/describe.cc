@@ -3,14 +3,16 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
-#include <filesystem>
+#include <climits>
+#include <cstdlib>
 #include <span>
+#include <vector>
 
 #include "base/json.h"
 #include "formats/config/file_kind.h"
 #include "formats/config/gguf_config.h"
+#include "formats/config/in_file.h"
 #include "formats/gguf.h"
-#include "formats/gguf_tokenizer.h"
 #include "formats/safetensors.h"
 #include "formats/weight_source.h"
 
@@ -47,15 +49,16 @@ class Page {
     text_ += fmt::format("{:<14}{}\n", name, fmt::format(format, std::forward<Args>(args)...));
   }
 
-  void tensor(std::string_view name, const TensorView& tensor) {
-    text_ += fmt::format("  {:<30} {:<5} {:<16} {:>10}\n", name, dtype_name(tensor.dtype),
-                         fmt::format("[{}]", fmt::join(tensor.shape, ", ")),
-                         bytes_text(static_cast<double>(tensor.bytes())));
-  }
-
   void tensors(std::span<const TensorView> tensors) {
     line("tensors", "{}", tensors.size());
-    for (const TensorView& view : tensors) tensor(printable(view.name), view);
+    std::size_t width = 0;
+    for (const TensorView& tensor : tensors) width = std::max(width, tensor.name.size());
+    for (const TensorView& tensor : tensors) {
+      text_ +=
+          fmt::format("  {:<{}}  {:<5} {:<16} {:>10}\n", tensor.name, width,
+                      dtype_name(tensor.dtype), fmt::format("[{}]", fmt::join(tensor.shape, ", ")),
+                      bytes_text(static_cast<double>(tensor.bytes())));
+    }
   }
 
   std::string take() { return std::move(text_); }
@@ -65,9 +68,8 @@ class Page {
 };
 
 std::string rope_text(const RopeConfig& rope) {
-  std::string text =
-      fmt::format("theta {}, {} pairs", rope.theta,
-                  rope.pairing == RopePairs::kAdjacent ? "adjacent" : "half-split");
+  std::string text = fmt::format("theta {}, {} pairs", rope.theta,
+                                 rope.pairing == RopePairs::kAdjacent ? "adjacent" : "half-split");
   if (rope.scaling == RopeScaling::kLinear) text += fmt::format(", linear scaling {}", rope.factor);
   if (rope.scaling == RopeScaling::kLlama3) {
     text += fmt::format(", llama3 scaling {} from {}", rope.factor, rope.original_context);
@@ -121,14 +123,26 @@ Status describe_tokenizer(const Result<std::string>& json, Page& page) {
   return ok_status();
 }
 
+// By layer, the tensors of no layer around them, as the file names them.
+std::vector<TensorView> in_model_order(const ModelFiles::TensorMap& tensors) {
+  std::vector<std::pair<int, TensorView>> keyed;
+  for (const auto& [name, tensor] : tensors) {
+    const bool is_layer = name.starts_with("layers.");
+    const int layer = is_layer ? std::atoi(name.c_str() + 7) : name == "embed" ? -1 : INT_MAX;
+    keyed.emplace_back(layer, tensor);
+  }
+  std::stable_sort(keyed.begin(), keyed.end(),
+                   [](const auto& a, const auto& b) { return a.first < b.first; });
+  std::vector<TensorView> ordered;
+  for (auto& [layer, tensor] : keyed) ordered.push_back(std::move(tensor));
+  return ordered;
+}
+
 Status describe_loaded(const std::string& path, Page& page) {
   QUIRE_ASSIGN_OR_RETURN(const auto files, open_model(path));
   describe_config(files->config(), page);
   QUIRE_RETURN_IF_ERROR(describe_tokenizer(files->tokenizer_json(), page));
-  page.line("tensors", "{}", files->tensors().size());
-  for (const auto& [name, tensor] : files->tensors()) {
-    page.tensor(tensor.name == name ? name : name + " = " + tensor.name, tensor);
-  }
+  page.tensors(in_model_order(files->tensors()));
   return ok_status();
 }
 
@@ -151,7 +165,7 @@ Status describe_other_gguf(const GgufFile& file, Page& page) {
   }
   QUIRE_ASSIGN_OR_RETURN(const GgufVocabulary vocabulary, read_gguf_vocabulary(file));
   if (!vocabulary.tokens.empty() || vocabulary.model.size() > 0) {
-    QUIRE_RETURN_IF_ERROR(describe_tokenizer(gguf_tokenizer_json(vocabulary), page));
+    QUIRE_RETURN_IF_ERROR(describe_tokenizer(read_gguf_tokenizer(file), page));
   }
   page.tensors(file.tensors());
   return ok_status();
@@ -188,11 +202,17 @@ Status describe_weights(const std::string& path, Page& page) {
 Status describe_into(const std::string& path, Page& page) {
   QUIRE_ASSIGN_OR_RETURN(const FileKind kind, find_file_kind(path));
   switch (kind) {
-    case FileKind::kGguf: return describe_gguf(path, page);
+    case FileKind::kGguf:
+      return describe_gguf(path, page);
     case FileKind::kSafetensors:
-    case FileKind::kSafetensorsIndex: return describe_weights(path, page);
-    case FileKind::kDirectory: page.line("format", "Hugging Face directory"); break;
-    case FileKind::kLlama2c: page.line("format", "llama2.c checkpoint"); break;
+    case FileKind::kSafetensorsIndex:
+      return describe_weights(path, page);
+    case FileKind::kDirectory:
+      page.line("format", "Hugging Face directory");
+      break;
+    case FileKind::kLlama2c:
+      page.line("format", "llama2.c checkpoint");
+      break;
   }
   return describe_loaded(path, page);
 }
@@ -201,7 +221,9 @@ Status describe_into(const std::string& path, Page& page) {
 
 Result<std::string> describe_model(const std::string& path) {
   Page page;
-  QUIRE_RETURN_IF_ERROR(describe_into(path, page));
+  if (const Status status = describe_into(path, page); !status.is_ok()) {
+    return in_file(path, status);
+  }
   return page.take();
 }
 

@@ -2,8 +2,10 @@
 
 #include <algorithm>
 #include <cstring>
-#include <filesystem>
-#include <limits>
+#include <functional>
+#include <iterator>
+
+#include "formats/config/in_file.h"
 
 namespace quire {
 namespace {
@@ -12,12 +14,6 @@ constexpr std::uint64_t kPartsMax = 1024;
 
 std::string part_suffix(std::uint64_t part, std::uint64_t parts) {
   return fmt::format("-{:05}-of-{:05}.gguf", part, parts);
-}
-
-// Adds the file's name to what went wrong inside it.
-Status in_file(const std::string& path, const Status& status) {
-  const std::string name = std::filesystem::path(path).filename();
-  return Status(status.code(), fmt::format("'{}': {}", name, status.message()));
 }
 
 }  // namespace
@@ -93,9 +89,8 @@ Status GgufFile::check_split_key(std::string_view key, std::uint64_t expected) {
 Status GgufFile::check_names() {
   by_name_.resize(tensors_.size());
   for (std::size_t i = 0; i < by_name_.size(); ++i) by_name_[i] = i;
-  std::sort(by_name_.begin(), by_name_.end(), [this](std::size_t a, std::size_t b) {
-    return tensors_[a].name < tensors_[b].name;
-  });
+  std::sort(by_name_.begin(), by_name_.end(),
+            [this](std::size_t a, std::size_t b) { return tensors_[a].name < tensors_[b].name; });
   for (std::size_t i = 1; i < by_name_.size(); ++i) {
     const TensorView& tensor = tensors_[by_name_[i]];
     if (tensor.name != tensors_[by_name_[i - 1]].name) continue;
@@ -159,19 +154,27 @@ Result<std::optional<std::int64_t>> GgufFile::i64(std::string_view key) const {
   if (entry == nullptr) return std::optional<std::int64_t>();
   const std::size_t at = entry->offset;
   switch (entry->type) {
-    case GgufType::kU8: return std::optional<std::int64_t>(read<std::uint8_t>(at));
-    case GgufType::kI8: return std::optional<std::int64_t>(read<std::int8_t>(at));
-    case GgufType::kU16: return std::optional<std::int64_t>(read<std::uint16_t>(at));
-    case GgufType::kI16: return std::optional<std::int64_t>(read<std::int16_t>(at));
-    case GgufType::kU32: return std::optional<std::int64_t>(read<std::uint32_t>(at));
-    case GgufType::kI32: return std::optional<std::int64_t>(read<std::int32_t>(at));
-    case GgufType::kI64: return std::optional<std::int64_t>(read<std::int64_t>(at));
+    case GgufType::kU8:
+      return std::optional<std::int64_t>(read<std::uint8_t>(at));
+    case GgufType::kI8:
+      return std::optional<std::int64_t>(read<std::int8_t>(at));
+    case GgufType::kU16:
+      return std::optional<std::int64_t>(read<std::uint16_t>(at));
+    case GgufType::kI16:
+      return std::optional<std::int64_t>(read<std::int16_t>(at));
+    case GgufType::kU32:
+      return std::optional<std::int64_t>(read<std::uint32_t>(at));
+    case GgufType::kI32:
+      return std::optional<std::int64_t>(read<std::int32_t>(at));
+    case GgufType::kI64:
+      return std::optional<std::int64_t>(read<std::int64_t>(at));
     case GgufType::kU64: {
       const auto value = read<std::uint64_t>(at);
       if (std::in_range<std::int64_t>(value)) return std::optional<std::int64_t>(value);
       return error(StatusCode::kCorrupt, "{} at offset {}: {} is too large", key, at, value);
     }
-    default: return wrong_type(*entry, "an integer");
+    default:
+      return wrong_type(*entry, "an integer");
   }
 }
 

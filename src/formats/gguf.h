@@ -42,9 +42,9 @@ class GgufFile {
 
   // Arrays; absent is empty.
   Result<std::vector<std::string>> strings(std::string_view key) const;
-  Result<std::vector<float>> floats(std::string_view key) const;          // of float32
-  Result<std::vector<std::int32_t>> int32s(std::string_view key) const;   // of int32 or uint32
-  Result<std::string> bytes(std::string_view key) const;                  // of uint8 or int8
+  Result<std::vector<float>> floats(std::string_view key) const;         // of float32
+  Result<std::vector<std::int32_t>> int32s(std::string_view key) const;  // of int32 or uint32
+  Result<std::string> bytes(std::string_view key) const;                 // of uint8 or int8
 
  private:
   Status open_part(const std::string& path);

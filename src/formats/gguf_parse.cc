@@ -12,8 +12,8 @@
 namespace quire {
 namespace {
 
-constexpr std::size_t kKeySizeMax = 65535;      // the specification's bound
-constexpr std::size_t kNameSizeMax = 256;       // bytes; the specification says 64
+constexpr std::size_t kKeySizeMax = 65535;  // the specification's bound
+constexpr std::size_t kNameSizeMax = 256;   // bytes; the specification says 64
 constexpr std::uint32_t kDimensionsMax = 4;
 constexpr std::size_t kAlignmentDefault = 32;
 constexpr std::size_t kAlignmentMax = 65536;
@@ -25,9 +25,9 @@ struct TypeRow {
   std::size_t size;  // bytes; 0 where the value says so itself
 };
 constexpr TypeRow kTypes[] = {
-    {"uint8", 1},   {"int8", 1}, {"uint16", 2}, {"int16", 2}, {"uint32", 4}, {"int32", 4},
-    {"float32", 4}, {"bool", 1}, {"string", 0}, {"array", 0}, {"uint64", 8}, {"int64", 8},
-    {"float64", 8},
+    {"uint8", 1},  {"int8", 1},    {"uint16", 2},  {"int16", 2},  {"uint32", 4},
+    {"int32", 4},  {"float32", 4}, {"bool", 1},    {"string", 0}, {"array", 0},
+    {"uint64", 8}, {"int64", 8},   {"float64", 8},
 };
 
 template <typename... Args>
@@ -122,8 +122,8 @@ class Parser {
 
  private:
   struct Extent {
-    std::size_t index;             // of the tensor
-    std::uint64_t offset;          // as declared: from the start of the data
+    std::size_t index;     // of the tensor
+    std::uint64_t offset;  // as declared: from the start of the data
     std::uint64_t bytes;
     std::size_t offset_of_offset;  // for messages
   };
@@ -224,10 +224,9 @@ class Parser {
 
   Status sort_entries() {
     auto& entries = header_.entries;
-    std::sort(entries.begin(), entries.end(),
-              [](const GgufEntry& a, const GgufEntry& b) {
-                return a.key != b.key ? a.key < b.key : a.offset < b.offset;
-              });
+    std::sort(entries.begin(), entries.end(), [](const GgufEntry& a, const GgufEntry& b) {
+      return a.key != b.key ? a.key < b.key : a.offset < b.offset;
+    });
     for (std::size_t i = 1; i < entries.size(); ++i) {
       if (entries[i].key != entries[i - 1].key) continue;
       return corrupt(printable(entries[i].key), entries[i].offset,
@@ -346,8 +345,8 @@ class Parser {
                        extent.offset, padded, data_size);
       }
       tensor.data = file_.data() + header_.data_offset + extent.offset;
-      header_.data_end = std::max(header_.data_end,
-                                  header_.data_offset + static_cast<std::size_t>(end));
+      header_.data_end =
+          std::max(header_.data_end, header_.data_offset + static_cast<std::size_t>(end));
     }
     std::sort(extents_.begin(), extents_.end(),
               [](const Extent& a, const Extent& b) { return a.offset < b.offset; });
@@ -371,7 +370,8 @@ class Parser {
     if (twice == names.end()) return ok_status();
     for (const Extent& extent : extents_) {
       if (header_.tensors[extent.index].name != *twice) continue;
-      return corrupt("tensor " + printable(*twice), extent.offset_of_offset, "the name appears twice");
+      return corrupt("tensor " + printable(*twice), extent.offset_of_offset,
+                     "the name appears twice");
     }
     return ok_status();
   }

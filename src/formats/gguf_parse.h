@@ -17,7 +17,19 @@
 namespace quire {
 
 enum class GgufType : std::uint32_t {
-  kU8, kI8, kU16, kI16, kU32, kI32, kF32, kBool, kString, kArray, kU64, kI64, kF64,
+  kU8,
+  kI8,
+  kU16,
+  kI16,
+  kU32,
+  kI32,
+  kF32,
+  kBool,
+  kString,
+  kArray,
+  kU64,
+  kI64,
+  kF64,
 };
 std::string_view gguf_type_name(GgufType type);
 
@@ -27,7 +39,7 @@ struct GgufEntry {
   GgufType type = GgufType::kU8;
   GgufType element_type = GgufType::kU8;  // of an array
   std::uint64_t count = 1;                // elements of an array
-  std::size_t offset = 0;                 // of the value in the file; of an array: its first element
+  std::size_t offset = 0;  // of the value in the file; of an array: its first element
 };
 
 struct GgufHeader {

@@ -21,9 +21,12 @@ struct HeaderField {
   int max;
 };
 constexpr HeaderField kHeader[] = {
-    {"dim", &ModelConfig::d_model, kModelWidthMax}, {"hidden_dim", &ModelConfig::ffn, kFfnMax},
-    {"n_layers", &ModelConfig::layers, kLayersMax}, {"n_heads", &ModelConfig::heads, kHeadsMax},
-    {"n_kv_heads", &ModelConfig::kv_heads, kHeadsMax}, {"vocab_size", &ModelConfig::vocab, kVocabMax},
+    {"dim", &ModelConfig::d_model, kModelWidthMax},
+    {"hidden_dim", &ModelConfig::ffn, kFfnMax},
+    {"n_layers", &ModelConfig::layers, kLayersMax},
+    {"n_heads", &ModelConfig::heads, kHeadsMax},
+    {"n_kv_heads", &ModelConfig::kv_heads, kHeadsMax},
+    {"vocab_size", &ModelConfig::vocab, kVocabMax},
     {"seq_len", &ModelConfig::context_max, kContextMax},
 };
 constexpr std::size_t kVocabField = 5;

@@ -81,13 +81,12 @@ Status check_model_config(const ModelConfig& config) {
     return corrupt("{}: {} is not in the range {} to {}", field.name, value, field.min, field.max);
   }
   if (config.heads % config.kv_heads != 0) {
-    return corrupt("{} query heads cannot share {} key-value heads", config.heads,
-                   config.kv_heads);
+    return corrupt("{} query heads cannot share {} key-value heads", config.heads, config.kv_heads);
   }
   if (config.head_dim % 2 != 0) return corrupt("head_dim: {} is odd", config.head_dim);
   if (config.heads * config.head_dim > kHeadsWidthMax) {
-    return corrupt("{} heads of {} values: at most {} are supported", config.heads,
-                   config.head_dim, kHeadsWidthMax);
+    return corrupt("{} heads of {} values: at most {} are supported", config.heads, config.head_dim,
+                   kHeadsWidthMax);
   }
   if (!(config.rms_eps > 0 && config.rms_eps <= kRmsEpsMax)) {
     return corrupt("rms_eps: {} is not in the range 0 to {}", config.rms_eps, kRmsEpsMax);

@@ -1,8 +1,8 @@
 // ModelConfig: what a model file says about its model, checked and in one vocabulary whatever the
 // format. Every number is in the range below, every product fits, heads divide: code behind it
-// trusts it. What a file asks for and we do not do (a scaling, a soft cap, a bias) is an error where
-// the file is read, never ignored.
-// Plain value; any thread. Filled by config/*_config, read by model, runtime, lab, apps, serve.
+// trusts it. What a file asks for and we do not do (a scaling, a soft cap, a bias) is an error
+// where the file is read, never ignored. Plain value; any thread. Filled by config/*_config, read
+// by model, runtime, lab, apps, serve.
 #pragma once
 
 #include <cstdint>
@@ -30,9 +30,9 @@ struct RopeConfig {
   RopePairs pairing = RopePairs::kHalfSplit;
   RopeScaling scaling = RopeScaling::kNone;
   float factor = 1;
-  float low_freq_factor = 1;    // llama3: wavelengths above original_context / low are divided
-  float high_freq_factor = 4;   // llama3: those below original_context / high are kept
-  float original_context = 0;   // llama3: positions it was first trained for
+  float low_freq_factor = 1;   // llama3: wavelengths above original_context / low are divided
+  float high_freq_factor = 4;  // llama3: those below original_context / high are kept
+  float original_context = 0;  // llama3: positions it was first trained for
   std::vector<float> frequency_factors;  // [head_dim / 2] divisors of the frequencies, or empty
 };
 
@@ -54,13 +54,13 @@ struct ModelConfig {
   int kv_heads = 0;
   int head_dim = 0;
   int vocab = 0;
-  int context_max = 0;     // positions it was trained for
+  int context_max = 0;  // positions it was trained for
   float rms_eps = 1e-5f;
   RopeConfig rope;
   int sliding_window = 0;  // 0: every position sees all before it
   bool tied_head = false;  // logits use the embedding matrix
   bool qkv_bias = false;
-  bool qk_norm = false;    // RMS norm of each query and key head
+  bool qk_norm = false;  // RMS norm of each query and key head
 
   TokenId bos_id = -1;  // -1: none
   std::vector<TokenId> eos_ids;

@@ -4,22 +4,24 @@
 #include <cstdint>
 #include <cstring>
 #include <filesystem>
+#include <functional>
 #include <map>
 #include <optional>
 #include <set>
 #include <string_view>
 
 #include "base/json.h"
+#include "formats/config/in_file.h"
 
 namespace quire {
 namespace {
 
 namespace fs = std::filesystem;
 
-constexpr std::size_t kPrefixSize = 8;                // bytes: the size of the header
+constexpr std::size_t kPrefixSize = 8;                 // bytes: the size of the header
 constexpr std::uint64_t kHeaderSizeMax = 100'000'000;  // the reference implementation's bound
-constexpr std::size_t kTensorsMax = 16384;            // in one file
-constexpr std::size_t kValuesMax = kTensorsMax * 16;  // JSON values of a header
+constexpr std::size_t kTensorsMax = 16384;             // in one file
+constexpr std::size_t kValuesMax = kTensorsMax * 16;   // JSON values of a header
 constexpr std::size_t kDimensionsMax = 8;
 constexpr std::size_t kShardsMax = 1024;
 constexpr std::size_t kIndexSizeMax = std::size_t{16} << 20;
@@ -27,11 +29,6 @@ constexpr std::size_t kIndexSizeMax = std::size_t{16} << 20;
 template <typename... Args>
 Status corrupt(fmt::format_string<Args...> format, Args&&... args) {
   return error(StatusCode::kCorrupt, format, std::forward<Args>(args)...);
-}
-
-Status in_file(const std::string& path, const Status& status) {
-  return Status(status.code(),
-                fmt::format("'{}': {}", fs::path(path).filename().string(), status.message()));
 }
 
 // A tensor as the header describes it, not yet compared with the data.

@@ -2,13 +2,12 @@
 
 #include <filesystem>
 
-#include "formats/config/config_ranges.h"
 #include "formats/config/file_kind.h"
 #include "formats/config/gguf_config.h"
 #include "formats/config/hf_config.h"
+#include "formats/config/in_file.h"
 #include "formats/config/model_tensors.h"
 #include "formats/config/tokenizer_files.h"
-#include "formats/gguf_tokenizer.h"
 #include "formats/llama2c.h"
 #include "formats/safetensors.h"
 
@@ -29,10 +28,7 @@ Result<Parts> open_gguf(const std::string& path) {
                                    [&file](const TensorView& tensor) {
                                      return fmt::format("at offset {}", file->offset_of(tensor));
                                    }));
-  parts.tokenizer_json = [file]() -> Result<std::string> {
-    QUIRE_ASSIGN_OR_RETURN(const GgufVocabulary vocabulary, read_gguf_vocabulary(*file));
-    return gguf_tokenizer_json(vocabulary);
-  };
+  parts.tokenizer_json = [file] { return read_gguf_tokenizer(*file); };
   return parts;
 }
 
@@ -90,24 +86,22 @@ Result<Parts> open_llama2c(const std::string& path) {
 Result<Parts> open_parts(const std::string& path) {
   QUIRE_ASSIGN_OR_RETURN(const FileKind kind, find_file_kind(path));
   switch (kind) {
-    case FileKind::kGguf: return open_gguf(path);
-    case FileKind::kDirectory: return open_directory(path);
-    case FileKind::kLlama2c: {
-      Result<Parts> parts = open_llama2c(path);
-      if (parts.is_ok()) return parts;
-      return error(parts.status().code(), "'{}' as a llama2.c checkpoint: {}",
-                   fs::path(path).filename().string(), parts.status().message());
-    }
+    case FileKind::kGguf:
+      return open_gguf(path);
+    case FileKind::kDirectory:
+      return open_directory(path);
+    case FileKind::kLlama2c:
+      return open_llama2c(path);
     case FileKind::kSafetensors:
-    case FileKind::kSafetensorsIndex: break;
+    case FileKind::kSafetensorsIndex:
+      break;
   }
   // Weights alone are no model, but a broken file should be called broken first.
   QUIRE_RETURN_IF_ERROR(SafetensorsFiles::open(path).status());
   const fs::path directory = fs::absolute(path).parent_path();
   if (!fs::exists(directory / "config.json")) {
     return error(StatusCode::kInvalidArgument,
-                 "'{}' holds weights only: a model is a directory with config.json and a tokenizer",
-                 path);
+                 "weights only: a model is a directory with config.json and a tokenizer");
   }
   return open_directory(directory);
 }
@@ -122,7 +116,9 @@ Result<TensorView> ModelFiles::find(std::string_view canonical_name) const {
 
 Result<std::unique_ptr<ModelFiles>> open_model(const std::string& path,
                                                const std::string& tokenizer_path) {
-  QUIRE_ASSIGN_OR_RETURN(Parts parts, open_parts(path));
+  Result<Parts> opened = open_parts(path);
+  if (!opened.is_ok()) return in_file(path, opened.status());
+  Parts parts = std::move(opened).value();
   count_weights(parts.tensors, parts.config);
   if (!tokenizer_path.empty()) {
     parts.tokenizer_json = [tokenizer_path, vocab = parts.config.vocab] {

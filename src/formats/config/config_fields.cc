@@ -11,7 +11,9 @@ std::string text_of(const ConfigField& field) {
     std::string operator()(bool value) const { return value ? "true" : "false"; }
     std::string operator()(std::int64_t value) const { return std::to_string(value); }
     std::string operator()(double value) const { return fmt::format("{}", value); }
-    std::string operator()(const std::string& value) const { return "'" + value.substr(0, 64) + "'"; }
+    std::string operator()(const std::string& value) const {
+      return "'" + value.substr(0, 64) + "'";
+    }
     std::string operator()(const OtherKind& value) const { return value.name; }
   };
   return std::visit(Visitor(), field.value);
@@ -30,7 +32,7 @@ std::optional<double> number_of(const ConfigField& field) {
 ConfigField ConfigFields::find(std::string_view name, bool is_needed) {
   ConfigField field = lookup_(name);
   if (is_needed && field.is_absent()) {
-    fail(error(StatusCode::kCorrupt, "{}: missing", name));
+    fail(error(StatusCode::kCorrupt, "{} {}: missing", name, field.where));
   }
   return field;
 }
@@ -91,8 +93,8 @@ void ConfigFields::refuse(std::string_view name) {
   const ConfigField field = lookup_(name);
   const auto* flag = std::get_if<bool>(&field.value);
   const auto* text = std::get_if<std::string>(&field.value);
-  const bool is_neutral = field.is_absent() || (flag && !*flag) || (text && text->empty()) ||
-                          number_of(field) == 0.0;
+  const bool is_neutral =
+      field.is_absent() || (flag && !*flag) || (text && text->empty()) || number_of(field) == 0.0;
   if (is_neutral) return;
   fail(error(StatusCode::kUnsupported, "{} {}: {} asks for something that is not supported", name,
              field.where, text_of(field)));

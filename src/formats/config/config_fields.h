@@ -1,7 +1,7 @@
-// ConfigFields: reads named fields of a model's configuration with a range for each. The first error
-// stays and every later read returns a harmless value, so that a reader is a list of fields with one
-// check at its end. Where the fields come from (GGUF keys, config.json) is a function.
-// One thread; lives while a configuration is read.
+// ConfigFields: reads named fields of a model's configuration with a range for each. The first
+// error stays and every later read returns a harmless value, so that a reader is a list of fields
+// with one check at its end. Where the fields come from (GGUF keys, config.json) is a function. One
+// thread; lives while a configuration is read.
 #pragma once
 
 #include <cstdint>

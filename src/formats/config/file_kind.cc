@@ -23,13 +23,12 @@ Result<FileKind> find_file_kind(const std::string& path) {
   if (text.starts_with('{')) return FileKind::kSafetensorsIndex;
   if (text.starts_with("PK\x03\x04") || text.starts_with("\x80\x02")) {
     return error(StatusCode::kUnsupported,
-                 "magic at offset 0 of '{}': a PyTorch pickle, which can run code and is never "
-                 "read; convert it to safetensors",
-                 path);
+                 "magic at offset 0: a PyTorch pickle, which can run code and is never read; "
+                 "convert it to safetensors");
   }
   if (looks_like_llama2c(bytes)) return FileKind::kLlama2c;
   return error(StatusCode::kUnsupported,
-               "magic at offset 0 of '{}': not GGUF, safetensors or a llama2.c checkpoint", path);
+               "magic at offset 0: not GGUF, safetensors or a llama2.c checkpoint");
 }
 
 }  // namespace quire

@@ -10,7 +10,7 @@
 namespace quire {
 
 enum class FileKind {
-  kDirectory,         // Hugging Face
+  kDirectory,  // Hugging Face
   kGguf,
   kSafetensors,       // one file; no model without its directory
   kSafetensorsIndex,  // model.safetensors.index.json

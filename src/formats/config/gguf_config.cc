@@ -11,8 +11,8 @@ namespace {
 
 // Features of other architectures that some writers put under a known name.
 constexpr std::string_view kRefused[] = {
-    "expert_count",          "attention.clamp_kqv",   "attention.max_alibi_bias",
-    "logit_scale",           "attention.scale",       "residual_scale",
+    "expert_count",          "attention.clamp_kqv",    "attention.max_alibi_bias",
+    "logit_scale",           "attention.scale",        "residual_scale",
     "embedding_scale",       "attn_logit_softcapping", "final_logit_softcapping",
     "use_parallel_residual",
 };
@@ -21,14 +21,21 @@ constexpr std::string_view kTokens = "tokenizer.ggml.tokens";
 
 ConfigField field_of(const GgufFile& file, std::string_view key) {
   const GgufEntry* entry = file.find_entry(key);
-  if (entry == nullptr) return {};
   ConfigField field;
+  field.where = "in the metadata at offset 24";
+  if (entry == nullptr) return field;
   field.where = fmt::format("at offset {}", entry->offset);
   switch (entry->type) {
-    case GgufType::kBool: field.value = **file.boolean(key); break;
-    case GgufType::kString: field.value = std::string(**file.string(key)); break;
+    case GgufType::kBool:
+      field.value = **file.boolean(key);
+      break;
+    case GgufType::kString:
+      field.value = std::string(**file.string(key));
+      break;
     case GgufType::kF32:
-    case GgufType::kF64: field.value = **file.f64(key); break;
+    case GgufType::kF64:
+      field.value = **file.f64(key);
+      break;
     case GgufType::kArray:
       field.value = OtherKind{fmt::format("an array of {}", gguf_type_name(entry->element_type))};
       break;
@@ -47,14 +54,13 @@ void read_sizes(ConfigFields& fields, const std::string& prefix, ModelConfig& co
   config.d_model = fields.integer(prefix + "embedding_length", 1, kModelWidthMax);
   config.ffn = fields.integer(prefix + "feed_forward_length", 1, kFfnMax);
   config.heads = fields.integer(prefix + "attention.head_count", 1, kHeadsMax);
-  config.kv_heads =
-      fields.integer(prefix + "attention.head_count_kv", 1, kHeadsMax, config.heads);
+  config.kv_heads = fields.integer(prefix + "attention.head_count_kv", 1, kHeadsMax, config.heads);
   config.context_max = fields.integer(prefix + "context_length", 1, kContextMax);
   config.sliding_window = fields.integer(prefix + "attention.sliding_window", 0, kContextMax, 0);
   config.rms_eps = static_cast<float>(
       fields.number(prefix + "attention.layer_norm_rms_epsilon", kRmsEpsMin, kRmsEpsMax));
-  config.head_dim =
-      fields.integer(prefix + "attention.key_length", 2, kHeadDimMax, config.d_model / config.heads);
+  config.head_dim = fields.integer(prefix + "attention.key_length", 2, kHeadDimMax,
+                                   config.d_model / config.heads);
   if (!fields.has(prefix + "attention.key_length") && config.d_model % config.heads != 0) {
     fields.fail(error(StatusCode::kCorrupt, "{}attention.head_count: {} heads do not divide {}",
                       prefix, config.heads, config.d_model));
@@ -81,7 +87,8 @@ void read_rope(ConfigFields& fields, const std::string& prefix, ModelConfig& con
                       type.substr(0, 64)));
   }
   fields.refuse_unless(prefix + "rope.scaling.attn_factor", 1);
-  if (fields.has(prefix + "rope.scale_linear")) fields.refuse_unless(prefix + "rope.scale_linear", 1);
+  if (fields.has(prefix + "rope.scale_linear"))
+    fields.refuse_unless(prefix + "rope.scale_linear", 1);
 }
 
 // Llama 3 scaling, worked out per frequency by whoever wrote the file.
@@ -208,6 +215,17 @@ Result<GgufVocabulary> read_gguf_vocabulary(const GgufFile& file) {
                          file.boolean("tokenizer.ggml.remove_extra_whitespaces"));
   vocabulary.removes_extra_spaces = removes_spaces.value_or(false);
   return vocabulary;
+}
+
+Result<std::string> read_gguf_tokenizer(const GgufFile& file) {
+  QUIRE_ASSIGN_OR_RETURN(const GgufVocabulary vocabulary, read_gguf_vocabulary(file));
+  Result<std::string> json = gguf_tokenizer_json(vocabulary);
+  if (json.is_ok()) return json;
+  // The message begins with the key ("tokenizer.ggml.tokens[7]: ..."); only we know its offset.
+  const std::string& message = json.status().message();
+  const GgufEntry* entry = file.find_entry(message.substr(0, message.find_first_of("[: ")));
+  return error(json.status().code(), "{} (the value is at offset {})", message,
+               entry ? entry->offset : 0);
 }
 
 }  // namespace quire

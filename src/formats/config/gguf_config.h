@@ -15,4 +15,7 @@ Result<ModelConfig> read_gguf_config(const GgufFile& file);
 // The arrays are copied and have the right types; gguf_tokenizer checks what is in them.
 Result<GgufVocabulary> read_gguf_vocabulary(const GgufFile& file);
 
+// The vocabulary as the bytes of a tokenizer.json.
+Result<std::string> read_gguf_tokenizer(const GgufFile& file);
+
 }  // namespace quire

@@ -15,31 +15,50 @@ namespace fs = std::filesystem;
 
 // Fields of config.json that change results in ways we do not compute.
 constexpr std::string_view kRefused[] = {
-    "mlp_bias",          "attn_logit_softcapping", "final_logit_softcapping", "num_local_experts",
-    "num_experts",       "is_encoder_decoder",     "use_parallel_residual",   "clip_qkv",
-    "logit_scale",       "residual_multiplier",    "embedding_multiplier",    "logits_scaling",
+    "mlp_bias",
+    "attn_logit_softcapping",
+    "final_logit_softcapping",
+    "num_local_experts",
+    "num_experts",
+    "is_encoder_decoder",
+    "use_parallel_residual",
+    "clip_qkv",
+    "logit_scale",
+    "residual_multiplier",
+    "embedding_multiplier",
+    "logits_scaling",
     "attention_multiplier",
 };
 
-ConfigField field_of(const Json& object, std::string_view name, std::string_view file) {
+ConfigField field_of(const Json& object, std::string_view name, const std::string& where) {
   const Json* value = object.find(name);
   ConfigField field;
-  field.where = fmt::format("in {}", file);
+  field.where = where;
   if (value == nullptr) return field;
   switch (value->kind()) {
-    case Json::Kind::kNull: break;
-    case Json::Kind::kBool: field.value = value->as_bool(); break;
-    case Json::Kind::kInt: field.value = value->as_int(); break;
-    case Json::Kind::kDouble: field.value = value->as_double(); break;
-    case Json::Kind::kString: field.value = value->as_string(); break;
-    default: field.value = OtherKind{std::string(kind_name(value->kind()))};
+    case Json::Kind::kNull:
+      break;
+    case Json::Kind::kBool:
+      field.value = value->as_bool();
+      break;
+    case Json::Kind::kInt:
+      field.value = value->as_int();
+      break;
+    case Json::Kind::kDouble:
+      field.value = value->as_double();
+      break;
+    case Json::Kind::kString:
+      field.value = value->as_string();
+      break;
+    default:
+      field.value = OtherKind{std::string(kind_name(value->kind()))};
   }
   return field;
 }
 
-ConfigFields fields_of(const Json& object, std::string file) {
-  return ConfigFields([&object, file = std::move(file)](std::string_view name) {
-    return field_of(object, name, file);
+ConfigFields fields_of(const Json& object, std::string where) {
+  return ConfigFields([&object, where = std::move(where)](std::string_view name) {
+    return field_of(object, name, where);
   });
 }
 
@@ -102,8 +121,7 @@ Status read_rope(const Json& root, ConfigFields& fields, ModelConfig& config) {
                    kind_name(object->kind()));
     }
     ConfigFields scaling = fields_of(*object, fmt::format("of {} in config.json", name));
-    rope.theta =
-        static_cast<float>(scaling.number("rope_theta", kThetaMin, kThetaMax, rope.theta));
+    rope.theta = static_cast<float>(scaling.number("rope_theta", kThetaMin, kThetaMax, rope.theta));
     scaling.refuse_unless("partial_rotary_factor", 1);
     const std::string type = scaling.string("rope_type", scaling.string("type", "default"));
     if (type == "linear" || type == "llama3") {
@@ -111,9 +129,10 @@ Status read_rope(const Json& root, ConfigFields& fields, ModelConfig& config) {
       rope.scaling = RopeScaling::kLinear;
       if (type == "llama3") read_llama3_scaling(scaling, rope);
     } else if (type != "default") {
-      return error(StatusCode::kUnsupported,
-                   "{} in config.json: type '{}' is not supported; known are default, linear, llama3",
-                   name, type.substr(0, 64));
+      return error(
+          StatusCode::kUnsupported,
+          "{} in config.json: type '{}' is not supported; known are default, linear, llama3", name,
+          type.substr(0, 64));
     }
     QUIRE_RETURN_IF_ERROR(scaling.status());
   }
@@ -146,7 +165,8 @@ Status check_features(const Json& root, ConfigFields& fields, const ModelConfig&
   if (config.architecture != "qwen2") fields.refuse("attention_bias");
   const std::string activation = fields.string("hidden_act", "silu");
   if (activation != "silu" && activation != "swish") {
-    return error(StatusCode::kUnsupported, "hidden_act in config.json: '{}' is not supported, only silu",
+    return error(StatusCode::kUnsupported,
+                 "hidden_act in config.json: '{}' is not supported, only silu",
                  activation.substr(0, 64));
   }
   if (const Json* value = root.find("quantization_config"); value && !value->is_null()) {
@@ -184,13 +204,13 @@ Status read_ids(const Json& root, std::string_view file, std::string_view key, i
 // The generation file speaks last: a chat model adds its end of turn there.
 Status read_generation(const Json& root, const Json& generation, ModelConfig& config) {
   std::vector<TokenId> bos;
-  for (const auto& [object, file] : {std::pair{&generation, "generation_config.json"},
-                                     std::pair{&root, "config.json"}}) {
+  for (const auto& [object, file] :
+       {std::pair{&generation, "generation_config.json"}, std::pair{&root, "config.json"}}) {
     QUIRE_RETURN_IF_ERROR(read_ids(*object, file, "bos_token_id", config.vocab, bos));
     QUIRE_RETURN_IF_ERROR(read_ids(*object, file, "eos_token_id", config.vocab, config.eos_ids));
   }
   if (!bos.empty()) config.bos_id = bos[0];
-  ConfigFields fields = fields_of(generation, "generation_config.json");
+  ConfigFields fields = fields_of(generation, "in generation_config.json");
   GenerationDefaults& defaults = config.generation;
   defaults.temperature = static_cast<float>(fields.number("temperature", 0, 100, -1.0));
   defaults.top_p = static_cast<float>(fields.number("top_p", 0, 1, -1.0));
@@ -228,7 +248,7 @@ Status read_words(const std::string& directory, ModelConfig& config) {
   };
   config.bos_text = text("bos_token");
   config.eos_text = text("eos_token");
-  ConfigFields fields = fields_of(words, "tokenizer_config.json");
+  ConfigFields fields = fields_of(words, "in tokenizer_config.json");
   config.add_bos = fields.boolean("add_bos_token", false);
   config.add_eos = fields.boolean("add_eos_token", false);
   QUIRE_RETURN_IF_ERROR(fields.status());
@@ -254,7 +274,7 @@ std::string name_of(const std::string& directory) {
 Result<ModelConfig> read_hf_config(const std::string& directory, bool has_head) {
   QUIRE_ASSIGN_OR_RETURN(const Json root, read_object(directory, "config.json"));
   QUIRE_ASSIGN_OR_RETURN(const Json generation, read_object(directory, "generation_config.json"));
-  ConfigFields fields = fields_of(root, "config.json");
+  ConfigFields fields = fields_of(root, "in config.json");
   ModelConfig config;
   config.name = name_of(directory);
   config.architecture = fields.string("model_type");

@@ -43,8 +43,7 @@ constexpr TensorRow kLayerTensors[] = {
      Needed::kQkNorm},
     {"k_norm", "attn_k_norm.weight", "self_attn.k_norm.weight", Width::kNone, Width::kHead,
      Needed::kQkNorm},
-    {"ffn_norm", "ffn_norm.weight", "post_attention_layernorm.weight", Width::kNone,
-     Width::kModel},
+    {"ffn_norm", "ffn_norm.weight", "post_attention_layernorm.weight", Width::kNone, Width::kModel},
     {"gate", "ffn_gate.weight", "mlp.gate_proj.weight", Width::kFfn, Width::kModel},
     {"up", "ffn_up.weight", "mlp.up_proj.weight", Width::kFfn, Width::kModel},
     {"down", "ffn_down.weight", "mlp.down_proj.weight", Width::kModel, Width::kFfn},
@@ -53,13 +52,26 @@ constexpr TensorRow kLayerTensors[] = {
 std::size_t elements(const ModelConfig& config, Width width) {
   int value = 1;
   switch (width) {
-    case Width::kNone: break;
-    case Width::kModel: value = config.d_model; break;
-    case Width::kQuery: value = config.heads * config.head_dim; break;
-    case Width::kKeyValue: value = config.kv_heads * config.head_dim; break;
-    case Width::kHead: value = config.head_dim; break;
-    case Width::kFfn: value = config.ffn; break;
-    case Width::kVocab: value = config.vocab; break;
+    case Width::kNone:
+      break;
+    case Width::kModel:
+      value = config.d_model;
+      break;
+    case Width::kQuery:
+      value = config.heads * config.head_dim;
+      break;
+    case Width::kKeyValue:
+      value = config.kv_heads * config.head_dim;
+      break;
+    case Width::kHead:
+      value = config.head_dim;
+      break;
+    case Width::kFfn:
+      value = config.ffn;
+      break;
+    case Width::kVocab:
+      value = config.vocab;
+      break;
   }
   return static_cast<std::size_t>(value);
 }
@@ -71,10 +83,14 @@ std::vector<std::size_t> shape_of(const ModelConfig& config, const TensorRow& ro
 
 bool is_needed(const ModelConfig& config, Needed needed) {
   switch (needed) {
-    case Needed::kAlways: return true;
-    case Needed::kUntied: return !config.tied_head;
-    case Needed::kBias: return config.qkv_bias;
-    case Needed::kQkNorm: return config.qk_norm;
+    case Needed::kAlways:
+      return true;
+    case Needed::kUntied:
+      return !config.tied_head;
+    case Needed::kBias:
+      return config.qkv_bias;
+    case Needed::kQkNorm:
+      return config.qk_norm;
   }
   return false;
 }
@@ -110,9 +126,9 @@ class Matcher {
     const TensorView& tensor = file_[at->second];
     const std::vector<std::size_t> shape = shape_of(config_, row);
     if (tensor.shape != shape) {
-      return error(StatusCode::kCorrupt, "tensor '{}' {}: shape [{}], but the configuration says [{}]",
-                   tensor.name, place_(tensor), fmt::join(tensor.shape, ", "),
-                   fmt::join(shape, ", "));
+      return error(StatusCode::kCorrupt,
+                   "tensor '{}' {}: shape [{}], but the configuration says [{}]", tensor.name,
+                   place_(tensor), fmt::join(tensor.shape, ", "), fmt::join(shape, ", "));
     }
     if (row.rows == Width::kNone && !is_vector_type(tensor.dtype)) {
       return error(StatusCode::kUnsupported, "tensor '{}' {}: a vector of type {}", tensor.name,
@@ -173,8 +189,8 @@ std::vector<std::size_t> expected_shape(const ModelConfig& config,
   const bool is_layer = canonical_name.starts_with("layers.");
   const std::string_view part =
       is_layer ? canonical_name.substr(canonical_name.rfind('.') + 1) : canonical_name;
-  const std::span<const TensorRow> rows =
-      is_layer ? std::span<const TensorRow>(kLayerTensors) : std::span<const TensorRow>(kModelTensors);
+  const std::span<const TensorRow> rows = is_layer ? std::span<const TensorRow>(kLayerTensors)
+                                                   : std::span<const TensorRow>(kModelTensors);
   for (const TensorRow& row : rows) {
     if (row.canonical == part && is_needed(config, row.needed)) return shape_of(config, row);
   }
@@ -196,8 +212,8 @@ void count_weights(const std::map<std::string, TensorView, std::less<>>& tensors
   config.weight_types.clear();
   for (const auto& [count, name] : counts) {
     if (count == 0) break;
-    config.weight_types += fmt::format("{}{} {}", config.weight_types.empty() ? "" : ", ", name,
-                                       -count);
+    config.weight_types +=
+        fmt::format("{}{} {}", config.weight_types.empty() ? "" : ", ", name, -count);
   }
 }
 

@@ -6,6 +6,7 @@
 #include "base/file.h"
 #include "formats/config/config_ranges.h"
 #include "formats/config/gguf_config.h"
+#include "formats/config/in_file.h"
 #include "formats/llama2c_tokenizer.h"
 #include "formats/sentencepiece.h"
 
@@ -30,15 +31,18 @@ Kind kind_of(std::string_view text) {
 Result<std::string> to_json(const std::string& path, std::string text, int vocab) {
   const std::span<const std::byte> bytes = std::as_bytes(std::span(text));
   switch (kind_of(text)) {
-    case Kind::kJson: return text;
-    case Kind::kLlama2c: return llama2c_tokenizer_json(bytes, static_cast<std::size_t>(vocab));
-    case Kind::kSentencePiece: return sentencepiece_to_json(bytes);
+    case Kind::kJson:
+      return text;
+    case Kind::kLlama2c:
+      return llama2c_tokenizer_json(bytes, static_cast<std::size_t>(vocab));
+    case Kind::kSentencePiece:
+      return sentencepiece_to_json(bytes);
     case Kind::kGguf: {
       QUIRE_ASSIGN_OR_RETURN(const GgufFile file, GgufFile::open(path));
-      QUIRE_ASSIGN_OR_RETURN(const GgufVocabulary vocabulary, read_gguf_vocabulary(file));
-      return gguf_tokenizer_json(vocabulary);
+      return read_gguf_tokenizer(file);
     }
-    case Kind::kUnknown: break;
+    case Kind::kUnknown:
+      break;
   }
   return error(StatusCode::kUnsupported,
                "not a tokenizer; known are tokenizer.json, SentencePiece models, llama2.c and GGUF "
@@ -51,8 +55,7 @@ Result<std::string> read_tokenizer_file(const std::string& path, int vocab) {
   QUIRE_ASSIGN_OR_RETURN(std::string text, read_file(path, kTokenizerFileSizeMax));
   Result<std::string> json = to_json(path, std::move(text), vocab);
   if (json.is_ok()) return json;
-  return error(json.status().code(), "'{}': {}", fs::path(path).filename().string(),
-               json.status().message());
+  return in_file(path, json.status());
 }
 
 Result<std::string> read_directory_tokenizer(const std::string& directory, int vocab) {

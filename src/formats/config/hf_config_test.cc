@@ -1,0 +1,146 @@
+// What config.json and its neighbours may say: each row changes one field of a valid configuration.
+#include "formats/config/hf_config.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "base/json.h"
+#include "formats/testing/temp_folder.h"
+#include "formats/testing/tiny_models.h"
+
+namespace quire {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using testing::TempFolder;
+
+class HfConfigTest : public ::testing::Test {
+ protected:
+  void SetUp() override { config_ = *parse_json(testing::tiny_hf_config()); }
+
+  // Reads the configuration with one field changed to the value of a JSON text.
+  Result<ModelConfig> read_with(const std::string& key, const std::string& value) {
+    Json changed = config_;
+    changed.set(key, *parse_json(value));
+    folder_.write("config.json", dump(changed));
+    return read_hf_config(folder_.path(), false);
+  }
+  std::string refusal(const std::string& key, const std::string& value) {
+    const auto config = read_with(key, value);
+    return config.is_ok() ? "accepted" : config.status().message();
+  }
+
+  TempFolder folder_;
+  Json config_;
+};
+
+TEST_F(HfConfigTest, RefusesValuesOutOfRange) {
+  for (const auto& [key, value] : std::vector<std::pair<std::string, std::string>>{
+           {"hidden_size", "0"},
+           {"hidden_size", "-8"},
+           {"hidden_size", "8.5"},
+           {"hidden_size", "\"8\""},
+           {"hidden_size", "4294967296"},
+           {"intermediate_size", "null"},
+           {"num_hidden_layers", "1025"},
+           {"num_attention_heads", "0"},
+           {"num_attention_heads", "3"},
+           {"head_dim", "3"},
+           {"vocab_size", "1048577"},
+           {"vocab_size", "[8]"},
+           {"max_position_embeddings", "0"},
+           {"rms_norm_eps", "0"},
+           {"rms_norm_eps", "1e300"},
+           {"rope_theta", "-1"},
+           {"eos_token_id", "8"},
+           {"eos_token_id", "[2, -1]"},
+           {"bos_token_id", "\"<s>\""},
+       }) {
+    const std::string message = refusal(key, value);
+    EXPECT_THAT(message, ::testing::AnyOf(HasSubstr(key), HasSubstr("odd"))) << key << " " << value;
+  }
+  EXPECT_THAT(refusal("num_key_value_heads", "3"), HasSubstr("cannot share"));
+}
+
+TEST_F(HfConfigTest, RefusesWhatWeDoNotComputeByName) {
+  for (const auto& [key, value] : std::vector<std::pair<std::string, std::string>>{
+           {"attention_bias", "true"},
+           {"mlp_bias", "true"},
+           {"attn_logit_softcapping", "50.0"},
+           {"final_logit_softcapping", "30.0"},
+           {"hidden_act", "\"gelu\""},
+           {"num_local_experts", "8"},
+           {"partial_rotary_factor", "0.5"},
+           {"quantization_config", R"({"quant_method":"gptq"})"},
+           {"architectures", R"(["LlamaForSequenceClassification"])"},
+           {"layer_types", R"(["sliding_attention"])"},
+           {"rope_scaling", R"({"type":"yarn","factor":4})"},
+           {"rope_scaling", R"({"rope_type":"longrope"})"},
+           {"rope_parameters", R"({"rope_type":"dynamic","factor":2})"},
+       }) {
+    const auto config = read_with(key, value);
+    ASSERT_FALSE(config.is_ok()) << key;
+    EXPECT_EQ(config.status().code(), StatusCode::kUnsupported) << key;
+    EXPECT_THAT(config.status().message(), HasSubstr(key));
+  }
+  EXPECT_THAT(refusal("rope_scaling", R"({"type":"yarn"})"), HasSubstr("'yarn' is not supported"));
+  EXPECT_THAT(refusal("model_type", "\"gemma3\""), HasSubstr("known are llama, mistral"));
+}
+
+TEST_F(HfConfigTest, ReadsRopeScaling) {
+  auto config = read_with("rope_scaling", R"({"type":"linear","factor":4.0})");
+  ASSERT_TRUE(config.is_ok()) << config.status().message();
+  EXPECT_EQ(config->rope.scaling, RopeScaling::kLinear);
+  EXPECT_EQ(config->rope.factor, 4);
+  config = read_with("rope_parameters", R"({"rope_type":"llama3","factor":8.0,"rope_theta":500000,
+      "low_freq_factor":1.0,"high_freq_factor":4.0,"original_max_position_embeddings":8192})");
+  ASSERT_TRUE(config.is_ok()) << config.status().message();
+  EXPECT_EQ(config->rope.scaling, RopeScaling::kLlama3);
+  EXPECT_EQ(config->rope.theta, 500000);
+  EXPECT_EQ(config->rope.original_context, 8192);
+  EXPECT_THAT(refusal("rope_scaling", R"({"rope_type":"llama3","factor":8.0})"),
+              HasSubstr("low_freq_factor of rope_scaling in config.json: missing"));
+  EXPECT_EQ(read_with("rope_scaling", R"({"rope_type":"default"})")->rope.scaling,
+            RopeScaling::kNone);
+}
+
+TEST_F(HfConfigTest, WindowsAreForAllLayersOrNone) {
+  config_.set("model_type", "mistral");
+  EXPECT_EQ(read_with("sliding_window", "16")->sliding_window, 16);
+  EXPECT_EQ(read_with("sliding_window", "null")->sliding_window, 0);
+  EXPECT_EQ(read_with("use_cache", "true")->sliding_window, 4096);  // as the first Mistral
+  config_.set("model_type", "qwen2");
+  config_.set("sliding_window", 16);
+  EXPECT_EQ(read_with("use_sliding_window", "false")->sliding_window, 0);
+  EXPECT_THAT(refusal("use_sliding_window", "true"), HasSubstr("use_sliding_window"));
+}
+
+TEST_F(HfConfigTest, EosIdsComeFromBothFiles) {
+  folder_.write("generation_config.json",
+                R"({"eos_token_id":[3,2],"temperature":0.6,"top_p":0.9,"top_k":20})");
+  const auto config = read_with("eos_token_id", "2");
+  ASSERT_TRUE(config.is_ok()) << config.status().message();
+  EXPECT_THAT(config->eos_ids, ElementsAre(3, 2));
+  EXPECT_FLOAT_EQ(config->generation.temperature, 0.6f);
+  EXPECT_EQ(config->generation.top_k, 20);
+  EXPECT_EQ(config->generation.repetition_penalty, -1);
+}
+
+TEST_F(HfConfigTest, WordsComeFromTheTokenizerConfig) {
+  folder_.write("tokenizer_config.json", R"({"bos_token":"<s>","eos_token":{"content":"</s>"},
+      "model_max_length":1000000000000000019884624838656,
+      "chat_template":[{"name":"tool_use","template":"A"},{"name":"default","template":"B"}]})");
+  auto config = read_with("use_cache", "true");
+  ASSERT_TRUE(config.is_ok()) << config.status().message();
+  EXPECT_EQ(config->bos_text, "<s>");
+  EXPECT_EQ(config->eos_text, "</s>");
+  EXPECT_EQ(config->chat_template, "B");
+  folder_.write("chat_template.jinja", "C");
+  EXPECT_EQ(read_with("use_cache", "true")->chat_template, "C");
+  folder_.write("tokenizer_config.json", "{\"a\":1,\"a\":2}");
+  EXPECT_THAT(refusal("use_cache", "true"), HasSubstr("'tokenizer_config.json': JSON"));
+}
+
+}  // namespace
+}  // namespace quire
