@@ -165,17 +165,21 @@ Status validate_tables(const StepPlan& plan, std::size_t r, const Capacity& capa
 }
 
 // What one row writes, no other row names: rows of a step run in any order.
-Status validate_writes(const StepPlan& plan, std::vector<GroupBlock>& written) {
+Status validate_writes(const StepPlan& plan, const Capacity& capacity,
+                       std::vector<GroupBlock>& written) {
   std::sort(written.begin(), written.end());
   const auto twice = std::adjacent_find(written.begin(), written.end());
   if (twice != written.end()) return bad("block {} is written by two rows", twice->second);
   std::size_t named = 0;
-  for (const StepRow& row : plan.rows) {
-    for (std::uint32_t g = 0; g < plan.groups; ++g) {
+  for (std::uint32_t g = 0; g < plan.groups; ++g) {
+    std::vector<std::uint8_t> is_written(capacity.groups[g].blocks, 0);
+    for (const GroupBlock& it : written) {
+      if (it.first == g) is_written[static_cast<std::size_t>(it.second)] = 1;
+    }
+    for (const StepRow& row : plan.rows) {
       const Span table = plan.tables[row.tables_begin + g];
       for (std::uint32_t i = 0; i < table.count; ++i) {
-        named += std::binary_search(written.begin(), written.end(),
-                                    GroupBlock(g, plan.blocks[table.begin + i]));
+        named += is_written[static_cast<std::size_t>(plan.blocks[table.begin + i])];
       }
     }
   }
@@ -241,7 +245,7 @@ Status validate(const StepPlan& plan, const Capacity& capacity) {
   if (std::adjacent_find(seqs.begin(), seqs.end()) != seqs.end()) {
     return bad("a sequence has two rows");
   }
-  QUIRE_RETURN_IF_ERROR(validate_writes(plan, written));
+  QUIRE_RETURN_IF_ERROR(validate_writes(plan, capacity, written));
   return validate_copies(plan, capacity);
 }
 

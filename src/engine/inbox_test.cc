@@ -1,0 +1,111 @@
+// Inbox: its bounds, and 10^5 random messages against plain lists.
+#include "engine/inbox.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <set>
+#include <thread>
+
+#include "sched/testing/dice.h"
+
+namespace quire {
+namespace {
+
+Request numbered(std::uint64_t id) {
+  Request request;
+  request.id = RequestId{id};
+  return request;
+}
+
+TEST(Inbox, RefusesWhenFullClosedOrTwice) {
+  Inbox inbox(2);
+  EXPECT_TRUE(inbox.is_idle());
+  EXPECT_TRUE(inbox.submit(numbered(1)).is_ok());
+  EXPECT_EQ(inbox.submit(numbered(1)).code(), StatusCode::kInvalidArgument);
+  EXPECT_TRUE(inbox.submit(numbered(2)).is_ok());
+  EXPECT_EQ(inbox.submit(numbered(3)).code(), StatusCode::kResourceExhausted);
+  EXPECT_EQ(inbox.take(false).requests.size(), 2u);
+  EXPECT_EQ(inbox.submit(numbered(3)).code(), StatusCode::kResourceExhausted);  // not admitted yet
+  inbox.report(1, {});
+  EXPECT_TRUE(inbox.submit(numbered(3)).is_ok());
+  inbox.close();
+  EXPECT_EQ(inbox.submit(numbered(4)).code(), StatusCode::kUnavailable);
+  EXPECT_FALSE(inbox.is_idle());
+  const RequestId ended[] = {RequestId{1}, RequestId{2}, RequestId{3}};
+  inbox.report(0, ended);
+  EXPECT_TRUE(inbox.is_idle());
+}
+
+TEST(Inbox, CancelsReachTheEngineOnce) {
+  Inbox inbox(2);
+  ASSERT_TRUE(inbox.submit(numbered(1)).is_ok());
+  inbox.cancel(RequestId{1});
+  inbox.cancel(RequestId{1});
+  inbox.cancel(RequestId{9});
+  EXPECT_EQ(inbox.take(false).cancels, std::vector<RequestId>{RequestId{1}});
+}
+
+TEST(Inbox, SleepsUntilSomethingComes) {
+  Inbox inbox(2);
+  std::thread sender([&] { ASSERT_TRUE(inbox.submit(numbered(1)).is_ok()); });
+  EXPECT_EQ(inbox.take(true).requests.size(), 1u);
+  sender.join();
+  std::thread stopper([&] { inbox.stop(); });
+  EXPECT_TRUE(inbox.take(true).is_stopping);
+  stopper.join();
+}
+
+TEST(Inbox, TwinOfPlainLists) {
+  constexpr std::uint64_t kSeed = 3;
+  RecordProperty("seed", std::to_string(kSeed));
+  Dice dice(kSeed);
+  constexpr std::uint32_t kWaitingMax = 7;
+  Inbox inbox(kWaitingMax);
+  std::vector<RequestId> inside, cancels, waiting;
+  std::set<RequestId> live, cancelled;
+  for (int i = 0; i < 100'000; ++i) {
+    const RequestId id{dice.below(30)};
+    switch (dice.below(4)) {
+      case 0: {
+        const bool fits = inside.size() + waiting.size() < kWaitingMax && !live.contains(id);
+        ASSERT_EQ(inbox.submit(numbered(id.value)).is_ok(), fits) << "seed " << kSeed;
+        if (fits) inside.push_back(id), live.insert(id);
+        break;
+      }
+      case 1:
+        inbox.cancel(id);
+        if (live.contains(id) && cancelled.insert(id).second) cancels.push_back(id);
+        break;
+      case 2: {
+        const Inbox::Batch batch = inbox.take(false);
+        ASSERT_TRUE(std::equal(batch.requests.begin(), batch.requests.end(), inside.begin(),
+                               inside.end(), [](const Request& a, RequestId b) { return a.id == b; }));
+        ASSERT_EQ(batch.cancels, cancels);
+        waiting.insert(waiting.end(), inside.begin(), inside.end());
+        inside.clear();
+        cancels.clear();
+        break;
+      }
+      case 3:
+        if (!waiting.empty()) {
+          const RequestId ended = waiting.back();
+          waiting.pop_back();
+          inbox.report(static_cast<std::uint32_t>(waiting.size()), std::span(&ended, 1));
+          live.erase(ended);
+          cancelled.erase(ended);
+          cancels.erase(std::remove(cancels.begin(), cancels.end(), ended), cancels.end());
+          // The engine never ends a request before it took its cancellation.
+          (void)inbox.take(false);
+          waiting.insert(waiting.end(), inside.begin(), inside.end());
+          inside.clear();
+          cancels.clear();
+        }
+        break;
+    }
+    ASSERT_EQ(inbox.is_idle(), live.empty());
+  }
+}
+
+}  // namespace
+}  // namespace quire

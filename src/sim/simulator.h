@@ -1,0 +1,34 @@
+// Simulator: the shipped scheduler and EngineCore in virtual time. A workload arrives, SimExecutor
+// says how long steps take, and the report tells what clients would have seen. Deterministic: the
+// same options give the same plans, to the byte. One thread.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "base/status.h"
+#include "core/options.h"
+#include "sim/cost_model.h"
+#include "sim/report.h"
+#include "sim/workload.h"
+
+namespace quire {
+
+struct SimOptions {
+  std::string trace_path;  // empty: synthetic
+  TraceOptions trace;
+  SyntheticOptions synthetic;
+  std::uint64_t seed = 1;
+
+  EngineOptions engine{.queue_max = 100'000};
+  CostModel cost;
+  std::uint32_t kv_blocks = 4096;
+  std::uint32_t block_tokens = 32;
+  std::uint32_t context_max = 32768;
+  std::uint32_t vocab = 32000;
+  std::uint32_t depth = 1;
+};
+
+Result<SimReport> simulate(const SimOptions& options);
+
+}  // namespace quire
