@@ -1,5 +1,6 @@
 // EngineOptions: everything an engine is configured with, as nested plain structs. Filled by apps/
-// from the command line, by tests directly.
+// from the command line, by tests directly. What the executor can do (core/executor.h, Capacity)
+// bounds what is asked here: the smaller of both holds.
 #pragma once
 
 #include <cstdint>

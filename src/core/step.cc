@@ -15,7 +15,7 @@ namespace {
 
 constexpr std::uint32_t kMagic = 0x31505351;  // "QSP1"
 constexpr std::uint8_t kRowFlags = kRowHashLogits | kRowPool;
-constexpr std::size_t kRowBytes = 34;   // of one encoded StepRow
+constexpr std::size_t kRowBytes = 34;  // of one encoded StepRow
 constexpr std::size_t kSpanBytes = 8;
 constexpr std::size_t kCopyBytes = 12;
 
@@ -147,7 +147,8 @@ Status validate_tables(const StepPlan& plan, std::size_t r, const Capacity& capa
     }
     const std::uint32_t visible =  // the first position that the first token sees
         group.window != 0 && row.first_position >= group.window
-            ? row.first_position - group.window + 1 : 0;
+            ? row.first_position - group.window + 1
+            : 0;
     for (std::uint32_t i = 0; i < table.count; ++i) {
       const BlockId block = plan.blocks[table.begin + i];
       const bool is_behind = (std::uint64_t{i} + 1) * group.block_tokens <= visible;
@@ -156,8 +157,8 @@ Status validate_tables(const StepPlan& plan, std::size_t r, const Capacity& capa
         return bad("row {}: block {} at {} of group {}", r, block, i, g);
       }
     }
-    for (std::uint64_t i = row.first_position / group.block_tokens;
-         i * group.block_tokens < end; ++i) {
+    for (std::uint64_t i = row.first_position / group.block_tokens; i * group.block_tokens < end;
+         ++i) {
       written.emplace_back(g, plan.blocks[table.begin + i]);
     }
   }
@@ -207,8 +208,7 @@ Status validate_copies(const StepPlan& plan, const Capacity& capacity) {
   }
   for (const GroupBlock& destination : destinations) {
     if (std::binary_search(sources.begin(), sources.end(), destination)) {
-      return bad("block {} is the source of a copy and the destination of one",
-                 destination.second);
+      return bad("block {} is the source of a copy and the destination of one", destination.second);
     }
   }
   return ok_status();

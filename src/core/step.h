@@ -3,12 +3,14 @@
 // whole contract.
 //
 // A step has no kind. Each row feeds one sequence some tokens and asks for logits on the last few:
-// a prompt chunk wants none, its last chunk one, a decode feeds one and wants one, verifying k drafts
-// feeds 1 + k and wants 1 + k. The plan is flat arrays: the same bytes are hashed by tests, written
-// to a journal, sent to ranks and copied to a device.
+// a prompt chunk wants none, its last chunk one, a decode feeds one and wants one, verifying k
+// drafts feeds 1 + k and wants 1 + k. The plan is flat arrays: the same bytes are hashed by tests,
+// written to a journal, sent to ranks and copied to a device.
 //
-// A negative token -1-i is a promise: "what output i of the previous launched plan accepted". The
-// executor resolves it on the device.
+// A negative token -1-i is a promise: "what output i of the previous launched plan accepted", where
+// the outputs of a plan are its wanted logits rows, counted over all rows. The executor resolves it
+// on the device. It is the first token of its row. A promise of an output that was not sampled
+// (its branch had ended) may be resolved to any token: the row's result is discarded.
 #pragma once
 
 #include <cstddef>

@@ -30,8 +30,12 @@ StepPlan good_plan() {
   plan.step = 7;
   plan.groups = 2;
   plan.rows = {{.seq = SeqId{1}, .tokens = {0, 1}, .first_position = 9, .want_last = 1},
-               {.seq = SeqId{2}, .tokens = {1, 3}, .first_position = 0, .want_last = 3,
-                .tables_begin = 2, .flags = kRowHashLogits}};
+               {.seq = SeqId{2},
+                .tokens = {1, 3},
+                .first_position = 0,
+                .want_last = 3,
+                .tables_begin = 2,
+                .flags = kRowHashLogits}};
   plan.tokens = {-1, 5, 6, 99};
   plan.tables = {{0, 3}, {3, 3}, {6, 1}, {7, 1}};
   plan.blocks = {1, 2, 3, 0, 5, 6, 7, 8};
@@ -59,7 +63,10 @@ TEST(StepPlan, EveryBrokenPlanIsRefused) {
       {"tables begin", [](StepPlan& p) { p.rows[1].tables_begin = 1; }},
       {"tables missing", [](StepPlan& p) { p.tables.pop_back(); }},
       {"table past the end", [](StepPlan& p) { p.tables[3].begin = 8; }},
-      {"table overflow", [](StepPlan& p) { p.tables[3] = {0xFFFFFFFF, 2}; }},
+      {"table overflow",
+       [](StepPlan& p) {
+         p.tables[3] = {0xFFFFFFFF, 2};
+       }},
       {"table too short", [](StepPlan& p) { p.tables[0].count = 2; }},
       {"block zero in view", [](StepPlan& p) { p.blocks[4] = 0; }},
       {"block zero without a window", [](StepPlan& p) { p.blocks[0] = 0; }},
@@ -89,9 +96,9 @@ TEST(StepPlan, EveryBrokenPlanIsRefused) {
 
 TEST(StepPlan, CapacityBoundsAreKept) {
   const std::vector<std::function<void(Capacity&)>> tighter = {
-      [](Capacity& c) { c.rows_max = 1; },   [](Capacity& c) { c.tokens_max = 3; },
+      [](Capacity& c) { c.rows_max = 1; },        [](Capacity& c) { c.tokens_max = 3; },
       [](Capacity& c) { c.logits_rows_max = 3; }, [](Capacity& c) { c.context_max = 9; },
-      [](Capacity& c) { c.vocab = 99; },     [](Capacity& c) { c.depth = 1; },
+      [](Capacity& c) { c.vocab = 99; },          [](Capacity& c) { c.depth = 1; },
       [](Capacity& c) { c.groups.pop_back(); }};
   for (std::size_t i = 0; i < tighter.size(); ++i) {
     Capacity capacity = two_groups();

@@ -1,6 +1,7 @@
 #include "engine/engine.h"
 
 #include <atomic>
+#include <exception>
 #include <mutex>
 #include <thread>
 #include <utility>
@@ -74,7 +75,13 @@ Engine::Engine(const EngineOptions& options, std::unique_ptr<Executor> executor,
                std::shared_ptr<const Tokenizer> tokenizer, EventSink sink)
     : state_(std::make_unique<State>(options, std::move(executor), std::move(tokenizer),
                                      std::move(sink))) {
-  state_->thread = std::thread([state = state_.get()] { state->run(); });
+  state_->thread = std::thread([state = state_.get()] {
+    try {
+      state->run();
+    } catch (const std::exception& error) {
+      QUIRE_CHECK(false, "an exception reached the engine thread: {}", error.what());
+    }
+  });
 }
 
 Engine::~Engine() {

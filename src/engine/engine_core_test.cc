@@ -355,7 +355,8 @@ TEST(EngineCore, LogitsHashesAreTheSameInAnyCrowd) {
   std::vector<std::uint64_t> alone;
   for (const int crowd : {0, 5}) {
     ScriptWorld world(options, script_of(100));
-    for (int i = 0; i < crowd; ++i) ASSERT_TRUE(world.submit(ask(some_tokens(9, i + 2), 9)).is_ok());
+    for (int i = 0; i < crowd; ++i)
+      ASSERT_TRUE(world.submit(ask(some_tokens(9, i + 2), 9)).is_ok());
     Request request = ask(some_tokens(11), 1);
     request.id = RequestId{99};
     ASSERT_TRUE(world.submit(request).is_ok());

@@ -80,7 +80,8 @@ TEST(Inbox, TwinOfPlainLists) {
       case 2: {
         const Inbox::Batch batch = inbox.take(false);
         ASSERT_TRUE(std::equal(batch.requests.begin(), batch.requests.end(), inside.begin(),
-                               inside.end(), [](const Request& a, RequestId b) { return a.id == b; }));
+                               inside.end(),
+                               [](const Request& a, RequestId b) { return a.id == b; }));
         ASSERT_EQ(batch.cancels, cancels);
         waiting.insert(waiting.end(), inside.begin(), inside.end());
         inside.clear();

@@ -1,6 +1,7 @@
-// Planted bugs: the proof that the worlds would see what they are there for. A bug is planted either
-// between the core and the script, by an executor that changes plans on their way, or in the ledger,
-// through a saboteur who is its friend. Each must be noticed, and the same world without it must not.
+// Planted bugs: the proof that the worlds would see what they are there for. A bug is planted
+// either between the core and the script, by an executor that changes plans on their way, or in the
+// ledger, through a saboteur who is its friend. Each must be noticed, and the same world without it
+// must not.
 #include <gtest/gtest.h>
 
 #include <functional>

@@ -9,8 +9,8 @@
 #include <cstdlib>
 #include <string>
 
-#include "sched/testing/dice.h"
 #include "engine/testing/world.h"
+#include "sched/testing/dice.h"
 
 namespace quire {
 namespace {
@@ -40,7 +40,8 @@ Climate random_climate(Dice& dice) {
   script.drafts_max = dice.chance(30) ? dice.between(1, 5) : 0;
   script.token_non_finite = 199;
   if (dice.chance(25)) {
-    script.capacity.groups.push_back({.layers = 1, .block_tokens = block_tokens,
+    script.capacity.groups.push_back({.layers = 1,
+                                      .block_tokens = block_tokens,
                                       .blocks = dice.between(4, blocks) + 1,
                                       .window = dice.between(1, 30)});
     if (dice.chance(30)) std::swap(script.capacity.groups[0], script.capacity.groups[1]);
@@ -103,8 +104,7 @@ struct Tally {
 volatile std::uint64_t world_seed = 0;
 volatile std::uint64_t world_event = 0;
 void tell_world(int) {
-  std::fprintf(stderr, "world seed %llu, event %llu\n",
-               static_cast<unsigned long long>(world_seed),
+  std::fprintf(stderr, "world seed %llu, event %llu\n", static_cast<unsigned long long>(world_seed),
                static_cast<unsigned long long>(world_event));
 }
 
@@ -113,13 +113,12 @@ void live_in(std::uint64_t seed, std::uint64_t events, Tally& tally) {
   Dice dice(seed);
   const Climate climate = random_climate(dice);
   if (std::getenv("QUIRE_WORLD_SEED") != nullptr) {
-    std::printf("depth %u, groups %zu, block %u, blocks %u, window %u/%u, caching %d\n",
-                climate.script.capacity.depth, climate.script.capacity.groups.size(),
-                climate.script.capacity.groups[0].block_tokens,
-                climate.script.capacity.groups[0].blocks,
-                climate.script.capacity.groups.front().window,
-                climate.script.capacity.groups.back().window,
-                climate.options.scheduler.is_prefix_caching);
+    std::printf(
+        "depth %u, groups %zu, block %u, blocks %u, window %u/%u, caching %d\n",
+        climate.script.capacity.depth, climate.script.capacity.groups.size(),
+        climate.script.capacity.groups[0].block_tokens, climate.script.capacity.groups[0].blocks,
+        climate.script.capacity.groups.front().window, climate.script.capacity.groups.back().window,
+        climate.options.scheduler.is_prefix_caching);
     std::fflush(stdout);
   }
   SCOPED_TRACE("world seed " + std::to_string(seed));
@@ -159,21 +158,21 @@ TEST(Worlds, AMillionEventsAndEveryBranchIsRight) {
   Tally tally;
   std::signal(SIGABRT, tell_world);
   const char* one = std::getenv("QUIRE_WORLD_SEED");  // start here, to look at one world
-  for (std::uint64_t seed = one != nullptr ? std::strtoull(one, nullptr, 10) : 1; tally.events < wanted; ++seed) {
+  for (std::uint64_t seed = one != nullptr ? std::strtoull(one, nullptr, 10) : 1;
+       tally.events < wanted; ++seed) {
     live_in(seed, events_each, tally);
     if (HasFatalFailure()) return;
   }
-  std::printf("%llu events, %llu steps, %llu branches equal to the oracle, %llu refused, "
-              "%llu preemptions, %llu copies, %llu promises, %llu drafts accepted, %llu cached\n",
-              static_cast<unsigned long long>(tally.events),
-              static_cast<unsigned long long>(tally.steps),
-              static_cast<unsigned long long>(tally.branches),
-              static_cast<unsigned long long>(tally.refused),
-              static_cast<unsigned long long>(tally.preemptions),
-              static_cast<unsigned long long>(tally.copies),
-              static_cast<unsigned long long>(tally.promises),
-              static_cast<unsigned long long>(tally.drafts),
-              static_cast<unsigned long long>(tally.cached));
+  std::printf(
+      "%llu events, %llu steps, %llu branches equal to the oracle, %llu refused, "
+      "%llu preemptions, %llu copies, %llu promises, %llu drafts accepted, %llu cached\n",
+      static_cast<unsigned long long>(tally.events), static_cast<unsigned long long>(tally.steps),
+      static_cast<unsigned long long>(tally.branches),
+      static_cast<unsigned long long>(tally.refused),
+      static_cast<unsigned long long>(tally.preemptions),
+      static_cast<unsigned long long>(tally.copies),
+      static_cast<unsigned long long>(tally.promises),
+      static_cast<unsigned long long>(tally.drafts), static_cast<unsigned long long>(tally.cached));
   // The worlds are hard enough to mean something.
   EXPECT_GT(tally.branches, wanted / 20);
   EXPECT_GT(tally.preemptions, wanted / 1000);

@@ -27,9 +27,9 @@ class BlockPool {
   std::uint32_t owners(BlockId block) const { return at(block).owners; }
   bool is_published(BlockId block) const { return at(block).is_published; }
 
-  BlockId allocate();          // one owner; free_count() > 0
-  void retain(BlockId block);  // one owner more
-  void release(BlockId block); // one owner fewer
+  BlockId allocate();            // one owner; free_count() > 0
+  void retain(BlockId block);    // one owner more
+  void release(BlockId block);   // one owner fewer
   void publish(BlockId block);   // a tree node keeps it from now on
   void withdraw(BlockId block);  // no longer
 

@@ -314,7 +314,8 @@ Status KvLedger::check(std::span<const Sequence* const> sequences) const {
     const BlockPool& pool = pools_[g];
     std::vector<std::uint32_t> owners(pool.total() + 1, 0);
     for (const Sequence* seq : sequences) {
-      for (const BlockId block : seq->tables[g]) owners[static_cast<std::size_t>(block)] += block != 0;
+      for (const BlockId block : seq->tables[g])
+        owners[static_cast<std::size_t>(block)] += block != 0;
     }
     for (const auto& pins : pins_) {
       for (const GroupBlock& it : pins) {

@@ -4,9 +4,9 @@
 //
 // Owners of a block are the sequences whose tables name it and, for the time of one step, the plan
 // that copies from it (a *pin*). Room is made by evicting what nobody owns; whom to preempt when
-// that is not enough is the scheduler's business.
-// Invariants (check()): per group free + cached + referenced = N, and every count equals its owners.
-// Engine thread; no clock: time is the step number.
+// that is not enough is the scheduler's business. Invariants (check()): per group free + cached +
+// referenced = N, and every count equals its owners. Engine thread; no clock: time is the step
+// number.
 #pragma once
 
 #include <cstdint>
@@ -33,7 +33,8 @@ class KvLedger {
   const BlockPool& pool(std::uint32_t group) const { return pools_[group]; }
   const RadixTree& tree() const { return tree_; }
 
-  // Blocks that a sequence needs in a group to reach `end` positions, fed at most `chunk` at a time.
+  // Blocks that a sequence needs in a group to reach `end` positions, fed at most `chunk` at a
+  // time.
   std::uint32_t need(std::uint32_t group, std::uint32_t end, std::uint32_t chunk) const;
 
   // Of those, how many it does not hold yet.

@@ -1,5 +1,5 @@
-// KvLedger: examples of its moves, and 10^5 random ones against a plain account: a map from block to
-// what was written there, which every sequence's table must still show.
+// KvLedger: examples of its moves, and 10^5 random ones against a plain account: a map from block
+// to what was written there, which every sequence's table must still show.
 #include "sched/kv_ledger.h"
 
 #include <gtest/gtest.h>
@@ -16,8 +16,8 @@ constexpr std::uint32_t kBlockTokens = 4;
 std::vector<KvGroup> groups_of(std::uint32_t blocks, std::uint32_t window = 0) {
   std::vector<KvGroup> groups = {{.layers = 1, .block_tokens = kBlockTokens, .blocks = blocks + 1}};
   if (window != 0) {
-    groups.push_back({.layers = 1, .block_tokens = kBlockTokens, .blocks = blocks + 1,
-                      .window = window});
+    groups.push_back(
+        {.layers = 1, .block_tokens = kBlockTokens, .blocks = blocks + 1, .window = window});
   }
   return groups;
 }
@@ -155,7 +155,8 @@ using Slot = std::pair<TokenId, std::uint32_t>;
 struct PlainMemory {
   std::vector<std::vector<std::vector<Slot>>> groups;  // [groups][blocks][block_tokens]
   PlainMemory(std::uint32_t count, std::uint32_t blocks)
-      : groups(count, std::vector<std::vector<Slot>>(blocks + 1, std::vector<Slot>(kBlockTokens))) {}
+      : groups(count, std::vector<std::vector<Slot>>(blocks + 1, std::vector<Slot>(kBlockTokens))) {
+  }
   void copy(const std::vector<BlockCopy>& copies) {
     for (const BlockCopy& it : copies) {
       groups[it.group][static_cast<std::size_t>(it.dst)] =
@@ -171,7 +172,9 @@ struct PlainMemory {
 class LedgerTwin {
  public:
   LedgerTwin(std::uint64_t seed, std::uint32_t window)
-      : dice_(seed), groups_(groups_of(kBlocks, window)), ledger_(groups_, true),
+      : dice_(seed),
+        groups_(groups_of(kBlocks, window)),
+        ledger_(groups_, true),
         memory_(static_cast<std::uint32_t>(groups_.size()), kBlocks) {}
 
   void step() {
@@ -232,8 +235,7 @@ class LedgerTwin {
     const Sequence& lead = *pick();
     const std::uint32_t at = lead.computed;
     const std::vector<std::uint32_t> spare(ledger_.groups(), 0);
-    if (at == 0 || !ledger_.can_fork(lead, at) ||
-        !ledger_.can_admit_fork(at, at + 1, 1, spare)) {
+    if (at == 0 || !ledger_.can_fork(lead, at) || !ledger_.can_admit_fork(at, at + 1, 1, spare)) {
       return;
     }
     Sequence seq = make_sequence(++ids_, lead.tokens, ledger_.groups());

@@ -1,7 +1,7 @@
-// Policy: the two questions of taste that a scheduler has, as function objects: who is served before
-// whom, and who gives way when the pool is short. One row of the table is one policy; the scheduler
-// asks nothing else of it. Both must be strict total orders (arrival and branch break ties), so that
-// the same messages give the same plans.
+// Policy: the two questions of taste that a scheduler has, as function objects: who is served
+// before whom, and who gives way when the pool is short. One row of the table is one policy; the
+// scheduler asks nothing else of it. Both must be strict total orders (arrival and branch break
+// ties), so that the same messages give the same plans.
 #pragma once
 
 #include <array>

@@ -86,8 +86,8 @@ PrefixMatch RadixTree::match(const CacheNamespace& space, std::span<const TokenI
   auto it = node->children.lower_bound(rest);
   const auto consider = [&](RadixNode* candidate) {
     const std::uint32_t common = common_prefix(rest, candidate->tokens);
-    const bool has_holes = std::find(candidate->blocks.begin(), candidate->blocks.end(), 0) !=
-                           candidate->blocks.end();
+    const bool has_holes =
+        std::find(candidate->blocks.begin(), candidate->blocks.end(), 0) != candidate->blocks.end();
     if (common <= found.partial_tokens || has_holes) return;
     found.partial = candidate;
     found.partial_tokens = common;

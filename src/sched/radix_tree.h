@@ -1,8 +1,8 @@
-// RadixTree: token runs to KV blocks. An edge is one whole block of tokens; a path from a namespace's
-// root is a prefix whose KV exists. Children are ordered by their tokens and compared token by
-// token: there is no hash, so nothing can collide, and the child that shares the longest beginning
-// with a query is a neighbour of its place in the order (that one is copied and overwritten from
-// there: reuse is by token, not by block).
+// RadixTree: token runs to KV blocks. An edge is one whole block of tokens; a path from a
+// namespace's root is a prefix whose KV exists. Children are ordered by their tokens and compared
+// token by token: there is no hash, so nothing can collide, and the child that shares the longest
+// beginning with a query is a neighbour of its place in the order (that one is copied and
+// overwritten from there: reuse is by token, not by block).
 //
 // A node keeps one block per KV group. Nodes whose block nobody owns are *idle* and stand in one
 // list per group in order of last use (a step number, never a clock); eviction takes the oldest, in
@@ -57,7 +57,7 @@ struct RadixNode {
   std::vector<std::uint8_t> is_listed;    // [groups] stands in the eviction list
   std::set<std::unique_ptr<RadixNode>, RadixOrder> children;
   StepId last_used = 0;
-  std::uint64_t serial = 0;               // of creation: breaks ties
+  std::uint64_t serial = 0;  // of creation: breaks ties
 };
 
 struct GroupBlock {
@@ -68,8 +68,8 @@ struct GroupBlock {
 
 // What of a token run is in the tree.
 struct PrefixMatch {
-  std::vector<RadixNode*> path;   // whole blocks, from the root on
-  RadixNode* partial = nullptr;   // shares its first partial_tokens with the run after the path
+  std::vector<RadixNode*> path;  // whole blocks, from the root on
+  RadixNode* partial = nullptr;  // shares its first partial_tokens with the run after the path
   std::uint32_t partial_tokens = 0;
 };
 
@@ -116,10 +116,10 @@ class RadixTree {
   std::vector<KvGroup> groups_;
   std::uint32_t block_tokens_;
   std::map<CacheNamespace, RadixNode> roots_;
-  std::vector<std::set<Place>> idle_;               // [groups]
-  std::vector<std::vector<RadixNode*>> holders_;    // [groups][blocks]
+  std::vector<std::set<Place>> idle_;             // [groups]
+  std::vector<std::vector<RadixNode*>> holders_;  // [groups][blocks]
   std::uint64_t serial_ = 0;
-  std::size_t node_count_ = 0;                      // roots not counted
+  std::size_t node_count_ = 0;  // roots not counted
 };
 
 }  // namespace quire

@@ -57,7 +57,8 @@ TEST(RadixTree, NamespacesAreApart) {
   RadixTree tree(one_group(20));
   add(tree, {"a", 0, ""}, {1, 2, 3, 4}, 1, 1);
   EXPECT_EQ(tree.match({"a", 0, ""}, Tokens{1, 2, 3, 4}, 4).path.size(), 2u);
-  for (const CacheNamespace& other : {CacheNamespace{"b", 0, ""}, {"a", 1, ""}, {"a", 0, "s"}, {}}) {
+  for (const CacheNamespace& other :
+       {CacheNamespace{"b", 0, ""}, {"a", 1, ""}, {"a", 0, "s"}, {}}) {
     EXPECT_TRUE(tree.match(other, Tokens{1, 2, 3, 4}, 4).path.empty());
   }
 }
@@ -139,8 +140,8 @@ class NaiveTree {
   std::pair<std::size_t, std::size_t> match(const Tokens& tokens) {
     std::size_t whole = 0;
     while ((whole + 1) * kBlockTokens <= tokens.size() &&
-           find(Tokens(tokens.begin(), tokens.begin() + static_cast<std::ptrdiff_t>(
-                                                            (whole + 1) * kBlockTokens)))) {
+           find(Tokens(tokens.begin(),
+                       tokens.begin() + static_cast<std::ptrdiff_t>((whole + 1) * kBlockTokens)))) {
       ++whole;
     }
     std::size_t partial = 0;
@@ -165,8 +166,8 @@ class NaiveTree {
     auto oldest = prefixes.end();
     for (auto it = prefixes.begin(); it != prefixes.end(); ++it) {
       if (it->is_owned || !is_leaf(*it)) continue;
-      if (oldest == prefixes.end() || std::pair(it->last_used, it->serial) <
-                                          std::pair(oldest->last_used, oldest->serial)) {
+      if (oldest == prefixes.end() ||
+          std::pair(it->last_used, it->serial) < std::pair(oldest->last_used, oldest->serial)) {
         oldest = it;
       }
     }
@@ -194,7 +195,8 @@ TEST(RadixTree, TwinOfAListOfPrefixes) {
     if (what < 4) {  // publish the run's whole blocks
       RadixNode* node = tree.root({});
       Tokens prefix;
-      for (std::size_t at = 0; at + kBlockTokens <= run.size() && !free.empty(); at += kBlockTokens) {
+      for (std::size_t at = 0; at + kBlockTokens <= run.size() && !free.empty();
+           at += kBlockTokens) {
         const auto edge = std::span<const TokenId>(run).subspan(at, kBlockTokens);
         prefix.insert(prefix.end(), edge.begin(), edge.end());
         RadixNode* next = tree.child(node, edge);

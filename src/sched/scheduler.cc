@@ -17,8 +17,8 @@ Status refused(std::string reason) {
 }
 
 std::uint32_t length_max_of(const Request& request, std::uint32_t context_max) {
-  const std::uint64_t length = request.prompt.size() +
-                               static_cast<std::uint64_t>(request.params.tokens_max);
+  const std::uint64_t length =
+      request.prompt.size() + static_cast<std::uint64_t>(request.params.tokens_max);
   return static_cast<std::uint32_t>(std::min<std::uint64_t>(length, context_max));
 }
 
@@ -46,8 +46,10 @@ Status Scheduler::check(const Request& request) const {
   if (prompt == 0) return refused("the prompt is empty");
   const std::size_t needed = prompt + (request.params.tokens_max > 0 ? 1 : 0);
   if (needed > context_max_) {
-    return refused(fmt::format("the prompt has {} tokens; the context is {}, at least one of which "
-                               "is for the answer", prompt, context_max_));
+    return refused(
+        fmt::format("the prompt has {} tokens; the context is {}, at least one of which "
+                    "is for the answer",
+                    prompt, context_max_));
   }
   for (const TokenId token : request.prompt) {
     if (token < 0 || static_cast<std::uint32_t>(token) >= capacity_.vocab) {
@@ -301,7 +303,8 @@ void Scheduler::end(Sequence& seq) {
     case SeqState::kDraining:
       seq.is_returning = false;
       break;
-    case SeqState::kFinished: QUIRE_CHECK(false, "sequence {} ends twice", seq.id.value);
+    case SeqState::kFinished:
+      QUIRE_CHECK(false, "sequence {} ends twice", seq.id.value);
   }
 }
 

@@ -3,14 +3,14 @@
 // calls give the same plans, to the byte.
 //
 // One plan spends a budget of rows, tokens and logits rows in three passes, each in policy order:
-// decodes; unfinished prompts, in chunks; admissions. Room comes from eviction (KvLedger), then from
-// a victim: preemption is by recompute, so a preempted sequence keeps its tokens, waits at its old
-// place and continues as a prompt, at the same positions with the same noise.
-// A sequence whose next block is just being computed by another waits for it and takes it from the
-// cache. Branches of one request wait until the lead has all but the last prompt token, then fork.
+// decodes; unfinished prompts, in chunks; admissions. Room comes from eviction (KvLedger), then
+// from a victim: preemption is by recompute, so a preempted sequence keeps its tokens, waits at its
+// old place and continues as a prompt, at the same positions with the same noise. A sequence whose
+// next block is just being computed by another waits for it and takes it from the cache. Branches
+// of one request wait until the lead has all but the last prompt token, then fork.
 //
-// Plans may be launched ahead of commits (Capacity::depth): then a sequence's newest token is fed as
-// a promise, and whoever ended or was preempted meanwhile drains before its blocks are let go.
+// Plans may be launched ahead of commits (Capacity::depth): then a sequence's newest token is fed
+// as a promise, and whoever ended or was preempted meanwhile drains before its blocks are let go.
 // Progress: while anything is unfinished, plan() has rows or a launched step is to be committed.
 // Engine thread; used by engine/engine_core.
 #pragma once
@@ -45,8 +45,8 @@ struct Progress {
   std::vector<TokenScore> scores;
   std::uint32_t prompt_scores = 0;  // how many of `scores` are of prompt tokens; they come first
   std::vector<std::uint64_t> logits_hashes;
-  std::uint32_t cached = 0;         // prompt tokens from the cache
-  bool is_at_end = false;           // length_max is reached; the branch has ended
+  std::uint32_t cached = 0;  // prompt tokens from the cache
+  bool is_at_end = false;    // length_max is reached; the branch has ended
 };
 
 struct SchedulerCounts {
@@ -56,8 +56,8 @@ struct SchedulerCounts {
   std::uint64_t preemptions = 0;
   std::uint64_t steps = 0;
   std::uint64_t computed_tokens = 0;
-  std::uint32_t requests_running = 0;   // admitted, not ended
-  std::uint32_t requests_waiting = 0;   // never admitted yet
+  std::uint32_t requests_running = 0;  // admitted, not ended
+  std::uint32_t requests_waiting = 0;  // never admitted yet
 };
 
 class Scheduler {
@@ -170,8 +170,8 @@ class Scheduler {
   std::set<Sequence*, Order> waiting_;
   std::vector<Sequence*> running_;  // in policy order
   std::uint32_t draining_ = 0;
-  std::deque<Flight> flights_;      // launched, oldest first
-  StepId step_ = 0;                 // of the newest launched plan
+  std::deque<Flight> flights_;  // launched, oldest first
+  StepId step_ = 0;             // of the newest launched plan
   std::uint64_t seqs_made_ = 0;
   std::uint64_t arrivals_ = 0;
   std::set<std::pair<Nanos, RequestId>> deadlines_;

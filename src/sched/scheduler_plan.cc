@@ -103,8 +103,7 @@ Scheduler::Entrance Scheduler::entrance(const Sequence& seq) const {
   if (const Sequence* lead = lead_of(seq)) {
     const std::uint32_t at = seq.prompt_count - 1;
     // What the lead itself only copies in this plan cannot be copied on.
-    if (lead->state != SeqState::kRunning || lead->computed < at ||
-        lead->admitted_step > step_) {
+    if (lead->state != SeqState::kRunning || lead->computed < at || lead->admitted_step > step_) {
       return how;
     }
     if (ledger_.can_fork(*lead, at)) {
@@ -205,8 +204,8 @@ std::uint32_t Scheduler::chunk_end(const Sequence& seq, const Sketch& sketch) co
 
 std::uint32_t Scheduler::drafts_to_verify(const Sequence& seq, const Sketch& sketch) const {
   if (seq.outputs > 0 || seq.planned + 1 != seq.known()) return 0;
-  const std::size_t bound = std::min({sketch.tokens_left - 1, sketch.logits_left - 1,
-                                      seq.length_max - seq.known() - 1});
+  const std::size_t bound =
+      std::min({sketch.tokens_left - 1, sketch.logits_left - 1, seq.length_max - seq.known() - 1});
   return static_cast<std::uint32_t>(std::min(seq.drafts.size(), bound));
 }
 

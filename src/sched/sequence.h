@@ -1,5 +1,6 @@
 // Sequence: one branch of one request on its way. It owns the tokens, the block tables and the
-// counters that tell how far the branch is; KvLedger fills the tables, Scheduler moves the counters.
+// counters that tell how far the branch is; KvLedger fills the tables, Scheduler moves the
+// counters.
 //
 //   tokens     known: the prompt and what was generated and committed
 //   computed   positions whose KV exists, by committed steps
@@ -31,36 +32,36 @@ struct Sequence {
   SeqId id;
   std::shared_ptr<const Request> request;
   CacheNamespace space;
-  int branch = 0;               // 0..n-1
-  std::uint64_t arrival = 0;    // of the request, counted
+  int branch = 0;             // 0..n-1
+  std::uint64_t arrival = 0;  // of the request, counted
   SeqState state = SeqState::kWaiting;
-  bool is_returning = false;    // draining toward Waiting: it was preempted
-  bool has_begun = false;       // was admitted once
+  bool is_returning = false;  // draining toward Waiting: it was preempted
+  bool has_begun = false;     // was admitted once
   bool was_preempted = false;
-  StepId admitted_step = 0;     // the plan that let it in last
+  StepId admitted_step = 0;  // the plan that let it in last
 
-  std::vector<TokenId> tokens;   // empty until it begins: a long queue holds each prompt once
+  std::vector<TokenId> tokens;  // empty until it begins: a long queue holds each prompt once
   std::uint32_t prompt_count = 0;
   std::uint32_t length_max = 0;  // tokens at which it ends
   std::uint32_t computed = 0;
   std::uint32_t planned = 0;
   std::uint32_t outputs = 0;
   std::uint32_t rows_in_flight = 0;
-  StepId planned_step = 0;       // the last plan that has a row of it
+  StepId planned_step = 0;         // the last plan that has a row of it
   std::uint32_t output_index = 0;  // which logits row of planned_step brings its newest output
 
-  std::vector<TokenId> drafts;       // to be verified by its next row
+  std::vector<TokenId> drafts;  // to be verified by its next row
   std::uint32_t drafts_in_flight = 0;
-  bool is_drafting = false;          // its last step brought drafts: no promises, it waits
+  bool is_drafting = false;  // its last step brought drafts: no promises, it waits
 
-  bool wants_scores = false;         // prompt log-probabilities
-  std::uint32_t scored = 0;          // prompt positions scored, by committed steps
+  bool wants_scores = false;  // prompt log-probabilities
+  std::uint32_t scored = 0;   // prompt positions scored, by committed steps
   std::uint32_t scored_planned = 0;
 
   std::vector<std::vector<BlockId>> tables;  // [groups][blocks]; 0: behind the window
-  RadixNode* cursor = nullptr;     // the node of its last published block; null: the root
-  std::uint32_t published = 0;     // whole blocks from the start that are in the tree
-  std::uint32_t cached = 0;        // prompt tokens that its first pass took from the cache
+  RadixNode* cursor = nullptr;               // the node of its last published block; null: the root
+  std::uint32_t published = 0;               // whole blocks from the start that are in the tree
+  std::uint32_t cached = 0;  // prompt tokens that its first pass took from the cache
 
   std::span<const TokenId> text() const {
     return has_begun ? std::span<const TokenId>(tokens) : std::span(request->prompt);

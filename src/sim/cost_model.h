@@ -13,10 +13,10 @@ namespace quire {
 
 struct CostModel {
   Nanos step_fixed{200'000};
-  Nanos weights_read{12'000'000};  // a 1B model of 8 bits at 100 GB/s
-  Nanos per_token{1'200'000};      // compute
+  Nanos weights_read{12'000'000};      // a 1B model of 8 bits at 100 GB/s
+  Nanos per_token{1'200'000};          // compute
   double kv_nanos_per_position = 300;  // read by one token
-  Nanos host{100'000};             // planning and booking
+  Nanos host{100'000};                 // planning and booking
 
   Nanos step_time(const StepPlan& plan) const {
     double positions = 0;

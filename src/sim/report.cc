@@ -48,12 +48,11 @@ std::string render(const SimReport& report) {
   line("requests", fmt::format("{} ({} finished, {} refused)", report.requests, report.finished,
                                report.refused));
   line("virtual time", fmt::format("{:.3f} s", to_seconds(report.elapsed)));
-  line("throughput", fmt::format("{:.1f} generated tokens/s, {:.2f} requests/s",
-                                 report.tokens_per_second(),
-                                 report.elapsed.count() > 0
-                                     ? static_cast<double>(report.finished) /
-                                           to_seconds(report.elapsed)
-                                     : 0.0));
+  line("throughput",
+       fmt::format("{:.1f} generated tokens/s, {:.2f} requests/s", report.tokens_per_second(),
+                   report.elapsed.count() > 0
+                       ? static_cast<double>(report.finished) / to_seconds(report.elapsed)
+                       : 0.0));
   line("tokens", fmt::format("{} prompt, {} generated, {} computed", report.prompt_tokens,
                              report.generated_tokens, report.computed_tokens));
   times("time to first token", report.time_to_first_token);
@@ -62,9 +61,9 @@ std::string render(const SimReport& report) {
   line("prefix hit rate", fmt::format("{:.1f} %", 100 * report.hit_rate()));
   line("preemptions", fmt::format("{}", report.preemptions));
   line("steps", fmt::format("{} ({:.1f} sequences each)", report.steps, report.rows_mean));
-  line("blocks referenced", fmt::format("mean {:.1f} %, max {:.1f} %",
-                                        100 * report.blocks_referenced_mean,
-                                        100 * report.blocks_referenced_max));
+  line("blocks referenced",
+       fmt::format("mean {:.1f} %, max {:.1f} %", 100 * report.blocks_referenced_mean,
+                   100 * report.blocks_referenced_max));
   line("plans hash", fmt::format("{:016x}", report.plans_hash));
   return text;
 }

@@ -1,4 +1,6 @@
-// SimReport: what a simulation found, and its rendering for a terminal. Plain values.
+// SimReport: what a simulation found, and its rendering for a terminal: throughput, the latencies
+// that clients would have seen, what the cache saved, and the hash of all plans.
+// Plain values; made by simulate(), printed by the command line.
 #pragma once
 
 #include <cstdint>
@@ -18,8 +20,8 @@ struct SimReport {
   std::string workload;
   std::uint64_t requests = 0;
   std::uint64_t finished = 0;
-  std::uint64_t refused = 0;        // they can never fit, or the queue was full
-  Nanos elapsed{0};                 // virtual
+  std::uint64_t refused = 0;  // they can never fit, or the queue was full
+  Nanos elapsed{0};           // virtual
   std::uint64_t steps = 0;
   std::uint64_t prompt_tokens = 0;
   std::uint64_t generated_tokens = 0;
@@ -29,10 +31,10 @@ struct SimReport {
   Quantiles time_to_first_token;
   Quantiles inter_token_latency;
   Quantiles request_time;
-  double rows_mean = 0;             // sequences per step
+  double rows_mean = 0;               // sequences per step
   double blocks_referenced_mean = 0;  // share of the pool, 0..1
   double blocks_referenced_max = 0;
-  std::uint64_t plans_hash = 0;     // of every plan, in order: same seed, same hash
+  std::uint64_t plans_hash = 0;  // of every plan, in order: same seed, same hash
 
   double tokens_per_second() const;  // generated
   double hit_rate() const;           // of prompt tokens

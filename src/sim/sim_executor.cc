@@ -19,15 +19,13 @@ Ticket SimExecutor::launch(const StepPlan& plan) {
 }
 
 void SimExecutor::sample(Ticket ticket, const SampleSpec& spec) {
-  const auto flight = std::find_if(flights_.begin(), flights_.end(), [&](const Flight& it) {
-    return it.result.step == ticket.step;
-  });
+  const auto flight = std::find_if(flights_.begin(), flights_.end(),
+                                   [&](const Flight& it) { return it.result.step == ticket.step; });
   QUIRE_CHECK(flight != flights_.end(), "step {} is not in flight", ticket.step);
   for (const SampleRow& row : spec.rows) {
     if (row.target >= 0) continue;
     const std::uint64_t noise = mix64(row.params->seed + row.stream) + row.position;
-    flight->result.rows[row.row].accepted = {
-        static_cast<TokenId>(mix64(noise) % capacity_.vocab)};
+    flight->result.rows[row.row].accepted = {static_cast<TokenId>(mix64(noise) % capacity_.vocab)};
   }
 }
 

@@ -1,6 +1,6 @@
 // SimExecutor: an executor in virtual time. It computes nothing: a step takes what the cost model
-// says, steps follow each other on one device, and tokens are noise. The simulator tells it the time
-// before each turn and asks afterwards when the device was done. One thread.
+// says, steps follow each other on one device, and tokens are noise. The simulator tells it the
+// time before each turn and asks afterwards when the device was done. One thread.
 #pragma once
 
 #include <deque>
@@ -20,7 +20,7 @@ class SimExecutor : public Executor {
   StepResult finish(Ticket ticket) override;
 
   void set_now(Nanos now) { now_ = now; }
-  Nanos finished_at() const { return finished_at_; }   // of the step finished last
+  Nanos finished_at() const { return finished_at_; }        // of the step finished last
   std::uint64_t plans_hash() const { return plans_hash_; }  // of all plans, in order
 
  private:

@@ -12,9 +12,7 @@ namespace quire {
 namespace {
 
 Status check_options(const SimOptions& options) {
-  const auto refused = [](const char* what) {
-    return Status(StatusCode::kInvalidArgument, what);
-  };
+  const auto refused = [](const char* what) { return Status(StatusCode::kInvalidArgument, what); };
   if (options.kv_blocks == 0) return refused("kv_blocks is 0");
   if (options.block_tokens == 0) return refused("block_tokens is 0");
   if (options.context_max < 2) return refused("context_max is below 2");
@@ -31,8 +29,8 @@ Status check_options(const SimOptions& options) {
 
 Capacity capacity_of(const SimOptions& options) {
   Capacity capacity;
-  capacity.groups = {{.layers = 1, .block_tokens = options.block_tokens,
-                      .blocks = options.kv_blocks + 1}};
+  capacity.groups = {
+      {.layers = 1, .block_tokens = options.block_tokens, .blocks = options.kv_blocks + 1}};
   capacity.rows_max = options.engine.scheduler.rows_max;
   capacity.tokens_max = options.engine.scheduler.tokens_max;
   capacity.logits_rows_max = std::max(capacity.rows_max, 1u);

@@ -10,8 +10,12 @@ namespace {
 
 SimOptions small_options() {
   SimOptions options;
-  options.synthetic = {.requests = 200, .requests_per_second = 20, .prompt_tokens_mean = 40,
-                       .answer_tokens_mean = 20, .shared_tokens = 64, .prefixes = 3};
+  options.synthetic = {.requests = 200,
+                       .requests_per_second = 20,
+                       .prompt_tokens_mean = 40,
+                       .answer_tokens_mean = 20,
+                       .shared_tokens = 64,
+                       .prefixes = 3};
   options.engine.is_checking_invariants = true;
   options.kv_blocks = 200;
   return options;
@@ -93,8 +97,10 @@ TEST(Simulator, NonsenseIsRefused) {
 
 TEST(Workload, MooncakeSharesBlocksByTheirIds) {
   const auto workload = parse_mooncake(
-      "{\"timestamp\": 1500, \"input_length\": 1030, \"output_length\": 52, \"hash_ids\": [46, 47, 9]}\n"
-      "{\"timestamp\": 2000, \"input_length\": 1030, \"output_length\": 1, \"hash_ids\": [46, 5, 6]}\n",
+      "{\"timestamp\": 1500, \"input_length\": 1030, \"output_length\": 52, \"hash_ids\": [46, 47, "
+      "9]}\n"
+      "{\"timestamp\": 2000, \"input_length\": 1030, \"output_length\": 1, \"hash_ids\": [46, 5, "
+      "6]}\n",
       {.length_scale = 0.125});
   ASSERT_TRUE(workload.is_ok()) << workload.status().message();
   const auto& [a, b] = std::pair(workload->arrivals[0], workload->arrivals[1]);

@@ -92,10 +92,10 @@ Workload make_workload(const SyntheticOptions& options, std::uint64_t seed) {
     seconds += exponential(seed, i, 0) / options.requests_per_second;
     Arrival arrival;
     arrival.at = from_seconds(seconds);
-    const std::uint32_t own = scaled(
-        1, exponential(seed, i, 1) * static_cast<double>(options.prompt_tokens_mean));
-    arrival.answer_tokens = scaled(
-        1, exponential(seed, i, 2) * static_cast<double>(options.answer_tokens_mean));
+    const std::uint32_t own =
+        scaled(1, exponential(seed, i, 1) * static_cast<double>(options.prompt_tokens_mean));
+    arrival.answer_tokens =
+        scaled(1, exponential(seed, i, 2) * static_cast<double>(options.answer_tokens_mean));
     arrival.segment_tokens = options.shared_tokens > 0 ? options.shared_tokens : own;
     if (options.shared_tokens > 0 && options.prefixes > 0) {
       arrival.segments.push_back(mix64(seed) + philox(seed, i, 3)[0] % options.prefixes);
@@ -200,9 +200,9 @@ std::vector<TokenId> prompt_of(const Arrival& arrival, std::uint32_t vocab) {
   for (std::uint32_t i = 0; i < arrival.prompt_tokens; ++i) {
     const std::size_t segment = i / std::max(1u, arrival.segment_tokens);
     // A prompt longer than its named segments goes on with tokens of the last one's name.
-    const std::uint64_t name = arrival.segments.empty()
-                                   ? 0
-                                   : arrival.segments[std::min(segment, arrival.segments.size() - 1)];
+    const std::uint64_t name =
+        arrival.segments.empty() ? 0
+                                 : arrival.segments[std::min(segment, arrival.segments.size() - 1)];
     prompt[i] = static_cast<TokenId>(mix64(mix64(name) + i) % vocab);
   }
   return prompt;

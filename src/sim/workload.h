@@ -17,11 +17,11 @@ namespace quire {
 
 struct SyntheticOptions {
   std::uint32_t requests = 1000;
-  double requests_per_second = 4;        // Poisson arrivals
+  double requests_per_second = 4;          // Poisson arrivals
   std::uint32_t prompt_tokens_mean = 256;  // of what is the request's own; exponential
   std::uint32_t answer_tokens_mean = 128;  // exponential
-  std::uint32_t shared_tokens = 512;     // of a prefix that some requests have in common
-  std::uint32_t prefixes = 8;            // how many such prefixes there are
+  std::uint32_t shared_tokens = 512;       // of a prefix that some requests have in common
+  std::uint32_t prefixes = 8;              // how many such prefixes there are
 };
 
 struct TraceOptions {

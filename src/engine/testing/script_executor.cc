@@ -160,8 +160,8 @@ void ScriptExecutor::look_for_hazards(const StepPlan& plan) {
     return false;
   };
   for (const BlockCopy& copy : plan.copies) {
-    const auto it = std::lower_bound(named.begin(), named.end(),
-                                     Named(copy.group, copy.dst, SeqId{0}));
+    const auto it =
+        std::lower_bound(named.begin(), named.end(), Named(copy.group, copy.dst, SeqId{0}));
     if (it != named.end() && std::get<0>(*it) == copy.group && std::get<1>(*it) == copy.dst) {
       note("a plan copies over a block that an unfinished plan names");
     }
@@ -181,9 +181,8 @@ void ScriptExecutor::look_for_hazards(const StepPlan& plan) {
 }
 
 void ScriptExecutor::sample(Ticket ticket, const SampleSpec& spec) {
-  const auto flight = std::find_if(flights_.begin(), flights_.end(), [&](const Flight& it) {
-    return it.plan.step == ticket.step;
-  });
+  const auto flight = std::find_if(flights_.begin(), flights_.end(),
+                                   [&](const Flight& it) { return it.plan.step == ticket.step; });
   QUIRE_CHECK(flight != flights_.end() && !flight->is_sampled, "step {} is sampled", ticket.step);
   if (flight != flights_.begin() && !std::prev(flight)->is_sampled) note("sampled out of order");
   flight->spec = spec;
@@ -193,15 +192,14 @@ void ScriptExecutor::sample(Ticket ticket, const SampleSpec& spec) {
 ScriptExecutor::Slot& ScriptExecutor::slot(const StepPlan& plan, const StepRow& row,
                                            std::uint32_t group, std::uint32_t position) {
   const std::uint32_t size = options_.capacity.groups[group].block_tokens;
-  const BlockId block =
-      plan.blocks[plan.tables[row.tables_begin + group].begin + position / size];
+  const BlockId block = plan.blocks[plan.tables[row.tables_begin + group].begin + position / size];
   return slots_[group][static_cast<std::size_t>(block) * size + position % size];
 }
 
 StepResult ScriptExecutor::finish(Ticket ticket) {
-  QUIRE_CHECK(!flights_.empty() && flights_.front().plan.step == ticket.step &&
-                  flights_.front().is_sampled,
-              "step {} is finished out of order", ticket.step);
+  QUIRE_CHECK(
+      !flights_.empty() && flights_.front().plan.step == ticket.step && flights_.front().is_sampled,
+      "step {} is finished out of order", ticket.step);
   Flight flight = std::move(flights_.front());
   flights_.pop_front();
   const StepPlan& plan = flight.plan;
@@ -265,7 +263,8 @@ void ScriptExecutor::run_row(Flight& flight, std::size_t r, std::uint32_t logits
       std::uint64_t hash = reading.folded[g];
       if (groups[g].window != 0) {
         hash = 0;
-        for (std::uint32_t i = visible_from(groups[g], reading.position); i < reading.position; ++i) {
+        for (std::uint32_t i = visible_from(groups[g], reading.position); i < reading.position;
+             ++i) {
           hash = read(g, i, hash);
         }
       }
@@ -292,8 +291,8 @@ void ScriptExecutor::run_row(Flight& flight, std::size_t r, std::uint32_t logits
 
 // Draws or scores what the spec asks for one wanted logits row.
 void ScriptExecutor::answer(const Flight& flight, std::size_t r, std::uint32_t index,
-                            const Reading& reading, TokenId next, RowResult& result,
-                            bool& is_open, TokenId& output) {
+                            const Reading& reading, TokenId next, RowResult& result, bool& is_open,
+                            TokenId& output) {
   const auto& rows = flight.spec.rows;
   if (flight.plan.rows[r].flags & kRowHashLogits) result.logits_hashes.push_back(reading.logits);
   const auto sample = std::lower_bound(
@@ -331,7 +330,8 @@ void ScriptExecutor::propose(const SampleRow& sample, RowResult& result) const {
   const std::uint64_t count = luck % (options_.drafts_max + 1);
   for (std::uint64_t i = 0; i < count; ++i) {
     TokenId token = oracle.draw(sample.params->seed, sample.stream);
-    if (mix64(luck + i) % 3 == 0) token = (token + 1) % static_cast<TokenId>(options_.capacity.vocab);
+    if (mix64(luck + i) % 3 == 0)
+      token = (token + 1) % static_cast<TokenId>(options_.capacity.vocab);
     result.drafts.push_back(token);
     oracle.push(token);
   }

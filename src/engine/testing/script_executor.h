@@ -1,8 +1,9 @@
 // ScriptExecutor: an executor without a model, for tests of everything above the seam. In place of
 // KV it keeps in every slot of every block which token at which position was written there and what
 // its writer had read; it applies copies, and answers with a keyed hash of what the block tables
-// really point at. A swapped copy, a block freed too early, a wrong offset or a foreign block changes
-// the hash, so every answer must equal that of ScriptOracle, which has seen one branch alone.
+// really point at. A swapped copy, a block freed too early, a wrong offset or a foreign block
+// changes the hash, so every answer must equal that of ScriptOracle, which has seen one branch
+// alone.
 //
 // Depth 1 to any; a plan runs when it is finished, in launch order, and promises take what the plan
 // before it drew. At launch it looks whether the plan writes what an unfinished one still names.
@@ -21,9 +22,9 @@ namespace quire {
 
 struct ScriptOptions {
   Capacity capacity;
-  std::uint32_t drafts_max = 0;    // proposals per row; about two thirds come true
-  TokenId token_non_finite = -1;   // a row that reads it comes out as NaN
-  StepId step_fault = 0;           // this step fails as a whole
+  std::uint32_t drafts_max = 0;   // proposals per row; about two thirds come true
+  TokenId token_non_finite = -1;  // a row that reads it comes out as NaN
+  StepId step_fault = 0;          // this step fails as a whole
   Nanos elapsed_per_token{1000};
 };
 
@@ -40,7 +41,8 @@ class ScriptOracle {
   }
   std::uint64_t logits() const { return logits_; }  // of the token pushed last
   // The token that follows, drawn with this noise.
-  TokenId draw(std::uint64_t seed, std::uint64_t stream, std::span<const TokenId> banned = {}) const;
+  TokenId draw(std::uint64_t seed, std::uint64_t stream,
+               std::span<const TokenId> banned = {}) const;
   TokenScore score(TokenId token, int alternatives) const;
 
  private:

@@ -11,8 +11,8 @@ ScriptWorld::ScriptWorld(const EngineOptions& options, const ScriptOptions& scri
     : options_(options),
       script_(script),
       wrapped_(wrap ? wrap(script_) : nullptr),
-      core_(options, wrapped_ ? *wrapped_ : static_cast<Executor&>(script_),
-            std::move(tokenizer)) {}
+      core_(options, wrapped_ ? *wrapped_ : static_cast<Executor&>(script_), std::move(tokenizer)) {
+}
 
 Status ScriptWorld::submit(Request request) {
   if (request.id.value == 0) request.id = RequestId{++ids_};
@@ -102,21 +102,22 @@ std::string ScriptWorld::compare(const Asked& asked, int branch) const {
     }
     oracle.push(request.prompt[i]);
   }
-  const std::size_t length_max = std::min<std::size_t>(
-      static_cast<std::size_t>(params.tokens_max),
-      core_.scheduler().context_max() - request.prompt.size());
+  const std::size_t length_max =
+      std::min<std::size_t>(static_cast<std::size_t>(params.tokens_max),
+                            core_.scheduler().context_max() - request.prompt.size());
   const auto stream = static_cast<std::uint64_t>(request.branch_first + branch);
   FinishReason finish = FinishReason::kLength;
   std::size_t count = 0;
   for (; count < length_max && finish != FinishReason::kStop; ++count) {
     if (count == shown.tokens.size()) break;
     const bool is_early = static_cast<int>(count) < params.tokens_min;
-    const TokenId token = oracle.draw(params.seed, stream, is_early ? banned : std::vector<TokenId>{});
+    const TokenId token =
+        oracle.draw(params.seed, stream, is_early ? banned : std::vector<TokenId>{});
     if (shown.tokens[count] != token) {
-      return where(fmt::format("token {} is {}, alone it is {}", count, shown.tokens[count], token));
+      return where(
+          fmt::format("token {} is {}, alone it is {}", count, shown.tokens[count], token));
     }
-    if (params.logprobs >= 0 &&
-        shown.scores.at(count).logprob != oracle.score(token, 0).logprob) {
+    if (params.logprobs >= 0 && shown.scores.at(count).logprob != oracle.score(token, 0).logprob) {
       return where(fmt::format("token {} has another score", count));
     }
     oracle.push(token);
@@ -128,8 +129,8 @@ std::string ScriptWorld::compare(const Asked& asked, int branch) const {
   const bool was_cut = shown.finish != FinishReason::kStop && shown.finish != FinishReason::kLength;
   if (was_cut) return {};
   if (shown.finish != finish || (finish == FinishReason::kLength && count != length_max)) {
-    return where(fmt::format("it ended after {} tokens with {}", count,
-                             finish_reason_name(shown.finish)));
+    return where(
+        fmt::format("it ended after {} tokens with {}", count, finish_reason_name(shown.finish)));
   }
   if (shown.last.usage.generated_tokens != count) return where("usage is wrong");
   const bool scores_due = branch == 0 && params.prompt_logprobs >= 0;
@@ -144,8 +145,7 @@ std::string ScriptWorld::check_idle() const {
   const KvLedger& ledger = core_.scheduler().ledger();
   for (std::uint32_t g = 0; g < ledger.groups(); ++g) {
     const BlockPool& pool = ledger.pool(g);
-    if (pool.referenced_count() != 0 ||
-        pool.free_count() + pool.cached_count() != pool.total()) {
+    if (pool.referenced_count() != 0 || pool.free_count() + pool.cached_count() != pool.total()) {
       return fmt::format("group {}: {} free + {} cached of {}", g, pool.free_count(),
                          pool.cached_count(), pool.total());
     }

@@ -1,4 +1,6 @@
-// Dice: reproducible random choices for tests; the seed is all there is to print.
+// Dice: reproducible random choices for tests of the thinking wing. The same seed gives the same
+// choices on every machine, so the seed is all that a failing test has to print.
+// One thread; tests only.
 #pragma once
 
 #include <cstdint>
