@@ -1,5 +1,6 @@
 // What the engine tells the front door: new text and tokens of one branch, and its end. Events of
-// one step travel together (engine/engine.h). Plain values.
+// one step travel together (engine/engine.h). Made by engine/session on the engine thread, moved to
+// the front door; plain values.
 #pragma once
 
 #include <cstdint>
