@@ -4,7 +4,7 @@
 #include <cstdint>
 #include <cstring>
 #include <filesystem>
-#include <functional>
+#include <iterator>
 #include <map>
 #include <optional>
 #include <set>
@@ -247,6 +247,7 @@ Result<SafetensorsFiles> SafetensorsFiles::open(const std::string& path) {
 Status SafetensorsFiles::open_file(const std::string& path) {
   QUIRE_ASSIGN_OR_RETURN(MappedFile file, MappedFile::open(path));
   QUIRE_ASSIGN_OR_RETURN(tensors_, parse_safetensors(file.bytes()));
+  align_tensors(file);
   files_.push_back(std::move(file));
   return ok_status();
 }
@@ -274,27 +275,44 @@ Status SafetensorsFiles::open_index(const std::string& path) {
     if (const Status status = shard.open_file(target); !status.is_ok()) {
       return in_file(name, status);
     }
-    for (TensorView& tensor : shard.tensors_) {
-      if (!expected.contains(tensor.name)) {
-        return corrupt("weight_map: it does not list tensor '{}' of '{}'", tensor.name, name);
-      }
-      tensors_.push_back(std::move(tensor));
+    for (const TensorView& tensor : shard.tensors_) {
+      if (expected.contains(tensor.name)) continue;
+      return corrupt("weight_map: it does not list tensor '{}' of '{}'", tensor.name, name);
     }
     if (shard.tensors_.size() != expected.size()) {
       return corrupt("weight_map: '{}' has {} tensors, the index lists {}", name,
                      shard.tensors_.size(), expected.size());
     }
-    files_.push_back(std::move(shard.files_[0]));
+    append(std::move(shard));
   }
   return ok_status();
 }
 
+void SafetensorsFiles::append(SafetensorsFiles&& shard) {
+  const auto move_all = [](auto& from, auto& to) {
+    to.insert(to.end(), std::make_move_iterator(from.begin()), std::make_move_iterator(from.end()));
+  };
+  move_all(shard.files_, files_);
+  move_all(shard.copies_, copies_);
+  move_all(shard.tensors_, tensors_);
+  move_all(shard.offsets_, offsets_);
+}
+
+// Called when all tensors are those of `file`.
+void SafetensorsFiles::align_tensors(const MappedFile& file) {
+  for (TensorView& tensor : tensors_) {
+    offsets_.push_back(static_cast<std::size_t>(tensor.data - file.bytes().data()));
+    const std::size_t alignment = dtype_info(tensor.dtype).block_bytes;
+    if (reinterpret_cast<std::uintptr_t>(tensor.data) % alignment == 0) continue;
+    copies_.push_back(std::make_unique_for_overwrite<std::byte[]>(tensor.bytes()));
+    std::memcpy(copies_.back().get(), tensor.data, tensor.bytes());
+    tensor.data = copies_.back().get();
+  }
+}
+
 std::size_t SafetensorsFiles::offset_of(const TensorView& tensor) const {
-  for (const MappedFile& file : files_) {
-    const auto bytes = file.bytes();
-    const bool is_inside = !std::less<>()(tensor.data, bytes.data()) &&
-                           !std::less<>()(bytes.data() + bytes.size(), tensor.data);
-    if (is_inside) return static_cast<std::size_t>(tensor.data - bytes.data());
+  for (std::size_t i = 0; i < tensors_.size(); ++i) {
+    if (tensors_[i].name == tensor.name) return offsets_[i];
   }
   return 0;
 }

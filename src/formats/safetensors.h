@@ -7,6 +7,7 @@
 #pragma once
 
 #include <cstddef>
+#include <memory>
 #include <span>
 #include <string>
 #include <vector>
@@ -29,8 +30,13 @@ class SafetensorsFiles {
   Status open_file(const std::string& path);
   Status open_index(const std::string& path);
 
+  void append(SafetensorsFiles&& shard);
+  void align_tensors(const MappedFile& file);
+
   std::vector<MappedFile> files_;
+  std::vector<std::unique_ptr<std::byte[]>> copies_;
   std::vector<TensorView> tensors_;
+  std::vector<std::size_t> offsets_;  // of each tensor in its file
 };
 
 // Whether the first bytes are those of a .safetensors file: a header size that fits, then '{'.

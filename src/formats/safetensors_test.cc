@@ -45,8 +45,26 @@ TEST(SafetensorsTest, ReadsTensorsOfEveryType) {
   EXPECT_EQ(b.name, "b");
   EXPECT_EQ(b.dtype, DType::kBF16);
   EXPECT_THAT(b.shape, ElementsAre(2, 3));
-  EXPECT_EQ(b.data - files->tensors()[0].data, 8);
+  EXPECT_EQ(files->offset_of(b) - files->offset_of(files->tensors()[0]), 8u);
   EXPECT_THAT(files->tensors()[2].shape, ElementsAre(1));
+}
+
+TEST(SafetensorsTest, EveryTensorIsAlignedForItsType) {
+  TempFolder folder;
+  for (std::size_t padding = 0; padding < 8; ++padding) {
+    std::string file = with_header(R"({"a":{"dtype":"F16","shape":[1],"data_offsets":[0,2]},)"
+                                   R"("b":{"dtype":"F32","shape":[1],"data_offsets":[2,6]}})" +
+                                       std::string(padding, ' '),
+                                   6);
+    const float value = 1.5f;
+    std::memcpy(file.data() + file.size() - sizeof(value), &value, sizeof(value));
+    const auto files = SafetensorsFiles::open(folder.write("a.safetensors", file));
+    ASSERT_TRUE(files.is_ok()) << files.status().message();
+    const TensorView& b = files->tensors()[1];
+    EXPECT_EQ(reinterpret_cast<std::uintptr_t>(b.data) % 4, 0u);
+    EXPECT_EQ(*reinterpret_cast<const float*>(b.data), value);
+    EXPECT_EQ(files->offset_of(b), file.size() - 4);
+  }
 }
 
 TEST(SafetensorsTest, RefusesWhatTwoReadersCouldSeeDifferently) {

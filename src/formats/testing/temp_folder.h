@@ -1,4 +1,5 @@
-// TempFolder: a folder of its own for a test that needs files; gone with the object.
+// TempFolder: a folder of its own for a test that needs files; gone with the object. Its name is
+// new each time, so that tests may run beside each other.
 // Header only, test code only, one thread.
 #pragma once
 
