@@ -10,6 +10,7 @@
 #include "apps/run.h"
 #include "apps/serve.h"
 #include "apps/show.h"
+#include "apps/simulate.h"
 #include "apps/tokenize.h"
 #include "apps/version.h"
 
@@ -19,7 +20,7 @@ namespace {
 using Declare = void (*)(CLI::App& parent, std::function<int()>& chosen);
 
 constexpr Declare kCommands[] = {
-    declare_serve, declare_run, declare_bench, declare_show, declare_tokenize,
+    declare_serve, declare_run, declare_bench, declare_show, declare_tokenize, declare_simulate,
 };
 
 // Names of every subcommand or every flag below `app`, for suggestions.
