@@ -46,8 +46,7 @@ Connection::Connection(asio::ip::tcp::socket socket, const HttpLimits& limits, H
 }
 
 asio::awaitable<void> Connection::run() {
-  while (co_await serve_one()) {
-  }
+  for (bool keeps_alive = true; keeps_alive;) keeps_alive = co_await serve_one();
   co_await linger();
 }
 
