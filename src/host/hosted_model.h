@@ -1,6 +1,6 @@
-// HostedModel: one model of this process as the front door sees it: its names, its words, its limits
-// and the engine that runs it. Everything but the engine's inside is immutable once it is hosted, so
-// any thread may read it. Built by apps, owned by ModelHost.
+// HostedModel: one model of this process as the front door sees it: its names, its words, its
+// limits and the engine that runs it. Everything but the engine's inside is immutable once it is
+// hosted, so any thread may read it. Built by apps, owned by ModelHost.
 #pragma once
 
 #include <cstdint>

@@ -1,7 +1,7 @@
 // ModelHost: the models of this process, found by name, and the way of their events to whoever
 // listens (serve's Service). A model is added before traffic starts and lives as long as the host.
-// add() and listen(): the thread that starts the process. Queries: any thread. Events: each engine's
-// own thread.
+// add() and listen(): the thread that starts the process. Queries: any thread. Events: each
+// engine's own thread.
 #pragma once
 
 #include <functional>

@@ -12,7 +12,9 @@ ApiError invalid_value(std::string param, std::string message) {
 }
 
 ApiError unsupported_parameter(std::string param, std::string message) {
-  return {.message = std::move(message), .param = std::move(param), .code = "unsupported_parameter"};
+  return {.message = std::move(message),
+          .param = std::move(param),
+          .code = "unsupported_parameter"};
 }
 
 ApiError from_engine(const Status& status, const std::string& param) {

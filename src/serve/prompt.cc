@@ -77,9 +77,9 @@ std::string placeholder(std::size_t index) {
 
 // Renders again with a placeholder for each content and lays the result over `text`. Nothing if the
 // template does more to a content than trimming it.
-std::optional<std::vector<ContentSpan>> find_contents(std::string_view text,
-                                                      std::string_view with_placeholders,
-                                                      const std::vector<std::string_view>& contents) {
+std::optional<std::vector<ContentSpan>> find_contents(
+    std::string_view text, std::string_view with_placeholders,
+    const std::vector<std::string_view>& contents) {
   std::vector<ContentSpan> spans;
   std::size_t at = 0;
   while (!with_placeholders.empty()) {
@@ -146,7 +146,8 @@ std::vector<std::string_view> contents_of(const std::vector<Json>& messages) {
   std::vector<std::string_view> contents;
   for (const Json& message : messages) {
     const Json* content = message.find("content");
-    contents.push_back(content != nullptr && content->is_string() ? content->as_string() : "");
+    const bool is_text = content != nullptr && content->is_string();
+    contents.push_back(is_text ? std::string_view(content->as_string()) : std::string_view());
   }
   return contents;
 }
@@ -238,9 +239,10 @@ Parsed<std::vector<TokenId>> encode_chat(const HostedModel& model, const ChatPro
   if (auto refusal = refuse_if_hopeless(model, *text, "messages")) return std::move(*refusal);
 
   const std::vector<ControlToken> tokens = control_tokens(*model.tokenizer);
-  const bool is_mixed = std::any_of(contents.begin(), contents.end(), [&](std::string_view content) {
-    return holds_control_text(content, tokens);
-  });
+  const bool is_mixed =
+      std::any_of(contents.begin(), contents.end(), [&](std::string_view content) {
+        return holds_control_text(content, tokens);
+      });
   if (is_mixed) return encode_apart(model, chat, *text, tokens);
   return encode_text(model, *text, chat.add_special_tokens, "messages");
 }

@@ -1,8 +1,8 @@
 // Prompts: from what a client wrote to token ids. A text that cannot fit is refused before it is
-// tokenized. A chat is rendered by the model's template and encoded as one text; where a message's own
-// content reads like a control token ("<|im_end|>"), that place is encoded as plain letters, so that
-// nobody speaks as somebody else. Ordinary chats have exactly the ids of the whole rendered text.
-// Pure; worker threads. Used by dialects.
+// tokenized. A chat is rendered by the model's template and encoded as one text; where a message's
+// own content reads like a control token ("<|im_end|>"), that place is encoded as plain letters, so
+// that nobody speaks as somebody else. Ordinary chats have exactly the ids of the whole rendered
+// text. Pure; worker threads. Used by dialects.
 #pragma once
 
 #include <cstdint>
@@ -31,8 +31,8 @@ struct ChatPrompt {
 
 Parsed<std::vector<TokenId>> encode_chat(const HostedModel& model, const ChatPrompt& chat);
 
-// Chooses how many tokens may be generated: what was asked for, or `fallback` fitted to the room that
-// the prompt leaves. An error if it does not fit; nothing is ever cut.
+// Chooses how many tokens may be generated: what was asked for, or `fallback` fitted to the room
+// that the prompt leaves. An error if it does not fit; nothing is ever cut.
 Parsed<int> fit_tokens_max(const ModelInfo& info, std::size_t prompt_tokens,
                            std::optional<std::int64_t> asked, std::int64_t fallback,
                            const std::string& field);

@@ -96,7 +96,8 @@ std::string_view without_port(std::string_view host) {
   return colon == std::string_view::npos || host.ends_with(']') ? host : host.substr(0, colon);
 }
 
-// Not a name that a stranger can make point here: an address, or a name without a dot, or localhost.
+// Not a name that a stranger can make point here: an address, or a name without a dot, or
+// localhost.
 bool is_own_host(std::string_view host) {
   const bool is_address = host.starts_with('[') ||
                           host.find_first_not_of("0123456789.") == std::string_view::npos;

@@ -1,6 +1,6 @@
 // FrontDoor: the table of routes and what stands before it: host names, API keys, methods, content
-// types, draining. Everything is decided on the parsed request target. An endpoint is a row here and
-// a pair of functions in dialects/.
+// types, draining. Everything is decided on the parsed request target. An endpoint is a row here
+// and a pair of functions in dialects/.
 // I/O thread. Used by Server.
 #pragma once
 

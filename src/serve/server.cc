@@ -1,7 +1,9 @@
 #include "serve/server.h"
 
 #include <spdlog/spdlog.h>
+#include <sys/resource.h>
 
+#include <algorithm>
 #include <csignal>
 #include <cstdlib>
 
@@ -14,6 +16,18 @@ namespace quire {
 namespace {
 
 constexpr std::chrono::milliseconds kDrainPoll{10};
+
+// Every connection is a descriptor, and the usual soft limit is 1024. What the system does not
+// grant is refused at accept().
+void raise_descriptor_limit(std::size_t connections_max) {
+  constexpr std::size_t kOthers = 256;  // files, pipes, and those that are being turned away
+  rlimit limit = {};
+  if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
+  const rlim_t wanted = std::min<rlim_t>(limit.rlim_max, connections_max + kOthers);
+  if (limit.rlim_cur >= wanted) return;
+  limit.rlim_cur = wanted;
+  setrlimit(RLIMIT_NOFILE, &limit);
+}
 
 FrontDoorOptions front_door_options(const ServerOptions& options) {
   return {.api_keys = options.api_keys,
@@ -62,10 +76,11 @@ Server::~Server() {
 
 Status Server::listen() {
   const ServerOptions& options = state_->options;
+  raise_descriptor_limit(options.http.connections_max);
   QUIRE_RETURN_IF_ERROR(state_->listener.listen(options.host, options.port));
   state_->front_door.listens_on_loopback(state_->listener.is_loopback());
   const bool is_ipv6 = options.host.find(':') != std::string::npos;
-  spdlog::info("Listening on http://{}{}{}:{}", is_ipv6 ? "[" : "", options.host,
+  spdlog::debug("Listening on http://{}{}{}:{}", is_ipv6 ? "[" : "", options.host,
                is_ipv6 ? "]" : "", port());
   return ok_status();
 }
@@ -110,7 +125,7 @@ void Server::State::await_drained() {
     drain_timer.async_wait([this](boost::system::error_code) { await_drained(); });
     return;
   }
-  spdlog::info("Drained");
+  spdlog::debug("Drained");
   signals.cancel();
   listener.stop();
   listener.close_connections();  // idle ones; with the last of them run() returns

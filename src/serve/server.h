@@ -1,6 +1,6 @@
-// Server: an HTTP server for the models of a ModelHost. listen() takes the address, run() serves until
-// it has drained: after request_stop(), SIGTERM or SIGINT it refuses new requests with 503, finishes
-// what runs, and returns; a second signal ends the process at once.
+// Server: an HTTP server for the models of a ModelHost. listen() takes the address, run() serves
+// until it has drained: after request_stop(), SIGTERM or SIGINT it refuses new requests with 503,
+// finishes what runs, and returns; a second signal ends the process at once.
 // run() makes the calling thread the I/O thread. request_stop() and port(): any thread.
 // Used by apps.
 #pragma once

@@ -12,6 +12,7 @@ namespace quire {
 namespace {
 
 constexpr Nanos kStall = std::chrono::seconds(30);  // without a step while work is pending
+constexpr std::size_t kWidenMax = 16;               // choices with a buffer of their own
 
 ApiError failure_of(const TokenEvent& event) {
   ApiError error{.status = 500, .message = event.message, .type = "server_error"};
@@ -112,6 +113,7 @@ void Service::submit(const std::shared_ptr<ActiveCall>& call) {
   }
   call->open = call->ids.size();
   call->last_token_at.resize(choices);
+  call->exchange->widen(std::clamp<std::size_t>(choices, 1, kWidenMax));
   for (Request& request : call->call.requests) {
     const Status status = call->call.model->engine->submit(std::move(request));
     if (!status.is_ok()) return fail(call, from_engine(status, call->call.prompt_field));

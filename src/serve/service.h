@@ -1,7 +1,7 @@
-// Service: between HTTP exchanges and engines. A request is parsed, rendered and tokenized on a worker
-// thread, submitted, and its events are written to its exchange as they come: one message from the
-// engine thread to the I/O thread per step, not per token. A client that leaves, or reads so slowly
-// that its bounded buffer overflows, cancels its requests.
+// Service: between HTTP exchanges and engines. A request is parsed, rendered and tokenized on a
+// worker thread, submitted, and its events are written to its exchange as they come: one message
+// from the engine thread to the I/O thread per step, not per token. A client that leaves, or reads
+// so slowly that its bounded buffer overflows, cancels its requests.
 // I/O thread, but for the engines' events, which arrive on their threads.
 #pragma once
 

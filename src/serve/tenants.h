@@ -1,5 +1,5 @@
-// Tenants: who a request belongs to, told by its API key. Keys are kept and compared as SHA-256, each
-// one in constant time, and are never logged. Without keys everyone is the public tenant.
+// Tenants: who a request belongs to, told by its API key. Keys are kept and compared as SHA-256,
+// each one in constant time, and are never logged. Without keys everyone is the public tenant.
 // Immutable; any thread. Used by routes.
 #pragma once
 

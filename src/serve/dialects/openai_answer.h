@@ -1,6 +1,6 @@
-// OpenAiAnswer: what the answers of chat and text completions share: their head (id, created, model),
-// usage, log-probabilities and the frame of server-sent events. A concrete answer keeps one record a
-// choice; choice = prompt * n + branch.
+// OpenAiAnswer: what the answers of chat and text completions share: their head (id, created,
+// model), usage, log-probabilities and the frame of server-sent events. A concrete answer keeps one
+// record a choice; choice = prompt * n + branch.
 // One call; I/O thread. Used by openai_chat and openai_completions.
 #pragma once
 

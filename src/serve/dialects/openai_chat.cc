@@ -156,7 +156,8 @@ void ChatAnswer::finish(std::string& out) {
     Json message = Json::object({{"role", "assistant"}, {"content", choice.content},
                                  {"refusal", Json()}, {"annotations", Json::array()}});
     Json entry = Json::object({{"index", i}, {"message", std::move(message)}});
-    entry.set("logprobs", request_.params.logprobs >= 0 ? logprobs_object(choice.logprobs) : Json());
+    entry.set("logprobs",
+              request_.params.logprobs >= 0 ? logprobs_object(choice.logprobs) : Json());
     entry.set("finish_reason", choice.finish_reason);
     entry.set("stop_reason", choice.stop_reason);
     if (request_.return_token_ids) entry.set("token_ids", token_ids(choice.token_ids));

@@ -1,6 +1,6 @@
 // What the OpenAI-shaped generation endpoints share: the body as JSON, the model, sampling
-// parameters with vLLM's extras, streaming options, the fields that are known but not delivered, and
-// the shape of errors. Pure; worker threads. Used by openai_chat and openai_completions.
+// parameters with vLLM's extras, streaming options, the fields that are known but not delivered,
+// and the shape of errors. Pure; worker threads. Used by openai_chat and openai_completions.
 #pragma once
 
 #include <cstdint>

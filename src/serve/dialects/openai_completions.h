@@ -1,6 +1,6 @@
-// POST /v1/completions: prompts (text, texts, token ids, lists of them) to a Call, events to choices
-// with text and log-probability columns, whole or streamed. With `echo` a choice begins with its
-// prompt; `echo` with `max_tokens` 0 scores the prompt alone.
+// POST /v1/completions: prompts (text, texts, token ids, lists of them) to a Call, events to
+// choices with text and log-probability columns, whole or streamed. With `echo` a choice begins
+// with its prompt; `echo` with `max_tokens` 0 scores the prompt alone.
 // Used by routes.
 #pragma once
 

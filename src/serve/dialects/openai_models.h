@@ -1,5 +1,6 @@
 // GET /v1/models and /v1/models/{id}: what is served, in OpenAI's shape with vLLM's max_model_len.
-// Pure; used by routes.
+// Pure; any thread.
+// Used by routes.
 #pragma once
 
 #include <string_view>

@@ -65,10 +65,10 @@ Parsed<Call> parse_vllm_tokenize(const DialectContext& context, const HttpReques
     tokens.push(id);
     texts.push(model->tokenizer->token_text(id));
   }
-  return ready_call(*model, Json::object({{"count", ids->size()},
-                                          {"max_model_len", model->info.context_max},
-                                          {"tokens", std::move(tokens)},
-                                          {"token_strs", shows_texts ? std::move(texts) : Json()}}));
+  Json answer = Json::object({{"count", ids->size()}, {"max_model_len", model->info.context_max}});
+  answer.set("tokens", std::move(tokens));
+  answer.set("token_strs", shows_texts ? std::move(texts) : Json());
+  return ready_call(*model, answer);
 }
 
 Parsed<Call> parse_vllm_detokenize(const DialectContext& context, const HttpRequest& request) {

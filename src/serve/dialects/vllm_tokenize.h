@@ -1,5 +1,5 @@
-// POST /tokenize and /detokenize in vLLM's form: a prompt or a chat to token ids, and back. They are
-// answered without the engine: the Call has no requests.
+// POST /tokenize and /detokenize in vLLM's form: a prompt or a chat to token ids, and back. They
+// are answered without the engine: the Call has no requests.
 // Used by routes.
 #pragma once
 

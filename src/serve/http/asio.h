@@ -1,6 +1,6 @@
-// Asio as this folder uses it: compiled once (asio_source.cc), coroutines, errors as values. Only .cc
-// files and headers that no one outside of serve/http and server.cc sees may include it: it is heavy.
-// Nothing else of ours stands here.
+// Asio as this folder uses it: compiled once (asio_source.cc), coroutines, errors as values. Only
+// .cc files and headers that no one outside of serve/http and server.cc sees may include it: it is
+// heavy. Nothing else of ours stands here.
 #pragma once
 
 #ifndef BOOST_ASIO_SEPARATE_COMPILATION

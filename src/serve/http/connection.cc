@@ -247,7 +247,8 @@ asio::awaitable<bool> Connection::send_whole(HttpResponse response, const HttpRe
   co_return is_sent && !closes;
 }
 
-// Closing with unread input would reset the connection and could destroy our last words on their way.
+// Closing with unread input would reset the connection and could destroy our last words on their
+// way.
 asio::awaitable<void> Connection::linger() {
   boost::system::error_code failure;
   socket_.shutdown(asio::ip::tcp::socket::shutdown_send, failure);

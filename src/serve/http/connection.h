@@ -1,7 +1,7 @@
 // Connection: one TCP connection as one coroutine: head, body, answer, and again while the client
 // keeps it alive. Requests that were pipelined are answered one after the other, in order. While an
-// answer is being made the connection keeps reading, so that a client that leaves is noticed at once;
-// a client that closes only its sending side counts as one that left.
+// answer is being made the connection keeps reading, so that a client that leaves is noticed at
+// once; a client that closes only its sending side counts as one that left.
 // I/O thread. Created and counted by Listener.
 #pragma once
 

@@ -1,7 +1,7 @@
-// Exchange: one request and its answer, between the connection that carries them and the handler that
-// knows what to say. The answer is a whole response, or a head and then pieces. What the client has
-// not taken yet waits here, within a bound: a reader that is too slow loses its stream, and nobody
-// else waits for it.
+// Exchange: one request and its answer, between the connection that carries them and the handler
+// that knows what to say. The answer is a whole response, or a head and then pieces. What the
+// client has not taken yet waits here, within a bound: a reader that is too slow loses its stream,
+// and nobody else waits for it.
 // I/O thread only, except request(), which never changes.
 #pragma once
 
@@ -27,6 +27,7 @@ class Exchange {
 
   void respond(HttpResponse response);  // the whole answer
   void start(HttpResponse head);        // a stream; its body, if any, is the first piece
+  void widen(std::size_t factor) { pending_max_ *= factor; }  // for several streams in one
   // False: the client has left or does not read; the stream is over and `on_gone` is not called.
   bool write(std::string_view piece);
   void finish();                        // of a stream
@@ -39,7 +40,7 @@ class Exchange {
   // --- for the connection ---
 
   void on_output(std::function<void()> callback) { output_ = std::move(callback); }
-  bool has_output() const { return head_.has_value() && (is_new_ || !pending_.empty() || is_done_); }
+  bool has_output() const { return head_ && (is_new_ || !pending_.empty() || is_done_); }
   bool is_whole() const { return is_whole_; }
   bool is_done() const { return is_done_; }
   const HttpResponse& head() const { return *head_; }

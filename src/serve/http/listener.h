@@ -1,5 +1,6 @@
 // Listener: accepts connections on one address, counts them, and turns away those beyond the limit.
-// I/O thread. Used by Server.
+// Their coroutines run on the I/O thread.
+// Used by Server.
 #pragma once
 
 #include <cstddef>

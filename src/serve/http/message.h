@@ -1,5 +1,6 @@
 // HttpRequest and HttpResponse: one exchange as plain values, and the limits of what a client may
-// send. Parsed by request_head and connection, filled by routes and dialects. Any thread.
+// send. Parsed by request_head and connection, filled by routes and dialects.
+// Any thread.
 #pragma once
 
 #include <chrono>

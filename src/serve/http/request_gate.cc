@@ -62,8 +62,11 @@ bool RequestGate::is_over_limit(std::string_view) {
 // What can be told from one byte is told before the line is complete.
 bool RequestGate::is_good_byte(char c, std::size_t column) {
   const auto byte = static_cast<unsigned char>(c);
-  if (column == 0 && !is_token_char(c)) {
-    refuse(400, lines_ == 0 ? "this is no HTTP request" : "a header line does not start with a name");
+  if (column > 0 && c == ' ') is_past_method_ = true;
+  if (!is_past_method_ && (!is_token_char(c) || column >= kMethodMax)) {
+    refuse(400, "this is no HTTP request");
+  } else if (column == 0 && !is_token_char(c)) {
+    refuse(400, "a header line does not start with a name");
   } else if (byte == 0x7F || (byte < 0x20 && c != '\t')) {
     refuse(400, "a control character in the head");
   } else if (lines_ == 0 && (byte >= 0x80 || c == '\t')) {
@@ -80,7 +83,7 @@ bool RequestGate::is_good_request_line(std::string_view line) {
   const std::size_t first = line.find(' ');
   const std::size_t last = line.rfind(' ');
   if (first == std::string_view::npos || last == first ||
-      line.find(' ', first + 1) != last || first > kMethodMax ||
+      line.find(' ', first + 1) != last ||
       !is_http_token(line.substr(0, first)) || last == first + 1) {
     refuse(400, "the request line is not 'METHOD target HTTP/1.1'");
     return false;

@@ -1,7 +1,7 @@
 // RequestGate: the doorman before the parser. It looks at the raw bytes of a request's head as they
 // arrive and lets through only what every HTTP/1.1 implementation reads in the same way: CRLF line
-// ends, no folding, no blanks around names, no control characters, bounded lines and counts. What two
-// parsers could understand differently is refused at once, which closes the ways of request
+// ends, no folding, no blanks around names, no control characters, bounded lines and counts. What
+// two parsers could understand differently is refused at once, which closes the ways of request
 // smuggling and lets noise be turned away at its first byte.
 // One request; the I/O thread. Used by connection.
 #pragma once
@@ -38,6 +38,7 @@ class RequestGate {
   std::size_t line_begin_ = 0;  // of the line that is being looked at
   std::size_t seen_ = 0;        // bytes looked at
   std::size_t lines_ = 0;       // complete ones
+  bool is_past_method_ = false;
   int status_ = 0;
   std::string_view reason_;
 };

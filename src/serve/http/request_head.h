@@ -1,6 +1,6 @@
 // RequestHead: from the bytes that passed the gate to an HttpRequest: fields, the target as a path,
-// how the body is framed, who the request is meant for. Everything that must be refused before a body
-// is read and does not depend on the route is refused here. Pure; used by connection.
+// how the body is framed, who the request is meant for. Everything that must be refused before a
+// body is read and does not depend on the route is refused here. Pure; used by connection.
 #pragma once
 
 #include <cstddef>
@@ -22,8 +22,8 @@ struct RequestHead {
   std::string_view reason;
 };
 
-// `bytes`: a whole head with its empty line. After a refusal the connection must be closed: where the
-// body ends is not known.
+// `bytes`: a whole head with its empty line. After a refusal the connection must be closed: where
+// the body ends is not known.
 RequestHead parse_head(std::string_view bytes, const HttpLimits& limits);
 
 // "/a%20b?x" -> "/a b". False: not a path that we would look at.

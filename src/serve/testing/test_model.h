@@ -1,0 +1,76 @@
+// A model for tests of the front door: one token a byte and two control tokens, ChatML, and a
+// ScriptExecutor in place of weights behind a gate that a test can close, so that "while it
+// generates" is a fact and not a matter of timing.
+// The gate: any thread.
+#pragma once
+
+#include <condition_variable>
+#include <memory>
+#include <mutex>
+#include <string>
+
+#include "engine/testing/script_executor.h"
+#include "host/model_host.h"
+
+namespace quire {
+
+class StepGate {
+ public:
+  void close();
+  void open();
+  void let_pass(int steps);  // so many more, while closed
+  void pass();               // executor: waits until it may
+
+ private:
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  bool is_open_ = true;
+  int permits_ = 0;
+};
+
+// ScriptExecutor whose steps finish only while the gate lets them.
+class GatedExecutor : public Executor {
+ public:
+  GatedExecutor(ScriptOptions options, std::shared_ptr<StepGate> gate)
+      : script_(std::move(options)), gate_(std::move(gate)) {}
+
+  const Capacity& capacity() const override { return script_.capacity(); }
+  Ticket launch(const StepPlan& plan) override { return script_.launch(plan); }
+  void sample(Ticket ticket, const SampleSpec& spec) override { script_.sample(ticket, spec); }
+  StepResult finish(Ticket ticket) override {
+    gate_->pass();
+    return script_.finish(ticket);
+  }
+
+ private:
+  ScriptExecutor script_;
+  std::shared_ptr<StepGate> gate_;
+};
+
+struct TestModelOptions {
+  std::uint32_t blocks = 512;
+  std::uint32_t context_max = 1024;
+  std::uint32_t rows_max = 64;
+  std::uint32_t queue_max = 256;
+  TokenId token_non_finite = -1;
+  bool has_template = true;
+};
+
+constexpr TokenId kTestImStart = 256;
+constexpr TokenId kTestImEnd = 257;  // also the end of a text
+constexpr std::uint32_t kTestVocab = 258;
+inline constexpr const char* kTestChatTemplate =
+    "{% for m in messages %}<|im_start|>{{ m.role }}\n{{ m.content }}<|im_end|>\n{% endfor %}"
+    "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}";
+
+// Token i < 256 is byte i.
+std::shared_ptr<const Tokenizer> make_test_tokenizer();
+
+// A host with one model, called "m" and "other-name".
+std::unique_ptr<ModelHost> make_test_host(const TestModelOptions& options,
+                                          std::shared_ptr<StepGate> gate);
+
+// The same without an engine, for parsing.
+HostedModel make_test_model(const TestModelOptions& options);
+
+}  // namespace quire

@@ -1,0 +1,78 @@
+// A Server with a test model on a free port, its I/O thread, and a plain blocking client over real
+// sockets. A test holds a TestServer and as many TestClients as it likes.
+// Each object: one thread.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <string_view>
+#include <thread>
+#include <vector>
+
+#include "serve/server.h"
+#include "serve/testing/test_model.h"
+
+namespace quire {
+
+struct TestResponse {
+  int status = 0;  // 0: the connection ended instead
+  std::vector<HttpHeader> headers;  // names in lower case
+  std::string body;                 // of chunks: joined
+  std::size_t chunks = 0;
+
+  std::string header(std::string_view name) const;  // empty if absent
+};
+
+class TestClient {
+ public:
+  explicit TestClient(int port);
+  TestClient(TestClient&& other) noexcept;
+  ~TestClient();
+
+  void send(std::string_view bytes);  // a connection that has ended already is fine
+  // Until the response is complete. `is_head`: it answers a HEAD.
+  TestResponse receive(bool is_head = false);
+  std::string receive_some();  // what comes next; empty: the end
+  bool is_closed();            // nothing more comes
+  void shut_sending();
+  void shrink_receive_buffer(int size);
+  void close();
+
+  TestResponse get(std::string_view path);
+  TestResponse post(std::string_view path, std::string_view json, std::string_view headers = "");
+
+ private:
+  bool fill();
+
+  int socket_;
+  std::string input_;
+};
+
+std::string post_bytes(std::string_view path, std::string_view json, std::string_view headers = "");
+
+class TestServer {
+ public:
+  explicit TestServer(ServerOptions options = {}, TestModelOptions model = {});
+  ~TestServer();  // opens the gate, drains, joins
+
+  int port() const { return server_->port(); }
+  StepGate& gate() { return *gate_; }
+  const Engine& engine() const { return *host_->models().front()->engine; }
+  ModelHost& host() { return *host_; }
+  TestClient client() const { return TestClient(port()); }
+  void request_stop() { server_->request_stop(); }
+  void join();  // waits until run() has returned
+
+  // A metric's value; -1 if there is none of that name.
+  double metric(const std::string& series) const;
+  // Asks again until it is so; a test that hangs here has failed.
+  void wait_for_metric(const std::string& series, double value) const;
+
+ private:
+  std::shared_ptr<StepGate> gate_;
+  std::unique_ptr<ModelHost> host_;
+  std::unique_ptr<Server> server_;
+  std::thread thread_;
+};
+
+}  // namespace quire
