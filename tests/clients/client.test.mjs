@@ -62,12 +62,13 @@ test("errors have their classes", async () => {
 });
 
 test("leaving a stream leaves the server well", async () => {
+  const before = await client.chat.completions.create(question);
   const stream = await client.chat.completions.create(
     { ...question, stream: true, max_tokens: 500 });
   for await (const chunk of stream) {
     assert.ok(chunk.id);
     break;
   }
-  const answer = await client.chat.completions.create(question);
-  assert.match(answer.choices[0].message.content, /Paris/);
+  const after = await client.chat.completions.create(question);
+  assert.equal(after.choices[0].message.content, before.choices[0].message.content);
 });

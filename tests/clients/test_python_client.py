@@ -76,8 +76,10 @@ def test_length_is_a_finish_reason(chat):
 
 
 def test_stop_string_is_not_in_the_answer(chat):
-    answer = chat(stop=["Paris"])
-    assert "Paris" not in answer.choices[0].message.content
+    text = chat().choices[0].message.content
+    word = text.split()[2]
+    answer = chat(stop=["not in the answer", word])
+    assert answer.choices[0].message.content == text[:text.index(word)]
     assert answer.choices[0].finish_reason == "stop"
 
 
@@ -168,12 +170,13 @@ def test_key_is_asked_for(locked_server, chat):
     assert caught.value.code == "invalid_api_key"
     answer = chat(locked_server.client(api_key="sesame"), model="chosen")
     assert answer.model == "chosen"
-    assert "Paris" in answer.choices[0].message.content
+    assert answer.choices[0].message.content == chat().choices[0].message.content
 
 
 def test_client_that_leaves_mid_stream_leaves_the_server_well(chat):
+    before = chat().choices[0].message.content
     stream = chat(stream=True, max_tokens=500,
                   messages=[{"role": "user", "content": "Tell me a long story about the sea."}])
     next(iter(stream))
     stream.close()
-    assert "Paris" in chat().choices[0].message.content
+    assert chat().choices[0].message.content == before
