@@ -194,8 +194,9 @@ TEST_P(Kernels, ExtremeCodesAreExact) {  // where 16-bit intermediate sums would
       block.d = float_to_half(1);
       for (std::int8_t& q : block.qs) q = static_cast<std::int8_t>(code);
     }
+    const float largest = std::nearbyint(kActivationPeak);  // codes of +-largest, scale 1
     for (float sign : {1.0f, -1.0f}) {
-      const std::vector<float> x(columns, 127 * sign);
+      const std::vector<float> x(columns, kActivationPeak * sign);
       const Input input = make_input(kernels(), DType::kQ8_0, x, columns);
       const PackedMatrix packed =
           pack(kernels(), DType::kQ8_0, reinterpret_cast<const std::byte*>(matrix.data()), rows,
@@ -215,7 +216,7 @@ TEST_P(Kernels, ExtremeCodesAreExact) {  // where 16-bit intermediate sums would
                       nullptr,
                       false};
       kernels().matmul[static_cast<int>(DType::kQ8_0)](task);
-      for (float value : out) EXPECT_EQ(value, 64.0f * 127.0f * sign * static_cast<float>(code));
+      for (float value : out) EXPECT_EQ(value, 64 * largest * sign * static_cast<float>(code));
     }
   }
 }

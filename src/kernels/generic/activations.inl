@@ -9,9 +9,9 @@ void quantize_int8(const float* x, int columns, ActivationBlock* out) {
     const std::int32_t bits = max_lane(peak);
     float largest;
     std::memcpy(&largest, &bits, sizeof largest);
-    const bool is_tiny = largest < 1e-30f;  // 127 / largest would not be finite: all codes zero
-    const float scale = is_tiny ? 0.0f : largest / 127.0f;
-    const F inverse = splat(is_tiny ? 0.0f : 127.0f / largest);
+    const bool is_tiny = largest < 1e-30f;  // the inverse would not be finite: all codes zero
+    const float scale = is_tiny ? 0.0f : largest / kActivationPeak;
+    const F inverse = splat(is_tiny ? 0.0f : kActivationPeak / largest);
     I sums[2] = {splat_int(0), splat_int(0)};
     const bool is_finite = bits < 0x7F800000;
     for (int i = 0; i < 32; i += kLanes) {
