@@ -11,7 +11,7 @@
 
 #include "apps/bench_serve.h"
 #include "apps/model_arguments.h"
-#include "base/cpu_info.h"
+#include "base/cpu/cpu_info.h"
 #include "formats/weight_source.h"
 #include "lab/bench.h"
 #include "lab/bench_report.h"

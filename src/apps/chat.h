@@ -37,7 +37,8 @@ class Chat {
 
   // Sends the history (or, without a template, `text` as it is) and streams the answer to `show`.
   // `is_stopped` is asked every few milliseconds; true cancels the answer.
-  Result<ChatAnswer> answer(const std::string& text, const std::function<void(std::string_view)>& show,
+  Result<ChatAnswer> answer(const std::string& text,
+                            const std::function<void(std::string_view)>& show,
                             const std::function<bool()>& is_stopped);
 
  private:

@@ -1,5 +1,6 @@
-// ModelArguments: which model and how to run it: the flags that serve, run and bench share. Flags
-// carry vLLM's names where vLLM has the flag.
+// ModelArguments: which model and how to run it: the flags that serve and run share. Flags carry
+// vLLM's names where vLLM has the flag, and mean what they mean there.
+// Plain values; main thread.
 #pragma once
 
 #include <cstdint>

@@ -65,11 +65,13 @@ Result<ChatAnswer> ask(Chat& chat, const std::string& text, bool is_verbose) {
   if (!answer.is_ok()) return answer;
   chat.add({"assistant", answer->text});
   if (answer->finish == FinishReason::kFault || answer->finish == FinishReason::kNonFinite) {
-    return error(StatusCode::kInternal, "the model failed ({})", finish_reason_name(answer->finish));
+    return error(StatusCode::kInternal, "the model failed ({})",
+                 finish_reason_name(answer->finish));
   }
   if (is_verbose) {
     const double seconds = to_seconds(SteadyClock::now() - first);
-    std::fprintf(stderr, "[%u prompt tokens (%u cached), first token after %.0f ms, %.1f tokens/s]\n",
+    std::fprintf(stderr,
+                 "[%u prompt tokens (%u cached), first token after %.0f ms, %.1f tokens/s]\n",
                  answer->usage.prompt_tokens, answer->usage.cached_tokens,
                  1e3 * to_seconds(first - start),
                  (answer->usage.generated_tokens - 1) / std::max(seconds, 1e-9));

@@ -1,5 +1,6 @@
-// `quire run [MODEL] [PROMPT]`: one answer, or a chat with history, in the terminal. Answers stream;
-// Ctrl-C stops the answer, not the program; piped input is the prompt. Main thread.
+// `quire run [MODEL] [PROMPT]`: one answer, or a chat with history, in the terminal. Answers
+// stream; Ctrl-C stops the answer, not the program; piped input is the prompt.
+// Main thread.
 #pragma once
 
 #include <functional>

@@ -72,8 +72,8 @@ struct RopeSpec {
   float norm_eps = 0;
 };
 
-// KV memory of this rank. Logically [layers, blocks, kv_heads, block_tokens, head_dim] for K and for
-// V; the physical order is the backend's. Outside, a block is opaque bytes.
+// KV memory of this rank. Logically [layers, blocks, kv_heads, block_tokens, head_dim] for K and
+// for V; the physical order is the backend's. Outside, a block is opaque bytes.
 inline constexpr int kBlockTokens = 32;    // positions per KV block
 inline constexpr int kSplitTokens = 256;   // positions per attention split, at absolute positions
 struct KvShape {
@@ -103,7 +103,7 @@ class Backend {
  public:
   virtual ~Backend() = default;
 
-  virtual std::string description() const = 0;  // ISA and threads, for the start-up log and /metrics
+  virtual std::string description() const = 0;  // ISA and threads, for the start-up log
   virtual std::string_view isa() const = 0;     // "avx512", ...
   virtual int threads() const = 0;
 

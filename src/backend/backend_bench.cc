@@ -7,7 +7,7 @@
 
 #include "backend/cpu_backend.h"
 #include "backend/tiny_model.h"
-#include "base/cpu_info.h"
+#include "base/cpu/cpu_info.h"
 #include "kernels/select.h"
 
 namespace quire {

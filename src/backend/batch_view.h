@@ -11,7 +11,7 @@ namespace quire {
 struct BatchView {
   std::span<const std::int32_t> token_ids;     // [tokens]
   std::span<const std::int32_t> positions;     // [tokens] position of each token in its sequence
-  std::span<const std::int32_t> slots;         // [tokens] block * block_tokens + offset in the block
+  std::span<const std::int32_t> slots;         // [tokens] block * block_tokens + offset in it
   std::span<const std::int32_t> row_begin;     // [rows + 1] first token of each row
   std::span<const std::int32_t> kv_length;     // [rows] positions whose KV exists after this step
   std::span<const std::int32_t> table_begin;   // [rows + 1] into block_table

@@ -4,7 +4,7 @@
 #include <cstring>
 #include <limits>
 
-#include "base/cpu_info.h"
+#include "base/cpu/cpu_info.h"
 #include "kernels/dequantize.h"
 #include "kernels/pack.h"
 #include "kernels/select.h"

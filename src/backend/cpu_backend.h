@@ -12,7 +12,7 @@
 #include "backend/backend.h"
 #include "backend/cpu_memory.h"
 #include "backend/huge_arena.h"
-#include "base/thread_pool.h"
+#include "base/cpu/thread_pool.h"
 #include "kernels/kernel_table.h"
 
 namespace quire {

@@ -1,5 +1,6 @@
 // AlignedBuffer<T>: owned memory at 64-byte alignment, zeroed, sized once. Kernels read and write
-// whole vectors of it, so its capacity is rounded up to a cache line.
+// whole vectors of it, so its capacity is rounded up to a cache line. Running out of memory ends
+// the process with the number of bytes. One owner; movable.
 #pragma once
 
 #include <cstddef>

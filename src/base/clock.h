@@ -1,4 +1,6 @@
-// SteadyClock: the only file that reads time. Everything else is given `now`.
+// SteadyClock: the only file that reads time. Everything else is given `now` as a value, so that
+// the thinking wing runs the same in virtual time and twice the same in tests.
+// Any thread.
 #pragma once
 
 #include <cstdint>

@@ -1,5 +1,6 @@
 // Files: a read-only memory map, a bounded whole read, an atomic replace. Only regular files are
-// opened (never devices or pipes), so a path from outside cannot block or feed us without end.
+// opened (never devices or pipes), so that a path from outside cannot block or feed us without end.
+// Errors name the path and the reason. Any thread.
 #pragma once
 
 #include <cstddef>

@@ -1,5 +1,6 @@
 // A 64-bit hash for fingerprints of plans and logits (FNV-1a over 8-byte words with a final mix).
-// Stable across builds and machines of one endianness; not for untrusted keys of hash tables.
+// Stable across builds and machines of one endianness; not for untrusted keys of hash tables. Pure
+// functions; any thread.
 #pragma once
 
 #include <cstddef>

@@ -1,5 +1,6 @@
-// Strong integers for what must not be mixed up, plain ones for what fills flat arrays.
-// RequestId and SeqId are handed out once and never reused within a process.
+// Strong integers for what must not be mixed up, plain ones for what fills flat arrays. RequestId
+// and SeqId are handed out once and never reused within a process. Negative TokenIds are promises
+// (core/step.h). Plain values.
 #pragma once
 
 #include <compare>

@@ -1,5 +1,6 @@
-// Log set-up over spdlog: one line a record on standard error. Include <spdlog/spdlog.h> only in
-// .cc files that log; it is heavy.
+// Log set-up over spdlog: one line a record on standard error, with the time in milliseconds.
+// Include <spdlog/spdlog.h> only in .cc files that log; it is heavy. Called once, by the main
+// thread, before others start.
 #pragma once
 
 #include <string>

@@ -3,7 +3,7 @@
 #include <cstdlib>
 #include <string>
 
-#include "base/cpu_info.h"
+#include "base/cpu/cpu_info.h"
 
 namespace quire {
 

@@ -24,7 +24,7 @@ double token_logprob(std::span<const float> logits, TokenId token);
 // Negative log-likelihood in nats of each token but the first.  [ids.size() - 1]
 std::vector<double> token_losses(LocalExecutor& executor, std::span<const TokenId> ids);
 
-// Reference distributions: the `top` likeliest tokens at each position with their log-probabilities.
+// Reference distributions: the `top` likeliest tokens at each position, with log-probabilities.
 struct ReferenceText {
   std::vector<TokenId> ids;          // [positions]
   std::vector<TokenId> top_tokens;   // [positions, top], best first

@@ -11,7 +11,7 @@
 #include <memory>
 
 #include "base/hash.h"
-#include "base/thread_pool.h"
+#include "base/cpu/thread_pool.h"
 #include "lab/random_blocks.h"
 
 namespace quire {

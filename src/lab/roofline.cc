@@ -10,8 +10,8 @@
 
 #include "base/check.h"
 #include "base/clock.h"
-#include "base/cpu_info.h"
-#include "base/thread_pool.h"
+#include "base/cpu/cpu_info.h"
+#include "base/cpu/thread_pool.h"
 #include "lab/loops/loops.h"
 
 namespace quire {

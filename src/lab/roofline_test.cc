@@ -4,7 +4,7 @@
 
 #include <cmath>
 
-#include "base/cpu_info.h"
+#include "base/cpu/cpu_info.h"
 
 namespace quire {
 namespace {

@@ -1,6 +1,6 @@
 // WeightLoader: takes tensors by canonical name, checks their shapes against what the architecture
-// expects and hands matrices to the backend for packing. Matrices are packed on the calling thread's
-// backend, one after another. Used while a model is built, then gone.
+// expects and hands matrices to the backend for packing. Matrices are packed on the calling
+// thread's backend, one after another. Used while a model is built, then gone.
 #pragma once
 
 #include <cstddef>

@@ -1,5 +1,6 @@
-// How much fits: KV blocks from what the user asked for or from the machine's memory, and the limits
-// of a step. Pure arithmetic but for the one look at free memory; called once at start-up.
+// How much fits: KV blocks from what the user asked for or from the machine's memory, and the
+// limits of a step. Pure arithmetic but for the one look at free memory. Called once, at start-up,
+// by make_executor.
 #pragma once
 
 #include <cstddef>

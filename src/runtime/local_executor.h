@@ -1,5 +1,6 @@
 // LocalExecutor: one model on this process's device. Depth 1: launch computes, sample draws, finish
-// hands over. Owns the backend, the model (through its runner) and the KV memory.
+// hands over. Owns the backend, the model (through its runner) and the KV memory. Called by the
+// engine thread; by tests and benchmarks directly.
 #pragma once
 
 #include <memory>

@@ -53,8 +53,9 @@ Result<std::unique_ptr<LocalExecutor>> make_executor(std::unique_ptr<Backend> ba
                                                      const TensorFinder& find,
                                                      const LocalOptions& options) {
   CapacityRequest request = options.capacity;
-  if (request.context_max == 0) request.context_max = static_cast<std::uint32_t>(config.context_max);
-  if (request.context_max > static_cast<std::uint32_t>(config.context_max)) {
+  const auto context_max = static_cast<std::uint32_t>(config.context_max);
+  if (request.context_max == 0) request.context_max = context_max;
+  if (request.context_max > context_max) {
     return error(StatusCode::kInvalidArgument, "the model has a context of {} positions, not {}",
                  config.context_max, request.context_max);
   }

@@ -1,6 +1,6 @@
 // make_executor: a backend, weights and wishes in, a LocalExecutor out: model, KV memory and limits
-// fitted to each other. When no step budget is asked for, it is measured: the most tokens whose step stays
-// near kStepTarget. Called at start-up by apps/, lab/ and tests.
+// fitted to each other. When no step budget is asked for, it is measured: the most tokens whose
+// step stays near kStepTarget. Called at start-up by apps/, lab/ and tests.
 #pragma once
 
 #include <memory>

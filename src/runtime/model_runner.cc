@@ -57,7 +57,8 @@ StepResult ModelRunner::sample(const StepPlan& plan, const SampleSpec& spec) {
     if (row.target < 0) {
       // A verify row: the token drawn at one index must equal the draft that was fed at the next.
       const StepRow& fed = plan.rows[row.row];
-      const TokenId draft = plan.tokens[fed.tokens.begin + fed.tokens.count - fed.want_last + row.index];
+      const std::uint32_t first_wanted = fed.tokens.begin + fed.tokens.count - fed.want_last;
+      const TokenId draft = plan.tokens[first_wanted + row.index];
       if (!out.accepted.empty() && draft != out.accepted.back()) is_open[row.row] = false;
       if (!is_open[row.row]) continue;
       out.accepted.push_back(outcome.token);

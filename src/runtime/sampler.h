@@ -1,6 +1,6 @@
-// Sampler: raw logits and one SampleRow in, a token and its log-probabilities out. Pure: no state, no
-// randomness but philox, so a row's outcome does not depend on its neighbours. Rows are spread over
-// the backend's threads. Acceptance of drafts is here and nowhere else.
+// Sampler: raw logits and one SampleRow in, a token and its log-probabilities out. Pure: no state,
+// no randomness but philox, so a row's outcome does not depend on its neighbours. Rows are spread
+// over the backend's threads. Acceptance of drafts is here and nowhere else.
 //
 // Order of the samplers (the order of vLLM):
 //   1. log-probabilities are the log-softmax of the raw logits, before everything below

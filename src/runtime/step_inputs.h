@@ -17,7 +17,8 @@ class StepInputs {
  public:
   explicit StepInputs(const Capacity& capacity);
 
-  // `promised[i]` is what output i of the previous launched plan accepted; tokens -1-i resolve to it.
+  // `promised[i]` is what output i of the previous launched plan accepted; tokens -1-i resolve to
+  // it.
   void fill(const StepPlan& plan, std::span<const TokenId> promised);
 
   // Tables of the first KV group. Valid until the next fill.

@@ -1,5 +1,6 @@
 // Conversions between float and its 16-bit relatives, exact and round-to-nearest-even, in plain
-// integer arithmetic: the same on every machine and build. Any thread.
+// integer arithmetic: the same on every machine and build. The kernels' vector conversions are
+// tested against these. Any thread.
 #pragma once
 
 #include <bit>

@@ -1,6 +1,6 @@
 // TensorView: named rows of a file or buffer: an element type, a shape and bytes that somebody else
-// owns (a MappedFile, a WeightSource). Shapes are outermost first: [rows, columns] for a matrix, the
-// last dimension contiguous (and whole blocks). Plain value; any thread.
+// owns (a MappedFile, a WeightSource). Shapes are outermost first: [rows, columns] for a matrix,
+// the last dimension contiguous (and whole blocks). Plain value; any thread.
 #pragma once
 
 #include <cstddef>

@@ -1,6 +1,7 @@
-// Batch invariance through EngineCore: hashes of the raw logits rows of every token of every request
-// are the same alone and in a crowd, whatever the chunk size, threads, pool size (preemption) and
-// prefix cache; on every ISA and arithmetic. A planted kernel that sums by batch size must fail it.
+// Batch invariance through EngineCore: hashes of the raw logits rows of every token of every
+// request are the same alone and in a crowd, whatever the chunk size, threads, pool size
+// (preemption) and prefix cache; on every ISA and arithmetic. A planted kernel that sums by batch
+// size must fail it.
 #include <gtest/gtest.h>
 
 #include <cstdio>
@@ -92,7 +93,8 @@ Difference count_different(LocalExecutor& executor, const Crowd& crowd, const Br
 TEST(InvarianceTest, LogitsAreBitwiseTheSameAloneAndInACrowd) {
   for (const KernelTable* table : all_supported()) {
     const std::string isa(table->name);
-    for (const DType dtype : {DType::kF32, DType::kBF16, DType::kQ8_0, DType::kQ4_1, DType::kQ4_K}) {
+    for (const DType dtype :
+         {DType::kF32, DType::kBF16, DType::kQ8_0, DType::kQ4_1, DType::kQ4_K}) {
       const RandomModel model = tiny_model(dtype);
       const Crowd crowd = random_crowd(7, model.config.vocab);
       Setting setting{.isa = isa, .threads = 1, .blocks = 64};
@@ -115,7 +117,8 @@ TEST(InvarianceTest, LogitsAreBitwiseTheSameAloneAndInACrowd) {
             << " threads, " << blocks << " blocks";
       }
       EXPECT_GT(preemptions, 0u);
-      std::printf("FIGURE %s %s: %zu logits rows of %d requests equal in 3 crowds, %llu preemptions\n",
+      std::printf("FIGURE %s %s: %zu logits rows of %d requests equal in 3 crowds, "
+                  "%llu preemptions\n",
                   isa.c_str(), std::string(dtype_name(dtype)).c_str(), rows, kRequests,
                   static_cast<unsigned long long>(preemptions));
     }

@@ -36,7 +36,8 @@ class PlantedBackend : public Backend {
     if (tokens < 5) return;
     for (const LinearOutput& output : outputs) {
       for (int t = 0; t < tokens; ++t) {
-        for (int r = 0; r < output.weight->rows; ++r) output.out[t * output.stride + r] *= 1 + 0x1p-23f;
+        float* row = output.out + t * output.stride;
+        for (int r = 0; r < output.weight->rows; ++r) row[r] *= 1 + 0x1p-23f;
       }
     }
   }

@@ -1,5 +1,5 @@
-// A backend with a planted fault: its products depend, in the last bit, on how many tokens share the
-// call. Everything else is passed on. Proof that the invariance tests can fail.
+// A backend with a planted fault: its products depend, in the last bit, on how many tokens share
+// the call. Everything else is passed on. Proof that the invariance tests can fail.
 #pragma once
 
 #include <memory>

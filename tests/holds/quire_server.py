@@ -1,7 +1,7 @@
 """What the programs of tests/holds share: a `quire serve` process, requests to it, and verdicts.
 
-Standard library only. Each hold prints one line per claim, 'PASS ...' or 'FAIL ...' with its figure,
-and exits with 0 only if every line passed, or 77 when its reference data is absent.
+Standard library only. Each hold prints one line per claim, 'PASS ...' or 'FAIL ...' with its
+figure, and exits with 0 only if every line passed, or 77 when its reference data is absent.
 """
 
 import http.client

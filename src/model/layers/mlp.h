@@ -1,5 +1,6 @@
 // MlpLayer: the gated feed-forward block, down(silu(gate(x)) * up(x)) (Shazeer, "GLU variants
-// improve transformer", 2020).
+// improve transformer", 2020). Plain weights and one function over them. Called by the
+// architectures; the thread that drives the device.
 #pragma once
 
 #include "model/layers/workspace.h"

@@ -24,7 +24,9 @@ TEST(RopeTest, LinearScalingStretchesPositions) {
   rope.scaling = RopeScaling::kLinear;
   rope.factor = 4;
   const RopeTable stretched = make_rope_table(rope, 8, 17);
-  for (int i = 0; i < 4; ++i) EXPECT_FLOAT_EQ(stretched.cosines[16 * 4 + i], plain.cosines[4 * 4 + i]);
+  for (int i = 0; i < 4; ++i) {
+    EXPECT_FLOAT_EQ(stretched.cosines[16 * 4 + i], plain.cosines[4 * 4 + i]);
+  }
 }
 
 // The published values of Llama 3.1: factor 8, low 1, high 4, 8192 positions, theta 500000.

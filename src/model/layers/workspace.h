@@ -1,5 +1,6 @@
-// Workspace: every activation buffer of a step, named, sized once for the largest step. The residual
-// stream and the projections are float32; what feeds a product is an Activations of the backend.
+// Workspace: every activation buffer of a step, named, sized once for the largest step. The
+// residual stream and the projections are float32; what feeds a product is an Activations of the
+// backend. Owned by a model; one step at a time.
 #pragma once
 
 #include <memory>

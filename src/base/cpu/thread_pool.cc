@@ -1,4 +1,4 @@
-#include "base/thread_pool.h"
+#include "base/cpu/thread_pool.h"
 
 #include <pthread.h>
 #include <sched.h>
@@ -7,7 +7,7 @@
 
 #include "base/check.h"
 #include "base/clock.h"
-#include "base/cpu_info.h"
+#include "base/cpu/cpu_info.h"
 
 namespace quire {
 namespace {

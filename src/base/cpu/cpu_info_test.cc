@@ -1,4 +1,4 @@
-#include "base/cpu_info.h"
+#include "base/cpu/cpu_info.h"
 
 #include <gtest/gtest.h>
 
