@@ -106,8 +106,8 @@ void Server::State::await_signal() {
   signals.async_wait([this](boost::system::error_code failure, int) {
     if (failure) return;
     if (service.is_draining()) std::_Exit(EXIT_FAILURE);
+    await_signal();  // before stop(), which cancels the wait at once when nothing is in flight
     stop();
-    await_signal();
   });
 }
 
