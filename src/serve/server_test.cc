@@ -5,6 +5,9 @@
 
 #include <gtest/gtest.h>
 
+#include <signal.h>
+#include <unistd.h>
+
 #include <filesystem>
 #include <fstream>
 #include <sstream>
@@ -464,6 +467,20 @@ TEST(ServerTest, DrainingFinishesWhatRunsAndRefusesWhatComes) {
   EXPECT_EQ(json_of(whole.receive()).find("usage")->find("completion_tokens")->as_int(), 30);
   server.join();
   EXPECT_TRUE(whole.is_closed());
+}
+
+TEST(ServerTest, ASignalEndsAnIdleServer) {
+  const auto host = make_test_host({}, std::make_shared<StepGate>());
+  ServerOptions options;
+  options.port = 0;
+  Server server(options, *host);
+  ASSERT_TRUE(server.listen().is_ok());
+  std::thread io([&] { server.run(); });
+  TestClient client(server.port());
+  EXPECT_EQ(client.get("/ready").status, 200);
+  ::kill(::getpid(), SIGTERM);
+  io.join();
+  EXPECT_TRUE(client.is_closed());
 }
 
 // --- the collection of bad requests and bad bytes ---
