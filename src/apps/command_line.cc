@@ -65,7 +65,7 @@ int report_usage_error(const CLI::App& app, const CLI::ParseError& problem, int 
 
 std::string nearest_word(std::string_view word, const std::vector<std::string>& candidates) {
   std::string best;
-  std::size_t best_distance = 1 + std::max<std::size_t>(1, word.size() / 3);
+  std::size_t best_distance = 1 + std::clamp<std::size_t>(word.size() / 2, 1, 3);
   for (const std::string& candidate : candidates) {
     std::vector<std::size_t> row(candidate.size() + 1);  // Levenshtein, one row at a time
     std::iota(row.begin(), row.end(), 0);

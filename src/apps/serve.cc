@@ -63,7 +63,6 @@ int fail(const Status& status) {
 
 void print_greeting(const ServeArguments& arguments, const HostedModel& model, int port) {
   const bool is_chat = model.chat_template != nullptr;
-  spdlog::info("serving '{}' on http://{}:{}", model.name(), arguments.server.host, port);
   spdlog::info("try: curl http://{}:{}/v1/{} -H 'Content-Type: application/json' -d '{}'",
                arguments.server.host, port, is_chat ? "chat/completions" : "completions",
                is_chat ? R"({"messages":[{"role":"user","content":"Hello!"}],"model":")" +
