@@ -1,6 +1,6 @@
 // Metrics: what /metrics shows, in Prometheus' text format: the engines' counters and gauges, read
 // when asked, and histograms of times that the front door measures. Every family is there from the
-// start. Names: docs/operations.md. Any thread may observe; text() is for one thread at a time.
+// start. The names stand in metrics.cc. Any thread may observe; text() is for one thread at a time.
 #pragma once
 
 #include <memory>
