@@ -124,6 +124,7 @@ inline F dot_bf16(F sum, const std::uint16_t* w, const std::uint16_t* x) {
 #include "kernels/generic/math.inl"
 #include "kernels/generic/activations.inl"
 #include "kernels/generic/matmul.inl"
+#include "kernels/generic/weight_formats.inl"
 #include "kernels/generic/matmul_int8.inl"
 #include "kernels/generic/matmul_float.inl"
 #include "kernels/generic/attention.inl"
