@@ -2,8 +2,8 @@
 // integers, hence exact in any order; across groups one float fma per scale, in order of K:
 //   sum += float(dot(codes, x) - offset * sum(x)) * (weight scale * x scale)
 //   sum -= minimum * (x scale * sum(x))               (types with a stored minimum)
-// A Format (weight_formats.inl) says how a packed block yields codes, scales and minima; there is one
-// core for all.
+// A Format (weight_formats.inl) says how a packed block yields codes, scales and minima; there is
+// one core for all.
 
 // -offset * sum(x) for part `part` of a group, where the integer sum starts.
 template <typename Format>

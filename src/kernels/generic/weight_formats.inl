@@ -1,6 +1,6 @@
-// The formats of block-scaled integer weights: how a packed block (tensor/quant_blocks.h) yields its
-// codes, scales and minima. One row of `using` per type; the product that reads them is the core of
-// matmul_int8.inl, the same for all.
+// The formats of block-scaled integer weights: how a packed block (tensor/quant_blocks.h) yields
+// its codes, scales and minima. One row of `using` per type; the product that reads them is the
+// core of matmul_int8.inl, the same for all.
 // Included once per instruction set, after its `vec` definitions (see cpu/*.cc).
 
 template <bool kWide>
