@@ -4,7 +4,7 @@
 #include <cstdio>
 
 #include "kernels/select.h"
-#include "lab/bench_report.h"
+#include "lab/bench/bench_report.h"
 #include "lab/logits_hash.h"
 
 namespace {

@@ -13,8 +13,8 @@
 #include "apps/model_arguments.h"
 #include "base/cpu/cpu_info.h"
 #include "formats/weight_source.h"
-#include "lab/bench.h"
-#include "lab/bench_report.h"
+#include "lab/bench/bench.h"
+#include "lab/bench/bench_report.h"
 #include "lab/logits_hash.h"
 #include "lab/random_model.h"
 
@@ -96,6 +96,7 @@ Result<bool> print_speed(const BenchArguments& a) {
   BenchModelOptions base;
   base.threads = a.threads;
   base.isa = a.isa;
+  base.is_timing_ops = a.is_timing_ops;
   QUIRE_ASSIGN_OR_RETURN(base.kv_dtype, parse_kv_dtype(a.kv_cache_dtype));
   QUIRE_ASSIGN_OR_RETURN(const auto model,
                          BenchModel::open(subject.config, subject.find, room_for(tests, base)));
@@ -156,6 +157,8 @@ void declare_bench(CLI::App& parent, std::function<int()>& chosen) {
   command->add_option("--repeat", a->repeats, "measurements, of which the median counts")
       ->check(CLI::Range(1, 1000))
       ->capture_default_str();
+  command->add_flag("--ops", a->is_timing_ops,
+                    "below the table: time, bytes, operations and roofline of each op");
   command->add_flag("--json", a->is_json, "one JSON object in place of the table");
   command->add_flag("--hash-only", a->is_hash_only,
                     "only the logits hash of tiny random models: equal in every build, for any "

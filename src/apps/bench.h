@@ -1,5 +1,5 @@
 // `quire bench`: how fast a model runs here, beside what the machine could do at most; and the hash
-// of its logits. On a file, or on random weights of a named shape (lab/bench has the measuring).
+// of its logits. On a file, or on random weights of a named shape (lab/bench/ has the measuring).
 // Main thread.
 #pragma once
 
@@ -27,6 +27,7 @@ struct BenchArguments {
   int depth = 0;
   int chunk = 512;
   int repeats = 3;
+  bool is_timing_ops = false;
   bool is_json = false;
   bool is_hash_only = false;
 };

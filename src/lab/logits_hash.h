@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-#include "lab/bench_model.h"
+#include "lab/bench/bench_model.h"
 
 namespace quire {
 

@@ -3,8 +3,8 @@
 #include <gtest/gtest.h>
 
 #include "kernels/select.h"
-#include "lab/bench.h"
-#include "lab/bench_report.h"
+#include "lab/bench/bench.h"
+#include "lab/bench/bench_report.h"
 #include "lab/random_model.h"
 
 namespace quire {

@@ -1,8 +1,9 @@
-#include "lab/bench.h"
+#include "lab/bench/bench.h"
 
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <numeric>
 
 #include "base/clock.h"
 #include "base/hash.h"
@@ -69,14 +70,54 @@ Result<double> time_decode(BenchModel& model, int sequences, int depth, int step
 struct Timing {
   BenchLine line;
   int tokens = 0;  // per measurement
+  int steps = 0;   // likewise
   std::vector<double> seconds;
-  int prompt = 0;  // a prefill of so many tokens; 0: decode
+  std::vector<OpTotals> ops;  // of all measurements together
+  int prompt = 0;             // a prefill of so many tokens; 0: decode
   int rows = 0;
   double context = 0;  // mean positions of a row while decoding
 };
 
+// Calls `measure` for seconds, again and again, and notes what the ops took meanwhile.
+template <typename Measure>
+Status repeat(BenchModel& model, int repeats, Timing& timing, Measure measure) {
+  if (model.timed_backend() != nullptr) model.timed_backend()->clear();
+  for (int i = 0; i < repeats; ++i) {
+    QUIRE_ASSIGN_OR_RETURN(const double seconds, measure());
+    timing.seconds.push_back(seconds);
+  }
+  if (model.timed_backend() != nullptr) timing.ops = model.timed_backend()->totals();
+  return ok_status();
+}
+
+Result<Timing> measure_prefill(BenchModel& model, const BenchOptions& options, int prompt,
+                               RandomTokens& random) {
+  const int steps = (prompt + options.chunk - 1) / options.chunk;
+  Timing timing{.tokens = prompt, .steps = steps, .prompt = prompt};
+  timing.line.name = fmt::format("prefill {}", prompt);
+  const auto measure = [&] { return time_prefill(model, prompt, options.chunk, random); };
+  QUIRE_RETURN_IF_ERROR(measure().status());  // warm-up
+  QUIRE_RETURN_IF_ERROR(repeat(model, options.repeats, timing, measure));
+  return timing;
+}
+
+Result<Timing> measure_decode(BenchModel& model, const BenchOptions& options, int rows,
+                              RandomTokens& random) {
+  Timing timing{.tokens = rows * options.generate, .steps = options.generate, .rows = rows};
+  timing.context = options.depth + 0.5 * (options.generate + 1);
+  timing.line.name = fmt::format("decode x{}", rows);
+  if (options.depth > 0) timing.line.name += fmt::format(" at {}", options.depth);
+  QUIRE_RETURN_IF_ERROR(fill_context(model, rows, options.depth, random));
+  QUIRE_RETURN_IF_ERROR(time_decode(model, rows, options.depth, 2, random).status());  // warm-up
+  QUIRE_RETURN_IF_ERROR(repeat(model, options.repeats, timing, [&] {
+    return time_decode(model, rows, options.depth, options.generate, random);
+  }));
+  return timing;
+}
+
 // The limits are known only after the last measurement of the machine.
 BenchLine finish_line(Timing timing, const ModelCost& cost, const Roofline& roofline) {
+  const double seconds_sum = std::accumulate(timing.seconds.begin(), timing.seconds.end(), 0.0);
   std::sort(timing.seconds.begin(), timing.seconds.end());
   const double tokens = timing.tokens;
   const double seconds = timing.seconds[timing.seconds.size() / 2];
@@ -94,6 +135,10 @@ BenchLine finish_line(Timing timing, const ModelCost& cost, const Roofline& roof
   const double kv_bytes = is_prefill ? 0 : timing.rows * timing.context * cost.kv_bytes_per_token;
   line.gigabytes_per_second = steps * (cost.weight_bytes + kv_bytes) / seconds * 1e-9;
   line.teraoperations_per_second = 2e-12 * cost.elements() * tokens / seconds;
+  if (!timing.ops.empty()) {
+    const int steps_sum = timing.steps * static_cast<int>(timing.seconds.size());
+    line.ops = make_op_report(timing.ops, steps_sum, seconds_sum, roofline);
+  }
   return line;
 }
 
@@ -133,28 +178,11 @@ Result<BenchReport> measure_speed(BenchModel& model, const BenchOptions& options
 
   std::vector<Timing> timings;
   for (const int prompt : options.prompts) {
-    Timing timing{.tokens = prompt, .prompt = prompt};
-    timing.line.name = fmt::format("prefill {}", prompt);
-    QUIRE_RETURN_IF_ERROR(time_prefill(model, prompt, options.chunk, random).status());  // warm-up
-    for (int i = 0; i < options.repeats; ++i) {
-      QUIRE_ASSIGN_OR_RETURN(const double seconds,
-                             time_prefill(model, prompt, options.chunk, random));
-      timing.seconds.push_back(seconds);
-    }
+    QUIRE_ASSIGN_OR_RETURN(Timing timing, measure_prefill(model, options, prompt, random));
     timings.push_back(std::move(timing));
   }
   for (const int rows : options.batches) {
-    Timing timing{.tokens = rows * options.generate, .rows = rows};
-    timing.context = options.depth + 0.5 * (options.generate + 1);
-    timing.line.name = fmt::format("decode x{}", rows);
-    if (options.depth > 0) timing.line.name += fmt::format(" at {}", options.depth);
-    QUIRE_RETURN_IF_ERROR(fill_context(model, rows, options.depth, random));
-    QUIRE_RETURN_IF_ERROR(time_decode(model, rows, options.depth, 2, random).status());  // warm-up
-    for (int i = 0; i < options.repeats; ++i) {
-      QUIRE_ASSIGN_OR_RETURN(const double seconds,
-                             time_decode(model, rows, options.depth, options.generate, random));
-      timing.seconds.push_back(seconds);
-    }
+    QUIRE_ASSIGN_OR_RETURN(Timing timing, measure_decode(model, options, rows, random));
     timings.push_back(std::move(timing));
   }
   report.roofline = best_of(before, measure_roofline(measured));

@@ -5,7 +5,7 @@
 
 #include <string>
 
-#include "lab/bench.h"
+#include "lab/bench/bench.h"
 
 namespace quire {
 

@@ -1,4 +1,4 @@
-#include "lab/bench_model.h"
+#include "lab/bench/bench_model.h"
 
 #include <algorithm>
 
@@ -6,6 +6,18 @@
 #include "runtime/capacity.h"
 
 namespace quire {
+namespace {
+
+// The same tensors under their canonical names, by which ops are told apart.
+TensorFinder with_canonical_names(const TensorFinder& find) {
+  return [find](std::string_view name) -> Result<TensorView> {
+    QUIRE_ASSIGN_OR_RETURN(TensorView view, find(name));
+    view.name = name;
+    return view;
+  };
+}
+
+}  // namespace
 
 Result<std::unique_ptr<BenchModel>> BenchModel::open(const ModelConfig& config,
                                                      const TensorFinder& find,
@@ -14,6 +26,12 @@ Result<std::unique_ptr<BenchModel>> BenchModel::open(const ModelConfig& config,
   backend_options.threads = options.threads;
   backend_options.isa = options.isa;
   QUIRE_ASSIGN_OR_RETURN(auto backend, make_cpu_backend(backend_options));
+  TimedBackend* timed_backend = nullptr;
+  if (options.is_timing_ops) {
+    auto timed = std::make_unique<TimedBackend>(std::move(backend));
+    timed_backend = timed.get();
+    backend = std::move(timed);
+  }
 
   CapacityRequest request;
   request.rows_max = static_cast<std::uint32_t>(options.sequences);
@@ -23,11 +41,13 @@ Result<std::unique_ptr<BenchModel>> BenchModel::open(const ModelConfig& config,
   model_options.tokens_max = static_cast<int>(request.tokens_max);
   model_options.context_max = options.context;
   model_options.logits_rows_max = static_cast<int>(choose_logits_rows(request, config.vocab));
-  QUIRE_ASSIGN_OR_RETURN(auto model, make_model(config, find, *backend, model_options));
+  QUIRE_ASSIGN_OR_RETURN(auto model, make_model(config, with_canonical_names(find), *backend,
+                                                model_options));
 
   std::unique_ptr<BenchModel> bench(new BenchModel);
   bench->options_ = options;
   bench->find_ = find;
+  bench->timed_backend_ = timed_backend;
   bench->vocab_ = config.vocab;
   bench->packed_bytes_ = model->weight_bytes();
   bench->blocks_per_sequence_ = (options.context + kBlockTokens - 1) / kBlockTokens;

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "base/nanos.h"
+#include "lab/bench/timed_backend.h"
 #include "lab/model_cost.h"
 #include "runtime/local_executor.h"
 
@@ -22,6 +23,7 @@ struct BenchModelOptions {
   int sequences = 1;
   int context = 1024;     // positions of a sequence
   int step_tokens = 512;  // at most
+  bool is_timing_ops = false;
 };
 
 // Tokens fed to one sequence.
@@ -49,6 +51,7 @@ class BenchModel {
   std::size_t packed_bytes() const { return packed_bytes_; }
   const BenchModelOptions& options() const { return options_; }
   Backend& backend() { return executor_->backend(); }
+  TimedBackend* timed_backend() { return timed_backend_; }  // null: ops are not timed
   int vocab() const { return vocab_; }
 
  private:
@@ -62,6 +65,7 @@ class BenchModel {
   ModelCost cost_;
   TensorFinder find_;  // keeps the weights' memory
   std::unique_ptr<LocalExecutor> executor_;
+  TimedBackend* timed_backend_ = nullptr;  // the executor's, or null
   std::size_t packed_bytes_ = 0;
   int vocab_ = 0;
   int blocks_per_sequence_ = 0;

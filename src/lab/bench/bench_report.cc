@@ -1,4 +1,4 @@
-#include "lab/bench_report.h"
+#include "lab/bench/bench_report.h"
 
 #include <fmt/format.h>
 
@@ -33,6 +33,9 @@ std::string bench_table(const BenchSubject& subject, const BenchReport& report) 
         line.limit, 100 * line.share(), line.is_memory_bound ? "memory" : "compute",
         line.gigabytes_per_second, line.teraoperations_per_second,
         line.is_broken() ? "  BROKEN MEASUREMENT: above the limit" : "");
+  }
+  for (const BenchLine& line : report.lines) {
+    if (line.ops.steps > 0) text += "\n" + op_table(line.name, line.ops);
   }
   text += fmt::format("\nlogits hash {}\n", hash_text(report.logits_hash));
   return text;
@@ -71,6 +74,7 @@ std::string bench_json(const BenchSubject& subject, const BenchReport& report) {
                              {"bytes_per_second", line.gigabytes_per_second * 1e9},
                              {"operations_per_second", line.teraoperations_per_second * 1e12},
                              {"is_broken", line.is_broken()}});
+    if (line.ops.steps > 0) json["tests"].back()["ops"] = op_json(line.ops);
   }
   return json.dump(2);
 }

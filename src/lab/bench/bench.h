@@ -10,7 +10,8 @@
 #include <string>
 #include <vector>
 
-#include "lab/bench_model.h"
+#include "lab/bench/bench_model.h"
+#include "lab/bench/op_report.h"
 
 namespace quire {
 
@@ -33,6 +34,7 @@ struct BenchLine {
   bool is_memory_bound = false;          // what the limit is made of
   double gigabytes_per_second = 0;       // weights and KV that the steps had to read
   double teraoperations_per_second = 0;  // of the products
+  OpReport ops;                          // if the model times them
 
   double share() const { return tokens_per_second / limit; }  // of the roofline
   bool is_broken() const { return share() > 1; }

@@ -1,0 +1,92 @@
+#include "lab/bench/timed_backend.h"
+
+#include <gtest/gtest.h>
+
+#include <map>
+
+#include "lab/bench/bench_model.h"
+#include "lab/logits_hash.h"
+#include "lab/random_model.h"
+
+namespace quire {
+namespace {
+
+BenchModelOptions timed_options() {
+  BenchModelOptions options;
+  options.sequences = kHashSequences;
+  options.context = kHashContext;
+  options.is_timing_ops = true;
+  return options;
+}
+
+std::map<std::string, OpTotals> by_name(const std::vector<OpTotals>& totals) {
+  std::map<std::string, OpTotals> lines;
+  for (const OpTotals& line : totals) lines[line.name] = line;
+  return lines;
+}
+
+// "tiny": d 256, 2 layers, 8 heads and 2 KV heads of 32, ffn 512, vocabulary 517.
+TEST(TimedBackendTest, CountsWhatAStepReadsAndComputes) {
+  const RandomModel random = *make_random_model("tiny", {.dtype = DType::kQ8_0});
+  const auto opened = BenchModel::open(random.config, random.find, timed_options());
+  ASSERT_TRUE(opened.is_ok()) << opened.status().message();
+  BenchModel& model = **opened;
+  const std::vector<TokenId> tokens = {1, 2, 3, 4, 5};
+  model.timed_backend()->clear();
+  const Feed prompt = {0, 0, tokens};
+  ASSERT_TRUE(model.step({&prompt, 1}).is_ok());
+  const auto lines = by_name(model.timed_backend()->totals());
+
+  ASSERT_EQ(lines.size(), 11u);
+  EXPECT_EQ(lines.at("gather").calls, 1);
+  EXPECT_EQ(lines.at("rmsnorm").calls, 5);  // two a layer, and the last
+  for (const char* name :
+       {"q+k+v", "o", "gate+up", "down", "rope_store", "attention", "silu_mul"}) {
+    EXPECT_EQ(lines.at(name).calls, 2) << name;
+    EXPECT_GT(lines.at(name).seconds, 0) << name;
+  }
+  EXPECT_EQ(lines.at("sampling").calls, 1);
+
+  const auto int8 = static_cast<std::size_t>(ActivationForm::kInt8);
+  const auto bf16 = static_cast<std::size_t>(ActivationForm::kBF16);
+  EXPECT_EQ(lines.at("down").operations[int8], 2.0 * 5 * 256 * 512 * 2);
+  EXPECT_EQ(lines.at("down").bytes, 2 * 256.0 * 512 / 32 * 34);
+  EXPECT_EQ(lines.at("q+k+v").operations[int8], 2.0 * 5 * 256 * (256 + 64 + 64) * 2);
+  EXPECT_EQ(lines.at("head").operations[int8], 2.0 * 1 * 256 * 517);
+  const double pairs = 1 + 2 + 3 + 4 + 5;
+  EXPECT_EQ(lines.at("attention").operations[bf16], 2 * 4 * pairs * 256);
+  EXPECT_EQ(lines.at("attention").bytes, 2 * 5.0 * 2 * 64 * 2);  // K and V of 5 positions in f16
+
+  model.timed_backend()->clear();
+  EXPECT_TRUE(model.timed_backend()->totals().empty());
+}
+
+TEST(TimedBackendTest, AWindowBoundsWhatAttentionReads) {
+  const RandomModel random = *make_random_model("tiny-mistral", {.dtype = DType::kQ8_0});
+  const auto opened = BenchModel::open(random.config, random.find, timed_options());
+  ASSERT_TRUE(opened.is_ok()) << opened.status().message();
+  BenchModel& model = **opened;
+  const std::vector<TokenId> tokens(100, 7);
+  const Feed prompt = {0, 0, tokens};
+  ASSERT_TRUE(model.step({&prompt, 1}).is_ok());
+  model.timed_backend()->clear();
+  const Feed next = {0, 100, std::span(tokens).first(1)};
+  ASSERT_TRUE(model.step({&next, 1}).is_ok());
+  const auto lines = by_name(model.timed_backend()->totals());
+  EXPECT_EQ(lines.at("attention").bytes, 3 * 40.0 * 2 * 32 * 2);  // 3 layers, a window of 40
+}
+
+TEST(TimedBackendTest, ChangesNoLogits) {
+  for (const char* shape : {"tiny", "tiny-tied", "tiny-qwen3"}) {
+    const RandomModel random = *make_random_model(shape, {.dtype = DType::kQ4_K});
+    BenchModelOptions options = timed_options();
+    const auto timed = logits_hash(**BenchModel::open(random.config, random.find, options));
+    options.is_timing_ops = false;
+    const auto plain = logits_hash(**BenchModel::open(random.config, random.find, options));
+    ASSERT_TRUE(timed.is_ok() && plain.is_ok());
+    EXPECT_EQ(*timed, *plain) << shape;
+  }
+}
+
+}  // namespace
+}  // namespace quire
