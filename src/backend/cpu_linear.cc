@@ -1,5 +1,6 @@
 // CpuBackend::linear: the tiles of all outputs become items of some 64 rows (prefill) or some
-// hundred KiB (decode), handed out to the workers. Which worker takes an item leaves no trace.
+// hundred KiB (decode). A worker begins with a contiguous range of them, so while it works on one
+// it fetches the next. Which worker takes an item leaves no trace.
 #include <algorithm>
 
 #include "backend/cpu_backend.h"
@@ -9,6 +10,7 @@ namespace {
 
 constexpr std::size_t kStreamBytes = 256 << 10;  // of weights per item when few tokens read them
 constexpr int kBlockRows = 64;                   // rows per item when many do
+constexpr int kBlockTokensMin = 64;              // with fewer, half as many rows: less to wait for
 
 const CpuPacked& packed_of(const LinearOutput& output) {
   return static_cast<const CpuPacked&>(*output.weight->packed);
@@ -18,7 +20,8 @@ const CpuPacked& packed_of(const LinearOutput& output) {
 
 void CpuBackend::plan_linear(int tokens, std::span<const LinearOutput> outputs) {
   linear_items_.clear();
-  const int block_tiles = kBlockRows / kernels_.tile_rows;
+  const int block_rows = tokens < kBlockTokensMin ? kBlockRows / 2 : kBlockRows;
+  const int block_tiles = std::max(1, block_rows / kernels_.tile_rows);
   for (std::size_t i = 0; i < outputs.size(); ++i) {
     const CpuPacked& packed = packed_of(outputs[i]);
     int step = block_tiles;
@@ -45,6 +48,7 @@ void CpuBackend::run_linear(const CpuActivations& x, int tokens, const LinearOut
   task.columns = output.weight->columns;
   task.tile_begin = begin;
   task.tile_end = end;
+  task.tiles_ahead = std::min(end - begin, packed.tiles - end);
   task.x = form.data.data();
   task.x_stride = form.stride;
   task.tokens = tokens;

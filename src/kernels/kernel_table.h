@@ -41,6 +41,7 @@ struct MatmulTask {
   int out_stride = 0;
   const float* bias = nullptr;  // [rows] or null
   bool accumulate = false;
+  int tiles_ahead = 0;  // tiles behind tile_end that the caller will want next
 };
 
 // One split of attention (256 absolute positions) for some queries of one sequence and KV head.
@@ -71,7 +72,7 @@ constexpr int attention_scratch_floats(int head_dim) {
 
 struct KernelTable {
   std::string_view name;
-  int tile_rows = 0;  // rows interleaved in a packed tile: 4, 8 or 16
+  int tile_rows = 0;  // rows interleaved in a packed tile: 4, 8, 16 or 32
 
   // --- products, by the weight's DType ---
   void (*matmul[std::size(kDTypes)])(const MatmulTask&) = {};

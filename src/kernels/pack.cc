@@ -46,21 +46,21 @@ struct HalfScales {
 template <int kRows>
 struct HalfMinima {
   template <typename Packed, typename Block>
-  static void put_scales(Packed& packed, int row, const Block& block) {
-    packed.scale[row] = block.d;
-    packed.minimum[row] = block.m ^ 0x8000;  // files add m, we subtract a minimum
+  static void put_scales(Packed& packed, int group, int row, const Block& block) {
+    packed.scale[group][row] = block.d;
+    packed.minimum[group][row] = block.m ^ 0x8000;  // files add m, we subtract a minimum
   }
-  static void put(PackedByteMinBlock<kRows>& packed, int, int row, const BlockQ5_1& block) {
+  static void put(PackedByteMinBlock<kRows>& packed, int group, int row, const BlockQ5_1& block) {
     std::uint8_t codes[kBlock];
     unpack_codes(block, codes);
-    put_scales(packed, row, block);
-    put_bytes<kRows>(packed.codes[0], row, codes);
+    put_scales(packed, group, row, block);
+    put_bytes<kRows>(packed.codes[group], row, codes);
   }
-  static void put(PackedNibbleMinBlock<kRows>& packed, int, int row, const BlockQ4_1& block) {
+  static void put(PackedNibbleMinBlock<kRows>& packed, int group, int row, const BlockQ4_1& block) {
     std::uint8_t codes[kBlock];
     unpack_codes(block, codes);
-    put_scales(packed, row, block);
-    put_nibbles<kRows>(packed.codes[0], row, codes);
+    put_scales(packed, group, row, block);
+    put_nibbles<kRows>(packed.codes[group], row, codes);
   }
 };
 template <int kRows>
@@ -168,10 +168,12 @@ auto with_packing(DType dtype, Visit visit) {
 
 template <typename Visit>
 auto with_packing(DType dtype, int tile_rows, Visit visit) {
-  QUIRE_CHECK(tile_rows == 4 || tile_rows == 8 || tile_rows == 16, "tiles of {} rows", tile_rows);
+  QUIRE_CHECK(tile_rows == 4 || tile_rows == 8 || tile_rows == 16 || tile_rows == 32,
+              "tiles of {} rows", tile_rows);
   if (tile_rows == 4) return with_packing<4>(dtype, visit);
   if (tile_rows == 8) return with_packing<8>(dtype, visit);
-  return with_packing<16>(dtype, visit);
+  if (tile_rows == 16) return with_packing<16>(dtype, visit);
+  return with_packing<32>(dtype, visit);
 }
 
 }  // namespace

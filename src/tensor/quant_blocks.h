@@ -83,18 +83,18 @@ struct PackedNibbleBlock {  // Q4_0 (offset 8): two groups, half scales
   NibbleGroup<kRows> codes[2];
 };
 template <int kRows>
-struct PackedByteMinBlock {  // Q5_1: one group, half scale and minimum
-  static constexpr int kGroups = 1;
-  std::uint16_t scale[kRows];
-  std::uint16_t minimum[kRows];
-  ByteGroup<kRows> codes[1];
+struct PackedByteMinBlock {  // Q5_1: two groups, half scales and minima
+  static constexpr int kGroups = 2;
+  std::uint16_t scale[2][kRows];
+  std::uint16_t minimum[2][kRows];
+  ByteGroup<kRows> codes[2];
 };
 template <int kRows>
-struct PackedNibbleMinBlock {  // Q4_1: one group, half scale and minimum
-  static constexpr int kGroups = 1;
-  std::uint16_t scale[kRows];
-  std::uint16_t minimum[kRows];
-  NibbleGroup<kRows> codes[1];
+struct PackedNibbleMinBlock {  // Q4_1: two groups, half scales and minima
+  static constexpr int kGroups = 2;
+  std::uint16_t scale[2][kRows];
+  std::uint16_t minimum[2][kRows];
+  NibbleGroup<kRows> codes[2];
 };
 template <int kRows>
 struct PackedQ4_K {  // eight groups: scale = d * scale, minimum = dmin * minimum, both exact in f32
@@ -125,9 +125,10 @@ struct PackedQ6_K {  // offset 32; scale = d * scale, one per half group of 16 (
 
 static_assert(sizeof(PackedByteBlock<16>) == 17 * 64 && sizeof(PackedByteBlock<8>) == 17 * 32);
 static_assert(sizeof(PackedNibbleBlock<16>) == 9 * 64 && sizeof(PackedNibbleBlock<8>) == 9 * 32);
-static_assert(sizeof(PackedByteMinBlock<16>) == 9 * 64 && sizeof(PackedByteMinBlock<8>) == 9 * 32);
-static_assert(sizeof(PackedNibbleMinBlock<16>) == 5 * 64);
-static_assert(sizeof(PackedNibbleMinBlock<8>) == 5 * 32);
+static_assert(sizeof(PackedByteMinBlock<16>) == 18 * 64);
+static_assert(sizeof(PackedByteMinBlock<8>) == 18 * 32);
+static_assert(sizeof(PackedNibbleMinBlock<16>) == 10 * 64);
+static_assert(sizeof(PackedNibbleMinBlock<8>) == 10 * 32);
 static_assert(sizeof(PackedQ4_K<16>) == 37 * 64 && sizeof(PackedQ4_K<8>) == 37 * 32);
 static_assert(sizeof(PackedQ5_K<16>) == 69 * 64 && sizeof(PackedQ5_K<8>) == 69 * 32);
 static_assert(sizeof(PackedQ6_K<16>) == 69 * 64 && sizeof(PackedQ6_K<8>) == 69 * 32);

@@ -12,6 +12,13 @@
 namespace quire {
 namespace {
 
+// The state of a run: generation << 32 | is open | workers that joined << 16 | workers at work.
+constexpr std::uint64_t kOpen = std::uint64_t{1} << 31;
+constexpr std::uint64_t kJoin = (std::uint64_t{1} << 16) + 1;
+constexpr std::uint64_t kAtWork = 0xFFFF;
+
+constexpr std::uint32_t joined(std::uint64_t state) { return state >> 16 & 0x7FFF; }
+
 constexpr Nanos kSpin = std::chrono::microseconds(50);
 
 void relax() {
@@ -49,7 +56,7 @@ int core_of_worker(int index, int threads) {
 
 }  // namespace
 
-ThreadPool::ThreadPool(int threads) {
+ThreadPool::ThreadPool(int threads) : ranges_(static_cast<std::size_t>(threads)) {
   QUIRE_CHECK(threads >= 1 && threads <= 1024, "a pool of {} threads", threads);
   workers_.reserve(static_cast<std::size_t>(threads - 1));
   for (int worker = 1; worker < threads; ++worker) {
@@ -71,20 +78,66 @@ void ThreadPool::set_default_float_modes() {
   QUIRE_CHECK(is_set, "the floating-point environment cannot be set");
 }
 
-void ThreadPool::run_erased(Function function, void* context) {
+void ThreadPool::share_out(int count) {
+  const auto workers = static_cast<std::uint64_t>(threads());
+  for (std::uint64_t worker = 0; worker < workers; ++worker) {
+    const std::uint64_t begin = static_cast<std::uint64_t>(count) * worker / workers;
+    const std::uint64_t end = static_cast<std::uint64_t>(count) * (worker + 1) / workers;
+    ranges_[worker].items.store(begin << 32 | end, std::memory_order_relaxed);
+  }
+}
+
+int ThreadPool::take_first(int owner) {
+  std::atomic<std::uint64_t>& items = ranges_[static_cast<std::size_t>(owner)].items;
+  std::uint64_t seen = items.load(std::memory_order_relaxed);
+  while (seen >> 32 < (seen & 0xFFFFFFFF)) {
+    if (items.compare_exchange_weak(seen, seen + (std::uint64_t{1} << 32),
+                                    std::memory_order_relaxed)) {
+      return static_cast<int>(seen >> 32);
+    }
+  }
+  return -1;
+}
+
+int ThreadPool::take_last(int owner) {
+  std::atomic<std::uint64_t>& items = ranges_[static_cast<std::size_t>(owner)].items;
+  std::uint64_t seen = items.load(std::memory_order_relaxed);
+  while (seen >> 32 < (seen & 0xFFFFFFFF)) {
+    if (items.compare_exchange_weak(seen, seen - 1, std::memory_order_relaxed)) {
+      return static_cast<int>((seen & 0xFFFFFFFF) - 1);
+    }
+  }
+  return -1;
+}
+
+void ThreadPool::run_erased(const Call& call, int workers_min) {
   set_default_float_modes();
   const int count = threads();
-  if (count == 1) return function(context, 0, 1);
-  function_ = function;
-  context_ = context;
-  unfinished_.store(count - 1, std::memory_order_relaxed);
-  generation_.fetch_add(1, std::memory_order_release);
+  if (count == 1) return call.function(call.context, 0, 1);
+  call_ = call;
+  const std::uint32_t generation = generation_.load(std::memory_order_relaxed) + 1;
+  state_.store(std::uint64_t{generation} << 32 | kOpen, std::memory_order_release);
+  generation_.store(generation, std::memory_order_release);
   generation_.notify_all();
-  function(context, 0, count);
-  for (std::int32_t left = unfinished_.load(std::memory_order_acquire); left != 0;
-       left = unfinished_.load(std::memory_order_acquire)) {
-    wait_while_equal(unfinished_, left);
+  call.function(call.context, 0, count);
+  std::uint64_t state = state_.load(std::memory_order_acquire);
+  for (; joined(state) < static_cast<std::uint32_t>(workers_min);
+       state = state_.load(std::memory_order_acquire)) {
+    wait_while_equal(state_, state);
   }
+  state = state_.fetch_and(~kOpen, std::memory_order_acq_rel) & ~kOpen;
+  for (; (state & kAtWork) != 0; state = state_.load(std::memory_order_acquire)) {
+    wait_while_equal(state_, state);
+  }
+}
+
+// Takes part in the run of this generation, unless it is over.
+bool ThreadPool::join(std::uint32_t generation) {
+  std::uint64_t state = state_.load(std::memory_order_acquire);
+  while (state >> 32 == generation && (state & kOpen) != 0) {
+    if (state_.compare_exchange_weak(state, state + kJoin, std::memory_order_acq_rel)) return true;
+  }
+  return false;
 }
 
 void ThreadPool::serve(int worker, int core) {
@@ -95,11 +148,14 @@ void ThreadPool::serve(int worker, int core) {
     pthread_setaffinity_np(pthread_self(), sizeof mask, &mask);  // a wish; failing is harmless
   }
   set_default_float_modes();
-  for (std::uint32_t seen = 0;; ++seen) {
+  for (std::uint32_t seen = 0;;) {
     wait_while_equal(generation_, seen);
+    seen = generation_.load(std::memory_order_acquire);
     if (stopping_) return;
-    function_(context_, worker, threads());
-    if (unfinished_.fetch_sub(1, std::memory_order_acq_rel) == 1) unfinished_.notify_one();
+    if (!join(seen)) continue;
+    call_.function(call_.context, worker, threads());
+    state_.fetch_sub(1, std::memory_order_acq_rel);
+    state_.notify_one();
   }
 }
 

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <numeric>
@@ -38,6 +39,30 @@ TEST(ThreadPool, ForEachCoversEveryItemOnce) {
     EXPECT_EQ(std::accumulate(visits.begin(), visits.end(), 0), count);
     for (int visit : visits) EXPECT_EQ(visit, 1);
   }
+}
+
+// Each worker begins with a contiguous range of its own; nobody is idle while items are left.
+TEST(ThreadPool, AWorkerThatIsHeldUpLosesItsItems) {
+  ThreadPool pool(2);
+  std::atomic<bool> is_held = false;
+  std::atomic<int> done = 0;
+  std::vector<int> worker_of(100, -1);
+  pool.for_each(100, [&](int item, int worker) {
+    worker_of[static_cast<std::size_t>(item)] = worker;
+    // The first item of the second range waits until the other worker has done all the rest.
+    if (item == 50) {
+      is_held = true;
+      while (done < 99) std::this_thread::yield();
+    }
+    if (item == 0) {
+      while (!is_held) std::this_thread::yield();
+    }
+    ++done;
+  });
+  EXPECT_EQ(done, 100);
+  EXPECT_EQ(worker_of[0], 0);
+  EXPECT_EQ(worker_of[50], 1);
+  EXPECT_EQ(std::count(worker_of.begin(), worker_of.end(), 1), 1);
 }
 
 TEST(ThreadPool, WakesWorkersThatHaveParked) {

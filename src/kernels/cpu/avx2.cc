@@ -20,12 +20,15 @@ namespace quire {
 namespace {
 
 constexpr int kLanes = 8;
-constexpr int kColumnsMax = 4;
+constexpr int kTileVectors = 1;   // vectors of rows in a weight tile
+constexpr int kInt8Columns = 4;   // tokens per pass over a tile of integers
+constexpr int kFloatColumns = 4;  // tokens per pass over a tile of floats
 constexpr int kQueriesMax = 2;
 using F = __m256;
 using I = __m256i;
 using B = __m256i;
 
+inline void fetch_line(const char* at) { __builtin_prefetch(at, 0, 2); }  // into L2
 inline F splat(float x) { return _mm256_set1_ps(x); }
 inline F load(const float* p) { return _mm256_loadu_ps(p); }
 inline void store(float* p, F x) { _mm256_storeu_ps(p, x); }

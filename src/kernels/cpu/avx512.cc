@@ -23,12 +23,15 @@ namespace quire {
 namespace {
 
 constexpr int kLanes = 16;
-constexpr int kColumnsMax = 8;
+constexpr int kTileVectors = 2;   // vectors of rows in a weight tile
+constexpr int kInt8Columns = 4;   // tokens per pass over a tile of integers
+constexpr int kFloatColumns = 8;  // tokens per pass over a tile of floats
 constexpr int kQueriesMax = 4;
 using F = __m512;
 using I = __m512i;
 using B = __m512i;
 
+inline void fetch_line(const char* at) { __builtin_prefetch(at, 0, 2); }  // into L2
 inline F splat(float x) { return _mm512_set1_ps(x); }
 inline F load(const float* p) { return _mm512_loadu_ps(p); }
 inline void store(float* p, F x) { _mm512_storeu_ps(p, x); }

@@ -13,13 +13,16 @@ namespace quire {
 namespace {
 
 constexpr int kLanes = 4;
-constexpr int kColumnsMax = 4;  // activation columns per pass over a weight tile
+constexpr int kTileVectors = 1;   // vectors of rows in a weight tile
+constexpr int kInt8Columns = 4;   // tokens per pass over a tile of integers
+constexpr int kFloatColumns = 4;  // tokens per pass over a tile of floats
 constexpr int kQueriesMax = 2;  // queries per pass over a K or V tile
 using F = float __attribute__((vector_size(16)));
 using I = std::int32_t __attribute__((vector_size(16)));
 using U = std::uint32_t __attribute__((vector_size(16)));
 using B = std::uint8_t __attribute__((vector_size(16)));
 
+inline void fetch_line(const char* at) { __builtin_prefetch(at, 0, 2); }  // into L2
 inline F splat(float x) { return F{x, x, x, x}; }
 inline F load(const float* p) {
   F x;

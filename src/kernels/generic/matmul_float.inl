@@ -1,5 +1,5 @@
-// Products of floating-point weights. f32 and f16 tiles are [K][kLanes], multiplied in float32 with
-// float32 activations; bf16 tiles are [K/2][kLanes][2], with activations rounded to bf16 (K is
+// Products of floating-point weights. f32 and f16 tiles are [K][kRows], multiplied in float32 with
+// float32 activations; bf16 tiles are [K/2][kRows][2], with activations rounded to bf16 (K is
 // padded with zeros to an even number on both sides).
 
 inline F load_weights(const float* p) { return load(p); }
@@ -11,34 +11,53 @@ inline const Element* token_row(const std::byte* x, std::size_t stride, int c) {
   return reinterpret_cast<const Element*>(x + static_cast<std::size_t>(c) * stride);
 }
 
+constexpr int kStepColumns = 32;  // of K between two calls of Ahead::step
+
 template <typename Element>
 struct WideCore {
+  static constexpr int kColumnsMax = kFloatColumns;
+
   template <int kColumns>
   static inline void multiply(const std::byte* weights, const std::byte* x, std::size_t x_stride,
-                              int columns, Sums<kColumns>& sums) {
+                              int columns, Sums<kColumns>& sums, Ahead& ahead) {
     sums.clear();
+    const int lines =
+        ahead.template lines_per_step<kStepColumns * kRows * static_cast<int>(sizeof(Element))>();
     const auto* tile = reinterpret_cast<const Element*>(weights);
-    for (int k = 0; k < columns; ++k) {
-      prefetch_weights<kColumns>(tile + k * kLanes);
-      const F w = load_weights(tile + k * kLanes);
-      for (int c = 0; c < kColumns; ++c) {
-        sums.of[c] = fma(w, splat(token_row<float>(x, x_stride, c)[k]), sums.of[c]);
+    for (int begin = 0; begin < columns; begin += kStepColumns) {
+      ahead.step(lines);
+      const int end = begin + kStepColumns < columns ? begin + kStepColumns : columns;
+      for (int k = begin; k < end; ++k, tile += kRows) {
+        F w[kTileVectors];
+        for (int v = 0; v < kTileVectors; ++v) w[v] = load_weights(tile + v * kLanes);
+        for (int c = 0; c < kColumns; ++c) {
+          const F value = splat(token_row<float>(x, x_stride, c)[k]);
+          for (int v = 0; v < kTileVectors; ++v) sums.of[v][c] = fma(w[v], value, sums.of[v][c]);
+        }
       }
     }
   }
 };
 
 struct Bf16Core {
+  static constexpr int kColumnsMax = kFloatColumns;
+
   template <int kColumns>
   static inline void multiply(const std::byte* weights, const std::byte* x, std::size_t x_stride,
-                              int columns, Sums<kColumns>& sums) {
+                              int columns, Sums<kColumns>& sums, Ahead& ahead) {
     sums.clear();
+    const int lines = ahead.template lines_per_step<kStepColumns * kRows * 2>();
     const auto* tile = reinterpret_cast<const std::uint16_t*>(weights);
-    for (int k = 0; k < columns; k += 2) {
-      prefetch_weights<kColumns>(tile + k * kLanes);
-      for (int c = 0; c < kColumns; ++c) {
-        const std::uint16_t* pair = token_row<std::uint16_t>(x, x_stride, c) + k;
-        sums.of[c] = dot_bf16(sums.of[c], tile + k * kLanes, pair);
+    for (int begin = 0; begin < columns; begin += kStepColumns) {
+      ahead.step(lines);
+      const int end = begin + kStepColumns < columns ? begin + kStepColumns : columns;
+      for (int k = begin; k < end; k += 2, tile += 2 * kRows) {
+        for (int c = 0; c < kColumns; ++c) {
+          const std::uint16_t* pair = token_row<std::uint16_t>(x, x_stride, c) + k;
+          for (int v = 0; v < kTileVectors; ++v) {
+            sums.of[v][c] = dot_bf16(sums.of[v][c], tile + v * 2 * kLanes, pair);
+          }
+        }
       }
     }
   }

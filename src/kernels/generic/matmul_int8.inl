@@ -19,52 +19,63 @@ inline I starting_sum(const ActivationBlock& x, int part) {
 template <typename Format>
 struct Int8Core {
   using Block = typename Format::Block;
+  static constexpr int kColumnsMax = kInt8Columns;
 
   // One group of one tile against kColumns tokens.
   template <int kColumns>
   static inline __attribute__((always_inline)) void add_group(const Block& block, int group,
                                                               const std::byte* x,
-                                                              std::size_t stride, F* sums) {
+                                                              std::size_t stride,
+                                                              Sums<kColumns>& sums) {
     constexpr int kParts = Format::kParts;
     const auto token = [&](int c) -> const ActivationBlock& {
       return *reinterpret_cast<const ActivationBlock*>(x + static_cast<std::size_t>(c) * stride);
     };
-    I dots[kParts][kColumns];
+    I dots[kParts][kTileVectors][kColumns];
     for (int part = 0; part < kParts; ++part) {
-      for (int c = 0; c < kColumns; ++c) dots[part][c] = starting_sum<Format>(token(c), part);
-    }
-    Format::Codes::template for_each<kColumns>(
-        &block.codes[group][0][0][0], [&](int step, B codes) {
-          const int part = kParts == 2 ? step / 4 : 0;
-          for (int c = 0; c < kColumns; ++c) {
-            dots[part][c] = Format::Codes::accumulate(dots[part][c], codes,
-                                                      splat_codes(token(c).codes + 4 * step));
-          }
-        });
-    for (int part = 0; part < kParts; ++part) {
-      const F scale = Format::scale(block, group, part);
       for (int c = 0; c < kColumns; ++c) {
-        sums[c] = fma(to_float(dots[part][c]), scale * splat(token(c).scale), sums[c]);
+        const I start = starting_sum<Format>(token(c), part);
+        for (int v = 0; v < kTileVectors; ++v) dots[part][v][c] = start;
       }
     }
-    if constexpr (Format::kHasMinimum) {
-      const F minimum = splat(0) - Format::minimum(block, group);
+    Format::Codes::for_each(&block.codes[group][0][0][0], [&](int step, const B* codes) {
+      const int part = kParts == 2 ? step / 4 : 0;
       for (int c = 0; c < kColumns; ++c) {
-        sums[c] = fma(minimum, splat(token(c).scaled_sum), sums[c]);
+        const X4 four = splat_codes(token(c).codes + 4 * step);
+        for (int v = 0; v < kTileVectors; ++v) {
+          dots[part][v][c] = Format::Codes::accumulate(dots[part][v][c], codes[v], four);
+        }
+      }
+    });
+    for (int v = 0; v < kTileVectors; ++v) {
+      for (int part = 0; part < kParts; ++part) {
+        const F scale = Format::scale(block, group, part, v * kLanes);
+        for (int c = 0; c < kColumns; ++c) {
+          sums.of[v][c] = fma(to_float(dots[part][v][c]), scale * splat(token(c).scale),
+                              sums.of[v][c]);
+        }
+      }
+      if constexpr (Format::kHasMinimum) {
+        const F minimum = splat(0) - Format::minimum(block, group, v * kLanes);
+        for (int c = 0; c < kColumns; ++c) {
+          sums.of[v][c] = fma(minimum, splat(token(c).scaled_sum), sums.of[v][c]);
+        }
       }
     }
   }
 
   template <int kColumns>
   static inline void multiply(const std::byte* weights, const std::byte* x, std::size_t x_stride,
-                              int columns, Sums<kColumns>& sums) {
+                              int columns, Sums<kColumns>& sums, Ahead& ahead) {
     sums.clear();
+    const int lines = ahead.template lines_per_step<static_cast<int>(sizeof(Block))>();
     const int groups = columns / 32;
     for (int first = 0; first < groups; first += Block::kGroups, weights += sizeof(Block)) {
+      ahead.step(lines);
       const auto& block = *reinterpret_cast<const Block*>(weights);
       const int count = groups - first < Block::kGroups ? groups - first : Block::kGroups;
       for (int group = 0; group < count; ++group, x += sizeof(ActivationBlock)) {
-        add_group<kColumns>(block, group, x, x_stride, sums.of);
+        add_group(block, group, x, x_stride, sums);
       }
     }
   }
