@@ -72,7 +72,7 @@ constexpr int attention_scratch_floats(int head_dim) {
 
 struct KernelTable {
   std::string_view name;
-  int tile_rows = 0;  // rows interleaved in a packed tile: 4, 8, 16 or 32
+  int tile_rows = 0;  // rows interleaved in a packed tile: 4, 8 or 16
 
   // --- products, by the weight's DType ---
   void (*matmul[std::size(kDTypes)])(const MatmulTask&) = {};

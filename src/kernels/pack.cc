@@ -168,12 +168,10 @@ auto with_packing(DType dtype, Visit visit) {
 
 template <typename Visit>
 auto with_packing(DType dtype, int tile_rows, Visit visit) {
-  QUIRE_CHECK(tile_rows == 4 || tile_rows == 8 || tile_rows == 16 || tile_rows == 32,
-              "tiles of {} rows", tile_rows);
+  QUIRE_CHECK(tile_rows == 4 || tile_rows == 8 || tile_rows == 16, "tiles of {} rows", tile_rows);
   if (tile_rows == 4) return with_packing<4>(dtype, visit);
   if (tile_rows == 8) return with_packing<8>(dtype, visit);
-  if (tile_rows == 16) return with_packing<16>(dtype, visit);
-  return with_packing<32>(dtype, visit);
+  return with_packing<16>(dtype, visit);
 }
 
 }  // namespace

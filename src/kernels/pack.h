@@ -10,7 +10,7 @@
 
 namespace quire {
 
-// Bytes of one tile of `tile_rows` (4, 8, 16 or 32) rows; a multiple of 64.
+// Bytes of one tile of `tile_rows` (4, 8 or 16) rows; a multiple of 64.
 std::size_t packed_tile_bytes(DType dtype, int tile_rows, std::size_t columns);
 
 // Packs `rows` (1..tile_rows) consecutive rows; missing rows of the tile are zeros.

@@ -20,9 +20,9 @@ namespace quire {
 namespace {
 
 constexpr int kLanes = 8;
-constexpr int kTileVectors = 1;   // vectors of rows in a weight tile
-constexpr int kInt8Columns = 4;   // tokens per pass over a tile of integers
-constexpr int kFloatColumns = 4;  // tokens per pass over a tile of floats
+constexpr int kPassTiles = 1;     // weight tiles that share an activation
+constexpr int kInt8Columns = 4;   // tokens per pass over integer weights
+constexpr int kFloatColumns = 4;  // tokens per pass over float weights
 constexpr int kQueriesMax = 2;
 using F = __m256;
 using I = __m256i;

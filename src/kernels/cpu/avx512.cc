@@ -23,9 +23,9 @@ namespace quire {
 namespace {
 
 constexpr int kLanes = 16;
-constexpr int kTileVectors = 2;   // vectors of rows in a weight tile
-constexpr int kInt8Columns = 4;   // tokens per pass over a tile of integers
-constexpr int kFloatColumns = 8;  // tokens per pass over a tile of floats
+constexpr int kPassTiles = 2;     // weight tiles that share an activation
+constexpr int kInt8Columns = 4;   // tokens per pass over integer weights
+constexpr int kFloatColumns = 8;  // tokens per pass over float weights
 constexpr int kQueriesMax = 4;
 using F = __m512;
 using I = __m512i;

@@ -21,61 +21,64 @@ struct Int8Core {
   using Block = typename Format::Block;
   static constexpr int kColumnsMax = kInt8Columns;
 
-  // One group of one tile against kColumns tokens.
-  template <int kColumns>
-  static inline __attribute__((always_inline)) void add_group(const Block& block, int group,
+  // One group of kTiles tiles against kColumns tokens.
+  template <int kTiles, int kColumns>
+  static inline __attribute__((always_inline)) void add_group(const Tiles& tiles, int group,
                                                               const std::byte* x,
-                                                              std::size_t stride,
-                                                              Sums<kColumns>& sums) {
+                                                              std::size_t x_stride,
+                                                              Sums<kTiles, kColumns>& sums) {
     constexpr int kParts = Format::kParts;
     const auto token = [&](int c) -> const ActivationBlock& {
-      return *reinterpret_cast<const ActivationBlock*>(x + static_cast<std::size_t>(c) * stride);
+      return *reinterpret_cast<const ActivationBlock*>(x + static_cast<std::size_t>(c) * x_stride);
     };
-    I dots[kParts][kTileVectors][kColumns];
+    const auto block = [&](int t) -> const Block& {
+      return *reinterpret_cast<const Block*>(tiles.at(t));
+    };
+    I dots[kParts][kTiles][kColumns];
     for (int part = 0; part < kParts; ++part) {
       for (int c = 0; c < kColumns; ++c) {
         const I start = starting_sum<Format>(token(c), part);
-        for (int v = 0; v < kTileVectors; ++v) dots[part][v][c] = start;
+        for (int t = 0; t < kTiles; ++t) dots[part][t][c] = start;
       }
     }
-    Format::Codes::for_each(&block.codes[group][0][0][0], [&](int step, const B* codes) {
-      const int part = kParts == 2 ? step / 4 : 0;
+    const auto step = [&](int number, const B* codes) {
+      const int part = kParts == 2 ? number / 4 : 0;
       for (int c = 0; c < kColumns; ++c) {
-        const X4 four = splat_codes(token(c).codes + 4 * step);
-        for (int v = 0; v < kTileVectors; ++v) {
-          dots[part][v][c] = Format::Codes::accumulate(dots[part][v][c], codes[v], four);
+        const X4 four = splat_codes(token(c).codes + 4 * number);
+        for (int t = 0; t < kTiles; ++t) {
+          dots[part][t][c] = Format::Codes::accumulate(dots[part][t][c], codes[t], four);
         }
       }
-    });
-    for (int v = 0; v < kTileVectors; ++v) {
+    };
+    Format::Codes::template for_each<kTiles>(&block(0).codes[group][0][0][0], tiles.stride, step);
+    for (int t = 0; t < kTiles; ++t) {
       for (int part = 0; part < kParts; ++part) {
-        const F scale = Format::scale(block, group, part, v * kLanes);
+        const F scale = Format::scale(block(t), group, part);
         for (int c = 0; c < kColumns; ++c) {
-          sums.of[v][c] = fma(to_float(dots[part][v][c]), scale * splat(token(c).scale),
-                              sums.of[v][c]);
+          sums.of[t][c] =
+              fma(to_float(dots[part][t][c]), scale * splat(token(c).scale), sums.of[t][c]);
         }
       }
       if constexpr (Format::kHasMinimum) {
-        const F minimum = splat(0) - Format::minimum(block, group, v * kLanes);
+        const F minimum = splat(0) - Format::minimum(block(t), group);
         for (int c = 0; c < kColumns; ++c) {
-          sums.of[v][c] = fma(minimum, splat(token(c).scaled_sum), sums.of[v][c]);
+          sums.of[t][c] = fma(minimum, splat(token(c).scaled_sum), sums.of[t][c]);
         }
       }
     }
   }
 
-  template <int kColumns>
-  static inline void multiply(const std::byte* weights, const std::byte* x, std::size_t x_stride,
-                              int columns, Sums<kColumns>& sums, Ahead& ahead) {
+  template <int kTiles, int kColumns>
+  static inline void multiply(Tiles tiles, const std::byte* x, std::size_t x_stride, int columns,
+                              Sums<kTiles, kColumns>& sums, Ahead& ahead) {
     sums.clear();
-    const int lines = ahead.template lines_per_step<static_cast<int>(sizeof(Block))>();
+    const int lines = ahead.lines_per_step(kTiles * int{sizeof(Block)});
     const int groups = columns / 32;
-    for (int first = 0; first < groups; first += Block::kGroups, weights += sizeof(Block)) {
+    for (int first = 0; first < groups; first += Block::kGroups, tiles.first += sizeof(Block)) {
       ahead.step(lines);
-      const auto& block = *reinterpret_cast<const Block*>(weights);
       const int count = groups - first < Block::kGroups ? groups - first : Block::kGroups;
       for (int group = 0; group < count; ++group, x += sizeof(ActivationBlock)) {
-        add_group(block, group, x, x_stride, sums);
+        add_group(tiles, group, x, x_stride, sums);
       }
     }
   }

@@ -5,7 +5,7 @@
 constexpr KernelTable make_table(std::string_view name) {
   KernelTable table;
   table.name = name;
-  table.tile_rows = kRows;
+  table.tile_rows = kLanes;
   const auto slot = [&](DType dtype) -> auto& { return table.matmul[static_cast<int>(dtype)]; };
   slot(DType::kF32) = matmul<WideCore<float>>;
   slot(DType::kF16) = matmul<WideCore<std::uint16_t>>;
