@@ -188,9 +188,9 @@ def group_release(tally):
 
 def group_tidy(tally):
     """The house style: layering, sizes, names; and the tests of these tools."""
-    for name in ("run_tests_test.py", "tidy_test.py", "tidy"):
-        tally.add_run(f"tools/{name}", run_program(["/usr/bin/python3", ROOT / "tools" / name],
-                                                   UNIT_LIMIT_S))
+    for path in ("tools/run_tests_test.py", "tools/tidy_test.py", "bench/compare_test.py",
+                 "tools/tidy"):
+        tally.add_run(path, run_program(["/usr/bin/python3", ROOT / path], UNIT_LIMIT_S))
 
 
 def group_sanitizers(tally):
