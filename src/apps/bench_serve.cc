@@ -92,6 +92,8 @@ void declare_bench_serve(CLI::App& bench, std::function<int()>& chosen) {
   command->add_option("--timeout", load.seconds_max, "seconds that one request may take")
       ->check(CLI::PositiveNumber)
       ->capture_default_str();
+  command->add_flag("--profile", load.is_profiling,
+                    "where the server's engine thread spent the load, from its /metrics");
   declare_workload_flags(*command, *flags);
   command->add_flag("--json", flags->arguments.is_json, "one JSON object in place of the table");
   command->callback([flags, &chosen] { chosen = [flags] { return run_flags(*flags); }; });
@@ -103,7 +105,15 @@ int run_bench_serve(const BenchServeArguments& arguments) {
     std::fprintf(stderr, "quire bench serve: %s\n", result.status().message().c_str());
     return 1;
   }
-  const LoadReport report = summarize(arguments.workload, *result);
+  LoadReport report = summarize(arguments.workload, *result);
+  if (arguments.load.is_profiling) {
+    const auto profile = step_profile(result->metrics_before, result->metrics_after);
+    if (!profile.is_ok()) {
+      std::fprintf(stderr, "quire bench serve: %s\n", profile.status().message().c_str());
+      return 1;
+    }
+    report.profile = *profile;
+  }
   const std::string text = arguments.is_json ? load_json(report) + "\n" : load_table(report);
   std::fputs(text.c_str(), stdout);
   return report.failed == 0 ? 0 : 1;

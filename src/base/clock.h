@@ -3,6 +3,8 @@
 // Any thread.
 #pragma once
 
+#include <time.h>
+
 #include <cstdint>
 
 #include "base/nanos.h"
@@ -18,6 +20,12 @@ struct SteadyClock {
     return std::chrono::duration_cast<std::chrono::seconds>(
                std::chrono::system_clock::now().time_since_epoch())
         .count();
+  }
+  // What the calling thread has computed so far; for metrics.
+  static Nanos thread_cpu() {
+    timespec time{};
+    ::clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time);
+    return std::chrono::seconds(time.tv_sec) + Nanos(time.tv_nsec);
   }
 };
 

@@ -16,7 +16,7 @@ namespace quire {
 struct Engine::State {
   State(const EngineOptions& options, std::unique_ptr<Executor> executor_given,
         std::shared_ptr<const Tokenizer> tokenizer, EventSink sink_given)
-      : executor(std::move(executor_given)),
+      : executor(std::make_unique<TimedExecutor>(std::move(executor_given), timer)),
         core(options, *executor, std::move(tokenizer)),
         inbox(options.queue_max),
         sink(std::move(sink_given)),
@@ -26,6 +26,7 @@ struct Engine::State {
   void take_in(Inbox::Batch batch);
   void publish(StepEvents events);
 
+  PhaseTimer timer;
   std::unique_ptr<Executor> executor;
   EngineCore core;  // the engine thread's; check() is for all
   Inbox inbox;
@@ -38,14 +39,20 @@ struct Engine::State {
 
 void Engine::State::run() {
   for (bool is_stopping = false; !is_stopping || core.has_work();) {
-    Inbox::Batch batch = inbox.take(!core.has_work() && !is_stopping);
+    const bool may_sleep = !core.has_work() && !is_stopping;
+    Inbox::Batch batch = inbox.take(may_sleep);
+    if (may_sleep) timer.end(StepPhase::kIdle);
     is_stopping = batch.is_stopping;
     take_in(std::move(batch));
     if (is_stopping) core.cancel_all();
     if (!core.has_work()) continue;
+    timer.end(StepPhase::kInbox);
     StepEvents events = core.advance(SteadyClock::now());
     if (events.rows > 0) last_step_at.store(SteadyClock::now().count());
+    timer.end(StepPhase::kCommit);
+    if (events.rows > 0) events.phases = timer.take();
     publish(std::move(events));
+    timer.end(StepPhase::kPublish);
   }
 }
 

@@ -13,6 +13,7 @@
 #include "core/executor.h"
 #include "core/options.h"
 #include "core/request.h"
+#include "engine/step_phases.h"
 
 namespace quire {
 
@@ -41,6 +42,7 @@ struct StepEvents {
   Nanos elapsed{0};           // of the executor
   std::uint32_t rows = 0;     // sequences in the step; 0: no step ran (cancellations, refusals)
   std::uint32_t tokens = 0;
+  StepPhases phases;          // of the engine thread, since the events before
 };
 using EventSink = std::function<void(StepEvents)>;  // on the engine thread; must not block
 

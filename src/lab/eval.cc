@@ -42,7 +42,8 @@ void compute_logits(LocalExecutor& executor, std::span<const TokenId> ids,
     row.first_position = static_cast<std::uint32_t>(begin);
     row.want_last = row.tokens.count;
     plan.rows = {row};
-    executor.runner().compute(plan);
+    executor.runner().feed(plan);
+    executor.runner().compute();
     const std::span<const float> logits = executor.runner().logits();
     for (std::size_t i = begin; i < end; ++i) {
       sink(i, logits.subspan((i - begin) * capacity.vocab, capacity.vocab));

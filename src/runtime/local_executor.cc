@@ -18,7 +18,9 @@ Ticket LocalExecutor::launch(const StepPlan& plan) {
   QUIRE_CHECK(status.is_ok(), "step {}: {}", plan.step, status.message());
   launched_at_ = SteadyClock::now();
   plan_ = plan;
-  runner_.compute(plan_);
+  runner_.feed(plan_);
+  inputs_ = SteadyClock::now() - launched_at_;
+  runner_.compute();
   return {plan.step};
 }
 
@@ -31,6 +33,7 @@ StepResult LocalExecutor::finish(Ticket ticket) {
   QUIRE_CHECK(ticket.step == plan_.step && result_.step == plan_.step,
               "step {} was not launched and sampled", ticket.step);
   result_.elapsed = SteadyClock::now() - launched_at_;
+  result_.inputs = inputs_;
   plan_ = {};
   return std::move(result_);
 }

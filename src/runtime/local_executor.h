@@ -30,6 +30,7 @@ class LocalExecutor : public Executor {
   StepPlan plan_;        // launched and not finished
   StepResult result_;
   Nanos launched_at_{0};
+  Nanos inputs_{0};      // time of feeding the plan
 };
 
 }  // namespace quire

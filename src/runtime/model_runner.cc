@@ -17,11 +17,14 @@ ModelRunner::ModelRunner(const Capacity& capacity, Backend& backend, std::unique
       vocab_(capacity.vocab),
       logits_(std::size_t{capacity.logits_rows_max} * capacity.vocab) {}
 
-void ModelRunner::compute(const StepPlan& plan) {
+void ModelRunner::feed(const StepPlan& plan) {
   moves_.clear();
   for (const BlockCopy& copy : plan.copies) moves_.push_back({copy.src, copy.dst});
   if (!moves_.empty()) backend_.copy_blocks(*kv_, moves_);
   inputs_.fill(plan, promised_);
+}
+
+void ModelRunner::compute() {
   const BatchView& batch = inputs_.view();
   logits_count_ = std::size_t(batch.logits_rows()) * vocab_;
   QUIRE_CHECK(logits_count_ <= logits_.count(), "{} logits rows are more than the buffer holds",

@@ -20,8 +20,11 @@ class ModelRunner {
   ModelRunner(const Capacity& capacity, Backend& backend, std::unique_ptr<Model> model,
               std::unique_ptr<KvStore> kv);
 
-  // Copies blocks and computes the logits that the plan wants.
-  void compute(const StepPlan& plan);
+  // Copies blocks and lays the step out for the device.
+  void feed(const StepPlan& plan);
+
+  // Computes KV, and the logits that the fed plan wants.
+  void compute();
 
   // Draws and scores from the logits of the last compute().
   StepResult sample(const StepPlan& plan, const SampleSpec& spec);

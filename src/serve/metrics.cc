@@ -8,6 +8,8 @@
 #include <array>
 #include <vector>
 
+#include "base/clock.h"
+
 namespace quire {
 namespace {
 
@@ -17,6 +19,8 @@ using prometheus::MetricType;
 using Buckets = prometheus::Histogram::BucketBoundaries;
 
 const Buckets kStepSeconds = {0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.2, 0.5, 1, 2.5};
+const Buckets kPhaseSeconds = {0.00001, 0.00003, 0.0001, 0.0003, 0.001, 0.003,
+                               0.01,    0.03,    0.1,    0.3,    1};
 const Buckets kFirstTokenSeconds = {0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1,
                                     2.5,   5,    10,    30,   60,  120};
 const Buckets kNextTokenSeconds = {0.001, 0.0025, 0.005, 0.01, 0.025, 0.05,
@@ -85,6 +89,11 @@ struct Metrics::State {
   prometheus::Registry registry;
   prometheus::Histogram& step = histogram("quire_step_seconds", "Time of a step in the executor",
                                           kStepSeconds);
+  prometheus::Family<prometheus::Histogram>& phases =
+      prometheus::BuildHistogram().Name("quire_step_phase_seconds")
+          .Help("The engine thread's time from one step's end to the next, by phase")
+          .Register(registry);
+  std::array<prometheus::Histogram*, kStepPhaseNames.size()> phase_of = {};
   prometheus::Histogram& first_token =
       histogram("quire_time_to_first_token_seconds", "From arrival to the first token",
                 kFirstTokenSeconds);
@@ -109,6 +118,10 @@ struct Metrics::State {
 
 Metrics::Metrics(const ModelHost& host, std::string version)
     : state_(std::make_unique<State>(host, std::move(version))) {
+  for (std::size_t i = 0; i < kStepPhaseNames.size(); ++i) {
+    state_->phase_of[i] =
+        &state_->phases.Add({{"phase", std::string(kStepPhaseNames[i])}}, kPhaseSeconds);
+  }
   for (std::size_t digit = 2; digit < state_->answers_of.size(); ++digit) {
     state_->answers_of[digit] =
         &state_->answers.Add({{"status", std::to_string(digit) + "xx"}});
@@ -117,7 +130,12 @@ Metrics::Metrics(const ModelHost& host, std::string version)
 
 Metrics::~Metrics() = default;
 
-void Metrics::observe_step(double seconds) { state_->step.Observe(seconds); }
+void Metrics::observe_step(double seconds, const StepPhases& phases) {
+  state_->step.Observe(seconds);
+  for (std::size_t i = 0; i < phases.times.size(); ++i) {
+    state_->phase_of[i]->Observe(to_seconds(phases.times[i]));
+  }
+}
 void Metrics::observe_first_token(double seconds) { state_->first_token.Observe(seconds); }
 void Metrics::observe_next_token(double seconds) { state_->next_token.Observe(seconds); }
 void Metrics::observe_request(double seconds) { state_->request.Observe(seconds); }
@@ -152,6 +170,10 @@ std::string Metrics::text() const {
     break;  // one process, one instruction set
   }
   families.push_back(std::move(build));
+  MetricFamily io{"quire_io_thread_cpu_seconds_total",
+                  "Computing time of the thread that speaks HTTP", MetricType::Counter, {}};
+  io.metric.emplace_back().counter.value = to_seconds(SteadyClock::thread_cpu());
+  families.push_back(std::move(io));
   for (MetricFamily& family : state_->registry.Collect()) families.push_back(std::move(family));
   return prometheus::TextSerializer().Serialize(families);
 }

@@ -1,6 +1,7 @@
 // Metrics: what /metrics shows, in Prometheus' text format: the engines' counters and gauges, read
 // when asked, and histograms of times that the front door measures. Every family is there from the
-// start. The names stand in metrics.cc. Any thread may observe; text() is for one thread at a time.
+// start. The names stand in metrics.cc. Any thread may observe; text() is for the I/O thread,
+// whose own computing it shows.
 #pragma once
 
 #include <memory>
@@ -15,7 +16,7 @@ class Metrics {
   Metrics(const ModelHost& host, std::string version);
   ~Metrics();
 
-  void observe_step(double seconds);
+  void observe_step(double seconds, const StepPhases& phases);
   void observe_first_token(double seconds);   // since the request arrived
   void observe_next_token(double seconds);    // since the choice's token before
   void observe_request(double seconds);       // from arrival to its last byte

@@ -197,7 +197,8 @@ TEST(ServerTest, MetricsAreThereFromTheStart) {
         "quire_kv_blocks{state=\"referenced\"} 0",
         "quire_prompt_tokens_total 0", "quire_generated_tokens_total 0",
         "quire_prefix_cached_tokens_total 0", "quire_preemptions_total 0",
-        "quire_step_seconds_count 0", "quire_time_to_first_token_seconds_count 0",
+        "quire_step_seconds_count 0", "quire_step_phase_seconds_count{phase=\"model\"} 0",
+        "quire_time_to_first_token_seconds_count 0",
         "quire_inter_token_latency_seconds_count 0", "quire_request_seconds_count 0",
         "quire_build_info{isa=\"script\",version=\"test\"} 1"}) {
     EXPECT_NE(response.body.find(std::string("\n") + name + "\n"), std::string::npos) << name;
@@ -213,6 +214,9 @@ TEST(ServerTest, MetricsCountWhatHappened) {
   EXPECT_EQ(server.metric("quire_inter_token_latency_seconds_count"), 4);
   EXPECT_EQ(server.metric("quire_request_seconds_count"), 1);
   EXPECT_GT(server.metric("quire_step_seconds_count"), 4);
+  EXPECT_EQ(server.metric("quire_step_phase_seconds_count{phase=\"sampling\"}"),
+            server.metric("quire_step_seconds_count"));
+  EXPECT_GT(server.metric("quire_io_thread_cpu_seconds_total"), 0);
 }
 
 TEST(ServerTest, TokenizeAndBack) {

@@ -229,6 +229,14 @@ Result<std::string> first_model(const Server& server) {
   }
 }
 
+// The text of /metrics, which stands beside the API's root; empty if it is not wanted.
+Result<std::string> fetch_metrics(const Server& server) {
+  if (!server.options.is_profiling) return std::string();
+  Server door = server;
+  door.endpoint.root.resize(door.endpoint.root.rfind("/v1"));
+  return fetch(door, "/metrics", "");
+}
+
 // A first small request, which warms the server up and tells whether it takes `ignore_eos`.
 Result<bool> try_ignoring_eos(const Server& server, const std::string& model) {
   LoadRequest request;
@@ -287,6 +295,7 @@ Result<LoadResult> run_load(const LoadOptions& options, const WorkloadOptions& w
   }
   result.records.resize(requests.size());
   std::size_t next = 0;
+  QUIRE_ASSIGN_OR_RETURN(result.metrics_before, fetch_metrics(server));
   const Nanos start = SteadyClock::now();
   QUIRE_RETURN_IF_ERROR(run_to_end([&](asio::io_context& io) {
     if (workload.rate > 0) {
@@ -302,6 +311,7 @@ Result<LoadResult> run_load(const LoadOptions& options, const WorkloadOptions& w
     }
   }));
   result.seconds = to_seconds(SteadyClock::now() - start);
+  QUIRE_ASSIGN_OR_RETURN(result.metrics_after, fetch_metrics(server));
   return result;
 }
 

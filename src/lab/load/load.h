@@ -17,6 +17,7 @@ struct LoadOptions {
   bool is_chat = false;         // /v1/chat/completions in place of /v1/completions
   bool is_ignoring_eos = true;  // where the server accepts it
   double seconds_max = 600;     // of one request
+  bool is_profiling = false;    // read the server's /metrics before and after
 };
 
 // What one request met. Times are seconds since the start of the load.
@@ -36,6 +37,7 @@ struct LoadResult {
   double seconds = 0;               // from the first request to the end of the last
   std::string model;
   bool is_ignoring_eos = false;  // what the server accepted
+  std::string metrics_before, metrics_after;  // texts, if asked for
 };
 
 // An error if the server cannot be reached or refuses a first small request.

@@ -75,6 +75,7 @@ std::string load_table(const LoadReport& r) {
   add("time to first token", r.ttft);
   add("between pieces (ITL)", r.itl);
   add("whole request", r.request);
+  if (r.profile) text += "\n" + profile_table(*r.profile);
   if (r.failed > 0) text += fmt::format("\nfirst error: {}\n", r.first_error);
   return text;
 }
@@ -84,7 +85,7 @@ std::string load_json(const LoadReport& r) {
     return nlohmann::json{{"mean", d.mean}, {"p50", d.p50}, {"p99", d.p99}};
   };
   const WorkloadOptions& w = r.workload;
-  const nlohmann::json json = {
+  nlohmann::json json = {
       {"workload",
        {{"name", w.name},
         {"requests", w.requests},
@@ -111,6 +112,7 @@ std::string load_json(const LoadReport& r) {
       {"itl_seconds", json_of(r.itl)},
       {"request_seconds", json_of(r.request)},
   };
+  if (r.profile) json["profile"] = profile_json(*r.profile);
   return json.dump(2);
 }
 

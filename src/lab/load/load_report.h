@@ -3,10 +3,12 @@
 // are counted and otherwise left out. Pure functions, called by apps/bench_serve.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "lab/load/load.h"
+#include "lab/load/step_profile.h"
 
 namespace quire {
 
@@ -29,6 +31,7 @@ struct LoadReport {
   double generated_per_second = 0;  // tokens
   double requests_per_second = 0;
   Distribution ttft, itl, request;  // itl: between pieces, of all requests together
+  std::optional<StepProfile> profile;
 };
 
 LoadReport summarize(const WorkloadOptions& workload, const LoadResult& result);
