@@ -1,7 +1,8 @@
 // CpuBackend: the ops of backend.h over one KernelTable and one thread pool. It splits work into
 // ranges, never sums across a split: which thread computes what, and how many there are, cannot be
 // seen in a result. Ops use every worker; a small op runs on the caller alone.
-// Parts: cpu_backend.cc (memory, norms), cpu_linear.cc, cpu_attention.cc, cpu_sampling.cc.
+// Parts: cpu_backend.cc (memory, norms), cpu_linear.cc, cpu_attention.cc, cpu_kv.cc,
+// cpu_sampling.cc.
 // One driving thread; see backend.h.
 #pragma once
 
@@ -9,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "backend/attention_plan.h"
 #include "backend/backend.h"
 #include "backend/cpu_memory.h"
 #include "backend/huge_arena.h"
@@ -55,12 +57,6 @@ class CpuBackend final : public Backend {
   struct LinearItem {
     int output, begin, end;
   };
-  // Query tokens [begin, begin + count) of a row, for one KV head. `split` < 0: all splits, folded
-  // into the result; else that split alone, its states left in partials_ for the fold.
-  struct AttentionItem {
-    int row, begin, count, kv_head, split;
-    std::size_t partial;  // floats into partials_
-  };
   struct AttentionCall;
 
   const std::byte* tiles_of(const Weight& weight);  // packs on first use
@@ -76,18 +72,19 @@ class CpuBackend final : public Backend {
   void store_token(const AttentionShape& shape, const RopeSpec& rope, const BatchView& batch,
                    int token, float* q, const float* k, const float* v, CpuKvStore& kv, int layer,
                    float* scratch);
-  void plan_attention(const AttentionShape& shape, const BatchView& batch);
-  void run_attention(const AttentionCall& call, const AttentionItem& item, float* scratch);
-  void finish_attention(const AttentionCall& call, int token, CpuActivations& out);
+  void run_attention(const AttentionCall& call, const AttentionItem& item, float* floats);
+  void finish_attention(const AttentionCall& call, const AttentionItem& item, float* scratch);
+  void fold_splits(const AttentionCall& call, int token, int kv_head, float* scratch);
+  float* attended_head(const AttentionCall& call, int token, int kv_head);
 
   const KernelTable& kernels_;
   ThreadPool pool_;
   HugeArena arena_;
   std::vector<AlignedBuffer<float>> scratch_;  // per worker
   std::vector<LinearItem> linear_items_;
-  std::vector<AttentionItem> attention_items_;
-  std::vector<std::size_t> partial_of_token_;  // first split's states of a token, or kNoPartial
-  std::vector<float> partials_;
+  AttentionPlan plan_;
+  AlignedBuffer<float> partials_;      // states of split items, at AttentionItem::state
+  std::vector<std::int32_t> pending_;  // [tokens, kv_heads + 1]: splits of each head, then heads
   AlignedBuffer<float> attended_;  // [tokens, heads * head_dim]
 };
 

@@ -44,7 +44,8 @@ struct MatmulTask {
   int tiles_ahead = 0;  // tiles behind tile_end that the caller will want next
 };
 
-// One split of attention (256 absolute positions) for some queries of one sequence and KV head.
+// One split of attention (256 absolute positions) for some queries that read the same blocks and
+// KV head: heads of a group, tokens of a sequence, or sequences that share these blocks.
 // K of a block is [head_dim, 32 tokens], V is [32 tokens, head_dim].
 struct AttentionTask {
   const float* q = nullptr;                 // [queries, head_dim], already times the scale
@@ -58,16 +59,29 @@ struct AttentionTask {
   std::size_t block_stride = 0;          // bytes from one block to the next
   const std::int32_t* blocks = nullptr;  // block ids of the sequence, in position order
   int split = 0;                         // positions [256 * split, 256 * (split + 1))
-  float* states = nullptr;               // [queries, attention_state_floats(head_dim)], written
+  float* states = nullptr;               // attention_state_floats(queries, head_dim), written
   float* scratch = nullptr;              // attention_scratch_floats(head_dim), 64-byte aligned
 };
 
-// A softmax state: sum of exp(score - m) * V (padded to 16 lanes), then m, then the sum of weights.
+// Softmax states of some queries: sums of exp(score - peak) * V, peaks, and sums of exp.
+struct AttentionState {
+  float* values;  // [queries, attention_padded_dim(head_dim)]
+  float* peaks;   // [queries]
+  float* sums;    // [queries]
+};
 constexpr int attention_padded_dim(int head_dim) { return (head_dim + 15) / 16 * 16; }
-constexpr int attention_state_floats(int head_dim) { return attention_padded_dim(head_dim) + 16; }
+constexpr int attention_state_floats(int queries, int head_dim) {
+  return queries * attention_padded_dim(head_dim) + 2 * ((queries + 15) / 16 * 16);
+}
+// The states that lie at `floats`, from query `first` on.
+constexpr AttentionState attention_state(float* floats, int queries, int head_dim, int first = 0) {
+  float* peaks = floats + queries * attention_padded_dim(head_dim);
+  return {floats + first * attention_padded_dim(head_dim), peaks + first,
+          peaks + (queries + 15) / 16 * 16 + first};
+}
 inline constexpr int kQueryBlockMax = 8;  // queries that share one pass over a K or V tile
 constexpr int attention_scratch_floats(int head_dim) {
-  return 32 * (head_dim + attention_padded_dim(head_dim) + kQueryBlockMax);
+  return 32 * (head_dim + attention_padded_dim(head_dim));
 }
 
 struct KernelTable {
@@ -91,11 +105,13 @@ struct KernelTable {
   void (*silu_mul)(const float* gate, const float* up, int count, float* out) = nullptr;
 
   // --- attention ---
+  void (*attention_clear)(const AttentionState&, int queries, int head_dim) = nullptr;
   void (*attention_split)(const AttentionTask&) = nullptr;
-  // total = total folded with the next split; both [attention_state_floats]
-  void (*attention_fold)(float* total, const float* next, int head_dim) = nullptr;
-  // out: [head_dim] = weighted sum / sum of weights
-  void (*attention_finish)(const float* state, int head_dim, float* out) = nullptr;
+  // total = total folded with the next split
+  void (*attention_fold)(const AttentionState& total, const AttentionState& next, int queries,
+                         int head_dim) = nullptr;
+  // out: [queries, head_dim] = weighted sum / sum of weights
+  void (*attention_finish)(const AttentionState&, int queries, int head_dim, float* out) = nullptr;
 
   // --- logits ---
   float (*max_value)(const float* x, int count) = nullptr;            // skips NaN

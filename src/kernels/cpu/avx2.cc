@@ -23,7 +23,7 @@ constexpr int kLanes = 8;
 constexpr int kPassTiles = 1;     // weight tiles that share an activation
 constexpr int kInt8Columns = 4;   // tokens per pass over integer weights
 constexpr int kFloatColumns = 4;  // tokens per pass over float weights
-constexpr int kQueriesMax = 2;
+constexpr int kAccumulatorsMax = 12;  // vectors of a block of attention
 using F = __m256;
 using I = __m256i;
 using B = __m256i;
@@ -50,6 +50,17 @@ inline F select_less(F a, F b, F yes, F no) {
 }
 inline F square_root(F x) { return _mm256_sqrt_ps(x); }
 inline int bits_above(F a, F b) { return _mm256_movemask_ps(_mm256_cmp_ps(a, b, _CMP_GT_OQ)); }
+// Sums and maxima fold the upper half onto the lower one, in every table.
+inline float sum_lanes(F x) {
+  __m128 y = _mm256_castps256_ps128(x) + _mm256_extractf128_ps(x, 1);
+  y = y + _mm_movehl_ps(y, y);
+  return _mm_cvtss_f32(_mm_add_ss(y, _mm_movehdup_ps(y)));
+}
+inline float max_lane(F x) {
+  __m128 y = _mm_max_ps(_mm256_castps256_ps128(x), _mm256_extractf128_ps(x, 1));
+  y = _mm_max_ps(y, _mm_movehl_ps(y, y));
+  return _mm_cvtss_f32(_mm_max_ss(y, _mm_movehdup_ps(y)));
+}
 inline __m128i load_shorts(const std::uint16_t* p) {
   return _mm_loadu_si128(reinterpret_cast<const __m128i*>(p));
 }
@@ -157,7 +168,10 @@ inline F dot_bf16(F sum, const std::uint16_t* w, const std::uint16_t* x) {
 #include "kernels/generic/weight_formats.inl"
 #include "kernels/generic/matmul_int8.inl"
 #include "kernels/generic/matmul_float.inl"
-#include "kernels/generic/attention.inl"
+#include "kernels/generic/attention/fold.inl"
+#include "kernels/generic/attention/softmax.inl"
+#include "kernels/generic/attention/float_tile.inl"
+#include "kernels/generic/attention/split.inl"
 #include "kernels/generic/logits.inl"
 #include "kernels/generic/table.inl"
 // clang-format on

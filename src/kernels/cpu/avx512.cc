@@ -26,7 +26,7 @@ constexpr int kLanes = 16;
 constexpr int kPassTiles = 2;     // weight tiles that share an activation
 constexpr int kInt8Columns = 4;   // tokens per pass over integer weights
 constexpr int kFloatColumns = 8;  // tokens per pass over float weights
-constexpr int kQueriesMax = 4;
+constexpr int kAccumulatorsMax = 24;  // vectors of a block of attention
 using F = __m512;
 using I = __m512i;
 using B = __m512i;
@@ -50,6 +50,20 @@ inline F select_less(F a, F b, F yes, F no) {
 }
 inline F square_root(F x) { return _mm512_sqrt_ps(x); }
 inline int bits_above(F a, F b) { return _mm512_cmp_ps_mask(a, b, _CMP_GT_OQ); }
+// Sums and maxima fold the upper half onto the lower one, in every table.
+inline F upper_half(F x) { return _mm512_shuffle_f32x4(x, x, 0x4E); }
+inline float sum_lanes(F x) {
+  const __m256 a = _mm512_castps512_ps256(x + upper_half(x));
+  __m128 y = _mm256_castps256_ps128(a) + _mm256_extractf128_ps(a, 1);
+  y = y + _mm_movehl_ps(y, y);
+  return _mm_cvtss_f32(_mm_add_ss(y, _mm_movehdup_ps(y)));
+}
+inline float max_lane(F x) {
+  const __m256 a = _mm512_castps512_ps256(_mm512_max_ps(x, upper_half(x)));
+  __m128 y = _mm_max_ps(_mm256_castps256_ps128(a), _mm256_extractf128_ps(a, 1));
+  y = _mm_max_ps(y, _mm_movehl_ps(y, y));
+  return _mm_cvtss_f32(_mm_max_ss(y, _mm_movehdup_ps(y)));
+}
 inline F load_half(const std::uint16_t* p) {
   return _mm512_cvtph_ps(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(p)));
 }
@@ -130,7 +144,10 @@ inline F dot_bf16(F sum, const std::uint16_t* w, const std::uint16_t* x) {
 #include "kernels/generic/weight_formats.inl"
 #include "kernels/generic/matmul_int8.inl"
 #include "kernels/generic/matmul_float.inl"
-#include "kernels/generic/attention.inl"
+#include "kernels/generic/attention/fold.inl"
+#include "kernels/generic/attention/softmax.inl"
+#include "kernels/generic/attention/float_tile.inl"
+#include "kernels/generic/attention/split.inl"
 #include "kernels/generic/logits.inl"
 #include "kernels/generic/table.inl"
 // clang-format on

@@ -16,7 +16,7 @@ constexpr int kLanes = 4;
 constexpr int kPassTiles = 1;     // weight tiles that share an activation
 constexpr int kInt8Columns = 4;   // tokens per pass over integer weights
 constexpr int kFloatColumns = 4;  // tokens per pass over float weights
-constexpr int kQueriesMax = 2;  // queries per pass over a K or V tile
+constexpr int kAccumulatorsMax = 8;  // vectors of a block of attention
 using F = float __attribute__((vector_size(16)));
 using I = std::int32_t __attribute__((vector_size(16)));
 using U = std::uint32_t __attribute__((vector_size(16)));
@@ -51,6 +51,12 @@ inline int bits_above(F a, F b) {  // bit i: a[i] > b[i]
   int bits = 0;
   for (int i = 0; i < kLanes; ++i) bits |= (a[i] > b[i]) << i;
   return bits;
+}
+// Sums and maxima fold the upper half onto the lower one, in every table.
+inline float sum_lanes(F x) { return (x[0] + x[2]) + (x[1] + x[3]); }
+inline float max_lane(F x) {
+  const F y = max(x, F{x[2], x[3], x[0], x[1]});
+  return y[0] > y[1] ? y[0] : y[1];
 }
 inline F load_half(const std::uint16_t* p) {
   return F{half_to_float(p[0]), half_to_float(p[1]), half_to_float(p[2]), half_to_float(p[3])};
@@ -132,7 +138,10 @@ inline F dot_bf16(F sum, const std::uint16_t* w, const std::uint16_t* x) {
 #include "kernels/generic/weight_formats.inl"
 #include "kernels/generic/matmul_int8.inl"
 #include "kernels/generic/matmul_float.inl"
-#include "kernels/generic/attention.inl"
+#include "kernels/generic/attention/fold.inl"
+#include "kernels/generic/attention/softmax.inl"
+#include "kernels/generic/attention/float_tile.inl"
+#include "kernels/generic/attention/split.inl"
 #include "kernels/generic/logits.inl"
 #include "kernels/generic/table.inl"
 // clang-format on

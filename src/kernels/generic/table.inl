@@ -24,6 +24,7 @@ constexpr KernelTable make_table(std::string_view name) {
   table.rmsnorm = rmsnorm;
   table.rope = rope;
   table.silu_mul = silu_mul;
+  table.attention_clear = attention_clear;
   table.attention_split = attention_split;
   table.attention_fold = attention_fold;
   table.attention_finish = attention_finish;
