@@ -21,7 +21,7 @@ void linear(benchmark::State& state, DType dtype, int tokens) {
   std::vector<std::byte> bytes(static_cast<std::size_t>(rows) * row_bytes(dtype, kColumns));
   std::mt19937 engine(1);
   std::vector<std::byte> some(row_bytes(dtype, kColumns));
-  ::quire::testing::fill_random_matrix(dtype, engine, some);
+  ::quire::testing::fill_random_weights(dtype, engine, 0.05f, some);
   for (std::size_t at = 0; at < bytes.size(); at += some.size()) {
     std::copy(some.begin(), some.end(), bytes.begin() + static_cast<std::ptrdiff_t>(at));
   }

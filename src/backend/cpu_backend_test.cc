@@ -124,7 +124,7 @@ TEST_P(CpuBackendTest, GatherEqualsTheProductWithAUnitVector) {
   for (const DTypeInfo& info : kDTypes) {
     const std::size_t rows = 21, columns = 256;
     std::vector<std::byte> bytes(rows * row_bytes(info.dtype, columns));
-    ::quire::testing::fill_random_matrix(info.dtype, engine, bytes);
+    ::quire::testing::fill_random_weights(info.dtype, engine, 0.05f, bytes);
     const Weight table =
         backend.adopt(view_of("table", info.dtype, rows, columns, bytes.data())).value();
     const std::vector<std::int32_t> ids = {20, 0, 7, 7};
@@ -160,7 +160,7 @@ TEST_P(CpuBackendTest, UnpackedWeightsAreTheDequantizedValues) {
   std::mt19937 engine(4);
   const std::size_t rows = 13, columns = 96;
   std::vector<std::byte> bytes(rows * row_bytes(DType::kQ4_1, columns));
-  ::quire::testing::fill_random_matrix(DType::kQ4_1, engine, bytes);
+  ::quire::testing::fill_random_weights(DType::kQ4_1, engine, 0.05f, bytes);
   const Weight exact =
       backend.adopt(view_of("w", DType::kQ4_1, rows, columns, bytes.data()), true).value();
   const Weight* consumers[] = {&exact};

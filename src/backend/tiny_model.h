@@ -10,46 +10,9 @@
 
 #include "backend/cpu_backend.h"
 #include "base/hash.h"
-#include "tensor/float_bits.h"
+#include "kernels/random_weights_for_tests.h"
 
 namespace quire::testing {
-
-inline void fill_random_matrix(DType dtype, std::mt19937& engine, std::vector<std::byte>& bytes) {
-  const DTypeInfo& info = dtype_info(dtype);
-  std::normal_distribution<float> normal(0, 0.05f);
-  for (std::byte& byte : bytes) byte = static_cast<std::byte>(engine() & 255);
-  for (std::size_t at = 0; at < bytes.size(); at += info.block_bytes) {
-    const auto put = [&](std::size_t offset, std::uint16_t bits) {
-      std::memcpy(&bytes[at + offset], &bits, sizeof bits);
-    };
-    const float a = normal(engine);
-    const std::uint16_t half = float_to_half(a / (info.block_elements == 256 ? 256 : 16));
-    switch (dtype) {
-      case DType::kF32:
-        std::memcpy(&bytes[at], &a, sizeof a);
-        break;
-      case DType::kF16:
-        put(0, float_to_half(a));
-        break;
-      case DType::kBF16:
-        put(0, float_to_bf16(a));
-        break;
-      case DType::kQ6_K:
-        put(208, half);
-        break;
-      case DType::kQ8_0:
-        put(0, float_to_half(a / 128));
-        break;
-      case DType::kQ4_0:
-      case DType::kQ5_0:
-        put(0, half);
-        break;
-      default:
-        put(2, half);
-        put(0, half);
-    }
-  }
-}
 
 struct TinyShape {
   int width = 256, ffn = 512, heads = 4, kv_heads = 2, head_dim = 64, vocab = 101, layers = 2;
@@ -151,7 +114,7 @@ class TinyModel {
                     {static_cast<std::size_t>(rows), static_cast<std::size_t>(columns)},
                     nullptr};
     memory_.emplace_back(view.bytes());
-    fill_random_matrix(shape_.weights, engine, memory_.back());
+    fill_random_weights(shape_.weights, engine, 0.05f, memory_.back());
     view.data = memory_.back().data();
     return backend_.adopt(view).value();
   }

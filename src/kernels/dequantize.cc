@@ -2,6 +2,7 @@
 
 #include <cstring>
 
+#include "kernels/signed_blocks.h"
 #include "kernels/unpack.h"
 #include "tensor/float_bits.h"
 
@@ -46,6 +47,48 @@ void expand_q6(const BlockQ6_K& block, float* out) {
     const float scale = half_to_float(block.d) * block.scales[i / 16];
     out[i] = scale * static_cast<float>(codes[i] - 32);
   }
+}
+
+void expand_q2(const BlockQ2_K& block, float* out) {
+  std::uint8_t codes[kSuperBlock];
+  unpack_codes(block, codes);
+  for (int i = 0; i < kSuperBlock; ++i) {
+    const int scales = block.scales[i / 16];
+    const float scale = half_to_float(block.d) * static_cast<float>(scales & 15);
+    const float minimum = half_to_float(block.dmin) * static_cast<float>(scales >> 4);
+    out[i] = scale * static_cast<float>(codes[i]) - minimum;
+  }
+}
+
+template <typename Block>
+void expand_ternary(const Block& block, float* out) {
+  std::uint8_t codes[kSuperBlock];
+  unpack_codes(block, codes);
+  const float d = half_to_float(block.d);
+  for (int i = 0; i < kSuperBlock; ++i) out[i] = d * static_cast<float>(codes[i] - 1);
+}
+
+template <typename Block>
+void expand_signed(const Block& block, float* out) {
+  SignedBlock values;
+  unpack(block, values);
+  for (int i = 0; i < kSuperBlock; ++i) {
+    out[i] = values.d * values.scale[i / 16] * static_cast<float>(values.codes[i]);
+  }
+}
+
+// Nibbles that stand for the values of a table.
+void expand_table(float d, const std::uint8_t* qs, const std::uint8_t* table, int offset,
+                  float* out) {
+  std::uint8_t codes[kBlock];
+  unpack_nibbles(qs, codes);
+  for (int i = 0; i < kBlock; ++i) out[i] = d * static_cast<float>(table[codes[i]] - offset);
+}
+void expand_iq4(const BlockIQ4_NL& block, float* out) {
+  expand_table(half_to_float(block.d), block.qs, kTableIQ4, 128, out);
+}
+void expand_mxfp4(const BlockMXFP4& block, float* out) {
+  expand_table(exponent_to_float(block.e), block.qs, kTableMXFP4, 16, out);
 }
 
 template <typename Block, int kValues, void (*kExpand)(const Block&, float*)>
@@ -93,6 +136,34 @@ void dequantize_row(DType dtype, const std::byte* row, std::size_t columns, floa
       return expand_row<BlockQ5_K, 256, expand_super<BlockQ5_K>>(row, columns, out);
     case DType::kQ6_K:
       return expand_row<BlockQ6_K, 256, expand_q6>(row, columns, out);
+    case DType::kQ2_K:
+      return expand_row<BlockQ2_K, 256, expand_q2>(row, columns, out);
+    case DType::kIQ4_NL:
+      return expand_row<BlockIQ4_NL, 32, expand_iq4>(row, columns, out);
+    case DType::kMXFP4:
+      return expand_row<BlockMXFP4, 32, expand_mxfp4>(row, columns, out);
+    case DType::kTQ1_0:
+      return expand_row<BlockTQ1_0, 256, expand_ternary<BlockTQ1_0>>(row, columns, out);
+    case DType::kTQ2_0:
+      return expand_row<BlockTQ2_0, 256, expand_ternary<BlockTQ2_0>>(row, columns, out);
+    case DType::kQ3_K:
+      return expand_row<BlockQ3_K, 256, expand_signed<BlockQ3_K>>(row, columns, out);
+    case DType::kIQ4_XS:
+      return expand_row<BlockIQ4_XS, 256, expand_signed<BlockIQ4_XS>>(row, columns, out);
+    case DType::kIQ1_S:
+      return expand_row<BlockIQ1_S, 256, expand_signed<BlockIQ1_S>>(row, columns, out);
+    case DType::kIQ1_M:
+      return expand_row<BlockIQ1_M, 256, expand_signed<BlockIQ1_M>>(row, columns, out);
+    case DType::kIQ2_XXS:
+      return expand_row<BlockIQ2_XXS, 256, expand_signed<BlockIQ2_XXS>>(row, columns, out);
+    case DType::kIQ2_XS:
+      return expand_row<BlockIQ2_XS, 256, expand_signed<BlockIQ2_XS>>(row, columns, out);
+    case DType::kIQ2_S:
+      return expand_row<BlockIQ2_S, 256, expand_signed<BlockIQ2_S>>(row, columns, out);
+    case DType::kIQ3_XXS:
+      return expand_row<BlockIQ3_XXS, 256, expand_signed<BlockIQ3_XXS>>(row, columns, out);
+    case DType::kIQ3_S:
+      return expand_row<BlockIQ3_S, 256, expand_signed<BlockIQ3_S>>(row, columns, out);
   }
 }
 

@@ -10,6 +10,7 @@
 #include "base/aligned_buffer.h"
 #include "kernels/dequantize.h"
 #include "kernels/pack.h"
+#include "kernels/random_weights_for_tests.h"
 #include "kernels/reference.h"
 #include "kernels/select.h"
 #include "tensor/float_bits.h"
@@ -28,44 +29,12 @@ class Random {
   }
   // A matrix of any type with random codes and reasonable scales; starts at an odd address.
   std::vector<std::byte> matrix(DType dtype, std::size_t rows, std::size_t columns) {
-    const DTypeInfo& info = dtype_info(dtype);
     std::vector<std::byte> bytes(1 + rows * row_bytes(dtype, columns));
-    for (std::byte& byte : bytes) byte = static_cast<std::byte>(engine_() & 255);
-    for (std::size_t at = 1; at < bytes.size(); at += info.block_bytes)
-      set_scales(dtype, &bytes[at]);
+    ::quire::testing::fill_random_weights(dtype, engine_, 0.1f, std::span(bytes).subspan(1));
     return bytes;
   }
 
  private:
-  void set_scales(DType dtype, std::byte* block) {
-    const auto put = [&](std::size_t offset, std::uint16_t bits) {
-      std::memcpy(block + offset, &bits, sizeof bits);
-    };
-    std::normal_distribution<float> distribution(0, 0.02f);
-    const float a = distribution(engine_), b = distribution(engine_);
-    switch (dtype) {
-      case DType::kF32:
-        std::memcpy(block, &a, sizeof a);
-        break;
-      case DType::kF16:
-        put(0, float_to_half(a));
-        break;
-      case DType::kBF16:
-        put(0, float_to_bf16(a));
-        break;
-      case DType::kQ6_K:
-        put(208, float_to_half(a / 32));
-        break;
-      case DType::kQ4_1:
-      case DType::kQ5_1:
-      case DType::kQ4_K:
-      case DType::kQ5_K:
-        put(2, float_to_half(b));
-        [[fallthrough]];
-      default:
-        put(0, float_to_half(a));
-    }
-  }
   std::mt19937 engine_;
 };
 
@@ -217,6 +186,44 @@ TEST_P(Kernels, ExtremeCodesAreExact) {  // where 16-bit intermediate sums would
                       false};
       kernels().matmul[static_cast<int>(DType::kQ8_0)](task);
       for (float value : out) EXPECT_EQ(value, 64 * largest * sign * static_cast<float>(code));
+    }
+  }
+}
+
+// All bits of a block zero or one, which gives every type its extreme codes and signs: against the
+// largest activations no intermediate sum may saturate.
+TEST_P(Kernels, ExtremeBlocksOfEveryTypeDoNotSaturate) {
+  const std::size_t columns = 512, rows = 16;
+  for (const DTypeInfo& info : kDTypes) {
+    if (activation_form(info.dtype) != ActivationForm::kInt8) continue;
+    for (unsigned char fill : {0x00, 0x0F, 0xF0, 0xFF}) {
+      SCOPED_TRACE(fmt::format("{} {} {:02x}", kernels().name, info.name, fill));
+      std::vector<std::byte> matrix(rows * row_bytes(info.dtype, columns));
+      for (std::size_t at = 0; at < matrix.size(); at += info.block_bytes) {
+        ::quire::testing::fill_constant_block(info.dtype, fill, &matrix[at]);
+      }
+      for (float sign : {1.0f, -1.0f}) {
+        const Input input = make_input(
+            kernels(), info.dtype, std::vector<float>(columns, kActivationPeak * sign), columns);
+        const PackedMatrix packed = pack(kernels(), info.dtype, matrix.data(), rows, columns);
+        std::vector<float> out(rows);
+        const MatmulTask task{packed.bytes.data(),
+                              packed.bytes_per_tile,
+                              rows,
+                              columns,
+                              0,
+                              packed.tiles,
+                              input.bytes.data(),
+                              input.stride,
+                              1,
+                              out.data(),
+                              rows,
+                              nullptr,
+                              false};
+        kernels().matmul[static_cast<int>(info.dtype)](task);
+        const double expected = reference::dot(info.dtype, matrix.data(), input.values[0]);
+        for (float value : out) ASSERT_NEAR(value, expected, 2e-6 * std::abs(expected) + 1e-3);
+      }
     }
   }
 }

@@ -5,6 +5,7 @@
 #include <cstring>
 
 #include "base/check.h"
+#include "kernels/signed_blocks.h"
 #include "kernels/unpack.h"
 
 namespace quire {
@@ -18,6 +19,22 @@ template <int kRows>
 void put_nibbles(NibbleGroup<kRows>& group, int row, const std::uint8_t* codes) {
   for (int i = 0; i < 16; ++i) {
     group[i / 4][row][i % 4] = static_cast<std::uint8_t>(codes[i] | codes[i + 16] << 4);
+  }
+}
+template <int kRows>
+void put_two_bits(TwoBitGroup<kRows>& group, int row, const std::uint8_t* codes) {
+  for (int i = 0; i < 32; ++i) {  // value i is byte i % 4 of step i / 4
+    std::uint8_t& byte = group[i / 16][row][i % 4];
+    byte = static_cast<std::uint8_t>(byte | (codes[i] & 3) << (i % 16 / 4 * 2));
+  }
+}
+template <int kRows>
+void put_three_bits(ThreeBitGroup<kRows>& group, int row, const std::uint8_t* codes) {
+  for (int i = 0; i < 32; ++i) {
+    std::uint8_t& low = group[i / 16][row][i % 4];
+    std::uint8_t& high = group[2][row][i % 4];
+    low = static_cast<std::uint8_t>(low | (codes[i] & 3) << (i % 16 / 4 * 2));
+    high = static_cast<std::uint8_t>(high | codes[i] >> 2 << (i / 4));
   }
 }
 
@@ -87,6 +104,14 @@ struct SuperBlocks {  // here a file block is a whole packed block
     put_scales(packed, row, block);
     for (int s = 0; s < 8; ++s) put_bytes<kRows>(packed.codes[s], row, codes + 32 * s);
   }
+  static void put(PackedQ2_K<kRows>& packed, int, int row, const BlockQ2_K& block) {
+    std::uint8_t codes[kSuperBlock];
+    unpack_codes(block, codes);
+    packed.d[row] = block.d;
+    packed.dmin[row] = block.dmin;
+    for (int s = 0; s < 16; ++s) packed.scales[s][row] = block.scales[s];
+    for (int s = 0; s < 8; ++s) put_two_bits<kRows>(packed.codes[s], row, codes + 32 * s);
+  }
   static void put(PackedQ6_K<kRows>& packed, int, int row, const BlockQ6_K& block) {
     std::uint8_t codes[kSuperBlock];
     unpack_codes(block, codes);
@@ -95,11 +120,63 @@ struct SuperBlocks {  // here a file block is a whole packed block
     for (int s = 0; s < 8; ++s) put_bytes<kRows>(packed.codes[s], row, codes + 32 * s);
   }
 };
+template <int kRows>
+struct Exponents {
+  static void put(PackedMXFP4<kRows>& packed, int group, int row, const BlockMXFP4& block) {
+    std::uint8_t codes[kBlock];
+    unpack_codes(block, codes);
+    packed.exponent[group][row] = block.e;
+    put_nibbles<kRows>(packed.codes[group], row, codes);
+  }
+};
+template <int kRows>
+struct Ternaries {  // d * (q - 1) as Q2_K says it: d * 1 * q - d * 1
+  template <typename Block>
+  static void put(PackedQ2_K<kRows>& packed, int, int row, const Block& block) {
+    std::uint8_t codes[kSuperBlock];
+    unpack_codes(block, codes);
+    packed.d[row] = packed.dmin[row] = block.d;
+    for (int s = 0; s < 16; ++s) packed.scales[s][row] = 0x11;
+    for (int s = 0; s < 8; ++s) put_two_bits<kRows>(packed.codes[s], row, codes + 32 * s);
+  }
+};
+template <int kRows>
+struct SubScales {
+  static void put(PackedIQ4_XS<kRows>& packed, int, int row, const BlockIQ4_XS& block) {
+    SignedBlock values;
+    unpack(block, values);
+    std::uint8_t codes[kSuperBlock];
+    unpack_codes(block, codes);
+    packed.d[row] = values.d;
+    for (int s = 0; s < 8; ++s) packed.scale[s][row] = values.scale[2 * s];
+    for (int s = 0; s < 8; ++s) put_nibbles<kRows>(packed.codes[s], row, codes + 32 * s);
+  }
+  static void put(PackedQ3_K<kRows>& packed, int, int row, const BlockQ3_K& block) {
+    SignedBlock values;
+    unpack(block, values);
+    std::uint8_t codes[kSuperBlock];
+    unpack_codes(block, codes);
+    packed.d[row] = values.d;
+    for (int s = 0; s < 16; ++s) packed.scale[s][row] = values.scale[s];
+    for (int s = 0; s < 8; ++s) put_three_bits<kRows>(packed.codes[s], row, codes + 32 * s);
+  }
+  template <typename Block>
+  static void put(PackedSignedBlock<kRows>& packed, int, int row, const Block& block) {
+    SignedBlock values;
+    unpack(block, values);
+    std::uint8_t codes[kSuperBlock];
+    for (int i = 0; i < kSuperBlock; ++i)
+      codes[i] = static_cast<std::uint8_t>(values.codes[i] + 64);
+    packed.d[row] = values.d;
+    for (int s = 0; s < 16; ++s) packed.scale[s][row] = values.scale[s];
+    for (int s = 0; s < 8; ++s) put_bytes<kRows>(packed.codes[s], row, codes + 32 * s);
+  }
+};
 
 // A matrix type: how many file blocks fill a packed block, and how one is put there.
 template <typename Packed, typename Block, typename Put>
 struct BlockPacking {
-  static constexpr std::size_t kValues = sizeof(Block) < 64 ? kBlock : kSuperBlock;
+  static constexpr std::size_t kValues = sizeof(Block) < 48 ? kBlock : kSuperBlock;
   static constexpr std::size_t kBlocks = Packed::kGroups * kBlock / kValues;
 
   static std::size_t tile_bytes(std::size_t columns) {
@@ -162,6 +239,34 @@ auto with_packing(DType dtype, Visit visit) {
       return visit(BlockPacking<PackedQ5_K<R>, BlockQ5_K, SuperBlocks<R>>());
     case DType::kQ6_K:
       return visit(BlockPacking<PackedQ6_K<R>, BlockQ6_K, SuperBlocks<R>>());
+    case DType::kQ2_K:
+      return visit(BlockPacking<PackedQ2_K<R>, BlockQ2_K, SuperBlocks<R>>());
+    case DType::kQ3_K:
+      return visit(BlockPacking<PackedQ3_K<R>, BlockQ3_K, SubScales<R>>());
+    case DType::kIQ4_NL:
+      return visit(BlockPacking<PackedNibbleBlock<R>, BlockIQ4_NL, HalfScales<R>>());
+    case DType::kIQ4_XS:
+      return visit(BlockPacking<PackedIQ4_XS<R>, BlockIQ4_XS, SubScales<R>>());
+    case DType::kMXFP4:
+      return visit(BlockPacking<PackedMXFP4<R>, BlockMXFP4, Exponents<R>>());
+    case DType::kTQ1_0:
+      return visit(BlockPacking<PackedQ2_K<R>, BlockTQ1_0, Ternaries<R>>());
+    case DType::kTQ2_0:
+      return visit(BlockPacking<PackedQ2_K<R>, BlockTQ2_0, Ternaries<R>>());
+    case DType::kIQ1_S:
+      return visit(BlockPacking<PackedSignedBlock<R>, BlockIQ1_S, SubScales<R>>());
+    case DType::kIQ1_M:
+      return visit(BlockPacking<PackedSignedBlock<R>, BlockIQ1_M, SubScales<R>>());
+    case DType::kIQ2_XXS:
+      return visit(BlockPacking<PackedSignedBlock<R>, BlockIQ2_XXS, SubScales<R>>());
+    case DType::kIQ2_XS:
+      return visit(BlockPacking<PackedSignedBlock<R>, BlockIQ2_XS, SubScales<R>>());
+    case DType::kIQ2_S:
+      return visit(BlockPacking<PackedSignedBlock<R>, BlockIQ2_S, SubScales<R>>());
+    case DType::kIQ3_XXS:
+      return visit(BlockPacking<PackedSignedBlock<R>, BlockIQ3_XXS, SubScales<R>>());
+    case DType::kIQ3_S:
+      return visit(BlockPacking<PackedSignedBlock<R>, BlockIQ3_S, SubScales<R>>());
   }
   internal::fail_check(__FILE__, __LINE__, "dtype", "no packing for this type");
 }

@@ -23,7 +23,7 @@ inline void unpack_five_bits(const std::uint8_t* qs, const std::uint8_t* qh, std
   }
 }
 
-// codes: [32], or [256] for K-quants
+// codes: [32], or [256] for super-blocks; of IQ4_NL, IQ4_XS and MXFP4 the nibbles themselves
 inline void unpack_codes(const BlockQ4_0& block, std::uint8_t* codes) {
   unpack_nibbles(block.qs, codes);
 }
@@ -60,6 +60,47 @@ inline void unpack_codes(const BlockQ6_K& block, std::uint8_t* codes) {
     const int high = block.qh[half * 32 + at] >> (2 * quarter) & 3;
     codes[i] = static_cast<std::uint8_t>(low | high << 4);
   }
+}
+inline void unpack_codes(const BlockIQ4_NL& block, std::uint8_t* codes) {
+  unpack_nibbles(block.qs, codes);
+}
+inline void unpack_codes(const BlockMXFP4& block, std::uint8_t* codes) {
+  unpack_nibbles(block.qs, codes);
+}
+inline void unpack_codes(const BlockIQ4_XS& block, std::uint8_t* codes) {
+  for (int group = 0; group < 8; ++group) unpack_nibbles(block.qs + 16 * group, codes + 32 * group);
+}
+
+// 64 bytes of four 2-bit codes: Q2_K, Q3_K, TQ2_0
+inline void unpack_two_bits(const std::uint8_t* qs, std::uint8_t* codes) {
+  for (int i = 0; i < 256; ++i) {
+    codes[i] = qs[i / 128 * 32 + i % 32] >> (i % 128 / 32 * 2) & 3;
+  }
+}
+inline void unpack_codes(const BlockQ2_K& block, std::uint8_t* codes) {
+  unpack_two_bits(block.qs, codes);
+}
+inline void unpack_codes(const BlockTQ2_0& block, std::uint8_t* codes) {
+  unpack_two_bits(block.qs, codes);
+}
+inline void unpack_codes(const BlockQ3_K& block, std::uint8_t* codes) {
+  unpack_two_bits(block.qs, codes);
+  for (int i = 0; i < 256; ++i) {
+    codes[i] = static_cast<std::uint8_t>(codes[i] | (block.hmask[i % 32] >> (i / 32) & 1) << 2);
+  }
+}
+// A byte is a fraction of 256: times 3^n its whole part is dropped, times 3 it is digit n.
+inline void unpack_codes(const BlockTQ1_0& block, std::uint8_t* codes) {
+  const auto digits = [&codes](const std::uint8_t* bytes, int count, int digits_per_byte) {
+    for (int n = 0, power = 1; n < digits_per_byte; ++n, power *= 3) {
+      for (int i = 0; i < count; ++i) {
+        *codes++ = static_cast<std::uint8_t>((bytes[i] * power & 255) * 3 >> 8);
+      }
+    }
+  };
+  digits(block.qs, 32, 5);
+  digits(block.qs + 32, 16, 5);
+  digits(block.qh, 4, 4);
 }
 
 // The 6-bit scale and minimum of sub-block s (0..7) of Q4_K and Q5_K.

@@ -31,6 +31,8 @@ constexpr TinyModel kTinyModels[] = {
     {"tiny", DType::kF32},        {"tiny", DType::kBF16},       {"tiny", DType::kQ8_0},
     {"tiny", DType::kQ4_1},       {"tiny", DType::kQ4_K},       {"tiny-odd", DType::kF32},
     {"tiny-qwen2", DType::kQ8_0}, {"tiny-qwen3", DType::kBF16}, {"tiny-mistral", DType::kQ4_0},
+    {"tiny", DType::kQ2_K},       {"tiny", DType::kQ3_K},       {"tiny", DType::kIQ4_XS},
+    {"tiny", DType::kMXFP4},      {"tiny", DType::kIQ3_S},
 };
 
 }  // namespace

@@ -1,6 +1,7 @@
 #include "lab/random_blocks.h"
 
 #include <cmath>
+#include <cstddef>
 #include <cstring>
 
 #include "base/check.h"
@@ -20,10 +21,12 @@ class Counter {
   template <typename T, std::size_t kCount>
   void fill(T (&out)[kCount]) {
     static_assert(sizeof out % 4 == 0);
-    auto* bytes = reinterpret_cast<unsigned char*>(out);
-    for (std::size_t at = 0; at < sizeof out; at += 8) {
+    fill_bytes(reinterpret_cast<std::byte*>(out), sizeof out);
+  }
+  void fill_bytes(std::byte* out, std::size_t size) {
+    for (std::size_t at = 0; at < size; at += 8) {
       const std::uint64_t word = (*this)();
-      std::memcpy(bytes + at, &word, at + 8 <= sizeof out ? 8 : sizeof out - at);
+      std::memcpy(out + at, &word, at + 8 <= size ? 8 : size - at);
     }
   }
 
@@ -95,6 +98,87 @@ void fill_q6_k(BlockQ6_K& block, float sigma, Counter& random) {
   }
 }
 
+void fill_q2_k(BlockQ2_K& block, float sigma, Counter& random) {
+  constexpr float kDeviation = 1.118f, kCenter = 1.5f, kScaleMean = 11.7f;
+  const float unit = sigma / (kDeviation * kScaleMean) * spread(random());
+  block.d = float_to_half(unit);
+  block.dmin = float_to_half(unit * kCenter);
+  random.fill(block.scales);
+  for (std::uint8_t& both : block.scales) {  // 8..15, and a minimum like it
+    const int scale = 8 + (both & 7);
+    both = static_cast<std::uint8_t>(scale | scale << 4);
+  }
+  random.fill(block.qs);
+}
+
+void fill_mxfp4(BlockMXFP4& block, float sigma, Counter& random) {
+  constexpr float kDeviation = 5.852f;
+  const float scale = sigma / kDeviation;
+  int exponent = 0;
+  const float below = std::frexp(scale, &exponent) * 2;  // scale = below * 2^(exponent - 1)
+  // Scales are powers of two: that below or above, so that their mean square is the wanted one.
+  const float chance_above = (below * below - 1) / 3;
+  const bool is_above = static_cast<float>(random() & 0xFFFF) * 0x1p-16f < chance_above;
+  block.e = static_cast<std::uint8_t>(128 + exponent - 1 + (is_above ? 1 : 0));
+  random.fill(block.qs);
+}
+
+// Types with one scale and no minimum: any bits are a block. `deviation` is that of its values
+// when the scale is 1.
+struct AnyBits {
+  std::size_t scale_at;
+  float deviation;
+};
+AnyBits any_bits(DType dtype) {
+  switch (dtype) {
+    case DType::kQ3_K:
+      return {offsetof(BlockQ3_K, d), 43.3f};
+    case DType::kIQ4_NL:
+      return {offsetof(BlockIQ4_NL, d), 67.4f};
+    case DType::kIQ4_XS:
+      return {offsetof(BlockIQ4_XS, d), 1247};
+    case DType::kTQ1_0:
+      return {offsetof(BlockTQ1_0, d), 0.817f};
+    case DType::kTQ2_0:
+      return {offsetof(BlockTQ2_0, d), 1.224f};  // -1..2
+    case DType::kIQ1_S:
+      return {offsetof(BlockIQ1_S, d), 7.19f};
+    case DType::kIQ2_XXS:
+      return {offsetof(BlockIQ2_XXS, d), 53.3f};
+    case DType::kIQ2_XS:
+      return {offsetof(BlockIQ2_XS, d), 56.0f};
+    case DType::kIQ2_S:
+      return {offsetof(BlockIQ2_S, d), 56.3f};
+    case DType::kIQ3_XXS:
+      return {offsetof(BlockIQ3_XXS, d), 142.4f};
+    case DType::kIQ3_S:
+      return {offsetof(BlockIQ3_S, d), 140.3f};
+    default:
+      break;
+  }
+  QUIRE_CHECK(false, "type {} has no blocks", dtype_name(dtype));
+}
+std::uint16_t random_scale(float deviation, float sigma, Counter& random) {
+  const std::uint64_t bits = random();
+  const float scale = sigma / deviation * spread(bits);
+  return float_to_half(bits >> 63 ? -scale : scale);
+}
+void fill_any_bits(DType dtype, float sigma, Counter& random, std::byte* out) {
+  const AnyBits type = any_bits(dtype);
+  random.fill_bytes(out, dtype_info(dtype).block_bytes);
+  const std::uint16_t d = random_scale(type.deviation, sigma, random);
+  std::memcpy(out + type.scale_at, &d, sizeof d);
+}
+
+void fill_iq1_m(BlockIQ1_M& block, float sigma, Counter& random) {
+  random.fill_bytes(reinterpret_cast<std::byte*>(&block), sizeof block);
+  const int d = random_scale(7.2f, sigma, random);
+  for (int i = 0; i < 4; ++i) {  // a nibble of d on top of each
+    block.scales[i] =
+        static_cast<std::uint16_t>((block.scales[i] & 0xFFF) | (d >> (4 * i) & 15) << 12);
+  }
+}
+
 void fill_block(DType dtype, float sigma, Counter& random, std::byte* out) {
   switch (dtype) {
     case DType::kQ4_0:
@@ -115,12 +199,15 @@ void fill_block(DType dtype, float sigma, Counter& random, std::byte* out) {
                                 random);
     case DType::kQ6_K:
       return fill_q6_k(*reinterpret_cast<BlockQ6_K*>(out), sigma, random);
-    case DType::kF32:
-    case DType::kF16:
-    case DType::kBF16:
-      break;
+    case DType::kQ2_K:
+      return fill_q2_k(*reinterpret_cast<BlockQ2_K*>(out), sigma, random);
+    case DType::kMXFP4:
+      return fill_mxfp4(*reinterpret_cast<BlockMXFP4*>(out), sigma, random);
+    case DType::kIQ1_M:
+      return fill_iq1_m(*reinterpret_cast<BlockIQ1_M*>(out), sigma, random);
+    default:
+      return fill_any_bits(dtype, sigma, random, out);
   }
-  QUIRE_CHECK(false, "type {} has no blocks", dtype_name(dtype));
 }
 
 // Plain types: element i is word i of the counter; uniform of the wanted variance.

@@ -15,6 +15,9 @@ enum class DType : std::uint8_t {
   kF32, kF16, kBF16,
   kQ4_0, kQ4_1, kQ5_0, kQ5_1, kQ8_0,
   kQ4_K, kQ5_K, kQ6_K,
+  kQ2_K, kQ3_K, kIQ4_NL, kIQ4_XS, kMXFP4,
+  kTQ1_0, kTQ2_0, kIQ1_S, kIQ1_M,
+  kIQ2_XXS, kIQ2_XS, kIQ2_S, kIQ3_XXS, kIQ3_S,
 };
 
 struct DTypeInfo {
@@ -32,6 +35,14 @@ inline constexpr DTypeInfo kDTypes[] = {
     {DType::kQ5_1, "Q5_1", 32, 24, 7},   {DType::kQ8_0, "Q8_0", 32, 34, 8},
     {DType::kQ4_K, "Q4_K", 256, 144, 12}, {DType::kQ5_K, "Q5_K", 256, 176, 13},
     {DType::kQ6_K, "Q6_K", 256, 210, 14},
+    {DType::kQ2_K, "Q2_K", 256, 84, 10}, {DType::kQ3_K, "Q3_K", 256, 110, 11},
+    {DType::kIQ4_NL, "IQ4_NL", 32, 18, 20}, {DType::kIQ4_XS, "IQ4_XS", 256, 136, 23},
+    {DType::kMXFP4, "MXFP4", 32, 17, 39},
+    {DType::kTQ1_0, "TQ1_0", 256, 54, 34}, {DType::kTQ2_0, "TQ2_0", 256, 66, 35},
+    {DType::kIQ1_S, "IQ1_S", 256, 50, 19}, {DType::kIQ1_M, "IQ1_M", 256, 56, 29},
+    {DType::kIQ2_XXS, "IQ2_XXS", 256, 66, 16}, {DType::kIQ2_XS, "IQ2_XS", 256, 74, 17},
+    {DType::kIQ2_S, "IQ2_S", 256, 82, 22}, {DType::kIQ3_XXS, "IQ3_XXS", 256, 98, 18},
+    {DType::kIQ3_S, "IQ3_S", 256, 110, 21},
 };
 
 constexpr const DTypeInfo& dtype_info(DType dtype) {

@@ -42,4 +42,11 @@ constexpr std::uint16_t float_to_half(float value) {
   return static_cast<std::uint16_t>(sign | (std::bit_cast<std::uint32_t>(shifted) - 0x3F000000));
 }
 
+// The power-of-two scale of MXFP4, 2^(exponent - 128): its codes are twice what they stand for.
+// 255, which is no number there, gives infinity.
+constexpr float exponent_to_float(std::uint8_t exponent) {
+  const std::uint32_t twice = exponent == 0 ? 1u << 22 : static_cast<std::uint32_t>(exponent) << 23;
+  return std::bit_cast<float>(twice) * 0.5f;
+}
+
 }  // namespace quire

@@ -53,22 +53,113 @@ struct BlockQ6_K {  // sixteen sub-blocks of 16, signed 8-bit scales: d * scale 
   std::int8_t scales[16];
   std::uint16_t d;
 };
+struct BlockQ2_K {  // sixteen sub-blocks of 16: d * (scales & 15) * q - dmin * (scales >> 4)
+  std::uint8_t scales[16];
+  std::uint8_t qs[64];  // bits 2j..2j+1 of byte l of a half: its value 32j + l
+  std::uint16_t d, dmin;
+};
+struct BlockQ3_K {  // sixteen sub-blocks of 16, 6-bit scales: d * (scale - 32) * (q - 4)
+  std::uint8_t hmask[32];  // bit s of hmask[l]: the third bit of value 32s + l
+  std::uint8_t qs[64];     // as in Q2_K
+  std::uint8_t scales[12];
+  std::uint16_t d;
+};
+struct BlockIQ4_NL {  // nibbles as in Q4_0: d * (kTableIQ4[q] - 128)
+  std::uint16_t d;
+  std::uint8_t qs[16];
+};
+struct BlockIQ4_XS {  // eight sub-blocks as in IQ4_NL, 6-bit scales: d * (scale - 32) * value
+  std::uint16_t d;
+  std::uint16_t scales_h;  // bits 2s..2s+1: the high bits of scale s
+  std::uint8_t scales_l[4];
+  std::uint8_t qs[128];
+};
+struct BlockMXFP4 {  // nibbles as in Q4_0: 2^(e - 128) * (kTableMXFP4[q] - 16)
+  std::uint8_t e;
+  std::uint8_t qs[16];
+};
+struct BlockTQ1_0 {  // ternary, five (in qh: four) base-3 digits a byte: d * (q - 1)
+  std::uint8_t qs[48];
+  std::uint8_t qh[4];
+  std::uint16_t d;
+};
+struct BlockTQ2_0 {  // codes as in Q2_K: d * (q - 1)
+  std::uint8_t qs[64];
+  std::uint16_t d;
+};
+// Codebook types: indices into the grids of kernels/iq_grids.h, with signs and odd scales 2s + 1
+// per 32 or 16 values. signed_blocks.cc reads them.
+struct BlockIQ2_XXS {  // per 32 values: four index bytes, then 4 x 7 sign bits and a 4-bit scale
+  std::uint16_t d;
+  std::uint8_t qs[64];
+};
+struct BlockIQ2_XS {  // per 8 values: a 9-bit index and 7 sign bits
+  std::uint16_t d;
+  std::uint16_t qs[32];
+  std::uint8_t scales[8];
+};
+struct BlockIQ2_S {  // per 8 values: a 10-bit index (two bits of it in qh) and a sign byte
+  std::uint16_t d;
+  std::uint8_t qs[32];
+  std::uint8_t signs[32];
+  std::uint8_t qh[8];
+  std::uint8_t scales[8];
+};
+struct BlockIQ3_XXS {  // per 4 values an index byte; per 32, 4 x 7 sign bits and a 4-bit scale
+  std::uint16_t d;
+  std::uint8_t qs[64];
+  std::uint8_t signs[32];
+};
+struct BlockIQ3_S {  // per 4 values a 9-bit index (one bit of it in qh), a sign bit each
+  std::uint16_t d;
+  std::uint8_t qs[64];
+  std::uint8_t qh[8];
+  std::uint8_t signs[32];
+  std::uint8_t scales[4];
+};
+struct BlockIQ1_S {  // per 8 values an 11-bit index; per 32 a 3-bit scale and the sign of 1/8
+  std::uint16_t d;
+  std::uint8_t qs[32];
+  std::uint16_t qh[8];
+};
+struct BlockIQ1_M {  // as IQ1_S, a sign of 1/8 per 8 values; d is the four top nibbles of scales
+  std::uint8_t qs[32];
+  std::uint8_t qh[16];
+  std::uint16_t scales[4];
+};
+
+// The values that the nibbles of IQ4_NL, IQ4_XS and MXFP4 stand for, made unsigned.
+inline constexpr std::uint8_t kTableIQ4[16] = {1,   24,  45,  63,  79,  93,  106, 118,   // + 128
+                                               129, 141, 153, 166, 181, 197, 217, 241};
+inline constexpr std::uint8_t kTableMXFP4[16] = {16, 17, 18, 19, 20, 22, 24, 28,  // + 16
+                                                 16, 15, 14, 13, 12, 10, 8,  4};
 
 static_assert(sizeof(BlockQ4_0) == 18 && sizeof(BlockQ4_1) == 20 && sizeof(BlockQ5_0) == 22);
 static_assert(sizeof(BlockQ5_1) == 24 && sizeof(BlockQ8_0) == 34 && sizeof(BlockQ4_K) == 144);
 static_assert(sizeof(BlockQ5_K) == 176 && sizeof(BlockQ6_K) == 210);
+static_assert(sizeof(BlockQ2_K) == 84 && sizeof(BlockQ3_K) == 110 && sizeof(BlockIQ4_NL) == 18);
+static_assert(sizeof(BlockIQ4_XS) == 136 && sizeof(BlockMXFP4) == 17 && sizeof(BlockTQ1_0) == 54);
+static_assert(sizeof(BlockTQ2_0) == 66 && sizeof(BlockIQ1_S) == 50 && sizeof(BlockIQ1_M) == 56);
+static_assert(sizeof(BlockIQ2_XXS) == 66 && sizeof(BlockIQ2_XS) == 74 && sizeof(BlockIQ2_S) == 82);
+static_assert(sizeof(BlockIQ3_XXS) == 98 && sizeof(BlockIQ3_S) == 110);
 
 // --- Packed layouts: kRows rows of a matrix side by side, one vector lane per row. ---
 // A group is 32 values along K. Codes are unsigned bytes [step][row][4]: step s of a row holds its
 // values 4s..4s+3, so that one vector load feeds kRows outputs and one broadcast of four activation
 // bytes serves them all. Nibble codes are [step][row][4] with steps 0..3 in the low halves and 4..7
-// in the high halves. value = scale * code - minimum; where the comment names an offset the minimum
-// is scale * offset and is not stored.
+// in the high halves. Two-bit codes are [half][row][4] with steps 0..3 and 4..7, the lowest
+// bits first; three-bit codes are followed by a vector of third bits, bit s for step s.
+// value = scale * code - minimum; where the comment names an offset the minimum is scale * offset
+// and not stored; "table" means that a nibble is looked up and the code is what it stands for.
 
 template <int kRows>
 using ByteGroup = std::uint8_t[8][kRows][4];
 template <int kRows>
 using NibbleGroup = std::uint8_t[4][kRows][4];
+template <int kRows>
+using ThreeBitGroup = std::uint8_t[3][kRows][4];
+template <int kRows>
+using TwoBitGroup = std::uint8_t[2][kRows][4];
 
 template <int kRows>
 struct PackedByteBlock {  // Q8_0 (offset 128), Q5_0 (offset 16): two groups, half scales
@@ -77,7 +168,7 @@ struct PackedByteBlock {  // Q8_0 (offset 128), Q5_0 (offset 16): two groups, ha
   ByteGroup<kRows> codes[2];
 };
 template <int kRows>
-struct PackedNibbleBlock {  // Q4_0 (offset 8): two groups, half scales
+struct PackedNibbleBlock {  // Q4_0 (offset 8), IQ4_NL (table, offset 128): as above
   static constexpr int kGroups = 2;
   std::uint16_t scale[2][kRows];
   NibbleGroup<kRows> codes[2];
@@ -122,6 +213,34 @@ struct PackedQ6_K {  // offset 32; scale = d * scale, one per half group of 16 (
   std::int8_t scale[16][kRows];
   ByteGroup<kRows> codes[8];
 };
+template <int kRows>
+struct PackedQ2_K {  // as PackedQ4_K, per half group: scale in the low nibble, minimum in the high;
+  static constexpr int kGroups = 8;  // TQ1_0 and TQ2_0 too, with scale = minimum = 1
+  std::uint16_t d[kRows];
+  std::uint16_t dmin[kRows];
+  std::uint8_t scales[16][kRows];
+  TwoBitGroup<kRows> codes[8];
+};
+template <int kRows>
+struct PackedMXFP4 {  // table, offset 16; scale = 2^(e - 128), infinite where e is 255
+  static constexpr int kGroups = 4;
+  std::uint8_t exponent[4][kRows];
+  NibbleGroup<kRows> codes[4];
+};
+// scale = d * scale, one per group or per half group.
+template <int kRows, typename Group, int kScalesPerGroup>
+struct PackedSubScales {
+  static constexpr int kGroups = 8;
+  float d[kRows];
+  std::int8_t scale[8 * kScalesPerGroup][kRows];
+  Group codes[8];
+};
+template <int kRows>
+using PackedIQ4_XS = PackedSubScales<kRows, NibbleGroup<kRows>, 1>;  // table, offset 128
+template <int kRows>
+using PackedQ3_K = PackedSubScales<kRows, ThreeBitGroup<kRows>, 2>;  // offset 4
+template <int kRows>  // the codebook types, offset 64
+using PackedSignedBlock = PackedSubScales<kRows, ByteGroup<kRows>, 2>;
 
 static_assert(sizeof(PackedByteBlock<16>) == 17 * 64 && sizeof(PackedByteBlock<8>) == 17 * 32);
 static_assert(sizeof(PackedNibbleBlock<16>) == 9 * 64 && sizeof(PackedNibbleBlock<8>) == 9 * 32);
@@ -132,6 +251,11 @@ static_assert(sizeof(PackedNibbleMinBlock<8>) == 10 * 32);
 static_assert(sizeof(PackedQ4_K<16>) == 37 * 64 && sizeof(PackedQ4_K<8>) == 37 * 32);
 static_assert(sizeof(PackedQ5_K<16>) == 69 * 64 && sizeof(PackedQ5_K<8>) == 69 * 32);
 static_assert(sizeof(PackedQ6_K<16>) == 69 * 64 && sizeof(PackedQ6_K<8>) == 69 * 32);
+static_assert(sizeof(PackedQ2_K<16>) == 21 * 64 && sizeof(PackedQ2_K<8>) == 21 * 32);
+static_assert(sizeof(PackedMXFP4<16>) == 17 * 64 && sizeof(PackedMXFP4<8>) == 17 * 32);
+static_assert(sizeof(PackedIQ4_XS<16>) == 35 * 64 && sizeof(PackedIQ4_XS<8>) == 35 * 32);
+static_assert(sizeof(PackedQ3_K<16>) == 29 * 64 && sizeof(PackedQ3_K<8>) == 29 * 32);
+static_assert(sizeof(PackedSignedBlock<16>) == 69 * 64 && sizeof(PackedSignedBlock<8>) == 69 * 32);
 
 // One group of 32 activations: value = scale * code, |code| <= 127. The sums are negated, ready to
 // start an integer accumulator at -offset * sum. A group with a NaN or infinity has such a scale.

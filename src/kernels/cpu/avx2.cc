@@ -91,6 +91,13 @@ inline F load_u8(const std::uint8_t* p) {
 inline F load_i8(const std::int8_t* p) {
   return _mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(load_eight(p)));
 }
+inline F load_low_nibbles(const std::uint8_t* p) {
+  const I bytes = _mm256_cvtepu8_epi32(load_eight(p));
+  return _mm256_cvtepi32_ps(_mm256_and_si256(bytes, _mm256_set1_epi32(15)));
+}
+inline F load_high_nibbles(const std::uint8_t* p) {
+  return _mm256_cvtepi32_ps(_mm256_srli_epi32(_mm256_cvtepu8_epi32(load_eight(p)), 4));
+}
 
 inline I splat_int(std::int32_t x) { return _mm256_set1_epi32(x); }
 inline I add(I a, I b) { return _mm256_add_epi32(a, b); }
@@ -129,6 +136,19 @@ inline B low_nibbles(B x) { return _mm256_and_si256(x, _mm256_set1_epi8(15)); }
 inline B high_nibbles(B x) {
   return _mm256_and_si256(_mm256_srli_epi16(x, 4), _mm256_set1_epi8(15));
 }
+template <int kRight, int kMask>
+inline B shift_bits(B x) {  // of each byte, right or (below zero) left, those of kMask
+  if constexpr (kRight >= 0) {
+    x = _mm256_srli_epi16(x, kRight);
+  } else {
+    x = _mm256_slli_epi16(x, -kRight);
+  }
+  return _mm256_and_si256(x, _mm256_set1_epi8(kMask));
+}
+inline B load_table(const std::uint8_t* p) {
+  return _mm256_broadcastsi128_si256(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p)));
+}
+inline B look_up(B table, B nibbles) { return _mm256_shuffle_epi8(table, nibbles); }
 using X4 = __m256i;
 inline X4 splat_codes(const std::int8_t* p) {
   std::int32_t four;

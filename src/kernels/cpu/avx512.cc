@@ -93,6 +93,14 @@ inline F load_i8(const std::int8_t* p) {
   return _mm512_cvtepi32_ps(
       _mm512_cvtepi8_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p))));
 }
+inline F load_low_nibbles(const std::uint8_t* p) {
+  const I bytes = _mm512_cvtepu8_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p)));
+  return _mm512_cvtepi32_ps(_mm512_and_si512(bytes, _mm512_set1_epi32(15)));
+}
+inline F load_high_nibbles(const std::uint8_t* p) {
+  const I bytes = _mm512_cvtepu8_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p)));
+  return _mm512_cvtepi32_ps(_mm512_srli_epi32(bytes, 4));
+}
 
 inline I splat_int(std::int32_t x) { return _mm512_set1_epi32(x); }
 inline I add(I a, I b) { return _mm512_add_epi32(a, b); }
@@ -120,6 +128,19 @@ inline B low_nibbles(B x) { return _mm512_and_si512(x, _mm512_set1_epi8(15)); }
 inline B high_nibbles(B x) {
   return _mm512_and_si512(_mm512_srli_epi16(x, 4), _mm512_set1_epi8(15));
 }
+template <int kRight, int kMask>
+inline B shift_bits(B x) {  // of each byte, right or (below zero) left, those of kMask
+  if constexpr (kRight >= 0) {
+    x = _mm512_srli_epi16(x, kRight);
+  } else {
+    x = _mm512_slli_epi16(x, -kRight);
+  }
+  return _mm512_and_si512(x, _mm512_set1_epi8(kMask));
+}
+inline B load_table(const std::uint8_t* p) {
+  return _mm512_broadcast_i32x4(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p)));
+}
+inline B look_up(B table, B nibbles) { return _mm512_shuffle_epi8(table, nibbles); }
 using X4 = __m512i;
 inline X4 splat_codes(const std::int8_t* p) {
   std::int32_t four;

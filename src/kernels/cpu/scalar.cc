@@ -76,6 +76,12 @@ inline F load_u8(const std::uint8_t* p) {
 inline F load_i8(const std::int8_t* p) {
   return F{float(p[0]), float(p[1]), float(p[2]), float(p[3])};
 }
+inline F load_low_nibbles(const std::uint8_t* p) {
+  return F{float(p[0] & 15), float(p[1] & 15), float(p[2] & 15), float(p[3] & 15)};
+}
+inline F load_high_nibbles(const std::uint8_t* p) {
+  return F{float(p[0] >> 4), float(p[1] >> 4), float(p[2] >> 4), float(p[3] >> 4)};
+}
 
 inline I splat_int(std::int32_t x) { return I{x, x, x, x}; }
 inline I add(I a, I b) { return a + b; }
@@ -110,6 +116,16 @@ inline B load_codes(const std::uint8_t* p) {
 }
 inline B low_nibbles(B x) { return x & 15; }
 inline B high_nibbles(B x) { return x >> 4; }
+template <int kRight, int kMask>
+inline B shift_bits(B x) {  // of each byte, right or (below zero) left, those of kMask
+  constexpr auto kCount = static_cast<std::uint8_t>(kRight < 0 ? -kRight : kRight);
+  return (kRight < 0 ? x << kCount : x >> kCount) & static_cast<std::uint8_t>(kMask);
+}
+inline B load_table(const std::uint8_t* p) { return load_codes(p); }
+inline B look_up(B table, B nibbles) {
+  for (int i = 0; i < 16; ++i) nibbles[i] = table[nibbles[i]];
+  return nibbles;
+}
 using X4 = const std::int8_t*;  // four activation codes, the same for every lane
 inline X4 splat_codes(const std::int8_t* p) { return p; }
 inline I dot(I sum, B w, X4 x) {

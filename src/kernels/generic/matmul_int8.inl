@@ -59,10 +59,11 @@ struct Int8Core {
               fma(to_float(dots[part][t][c]), scale * splat(token(c).scale), sums.of[t][c]);
         }
       }
-      if constexpr (Format::kHasMinimum) {
-        const F minimum = splat(0) - Format::minimum(block(t), group);
+      for (int part = 0; Format::kHasMinimum && part < kParts; ++part) {
+        const F minimum = splat(0) - Format::minimum(block(t), group, part);
         for (int c = 0; c < kColumns; ++c) {
-          sums.of[t][c] = fma(minimum, splat(token(c).scaled_sum), sums.of[t][c]);
+          const F x_sum = splat(scaled_sum<kParts>(token(c), part));
+          sums.of[t][c] = fma(minimum, x_sum, sums.of[t][c]);
         }
       }
     }

@@ -18,6 +18,16 @@ constexpr KernelTable make_table(std::string_view name) {
   slot(DType::kQ4_K) = matmul<Int8Core<FormatQ4_K>>;
   slot(DType::kQ5_K) = matmul<Int8Core<FormatQ5_K>>;
   slot(DType::kQ6_K) = matmul<Int8Core<FormatQ6_K>>;
+  slot(DType::kQ2_K) = matmul<Int8Core<FormatQ2_K>>;
+  slot(DType::kQ3_K) = matmul<Int8Core<FormatQ3_K>>;
+  slot(DType::kIQ4_NL) = matmul<Int8Core<FormatIQ4_NL>>;
+  slot(DType::kIQ4_XS) = matmul<Int8Core<FormatIQ4_XS>>;
+  slot(DType::kMXFP4) = matmul<Int8Core<FormatMXFP4>>;
+  for (const DType dtype : {DType::kTQ1_0, DType::kTQ2_0}) slot(dtype) = slot(DType::kQ2_K);
+  for (const DType dtype : {DType::kIQ1_S, DType::kIQ1_M, DType::kIQ2_XXS, DType::kIQ2_XS,
+                            DType::kIQ2_S, DType::kIQ3_XXS, DType::kIQ3_S}) {
+    slot(dtype) = matmul<Int8Core<FormatSignedBlock>>;
+  }
   table.quantize_int8 = quantize_int8;
   table.narrow_bf16 = narrow<store_bf16>;
   table.narrow_half = narrow<store_half>;

@@ -42,10 +42,68 @@ struct NibbleCodes {
   static inline I accumulate(I sum, B w, X4 x) { return dot(sum, w, x); }
 };
 
+// Nibbles that stand for the values of a table. kWide as for ByteCodes.
+template <const std::uint8_t (&kTable)[16], bool kWide>
+struct TableNibbleCodes {
+  template <int kTiles, typename Step>
+  static inline __attribute__((always_inline)) void for_each(const std::uint8_t* codes,
+                                                             std::size_t stride, Step step) {
+    const B table = load_table(kTable);
+    NibbleCodes::for_each<kTiles>(codes, stride, [&](int s, const B* nibbles) {
+      B w[kTiles];
+      for (int t = 0; t < kTiles; ++t) w[t] = look_up(table, nibbles[t]);
+      step(s, w);
+    });
+  }
+  static inline I accumulate(I sum, B w, X4 x) {
+    return ByteCodes<kWide>::accumulate(sum, w, x);
+  }
+};
+// Two bits a code, four steps in a byte; with kHasThirdBits a vector of third bits follows, bit s
+// for step s.
+template <bool kHasThirdBits>
+struct TwoBitCodes {
+  template <int kTiles, typename Step>
+  static inline __attribute__((always_inline)) void for_each(const std::uint8_t* codes,
+                                                             std::size_t stride, Step step) {
+#pragma GCC unroll 2
+    for (int s = 0; s < 8; s += 4) {
+      B w[4][kTiles];
+      for (int t = 0; t < kTiles; ++t) {
+        const std::uint8_t* tile = codes + static_cast<std::size_t>(t) * stride;
+        const B four = load_codes(tile + s * kLanes);
+        w[0][t] = shift_bits<0, 3>(four);
+        w[1][t] = shift_bits<2, 3>(four);
+        w[2][t] = shift_bits<4, 3>(four);
+        w[3][t] = shift_bits<6, 3>(four);
+        if constexpr (kHasThirdBits) {
+          B third = load_codes(tile + 8 * kLanes);
+          if (s == 4) third = high_nibbles(third);
+          w[0][t] = w[0][t] | shift_bits<-2, 4>(third);
+          w[1][t] = w[1][t] | shift_bits<-1, 4>(third);
+          w[2][t] = w[2][t] | shift_bits<0, 4>(third);
+          w[3][t] = w[3][t] | shift_bits<1, 4>(third);
+        }
+      }
+#pragma GCC unroll 4
+      for (int i = 0; i < 4; ++i) step(s + i, w[i]);
+    }
+  }
+  static inline I accumulate(I sum, B w, X4 x) { return dot(sum, w, x); }
+};
+
+// What a minimum is multiplied with: the sum of the whole group, or of half `part` of it.
+template <int kParts>
+inline float scaled_sum(const ActivationBlock& x, int part) {
+  if constexpr (kParts == 1) return x.scaled_sum;
+  const int sum = part == 0 ? -x.negative_sum_first : x.negative_sum_first - x.negative_sum;
+  return x.scale * static_cast<float>(sum);
+}
+
 struct NoMinimum {
   static constexpr bool kHasMinimum = false;
   template <typename Block>
-  static inline F minimum(const Block&, int) {
+  static inline F minimum(const Block&, int, int) {
     return splat(0);
   }
 };
@@ -65,7 +123,7 @@ struct HalfMinimumFormat {  // Q4_1, Q5_1
   static constexpr int kOffsetShift = 0;
   static constexpr int kParts = 1;
   static inline F scale(const Block& b, int group, int) { return load_half(b.scale[group]); }
-  static inline F minimum(const Block& b, int group) { return load_half(b.minimum[group]); }
+  static inline F minimum(const Block& b, int group, int) { return load_half(b.minimum[group]); }
 };
 template <typename BlockType, typename CodesType>
 struct SuperMinimumFormat {  // Q4_K, Q5_K
@@ -77,7 +135,7 @@ struct SuperMinimumFormat {  // Q4_K, Q5_K
   static inline F scale(const Block& b, int group, int) {
     return load_half(b.d) * load_u8(b.scale[group]);
   }
-  static inline F minimum(const Block& b, int group) {
+  static inline F minimum(const Block& b, int group, int) {
     return load_half(b.dmin) * load_u8(b.minimum[group]);
   }
 };
@@ -90,6 +148,39 @@ struct FormatQ6_K : NoMinimum {
     return load_half(b.d) * load_i8(b.scale[2 * group + part]);
   }
 };
+struct FormatQ2_K {
+  using Block = PackedQ2_K<kLanes>;
+  using Codes = TwoBitCodes<false>;
+  static constexpr bool kHasMinimum = true;
+  static constexpr int kOffsetShift = 0;
+  static constexpr int kParts = 2;
+  static inline F scale(const Block& b, int group, int part) {
+    return load_half(b.d) * load_low_nibbles(b.scales[2 * group + part]);
+  }
+  static inline F minimum(const Block& b, int group, int part) {
+    return load_half(b.dmin) * load_high_nibbles(b.scales[2 * group + part]);
+  }
+};
+struct FormatMXFP4 : NoMinimum {
+  using Block = PackedMXFP4<kLanes>;
+  using Codes = TableNibbleCodes<kTableMXFP4, false>;
+  static constexpr int kOffsetShift = 4;
+  static constexpr int kParts = 1;
+  static inline F scale(const Block& b, int group, int) {  // as exponent_to_float (float_bits.h)
+    const I exponent = round_to_int(load_u8(b.exponent[group]));
+    return as_float(max_int(shift_left<23>(exponent), splat_int(1 << 22))) * splat(0.5f);
+  }
+};
+template <typename BlockType, typename CodesType, int kOffsetBits, int kPartsPerGroup>
+struct SubScaleFormat : NoMinimum {  // Q3_K, IQ4_XS, the codebook types
+  using Block = BlockType;
+  using Codes = CodesType;
+  static constexpr int kOffsetShift = kOffsetBits;
+  static constexpr int kParts = kPartsPerGroup;
+  static inline F scale(const Block& b, int group, int part) {
+    return load(b.d) * load_i8(b.scale[kParts * group + part]);
+  }
+};
 
 using FormatQ8_0 = HalfScaleFormat<PackedByteBlock<kLanes>, ByteCodes<true>, 7>;
 using FormatQ5_0 = HalfScaleFormat<PackedByteBlock<kLanes>, ByteCodes<false>, 4>;
@@ -98,3 +189,8 @@ using FormatQ5_1 = HalfMinimumFormat<PackedByteMinBlock<kLanes>, ByteCodes<false
 using FormatQ4_1 = HalfMinimumFormat<PackedNibbleMinBlock<kLanes>, NibbleCodes>;
 using FormatQ5_K = SuperMinimumFormat<PackedQ5_K<kLanes>, ByteCodes<false>>;
 using FormatQ4_K = SuperMinimumFormat<PackedQ4_K<kLanes>, NibbleCodes>;
+using CodesIQ4 = TableNibbleCodes<kTableIQ4, true>;
+using FormatIQ4_NL = HalfScaleFormat<PackedNibbleBlock<kLanes>, CodesIQ4, 7>;
+using FormatIQ4_XS = SubScaleFormat<PackedIQ4_XS<kLanes>, CodesIQ4, 7, 1>;
+using FormatQ3_K = SubScaleFormat<PackedQ3_K<kLanes>, TwoBitCodes<true>, 2, 2>;
+using FormatSignedBlock = SubScaleFormat<PackedSignedBlock<kLanes>, ByteCodes<false>, 6, 2>;
