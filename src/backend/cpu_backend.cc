@@ -13,7 +13,7 @@ namespace quire {
 namespace {
 
 // Below this many elements an op stays on the calling thread: a wake-up costs more.
-constexpr std::int64_t kAloneElements = 16384;
+constexpr std::int64_t kAloneElements = 4096;
 constexpr int kColumnsMax = 1 << 24;
 constexpr int kHeadDimMax = 512;
 
