@@ -67,7 +67,7 @@ class CpuBackend final : public Backend {
 
   void plan_linear(int tokens, std::span<const LinearOutput> outputs);
   void run_linear(const CpuActivations& x, int tokens, const LinearOutput& output, int begin,
-                  int end);
+                  int end, std::byte* scratch);
 
   void store_token(const AttentionShape& shape, const RopeSpec& rope, const BatchView& batch,
                    int token, float* q, const float* k, const float* v, CpuKvStore& kv, int layer,

@@ -38,7 +38,7 @@ void CpuBackend::plan_linear(int tokens, std::span<const LinearOutput> outputs) 
 }
 
 void CpuBackend::run_linear(const CpuActivations& x, int tokens, const LinearOutput& output,
-                            int begin, int end) {
+                            int begin, int end, std::byte* scratch) {
   const CpuPacked& packed = packed_of(output);
   const CpuActivations::Form& form = x.form(activation_form(packed.dtype));
   MatmulTask task;
@@ -48,6 +48,7 @@ void CpuBackend::run_linear(const CpuActivations& x, int tokens, const LinearOut
   task.columns = output.weight->columns;
   task.tile_begin = begin;
   task.tile_end = end;
+  task.scratch = scratch;
   task.tiles_ahead = std::min(end - begin, packed.tiles - end);
   task.x = form.data.data();
   task.x_stride = form.stride;
@@ -75,9 +76,12 @@ void CpuBackend::linear(const Activations& activations, int tokens,
     tiles_of(*output.weight);
   }
   plan_linear(tokens, outputs);
-  pool_.for_each(static_cast<int>(linear_items_.size()), [&](int i, int) {
+  const std::size_t room = matmul_scratch_bytes(x.columns) / sizeof(float);
+  grow_scratch(room);
+  pool_.for_each(static_cast<int>(linear_items_.size()), [&](int i, int worker) {
     const LinearItem& item = linear_items_[static_cast<std::size_t>(i)];
-    run_linear(x, tokens, outputs[static_cast<std::size_t>(item.output)], item.begin, item.end);
+    run_linear(x, tokens, outputs[static_cast<std::size_t>(item.output)], item.begin, item.end,
+               reinterpret_cast<std::byte*>(scratch(worker, room)));
   });
 }
 

@@ -41,8 +41,14 @@ struct MatmulTask {
   int out_stride = 0;
   const float* bias = nullptr;  // [rows] or null
   bool accumulate = false;
+  std::byte* scratch = nullptr;  // matmul_scratch_bytes, 64-byte aligned, or null (slower)
   int tiles_ahead = 0;  // tiles behind tile_end that the caller will want next
 };
+
+// Room for 64 rows of K = columns as bytes, with four floats per row and group of 32.
+constexpr std::size_t matmul_scratch_bytes(int columns) {
+  return static_cast<std::size_t>(columns / 32) * 64 * (32 + 4 * sizeof(float));
+}
 
 // One split of attention (256 absolute positions) for some queries that read the same blocks and
 // KV head: heads of a group, tokens of a sequence, or sequences that share these blocks.

@@ -5,7 +5,8 @@
 // memory serves best. With more passes arithmetic counts: kPassTiles tiles share each activation,
 // and a block of tiles stays in L2 while all tokens pass over it. Meanwhile the next block is
 // fetched there: a pass fetches its share, so that memory is read evenly under the arithmetic.
-// With one or two tokens the hardware follows the stream by itself.
+// With one or two tokens the hardware follows the stream by itself. With many tokens the tiles of
+// some types are first unpacked into scratch, losslessly: the same values meet the same arithmetic.
 
 constexpr int kTilesPerBlock = 64 / kLanes;
 
@@ -85,9 +86,36 @@ inline void multiply_columns(const MatmulTask& task, int begin, int end, int tok
   multiply_block<Core, kTiles, kColumns>(task, begin, end, token, ahead);
 }
 
+// Tiles [begin, end) of the task for all of its tokens.
 template <typename Core, int kTiles>
-void multiply_passes(const MatmulTask& task) {
+inline void multiply_tokens(const MatmulTask& task, int begin, int end, Ahead& ahead) {
   constexpr int kColumns = Core::kColumnsMax;
+  for (int token = 0; token < task.tokens; token += kColumns) {
+    const int left = task.tokens - token;
+    multiply_columns<Core, kTiles>(task, begin, end, token, left < kColumns ? left : kColumns,
+                                   ahead);
+  }
+}
+
+// The same after unpacking the tiles, once for all tokens, into the task's scratch.
+template <typename Core>
+void multiply_unpacked(const MatmulTask& task, int begin, int end, Ahead& ahead) {
+  using Unpacked = typename Core::Unpacked;
+  MatmulTask block = task;
+  block.tiles = task.scratch;
+  block.bytes_per_tile = Unpacked::tile_bytes(task.columns);
+  block.rows = task.rows - begin * kLanes;
+  block.out = task.out + begin * kLanes;
+  if (task.bias != nullptr) block.bias = task.bias + begin * kLanes;
+  for (int tile = begin; tile < end; ++tile) {
+    Core::unpack(task.tiles + static_cast<std::size_t>(tile) * task.bytes_per_tile, task.columns,
+                 task.scratch + static_cast<std::size_t>(tile - begin) * block.bytes_per_tile);
+  }
+  multiply_tokens<Unpacked, kPassTiles>(block, 0, end - begin, ahead);
+}
+
+template <typename Core>
+void matmul(const MatmulTask& task) {
   const auto tile_at = [&](int tile) {
     const int last = task.tile_end + task.tiles_ahead;
     return reinterpret_cast<const char*>(task.tiles) +
@@ -96,21 +124,18 @@ void multiply_passes(const MatmulTask& task) {
   for (int begin = task.tile_begin; begin < task.tile_end; begin += kTilesPerBlock) {
     const int end = begin + kTilesPerBlock < task.tile_end ? begin + kTilesPerBlock : task.tile_end;
     Ahead ahead = {tile_at(end), tile_at(end + kTilesPerBlock),
-                   (task.tokens + kColumns - 1) / kColumns};
+                   (task.tokens + Core::kColumnsMax - 1) / Core::kColumnsMax};
     if (task.tokens <= 2) ahead.at = ahead.end;
-    for (int token = 0; token < task.tokens; token += kColumns) {
-      const int left = task.tokens - token;
-      multiply_columns<Core, kTiles>(task, begin, end, token, left < kColumns ? left : kColumns,
-                                     ahead);
+    if constexpr (Core::kUnpackTokensMin > 0) {
+      if (task.tokens >= Core::kUnpackTokensMin && task.scratch != nullptr) {
+        multiply_unpacked<Core>(task, begin, end, ahead);
+        continue;
+      }
     }
-  }
-}
-
-template <typename Core>
-void matmul(const MatmulTask& task) {
-  if (task.tokens <= Core::kColumnsMax) {
-    multiply_passes<Core, 1>(task);
-  } else {
-    multiply_passes<Core, kPassTiles>(task);
+    if (task.tokens <= Core::kColumnsMax) {
+      multiply_tokens<Core, 1>(task, begin, end, ahead);
+    } else {
+      multiply_tokens<Core, kPassTiles>(task, begin, end, ahead);
+    }
   }
 }

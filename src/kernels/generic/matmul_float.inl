@@ -16,6 +16,7 @@ constexpr int kStepColumns = 32;  // of K between two calls of Ahead::step
 template <typename Element>
 struct WideCore {
   static constexpr int kColumnsMax = kFloatColumns;
+  static constexpr int kUnpackTokensMin = 0;
 
   template <int kTiles, int kColumns>
   static inline void multiply(const Tiles& tiles, const std::byte* x, std::size_t x_stride,
@@ -43,6 +44,7 @@ struct WideCore {
 
 struct Bf16Core {
   static constexpr int kColumnsMax = kFloatColumns;
+  static constexpr int kUnpackTokensMin = 0;
 
   template <int kTiles, int kColumns>
   static inline void multiply(const Tiles& tiles, const std::byte* x, std::size_t x_stride,

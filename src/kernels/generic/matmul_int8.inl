@@ -16,10 +16,51 @@ inline I starting_sum(const ActivationBlock& x, int part) {
   return shift_left<Format::kOffsetShift>(sum);
 }
 
+// A Format after unpacking: bytes for codes and float scales, whatever they were before.
+template <typename Format>
+struct UnpackedFormat {
+  struct Block {
+    static constexpr int kGroups = 1;
+    F scales[Format::kParts];
+    F minima[Format::kHasMinimum ? Format::kParts : 0];
+    ByteGroup<kLanes> codes[1];
+  };
+  using Codes = ByteCodes<Format::Codes::kIsWide>;
+  static constexpr bool kIsUnpacked = true;
+  static constexpr bool kHasMinimum = Format::kHasMinimum;
+  static constexpr int kOffsetShift = Format::kOffsetShift;
+  static constexpr int kParts = Format::kParts;
+  static inline F scale(const Block& b, int, int part) { return b.scales[part]; }
+  static inline F minimum(const Block& b, int, int part) { return b.minima[part]; }
+};
+
 template <typename Format>
 struct Int8Core {
   using Block = typename Format::Block;
+  using Unpacked = Int8Core<UnpackedFormat<Format>>;
   static constexpr int kColumnsMax = kInt8Columns;
+  static constexpr int kUnpackTokensMin = requires { Format::kIsUnpacked; } ? 0 : 24;
+
+  static constexpr std::size_t tile_bytes(int columns) {
+    return static_cast<std::size_t>(columns / (32 * Block::kGroups)) * sizeof(Block);
+  }
+
+  // One packed tile as blocks of the UnpackedFormat.
+  static void unpack(const std::byte* tile, int columns, std::byte* to) {
+    auto* out = reinterpret_cast<typename Unpacked::Block*>(to);
+    for (int group = 0; group < columns / 32; ++group, ++out) {
+      const auto& block = *(reinterpret_cast<const Block*>(tile) + group / Block::kGroups);
+      const int at = group % Block::kGroups;
+      for (int part = 0; part < Format::kParts; ++part) {
+        out->scales[part] = Format::scale(block, at, part);
+        if constexpr (Format::kHasMinimum) out->minima[part] = Format::minimum(block, at, part);
+      }
+      Format::Codes::template for_each<1>(&block.codes[at][0][0][0], 0,
+                                          [&](int step, const B* codes) {
+                                            std::memcpy(out->codes[0][step], codes, sizeof(B));
+                                          });
+    }
+  }
 
   // One group of kTiles tiles against kColumns tokens.
   template <int kTiles, int kColumns>

@@ -5,6 +5,7 @@
 
 template <bool kWide>
 struct ByteCodes {  // kWide: codes may exceed 127
+  static constexpr bool kIsWide = kWide;
   // Calls step(s, codes of each tile) for the eight steps of a group. codes: of the first tile; the
   // others follow every `stride` bytes.
   template <int kTiles, typename Step>
@@ -24,6 +25,7 @@ struct ByteCodes {  // kWide: codes may exceed 127
   }
 };
 struct NibbleCodes {
+  static constexpr bool kIsWide = false;
   template <int kTiles, typename Step>
   static inline __attribute__((always_inline)) void for_each(const std::uint8_t* codes,
                                                              std::size_t stride, Step step) {
@@ -45,6 +47,7 @@ struct NibbleCodes {
 // Nibbles that stand for the values of a table. kWide as for ByteCodes.
 template <const std::uint8_t (&kTable)[16], bool kWide>
 struct TableNibbleCodes {
+  static constexpr bool kIsWide = kWide;
   template <int kTiles, typename Step>
   static inline __attribute__((always_inline)) void for_each(const std::uint8_t* codes,
                                                              std::size_t stride, Step step) {
@@ -63,6 +66,7 @@ struct TableNibbleCodes {
 // for step s.
 template <bool kHasThirdBits>
 struct TwoBitCodes {
+  static constexpr bool kIsWide = false;
   template <int kTiles, typename Step>
   static inline __attribute__((always_inline)) void for_each(const std::uint8_t* codes,
                                                              std::size_t stride, Step step) {
