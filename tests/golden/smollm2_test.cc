@@ -5,7 +5,6 @@
 
 #include <cmath>
 #include <cstdio>
-#include <span>
 
 #include "base/file.h"
 #include "base/json.h"
@@ -23,11 +22,6 @@ using testing::shared_path;
 
 constexpr const char* kTexts[] = {"tinystories", "frankenstein", "tinyshakespeare"};
 constexpr std::size_t kTop = 20;
-
-// The portable kernels are many times slower: they read one text of the three.
-std::span<const char* const> texts_for(std::string_view isa) {
-  return std::span(kTexts).first(isa == "scalar" ? 1 : std::size(kTexts));
-}
 
 class SmolLm2Test : public ::testing::Test {
  protected:
@@ -87,7 +81,7 @@ TEST_F(SmolLm2Test, Int8ArithmeticStaysCloseToFloat32OnEveryIsa) {
   for (const KernelTable* table : all_supported()) {
     const std::string isa(table->name);
     const auto executor = model_.executor({.isa = isa});
-    for (const char* name : texts_for(isa)) {
+    for (const char* name : kTexts) {
       const Divergence d = compare(*executor, reference(name));
       const double expected = index_.find("texts")->find(name)->find("perplexity")->as_double();
       std::printf("FIGURE %s %-15s perplexity %.3f (float32 %.3f, %+.2f %%), top-1 %.3f (>= 0.94), "

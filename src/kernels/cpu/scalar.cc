@@ -1,6 +1,10 @@
 // The portable table: four lanes of GCC vector extensions, which every 64-bit machine has (SSE2,
 // NEON). No fused multiply-add: fma() here is a product and a sum, each rounded. It is the plain
 // twin of the wide tables and the floor on machines without AVX2.
+#if defined(__SSE2__)
+#include <emmintrin.h>
+#endif
+
 #include <cmath>
 #include <cstring>
 #include <limits>
@@ -13,7 +17,7 @@ namespace quire {
 namespace {
 
 constexpr int kLanes = 4;
-constexpr int kPassTiles = 1;     // weight tiles that share an activation
+constexpr int kPassTiles = 2;     // weight tiles that share an activation
 constexpr int kInt8Columns = 4;   // tokens per pass over integer weights
 constexpr int kFloatColumns = 4;  // tokens per pass over float weights
 constexpr int kAccumulatorsMax = 8;  // vectors of a block of attention
@@ -126,13 +130,31 @@ inline B look_up(B table, B nibbles) {
   for (int i = 0; i < 16; ++i) nibbles[i] = table[nibbles[i]];
   return nibbles;
 }
-using X4 = const std::int8_t*;  // four activation codes, the same for every lane
-inline X4 splat_codes(const std::int8_t* p) { return p; }
+// Four activation codes, the same for every lane, as pairs of 16 bits.
+struct X4 {
+  I even, odd;  // codes 0 and 2; codes 1 and 3
+};
+inline X4 splat_codes(const std::int8_t* p) {
+  const auto pair = [](int low, int high) {
+    return splat_int(static_cast<std::int32_t>(static_cast<std::uint32_t>(high) << 16 |
+                                               (static_cast<std::uint32_t>(low) & 0xFFFFu)));
+  };
+  return {pair(p[0], p[2]), pair(p[1], p[3])};
+}
+// Per lane the sum of the two products of 16-bit halves.
+inline I multiply_pairs(I a, I b) {
+#if defined(__SSE2__)
+  return reinterpret_cast<I>(
+      _mm_madd_epi16(reinterpret_cast<__m128i>(a), reinterpret_cast<__m128i>(b)));
+#else
+  return (a << 16 >> 16) * (b << 16 >> 16) + (a >> 16) * (b >> 16);
+#endif
+}
 inline I dot(I sum, B w, X4 x) {
-  for (int i = 0; i < kLanes; ++i) {
-    sum[i] += w[4 * i] * x[0] + w[4 * i + 1] * x[1] + w[4 * i + 2] * x[2] + w[4 * i + 3] * x[3];
-  }
-  return sum;
+  const U codes = reinterpret_cast<U>(w);
+  const U even = codes & 0x00FF00FFu, odd = codes >> 8 & 0x00FF00FFu;
+  sum += multiply_pairs(reinterpret_cast<I>(even), x.even);
+  return sum + multiply_pairs(reinterpret_cast<I>(odd), x.odd);
 }
 inline I dot_wide(I sum, B w, X4 x) { return dot(sum, w, x); }
 
