@@ -5,6 +5,7 @@
 #include <cstdio>
 #include <filesystem>
 
+#include "apps/random_files.h"
 #include "base/clock.h"
 #include "base/file.h"
 #include "runtime/make_executor.h"
@@ -97,6 +98,9 @@ Result<std::unique_ptr<ModelFiles>> open_files(const ModelArguments& arguments) 
   std::string path = arguments.model;
   if (path.empty()) {
     QUIRE_ASSIGN_OR_RETURN(path, default_model_path());
+  }
+  if (is_random_model(path)) {
+    return open_random_model(path, arguments.tokenizer, arguments.threads);
   }
   return open_model(path, arguments.tokenizer);
 }
