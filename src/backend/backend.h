@@ -144,6 +144,12 @@ class Backend {
   virtual double logsumexp(std::span<const float> logits) const = 0;
   // The `count` largest, best first, ties to the smaller token id. out: [count]; count <= vocab.
   virtual void top_candidates(std::span<const float> logits, std::span<Candidate> out) const = 0;
+  virtual float max_value(std::span<const float> logits) const = 0;  // NaN is passed over
+  // words: [4, groups]: philox(seed, position, stream + g)[i] at [i, g] (base/philox.h); returns the
+  // largest. stream + groups does not pass a multiple of 2^32.
+  virtual std::uint32_t philox_words(std::uint64_t seed, std::uint64_t position,
+                                     std::uint64_t stream,
+                                     std::span<std::uint32_t> words) const = 0;
   // Calls body(i) for i in [0, count) on the pool's threads.
   virtual void parallel(int count, const std::function<void(int)>& body) = 0;
 };

@@ -50,6 +50,9 @@ class CpuBackend final : public Backend {
 
   double logsumexp(std::span<const float> logits) const override;
   void top_candidates(std::span<const float> logits, std::span<Candidate> out) const override;
+  float max_value(std::span<const float> logits) const override;
+  std::uint32_t philox_words(std::uint64_t seed, std::uint64_t position, std::uint64_t stream,
+                             std::span<std::uint32_t> words) const override;
   void parallel(int count, const std::function<void(int)>& body) override;
 
  private:

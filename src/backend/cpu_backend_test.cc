@@ -210,6 +210,26 @@ TEST_P(CpuBackendTest, TopCandidatesAndLogsumexp) {
   EXPECT_EQ(top[2].token, 2);
 }
 
+TEST_P(CpuBackendTest, TopCandidatesOfAllAreSortedStably) {
+  CpuBackend backend(*GetParam(), 1);
+  std::mt19937 engine(10);
+  std::vector<float> logits = normal(engine, 20000, 2);
+  for (float& logit : logits) logit = std::round(logit * 20) / 20;  // ties, zeros of both signs
+  const float never = -std::numeric_limits<float>::infinity();
+  for (const int token : {3, 4000, 19999}) logits[token] = never;
+  logits[77] = std::numeric_limits<float>::quiet_NaN();
+  std::vector<std::int32_t> expected(logits.size());
+  std::iota(expected.begin(), expected.end(), 0);
+  const auto rank = [&](std::int32_t t) { return std::isnan(logits[t]) ? never : logits[t]; };
+  std::stable_sort(expected.begin(), expected.end(),
+                   [&](std::int32_t a, std::int32_t b) { return rank(a) > rank(b); });
+  for (const std::size_t count : {std::size_t{5000}, logits.size()}) {
+    std::vector<Candidate> top(count);
+    backend.top_candidates(logits, top);
+    for (std::size_t i = 0; i < count; ++i) ASSERT_EQ(top[i].token, expected[i]) << i;
+  }
+}
+
 TEST_P(CpuBackendTest, CopiesBlocksInOrder) {
   CpuBackend backend(*GetParam(), 2);
   auto kv = backend.kv_store({3, 2, 16, 6, DType::kF16}).value();

@@ -123,6 +123,10 @@ struct KernelTable {
   float (*max_value)(const float* x, int count) = nullptr;            // skips NaN
   double (*sum_exp)(const float* x, int count, float max) = nullptr;  // of exp(x - max)
   int (*first_above)(const float* x, int begin, int count, float threshold) = nullptr;  // or count
+  // words[i * groups + g] = philox(seed, position, stream + g)[i] (base/philox.h); the largest of
+  // them is returned. stream + groups must not pass a multiple of 2^32.
+  std::uint32_t (*philox_words)(std::uint64_t seed, std::uint64_t position, std::uint64_t stream,
+                                int groups, std::uint32_t* words) = nullptr;
 };
 
 }  // namespace quire

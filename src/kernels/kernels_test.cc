@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "base/aligned_buffer.h"
+#include "base/philox.h"
 #include "kernels/dequantize.h"
 #include "kernels/pack.h"
 #include "kernels/random_weights_for_tests.h"
@@ -380,6 +381,20 @@ TEST_P(Kernels, Logits) {
     EXPECT_EQ(kernels().first_above(logits.data(), 0, n, 100), n);
     logits[count / 2] = std::numeric_limits<float>::quiet_NaN();
     EXPECT_TRUE(std::isnan(kernels().sum_exp(logits.data(), n, 1)));
+  }
+}
+
+TEST_P(Kernels, PhiloxWordsAreThoseOfTheirStreams) {
+  const std::uint64_t seed = 0x123456789abcdef0, position = 0x500000007, stream = 0x9fffffff0;
+  for (const int groups : {1, 3, 16, 64}) {
+    std::vector<std::uint32_t> words(static_cast<std::size_t>(4 * groups));
+    const std::uint32_t largest =
+        kernels().philox_words(seed, position, stream - 64, groups, words.data());
+    EXPECT_EQ(largest, *std::max_element(words.begin(), words.end()));
+    for (int g = 0; g < groups; ++g) {
+      const auto expected = philox(seed, position, stream - 64 + static_cast<std::uint64_t>(g));
+      for (int i = 0; i < 4; ++i) EXPECT_EQ(words[i * groups + g], expected[i]) << g << " " << i;
+    }
   }
 }
 

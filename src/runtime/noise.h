@@ -4,6 +4,8 @@
 // whenever its logits agree, so speculation changes no text.
 #pragma once
 
+#include <algorithm>
+#include <array>
 #include <cmath>
 #include <cstdint>
 
@@ -15,6 +17,18 @@ namespace quire {
 // No variate is larger: -log(-log(1 - 2^-33)).
 inline constexpr double kGumbelMax = 22.8738;
 
+// A Gumbel variate from 32 random bits; larger words give larger variates.
+inline double gumbel_of(std::uint32_t word) {
+  const double uniform = (word + 0.5) * 0x1p-32;
+  return -std::log(-std::log(uniform));
+}
+
+// No smaller word gives a variate of `wanted` or more: -log(-log(u)) <= -log(1 - u).
+inline std::uint32_t least_word_of(double wanted) {
+  const double share = std::exp(-wanted) * (1 + 1e-9);  // at most so far from 1
+  return share >= 1 ? 0 : static_cast<std::uint32_t>(std::max(0.0, (1 - share) * 0x1p32 - 1));
+}
+
 // Four neighbouring tokens share one call of philox; a uniform has 32 bits.
 class GumbelNoise {
  public:
@@ -24,11 +38,17 @@ class GumbelNoise {
   double operator()(TokenId token) {
     const auto group = static_cast<std::uint64_t>(token) >> 2;
     if (group != group_) {
-      words_ = philox(seed_, position_, branch_ | group);
+      words_ = philox(seed_, position_, stream(token));
       group_ = group;
     }
-    const double uniform = (words_[token & 3] + 0.5) * 0x1p-32;
-    return -std::log(-std::log(uniform));
+    return gumbel_of(words_[token & 3]);
+  }
+
+  // Where the words come from: philox(seed, position, stream of the token)[token & 3].
+  std::uint64_t seed() const { return seed_; }
+  std::uint64_t position() const { return position_; }
+  std::uint64_t stream(TokenId token) const {
+    return branch_ | static_cast<std::uint64_t>(token) >> 2;
   }
 
  private:

@@ -1,6 +1,7 @@
 #include "runtime/sampler.h"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <limits>
 #include <numeric>
@@ -14,6 +15,10 @@ constexpr float kNever = -std::numeric_limits<float>::infinity();
 
 // Most nuclei are narrower than this; a wider one is found by sorting the whole vocabulary.
 constexpr std::size_t kCandidatesFirst = 256;
+
+// Tokens whose noise is made at once, and candidates from which on that pays.
+constexpr std::size_t kNoiseBlock = 256;
+constexpr std::size_t kWide = 2048;
 
 // Steps 2 and 3: what may not be drawn at all, and the client's bias.
 void apply_masks(const SampleRow& row, std::span<float> logits) {
@@ -137,19 +142,31 @@ TokenId draw(std::span<const Candidate> sorted, double temperature, GumbelNoise 
   return best;
 }
 
-// Step 9 over the whole vocabulary in id order; logits that no noise can lift are passed over.
-TokenId draw_unfiltered(std::span<const float> logits, double temperature, TokenId likeliest,
-                        GumbelNoise noise) {
+// Step 9 over every token that is not worse than `worst`, in id order. A block of tokens whose
+// noise cannot lift even its largest logit over the best score is passed over, and of the others
+// all but the few words that could.
+TokenId draw_wide(const Backend& backend, std::span<const float> logits, double temperature,
+                  TokenId likeliest, const Candidate& worst, GumbelNoise noise) {
+  std::array<std::uint32_t, kNoiseBlock> words;  // [4, kNoiseBlock / 4]
   TokenId best = likeliest;
   double best_score = logits[likeliest] / temperature + noise(likeliest);
-  for (std::size_t i = 0; i < logits.size(); ++i) {
-    const double scaled = logits[i] / temperature;
-    if (scaled + kGumbelMax < best_score) continue;
-    const auto token = static_cast<TokenId>(i);
-    const double score = scaled + noise(token);
-    if (score > best_score || (score == best_score && token < best)) {
-      best_score = score;
-      best = token;
+  for (std::size_t begin = 0; begin < logits.size(); begin += kNoiseBlock) {
+    const auto block = logits.subspan(begin, std::min(kNoiseBlock, logits.size() - begin));
+    const double lift = best_score - backend.max_value(block) / temperature;
+    if (lift > kGumbelMax) continue;
+    const std::uint32_t least = least_word_of(lift);
+    const std::uint64_t stream = noise.stream(static_cast<TokenId>(begin));
+    if (backend.philox_words(noise.seed(), noise.position(), stream, words) < least) continue;
+    for (std::size_t i = 0; i < block.size(); ++i) {
+      const std::uint32_t word = words[i % 4 * (kNoiseBlock / 4) + i / 4];
+      if (word < least || block[i] < worst.logit) continue;
+      const auto token = static_cast<TokenId>(begin + i);
+      if (block[i] == worst.logit && token > worst.token) continue;
+      const double score = block[i] / temperature + gumbel_of(word);
+      if (score > best_score || (score == best_score && token < best)) {
+        best_score = score;
+        best = token;
+      }
     }
   }
   return best;
@@ -164,9 +181,12 @@ TokenId draw_token(const Backend& backend, const SampleRow& row, std::span<const
   if (params.temperature == 0) return likeliest.token;
   const GumbelNoise noise(params.seed, row.position, row.stream);
   if (params.top_k <= 0 && params.top_p >= 1 && params.min_p <= 0) {
-    return draw_unfiltered(logits, temperature, likeliest.token, noise);
+    const Candidate worst = {std::numeric_limits<TokenId>::max(), kNever};
+    return draw_wide(backend, logits, temperature, likeliest.token, worst, noise);
   }
-  return draw(filter(backend, params, logits), temperature, noise);
+  const std::vector<Candidate> sorted = filter(backend, params, logits);
+  if (sorted.size() < kWide) return draw(sorted, temperature, noise);
+  return draw_wide(backend, logits, temperature, likeliest.token, sorted.back(), noise);
 }
 
 TokenScore score_token(const Backend& backend, std::span<const float> logits, double log_total,

@@ -135,6 +135,45 @@ TEST_F(SamplerTest, PruningByTheLargestNoiseChangesNoDraw) {
   }
 }
 
+// The plain twin of a draw from wide candidates: every score, by the book.
+TEST_F(SamplerTest, ADrawFromManyIsTheLargestOfAllScores) {
+  std::mt19937 rng(6);
+  for (const float spread : {0.05f, 0.5f, 3.0f, 9.0f}) {
+    std::vector<float> logits = random_logits(rng, 20011, spread);
+    for (float& logit : logits) logit = std::round(logit * 64) / 64;  // ties at the border
+    for (const float min_p : {0.0f, 0.02f}) {
+      SamplingParams params;
+      params.temperature = 0.7f;
+      params.min_p = min_p;
+      const float largest = *std::max_element(logits.begin(), logits.end());
+      const double floor = largest + double{params.temperature} * std::log(double{min_p});
+      for (std::uint32_t position = 0; position < 60; ++position) {
+        params.seed = position * 977;
+        GumbelNoise noise(params.seed, position, 1);
+        TokenId best = -1;
+        double best_score = -std::numeric_limits<double>::infinity();
+        for (TokenId t = 0; t < 20011; ++t) {
+          if (min_p > 0 && logits[t] < floor) continue;
+          const double score = logits[t] / double{params.temperature} + noise(t);
+          if (score > best_score) best = t, best_score = score;
+        }
+        EXPECT_EQ(sample(params, logits, position, {}, 0, 1).token, best) << spread;
+      }
+    }
+  }
+}
+
+TEST(NoiseTest, NoSmallerWordReachesWhatIsWanted) {
+  for (double wanted = -3; wanted < kGumbelMax; wanted += 0.01) {
+    const std::uint32_t least = least_word_of(wanted);
+    if (least > 0) {
+      EXPECT_LT(gumbel_of(least - 1), wanted);
+    }
+  }
+  EXPECT_EQ(least_word_of(0), 0u);
+  EXPECT_GT(least_word_of(5), 0.99 * 0x1p32);
+}
+
 TEST_F(SamplerTest, BranchesAndPositionsDrawTheirOwnNoise) {
   const std::vector<float> logits(1000, 0.0f);
   SamplingParams params;

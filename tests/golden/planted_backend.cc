@@ -64,6 +64,13 @@ class PlantedBackend : public Backend {
   void top_candidates(std::span<const float> logits, std::span<Candidate> out) const override {
     real_->top_candidates(logits, out);
   }
+  float max_value(std::span<const float> logits) const override {
+    return real_->max_value(logits);
+  }
+  std::uint32_t philox_words(std::uint64_t seed, std::uint64_t position, std::uint64_t stream,
+                             std::span<std::uint32_t> words) const override {
+    return real_->philox_words(seed, position, stream, words);
+  }
   void parallel(int count, const std::function<void(int)>& body) override {
     real_->parallel(count, body);
   }

@@ -41,5 +41,6 @@ constexpr KernelTable make_table(std::string_view name) {
   table.max_value = max_value;
   table.sum_exp = sum_exp;
   table.first_above = first_above;
+  table.philox_words = philox_words;
   return table;
 }

@@ -171,6 +171,16 @@ void TimedBackend::top_candidates(std::span<const float> logits, std::span<Candi
   real_->top_candidates(logits, out);
 }
 
+float TimedBackend::max_value(std::span<const float> logits) const {
+  return real_->max_value(logits);
+}
+
+std::uint32_t TimedBackend::philox_words(std::uint64_t seed, std::uint64_t position,
+                                         std::uint64_t stream,
+                                         std::span<std::uint32_t> words) const {
+  return real_->philox_words(seed, position, stream, words);
+}
+
 void TimedBackend::parallel(int count, const std::function<void(int)>& body) {
   time(line_of("sampling"), 0, [&] { real_->parallel(count, body); });
 }
