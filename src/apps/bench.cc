@@ -84,8 +84,7 @@ Status print_hashes(const BenchArguments& a) {
   return ok_status();
 }
 
-Result<bool> print_speed(const BenchArguments& a) {
-  QUIRE_ASSIGN_OR_RETURN(const Subject subject, open_subject(a));
+BenchOptions tests_of(const BenchArguments& a) {
   BenchOptions tests;
   tests.prompts = without_zeros(a.prompts);
   tests.generate = a.generate;
@@ -93,6 +92,15 @@ Result<bool> print_speed(const BenchArguments& a) {
   tests.depth = a.depth;
   tests.chunk = a.chunk;
   tests.repeats = a.repeats;
+  if (a.is_batched && !tests.prompts.empty()) {
+    tests.depth = *std::max_element(tests.prompts.begin(), tests.prompts.end());
+  }
+  return tests;
+}
+
+Result<bool> print_speed(const BenchArguments& a) {
+  QUIRE_ASSIGN_OR_RETURN(const Subject subject, open_subject(a));
+  const BenchOptions tests = tests_of(a);
   BenchModelOptions base;
   base.threads = a.threads;
   base.isa = a.isa;
@@ -100,7 +108,6 @@ Result<bool> print_speed(const BenchArguments& a) {
   QUIRE_ASSIGN_OR_RETURN(base.kv_dtype, parse_kv_dtype(a.kv_cache_dtype));
   QUIRE_ASSIGN_OR_RETURN(const auto model,
                          BenchModel::open(subject.config, subject.find, room_for(tests, base)));
-  QUIRE_ASSIGN_OR_RETURN(const BenchReport report, measure_speed(*model, tests));
   const BenchSubject about = {subject.name,
                               cpu_info().model,
                               model->backend().description(),
@@ -109,9 +116,14 @@ Result<bool> print_speed(const BenchArguments& a) {
                               base.kv_dtype,
                               model->cost(),
                               model->packed_bytes()};
-  const std::string text =
-      a.is_json ? bench_json(about, report) + "\n" : bench_table(about, report);
-  std::fputs(text.c_str(), stdout);
+  const auto print = [](const std::string& text) { std::fputs(text.c_str(), stdout); };
+  if (a.is_batched) {
+    QUIRE_ASSIGN_OR_RETURN(const auto lines, measure_batched(*model, tests));
+    print(a.is_json ? batched_json(about, lines) + "\n" : batched_table(about, lines));
+    return true;
+  }
+  QUIRE_ASSIGN_OR_RETURN(const BenchReport report, measure_speed(*model, tests));
+  print(a.is_json ? bench_json(about, report) + "\n" : bench_table(about, report));
   return std::none_of(report.lines.begin(), report.lines.end(),
                       [](const BenchLine& line) { return line.is_broken(); });
 }
@@ -157,6 +169,8 @@ void declare_bench(CLI::App& parent, std::function<int()>& chosen) {
   command->add_option("--repeat", a->repeats, "measurements, of which the median counts")
       ->check(CLI::Range(1, 1000))
       ->capture_default_str();
+  command->add_flag("--batched", a->is_batched,
+                    "every prompt length with every batch, as llama-batched-bench prints it");
   command->add_flag("--ops", a->is_timing_ops,
                     "below the table: time, bytes, operations and roofline of each op");
   command->add_flag("--json", a->is_json, "one JSON object in place of the table");

@@ -27,6 +27,7 @@ struct BenchArguments {
   int depth = 0;
   int chunk = 512;
   int repeats = 3;
+  bool is_batched = false;  // a table of prompts and batches in place of the tests
   bool is_timing_ops = false;
   bool is_json = false;
   bool is_hash_only = false;

@@ -71,6 +71,27 @@ TEST(BenchTest, MeasuresEveryTestAndPrintsIt) {
   }
 }
 
+TEST(BenchTest, MeasuresPromptsAndBatchesTogether) {
+  const RandomModel random = *make_random_model("tiny", {.dtype = DType::kQ8_0});
+  BenchOptions tests;
+  tests.prompts = {20, 40};
+  tests.generate = 4;
+  tests.batches = {1, 3};
+  tests.depth = 40;
+  tests.chunk = 32;
+  const auto model = BenchModel::open(random.config, random.find, room_for(tests, {.threads = 1}));
+  ASSERT_TRUE(model.is_ok()) << model.status().message();
+  const auto lines = measure_batched(**model, tests);
+  ASSERT_TRUE(lines.is_ok()) << lines.status().message();
+  ASSERT_EQ(lines->size(), 4u);
+  const BatchedLine& last = lines->back();
+  EXPECT_EQ(last.kv_tokens(), 3 * 44);
+  EXPECT_GT(last.prompt_seconds, 0);
+  EXPECT_GT(last.generate_seconds, 0);
+  EXPECT_NE(batched_table({}, *lines).find("132"), std::string::npos);
+  EXPECT_NE(batched_json({}, *lines).find("\"s_tg\""), std::string::npos);
+}
+
 TEST(BenchTest, AFigureAboveTheLimitIsBroken) {
   BenchReport report;
   report.lines = {{.name = "sound", .tokens_per_second = 9, .limit = 10},

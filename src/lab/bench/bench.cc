@@ -27,13 +27,14 @@ class RandomTokens {
   std::uint64_t drawn_ = 0;
 };
 
-// Feeds a prompt to sequence 0 in steps of at most `chunk_max` tokens; seconds.
-Result<double> time_prefill(BenchModel& model, int count, int chunk_max, RandomTokens& random) {
+// Feeds a prompt to a sequence in steps of at most `chunk_max` tokens; seconds.
+Result<double> time_prefill(BenchModel& model, int count, int chunk_max, RandomTokens& random,
+                            int sequence = 0) {
   const std::vector<TokenId> tokens = random(count);
   const Nanos start = SteadyClock::now();
   for (int at = 0; at < count;) {
     const int chunk = std::min(chunk_max, count - at);
-    const Feed feed = {0, static_cast<std::uint32_t>(at),
+    const Feed feed = {sequence, static_cast<std::uint32_t>(at),
                        std::span<const TokenId>(tokens).subspan(at, chunk), at + chunk == count};
     QUIRE_RETURN_IF_ERROR(model.step({&feed, 1}).status());
     at += chunk;
@@ -65,6 +66,11 @@ Result<double> time_decode(BenchModel& model, int sequences, int depth, int step
     seconds += to_seconds(SteadyClock::now() - start);
   }
   return seconds;
+}
+
+double median(std::vector<double> values) {
+  std::sort(values.begin(), values.end());
+  return values[values.size() / 2];
 }
 
 struct Timing {
@@ -113,6 +119,25 @@ Result<Timing> measure_decode(BenchModel& model, const BenchOptions& options, in
     return time_decode(model, rows, options.depth, options.generate, random);
   }));
   return timing;
+}
+
+Result<BatchedLine> measure_batch(BenchModel& model, const BenchOptions& options, int prompt,
+                                  int batch, RandomTokens& random) {
+  std::vector<double> prompts, decodes;
+  QUIRE_RETURN_IF_ERROR(time_prefill(model, prompt, options.chunk, random).status());  // warm-up
+  for (int i = 0; i < options.repeats; ++i) {
+    double seconds = 0;
+    for (int sequence = 0; sequence < batch; ++sequence) {
+      QUIRE_ASSIGN_OR_RETURN(const double one,
+                             time_prefill(model, prompt, options.chunk, random, sequence));
+      seconds += one;
+    }
+    prompts.push_back(seconds);
+    QUIRE_ASSIGN_OR_RETURN(seconds, time_decode(model, batch, prompt, options.generate, random));
+    decodes.push_back(seconds);
+  }
+  return BatchedLine{prompt, options.generate, batch, median(std::move(prompts)),
+                     median(std::move(decodes))};
 }
 
 // The limits are known only after the last measurement of the machine.
@@ -190,6 +215,18 @@ Result<BenchReport> measure_speed(BenchModel& model, const BenchOptions& options
     report.lines.push_back(finish_line(std::move(timing), model.cost(), report.roofline));
   }
   return report;
+}
+
+Result<std::vector<BatchedLine>> measure_batched(BenchModel& model, const BenchOptions& options) {
+  RandomTokens random(model.vocab());
+  std::vector<BatchedLine> lines;
+  for (const int prompt : options.prompts) {
+    for (const int batch : options.batches) {
+      QUIRE_ASSIGN_OR_RETURN(lines.emplace_back(),
+                             measure_batch(model, options, prompt, batch, random));
+    }
+  }
+  return lines;
 }
 
 }  // namespace quire

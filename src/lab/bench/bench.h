@@ -46,9 +46,21 @@ struct BenchReport {
   std::uint64_t logits_hash = 0;
 };
 
+// One run as batched servers see it: `batch` prompts, then one token a step for all of them.
+struct BatchedLine {
+  int prompt = 0, generate = 0, batch = 0;
+  double prompt_seconds = 0, generate_seconds = 0;  // medians, of all sequences together
+
+  double kv_tokens() const { return 1.0 * batch * (prompt + generate); }
+  double seconds() const { return prompt_seconds + generate_seconds; }
+};
+
 // What the tests need of BenchModelOptions.
 BenchModelOptions room_for(const BenchOptions& options, BenchModelOptions base);
 
 Result<BenchReport> measure_speed(BenchModel& model, const BenchOptions& options);
+
+// Every prompt length with every batch; options.depth must be the longest prompt.
+Result<std::vector<BatchedLine>> measure_batched(BenchModel& model, const BenchOptions& options);
 
 }  // namespace quire

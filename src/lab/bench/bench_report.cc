@@ -79,4 +79,38 @@ std::string bench_json(const BenchSubject& subject, const BenchReport& report) {
   return json.dump(2);
 }
 
+std::string batched_table(const BenchSubject& subject, const std::vector<BatchedLine>& lines) {
+  std::string text = fmt::format("model    {}\nmachine  {}\n\n", subject.model, subject.backend);
+  text += fmt::format("{:>6}{:>6}{:>5}{:>8}{:>10}{:>10}{:>10}{:>10}{:>10}{:>10}\n", "PP", "TG", "B",
+                      "N_KV", "T_PP s", "S_PP t/s", "T_TG s", "S_TG t/s", "T s", "S t/s");
+  for (const BatchedLine& line : lines) {
+    text += fmt::format("{:>6}{:>6}{:>5}{:>8.0f}{:>10.3f}{:>10.2f}{:>10.3f}{:>10.2f}{:>10.3f}"
+                        "{:>10.2f}\n",
+                        line.prompt, line.generate, line.batch, line.kv_tokens(),
+                        line.prompt_seconds, line.batch * line.prompt / line.prompt_seconds,
+                        line.generate_seconds, line.batch * line.generate / line.generate_seconds,
+                        line.seconds(), line.kv_tokens() / line.seconds());
+  }
+  return text;
+}
+
+std::string batched_json(const BenchSubject& subject, const std::vector<BatchedLine>& lines) {
+  nlohmann::json json = {{"model", subject.model},
+                         {"isa", subject.isa},
+                         {"threads", subject.threads},
+                         {"batched", nlohmann::json::array()}};
+  for (const BatchedLine& line : lines) {
+    json["batched"].push_back(
+        {{"pp", line.prompt},
+         {"tg", line.generate},
+         {"b", line.batch},
+         {"t_pp", line.prompt_seconds},
+         {"s_pp", line.batch * line.prompt / line.prompt_seconds},
+         {"t_tg", line.generate_seconds},
+         {"s_tg", line.batch * line.generate / line.generate_seconds},
+         {"s", line.kv_tokens() / line.seconds()}});
+  }
+  return json.dump(2);
+}
+
 }  // namespace quire

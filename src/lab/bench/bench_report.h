@@ -23,6 +23,10 @@ struct BenchSubject {
 std::string bench_table(const BenchSubject& subject, const BenchReport& report);
 std::string bench_json(const BenchSubject& subject, const BenchReport& report);
 
+// The columns of llama-batched-bench: S_ are tokens per second, T_ seconds.
+std::string batched_table(const BenchSubject& subject, const std::vector<BatchedLine>& lines);
+std::string batched_json(const BenchSubject& subject, const std::vector<BatchedLine>& lines);
+
 // "0123456789abcdef", as both print hashes.
 std::string hash_text(std::uint64_t hash);
 
