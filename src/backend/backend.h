@@ -145,8 +145,8 @@ class Backend {
   // The `count` largest, best first, ties to the smaller token id. out: [count]; count <= vocab.
   virtual void top_candidates(std::span<const float> logits, std::span<Candidate> out) const = 0;
   virtual float max_value(std::span<const float> logits) const = 0;  // NaN is passed over
-  // words: [4, groups]: philox(seed, position, stream + g)[i] at [i, g] (base/philox.h); returns the
-  // largest. stream + groups does not pass a multiple of 2^32.
+  // words: [4, groups]: philox(seed, position, stream + g)[i] at [i, g], see base/philox.h. Returns
+  // the largest. stream + groups does not pass a multiple of 2^32.
   virtual std::uint32_t philox_words(std::uint64_t seed, std::uint64_t position,
                                      std::uint64_t stream,
                                      std::span<std::uint32_t> words) const = 0;
