@@ -103,8 +103,7 @@ struct Int8Core {
       for (int part = 0; Format::kHasMinimum && part < kParts; ++part) {
         const F minimum = splat(0) - Format::minimum(block(t), group, part);
         for (int c = 0; c < kColumns; ++c) {
-          const F x_sum = splat(scaled_sum<kParts>(token(c), part));
-          sums.of[t][c] = fma(minimum, x_sum, sums.of[t][c]);
+          sums.of[t][c] = fma(minimum, scaled_sum<kParts>(token(c), part), sums.of[t][c]);
         }
       }
     }

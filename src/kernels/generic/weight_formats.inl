@@ -72,36 +72,42 @@ struct TwoBitCodes {
                                                              std::size_t stride, Step step) {
 #pragma GCC unroll 2
     for (int s = 0; s < 8; s += 4) {
-      B w[4][kTiles];
+      B four[kTiles], third[kTiles];
       for (int t = 0; t < kTiles; ++t) {
         const std::uint8_t* tile = codes + static_cast<std::size_t>(t) * stride;
-        const B four = load_codes(tile + s * kLanes);
-        w[0][t] = shift_bits<0, 3>(four);
-        w[1][t] = shift_bits<2, 3>(four);
-        w[2][t] = shift_bits<4, 3>(four);
-        w[3][t] = shift_bits<6, 3>(four);
+        four[t] = load_codes(tile + s * kLanes);
         if constexpr (kHasThirdBits) {
-          B third = load_codes(tile + 8 * kLanes);
-          if (s == 4) third = high_nibbles(third);
-          w[0][t] = w[0][t] | shift_bits<-2, 4>(third);
-          w[1][t] = w[1][t] | shift_bits<-1, 4>(third);
-          w[2][t] = w[2][t] | shift_bits<0, 4>(third);
-          w[3][t] = w[3][t] | shift_bits<1, 4>(third);
+          third[t] = load_codes(tile + 8 * kLanes);
+          if (s == 4) third[t] = high_nibbles(third[t]);
         }
       }
-#pragma GCC unroll 4
-      for (int i = 0; i < 4; ++i) step(s + i, w[i]);
+      const auto take = [&](int number, const auto& code) {
+        B w[kTiles];
+        for (int t = 0; t < kTiles; ++t) w[t] = code(four[t], third[t]);
+        step(number, w);
+      };
+      take(s, code_of<0, -2>);
+      take(s + 1, code_of<2, -1>);
+      take(s + 2, code_of<4, 0>);
+      take(s + 3, code_of<6, 1>);
     }
   }
   static inline I accumulate(I sum, B w, X4 x) { return dot(sum, w, x); }
+
+ private:
+  template <int kShift, int kThirdShift>
+  static inline B code_of(B four, B third) {
+    const B low = shift_bits<kShift, 3>(four);
+    return kHasThirdBits ? low | shift_bits<kThirdShift, 4>(third) : low;
+  }
 };
 
-// What a minimum is multiplied with: the sum of the whole group, or of half `part` of it.
+// What minimum(block, group, part) is multiplied with. The last part's minimum holds for the whole
+// group, whose sum activations bring along; that of a first half is what it has beyond the last's.
 template <int kParts>
-inline float scaled_sum(const ActivationBlock& x, int part) {
-  if constexpr (kParts == 1) return x.scaled_sum;
-  const int sum = part == 0 ? -x.negative_sum_first : x.negative_sum_first - x.negative_sum;
-  return x.scale * static_cast<float>(sum);
+inline F scaled_sum(const ActivationBlock& x, int part) {
+  if (part == kParts - 1) return splat(x.scaled_sum);
+  return to_float(subtract(splat_int(0), splat_int(x.negative_sum_first))) * splat(x.scale);
 }
 
 struct NoMinimum {
@@ -162,7 +168,9 @@ struct FormatQ2_K {
     return load_half(b.d) * load_low_nibbles(b.scales[2 * group + part]);
   }
   static inline F minimum(const Block& b, int group, int part) {
-    return load_half(b.dmin) * load_high_nibbles(b.scales[2 * group + part]);
+    const F last = load_high_nibbles(b.scales[2 * group + 1]);
+    return load_half(b.dmin) *
+           (part == 1 ? last : load_high_nibbles(b.scales[2 * group]) - last);
   }
 };
 struct FormatMXFP4 : NoMinimum {
