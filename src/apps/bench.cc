@@ -27,15 +27,20 @@ std::string lower(std::string_view text) {
   return out;
 }
 
+// What a model of such weights is called: int8 weights come with int8 activations.
+std::string type_name(DType dtype) {
+  return dtype == DType::kI8 ? "W8A8" : std::string(dtype_name(dtype));
+}
+
 std::vector<std::string> type_names() {
   std::vector<std::string> names;
-  for (const DTypeInfo& info : kDTypes) names.push_back(lower(info.name));
+  for (const DTypeInfo& info : kDTypes) names.push_back(lower(type_name(info.dtype)));
   return names;
 }
 
 DType type_of(const std::string& name) {
   for (const DTypeInfo& info : kDTypes) {
-    if (lower(info.name) == lower(name)) return info.dtype;
+    if (lower(type_name(info.dtype)) == lower(name)) return info.dtype;
   }
   QUIRE_CHECK(false, "the command line let type '{}' through", name);
 }
@@ -66,7 +71,7 @@ Result<Subject> open_subject(const BenchArguments& a) {
   options.threads = a.threads;
   QUIRE_ASSIGN_OR_RETURN(RandomModel random, make_random_model(a.shape, options));
   return Subject{random.config, random.find,
-                 fmt::format("{} {} (random weights)", a.shape, dtype_name(dtype))};
+                 fmt::format("{} {} (random weights)", a.shape, type_name(dtype))};
 }
 
 Status print_hashes(const BenchArguments& a) {
@@ -99,12 +104,14 @@ BenchOptions tests_of(const BenchArguments& a) {
 }
 
 Result<bool> print_speed(const BenchArguments& a) {
-  QUIRE_ASSIGN_OR_RETURN(const Subject subject, open_subject(a));
+  QUIRE_ASSIGN_OR_RETURN(Subject subject, open_subject(a));
+  if (!a.quantize.empty()) subject.name += " quantized to " + a.quantize;
   const BenchOptions tests = tests_of(a);
   BenchModelOptions base;
   base.threads = a.threads;
   base.isa = a.isa;
   base.is_timing_ops = a.is_timing_ops;
+  if (!a.quantize.empty()) base.weights = WeightScheme::kW8A8;
   QUIRE_ASSIGN_OR_RETURN(base.kv_dtype, parse_kv_dtype(a.kv_cache_dtype));
   QUIRE_ASSIGN_OR_RETURN(const auto model,
                          BenchModel::open(subject.config, subject.find, room_for(tests, base)));
@@ -143,6 +150,7 @@ void declare_bench(CLI::App& parent, std::function<int()>& chosen) {
   command->add_option("--type", a->type, "type of its weights")
       ->check(CLI::IsMember(type_names(), CLI::ignore_case))
       ->capture_default_str();
+  declare_quantize_flag(*command, a->quantize);
   command->add_option("--threads", a->threads, "compute threads (default: every core)")
       ->check(CLI::Range(1, 1024));
   command->add_option("--isa", a->isa, "avx512, avx2 or scalar (default: the best here)");

@@ -18,6 +18,7 @@ struct BenchArguments {
   std::string model;  // a file or directory; empty: random weights of `shape`
   std::string shape = "llama-1b";
   std::string type = "q8_0";
+  std::string quantize;  // w8a8; empty: weights as stored
   int threads = 0;  // 0: every core
   std::string isa;  // empty: QUIRE_FORCE_ISA, else the best
   std::string kv_cache_dtype = "auto";

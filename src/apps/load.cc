@@ -61,7 +61,7 @@ Result<LocalOptions> local_options(const ModelArguments& arguments) {
   if (!arguments.kv_cache_memory.empty()) {
     QUIRE_ASSIGN_OR_RETURN(options.capacity.kv_bytes, parse_bytes(arguments.kv_cache_memory));
   }
-  options.is_unpacked_f32 = arguments.is_unpacked_f32;
+  QUIRE_ASSIGN_OR_RETURN(options.weights, weight_scheme(arguments));
   options.capacity.rows_max = arguments.max_num_seqs;
   options.capacity.tokens_max = arguments.max_num_batched_tokens;
   options.capacity.context_max = arguments.max_model_len;

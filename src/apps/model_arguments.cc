@@ -34,8 +34,24 @@ void declare_model_flags(CLI::App& command, ModelArguments& a) {
                      "memory for KV, such as 512MiB or 2GiB (default: from free memory)");
   command.add_option("--max-queue", a.max_queue, "requests that may wait; beyond, 429")
       ->check(CLI::Range(1u, 1u << 20))->capture_default_str();
+  declare_quantize_flag(command, a.quantize);
   command.add_flag("--unpack-f32", a.is_unpacked_f32,
                    "compute with weights unpacked to float32: slow and exact, for tests");
+}
+
+void declare_quantize_flag(CLI::App& command, std::string& quantize) {
+  command.add_option("--quantize", quantize,
+                     "w8a8: the layers of an F32, F16 or BF16 model become int8 at load, with a "
+                     "scale per row and per token")
+      ->check(CLI::IsMember({"w8a8"}));
+}
+
+Result<WeightScheme> weight_scheme(const ModelArguments& arguments) {
+  if (arguments.is_unpacked_f32 && !arguments.quantize.empty()) {
+    return error(StatusCode::kInvalidArgument, "--quantize and --unpack-f32 exclude each other");
+  }
+  if (arguments.is_unpacked_f32) return WeightScheme::kFloat32;
+  return arguments.quantize.empty() ? WeightScheme::kAsStored : WeightScheme::kW8A8;
 }
 
 Result<DType> parse_kv_dtype(const std::string& name) {

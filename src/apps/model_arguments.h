@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "backend/backend.h"
 #include "base/status.h"
 #include "tensor/dtype.h"
 
@@ -29,10 +30,16 @@ struct ModelArguments {
   std::uint32_t num_kv_blocks = 0;   // 0: from kv_cache_memory
   std::string kv_cache_memory;       // "512MiB", "2G", bytes; empty: from free memory
   std::uint32_t max_queue = 256;
+  std::string quantize;              // w8a8; empty: weights as stored
   bool is_unpacked_f32 = false;      // a test setting
 };
 
 void declare_model_flags(CLI::App& command, ModelArguments& arguments);
+
+// --quantize, for commands that have their own arguments too.
+void declare_quantize_flag(CLI::App& command, std::string& quantize);
+
+Result<WeightScheme> weight_scheme(const ModelArguments& arguments);
 
 Result<DType> parse_kv_dtype(const std::string& name);
 

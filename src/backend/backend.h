@@ -30,14 +30,23 @@ struct Weight {
   int rows = 0;                // outputs
   int columns = 0;             // inputs (K)
   DType dtype = DType::kF32;   // of the file it came from
+  DType packed_dtype = DType::kF32;  // of the layout, hence of the arithmetic
   std::size_t bytes = 0;       // read once per pass over the weight
   std::shared_ptr<const Packed> packed;
 
   explicit operator bool() const { return packed != nullptr; }
 };
 
+// How a matrix is held for products.
+enum class WeightScheme : std::uint8_t {
+  kAsStored,  // in the layout of its type
+  kFloat32,   // unpacked (a test setting: slow and exact)
+  kW8A8,      // F32, F16 and BF16 as int8 with a scale per row, to the nearest; I8 as stored
+};
+
 // The input of a product: [tokens, columns], held in every form that the weights that read it want
-// (float32, bfloat16, int8 groups of 32 with scale and sum), made once by the op that wrote it.
+// (float32, bfloat16, int8 groups of 32 with scale and sum, int8 with one scale), made once by the
+// op that wrote it.
 struct Activations {
   virtual ~Activations() = default;
   int columns = 0;
@@ -108,8 +117,9 @@ class Backend {
   virtual int threads() const = 0;
 
   // --- memory ---
-  // Packs a matrix of any DType. unpack_f32 keeps it as float32 (a test setting: slow and exact).
-  virtual Result<Weight> adopt(const TensorView& matrix, bool unpack_f32 = false) = 0;
+  // Packs a matrix of any DType. Its data and row scales must stay where they are.
+  virtual Result<Weight> adopt(const TensorView& matrix,
+                               WeightScheme scheme = WeightScheme::kAsStored) = 0;
   // Room for `tokens` rows in the forms that `consumers` read.
   virtual std::unique_ptr<Activations> activations(int tokens,
                                                    std::span<const Weight* const> consumers) = 0;

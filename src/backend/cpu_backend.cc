@@ -5,7 +5,6 @@
 #include <limits>
 
 #include "base/cpu/cpu_info.h"
-#include "kernels/dequantize.h"
 #include "kernels/pack.h"
 #include "kernels/select.h"
 
@@ -19,10 +18,16 @@ constexpr int kHeadDimMax = 512;
 
 CpuActivations& cpu(Activations& x) { return static_cast<CpuActivations&>(x); }
 
-// Bytes of a row, rounded so that rows of several tokens do not fall into the same cache sets.
-std::size_t spread_stride(std::size_t bytes) {
-  const std::size_t lines = (bytes + 63) / 64;
-  return (lines | 1) * 64;
+// The type of the tiles that a matrix gets.
+Result<DType> tile_dtype(const TensorView& matrix, WeightScheme scheme) {
+  if (scheme == WeightScheme::kFloat32) return DType::kF32;
+  if (scheme == WeightScheme::kAsStored || matrix.dtype == DType::kI8) return matrix.dtype;
+  for (const DType dtype : {DType::kF32, DType::kF16, DType::kBF16}) {
+    if (matrix.dtype == dtype) return DType::kI8;
+  }
+  return error(StatusCode::kUnsupported,
+               "tensor '{}' is {}: only F32, F16 and BF16 weights are quantized to w8a8",
+               matrix.name, dtype_name(matrix.dtype));
 }
 
 }  // namespace
@@ -46,7 +51,7 @@ std::string CpuBackend::description() const {
 
 // --- memory ---
 
-Result<Weight> CpuBackend::adopt(const TensorView& matrix, bool unpack_f32) {
+Result<Weight> CpuBackend::adopt(const TensorView& matrix, WeightScheme scheme) {
   const std::size_t rows = matrix.rows(), columns = matrix.columns();
   if (rows < 1 || columns < 1 || rows > std::numeric_limits<int>::max() / 2 ||
       columns > kColumnsMax) {
@@ -58,15 +63,25 @@ Result<Weight> CpuBackend::adopt(const TensorView& matrix, bool unpack_f32) {
     return error(StatusCode::kUnsupported, "tensor '{}': {} columns are not whole {} blocks of {}",
                  matrix.name, columns, info.name, info.block_elements);
   }
+  QUIRE_ASSIGN_OR_RETURN(const DType dtype, tile_dtype(matrix, scheme));
+  if (matrix.dtype == DType::kI8 && matrix.row_scales == nullptr) {
+    return error(StatusCode::kUnsupported, "tensor '{}': I8 without scales of its rows",
+                 matrix.name);
+  }
+  if (dtype == DType::kI8 && columns > kChannelColumnsMax) {
+    return error(StatusCode::kUnsupported, "tensor '{}': rows of {} int8 weights, at most {}",
+                 matrix.name, columns, kChannelColumnsMax);
+  }
   auto packed = std::make_shared<CpuPacked>();
   packed->source = matrix;
-  packed->dtype = unpack_f32 ? DType::kF32 : matrix.dtype;
+  packed->dtype = dtype;
   packed->bytes_per_tile = packed_tile_bytes(packed->dtype, kernels_.tile_rows, columns);
   packed->tiles = (static_cast<int>(rows) + kernels_.tile_rows - 1) / kernels_.tile_rows;
   Weight weight;
   weight.rows = static_cast<int>(rows);
   weight.columns = static_cast<int>(columns);
   weight.dtype = matrix.dtype;
+  weight.packed_dtype = dtype;
   weight.bytes = packed->bytes_per_tile * static_cast<std::size_t>(packed->tiles);
   weight.packed = std::move(packed);
   return weight;
@@ -78,27 +93,42 @@ const std::byte* CpuBackend::tiles_of(const Weight& weight) {
     packed.data = arena_.allocate(weight.bytes);
     QUIRE_CHECK(packed.data != nullptr, "out of memory: {} bytes for '{}'", weight.bytes,
                 packed.source.name);
-    const std::size_t columns = packed.source.columns();
-    const std::size_t row_size = row_bytes(packed.source.dtype, columns);
-    const bool is_unpacked = packed.dtype != packed.source.dtype;
     pool_.for_each(packed.tiles, [&](int tile, int) {
       const int first = tile * kernels_.tile_rows;
-      const int rows = std::min(kernels_.tile_rows, weight.rows - first);
-      const std::byte* from = packed.source.data + static_cast<std::size_t>(first) * row_size;
-      std::vector<float> values;
-      if (is_unpacked) {
-        values.resize(static_cast<std::size_t>(rows) * columns);
-        for (int row = 0; row < rows; ++row) {
-          dequantize_row(packed.source.dtype, from + static_cast<std::size_t>(row) * row_size,
-                         columns, values.data() + static_cast<std::size_t>(row) * columns);
-        }
-        from = reinterpret_cast<const std::byte*>(values.data());
-      }
-      pack_tile(packed.dtype, kernels_.tile_rows, rows, columns, from,
+      pack_rows(packed, first, std::min(kernels_.tile_rows, weight.rows - first),
                 packed.data.get() + static_cast<std::size_t>(tile) * packed.bytes_per_tile);
     });
   });
   return packed.data.get();
+}
+
+// Rows whose type changes pass through float32; a row of int8 weights is quantized as a token is.
+void CpuBackend::pack_rows(const CpuPacked& packed, int first, int rows, std::byte* tile) const {
+  const TensorView& source = packed.source;
+  const std::size_t columns = source.columns(), begin = static_cast<std::size_t>(first);
+  if (packed.dtype == source.dtype) {
+    pack_tile(packed.dtype, kernels_.tile_rows, rows, columns,
+              source.data + begin * row_bytes(source.dtype, columns), tile,
+              source.row_scales == nullptr ? nullptr : source.row_scales + begin);
+    return;
+  }
+  const auto count = static_cast<std::size_t>(rows);
+  std::vector<float> values(count * columns), scales(count);
+  std::vector<std::int8_t> codes;
+  for (std::size_t i = 0; i < count; ++i) read_row(source, begin + i, &values[i * columns]);
+  const auto* from = reinterpret_cast<const std::byte*>(values.data());
+  if (packed.dtype == DType::kI8) {
+    AlignedBuffer<std::byte> room(channel_token_bytes(columns));
+    auto* quantized = reinterpret_cast<ChannelToken*>(room.data());
+    for (std::size_t i = 0; i < count; ++i) {
+      kernels_.quantize_token(&values[i * columns], static_cast<int>(columns), 0, quantized);
+      scales[i] = quantized->scale;
+      codes.insert(codes.end(), quantized->codes(), quantized->codes() + columns);
+    }
+    from = reinterpret_cast<const std::byte*>(codes.data());
+  }
+  pack_tile(packed.dtype, kernels_.tile_rows, rows, columns, from, tile,
+            packed.dtype == DType::kI8 ? scales.data() : nullptr);
 }
 
 std::unique_ptr<Activations> CpuBackend::activations(int tokens,
@@ -108,26 +138,10 @@ std::unique_ptr<Activations> CpuBackend::activations(int tokens,
   auto result = std::make_unique<CpuActivations>();
   result->columns = consumers[0]->columns;
   result->tokens_max = tokens;
-  const auto columns = static_cast<std::size_t>(result->columns);
-  const auto room = [&](CpuActivations::Form& form, std::size_t bytes) {
-    if (form) return;
-    form.stride = spread_stride(bytes);
-    form.data = AlignedBuffer<std::byte>(form.stride * static_cast<std::size_t>(tokens));
-  };
   for (const Weight* weight : consumers) {
     QUIRE_CHECK(weight->columns == result->columns, "consumers of {} and {} columns",
                 result->columns, weight->columns);
-    switch (activation_form(static_cast<const CpuPacked&>(*weight->packed).dtype)) {
-      case ActivationForm::kF32:
-        room(result->f32, columns * sizeof(float));
-        break;
-      case ActivationForm::kBF16:
-        room(result->bf16, (columns + 1) * 2);
-        break;
-      case ActivationForm::kInt8:
-        room(result->int8, columns / 32 * sizeof(ActivationBlock));
-        break;
-    }
+    result->grow(static_cast<const CpuPacked&>(*weight->packed).input_form());
     tiles_of(*weight);
   }
   return result;
@@ -197,12 +211,10 @@ void CpuBackend::grow_scratch(std::size_t floats) {
 void CpuBackend::gather(const Weight& table, std::span<const std::int32_t> ids, float* out) {
   const auto& source = static_cast<const CpuPacked&>(*table.packed).source;
   const std::size_t columns = source.columns();
-  const std::size_t row_size = row_bytes(source.dtype, columns);
   const auto row = [&](int i, int) {
     const std::int32_t id = ids[static_cast<std::size_t>(i)];
     QUIRE_CHECK(id >= 0 && id < table.rows, "row {} of a table of {}", id, table.rows);
-    dequantize_row(source.dtype, source.data + static_cast<std::size_t>(id) * row_size, columns,
-                   out + static_cast<std::size_t>(i) * columns);
+    read_row(source, static_cast<std::size_t>(id), out + static_cast<std::size_t>(i) * columns);
   };
   pool_.for_each(static_cast<int>(ids.size()), row);
 }
@@ -242,15 +254,16 @@ void CpuBackend::silu_mul(const float* gate, const float* up, int stride, int to
   const int columns = out.columns;
   QUIRE_CHECK(columns <= stride && tokens <= to.tokens_max, "silu_mul of {} x {} into {} x {}",
               tokens, stride, to.tokens_max, columns);
-  constexpr int kChunk = 2048;  // columns per item: a whole number of groups
-  const int chunks = (columns + kChunk - 1) / kChunk;
-  grow_scratch(kChunk);
+  // Columns per item: a whole number of groups, or the token where one scale covers it.
+  const int chunk = to.int8_token ? columns : 2048;
+  const int chunks = (columns + chunk - 1) / chunk;
+  const auto room = static_cast<std::size_t>(chunk);
+  grow_scratch(room);
   const auto body = [&](int item, int worker) {
-    const int token = item / chunks, begin = item % chunks * kChunk;
-    const int count = std::min(kChunk, columns - begin);
+    const int token = item / chunks, begin = item % chunks * chunk;
+    const int count = std::min(chunk, columns - begin);
     const std::ptrdiff_t from = static_cast<std::ptrdiff_t>(token) * stride + begin;
-    float* y =
-        to.f32 ? reinterpret_cast<float*>(to.f32.row(token)) + begin : scratch(worker, kChunk);
+    float* y = to.f32 ? reinterpret_cast<float*>(to.f32.row(token)) + begin : scratch(worker, room);
     kernels_.silu_mul(gate + from, up + from, count, y);
     to.put(kernels_, token, begin, count, y);
   };

@@ -6,6 +6,7 @@
 // One driving thread; see backend.h.
 #pragma once
 
+#include <deque>
 #include <memory>
 #include <string>
 #include <vector>
@@ -28,7 +29,8 @@ class CpuBackend final : public Backend {
   std::string_view isa() const override { return kernels_.name; }
   int threads() const override { return pool_.threads(); }
 
-  Result<Weight> adopt(const TensorView& matrix, bool unpack_f32 = false) override;
+  Result<Weight> adopt(const TensorView& matrix,
+                       WeightScheme scheme = WeightScheme::kAsStored) override;
   std::unique_ptr<Activations> activations(int tokens,
                                            std::span<const Weight* const> consumers) override;
   Result<std::unique_ptr<KvStore>> kv_store(const KvShape& shape) override;
@@ -60,16 +62,24 @@ class CpuBackend final : public Backend {
   struct LinearItem {
     int output, begin, end;
   };
+  // The input of a `linear` call as int8 with the scale that a checkpoint states.
+  struct StaticInput {
+    float scale = 0;
+    CpuActivations::Form form;
+  };
   struct AttentionCall;
 
   const std::byte* tiles_of(const Weight& weight);  // packs on first use
+  void pack_rows(const CpuPacked& packed, int first, int rows, std::byte* tile) const;
   void norm_rows(const float* x, const std::int32_t* indices, int count, int columns,
                  const float* weight, float eps, CpuActivations& out);
   float* scratch(int worker, std::size_t floats);
   void grow_scratch(std::size_t floats);  // per worker, before a dispatch
 
   void plan_linear(int tokens, std::span<const LinearOutput> outputs);
-  void run_linear(const CpuActivations& x, int tokens, const LinearOutput& output, int begin,
+  const CpuActivations::Form& input_of(const CpuActivations& x, int tokens,
+                                       const CpuPacked& packed);
+  void run_linear(const CpuActivations::Form& x, int tokens, const LinearOutput& output, int begin,
                   int end, std::byte* scratch);
 
   void store_token(const AttentionShape& shape, const RopeSpec& rope, const BatchView& batch,
@@ -85,6 +95,9 @@ class CpuBackend final : public Backend {
   HugeArena arena_;
   std::vector<AlignedBuffer<float>> scratch_;  // per worker
   std::vector<LinearItem> linear_items_;
+  std::vector<const CpuActivations::Form*> linear_inputs_;  // per output of a `linear` call
+  std::deque<StaticInput> static_inputs_;                   // of the same call, then reused
+  std::size_t static_inputs_used_ = 0;
   AttentionPlan plan_;
   AlignedBuffer<float> partials_;      // states of split items, at AttentionItem::state
   std::vector<std::int32_t> pending_;  // [tokens, kv_heads + 1]: splits of each head, then heads

@@ -125,15 +125,17 @@ TEST_P(CpuBackendTest, GatherEqualsTheProductWithAUnitVector) {
     const std::size_t rows = 21, columns = 256;
     std::vector<std::byte> bytes(rows * row_bytes(info.dtype, columns));
     ::quire::testing::fill_random_weights(info.dtype, engine, 0.05f, bytes);
-    const Weight table =
-        backend.adopt(view_of("table", info.dtype, rows, columns, bytes.data())).value();
+    TensorView view = view_of("table", info.dtype, rows, columns, bytes.data());
+    const std::vector<float> scales = ::quire::testing::random_row_scales(rows, engine);
+    if (info.dtype == DType::kI8) view.row_scales = scales.data();
+    const Weight table = backend.adopt(view).value();
     const std::vector<std::int32_t> ids = {20, 0, 7, 7};
     std::vector<float> gathered(ids.size() * columns);
     backend.gather(table, ids, gathered.data());
-    // One value at column k that every form holds exactly: in int8 the peak of its group, which
-    // becomes `code` at a scale of 1. So the product is exact too.
-    const float code = std::nearbyint(kActivationPeak);
+    // One value at column k that every form holds exactly: in int8 the peak of its group or token,
+    // which becomes `code` at a scale of 1. So the product is exact too.
     const bool is_int8 = activation_form(info.dtype) == ActivationForm::kInt8;
+    const float code = is_int8 ? std::nearbyint(kActivationPeak) : 127;
     std::vector<float> unit(columns), ones(columns, 1);
     const Weight* consumers[] = {&table};
     auto x = backend.activations(1, consumers);
@@ -162,7 +164,8 @@ TEST_P(CpuBackendTest, UnpackedWeightsAreTheDequantizedValues) {
   std::vector<std::byte> bytes(rows * row_bytes(DType::kQ4_1, columns));
   ::quire::testing::fill_random_weights(DType::kQ4_1, engine, 0.05f, bytes);
   const Weight exact =
-      backend.adopt(view_of("w", DType::kQ4_1, rows, columns, bytes.data()), true).value();
+      backend.adopt(view_of("w", DType::kQ4_1, rows, columns, bytes.data()), WeightScheme::kFloat32)
+          .value();
   const Weight* consumers[] = {&exact};
   auto x = backend.activations(1, consumers);
   const std::vector<float> values = normal(engine, columns), ones(columns, 1);
@@ -173,6 +176,66 @@ TEST_P(CpuBackendTest, UnpackedWeightsAreTheDequantizedValues) {
   for (std::size_t row = 0; row < rows; ++row) {
     const std::byte* weights = bytes.data() + row * row_bytes(DType::kQ4_1, columns);
     EXPECT_NEAR(out[row], reference::dot(DType::kQ4_1, weights, values) + bias[row], 1e-4);
+  }
+}
+
+// Weights and activations quantized by hand, products in double.
+TEST_P(CpuBackendTest, W8A8QuantizesRowsAndTokensToNearest) {
+  CpuBackend backend(*GetParam(), 2);
+  std::mt19937 engine(6);
+  const std::size_t rows = 37, columns = 172;
+  const std::vector<float> w = normal(engine, rows * columns), x = normal(engine, columns);
+  const auto rounded = [](std::span<const float> values, float* scale) {
+    float largest = 0;
+    for (float value : values) largest = std::max(largest, std::abs(value));
+    *scale = largest / 127;
+    std::vector<std::int8_t> codes;
+    for (float value : values) {
+      codes.push_back(static_cast<std::int8_t>(std::nearbyint(value * (127 / largest))));
+    }
+    return codes;
+  };
+  std::vector<std::int8_t> codes;
+  std::vector<float> scales(rows), sums(rows);
+  float x_scale = 0;
+  const std::vector<std::int8_t> x_codes = rounded(x, &x_scale);
+  for (std::size_t row = 0; row < rows; ++row) {
+    const auto part = rounded(std::span(w).subspan(row * columns, columns), &scales[row]);
+    codes.insert(codes.end(), part.begin(), part.end());
+    int sum = 0;
+    for (std::size_t k = 0; k < columns; ++k) sum += part[k] * x_codes[k];
+    sums[row] = static_cast<float>(sum) * (scales[row] * x_scale);
+  }
+  TensorView stored = view_of("stored", DType::kI8, rows, columns, codes.data());
+  stored.row_scales = scales.data();
+  const Weight quantized = backend.adopt(view_of("w", DType::kF32, rows, columns, w.data()),
+                                         WeightScheme::kW8A8).value();
+  const Weight packed = backend.adopt(stored, WeightScheme::kW8A8).value();
+  EXPECT_EQ(quantized.bytes, packed.bytes);
+  stored.input_scale = 0.02f;
+  const Weight with_input_scale = backend.adopt(stored).value();
+  stored.input_scale = x_scale;
+  const Weight with_the_same_scale = backend.adopt(stored).value();
+  const Weight* consumers[] = {&quantized, &packed, &with_input_scale, &with_the_same_scale};
+  auto input = backend.activations(3, consumers);
+  for (int t = 0; t < 3; ++t) {
+    static_cast<CpuActivations&>(*input).put(*GetParam(), t, 0, columns, x.data());
+  }
+  std::vector<std::vector<float>> out(4, std::vector<float>(3 * rows));
+  std::vector<LinearOutput> outputs;
+  for (std::size_t i = 0; i < 4; ++i) outputs.push_back({consumers[i], out[i].data(), rows});
+  backend.linear(*input, 3, outputs);
+  for (std::size_t i = 0; i < 3 * rows; ++i) {
+    const std::size_t row = i % rows;
+    EXPECT_EQ(out[0][i], sums[row]);
+    EXPECT_EQ(out[1][i], sums[row]);
+    EXPECT_NEAR(out[3][i], sums[row], 1e-4 * std::abs(sums[row]) + 0.02);  // 1 / scale is rounded
+    int sum = 0;
+    for (std::size_t k = 0; k < columns; ++k) {
+      const float code = std::nearbyint(x[k] * (1 / 0.02f));
+      sum += codes[row * columns + k] * static_cast<int>(std::clamp(code, -127.0f, 127.0f));
+    }
+    EXPECT_EQ(out[2][i], static_cast<float>(sum) * (scales[row] * 0.02f));
   }
 }
 
@@ -260,6 +323,15 @@ TEST_P(CpuBackendTest, RefusesWhatItCannotHold) {
   ASSERT_FALSE(odd.is_ok());
   EXPECT_NE(odd.status().message().find("blk.0.attn_q"), std::string::npos);
   EXPECT_FALSE(backend.adopt(view_of("empty", DType::kF32, 0, 4, bytes.data())).is_ok());
+  EXPECT_FALSE(backend.adopt(view_of("no scales", DType::kI8, 2, 4, bytes.data())).is_ok());
+  const auto q8 = backend.adopt(view_of("blk.0.attn_k", DType::kQ8_0, 2, 32, bytes.data()),
+                                WeightScheme::kW8A8);
+  ASSERT_FALSE(q8.is_ok());
+  EXPECT_NE(q8.status().message().find("'blk.0.attn_k' is Q8_0"), std::string::npos);
+  const float scale = 1;
+  TensorView wide = view_of("wide", DType::kI8, 1, kChannelColumnsMax + 1, bytes.data());
+  wide.row_scales = &scale;
+  EXPECT_FALSE(backend.adopt(wide).is_ok());
   EXPECT_FALSE(backend.kv_store({1, 1, 64, 4, DType::kQ8_0}).is_ok());
   EXPECT_FALSE(backend.kv_store({1, 1, 15, 4, DType::kF16}).is_ok());
   EXPECT_FALSE(backend.kv_store({1 << 20, 1 << 20, 512, 1 << 30, DType::kF32}).is_ok());

@@ -37,10 +37,31 @@ void CpuBackend::plan_linear(int tokens, std::span<const LinearOutput> outputs) 
   }
 }
 
-void CpuBackend::run_linear(const CpuActivations& x, int tokens, const LinearOutput& output,
+// The form of x that a weight reads. Where it states a scale for its input, x is quantized with it
+// here, once for all weights of the call that state the same: the layers that share x may differ.
+const CpuActivations::Form& CpuBackend::input_of(const CpuActivations& x, int tokens,
+                                                 const CpuPacked& packed) {
+  const CpuActivations::Form& form = x.form(packed.input_form());
+  QUIRE_CHECK(form, "'{}' was not named as a consumer of these activations", packed.source.name);
+  if (!packed.has_static_input()) return form;
+  const float scale = packed.source.input_scale;
+  for (std::size_t i = 0; i < static_inputs_used_; ++i) {
+    if (static_inputs_[i].scale == scale) return static_inputs_[i].form;
+  }
+  if (static_inputs_used_ == static_inputs_.size()) static_inputs_.emplace_back();
+  StaticInput& made = static_inputs_[static_inputs_used_++];
+  made.scale = scale;
+  made.form.resize(tokens, channel_token_bytes(static_cast<std::size_t>(x.columns)));
+  pool_.for_each(tokens, [&](int token, int) {
+    kernels_.quantize_token(reinterpret_cast<const float*>(form.row(token)), x.columns, scale,
+                            reinterpret_cast<ChannelToken*>(made.form.row(token)));
+  });
+  return made.form;
+}
+
+void CpuBackend::run_linear(const CpuActivations::Form& x, int tokens, const LinearOutput& output,
                             int begin, int end, std::byte* scratch) {
   const CpuPacked& packed = packed_of(output);
-  const CpuActivations::Form& form = x.form(activation_form(packed.dtype));
   MatmulTask task;
   task.tiles = packed.data.get();
   task.bytes_per_tile = packed.bytes_per_tile;
@@ -50,8 +71,8 @@ void CpuBackend::run_linear(const CpuActivations& x, int tokens, const LinearOut
   task.tile_end = end;
   task.scratch = scratch;
   task.tiles_ahead = std::min(end - begin, packed.tiles - end);
-  task.x = form.data.data();
-  task.x_stride = form.stride;
+  task.x = x.data.data();
+  task.x_stride = x.stride;
   task.tokens = tokens;
   task.out = output.out;
   task.out_stride = output.stride;
@@ -68,19 +89,22 @@ void CpuBackend::linear(const Activations& activations, int tokens,
   for (const LinearOutput& output : outputs) {
     QUIRE_CHECK(output.weight->columns == x.columns, "a weight of {} columns reads {}",
                 output.weight->columns, x.columns);
-    QUIRE_CHECK(x.form(activation_form(packed_of(output).dtype)),
-                "'{}' was not named as a consumer of these activations",
-                packed_of(output).source.name);
     QUIRE_CHECK(output.stride >= output.weight->rows || tokens == 1, "rows of {} in a stride of {}",
                 output.weight->rows, output.stride);
     tiles_of(*output.weight);
+  }
+  linear_inputs_.clear();
+  static_inputs_used_ = 0;
+  for (const LinearOutput& output : outputs) {
+    linear_inputs_.push_back(&input_of(x, tokens, packed_of(output)));
   }
   plan_linear(tokens, outputs);
   const std::size_t room = matmul_scratch_bytes(x.columns) / sizeof(float);
   grow_scratch(room);
   pool_.for_each(static_cast<int>(linear_items_.size()), [&](int i, int worker) {
     const LinearItem& item = linear_items_[static_cast<std::size_t>(i)];
-    run_linear(x, tokens, outputs[static_cast<std::size_t>(item.output)], item.begin, item.end,
+    const auto output = static_cast<std::size_t>(item.output);
+    run_linear(*linear_inputs_[output], tokens, outputs[output], item.begin, item.end,
                reinterpret_cast<std::byte*>(scratch(worker, room)));
   });
 }

@@ -2,7 +2,52 @@
 
 #include <cstring>
 
+#include "kernels/dequantize.h"
+
 namespace quire {
+
+void read_row(const TensorView& matrix, std::size_t row, float* out) {
+  const std::size_t columns = matrix.columns();
+  dequantize_row(matrix.dtype, matrix.data + row * row_bytes(matrix.dtype, columns), columns, out);
+  if (matrix.row_scales == nullptr) return;
+  for (std::size_t i = 0; i < columns; ++i) out[i] *= matrix.row_scales[row];
+}
+
+void CpuActivations::Form::resize(int tokens, std::size_t row_bytes) {
+  // Rows of several tokens must not fall into the same cache sets.
+  stride = ((row_bytes + 63) / 64 | 1) * 64;
+  const std::size_t bytes = stride * static_cast<std::size_t>(tokens);
+  if (data.count() < bytes) data = AlignedBuffer<std::byte>(bytes);
+}
+
+const CpuActivations::Form& CpuActivations::form(ActivationForm which) const {
+  switch (which) {
+    case ActivationForm::kF32:
+      return f32;
+    case ActivationForm::kBF16:
+      return bf16;
+    case ActivationForm::kInt8:
+      return int8;
+    case ActivationForm::kInt8Token:
+      return int8_token;
+  }
+  QUIRE_CHECK(false, "activation form {}", static_cast<int>(which));
+}
+
+void CpuActivations::grow(ActivationForm which) {
+  if (form(which)) return;
+  const auto count = static_cast<std::size_t>(columns);
+  switch (which) {
+    case ActivationForm::kF32:
+      return f32.resize(tokens_max, count * sizeof(float));
+    case ActivationForm::kBF16:
+      return bf16.resize(tokens_max, (count + 1) * 2);
+    case ActivationForm::kInt8:
+      return int8.resize(tokens_max, count / 32 * sizeof(ActivationBlock));
+    case ActivationForm::kInt8Token:
+      return int8_token.resize(tokens_max, channel_token_bytes(count));
+  }
+}
 
 void CpuActivations::put(const KernelTable& kernels, int token, int begin, int count,
                          const float* values) {
@@ -16,6 +61,12 @@ void CpuActivations::put(const KernelTable& kernels, int token, int begin, int c
   if (int8) {
     kernels.quantize_int8(values, count,
                           reinterpret_cast<ActivationBlock*>(int8.row(token)) + begin / 32);
+  }
+  if (int8_token) {
+    QUIRE_CHECK(begin == 0 && count == columns, "columns {} + {} of a token of {}", begin, count,
+                columns);
+    auto* to = reinterpret_cast<ChannelToken*>(int8_token.row(token));
+    kernels.quantize_token(values, count, 0, to);
   }
 }
 

@@ -17,12 +17,21 @@ namespace quire {
 // gathered from is never copied; `source` stays mapped and serves gather.
 struct CpuPacked final : Packed {
   TensorView source;
-  DType dtype = DType::kF32;  // of the tiles: the source's, or kF32 (unpack_f32)
+  DType dtype = DType::kF32;  // of the tiles: the source's, or what WeightScheme makes of it
   std::size_t bytes_per_tile = 0;
   int tiles = 0;
   mutable std::once_flag once;
   mutable std::shared_ptr<std::byte> data;  // [tiles, bytes_per_tile]
+
+  // Whether products quantize float32 activations with the scale that the weight states.
+  bool has_static_input() const { return dtype == DType::kI8 && source.input_scale > 0; }
+  ActivationForm input_form() const {
+    return has_static_input() ? ActivationForm::kF32 : activation_form(dtype);
+  }
 };
+
+// A row of a matrix as float32.  out: [columns]
+void read_row(const TensorView& matrix, std::size_t row, float* out);
 
 // The input of products. A form that no consumer reads has a stride of 0 and no memory.
 struct CpuActivations final : Activations {
@@ -35,13 +44,15 @@ struct CpuActivations final : Activations {
     const std::byte* row(int token) const {
       return data.data() + static_cast<std::size_t>(token) * stride;
     }
+    void resize(int tokens, std::size_t row_bytes);  // what it held is lost
   };
-  Form f32, bf16, int8;
+  Form f32, bf16, int8, int8_token;
 
-  const Form& form(ActivationForm which) const {
-    return which == ActivationForm::kF32 ? f32 : which == ActivationForm::kBF16 ? bf16 : int8;
-  }
-  // Writes count values of a token from column `begin` (a multiple of 32) in every form.
+  const Form& form(ActivationForm which) const;
+  // Makes room in a form, unless it has some.
+  void grow(ActivationForm which);
+  // Writes count values of a token from column `begin` (a multiple of 32) in every form; the whole
+  // token at once if int8_token is one of them.
   void put(const KernelTable& kernels, int token, int begin, int count, const float* values);
 };
 

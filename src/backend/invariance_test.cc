@@ -73,6 +73,16 @@ TEST_P(Invariance, EveryWeightType) {
   }
 }
 
+TEST_P(Invariance, W8A8WithAScaleForTheInput) {
+  const int length = 45;
+  TinyShape shape;
+  shape.weights = DType::kI8;
+  shape.input_scale = 0.02f;
+  const Hashes alone = feed_in_chunks(*GetParam(), 1, shape, length, {1});
+  EXPECT_EQ(alone, feed_in_chunks(*GetParam(), 3, shape, length, {3, 16, 9, 2, 7}));
+  EXPECT_EQ(alone, feed_in_a_crowd(*GetParam(), 2, shape, length, 30));
+}
+
 TEST_P(Invariance, LongContextsOfEveryKvType) {
   const int length = 530;  // three splits
   for (DType kv : {DType::kF32, DType::kF16, DType::kBF16}) {

@@ -14,10 +14,19 @@
 
 namespace quire::testing {
 
+// Of I8 codes, for values of the size that the other types have.
+inline std::vector<float> random_row_scales(std::size_t rows, std::mt19937& engine) {
+  std::uniform_real_distribution<float> uniform(0.0003f, 0.001f);
+  std::vector<float> scales(rows);
+  for (float& scale : scales) scale = uniform(engine);
+  return scales;
+}
+
 struct TinyShape {
   int width = 256, ffn = 512, heads = 4, kv_heads = 2, head_dim = 64, vocab = 101, layers = 2;
   int window = 0;
   DType weights = DType::kQ8_0, kv = DType::kF16;
+  float input_scale = 0;  // of I8 weights
   int tokens_max = 700, blocks = 100;
 };
 
@@ -116,6 +125,11 @@ class TinyModel {
     memory_.emplace_back(view.bytes());
     fill_random_weights(shape_.weights, engine, 0.05f, memory_.back());
     view.data = memory_.back().data();
+    if (view.dtype == DType::kI8) {
+      row_scales_.push_back(random_row_scales(view.rows(), engine));
+      view.row_scales = row_scales_.back().data();
+      view.input_scale = shape_.input_scale;
+    }
     return backend_.adopt(view).value();
   }
   std::unique_ptr<Activations> room(std::vector<const Weight*> consumers) {
@@ -153,6 +167,7 @@ class TinyModel {
   Backend& backend_;
   TinyShape shape_;
   std::vector<std::vector<std::byte>> memory_;
+  std::vector<std::vector<float>> row_scales_;
   Weight embedding_;
   std::vector<Layer> layers_;
   std::unique_ptr<Activations> normed_, attended_, gated_;

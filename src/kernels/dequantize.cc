@@ -164,6 +164,9 @@ void dequantize_row(DType dtype, const std::byte* row, std::size_t columns, floa
       return expand_row<BlockIQ3_XXS, 256, expand_signed<BlockIQ3_XXS>>(row, columns, out);
     case DType::kIQ3_S:
       return expand_row<BlockIQ3_S, 256, expand_signed<BlockIQ3_S>>(row, columns, out);
+    case DType::kI8:
+      for (std::size_t i = 0; i < columns; ++i) out[i] = static_cast<std::int8_t>(row[i]);
+      return;
   }
 }
 

@@ -1,6 +1,7 @@
 // One row of any DType as float32: the value that the packed kernels see, up to the one rounding of
 // types with a minimum. Used by embedding lookups, the exact f32 test setting and the oracles.
-// Plain C++, the same bits everywhere; any thread.
+// I8 rows are their codes: the scale of the row is the caller's. Plain C++, the same bits
+// everywhere; any thread.
 #pragma once
 
 #include <cstddef>

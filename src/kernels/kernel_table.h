@@ -17,11 +17,14 @@
 
 namespace quire {
 
-// The three forms of activations; each weight type reads one of them.
-enum class ActivationForm : std::uint8_t { kF32, kBF16, kInt8 };
+// The forms of activations; each weight type reads one of them. kInt8 is groups of 32
+// (ActivationBlock), kInt8Token one scale for the whole token (ChannelToken).
+enum class ActivationForm : std::uint8_t { kF32, kBF16, kInt8, kInt8Token };
+inline constexpr std::size_t kActivationForms = 4;
 
 constexpr ActivationForm activation_form(DType weight) {
   if (weight == DType::kF32 || weight == DType::kF16) return ActivationForm::kF32;
+  if (weight == DType::kI8) return ActivationForm::kInt8Token;
   return weight == DType::kBF16 ? ActivationForm::kBF16 : ActivationForm::kInt8;
 }
 
@@ -100,6 +103,9 @@ struct KernelTable {
   // --- activations ---
   // out: [columns / 32]; columns is a multiple of 32
   void (*quantize_int8)(const float* x, int columns, ActivationBlock* out) = nullptr;
+  // out: channel_token_bytes(columns); scale: the token's, or 0 for its largest magnitude / 127.
+  // Codes beyond +-127 are clamped there.
+  void (*quantize_token)(const float* x, int columns, float scale, ChannelToken* out) = nullptr;
   void (*narrow_bf16)(const float* x, int count, std::uint16_t* out) = nullptr;  // round to even
   void (*narrow_half)(const float* x, int count, std::uint16_t* out) = nullptr;
   // out[i] = x[i] / sqrt(mean(x^2) + eps) * weight[i]; out may be x

@@ -39,6 +39,14 @@ class Random {
   std::mt19937 engine_;
 };
 
+// The scales of the rows of an I8 matrix; 1 for other types.
+std::vector<float> row_scales(DType dtype, std::size_t rows) {
+  std::vector<float> scales(rows, 1);
+  if (dtype != DType::kI8) return scales;
+  for (std::size_t i = 0; i < rows; ++i) scales[i] = 0.0007f + 0.00011f * static_cast<float>(i % 7);
+  return scales;
+}
+
 class Kernels : public ::testing::TestWithParam<const KernelTable*> {
  protected:
   const KernelTable& kernels() const { return *GetParam(); }
@@ -54,7 +62,7 @@ Input make_input(const KernelTable& kernels, DType dtype, const std::vector<floa
                  std::size_t columns) {
   Input input;
   const std::size_t tokens = x.size() / columns;
-  input.stride = (columns + 32) * 4 / 64 * 64 + 64;
+  input.stride = (columns + 48) * 4 / 64 * 64 + 64;
   input.bytes = AlignedBuffer<std::byte>(input.stride * tokens);
   for (std::size_t t = 0; t < tokens; ++t) {
     const std::span<const float> row(&x[t * columns], columns);
@@ -75,6 +83,12 @@ Input make_input(const KernelTable& kernels, DType dtype, const std::vector<floa
         input.values.push_back(reference::values({blocks, columns / 32}));
         break;
       }
+      case ActivationForm::kInt8Token: {
+        auto* token = reinterpret_cast<ChannelToken*>(to);
+        kernels.quantize_token(row.data(), static_cast<int>(columns), 0, token);
+        input.values.push_back(reference::values(*token, columns));
+        break;
+      }
     }
   }
   return input;
@@ -93,11 +107,13 @@ PackedMatrix pack(const KernelTable& kernels, DType dtype, const std::byte* matr
   packed.tiles = static_cast<int>((rows + tile_rows - 1) / tile_rows);
   packed.bytes =
       AlignedBuffer<std::byte>(packed.bytes_per_tile * static_cast<std::size_t>(packed.tiles));
+  const std::vector<float> scales = row_scales(dtype, rows);
   for (int tile = 0; tile < packed.tiles; ++tile) {
     const std::size_t first = static_cast<std::size_t>(tile) * tile_rows;
     pack_tile(dtype, kernels.tile_rows, static_cast<int>(std::min(tile_rows, rows - first)),
               columns, matrix + first * row_bytes(dtype, columns),
-              packed.bytes.data() + static_cast<std::size_t>(tile) * packed.bytes_per_tile);
+              packed.bytes.data() + static_cast<std::size_t>(tile) * packed.bytes_per_tile,
+              dtype == DType::kI8 ? &scales[first] : nullptr);
   }
   return packed;
 }
@@ -112,6 +128,7 @@ void expect_matmul(const KernelTable& kernels, DType dtype, int rows, int column
   const std::vector<float> bias = random.normal(r), before = random.normal(r + 3);
   const Input input = make_input(kernels, dtype, x, k);
   const PackedMatrix packed = pack(kernels, dtype, &matrix[1], r, k);
+  const std::vector<float> scales = row_scales(dtype, r);
   std::vector<float> out;
   for (int t = 0; t < tokens; ++t) out.insert(out.end(), before.begin(), before.end());
   MatmulTask task{packed.bytes.data(),
@@ -133,10 +150,13 @@ void expect_matmul(const KernelTable& kernels, DType dtype, int rows, int column
       const std::byte* weights = &matrix[1] + row * row_bytes(dtype, k);
       std::vector<float> w(k);
       dequantize_row(dtype, weights, k, w.data());
+      const double scale = scales[row];
       double size = 1;
-      for (std::size_t i = 0; i < k; ++i) size += std::abs(double{w[i]} * input.values[t][i]);
+      for (std::size_t i = 0; i < k; ++i) {
+        size += scale * std::abs(double{w[i]} * input.values[t][i]);
+      }
       const double expected =
-          double{before[row]} + reference::dot(dtype, weights, input.values[t]) + bias[row];
+          double{before[row]} + scale * reference::dot(dtype, weights, input.values[t]) + bias[row];
       ASSERT_NEAR(out[t * (r + 3) + row], expected, 2e-6 * size) << "token " << t << " row " << row;
     }
     for (std::size_t i = r; i < r + 3; ++i) ASSERT_EQ(out[t * (r + 3) + i], before[i]);
@@ -229,6 +249,27 @@ TEST_P(Kernels, ExtremeBlocksOfEveryTypeDoNotSaturate) {
   }
 }
 
+TEST_P(Kernels, ExtremeCodesPerChannelAreExact) {  // the largest sum of all, and an odd row
+  const int rows = 16;
+  for (const std::size_t columns : {std::size_t{67}, std::size_t{kChannelColumnsMax}}) {
+    for (int code : {-128, -127, 127}) {
+      const std::vector<std::byte> matrix(rows * columns, static_cast<std::byte>(code));
+      const PackedMatrix packed = pack(kernels(), DType::kI8, matrix.data(), rows, columns);
+      for (float sign : {1.0f, -1.0f}) {
+        const Input input =
+            make_input(kernels(), DType::kI8, std::vector<float>(columns, 127 * sign), columns);
+        std::vector<float> out(rows);
+        MatmulTask task{packed.bytes.data(), packed.bytes_per_tile, rows, static_cast<int>(columns),
+                        0, packed.tiles, input.bytes.data(), input.stride, 1, out.data(), rows};
+        kernels().matmul[static_cast<int>(DType::kI8)](task);
+        const float sum = sign * 127 * static_cast<float>(code) * static_cast<float>(columns);
+        const std::vector<float> scales = row_scales(DType::kI8, rows);
+        for (std::size_t row = 0; row < rows; ++row) EXPECT_EQ(out[row], sum * scales[row]);
+      }
+    }
+  }
+}
+
 TEST_P(Kernels, ColumnsDoNotSeeEachOther) {  // 1..33 tokens together equal each alone, bit for bit
   Random random(5);
   for (const DTypeInfo& info : kDTypes) {
@@ -287,6 +328,52 @@ TEST_P(Kernels, QuantizesToNearestAndSums) {
     EXPECT_EQ(blocks[g].scaled_sum, blocks[g].scale * static_cast<float>(sum));
   }
   EXPECT_EQ(blocks[2].scale, 0);
+}
+
+TEST_P(Kernels, QuantizesATokenToNearestAndSums) {
+  Random random(8);
+  for (const std::size_t columns : {1u, 31u, 64u, 172u, 577u}) {
+    const std::vector<float> x = random.normal(columns, 3);
+    float largest = 0;
+    for (float value : x) largest = std::max(largest, std::abs(value));
+    for (float given : {0.0f, 0.03f, 0.01f}) {  // the last ones clamp
+      AlignedBuffer<std::byte> room(channel_token_bytes(columns));
+      std::memset(room.data(), 0x55, room.count());
+      const auto& token = *reinterpret_cast<const ChannelToken*>(room.data());
+      kernels().quantize_token(x.data(), static_cast<int>(columns), given,
+                               reinterpret_cast<ChannelToken*>(room.data()));
+      EXPECT_EQ(token.scale, given == 0 ? largest / 127 : given);
+      int sum = 0;
+      for (std::size_t i = 0; i < columns; ++i) {
+        const float exact = std::clamp(x[i] / token.scale, -127.0f, 127.0f);
+        EXPECT_NEAR(token.codes()[i], exact, 0.5001f) << i;
+        sum += token.codes()[i];
+      }
+      EXPECT_EQ(token.negative_sum, -sum);
+      for (std::size_t i = columns; i < (columns + 63) / 64 * 64; ++i) {
+        ASSERT_EQ(token.codes()[i], 0) << i;
+      }
+    }
+  }
+}
+
+TEST_P(Kernels, TokensOfZerosAndOfNoNumbers) {
+  AlignedBuffer<std::byte> room(channel_token_bytes(64));
+  auto* token = reinterpret_cast<ChannelToken*>(room.data());
+  std::vector<float> x(64, 1e-38f);
+  kernels().quantize_token(x.data(), 64, 0, token);
+  EXPECT_EQ(token->scale, 0);
+  EXPECT_EQ(token->negative_sum, 0);
+  for (float bad : {std::numeric_limits<float>::quiet_NaN(), std::numeric_limits<float>::infinity(),
+                    -std::numeric_limits<float>::infinity()}) {
+    x[40] = bad;
+    for (float given : {0.0f, 0.5f}) {
+      kernels().quantize_token(x.data(), 64, given, token);
+      EXPECT_TRUE(std::isnan(token->scale));
+      EXPECT_EQ(token->negative_sum, 0);
+      EXPECT_EQ(token->codes()[40], 0);
+    }
+  }
 }
 
 TEST_P(Kernels, NonFiniteActivationsStayVisible) {

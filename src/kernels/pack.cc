@@ -213,6 +213,27 @@ struct PlainPacking {
   }
 };
 
+// Signed codes of I8 behind the scales of their rows, which pack_tile writes.
+template <int kRows>
+struct ChannelPacking {
+  static constexpr std::size_t kHeader = kRows * sizeof(float);
+
+  static std::size_t tile_bytes(std::size_t columns) {
+    return kHeader + (columns + 3) / 4 * 4 * kRows;
+  }
+  static void pack(int rows, std::size_t columns, const std::byte* from, std::byte* to) {
+    std::memset(to, 0, kHeader);
+    std::memset(to + kHeader, 128, tile_bytes(columns) - kHeader);
+    std::byte* codes = to + kHeader;
+    for (int row = 0; row < rows; ++row, from += columns) {
+      for (std::size_t k = 0; k < columns; ++k) {
+        codes[(k / 4 * kRows + static_cast<std::size_t>(row)) * 4 + k % 4] =
+            from[k] ^ std::byte{128};
+      }
+    }
+  }
+};
+
 // Calls visit(Packing()) for the packing of dtype.
 template <int R, typename Visit>
 auto with_packing(DType dtype, Visit visit) {
@@ -267,6 +288,8 @@ auto with_packing(DType dtype, Visit visit) {
       return visit(BlockPacking<PackedSignedBlock<R>, BlockIQ3_XXS, SubScales<R>>());
     case DType::kIQ3_S:
       return visit(BlockPacking<PackedSignedBlock<R>, BlockIQ3_S, SubScales<R>>());
+    case DType::kI8:
+      return visit(ChannelPacking<R>());
   }
   internal::fail_check(__FILE__, __LINE__, "dtype", "no packing for this type");
 }
@@ -288,12 +311,17 @@ std::size_t packed_tile_bytes(DType dtype, int tile_rows, std::size_t columns) {
 }
 
 void pack_tile(DType dtype, int tile_rows, int rows, std::size_t columns, const std::byte* from,
-               std::byte* to) {
+               std::byte* to, const float* row_scales) {
+  QUIRE_CHECK((dtype == DType::kI8) == (row_scales != nullptr), "{} with{} scales of its rows",
+              dtype_name(dtype), row_scales == nullptr ? "out" : "");
   QUIRE_CHECK(rows >= 1 && rows <= tile_rows, "{} rows in a tile of {}", rows, tile_rows);
   with_packing(dtype, tile_rows, [&](auto packing) {
     decltype(packing)::pack(rows, columns, from, to);
     return 0;
   });
+  if (row_scales != nullptr) {
+    std::memcpy(to, row_scales, static_cast<std::size_t>(rows) * sizeof(float));
+  }
 }
 
 }  // namespace quire

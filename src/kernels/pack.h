@@ -15,7 +15,8 @@ std::size_t packed_tile_bytes(DType dtype, int tile_rows, std::size_t columns);
 
 // Packs `rows` (1..tile_rows) consecutive rows; missing rows of the tile are zeros.
 // from: rows * row_bytes(dtype, columns) bytes, any alignment; to: packed_tile_bytes, aligned to 64
+// row_scales: [rows] of I8, null for every other type
 void pack_tile(DType dtype, int tile_rows, int rows, std::size_t columns, const std::byte* from,
-               std::byte* to);
+               std::byte* to, const float* row_scales = nullptr);
 
 }  // namespace quire

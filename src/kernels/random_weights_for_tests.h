@@ -70,6 +70,7 @@ inline void set_scale(DType dtype, float scale, float minimum, std::byte* block)
     std::memcpy(block + at, &bits, sizeof bits);
   };
   const std::uint16_t half = float_to_half(scale);
+  if (dtype == DType::kI8) return;  // its scales are not in the matrix
   if (dtype == DType::kF32) {
     std::memcpy(block, &scale, sizeof scale);
   } else if (dtype == DType::kBF16) {

@@ -24,6 +24,14 @@ std::vector<float> values(std::span<const ActivationBlock> blocks) {
   return x;
 }
 
+std::vector<float> values(const ChannelToken& token, std::size_t columns) {
+  std::vector<float> x;
+  for (std::size_t i = 0; i < columns; ++i) {
+    x.push_back(token.scale * static_cast<float>(token.codes()[i]));
+  }
+  return x;
+}
+
 std::vector<float> rounded_to_bf16(std::span<const float> x) {
   std::vector<float> y;
   for (float value : x) y.push_back(bf16_to_float(float_to_bf16(value)));

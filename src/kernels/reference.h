@@ -17,6 +17,7 @@ double dot(DType dtype, const std::byte* row, std::span<const float> x);
 
 // The values that a kernel sees behind an activation form.
 std::vector<float> values(std::span<const ActivationBlock> blocks);
+std::vector<float> values(const ChannelToken& token, std::size_t columns);
 std::vector<float> rounded_to_bf16(std::span<const float> x);
 
 std::vector<double> rmsnorm(std::span<const float> x, std::span<const float> weight, double eps);

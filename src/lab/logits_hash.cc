@@ -33,6 +33,7 @@ constexpr TinyModel kTinyModels[] = {
     {"tiny-qwen2", DType::kQ8_0}, {"tiny-qwen3", DType::kBF16}, {"tiny-mistral", DType::kQ4_0},
     {"tiny", DType::kQ2_K},       {"tiny", DType::kQ3_K},       {"tiny", DType::kIQ4_XS},
     {"tiny", DType::kMXFP4},      {"tiny", DType::kIQ3_S},
+    {"tiny", DType::kI8},         {"tiny-odd", DType::kI8},
 };
 
 }  // namespace

@@ -23,7 +23,7 @@ struct TinyHash {
   std::uint64_t hash = 0;
 };
 
-// The hashes of tiny random models: F32, BF16, Q8_0, Q4_1, Q4_K and the variants of attention.
+// The hashes of tiny random models: the arithmetics of weights and the variants of attention.
 Result<std::vector<TinyHash>> tiny_logits_hashes(int threads, const std::string& isa);
 
 // All of them as one.

@@ -10,16 +10,17 @@
 namespace quire {
 namespace {
 
-double sum(const std::array<double, 3>& values) {
-  return std::accumulate(values.begin(), values.end(), 0.0);
-}
+using Elements = std::array<double, kActivationForms>;
+
+double sum(const Elements& values) { return std::accumulate(values.begin(), values.end(), 0.0); }
 
 // Seconds that the products of one token take at the peaks of their arithmetic.
-double product_seconds(const std::array<double, 3>& elements, const Roofline& roofline) {
-  std::array<double, 3> peak{};
+double product_seconds(const Elements& elements, const Roofline& roofline) {
+  Elements peak{};
   peak[static_cast<int>(ActivationForm::kF32)] = roofline.f32_operations_per_second;
   peak[static_cast<int>(ActivationForm::kBF16)] = roofline.bf16_operations_per_second;
   peak[static_cast<int>(ActivationForm::kInt8)] = roofline.int8_operations_per_second;
+  peak[static_cast<int>(ActivationForm::kInt8Token)] = roofline.int8_operations_per_second;
   double seconds = 0;
   for (std::size_t i = 0; i < peak.size(); ++i) seconds += 2 * elements[i] / peak[i];
   return seconds;
@@ -30,21 +31,25 @@ double product_seconds(const std::array<double, 3>& elements, const Roofline& ro
 double ModelCost::elements() const { return sum(body_elements) + sum(head_elements); }
 
 Result<ModelCost> count_model_cost(const ModelConfig& config, const TensorFinder& find,
-                                   DType kv_dtype) {
+                                   DType kv_dtype, WeightScheme weights) {
   ModelCost cost;
-  const auto add = [&](const std::string& name, std::array<double, 3>& elements) -> Status {
-    QUIRE_ASSIGN_OR_RETURN(const TensorView view, find(name));
+  const auto add = [&](const std::string& name, Elements& elements, WeightScheme scheme) -> Status {
+    QUIRE_ASSIGN_OR_RETURN(TensorView view, find(name));
+    if (scheme == WeightScheme::kW8A8) view.dtype = DType::kI8;
     elements[static_cast<int>(activation_form(view.dtype))] +=
         static_cast<double>(view.rows()) * static_cast<double>(view.columns());
-    cost.weight_bytes += static_cast<double>(view.bytes());
+    const std::size_t scales = view.dtype == DType::kI8 ? view.rows() * sizeof(float) : 0;
+    cost.weight_bytes += static_cast<double>(view.bytes() + scales);
     return ok_status();
   };
   for (int i = 0; i < config.layers; ++i) {
     for (const char* part : {"q", "k", "v", "o", "gate", "up", "down"}) {
-      QUIRE_RETURN_IF_ERROR(add(fmt::format("layers.{}.{}", i, part), cost.body_elements));
+      QUIRE_RETURN_IF_ERROR(
+          add(fmt::format("layers.{}.{}", i, part), cost.body_elements, weights));
     }
   }
-  QUIRE_RETURN_IF_ERROR(add(config.tied_head ? "embed" : "head", cost.head_elements));
+  QUIRE_RETURN_IF_ERROR(add(config.tied_head ? "embed" : "head", cost.head_elements,
+                            WeightScheme::kAsStored));
   const double width = static_cast<double>(config.layers) * config.head_dim;
   cost.kv_bytes_per_token =
       2 * width * config.kv_heads * static_cast<double>(dtype_info(kv_dtype).block_bytes);

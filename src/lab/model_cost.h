@@ -11,15 +11,16 @@
 #include <cstddef>
 
 #include "formats/model_config.h"
+#include "kernels/kernel_table.h"
 #include "lab/roofline.h"
 #include "model/model.h"
 
 namespace quire {
 
 struct ModelCost {
-  // Elements of matrices by the arithmetic of their products (ActivationForm: f32, bf16, int8).
-  std::array<double, 3> body_elements{};
-  std::array<double, 3> head_elements{};
+  // Elements of matrices by the arithmetic of their products.  [ActivationForm]
+  std::array<double, kActivationForms> body_elements{};
+  std::array<double, kActivationForms> head_elements{};
   double weight_bytes = 0;              // read by every step: all but an untied embedding
   double kv_bytes_per_token = 0;        // K and V of all layers
   double attention_flops_per_pair = 0;  // per (query token, key token), all layers and heads
@@ -28,8 +29,10 @@ struct ModelCost {
   double elements() const;  // body and head
 };
 
+// With kW8A8 the layers count as the int8 weights that they become.
 Result<ModelCost> count_model_cost(const ModelConfig& config, const TensorFinder& find,
-                                   DType kv_dtype);
+                                   DType kv_dtype,
+                                   WeightScheme weights = WeightScheme::kAsStored);
 
 // The least seconds, and what they are spent on.
 struct StepLimit {

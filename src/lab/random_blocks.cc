@@ -222,7 +222,24 @@ void fill_elements(float sigma, std::uint64_t seed, std::size_t begin, std::size
   }
 }
 
+// Code i is byte i of the counter, never -128.
+void fill_codes(std::uint64_t seed, std::size_t begin, std::size_t end, std::byte* data) {
+  auto* codes = reinterpret_cast<std::int8_t*>(data);
+  for (std::size_t i = begin; i < end; ++i) {
+    const std::uint64_t word = mix64(seed + (i >> 3) * 0x9E3779B97F4A7C15ull);
+    const auto code = static_cast<std::int8_t>(word >> (i & 7) * 8);
+    codes[i] = code == -128 ? std::int8_t{0} : code;
+  }
+}
+
 }  // namespace
+
+std::vector<float> random_row_scales(std::size_t rows, std::size_t columns, std::uint64_t seed) {
+  const float unit = 1 / (static_cast<float>(kDeviation8) * std::sqrt(static_cast<float>(columns)));
+  std::vector<float> scales(rows);
+  for (std::size_t i = 0; i < rows; ++i) scales[i] = unit * spread(mix64(~seed + i));
+  return scales;
+}
 
 void fill_random_blocks(DType dtype, std::size_t columns, std::uint64_t seed, std::size_t begin,
                         std::size_t end, std::byte* data) {
@@ -234,6 +251,8 @@ void fill_random_blocks(DType dtype, std::size_t columns, std::uint64_t seed, st
       return fill_elements<std::uint16_t>(sigma, seed, begin, end, data, float_to_half);
     case DType::kBF16:
       return fill_elements<std::uint16_t>(sigma, seed, begin, end, data, float_to_bf16);
+    case DType::kI8:
+      return fill_codes(seed, begin, end, data);
     default:
       break;
   }

@@ -5,6 +5,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <vector>
 
 #include "tensor/dtype.h"
 
@@ -14,5 +15,8 @@ namespace quire {
 // holds depends on (seed, its index) only.
 void fill_random_blocks(DType dtype, std::size_t columns, std::uint64_t seed, std::size_t begin,
                         std::size_t end, std::byte* data);
+
+// The scales of the rows of an I8 matrix.
+std::vector<float> random_row_scales(std::size_t rows, std::size_t columns, std::uint64_t seed);
 
 }  // namespace quire

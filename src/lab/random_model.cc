@@ -130,8 +130,7 @@ class TensorStore {
     TensorView view;
     view.name = name;
     view.shape = tensor->second.shape;
-    view.dtype =
-        view.shape.size() == 1 ? DType::kF32 : matrix_dtype(options_.dtype, view.columns());
+    view.dtype = view.shape.size() == 1 ? DType::kF32 : matrix_dtype(wanted(name), view.columns());
     Memory& memory = made_[view.name];
     if (!memory) {
       // Rounded up, so that kernels may read whole vectors at the end.
@@ -140,14 +139,29 @@ class TensorStore {
       fill(view, tensor->second, memory.get());
     }
     view.data = memory.get();
+    if (view.dtype == DType::kI8) {
+      std::vector<float>& scales = row_scales_[view.name];
+      if (scales.empty()) scales = random_row_scales(view.rows(), view.columns(), seed_of(view));
+      view.row_scales = scales.data();
+    }
     return view;
   }
 
  private:
   using Memory = std::unique_ptr<std::byte, Free>;
 
+  // As in checkpoints of W8A8, whose quantizers leave all but the layers alone.
+  DType wanted(std::string_view name) const {
+    const bool stays = options_.dtype == DType::kI8 && !name.starts_with("layers.");
+    return stays ? DType::kBF16 : options_.dtype;
+  }
+
+  std::uint64_t seed_of(const TensorView& view) const {
+    return hash_bytes(view.name.data(), view.name.size(), mix64(options_.seed));
+  }
+
   void fill(const TensorView& view, const Tensor& tensor, std::byte* data) {
-    const std::uint64_t seed = hash_bytes(view.name.data(), view.name.size(), mix64(options_.seed));
+    const std::uint64_t seed = seed_of(view);
     if (view.shape.size() == 1) {
       auto* values = reinterpret_cast<float*>(data);
       for (std::size_t i = 0; i < view.columns(); ++i) {
@@ -167,6 +181,7 @@ class TensorStore {
   RandomModelOptions options_;
   std::map<std::string, Tensor, std::less<>> tensors_;
   std::map<std::string, Memory, std::less<>> made_;
+  std::map<std::string, std::vector<float>, std::less<>> row_scales_;
   ThreadPool pool_;
 };
 

@@ -22,7 +22,7 @@ struct RandomModel {
 };
 
 struct RandomModelOptions {
-  DType dtype = DType::kF32;  // of the matrices; see matrix_dtype
+  DType dtype = DType::kF32;  // of the matrices; see matrix_dtype. I8: of the layers, the rest BF16
   std::uint64_t seed = 1;
   int threads = 1;  // that fill the tensors
 };

@@ -30,16 +30,17 @@ TEST(RandomModelTest, IsAFunctionOfShapeTypeAndSeed) {
 TEST(RandomModelTest, WeightsOfEveryTypeHaveAMeanOfZeroAndAVarianceOfOneOverColumns) {
   for (const DTypeInfo& info : kDTypes) {
     const RandomModel model = *make_random_model("tiny", {.dtype = info.dtype});
-    const TensorView view = *model.find("embed");
+    const TensorView view = *model.find("layers.0.down");
     ASSERT_EQ(view.dtype, info.dtype);
     std::vector<float> row(view.columns());
     double sum = 0, squares = 0;
     for (std::size_t r = 0; r < view.rows(); ++r) {
       dequantize_row(view.dtype, view.data + r * row_bytes(view.dtype, view.columns()), row.size(),
                      row.data());
+      const double scale = view.row_scales == nullptr ? 1 : view.row_scales[r];
       for (const float value : row) {
-        sum += value;
-        squares += double(value) * value;
+        sum += scale * value;
+        squares += scale * value * scale * value;
       }
     }
     const double count = static_cast<double>(view.rows() * view.columns());

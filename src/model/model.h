@@ -16,7 +16,7 @@ struct ModelOptions {
   int tokens_max = 512;        // per step
   int logits_rows_max = 64;    // per step
   int context_max = 0;         // positions; 0: the config's
-  bool is_unpacked_f32 = false;  // a test setting: weights as float32
+  WeightScheme weights = WeightScheme::kAsStored;  // kW8A8: of the layers
 };
 
 class Model {

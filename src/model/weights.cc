@@ -13,7 +13,9 @@ Result<Weight> WeightLoader::matrix(const std::string& name, int rows, int colum
     return error(StatusCode::kCorrupt, "tensor '{}' ({}) is not a matrix of {} x {}", name,
                  view.name, rows, columns);
   }
-  QUIRE_ASSIGN_OR_RETURN(Weight weight, backend_.adopt(view, is_unpacked_f32_));
+  const bool stays = scheme_ == WeightScheme::kW8A8 && !name.starts_with("layers.");
+  QUIRE_ASSIGN_OR_RETURN(Weight weight,
+                         backend_.adopt(view, stays ? WeightScheme::kAsStored : scheme_));
   bytes_ += weight.bytes;
   if (progress_) progress_(++done_, tensors_);
   return weight;

@@ -13,15 +13,16 @@ namespace quire {
 
 class WeightLoader {
  public:
-  WeightLoader(const TensorFinder& find, Backend& backend, bool is_unpacked_f32,
+  WeightLoader(const TensorFinder& find, Backend& backend, WeightScheme scheme,
                std::size_t tensors, const LoadProgress& progress)
       : find_(find),
         backend_(backend),
-        is_unpacked_f32_(is_unpacked_f32),
+        scheme_(scheme),
         tensors_(tensors),
         progress_(progress) {}
 
-  // A matrix of [rows, columns], packed.
+  // A matrix of [rows, columns], packed. W8A8 is for the layers: embedding and head stay as stored,
+  // as in checkpoints that were quantized beforehand.
   Result<Weight> matrix(const std::string& name, int rows, int columns);
 
   // A vector of `count` values as float32.
@@ -32,7 +33,7 @@ class WeightLoader {
  private:
   const TensorFinder& find_;
   Backend& backend_;
-  bool is_unpacked_f32_;
+  WeightScheme scheme_;
   std::size_t tensors_;
   const LoadProgress& progress_;
   std::size_t done_ = 0;

@@ -68,7 +68,7 @@ Result<std::unique_ptr<LocalExecutor>> make_executor(std::unique_ptr<Backend> ba
   model_options.tokens_max = static_cast<int>(request.tokens_max);
   model_options.logits_rows_max = static_cast<int>(choose_logits_rows(request, config.vocab));
   model_options.context_max = static_cast<int>(request.context_max);
-  model_options.is_unpacked_f32 = options.is_unpacked_f32;
+  model_options.weights = options.weights;
   QUIRE_ASSIGN_OR_RETURN(
       auto model, make_model(config, find, *backend, model_options, options.progress));
 

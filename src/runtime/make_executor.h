@@ -14,7 +14,7 @@ namespace quire {
 struct LocalOptions {
   CapacityRequest capacity;      // tokens_max 0: measured; context_max 0: the config's
   DType kv_dtype = DType::kF16;
-  bool is_unpacked_f32 = false;  // a test setting
+  WeightScheme weights = WeightScheme::kAsStored;
   LoadProgress progress;
 };
 

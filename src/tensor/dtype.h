@@ -18,6 +18,7 @@ enum class DType : std::uint8_t {
   kQ2_K, kQ3_K, kIQ4_NL, kIQ4_XS, kMXFP4,
   kTQ1_0, kTQ2_0, kIQ1_S, kIQ1_M,
   kIQ2_XXS, kIQ2_XS, kIQ2_S, kIQ3_XXS, kIQ3_S,
+  kI8,
 };
 
 struct DTypeInfo {
@@ -25,7 +26,7 @@ struct DTypeInfo {
   std::string_view name;         // as `quire show` prints it
   std::size_t block_elements;    // values per block
   std::size_t block_bytes;       // bytes per block
-  int gguf_type;                 // ggml_type number in GGUF files
+  int gguf_type;                 // ggml_type number in GGUF files; -1: not read from them
 };
 
 inline constexpr DTypeInfo kDTypes[] = {
@@ -43,6 +44,7 @@ inline constexpr DTypeInfo kDTypes[] = {
     {DType::kIQ2_XXS, "IQ2_XXS", 256, 66, 16}, {DType::kIQ2_XS, "IQ2_XS", 256, 74, 17},
     {DType::kIQ2_S, "IQ2_S", 256, 82, 22}, {DType::kIQ3_XXS, "IQ3_XXS", 256, 98, 18},
     {DType::kIQ3_S, "IQ3_S", 256, 110, 21},
+    {DType::kI8, "I8", 1, 1, -1},  // codes; the scales of its rows are the TensorView's
 };
 
 constexpr const DTypeInfo& dtype_info(DType dtype) {
@@ -59,7 +61,7 @@ constexpr std::size_t row_bytes(DType dtype, std::size_t elements) {
 
 constexpr std::optional<DType> dtype_from_gguf(std::uint32_t type) {
   for (const DTypeInfo& info : kDTypes) {
-    if (info.gguf_type == static_cast<int>(type)) return info.dtype;
+    if (info.gguf_type >= 0 && info.gguf_type == static_cast<int>(type)) return info.dtype;
   }
   return std::nullopt;
 }

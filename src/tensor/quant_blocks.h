@@ -4,6 +4,7 @@
 // file's scales.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 
 namespace quire {
@@ -273,5 +274,24 @@ struct alignas(16) ActivationBlock {
   std::int8_t codes[32];
 };
 static_assert(sizeof(ActivationBlock) == 48);
+
+// --- int8 per channel (W8A8): one scale per row of the matrix, one per token. ---
+// A packed tile is `float scale[kRows]`, then codes + 128 as unsigned bytes [K / 4][kRows][4], K
+// padded with 128. A token is this header and its codes, padded with zeros to whole lines:
+// value = scale * code, |code| <= 127. A token with a NaN or infinity has a NaN scale.
+struct alignas(64) ChannelToken {
+  float scale;
+  std::int32_t negative_sum;  // of all codes
+  std::uint8_t padding[56];
+
+  std::int8_t* codes() { return reinterpret_cast<std::int8_t*>(this + 1); }
+  const std::int8_t* codes() const { return reinterpret_cast<const std::int8_t*>(this + 1); }
+};
+static_assert(sizeof(ChannelToken) == 64);
+
+constexpr std::size_t channel_token_bytes(std::size_t columns) {
+  return sizeof(ChannelToken) + (columns + 63) / 64 * 64;
+}
+inline constexpr int kChannelColumnsMax = 65536;  // 2^16 products of bytes fit an int32
 
 }  // namespace quire

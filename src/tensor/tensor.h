@@ -16,6 +16,8 @@ struct TensorView {
   DType dtype = DType::kF32;
   std::vector<std::size_t> shape;     // outermost first; never empty
   const std::byte* data = nullptr;    // row_bytes(dtype, columns()) * rows() bytes
+  const float* row_scales = nullptr;  // [rows] of I8 weights: value = code * scale of its row
+  float input_scale = 0;              // of I8 weights: the one scale of their input; 0: per token
 
   std::size_t columns() const { return shape.empty() ? 1 : shape.back(); }
   std::size_t rows() const {

@@ -10,8 +10,8 @@ class PlantedBackend : public Backend {
   std::string description() const override { return real_->description() + ", planted"; }
   std::string_view isa() const override { return real_->isa(); }
   int threads() const override { return real_->threads(); }
-  Result<Weight> adopt(const TensorView& matrix, bool unpack_f32) override {
-    return real_->adopt(matrix, unpack_f32);
+  Result<Weight> adopt(const TensorView& matrix, WeightScheme scheme) override {
+    return real_->adopt(matrix, scheme);
   }
   std::unique_ptr<Activations> activations(int tokens,
                                            std::span<const Weight* const> consumers) override {

@@ -96,7 +96,8 @@ TEST_F(SmolLm2Test, Int8ArithmeticStaysCloseToFloat32OnEveryIsa) {
 }
 
 TEST_F(SmolLm2Test, ExactArithmeticReproducesTheReference) {
-  const auto executor = model_.executor({.kv_dtype = DType::kF32, .is_unpacked_f32 = true});
+  const auto executor =
+      model_.executor({.kv_dtype = DType::kF32, .weights = WeightScheme::kFloat32});
   double error_max = 0;
   for (const char* name : kTexts) {
     error_max = std::max(error_max, compare(*executor, reference(name)).logprob_error_max);

@@ -64,7 +64,7 @@ std::unique_ptr<LocalExecutor> make_test_executor(const ModelConfig& config,
   QUIRE_CHECK(backend.is_ok(), "{}", backend.status().message());
   LocalOptions options;
   options.kv_dtype = setting.kv_dtype;
-  options.is_unpacked_f32 = setting.is_unpacked_f32;
+  options.weights = setting.weights;
   options.capacity.tokens_max = setting.tokens_max;
   options.capacity.rows_max = setting.rows_max;
   options.capacity.blocks = setting.blocks;

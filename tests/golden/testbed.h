@@ -35,7 +35,7 @@ struct Setting {
   std::string isa;                   // empty: the best
   int threads = 2;
   DType kv_dtype = DType::kF16;
-  bool is_unpacked_f32 = false;
+  WeightScheme weights = WeightScheme::kAsStored;
   std::uint32_t tokens_max = 512;
   std::uint32_t rows_max = 64;
   std::uint32_t blocks = 0;

@@ -165,6 +165,7 @@ inline F dot_bf16(F sum, const std::uint16_t* w, const std::uint16_t* x) {
 #include "kernels/generic/weight_formats.inl"
 #include "kernels/generic/matmul_int8.inl"
 #include "kernels/generic/matmul_float.inl"
+#include "kernels/generic/matmul_channel.inl"
 #include "kernels/generic/attention/fold.inl"
 #include "kernels/generic/attention/softmax.inl"
 #include "kernels/generic/attention/float_tile.inl"

@@ -29,6 +29,37 @@ void quantize_int8(const float* x, int columns, ActivationBlock* out) {
   }
 }
 
+void quantize_token(const float* x, int columns, float scale, ChannelToken* out) {
+  I peak = splat_int(0);  // as bits, so that a NaN is the largest of all
+  int i = 0;
+  for (; i + kLanes <= columns; i += kLanes) peak = max_int(peak, abs_bits(load(x + i)));
+  if (i < columns) peak = max_int(peak, abs_bits(load_partial(x + i, columns - i)));
+  const std::int32_t bits = max_lane(peak);
+  float largest;
+  std::memcpy(&largest, &bits, sizeof largest);
+  const bool is_finite = bits < 0x7F800000;
+  // The inverse of a tiny scale would not be finite, and that of a NaN would reach the codes.
+  const bool is_zero = !is_finite || (scale == 0 && largest < 1e-30f);
+  const float inverse = is_zero ? 0.0f : scale == 0 ? 127 / largest : 1 / scale;
+  I sum = splat_int(0);
+  const auto put = [&](int at, F value) {
+    const F code = min(max(value * splat(inverse), splat(-127)), splat(127));
+    const I rounded = is_zero ? splat_int(0) : round_to_int(code);
+    store_codes(out->codes() + at, rounded);
+    sum = add(sum, rounded);
+  };
+  for (i = 0; i + kLanes <= columns; i += kLanes) put(i, load(x + i));
+  if (i < columns) {
+    put(i, load_partial(x + i, columns - i));
+    i += kLanes;
+  }
+  const int padded = (columns + 63) / 64 * 64;
+  std::memset(out->codes() + i, 0, static_cast<std::size_t>(padded - i));
+  if (scale == 0) scale = is_zero ? 0.0f : largest / 127;
+  out->scale = is_finite ? scale : std::numeric_limits<float>::quiet_NaN();
+  out->negative_sum = -sum_lanes(sum);
+}
+
 template <void (*kStore)(std::uint16_t*, F)>
 void narrow(const float* x, int count, std::uint16_t* out) {
   int i = 0;

@@ -28,7 +28,9 @@ constexpr KernelTable make_table(std::string_view name) {
                             DType::kIQ2_S, DType::kIQ3_XXS, DType::kIQ3_S}) {
     slot(dtype) = matmul<Int8Core<FormatSignedBlock>>;
   }
+  slot(DType::kI8) = matmul<ChannelCore>;
   table.quantize_int8 = quantize_int8;
+  table.quantize_token = quantize_token;
   table.narrow_bf16 = narrow<store_bf16>;
   table.narrow_half = narrow<store_half>;
   table.rmsnorm = rmsnorm;

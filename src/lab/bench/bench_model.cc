@@ -40,6 +40,7 @@ Result<std::unique_ptr<BenchModel>> BenchModel::open(const ModelConfig& config,
   ModelOptions model_options;
   model_options.tokens_max = static_cast<int>(request.tokens_max);
   model_options.context_max = options.context;
+  model_options.weights = options.weights;
   model_options.logits_rows_max = static_cast<int>(choose_logits_rows(request, config.vocab));
   QUIRE_ASSIGN_OR_RETURN(auto model, make_model(config, with_canonical_names(find), *backend,
                                                 model_options));
@@ -51,7 +52,8 @@ Result<std::unique_ptr<BenchModel>> BenchModel::open(const ModelConfig& config,
   bench->vocab_ = config.vocab;
   bench->packed_bytes_ = model->weight_bytes();
   bench->blocks_per_sequence_ = (options.context + kBlockTokens - 1) / kBlockTokens;
-  QUIRE_ASSIGN_OR_RETURN(bench->cost_, count_model_cost(config, find, options.kv_dtype));
+  QUIRE_ASSIGN_OR_RETURN(bench->cost_,
+                         count_model_cost(config, find, options.kv_dtype, options.weights));
   KvShape shape = model->kv_shape();
   shape.dtype = options.kv_dtype;
   shape.blocks = 1 + options.sequences * bench->blocks_per_sequence_;  // block 0 is padding

@@ -20,6 +20,7 @@ struct BenchModelOptions {
   int threads = 0;  // 0: all cores
   std::string isa;  // empty: the best
   DType kv_dtype = DType::kF16;
+  WeightScheme weights = WeightScheme::kAsStored;
   int sequences = 1;
   int context = 1024;     // positions of a sequence
   int step_tokens = 512;  // at most

@@ -71,12 +71,12 @@ void TimedBackend::time(OpTotals& line, double bytes, Body body) {
 
 // --- memory ---
 
-Result<Weight> TimedBackend::adopt(const TensorView& matrix, bool unpack_f32) {
-  QUIRE_ASSIGN_OR_RETURN(Weight weight, real_->adopt(matrix, unpack_f32));
+Result<Weight> TimedBackend::adopt(const TensorView& matrix, WeightScheme scheme) {
+  QUIRE_ASSIGN_OR_RETURN(Weight weight, real_->adopt(matrix, scheme));
   Known& known = known_[weight.packed.get()];
   known.part = part_of(matrix.name);
   known.bytes = static_cast<double>(std::min(matrix.bytes(), weight.bytes));
-  known.form = unpack_f32 ? ActivationForm::kF32 : activation_form(weight.dtype);
+  known.form = activation_form(weight.packed_dtype);
   return weight;
 }
 

@@ -25,7 +25,7 @@ struct OpTotals {
   std::int64_t calls = 0;
   double seconds = 0;
   double bytes = 0;
-  std::array<double, 3> operations{};  // by ActivationForm; attention counts as bf16
+  std::array<double, kActivationForms> operations{};  // attention counts as bf16
 };
 
 class TimedBackend final : public Backend {
@@ -41,7 +41,7 @@ class TimedBackend final : public Backend {
   int threads() const override { return real_->threads(); }
 
   // Products are named by the last part of their weights' names: "q" for "layers.3.q".
-  Result<Weight> adopt(const TensorView& matrix, bool unpack_f32) override;
+  Result<Weight> adopt(const TensorView& matrix, WeightScheme scheme) override;
   std::unique_ptr<Activations> activations(int tokens,
                                            std::span<const Weight* const> consumers) override;
   Result<std::unique_ptr<KvStore>> kv_store(const KvShape& shape) override;

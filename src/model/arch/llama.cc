@@ -134,7 +134,7 @@ Result<std::unique_ptr<Model>> make_llama(const ModelConfig& config, const Tenso
   if (resolved.context_max == 0) resolved.context_max = config.context_max;
   auto model = std::make_unique<Llama>(config, backend, resolved);
   const std::size_t matrices = 1 + 7 * std::size_t(config.layers) + (config.tied_head ? 0 : 1);
-  WeightLoader loader(find, backend, options.is_unpacked_f32, matrices, progress);
+  WeightLoader loader(find, backend, options.weights, matrices, progress);
   QUIRE_RETURN_IF_ERROR(model->load(loader));
   return std::unique_ptr<Model>(std::move(model));
 }
