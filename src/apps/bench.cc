@@ -154,9 +154,7 @@ void declare_bench(CLI::App& parent, std::function<int()>& chosen) {
   command->add_option("--threads", a->threads, "compute threads (default: every core)")
       ->check(CLI::Range(1, 1024));
   command->add_option("--isa", a->isa, "avx512, avx2 or scalar (default: the best here)");
-  command->add_option("--kv-cache-dtype", a->kv_cache_dtype, "auto (f16), f32, f16 or bf16")
-      ->check(CLI::IsMember({"auto", "f32", "f16", "bf16", "float32", "float16", "bfloat16"}))
-      ->capture_default_str();
+  declare_kv_dtype_flag(*command, a->kv_cache_dtype);
   command->add_option("--prompt", a->prompts, "tokens of each prefill test; 0: none")
       ->delimiter(',')
       ->check(CLI::Range(0, 1 << 20))

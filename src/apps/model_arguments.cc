@@ -21,9 +21,7 @@ void declare_model_flags(CLI::App& command, ModelArguments& a) {
   command.add_option("--max-num-batched-tokens", a.max_num_batched_tokens,
                      "tokens per step (default: measured, so that a step stays below 200 ms)")
       ->check(CLI::Range(1u, 65536u));
-  command.add_option("--kv-cache-dtype", a.kv_cache_dtype, "auto (f16), f32, f16 or bf16")
-      ->check(CLI::IsMember({"auto", "f32", "f16", "bf16", "float32", "float16", "bfloat16"}))
-      ->capture_default_str();
+  declare_kv_dtype_flag(command, a.kv_cache_dtype);
   command.add_flag("--enable-prefix-caching,!--no-enable-prefix-caching", a.is_prefix_caching,
                    "reuse the KV of prompts that begin alike (default: on)");
   command.add_option("--threads", a.threads, "compute threads (default: every core)")
@@ -54,12 +52,21 @@ Result<WeightScheme> weight_scheme(const ModelArguments& arguments) {
   return arguments.quantize.empty() ? WeightScheme::kAsStored : WeightScheme::kW8A8;
 }
 
+void declare_kv_dtype_flag(CLI::App& command, std::string& dtype) {
+  command.add_option("--kv-cache-dtype", dtype,
+                     "auto (f16), f32, f16, bf16, or int8 with a scale per token and head")
+      ->check(CLI::IsMember({"auto", "f32", "f16", "bf16", "int8", "float32", "float16", "bfloat16",
+                             "int8_per_token_head"}))
+      ->capture_default_str();
+}
+
 Result<DType> parse_kv_dtype(const std::string& name) {
   if (name == "auto" || name == "f16" || name == "float16") return DType::kF16;
   if (name == "f32" || name == "float32") return DType::kF32;
   if (name == "bf16" || name == "bfloat16") return DType::kBF16;
+  if (name == "int8" || name == "int8_per_token_head") return DType::kI8;
   return error(StatusCode::kInvalidArgument,
-               "--kv-cache-dtype '{}' is not one of auto, f32, f16, bf16", name);
+               "--kv-cache-dtype '{}' is not one of auto, f32, f16, bf16, int8", name);
 }
 
 Result<std::uint64_t> parse_bytes(const std::string& text) {

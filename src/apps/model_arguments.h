@@ -24,7 +24,7 @@ struct ModelArguments {
   std::uint32_t max_model_len = 0;   // 0: the model's
   std::uint32_t max_num_seqs = 64;
   std::uint32_t max_num_batched_tokens = 0;  // 0: measured at start, so that a step stays short
-  std::string kv_cache_dtype = "auto";       // auto f32 f16 bf16
+  std::string kv_cache_dtype = "auto";       // auto f32 f16 bf16 int8
   bool is_prefix_caching = true;
   int threads = 0;                   // 0: every core
   std::uint32_t num_kv_blocks = 0;   // 0: from kv_cache_memory
@@ -40,6 +40,9 @@ void declare_model_flags(CLI::App& command, ModelArguments& arguments);
 void declare_quantize_flag(CLI::App& command, std::string& quantize);
 
 Result<WeightScheme> weight_scheme(const ModelArguments& arguments);
+
+// --kv-cache-dtype, for commands that have their own arguments too.
+void declare_kv_dtype_flag(CLI::App& command, std::string& dtype);
 
 Result<DType> parse_kv_dtype(const std::string& name);
 

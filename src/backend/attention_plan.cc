@@ -64,8 +64,12 @@ void AttentionPlan::find_cut_rows(const AttentionShape& shape, const BatchView& 
     if (batch.row_begin[r + 1] - batch.row_begin[r] != 1) continue;
     const int token = batch.row_begin[r];
     const int position = batch.positions[static_cast<std::size_t>(token)];
-    const Row cut{row, token, first_split(shape, position), position / kSplitTokens + 1,
-                  (position + 1) / kSplitTokens, 0};
+    const Row cut{row,
+                  token,
+                  first_split(shape, position),
+                  position / kSplitTokens + 1,
+                  (position + 1) / kSplitTokens,
+                  0};
     if (cut.split_end > 1) rows_.push_back(cut);
   }
   std::sort(rows_.begin(), rows_.end(), [&](const Row& a, const Row& b) {

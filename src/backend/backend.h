@@ -90,8 +90,15 @@ struct KvShape {
   int kv_heads = 0;
   int head_dim = 0;
   int blocks = 0;            // block 0 included: padding, never read
-  DType dtype = DType::kF16; // kF32, kF16 or kBF16
+  DType dtype = DType::kF16; // kF32, kF16, kBF16 or kI8: a scale per token and head, for K and V
 };
+// Bytes of K, or of V, of one head in one block. Codes of int8 fill whole groups of 16 dimensions;
+// a float32 scale per token follows them.
+constexpr std::size_t kv_head_bytes(DType dtype, int head_dim) {
+  const auto dim = static_cast<std::size_t>(head_dim);
+  if (dtype == DType::kI8) return kBlockTokens * ((dim + 15) / 16 * 16 + sizeof(float));
+  return kBlockTokens * dim * dtype_info(dtype).block_bytes;
+}
 struct KvStore {
   virtual ~KvStore() = default;
   KvShape shape;

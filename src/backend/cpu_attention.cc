@@ -35,7 +35,7 @@ struct AttentionScratch {
   static std::size_t floats(const AttentionShape& shape) {
     const int queries = queries_max(shape);
     return static_cast<std::size_t>(2 * attention_state_floats(queries, shape.head_dim) +
-                                    attention_scratch_floats(shape.head_dim) +
+                                    attention_scratch_floats(queries, shape.head_dim) +
                                     queries * (shape.head_dim + 1));
   }
   AttentionScratch(float* floats, const AttentionShape& shape) {
@@ -43,7 +43,7 @@ struct AttentionScratch {
     total = floats;
     next = total + attention_state_floats(queries, shape.head_dim);
     tile = next + attention_state_floats(queries, shape.head_dim);
-    q = tile + attention_scratch_floats(shape.head_dim);
+    q = tile + attention_scratch_floats(queries, shape.head_dim);
     positions = reinterpret_cast<std::int32_t*>(q + queries * shape.head_dim);
   }
 };

@@ -148,10 +148,10 @@ std::unique_ptr<Activations> CpuBackend::activations(int tokens,
 }
 
 Result<std::unique_ptr<KvStore>> CpuBackend::kv_store(const KvShape& shape) {
-  const bool is_float =
-      shape.dtype == DType::kF32 || shape.dtype == DType::kF16 || shape.dtype == DType::kBF16;
-  if (!is_float) {
-    return error(StatusCode::kUnsupported, "a KV cache of {} is not supported (F32, F16, BF16)",
+  const bool is_known = shape.dtype == DType::kF32 || shape.dtype == DType::kF16 ||
+                        shape.dtype == DType::kBF16 || shape.dtype == DType::kI8;
+  if (!is_known) {
+    return error(StatusCode::kUnsupported, "a KV cache of {} is not supported (F32, F16, BF16, I8)",
                  dtype_name(shape.dtype));
   }
   if (shape.layers < 1 || shape.kv_heads < 1 || shape.blocks < 1 || shape.head_dim < 2 ||
@@ -163,8 +163,7 @@ Result<std::unique_ptr<KvStore>> CpuBackend::kv_store(const KvShape& shape) {
   }
   auto store = std::make_unique<CpuKvStore>();
   store->shape = shape;
-  const auto head_dim = static_cast<std::size_t>(shape.head_dim);
-  store->half_bytes = head_dim * kBlockTokens * dtype_info(shape.dtype).block_bytes;
+  store->half_bytes = kv_head_bytes(shape.dtype, shape.head_dim);
   store->block_bytes = 2 * store->half_bytes * static_cast<std::size_t>(shape.kv_heads);
   std::size_t total = 0;
   if (__builtin_mul_overflow(store->block_bytes, static_cast<std::size_t>(shape.blocks),

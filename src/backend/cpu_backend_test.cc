@@ -1,5 +1,5 @@
-// The backend's ops against the oracles: attention over scattered blocks with stale NaN, every head
-// size and KV type; gather, linear, sampling ops; what it refuses.
+// The backend's ops against the oracles: gather, linear, sampling ops; what it refuses. Attention
+// has a file of its own.
 #include "backend/cpu_backend.h"
 
 #include <gtest/gtest.h>
@@ -26,96 +26,9 @@ std::vector<float> normal(std::mt19937& engine, std::size_t count, float scale =
   return x;
 }
 
-float as_stored(DType dtype, float x) {
-  if (dtype == DType::kF16) return half_to_float(float_to_half(x));
-  return dtype == DType::kBF16 ? bf16_to_float(float_to_bf16(x)) : x;
-}
-
 TensorView view_of(const char* name, DType dtype, std::size_t rows, std::size_t columns,
                    const void* data) {
   return {name, dtype, {rows, columns}, static_cast<const std::byte*>(data)};
-}
-
-struct AttentionCase {
-  int heads, kv_heads, head_dim, length, window;
-  DType kv;
-};
-
-// Feeds all positions at once (no rotation) into NaN-filled scattered blocks and checks each query.
-void expect_attention(Backend& backend, const AttentionCase& c) {
-  SCOPED_TRACE(fmt::format("{} heads {}/{} of {}, {} positions, window {}, {}", backend.isa(),
-                           c.heads, c.kv_heads, c.head_dim, c.length, c.window, dtype_name(c.kv)));
-  std::mt19937 engine(static_cast<unsigned>(c.length + c.head_dim));
-  const int width = c.heads * c.head_dim, kv_width = c.kv_heads * c.head_dim;
-  const auto n = static_cast<std::size_t>(c.length);
-  std::vector<float> q = normal(engine, n * static_cast<std::size_t>(width), 2);
-  const std::vector<float> k = normal(engine, n * static_cast<std::size_t>(kv_width));
-  const std::vector<float> v = normal(engine, n * static_cast<std::size_t>(kv_width));
-  const int blocks = (c.length + 31) / 32;
-  auto kv = backend.kv_store({2, c.kv_heads, c.head_dim, blocks + 2, c.kv}).value();
-  auto& store = static_cast<CpuKvStore&>(*kv);
-  std::memset(store.data.get(), 0xFF, 2 * store.layer_bytes);  // NaN in every type
-
-  std::vector<std::int32_t> ids(n), positions(n), slots(n), table;
-  std::iota(positions.begin(), positions.end(), 0);
-  for (int block = 0; block < blocks; ++block) table.push_back(blocks - block);
-  for (std::size_t t = 0; t < n; ++t) {
-    slots[t] = table[t / 32] * 32 + static_cast<std::int32_t>(t % 32);
-  }
-  const std::vector<std::int32_t> begin = {0, c.length}, length = {c.length},
-                                  table_begin = {0, blocks};
-  const BatchView batch{ids, positions, slots, begin, length, table_begin, table, {}};
-  const std::vector<float> ones(n * static_cast<std::size_t>(c.head_dim), 1), zeros(ones.size());
-  const AttentionShape shape{c.heads, c.kv_heads, c.head_dim, 0.25f, c.window};
-  const RopeSpec rope{RopePairing::kAdjacent, ones.data(), zeros.data(), nullptr, nullptr, 0};
-  const std::vector<float> identity(static_cast<std::size_t>(width));
-  const Weight reader =
-      backend.adopt(view_of("reader", DType::kF32, 1, identity.size(), identity.data())).value();
-  const Weight* consumers[] = {&reader};
-  auto out = backend.activations(c.length, consumers);
-  backend.rope_store(shape, rope, batch, q.data(), width, k.data(), v.data(), kv_width, *kv, 1);
-  backend.attention(shape, batch, q.data(), width, *kv, 1, *out);
-
-  const auto& f32 = static_cast<const CpuActivations&>(*out).f32;
-  for (int head = 0; head < c.heads; ++head) {
-    const int kv_head = head / (c.heads / c.kv_heads);
-    std::vector<float> keys, values;
-    for (int t = 0; t < c.length; ++t) {
-      for (int d = 0; d < c.head_dim; ++d) {
-        const auto at = static_cast<std::size_t>(t * kv_width + kv_head * c.head_dim + d);
-        keys.push_back(as_stored(c.kv, k[at]));
-        values.push_back(as_stored(c.kv, v[at]));
-      }
-    }
-    for (int t = 0; t<c.length; t += c.length> 100 ? 23 : 1) {
-      const std::span<const float> query(
-          &q[static_cast<std::size_t>(t * width + head * c.head_dim)],
-          static_cast<std::size_t>(c.head_dim));
-      const int first = c.window > 0 ? std::max(0, t - c.window + 1) : 0;
-      const std::vector<double> expected =
-          reference::attention(query, keys, values, c.head_dim, first, t, 0.25);
-      const auto* row = reinterpret_cast<const float*>(f32.row(t)) + head * c.head_dim;
-      for (int d = 0; d < c.head_dim; ++d) {
-        ASSERT_NEAR(row[d], expected[static_cast<std::size_t>(d)], 2e-5)
-            << "token " << t << " head " << head << " dim " << d;
-      }
-    }
-  }
-}
-
-TEST_P(CpuBackendTest, AttentionOfEveryHeadSizeAndKvType) {
-  CpuBackend backend(*GetParam(), 2);
-  for (int head_dim : {2, 8, 16, 64, 80, 96, 112, 128, 256}) {
-    expect_attention(backend, {4, 2, head_dim, 37, 0, DType::kF16});
-    expect_attention(backend, {3, 3, head_dim, 65, 20, DType::kF32});
-  }
-  for (DType kv : {DType::kF32, DType::kF16, DType::kBF16}) {
-    expect_attention(backend, {9, 3, 64, 530, 0, kv});
-    expect_attention(backend, {4, 1, 16, 300, 270, kv});
-    for (int length : {1, 31, 32, 33, 256, 257})
-      expect_attention(backend, {2, 2, 16, length, 0, kv});
-  }
-  expect_attention(backend, {71, 1, 16, 40, 0, DType::kF16});  // more heads than one item holds
 }
 
 TEST_P(CpuBackendTest, GatherEqualsTheProductWithAUnitVector) {

@@ -85,7 +85,7 @@ TEST_P(Invariance, W8A8WithAScaleForTheInput) {
 
 TEST_P(Invariance, LongContextsOfEveryKvType) {
   const int length = 530;  // three splits
-  for (DType kv : {DType::kF32, DType::kF16, DType::kBF16}) {
+  for (DType kv : {DType::kF32, DType::kF16, DType::kBF16, DType::kI8}) {
     for (int window : {0, 100, 300}) {
       SCOPED_TRACE(fmt::format("{} window {}", dtype_name(kv), window));
       TinyShape shape;

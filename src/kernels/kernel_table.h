@@ -55,7 +55,8 @@ constexpr std::size_t matmul_scratch_bytes(int columns) {
 
 // One split of attention (256 absolute positions) for some queries that read the same blocks and
 // KV head: heads of a group, tokens of a sequence, or sequences that share these blocks.
-// K of a block is [head_dim, 32 tokens], V is [32 tokens, head_dim].
+// K of a block is [head_dim, 32 tokens], V is [32 tokens, head_dim]; of int8, K is
+// [padded dim / 4, 32, 4] codes + 128, V [8, padded dim, 4] codes, each followed by [32] scales.
 struct AttentionTask {
   const float* q = nullptr;                 // [queries, head_dim], already times the scale
   const std::int32_t* positions = nullptr;  // [queries]
@@ -69,7 +70,7 @@ struct AttentionTask {
   const std::int32_t* blocks = nullptr;  // block ids of the sequence, in position order
   int split = 0;                         // positions [256 * split, 256 * (split + 1))
   float* states = nullptr;               // attention_state_floats(queries, head_dim), written
-  float* scratch = nullptr;              // attention_scratch_floats(head_dim), 64-byte aligned
+  float* scratch = nullptr;              // attention_scratch_floats(..), 64-byte aligned
 };
 
 // Softmax states of some queries: sums of exp(score - peak) * V, peaks, and sums of exp.
@@ -89,8 +90,10 @@ constexpr AttentionState attention_state(float* floats, int queries, int head_di
           peaks + (queries + 15) / 16 * 16 + first};
 }
 inline constexpr int kQueryBlockMax = 8;  // queries that share one pass over a K or V tile
-constexpr int attention_scratch_floats(int head_dim) {
-  return 32 * (head_dim + attention_padded_dim(head_dim));
+constexpr int attention_scratch_floats(int queries, int head_dim) {  // a tile, or int8 queries
+  const int padded = attention_padded_dim(head_dim);
+  const int tile = 32 * (head_dim + padded), codes = queries * (padded / 4 + 2);
+  return ((tile > codes ? tile : codes) + 15) / 16 * 16;
 }
 
 struct KernelTable {
@@ -117,6 +120,8 @@ struct KernelTable {
   void (*silu_mul)(const float* gate, const float* up, int count, float* out) = nullptr;
 
   // --- attention ---
+  // codes: [count] int8 with the scale that it returns; NaN if an x is not finite
+  float (*quantize_head)(const float* x, int count, std::int8_t* codes) = nullptr;
   void (*attention_clear)(const AttentionState&, int queries, int head_dim) = nullptr;
   void (*attention_split)(const AttentionTask&) = nullptr;
   // total = total folded with the next split

@@ -52,7 +52,8 @@ Result<ModelCost> count_model_cost(const ModelConfig& config, const TensorFinder
                             WeightScheme::kAsStored));
   const double width = static_cast<double>(config.layers) * config.head_dim;
   cost.kv_bytes_per_token =
-      2 * width * config.kv_heads * static_cast<double>(dtype_info(kv_dtype).block_bytes);
+      2.0 * config.layers * config.kv_heads *
+      static_cast<double>(kv_head_bytes(kv_dtype, config.head_dim)) / kBlockTokens;
   cost.attention_flops_per_pair = 4 * width * config.heads;  // q * k and p * v
   cost.window = config.sliding_window;
   return cost;

@@ -13,9 +13,8 @@ constexpr std::uint64_t kLogitsBytesMax = std::uint64_t{64} << 20;
 }  // namespace
 
 std::uint64_t kv_block_bytes(const KvShape& shape) {
-  const std::uint64_t element = dtype_info(shape.dtype).block_bytes;
-  return 2 * element * kBlockTokens * std::uint64_t(shape.layers) * shape.kv_heads *
-         shape.head_dim;
+  return 2 * std::uint64_t{kv_head_bytes(shape.dtype, shape.head_dim)} *
+         std::uint64_t(shape.layers) * shape.kv_heads;
 }
 
 std::uint64_t memory_available() {

@@ -106,6 +106,10 @@ template <int kShift>
 inline I shift_left(I a) {
   return _mm256_slli_epi32(a, kShift);
 }
+template <int kShift>
+inline I shift_right(I a) {
+  return _mm256_srli_epi32(a, kShift);
+}
 inline F to_float(I x) { return _mm256_cvtepi32_ps(x); }
 inline I round_to_int(F x) { return _mm256_cvtps_epi32(x); }
 inline F as_float(I x) { return _mm256_castsi256_ps(x); }
@@ -163,6 +167,7 @@ inline I dot_wide(I sum, B w, X4 x) {  // code - 128 as a signed byte; |-128| is
   const B w_signed = _mm256_xor_si256(w, _mm256_set1_epi8(-128));
   return dot(sum, _mm256_abs_epi8(w_signed), _mm256_sign_epi8(x, w_signed));
 }
+inline I dot_signed(I sum, B v, X4 x) { return dot(sum, x, v); }  // x: bytes from 0 to 127
 
 inline F dot_bf16(F sum, const std::uint16_t* w, const std::uint16_t* x) {
   std::int32_t pair;
@@ -192,6 +197,7 @@ inline F dot_bf16(F sum, const std::uint16_t* w, const std::uint16_t* x) {
 #include "kernels/generic/attention/fold.inl"
 #include "kernels/generic/attention/softmax.inl"
 #include "kernels/generic/attention/float_tile.inl"
+#include "kernels/generic/attention/int8_tile.inl"
 #include "kernels/generic/attention/split.inl"
 #include "kernels/generic/logits.inl"
 #include "kernels/generic/table.inl"

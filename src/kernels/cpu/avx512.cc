@@ -109,6 +109,10 @@ template <int kShift>
 inline I shift_left(I a) {
   return _mm512_slli_epi32(a, kShift);
 }
+template <int kShift>
+inline I shift_right(I a) {
+  return _mm512_srli_epi32(a, kShift);
+}
 inline F to_float(I x) { return _mm512_cvtepi32_ps(x); }
 inline I round_to_int(F x) { return _mm512_cvtps_epi32(x); }
 inline F as_float(I x) { return _mm512_castsi512_ps(x); }
@@ -149,6 +153,8 @@ inline X4 splat_codes(const std::int8_t* p) {
 }
 inline I dot(I sum, B w, X4 x) { return _mm512_dpbusd_epi32(sum, w, x); }
 inline I dot_wide(I sum, B w, X4 x) { return _mm512_dpbusd_epi32(sum, w, x); }
+// Signed bytes times bytes from 0 to 127.
+inline I dot_signed(I sum, B v, X4 x) { return _mm512_dpbusd_epi32(sum, x, v); }
 
 inline F dot_bf16(F sum, const std::uint16_t* w, const std::uint16_t* x) {
   std::int32_t pair;
@@ -169,6 +175,7 @@ inline F dot_bf16(F sum, const std::uint16_t* w, const std::uint16_t* x) {
 #include "kernels/generic/attention/fold.inl"
 #include "kernels/generic/attention/softmax.inl"
 #include "kernels/generic/attention/float_tile.inl"
+#include "kernels/generic/attention/int8_tile.inl"
 #include "kernels/generic/attention/split.inl"
 #include "kernels/generic/logits.inl"
 #include "kernels/generic/table.inl"

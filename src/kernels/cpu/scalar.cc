@@ -94,6 +94,10 @@ template <int kShift>
 inline I shift_left(I a) {
   return reinterpret_cast<I>(reinterpret_cast<U>(a) << kShift);
 }
+template <int kShift>
+inline I shift_right(I a) {
+  return reinterpret_cast<I>(reinterpret_cast<U>(a) >> kShift);
+}
 inline F to_float(I x) { return __builtin_convertvector(x, F); }
 inline I round_to_int(F x) {  // |x| < 2^22, ties to even
   const F magic = splat(12582912.0f);
@@ -157,6 +161,14 @@ inline I dot(I sum, B w, X4 x) {
   return sum + multiply_pairs(reinterpret_cast<I>(odd), x.odd);
 }
 inline I dot_wide(I sum, B w, X4 x) { return dot(sum, w, x); }
+inline I dot_signed(I sum, B v, X4 x) {
+  using S = std::int8_t __attribute__((vector_size(16)));
+  const S w = reinterpret_cast<S>(v);
+  for (int i = 0; i < kLanes; ++i) {
+    sum[i] += w[4 * i] * x[0] + w[4 * i + 1] * x[1] + w[4 * i + 2] * x[2] + w[4 * i + 3] * x[3];
+  }
+  return sum;
+}
 
 // Two bfloat16 values per lane, the earlier one in the low half.
 inline F dot_bf16(F sum, const std::uint16_t* w, const std::uint16_t* x) {
@@ -180,6 +192,7 @@ inline F dot_bf16(F sum, const std::uint16_t* w, const std::uint16_t* x) {
 #include "kernels/generic/attention/fold.inl"
 #include "kernels/generic/attention/softmax.inl"
 #include "kernels/generic/attention/float_tile.inl"
+#include "kernels/generic/attention/int8_tile.inl"
 #include "kernels/generic/attention/split.inl"
 #include "kernels/generic/logits.inl"
 #include "kernels/generic/table.inl"

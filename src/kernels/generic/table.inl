@@ -36,6 +36,7 @@ constexpr KernelTable make_table(std::string_view name) {
   table.rmsnorm = rmsnorm;
   table.rope = rope;
   table.silu_mul = silu_mul;
+  table.quantize_head = quantize_head;
   table.attention_clear = attention_clear;
   table.attention_split = attention_split;
   table.attention_fold = attention_fold;

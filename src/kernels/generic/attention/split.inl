@@ -50,6 +50,17 @@ void attend_floats(const AttentionTask& task, const AttentionState& state, std::
   }
 }
 
+// Calls body(offset of the block, its position) for each tile that a query may see.
+template <typename Body>
+void visit_tiles(const AttentionTask& task, int position_min, int position_max, const Body& body) {
+  for (int tile = task.split * kTilesPerSplit; tile < (task.split + 1) * kTilesPerSplit; ++tile) {
+    const int tile_position = tile * kTileTokens;
+    if (tile_position > position_max) break;
+    if (task.window > 0 && tile_position + kTileTokens <= position_min - task.window + 1) continue;
+    body(static_cast<std::size_t>(task.blocks[tile]) * task.block_stride, tile_position);
+  }
+}
+
 void attention_split(const AttentionTask& task) {
   const AttentionState state = attention_state(task.states, task.queries, task.head_dim);
   attention_clear(state, task.queries, task.head_dim);
@@ -59,17 +70,17 @@ void attention_split(const AttentionTask& task) {
     position_max = position > position_max ? position : position_max;
     position_min = position < position_min ? position : position_min;
   }
-  for (int tile = task.split * kTilesPerSplit; tile < (task.split + 1) * kTilesPerSplit; ++tile) {
-    const int tile_position = tile * kTileTokens;
-    if (tile_position > position_max) break;
-    if (task.window > 0 && tile_position + kTileTokens <= position_min - task.window + 1) continue;
-    const std::size_t offset = static_cast<std::size_t>(task.blocks[tile]) * task.block_stride;
-    if (task.dtype == DType::kF32) {
-      attend_floats<FloatElement>(task, state, offset, tile_position);
-    } else if (task.dtype == DType::kF16) {
-      attend_floats<HalfElement>(task, state, offset, tile_position);
-    } else {
-      attend_floats<Bf16Element>(task, state, offset, tile_position);
-    }
+  if (task.dtype == DType::kI8) {
+    const Int8Queries queries(task, attention_padded_dim(task.head_dim));
+    visit_tiles(task, position_min, position_max, [&](std::size_t offset, int tile_position) {
+      attend_all(Int8Tile{task, queries, task.k + offset, task.v + offset}, state, tile_position);
+    });
+    return;
   }
+  const auto attend_tile = task.dtype == DType::kF32   ? attend_floats<FloatElement>
+                           : task.dtype == DType::kF16 ? attend_floats<HalfElement>
+                                                       : attend_floats<Bf16Element>;
+  visit_tiles(task, position_min, position_max, [&](std::size_t offset, int tile_position) {
+    attend_tile(task, state, offset, tile_position);
+  });
 }

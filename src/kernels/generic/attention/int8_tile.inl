@@ -1,0 +1,191 @@
+// Scores and weighted sums over a tile of 32 tokens whose K and V are int8 codes with a scale per
+// token. K: [head_dim / 4, 32 tokens, 4] codes + 128, V: [8 groups of four tokens, padded dim, 4]
+// codes; the scales [32] follow each. Both products are sums of integers, exact in any order: the
+// query becomes int8 codes with one scale, and the weights of a tile, times the scales of V, become
+// 14-bit codes (two of seven bits), so that what is added to an output is exact but for that.
+// Stale codes are finite whatever they are, and count nothing under a weight of zero.
+
+constexpr float kWeightPeak = 16383;  // two times seven bits
+constexpr int kWeightBits = 7;
+
+// codes = round(x * 127 / largest); returns the scale that undoes it, NaN if an x is not finite.
+float quantize_head(const float* x, int count, std::int8_t* codes) {
+  I peak = splat_int(0);  // as bits, so that a NaN is the largest of all
+  int i = 0;
+  for (; i + kLanes <= count; i += kLanes) peak = max_int(peak, abs_bits(load(x + i)));
+  if (i < count) peak = max_int(peak, abs_bits(load_partial(x + i, count - i)));
+  const std::int32_t bits = max_lane(peak);
+  float largest;
+  std::memcpy(&largest, &bits, sizeof largest);
+  const bool is_finite = bits < 0x7F800000;
+  if (!is_finite || largest < 1e-30f) {  // the inverse would not be finite: all codes zero
+    std::memset(codes, 0, static_cast<std::size_t>(count));
+    return is_finite ? 0.0f : std::numeric_limits<float>::quiet_NaN();
+  }
+  const F inverse = splat(127.0f / largest);
+  for (i = 0; i + kLanes <= count; i += kLanes) {
+    store_codes(codes + i, round_to_int(load(x + i) * inverse));
+  }
+  if (i < count) {
+    alignas(64) std::int8_t rest[kLanes];
+    store_codes(rest, round_to_int(load_partial(x + i, count - i) * inverse));
+    std::memcpy(codes + i, rest, static_cast<std::size_t>(count - i));
+  }
+  return largest / 127.0f;
+}
+
+// The queries of a task as codes, made once per split, in its scratch.
+struct Int8Queries {
+  std::int8_t* codes;         // [queries, padded], zeros behind each
+  float* scales;              // [queries]
+  std::int32_t* corrections;  // [queries] what codes + 128 add to a score, negative
+
+  Int8Queries(const AttentionTask& task, int padded)
+      : codes(reinterpret_cast<std::int8_t*>(task.scratch)),
+        scales(task.scratch + task.queries * padded / 4),
+        corrections(reinterpret_cast<std::int32_t*>(scales + task.queries)) {
+    for (int query = 0; query < task.queries; ++query) {
+      std::int8_t* to = codes + query * padded;
+      const float* from = task.q + static_cast<std::ptrdiff_t>(query) * task.head_dim;
+      scales[query] = quantize_head(from, task.head_dim, to);
+      for (int d = task.head_dim; d < padded; ++d) to[d] = 0;
+      int sum = 0;
+      for (int d = 0; d < padded; ++d) sum += to[d];
+      corrections[query] = kSignedWideCodes ? 0 : -128 * sum;
+    }
+  }
+};
+
+// The weights of one tile for kQueries queries as codes, with what one code is worth.
+template <int kQueries>
+struct WeightCodes {
+  alignas(64) std::int8_t high[kQueries][kTileTokens];
+  alignas(64) std::int8_t low[kQueries][kTileTokens];
+  float units[kQueries];
+
+  void set(int query, const float* weights, const float* scales, Range range) {
+    F seen[kTokenVectors], peak = splat(0), wrong = splat(0);
+    for (int v = 0; v < kTokenVectors; ++v) {
+      seen[v] = load(scales + v * kLanes);
+      if (!range.is_whole()) seen[v] = within(range, v, seen[v], splat(0));
+      peak = max(seen[v], peak);
+      wrong = wrong + seen[v] * splat(0);  // NaN where a scale is not finite
+    }
+    const float largest = max_lane(peak);
+    const bool is_tiny = largest < 1e-30f;
+    units[query] = (is_tiny ? 0.0f : largest / kWeightPeak) + sum_lanes(wrong);
+    const F inverse = splat(is_tiny ? 0.0f : kWeightPeak / largest), top = splat(kWeightPeak);
+    for (int v = 0; v < kTokenVectors; ++v) {
+      // min: a weight of NaN, which the sum of weights shows, becomes some code.
+      const F x = min(load(weights + v * kLanes) * (seen[v] * inverse), top);
+      const I code = round_to_int(x), upper = shift_right<kWeightBits>(code);
+      store_codes(high[query] + v * kLanes, upper);
+      store_codes(low[query] + v * kLanes, subtract(code, shift_left<kWeightBits>(upper)));
+    }
+  }
+};
+
+// out[i] = out[i] * rescale[i] + sum of weight codes * V codes * unit, for kVectors vectors.
+template <int kQueries, int kVectors>
+inline void add_int8_columns(const WeightCodes<kQueries>& weights, const float* rescale,
+                             const std::uint8_t* v, int groups, float* out, int padded) {
+  I sums[kQueries][kVectors];
+#pragma GCC unroll 8
+  for (int i = 0; i < kQueries; ++i) {
+#pragma GCC unroll 8
+    for (int d = 0; d < kVectors; ++d) sums[i][d] = splat_int(0);
+  }
+  const auto multiply = [&](const std::int8_t(*codes)[kTileTokens]) {
+    for (int group = 0; group < groups; ++group) {
+#pragma GCC unroll 8
+      for (int d = 0; d < kVectors; ++d) {
+        const B values = load_codes(v + (group * padded + d * kLanes) * 4);
+#pragma GCC unroll 8
+        for (int i = 0; i < kQueries; ++i) {
+          sums[i][d] = dot_signed(sums[i][d], values, splat_codes(codes[i] + 4 * group));
+        }
+      }
+    }
+  };
+  multiply(weights.high);
+#pragma GCC unroll 8
+  for (int i = 0; i < kQueries; ++i) {
+#pragma GCC unroll 8
+    for (int d = 0; d < kVectors; ++d) sums[i][d] = shift_left<kWeightBits>(sums[i][d]);
+  }
+  multiply(weights.low);
+#pragma GCC unroll 8
+  for (int i = 0; i < kQueries; ++i) {
+#pragma GCC unroll 8
+    for (int d = 0; d < kVectors; ++d) {
+      float* to = out + i * padded + d * kLanes;
+      store(to, fma(to_float(sums[i][d]), splat(weights.units[i]), load(to) * splat(rescale[i])));
+    }
+  }
+}
+
+struct Int8Tile {
+  const AttentionTask& task;
+  const Int8Queries& queries;
+  const std::byte* k;
+  const std::byte* v;
+
+  template <int kQueries>
+  void score(int query, float (*scores)[kTileTokens]) const {
+    constexpr int kVectors = block_vectors(kQueries, kTokenVectors);
+    const int padded = attention_padded_dim(task.head_dim);
+    const auto* codes = reinterpret_cast<const std::uint8_t*>(k);
+    const auto* scales = reinterpret_cast<const float*>(k + kTileTokens * padded);
+    const std::int8_t* q = queries.codes + query * padded;
+    for (int first = 0; first < kTokenVectors; first += kVectors) {
+      I sums[kQueries][kVectors];
+#pragma GCC unroll 8
+      for (int i = 0; i < kQueries; ++i) {
+#pragma GCC unroll 8
+        for (int t = 0; t < kVectors; ++t) sums[i][t] = splat_int(queries.corrections[query + i]);
+      }
+      for (int d = 0; d < padded; d += 4) {
+#pragma GCC unroll 8
+        for (int t = 0; t < kVectors; ++t) {
+          const B keys = load_codes(codes + d * kTileTokens + (first + t) * kLanes * 4);
+#pragma GCC unroll 8
+          for (int i = 0; i < kQueries; ++i) {
+            sums[i][t] = dot_wide(sums[i][t], keys, splat_codes(q + i * padded + d));
+          }
+        }
+      }
+#pragma GCC unroll 8
+      for (int t = 0; t < kVectors; ++t) {
+        const F scale = load(scales + (first + t) * kLanes);
+#pragma GCC unroll 8
+        for (int i = 0; i < kQueries; ++i) {
+          store(&scores[i][(first + t) * kLanes],
+                to_float(sums[i][t]) * (scale * splat(queries.scales[query + i])));
+        }
+      }
+    }
+  }
+
+  template <int kQueries>
+  void add(const float (*weights)[kTileTokens], const float* rescale, const Range* ranges,
+           float* out, int padded) const {
+    constexpr int kVectors = block_vectors(kQueries, 4);
+    const auto* codes = reinterpret_cast<const std::uint8_t*>(v);
+    const auto* scales = reinterpret_cast<const float*>(v + kTileTokens * padded);
+    WeightCodes<kQueries> weight_codes;
+    int high = 0;
+    for (int i = 0; i < kQueries; ++i) {
+      weight_codes.set(i, weights[i], scales, ranges[i]);
+      high = ranges[i].high > high ? ranges[i].high : high;
+    }
+    const int groups = (high + 3) / 4;
+    int d = 0;
+    for (; d + kVectors * kLanes <= padded; d += kVectors * kLanes) {
+      add_int8_columns<kQueries, kVectors>(weight_codes, rescale, codes + d * 4, groups, out + d,
+                                           padded);
+    }
+    for (; d < padded; d += kLanes) {
+      add_int8_columns<kQueries, 1>(weight_codes, rescale, codes + d * 4, groups, out + d, padded);
+    }
+  }
+};
