@@ -95,6 +95,20 @@ TEST_F(SmolLm2Test, Int8ArithmeticStaysCloseToFloat32OnEveryIsa) {
   }
 }
 
+// What int8 KV costs: beside it, the same weights with float16 KV.
+TEST_F(SmolLm2Test, Int8KvStaysCloseToFloat16Kv) {
+  for (const char* name : {"tinystories", "frankenstein"}) {
+    const Divergence half = compare(*model_.executor({}), reference(name));
+    const Divergence int8 = compare(*model_.executor({.kv_dtype = DType::kI8}), reference(name));
+    std::printf("FIGURE KV int8 %-15s perplexity %.3f (KV f16 %.3f), top-1 %.3f (%.3f), KL %.5f "
+                "(%.5f)\n",
+                name, int8.perplexity, half.perplexity, int8.top1_agreement, half.top1_agreement,
+                int8.mean_kl, half.mean_kl);
+    EXPECT_LE(std::abs(int8.perplexity / half.perplexity - 1), 0.01);
+    EXPECT_LE(int8.mean_kl, half.mean_kl + 0.0015);
+  }
+}
+
 TEST_F(SmolLm2Test, ExactArithmeticReproducesTheReference) {
   const auto executor =
       model_.executor({.kv_dtype = DType::kF32, .weights = WeightScheme::kFloat32});
