@@ -161,13 +161,12 @@ inline I dot(I sum, B w, X4 x) {
   return sum + multiply_pairs(reinterpret_cast<I>(odd), x.odd);
 }
 inline I dot_wide(I sum, B w, X4 x) { return dot(sum, w, x); }
-inline I dot_signed(I sum, B v, X4 x) {
-  using S = std::int8_t __attribute__((vector_size(16)));
-  const S w = reinterpret_cast<S>(v);
-  for (int i = 0; i < kLanes; ++i) {
-    sum[i] += w[4 * i] * x[0] + w[4 * i + 1] * x[1] + w[4 * i + 2] * x[2] + w[4 * i + 3] * x[3];
-  }
-  return sum;
+inline I dot_signed(I sum, B v, X4 x) {  // signed bytes
+  using H = std::int16_t __attribute__((vector_size(16)));
+  const H codes = reinterpret_cast<H>(v);
+  const H even = reinterpret_cast<H>(reinterpret_cast<U>(v) << 8 & 0xFF00FF00u) >> 8;
+  sum += multiply_pairs(reinterpret_cast<I>(even), x.even);
+  return sum + multiply_pairs(reinterpret_cast<I>(codes >> 8), x.odd);
 }
 
 // Two bfloat16 values per lane, the earlier one in the low half.
