@@ -50,6 +50,16 @@ void attend_floats(const AttentionTask& task, const AttentionState& state, std::
   }
 }
 
+// K or V of the next tile is fetched while this one is worked on: blocks are scattered, so nothing
+// else would know where it lies. With many queries the memory keeps up by itself.
+inline void fetch_half(const AttentionTask& task, const std::byte* half) {
+  if (task.queries > 2 * kQueryBlockMax) return;
+  const auto bytes = static_cast<std::size_t>(task.v - task.k);
+  for (std::size_t at = 0; at < bytes; at += 64) {
+    fetch_line(reinterpret_cast<const char*>(half) + at);
+  }
+}
+
 // Calls body(offset of the block, its position) for each tile that a query may see.
 template <typename Body>
 void visit_tiles(const AttentionTask& task, int position_min, int position_max, const Body& body) {
@@ -57,6 +67,11 @@ void visit_tiles(const AttentionTask& task, int position_min, int position_max, 
     const int tile_position = tile * kTileTokens;
     if (tile_position > position_max) break;
     if (task.window > 0 && tile_position + kTileTokens <= position_min - task.window + 1) continue;
+    if (tile_position + kTileTokens <= position_min) {  // of every query
+      const std::size_t next = static_cast<std::size_t>(task.blocks[tile + 1]) * task.block_stride;
+      fetch_half(task, task.k + next);
+      fetch_half(task, task.v + next);
+    }
     body(static_cast<std::size_t>(task.blocks[tile]) * task.block_stride, tile_position);
   }
 }
