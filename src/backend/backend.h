@@ -149,9 +149,10 @@ class Backend {
   // out: [tokens, heads * head_dim]
   virtual void attention(const AttentionShape& shape, const BatchView& batch, const float* q,
                          int q_stride, const KvStore& kv, int layer, Activations& out) = 0;
-  // out[t, i] = silu(gate[t, i]) * up[t, i]; gate and up: [tokens, stride], columns used
-  virtual void silu_mul(const float* gate, const float* up, int stride, int tokens,
-                        Activations& out) = 0;
+  // out[t, i] = silu(gate[t, i]) * up[t, i] of two products of the same x, rows and stride; their
+  // `out` is room for what lies between. One pass where the form of `out` allows it.
+  virtual void linear_silu(const Activations& x, int tokens, const LinearOutput& gate,
+                           const LinearOutput& up, Activations& out) = 0;
   // out[i] = rows[indices[i]] as activations (the last tokens, before the head)
   virtual void select_rmsnorm(const float* x, std::span<const std::int32_t> indices, int columns,
                               const float* weight, float eps, Activations& out) = 0;

@@ -247,30 +247,4 @@ void CpuBackend::select_rmsnorm(const float* x, std::span<const std::int32_t> in
   norm_rows(x, indices.data(), static_cast<int>(indices.size()), columns, weight, eps, cpu(out));
 }
 
-void CpuBackend::silu_mul(const float* gate, const float* up, int stride, int tokens,
-                          Activations& out) {
-  CpuActivations& to = cpu(out);
-  const int columns = out.columns;
-  QUIRE_CHECK(columns <= stride && tokens <= to.tokens_max, "silu_mul of {} x {} into {} x {}",
-              tokens, stride, to.tokens_max, columns);
-  // Columns per item: a whole number of groups, or the token where one scale covers it.
-  const int chunk = to.int8_token ? columns : 2048;
-  const int chunks = (columns + chunk - 1) / chunk;
-  const auto room = static_cast<std::size_t>(chunk);
-  grow_scratch(room);
-  const auto body = [&](int item, int worker) {
-    const int token = item / chunks, begin = item % chunks * chunk;
-    const int count = std::min(chunk, columns - begin);
-    const std::ptrdiff_t from = static_cast<std::ptrdiff_t>(token) * stride + begin;
-    float* y = to.f32 ? reinterpret_cast<float*>(to.f32.row(token)) + begin : scratch(worker, room);
-    kernels_.silu_mul(gate + from, up + from, count, y);
-    to.put(kernels_, token, begin, count, y);
-  };
-  if (std::int64_t{tokens} * columns <= kAloneElements / 2) {
-    for (int item = 0; item < tokens * chunks; ++item) body(item, 0);
-  } else {
-    pool_.for_each(tokens * chunks, body);
-  }
-}
-
 }  // namespace quire

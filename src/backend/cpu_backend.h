@@ -45,8 +45,8 @@ class CpuBackend final : public Backend {
                   KvStore& kv, int layer) override;
   void attention(const AttentionShape& shape, const BatchView& batch, const float* q, int q_stride,
                  const KvStore& kv, int layer, Activations& out) override;
-  void silu_mul(const float* gate, const float* up, int stride, int tokens,
-                Activations& out) override;
+  void linear_silu(const Activations& x, int tokens, const LinearOutput& gate,
+                   const LinearOutput& up, Activations& out) override;
   void select_rmsnorm(const float* x, std::span<const std::int32_t> indices, int columns,
                       const float* weight, float eps, Activations& out) override;
 
@@ -76,7 +76,9 @@ class CpuBackend final : public Backend {
   float* scratch(int worker, std::size_t floats);
   void grow_scratch(std::size_t floats);  // per worker, before a dispatch
 
-  void plan_linear(int tokens, std::span<const LinearOutput> outputs);
+  void plan_linear(int tokens, std::span<const LinearOutput> outputs, int tiles_multiple);
+  void find_inputs(const CpuActivations& x, int tokens, std::span<const LinearOutput> outputs);
+  void silu_mul(const LinearOutput& gate, const LinearOutput& up, int tokens, CpuActivations& out);
   const CpuActivations::Form& input_of(const CpuActivations& x, int tokens,
                                        const CpuPacked& packed);
   void run_linear(const CpuActivations::Form& x, int tokens, const LinearOutput& output, int begin,

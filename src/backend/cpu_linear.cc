@@ -11,6 +11,8 @@ namespace {
 constexpr std::size_t kStreamBytes = 256 << 10;  // of weights per item when few tokens read them
 constexpr int kBlockRows = 64;                   // rows per item when many do
 constexpr int kBlockTokensMin = 64;              // with fewer, half as many rows: less to wait for
+constexpr int kGroup = 32;                       // columns that share a scale in the int8 form
+constexpr std::int64_t kAloneElements = 2048;    // a wake-up costs more than so many
 
 const CpuPacked& packed_of(const LinearOutput& output) {
   return static_cast<const CpuPacked&>(*output.weight->packed);
@@ -18,7 +20,9 @@ const CpuPacked& packed_of(const LinearOutput& output) {
 
 }  // namespace
 
-void CpuBackend::plan_linear(int tokens, std::span<const LinearOutput> outputs) {
+// Items begin at multiples of `tiles_multiple` tiles.
+void CpuBackend::plan_linear(int tokens, std::span<const LinearOutput> outputs,
+                             int tiles_multiple) {
   linear_items_.clear();
   const int block_rows = tokens < kBlockTokensMin ? kBlockRows / 2 : kBlockRows;
   const int block_tiles = std::max(1, block_rows / kernels_.tile_rows);
@@ -31,6 +35,7 @@ void CpuBackend::plan_linear(int tokens, std::span<const LinearOutput> outputs) 
       const int share = packed.tiles / (4 * threads()) + 1;  // no worker waits long for the last
       step = std::max(1, std::min(stream, share));
     }
+    step = (step + tiles_multiple - 1) / tiles_multiple * tiles_multiple;
     for (int begin = 0; begin < packed.tiles; begin += step) {
       linear_items_.push_back({static_cast<int>(i), begin, std::min(begin + step, packed.tiles)});
     }
@@ -81,11 +86,10 @@ void CpuBackend::run_linear(const CpuActivations::Form& x, int tokens, const Lin
   kernels_.matmul[static_cast<std::size_t>(packed.dtype)](task);
 }
 
-void CpuBackend::linear(const Activations& activations, int tokens,
-                        std::span<const LinearOutput> outputs) {
-  const auto& x = static_cast<const CpuActivations&>(activations);
+// Checks a call and finds (or makes) the form of x that each weight reads.
+void CpuBackend::find_inputs(const CpuActivations& x, int tokens,
+                             std::span<const LinearOutput> outputs) {
   QUIRE_CHECK(tokens <= x.tokens_max, "{} tokens of {}", tokens, x.tokens_max);
-  if (tokens <= 0) return;
   for (const LinearOutput& output : outputs) {
     QUIRE_CHECK(output.weight->columns == x.columns, "a weight of {} columns reads {}",
                 output.weight->columns, x.columns);
@@ -98,7 +102,14 @@ void CpuBackend::linear(const Activations& activations, int tokens,
   for (const LinearOutput& output : outputs) {
     linear_inputs_.push_back(&input_of(x, tokens, packed_of(output)));
   }
-  plan_linear(tokens, outputs);
+}
+
+void CpuBackend::linear(const Activations& activations, int tokens,
+                        std::span<const LinearOutput> outputs) {
+  const auto& x = static_cast<const CpuActivations&>(activations);
+  if (tokens <= 0) return;
+  find_inputs(x, tokens, outputs);
+  plan_linear(tokens, outputs, 1);
   const std::size_t room = matmul_scratch_bytes(x.columns) / sizeof(float);
   grow_scratch(room);
   pool_.for_each(static_cast<int>(linear_items_.size()), [&](int i, int worker) {
@@ -106,6 +117,66 @@ void CpuBackend::linear(const Activations& activations, int tokens,
     const auto output = static_cast<std::size_t>(item.output);
     run_linear(*linear_inputs_[output], tokens, outputs[output], item.begin, item.end,
                reinterpret_cast<std::byte*>(scratch(worker, room)));
+  });
+}
+
+// --- the gated half of an MLP ---
+
+void CpuBackend::silu_mul(const LinearOutput& gate, const LinearOutput& up, int tokens,
+                          CpuActivations& out) {
+  const int columns = out.columns;
+  const auto room = static_cast<std::size_t>(columns);
+  grow_scratch(room);
+  const auto body = [&](int token, int worker) {
+    const std::ptrdiff_t from = static_cast<std::ptrdiff_t>(token) * gate.stride;
+    float* y = out.f32 ? reinterpret_cast<float*>(out.f32.row(token)) : scratch(worker, room);
+    kernels_.silu_mul(gate.out + from, up.out + from, columns, y);
+    out.put(kernels_, token, 0, columns, y);
+  };
+  if (std::int64_t{tokens} * columns <= kAloneElements) {
+    for (int token = 0; token < tokens; ++token) body(token, 0);
+  } else {
+    pool_.for_each(tokens, body);
+  }
+}
+
+// A worker computes some rows of both products and at once, while they are in its cache,
+// silu(gate) * up and the forms that the next product reads. A form with one scale per token needs
+// the whole token first: then that is a second pass.
+void CpuBackend::linear_silu(const Activations& activations, int tokens, const LinearOutput& gate,
+                             const LinearOutput& up, Activations& activations_out) {
+  const auto& x = static_cast<const CpuActivations&>(activations);
+  auto& out = static_cast<CpuActivations&>(activations_out);
+  QUIRE_CHECK(gate.weight->rows == out.columns && up.weight->rows == out.columns &&
+                  gate.stride == up.stride && tokens <= out.tokens_max,
+              "a gate of {} rows and {} more into {} x {}", gate.weight->rows, up.weight->rows,
+              out.tokens_max, out.columns);
+  if (tokens <= 0) return;
+  const LinearOutput outputs[] = {gate, up};
+  if (out.int8_token) {
+    linear(x, tokens, outputs);
+    return silu_mul(gate, up, tokens, out);
+  }
+  find_inputs(x, tokens, outputs);
+  plan_linear(tokens, {outputs, 1}, kGroup / kernels_.tile_rows);
+  const std::size_t room = std::max(matmul_scratch_bytes(x.columns) / sizeof(float),
+                                    static_cast<std::size_t>(out.columns));
+  grow_scratch(room);
+  pool_.for_each(static_cast<int>(linear_items_.size()), [&](int i, int worker) {
+    const LinearItem& item = linear_items_[static_cast<std::size_t>(i)];
+    float* room_of_worker = scratch(worker, room);
+    for (std::size_t output = 0; output < 2; ++output) {
+      run_linear(*linear_inputs_[output], tokens, outputs[output], item.begin, item.end,
+                 reinterpret_cast<std::byte*>(room_of_worker));
+    }
+    const int begin = item.begin * kernels_.tile_rows;
+    const int count = std::min(item.end * kernels_.tile_rows, out.columns) - begin;
+    for (int token = 0; token < tokens; ++token) {
+      const std::ptrdiff_t from = static_cast<std::ptrdiff_t>(token) * gate.stride + begin;
+      float* y = out.f32 ? reinterpret_cast<float*>(out.f32.row(token)) + begin : room_of_worker;
+      kernels_.silu_mul(gate.out + from, up.out + from, count, y);
+      out.put(kernels_, token, begin, count, y);
+    }
   });
 }
 

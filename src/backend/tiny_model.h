@@ -92,9 +92,8 @@ class TinyModel {
       const LinearOutput o[] = {{&l.o, x.data(), s.width, nullptr, true}};
       backend_.linear(*attended_, tokens, o);
       backend_.rmsnorm(x.data(), norm_.data(), 1e-5f, tokens, *normed_);
-      const LinearOutput gate_up[] = {{&l.gate, gate.data(), s.ffn}, {&l.up, up.data(), s.ffn}};
-      backend_.linear(*normed_, tokens, gate_up);
-      backend_.silu_mul(gate.data(), up.data(), s.ffn, tokens, *gated_);
+      backend_.linear_silu(*normed_, tokens, {&l.gate, gate.data(), s.ffn},
+                           {&l.up, up.data(), s.ffn}, *gated_);
       const LinearOutput down[] = {{&l.down, x.data(), s.width, nullptr, true}};
       backend_.linear(*gated_, tokens, down);
     }

@@ -50,9 +50,9 @@ class PlantedBackend : public Backend {
                  const KvStore& kv, int layer, Activations& out) override {
     real_->attention(shape, batch, q, q_stride, kv, layer, out);
   }
-  void silu_mul(const float* gate, const float* up, int stride, int tokens,
-                Activations& out) override {
-    real_->silu_mul(gate, up, stride, tokens, out);
+  void linear_silu(const Activations& x, int tokens, const LinearOutput& gate,
+                   const LinearOutput& up, Activations& out) override {
+    real_->linear_silu(x, tokens, gate, up, out);
   }
   void select_rmsnorm(const float* x, std::span<const std::int32_t> indices, int columns,
                       const float* weight, float eps, Activations& out) override {

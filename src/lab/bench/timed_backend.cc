@@ -115,9 +115,9 @@ void TimedBackend::select_rmsnorm(const float* x, std::span<const std::int32_t> 
        [&] { real_->select_rmsnorm(x, indices, columns, weight, eps, out); });
 }
 
-void TimedBackend::linear(const Activations& x, int tokens,
-                          std::span<const LinearOutput> outputs) {
-  OpTotals& line = line_of(outputs);
+// Adds the operations of products to their line; returns the bytes of their weights.
+double TimedBackend::count_products(OpTotals& line, int tokens,
+                                    std::span<const LinearOutput> outputs) const {
   double bytes = 0;
   for (const LinearOutput& output : outputs) {
     const Known& known = known_.at(output.weight->packed.get());
@@ -125,6 +125,13 @@ void TimedBackend::linear(const Activations& x, int tokens,
     line.operations[static_cast<std::size_t>(known.form)] +=
         2.0 * tokens * output.weight->rows * output.weight->columns;
   }
+  return bytes;
+}
+
+void TimedBackend::linear(const Activations& x, int tokens,
+                          std::span<const LinearOutput> outputs) {
+  OpTotals& line = line_of(outputs);
+  const double bytes = count_products(line, tokens, outputs);
   time(line, bytes, [&] { real_->linear(x, tokens, outputs); });
 }
 
@@ -155,10 +162,12 @@ void TimedBackend::attention(const AttentionShape& shape, const BatchView& batch
        [&] { real_->attention(shape, batch, q, q_stride, kv, layer, out); });
 }
 
-void TimedBackend::silu_mul(const float* gate, const float* up, int stride, int tokens,
-                            Activations& out) {
-  const double bytes = 3 * kFloatBytes * tokens * out.columns;
-  time(line_of("silu_mul"), bytes, [&] { real_->silu_mul(gate, up, stride, tokens, out); });
+void TimedBackend::linear_silu(const Activations& x, int tokens, const LinearOutput& gate,
+                               const LinearOutput& up, Activations& out) {
+  const LinearOutput outputs[] = {gate, up};
+  OpTotals& line = line_of(outputs);
+  const double bytes = count_products(line, tokens, outputs);
+  time(line, bytes, [&] { real_->linear_silu(x, tokens, gate, up, out); });
 }
 
 // --- a sampler's ops ---

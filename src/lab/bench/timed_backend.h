@@ -56,8 +56,8 @@ class TimedBackend final : public Backend {
                   KvStore& kv, int layer) override;
   void attention(const AttentionShape& shape, const BatchView& batch, const float* q, int q_stride,
                  const KvStore& kv, int layer, Activations& out) override;
-  void silu_mul(const float* gate, const float* up, int stride, int tokens,
-                Activations& out) override;
+  void linear_silu(const Activations& x, int tokens, const LinearOutput& gate,
+                   const LinearOutput& up, Activations& out) override;
   void select_rmsnorm(const float* x, std::span<const std::int32_t> indices, int columns,
                       const float* weight, float eps, Activations& out) override;
 
@@ -79,6 +79,7 @@ class TimedBackend final : public Backend {
 
   OpTotals& line_of(std::string_view op);
   OpTotals& line_of(std::span<const LinearOutput> outputs);
+  double count_products(OpTotals& line, int tokens, std::span<const LinearOutput> outputs) const;
   template <typename Body>
   void time(OpTotals& line, double bytes, Body body);
 

@@ -2,8 +2,6 @@
 
 #include <fmt/format.h>
 
-#include <array>
-
 namespace quire {
 
 Result<MlpLayer> load_mlp(WeightLoader& loader, const ModelConfig& config, int layer) {
@@ -20,12 +18,8 @@ void run_mlp(const MlpLayer& layer, Backend& backend, int tokens, Workspace& w) 
   const int stride = 2 * ffn;
   float* gate = w.gate_up.data();
   float* up = gate + ffn;
-  const std::array<LinearOutput, 2> widened = {{
-      {&layer.gate, gate, stride},
-      {&layer.up, up, stride},
-  }};
-  backend.linear(*w.normed, tokens, widened);
-  backend.silu_mul(gate, up, stride, tokens, *w.gated);
+  backend.linear_silu(*w.normed, tokens, {&layer.gate, gate, stride}, {&layer.up, up, stride},
+                      *w.gated);
   const LinearOutput back = {&layer.down, w.residual.data(), layer.down.rows, nullptr, true};
   backend.linear(*w.gated, tokens, {&back, 1});
 }
