@@ -51,7 +51,7 @@ Status check_name(std::string_view name) {
 }
 
 std::optional<DType> dtype_of(std::string_view name) {
-  for (const DType dtype : {DType::kF32, DType::kF16, DType::kBF16}) {
+  for (const DType dtype : {DType::kF32, DType::kF16, DType::kBF16, DType::kI8}) {
     if (dtype_name(dtype) == name) return dtype;
   }
   return std::nullopt;
@@ -113,7 +113,7 @@ Result<Described> read_tensor(const std::string& name, const Json& value, std::u
   const std::optional<DType> known = dtype_of(dtype->as_string());
   if (!known) {
     return error(StatusCode::kUnsupported,
-                 "tensor '{}': dtype '{}' is not supported; known are F32, F16, BF16", name,
+                 "tensor '{}': dtype '{}' is not supported; known are F32, F16, BF16, I8", name,
                  dtype->as_string().substr(0, 32));
   }
   Described described;

@@ -1,6 +1,6 @@
 // SafetensorsFiles: tensors of one .safetensors file, or of the shards that an index names
-// (model.safetensors.index.json): uint64 header size, a JSON header, tensor data. Types F32, F16
-// and BF16. Strict, so that no two readers can see different tensors in one file: ranges must fill
+// (model.safetensors.index.json): uint64 header size, a JSON header, tensor data. Types F32, F16,
+// BF16, I8. Strict, so that no two readers can see different tensors in one file: ranges must fill
 // the data exactly, keys are unique, fields are exactly dtype, shape and data_offsets; shards are
 // plain names of regular files beside the index and hold what the index says, no more and no less.
 // Immutable once opened; any thread. Used by weight_source and describe.

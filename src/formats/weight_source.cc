@@ -8,6 +8,7 @@
 #include "formats/config/in_file.h"
 #include "formats/config/model_tensors.h"
 #include "formats/config/tokenizer_files.h"
+#include "formats/config/weight_scales.h"
 #include "formats/llama2c.h"
 #include "formats/safetensors.h"
 
@@ -51,16 +52,23 @@ Result<Parts> open_directory(const std::string& directory) {
   }
   QUIRE_ASSIGN_OR_RETURN(SafetensorsFiles opened, open_directory_weights(directory));
   const auto files = std::make_shared<const SafetensorsFiles>(std::move(opened));
+  const TensorPlace place = [&files](const TensorView& tensor) {
+    return fmt::format("at offset {}", files->offset_of(tensor));
+  };
   bool has_head = false;
   for (const TensorView& tensor : files->tensors()) has_head |= tensor.name == "lm_head.weight";
   Parts parts;
-  parts.owner = files;
   QUIRE_ASSIGN_OR_RETURN(parts.config, read_hf_config(directory, has_head));
-  QUIRE_ASSIGN_OR_RETURN(
-      parts.tensors, match_tensors(parts.config, files->tensors(), TensorNaming::kHuggingFace,
-                                   [&files](const TensorView& tensor) {
-                                     return fmt::format("at offset {}", files->offset_of(tensor));
-                                   }));
+  QUIRE_ASSIGN_OR_RETURN(const auto quantization, read_hf_quantization(directory));
+  std::span<const TensorView> tensors = files->tensors();
+  const auto scaled = std::make_shared<ScaledTensors>();
+  if (quantization) {
+    QUIRE_ASSIGN_OR_RETURN(*scaled, attach_scales(*quantization, tensors, place));
+    tensors = scaled->tensors;
+  }
+  parts.owner = std::make_shared<const std::pair<decltype(files), decltype(scaled)>>(files, scaled);
+  QUIRE_ASSIGN_OR_RETURN(parts.tensors, match_tensors(parts.config, tensors,
+                                                      TensorNaming::kHuggingFace, place));
   parts.tokenizer_json = [directory, vocab = parts.config.vocab] {
     return read_directory_tokenizer(directory, vocab);
   };

@@ -2,6 +2,8 @@
 
 #include <cmath>
 
+#include "base/json.h"
+
 namespace quire {
 namespace {
 
@@ -27,7 +29,39 @@ std::optional<double> number_of(const ConfigField& field) {
   return std::nullopt;
 }
 
+ConfigField field_of(const Json& object, std::string_view name, const std::string& where) {
+  const Json* value = object.find(name);
+  ConfigField field;
+  field.where = where;
+  if (value == nullptr) return field;
+  switch (value->kind()) {
+    case Json::Kind::kNull:
+      break;
+    case Json::Kind::kBool:
+      field.value = value->as_bool();
+      break;
+    case Json::Kind::kInt:
+      field.value = value->as_int();
+      break;
+    case Json::Kind::kDouble:
+      field.value = value->as_double();
+      break;
+    case Json::Kind::kString:
+      field.value = value->as_string();
+      break;
+    default:
+      field.value = OtherKind{std::string(kind_name(value->kind()))};
+  }
+  return field;
+}
+
 }  // namespace
+
+ConfigFields json_fields(const Json& object, std::string where) {
+  return ConfigFields([&object, where = std::move(where)](std::string_view name) {
+    return field_of(object, name, where);
+  });
+}
 
 ConfigField ConfigFields::find(std::string_view name, bool is_needed) {
   ConfigField field = lookup_(name);

@@ -15,6 +15,8 @@
 
 namespace quire {
 
+class Json;
+
 struct OtherKind {
   std::string name;  // "an array of string", "an object"
 };
@@ -59,5 +61,8 @@ class ConfigFields {
   Lookup lookup_;
   Status status_;
 };
+
+// The members of a JSON object, which must outlive the fields.
+ConfigFields json_fields(const Json& object, std::string where);
 
 }  // namespace quire

@@ -30,38 +30,6 @@ constexpr std::string_view kRefused[] = {
     "attention_multiplier",
 };
 
-ConfigField field_of(const Json& object, std::string_view name, const std::string& where) {
-  const Json* value = object.find(name);
-  ConfigField field;
-  field.where = where;
-  if (value == nullptr) return field;
-  switch (value->kind()) {
-    case Json::Kind::kNull:
-      break;
-    case Json::Kind::kBool:
-      field.value = value->as_bool();
-      break;
-    case Json::Kind::kInt:
-      field.value = value->as_int();
-      break;
-    case Json::Kind::kDouble:
-      field.value = value->as_double();
-      break;
-    case Json::Kind::kString:
-      field.value = value->as_string();
-      break;
-    default:
-      field.value = OtherKind{std::string(kind_name(value->kind()))};
-  }
-  return field;
-}
-
-ConfigFields fields_of(const Json& object, std::string where) {
-  return ConfigFields([&object, where = std::move(where)](std::string_view name) {
-    return field_of(object, name, where);
-  });
-}
-
 // The JSON object in a file of the directory; an empty object if the file is absent.
 Result<Json> read_object(const std::string& directory, const std::string& name) {
   const Result<std::string> text = read_file(fs::path(directory) / name, kConfigFileSizeMax);
@@ -120,7 +88,7 @@ Status read_rope(const Json& root, ConfigFields& fields, ModelConfig& config) {
       return error(StatusCode::kCorrupt, "{} in config.json: it is {}", name,
                    kind_name(object->kind()));
     }
-    ConfigFields scaling = fields_of(*object, fmt::format("of {} in config.json", name));
+    ConfigFields scaling = json_fields(*object, fmt::format("of {} in config.json", name));
     rope.theta = static_cast<float>(scaling.number("rope_theta", kThetaMin, kThetaMax, rope.theta));
     scaling.refuse_unless("partial_rotary_factor", 1);
     const std::string type = scaling.string("rope_type", scaling.string("type", "default"));
@@ -169,10 +137,7 @@ Status check_features(const Json& root, ConfigFields& fields, const ModelConfig&
                  "hidden_act in config.json: '{}' is not supported, only silu",
                  activation.substr(0, 64));
   }
-  if (const Json* value = root.find("quantization_config"); value && !value->is_null()) {
-    return error(StatusCode::kUnsupported,
-                 "quantization_config in config.json: only F32, F16 and BF16 weights are read");
-  }
+  QUIRE_RETURN_IF_ERROR(read_compressed_tensors(root).status());
   const Json* classes = root.find("architectures");
   if (classes == nullptr || !classes->is_array()) return ok_status();
   for (const Json& name : classes->items()) {
@@ -210,7 +175,7 @@ Status read_generation(const Json& root, const Json& generation, ModelConfig& co
     QUIRE_RETURN_IF_ERROR(read_ids(*object, file, "eos_token_id", config.vocab, config.eos_ids));
   }
   if (!bos.empty()) config.bos_id = bos[0];
-  ConfigFields fields = fields_of(generation, "in generation_config.json");
+  ConfigFields fields = json_fields(generation, "in generation_config.json");
   GenerationDefaults& defaults = config.generation;
   defaults.temperature = static_cast<float>(fields.number("temperature", 0, 100, -1.0));
   defaults.top_p = static_cast<float>(fields.number("top_p", 0, 1, -1.0));
@@ -248,7 +213,7 @@ Status read_words(const std::string& directory, ModelConfig& config) {
   };
   config.bos_text = text("bos_token");
   config.eos_text = text("eos_token");
-  ConfigFields fields = fields_of(words, "in tokenizer_config.json");
+  ConfigFields fields = json_fields(words, "in tokenizer_config.json");
   config.add_bos = fields.boolean("add_bos_token", false);
   config.add_eos = fields.boolean("add_eos_token", false);
   QUIRE_RETURN_IF_ERROR(fields.status());
@@ -271,10 +236,15 @@ std::string name_of(const std::string& directory) {
 
 }  // namespace
 
+Result<std::optional<CompressedTensors>> read_hf_quantization(const std::string& directory) {
+  QUIRE_ASSIGN_OR_RETURN(const Json root, read_object(directory, "config.json"));
+  return read_compressed_tensors(root);
+}
+
 Result<ModelConfig> read_hf_config(const std::string& directory, bool has_head) {
   QUIRE_ASSIGN_OR_RETURN(const Json root, read_object(directory, "config.json"));
   QUIRE_ASSIGN_OR_RETURN(const Json generation, read_object(directory, "generation_config.json"));
-  ConfigFields fields = fields_of(root, "in config.json");
+  ConfigFields fields = json_fields(root, "in config.json");
   ModelConfig config;
   config.name = name_of(directory);
   config.architecture = fields.string("model_type");

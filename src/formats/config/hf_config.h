@@ -4,8 +4,10 @@
 // Pure function of the directory; any thread. Used by weight_source and describe.
 #pragma once
 
+#include <optional>
 #include <string>
 
+#include "formats/config/compressed_tensors.h"
 #include "formats/model_config.h"
 
 namespace quire {
@@ -13,5 +15,8 @@ namespace quire {
 // Everything but `parameters`, `weight_bytes` and `weight_types`. Where config.json does not say
 // whether the head is tied, `has_head` does: whether the weights have an lm_head.
 Result<ModelConfig> read_hf_config(const std::string& directory, bool has_head);
+
+// How its weights are quantized; nullopt: they are not.
+Result<std::optional<CompressedTensors>> read_hf_quantization(const std::string& directory);
 
 }  // namespace quire

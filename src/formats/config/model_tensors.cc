@@ -130,6 +130,11 @@ class Matcher {
                    "tensor '{}' {}: shape [{}], but the configuration says [{}]", tensor.name,
                    place_(tensor), fmt::join(tensor.shape, ", "), fmt::join(shape, ", "));
     }
+    if (tensor.dtype == DType::kI8 && tensor.row_scales == nullptr) {
+      return error(StatusCode::kUnsupported,
+                   "tensor '{}' {}: I8 without scales that quantization_config would explain",
+                   tensor.name, place_(tensor));
+    }
     if (row.rows == Width::kNone && !is_vector_type(tensor.dtype)) {
       return error(StatusCode::kUnsupported, "tensor '{}' {}: a vector of type {}", tensor.name,
                    place_(tensor), dtype_name(tensor.dtype));

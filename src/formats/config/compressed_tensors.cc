@@ -1,0 +1,166 @@
+#include "formats/config/compressed_tensors.h"
+
+#include <algorithm>
+
+#include "formats/config/config_fields.h"
+
+namespace quire {
+namespace {
+
+constexpr std::size_t kIgnoredMax = 65536;       // names of modules that stay as they are
+constexpr std::size_t kIgnoredPatternsMax = 64;  // expressions among them
+
+// Member `name` of an object, or null if it is absent or null.
+const Json* member(const Json& object, std::string_view name) {
+  const Json* value = object.find(name);
+  return value == nullptr || value->is_null() ? nullptr : value;
+}
+
+Result<const Json*> object_member(const Json& object, std::string_view name,
+                                  std::string_view where) {
+  const Json* value = member(object, name);
+  if (value != nullptr && value->is_object()) return value;
+  return error(StatusCode::kUnsupported, "{} {}: it is {}, not an object", name, where,
+               value == nullptr ? "missing" : kind_name(value->kind()));
+}
+
+void require(ConfigFields& fields, std::string_view name, std::string_view where,
+             const std::string& value, std::string_view only) {
+  if (value == only) return;
+  fields.fail(error(StatusCode::kUnsupported, "{} {}: '{}' is not supported, only '{}'", name,
+                    where, value.substr(0, 64), only));
+}
+
+// The part that weights and activations state alike: 8 bits, integers, symmetric, no groups.
+void check_symmetric_int8(ConfigFields& fields, const std::string& where) {
+  if (const int bits = fields.integer("num_bits", 1, 64); bits != 8) {
+    fields.fail(error(StatusCode::kUnsupported, "num_bits {}: {} is not supported, only 8", where,
+                      bits));
+  }
+  require(fields, "type", where, fields.string("type"), "int");
+  if (!fields.boolean("symmetric", true)) {
+    fields.fail(error(StatusCode::kUnsupported, "symmetric {}: false is not supported", where));
+  }
+  if (fields.has("group_size")) fields.refuse_unless("group_size", -1);
+  for (const char* name : {"block_structure", "actorder"}) fields.refuse(name);
+}
+
+Status read_weights(const Json& group, CompressedTensors& quantization) {
+  const std::string where = "of weights of quantization_config in config.json";
+  QUIRE_ASSIGN_OR_RETURN(const Json* weights,
+                         object_member(group, "weights", "of quantization_config in config.json"));
+  ConfigFields fields = json_fields(*weights, where);
+  check_symmetric_int8(fields, where);
+  if (fields.boolean("dynamic", false)) fields.refuse("dynamic");
+  const std::string strategy = fields.string("strategy", "tensor");
+  quantization.is_per_channel = strategy != "tensor";
+  if (quantization.is_per_channel) require(fields, "strategy", where, strategy, "channel");
+  return fields.status();
+}
+
+Status read_inputs(const Json& group, CompressedTensors& quantization) {
+  const std::string where = "of input_activations of quantization_config in config.json";
+  QUIRE_ASSIGN_OR_RETURN(
+      const Json* inputs,
+      object_member(group, "input_activations", "of quantization_config in config.json"));
+  ConfigFields fields = json_fields(*inputs, where);
+  check_symmetric_int8(fields, where);
+  quantization.is_input_static = !fields.boolean("dynamic", false);
+  require(fields, "strategy", where, fields.string("strategy"),
+          quantization.is_input_static ? "tensor" : "token");
+  return fields.status();
+}
+
+Status check_targets(const Json& group) {
+  const Json* targets = member(group, "targets");
+  const bool is_linear = targets != nullptr && targets->is_array() &&
+                         targets->items().size() == 1 && targets->items()[0].is_string() &&
+                         targets->items()[0].as_string() == "Linear";
+  if (is_linear) return ok_status();
+  return error(StatusCode::kUnsupported,
+               "targets of quantization_config in config.json: {} is not supported, only "
+               "[\"Linear\"]",
+               targets == nullptr ? "nothing" : dump(*targets).substr(0, 64));
+}
+
+Status read_ignored(const Json& config, CompressedTensors& quantization) {
+  const Json* list = member(config, "ignore");
+  if (list == nullptr) return ok_status();
+  const std::string_view where = "ignore of quantization_config in config.json";
+  if (!list->is_array() || list->items().size() > kIgnoredMax) {
+    return error(StatusCode::kUnsupported, "{}: not a list of at most {} names", where,
+                 kIgnoredMax);
+  }
+  for (const Json& item : list->items()) {
+    if (!item.is_string()) {
+      return error(StatusCode::kCorrupt, "{}: it has {}", where, kind_name(item.kind()));
+    }
+    if (!item.as_string().starts_with("re:")) {
+      quantization.ignored.insert(item.as_string());
+      continue;
+    }
+    auto pattern = NamePattern::parse(item.as_string());
+    if (!pattern.is_ok()) {
+      return error(pattern.status().code(), "{}: {}", where, pattern.status().message());
+    }
+    quantization.ignored_patterns.push_back(std::move(pattern).value());
+  }
+  if (quantization.ignored_patterns.size() <= kIgnoredPatternsMax) return ok_status();
+  return error(StatusCode::kResourceExhausted, "{}: {} expressions, at most {} are read", where,
+               quantization.ignored_patterns.size(), kIgnoredPatternsMax);
+}
+
+// What else may change the weights or the computation: absent, null, empty or of no effect.
+Status check_rest(const Json& config, ConfigFields& fields) {
+  for (const char* name : {"kv_cache_scheme", "transform_config", "sparsity_config"}) {
+    const Json* value = member(config, name);
+    const bool is_empty = value == nullptr || (value->is_object() && value->members().empty());
+    const Json* format = is_empty ? nullptr : value->find("format");
+    const bool is_dense = std::string_view(name) == "sparsity_config" && format != nullptr &&
+                          format->is_string() && format->as_string() == "dense";
+    if (!is_empty && !is_dense) fields.refuse(name);
+  }
+  return fields.status();
+}
+
+}  // namespace
+
+bool CompressedTensors::is_ignored(std::string_view module) const {
+  return ignored.contains(module) ||
+         std::any_of(ignored_patterns.begin(), ignored_patterns.end(),
+                     [&](const NamePattern& pattern) { return pattern.matches(module); });
+}
+
+Result<std::optional<CompressedTensors>> read_compressed_tensors(const Json& root) {
+  const std::string where = "of quantization_config in config.json";
+  if (member(root, "quantization_config") == nullptr) {
+    if (member(root, "compression_config") == nullptr) return std::optional<CompressedTensors>();
+    return error(StatusCode::kUnsupported, "compression_config in config.json is not supported");
+  }
+  QUIRE_ASSIGN_OR_RETURN(const Json* config,
+                         object_member(root, "quantization_config", "in config.json"));
+  ConfigFields fields = json_fields(*config, where);
+  require(fields, "quant_method", where, fields.string("quant_method"), "compressed-tensors");
+  QUIRE_RETURN_IF_ERROR(fields.status());
+  if (const std::string format = fields.string("format"); format != "naive-quantized") {
+    require(fields, "format", where, format, "int-quantized");
+  }
+  QUIRE_RETURN_IF_ERROR(check_rest(*config, fields));
+  QUIRE_ASSIGN_OR_RETURN(const Json* groups, object_member(*config, "config_groups", where));
+  if (groups->members().size() != 1 || !groups->members()[0].second.is_object()) {
+    return error(StatusCode::kUnsupported, "config_groups {}: {} groups, only one is read", where,
+                 groups->members().size());
+  }
+  const Json& group = groups->members()[0].second;
+  QUIRE_RETURN_IF_ERROR(check_targets(group));
+  ConfigFields group_fields = json_fields(group, where);
+  group_fields.refuse("output_activations");
+  QUIRE_RETURN_IF_ERROR(group_fields.status());
+  CompressedTensors quantization;
+  QUIRE_RETURN_IF_ERROR(read_weights(group, quantization));
+  QUIRE_RETURN_IF_ERROR(read_inputs(group, quantization));
+  QUIRE_RETURN_IF_ERROR(read_ignored(*config, quantization));
+  return std::optional(std::move(quantization));
+}
+
+}  // namespace quire
