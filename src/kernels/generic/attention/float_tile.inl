@@ -29,7 +29,7 @@ constexpr int block_vectors(int queries, int most) {
 // scores[i][token] = dot(query i, K column of the token).  k: [head_dim, 32]
 template <typename Element, int kQueries>
 inline void score_floats(const float* q, int head_dim, const typename Element::Type* k,
-                         float (*scores)[kTileTokens]) {
+                         NextTile next, float (*scores)[kTileTokens]) {
   constexpr int kVectors = block_vectors(kQueries, kTokenVectors);
   for (int first = 0; first < kTokenVectors; first += kVectors) {
     F sums[kQueries][kVectors];
@@ -39,6 +39,7 @@ inline void score_floats(const float* q, int head_dim, const typename Element::T
       for (int v = 0; v < kVectors; ++v) sums[i][v] = splat(0);
     }
     for (int d = 0; d < head_dim; ++d) {
+      if (first == 0) next.fetch<kTileTokens * sizeof(*k)>(k + d * kTileTokens);
 #pragma GCC unroll 8
       for (int v = 0; v < kVectors; ++v) {
         const F keys = Element::read(k + d * kTileTokens + (first + v) * kLanes);
@@ -59,8 +60,8 @@ inline void score_floats(const float* q, int head_dim, const typename Element::T
 // out[i] = out[i] * rescale[i] + sum over the range's tokens of weight * V, for kVectors vectors.
 template <typename Element, int kQueries, int kVectors>
 inline void add_columns(const float (*weights)[kTileTokens], const float* rescale,
-                        const typename Element::Type* v, int v_stride, Range range, float* out,
-                        int out_stride) {
+                        const typename Element::Type* v, int v_stride, NextTile next, Range range,
+                        float* out, int out_stride) {
   F sums[kQueries][kVectors];
 #pragma GCC unroll 8
   for (int i = 0; i < kQueries; ++i) {
@@ -70,6 +71,7 @@ inline void add_columns(const float (*weights)[kTileTokens], const float* rescal
     }
   }
   for (int token = range.low; token < range.high; ++token) {
+    next.fetch<kVectors * kLanes * sizeof(*v)>(v + token * v_stride);
 #pragma GCC unroll 8
     for (int d = 0; d < kVectors; ++d) {
       const F values = Element::read(v + token * v_stride + d * kLanes);
@@ -89,16 +91,17 @@ inline void add_columns(const float (*weights)[kTileTokens], const float* rescal
 // The same for all of the head dimension.  out: [queries, padded], v: [32, v_stride]
 template <typename Element, int kQueries>
 inline void add_values(const float (*weights)[kTileTokens], const float* rescale,
-                       const typename Element::Type* v, int v_stride, Range range, float* out,
-                       int padded) {
+                       const typename Element::Type* v, int v_stride, NextTile next, Range range,
+                       float* out, int padded) {
   constexpr int kVectors = block_vectors(kQueries, 4);
   int d = 0;
   for (; d + kVectors * kLanes <= padded; d += kVectors * kLanes) {
-    add_columns<Element, kQueries, kVectors>(weights, rescale, v + d, v_stride, range, out + d,
-                                             padded);
+    add_columns<Element, kQueries, kVectors>(weights, rescale, v + d, v_stride, next, range,
+                                             out + d, padded);
   }
   for (; d < padded; d += kLanes) {
-    add_columns<Element, kQueries, 1>(weights, rescale, v + d, v_stride, range, out + d, padded);
+    add_columns<Element, kQueries, 1>(weights, rescale, v + d, v_stride, next, range, out + d,
+                                      padded);
   }
 }
 
@@ -109,11 +112,12 @@ struct FloatTile {
   const typename Element::Type* k;  // [head_dim, 32]
   const typename Element::Type* v;  // [32, v_stride]
   int v_stride;
+  NextTile next;
 
   template <int kQueries>
   void score(int query, float (*scores)[kTileTokens]) const {
     score_floats<Element, kQueries>(task.q + static_cast<std::ptrdiff_t>(query) * task.head_dim,
-                                    task.head_dim, k, scores);
+                                    task.head_dim, k, next, scores);
   }
 
   // Tokens that all queries see go through one pass; those before and after it, through one each.
@@ -139,7 +143,7 @@ struct FloatTile {
         kept[i] = 1;
       }
     }
-    add_values<Element, kQueries>(weights, kept, v, v_stride, common, out, padded);
+    add_values<Element, kQueries>(weights, kept, v, v_stride, next, common, out, padded);
     constexpr float kOne = 1;
     for (int i = 0; i < kQueries; ++i) {
       if (common.high < ranges[i].high) {
@@ -150,7 +154,7 @@ struct FloatTile {
 
   void add_alone(const float (*weights)[kTileTokens], const float* rescale, Range range, float* out,
                  int padded) const {
-    add_values<Element, 1>(weights, rescale, v, v_stride, range, out, padded);
+    add_values<Element, 1>(weights, rescale, v, v_stride, next, range, out, padded);
   }
 };
 
@@ -171,5 +175,5 @@ inline FloatTile<FloatElement> widen(const FloatTile<Element>& tile) {
     row(tile.v + token * head_dim, head_dim, v + token * padded);
     for (int d = head_dim; d < padded; ++d) v[token * padded + d] = 0;
   }
-  return {tile.task, k, v, padded};
+  return {tile.task, k, v, padded, {}};
 }

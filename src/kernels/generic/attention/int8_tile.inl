@@ -88,15 +88,17 @@ struct WeightCodes {
 // out[i] = out[i] * rescale[i] + sum of weight codes * V codes * unit, for kVectors vectors.
 template <int kQueries, int kVectors>
 inline void add_int8_columns(const WeightCodes<kQueries>& weights, const float* rescale,
-                             const std::uint8_t* v, int groups, float* out, int padded) {
+                             const std::uint8_t* v, int groups, NextTile next, float* out,
+                             int padded) {
   I sums[kQueries][kVectors];
 #pragma GCC unroll 8
   for (int i = 0; i < kQueries; ++i) {
 #pragma GCC unroll 8
     for (int d = 0; d < kVectors; ++d) sums[i][d] = splat_int(0);
   }
-  const auto multiply = [&](const std::int8_t(*codes)[kTileTokens]) {
+  const auto multiply = [&](const std::int8_t(*codes)[kTileTokens], NextTile next) {
     for (int group = 0; group < groups; ++group) {
+      next.fetch<kVectors * kLanes * 4>(v + group * padded * 4);
 #pragma GCC unroll 8
       for (int d = 0; d < kVectors; ++d) {
         const B values = load_codes(v + (group * padded + d * kLanes) * 4);
@@ -107,13 +109,13 @@ inline void add_int8_columns(const WeightCodes<kQueries>& weights, const float* 
       }
     }
   };
-  multiply(weights.high);
+  multiply(weights.high, next);
 #pragma GCC unroll 8
   for (int i = 0; i < kQueries; ++i) {
 #pragma GCC unroll 8
     for (int d = 0; d < kVectors; ++d) sums[i][d] = shift_left<kWeightBits>(sums[i][d]);
   }
-  multiply(weights.low);
+  multiply(weights.low, {});
 #pragma GCC unroll 8
   for (int i = 0; i < kQueries; ++i) {
 #pragma GCC unroll 8
@@ -129,6 +131,7 @@ struct Int8Tile {
   const Int8Queries& queries;
   const std::byte* k;
   const std::byte* v;
+  NextTile next;
 
   template <int kQueries>
   void score(int query, float (*scores)[kTileTokens]) const {
@@ -136,6 +139,7 @@ struct Int8Tile {
     const int padded = attention_padded_dim(task.head_dim);
     const auto* codes = reinterpret_cast<const std::uint8_t*>(k);
     const auto* scales = reinterpret_cast<const float*>(k + kTileTokens * padded);
+    next.fetch<kTileTokens * sizeof(float)>(scales);
     const std::int8_t* q = queries.codes + query * padded;
     for (int first = 0; first < kTokenVectors; first += kVectors) {
       I sums[kQueries][kVectors];
@@ -145,6 +149,7 @@ struct Int8Tile {
         for (int t = 0; t < kVectors; ++t) sums[i][t] = splat_int(queries.corrections[query + i]);
       }
       for (int d = 0; d < padded; d += 4) {
+        if (first == 0) next.fetch<kTileTokens * 4>(codes + d * kTileTokens);
 #pragma GCC unroll 8
         for (int t = 0; t < kVectors; ++t) {
           const B keys = load_codes(codes + d * kTileTokens + (first + t) * kLanes * 4);
@@ -172,6 +177,7 @@ struct Int8Tile {
     constexpr int kVectors = block_vectors(kQueries, 4);
     const auto* codes = reinterpret_cast<const std::uint8_t*>(v);
     const auto* scales = reinterpret_cast<const float*>(v + kTileTokens * padded);
+    next.fetch<kTileTokens * sizeof(float)>(scales);
     WeightCodes<kQueries> weight_codes;
     int high = 0;
     for (int i = 0; i < kQueries; ++i) {
@@ -181,11 +187,12 @@ struct Int8Tile {
     const int groups = (high + 3) / 4;
     int d = 0;
     for (; d + kVectors * kLanes <= padded; d += kVectors * kLanes) {
-      add_int8_columns<kQueries, kVectors>(weight_codes, rescale, codes + d * 4, groups, out + d,
-                                           padded);
+      add_int8_columns<kQueries, kVectors>(weight_codes, rescale, codes + d * 4, groups, next,
+                                           out + d, padded);
     }
     for (; d < padded; d += kLanes) {
-      add_int8_columns<kQueries, 1>(weight_codes, rescale, codes + d * 4, groups, out + d, padded);
+      add_int8_columns<kQueries, 1>(weight_codes, rescale, codes + d * 4, groups, next, out + d,
+                                    padded);
     }
   }
 };

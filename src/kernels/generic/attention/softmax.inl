@@ -27,6 +27,21 @@ inline F within(Range range, int vector, F x, F otherwise) {
   return select_less(token, low, otherwise, select_less(token, high, x, otherwise));
 }
 
+// How far ahead the next tile of few queries lies. Blocks are scattered, so nothing else knows;
+// each line that is read has its like in the next tile fetched, which spreads the requests evenly.
+struct NextTile {
+  std::ptrdiff_t bytes = 0;  // 0: nothing to fetch
+
+  template <int kBytes>
+  void fetch(const void* from) const {
+    if (bytes == 0) return;
+#pragma GCC unroll 16
+    for (int at = 0; at < kBytes; at += 64) {
+      fetch_line(static_cast<const char*>(from) + bytes + at);
+    }
+  }
+};
+
 // Turns scores into weights exp(score - peak), 0 outside the ranges; updates each query's peak and
 // sum of weights; rescale: what earlier output must be multiplied with.
 template <int kQueries>

@@ -36,10 +36,11 @@ void attend_all(const Tile& tile, const AttentionState& state, int tile_position
 
 template <typename Element>
 void attend_floats(const AttentionTask& task, const AttentionState& state, std::size_t offset,
-                   int tile_position) {
+                   int tile_position, NextTile next) {
   using Type = typename Element::Type;
   const FloatTile<Element> tile{task, reinterpret_cast<const Type*>(task.k + offset),
-                                reinterpret_cast<const Type*>(task.v + offset), task.head_dim};
+                                reinterpret_cast<const Type*>(task.v + offset), task.head_dim,
+                                next};
   constexpr bool kIsWide = sizeof(Type) == sizeof(float);
   const bool is_whole = task.head_dim % kLanes == 0;
   // A pass over the tile costs less than its conversion by every block, from three blocks on.
@@ -50,29 +51,22 @@ void attend_floats(const AttentionTask& task, const AttentionState& state, std::
   }
 }
 
-// K or V of the next tile is fetched while this one is worked on: blocks are scattered, so nothing
-// else would know where it lies. With many queries the memory keeps up by itself.
-inline void fetch_half(const AttentionTask& task, const std::byte* half) {
-  if (task.queries > 2 * kQueryBlockMax) return;
-  const auto bytes = static_cast<std::size_t>(task.v - task.k);
-  for (std::size_t at = 0; at < bytes; at += 64) {
-    fetch_line(reinterpret_cast<const char*>(half) + at);
-  }
-}
-
-// Calls body(offset of the block, its position) for each tile that a query may see.
+// Calls body(offset of the block, its position, where the next one is) for each tile that a query
+// may see.
 template <typename Body>
 void visit_tiles(const AttentionTask& task, int position_min, int position_max, const Body& body) {
   for (int tile = task.split * kTilesPerSplit; tile < (task.split + 1) * kTilesPerSplit; ++tile) {
     const int tile_position = tile * kTileTokens;
     if (tile_position > position_max) break;
     if (task.window > 0 && tile_position + kTileTokens <= position_min - task.window + 1) continue;
-    if (tile_position + kTileTokens <= position_min) {  // of every query
-      const std::size_t next = static_cast<std::size_t>(task.blocks[tile + 1]) * task.block_stride;
-      fetch_half(task, task.k + next);
-      fetch_half(task, task.v + next);
+    const auto offset = [&](int t) {
+      return static_cast<std::size_t>(task.blocks[t]) * task.block_stride;
+    };
+    NextTile next;
+    if (tile_position + kTileTokens <= position_min && task.queries <= 2 * kQueryBlockMax) {
+      next.bytes = static_cast<std::ptrdiff_t>(offset(tile + 1) - offset(tile));
     }
-    body(static_cast<std::size_t>(task.blocks[tile]) * task.block_stride, tile_position);
+    body(offset(tile), tile_position, next);
   }
 }
 
@@ -87,15 +81,18 @@ void attention_split(const AttentionTask& task) {
   }
   if (task.dtype == DType::kI8) {
     const Int8Queries queries(task, attention_padded_dim(task.head_dim));
-    visit_tiles(task, position_min, position_max, [&](std::size_t offset, int tile_position) {
-      attend_all(Int8Tile{task, queries, task.k + offset, task.v + offset}, state, tile_position);
-    });
+    visit_tiles(task, position_min, position_max,
+                [&](std::size_t offset, int tile_position, NextTile next) {
+                  attend_all(Int8Tile{task, queries, task.k + offset, task.v + offset, next}, state,
+                             tile_position);
+                });
     return;
   }
   const auto attend_tile = task.dtype == DType::kF32   ? attend_floats<FloatElement>
                            : task.dtype == DType::kF16 ? attend_floats<HalfElement>
                                                        : attend_floats<Bf16Element>;
-  visit_tiles(task, position_min, position_max, [&](std::size_t offset, int tile_position) {
-    attend_tile(task, state, offset, tile_position);
-  });
+  visit_tiles(task, position_min, position_max,
+              [&](std::size_t offset, int tile_position, NextTile next) {
+                attend_tile(task, state, offset, tile_position, next);
+              });
 }
