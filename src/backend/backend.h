@@ -124,9 +124,12 @@ class Backend {
   virtual int threads() const = 0;
 
   // --- memory ---
-  // Packs a matrix of any DType. Its data and row scales must stay where they are.
+  // Takes a matrix of any DType. Its data and row scales must stay where they are.
   virtual Result<Weight> adopt(const TensorView& matrix,
                                WeightScheme scheme = WeightScheme::kAsStored) = 0;
+  // Makes its packed form, on all threads, if that is not done. What a product reads is packed at
+  // the latest when it is named as a consumer; a table that is only gathered from never is.
+  virtual Status pack(const Weight& weight) = 0;
   // Room for `tokens` rows in the forms that `consumers` read.
   virtual std::unique_ptr<Activations> activations(int tokens,
                                                    std::span<const Weight* const> consumers) = 0;

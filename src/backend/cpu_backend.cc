@@ -87,19 +87,22 @@ Result<Weight> CpuBackend::adopt(const TensorView& matrix, WeightScheme scheme) 
   return weight;
 }
 
-const std::byte* CpuBackend::tiles_of(const Weight& weight) {
+Status CpuBackend::pack(const Weight& weight) {
   const auto& packed = static_cast<const CpuPacked&>(*weight.packed);
   std::call_once(packed.once, [&] {
     packed.data = arena_.allocate(weight.bytes);
-    QUIRE_CHECK(packed.data != nullptr, "out of memory: {} bytes for '{}'", weight.bytes,
-                packed.source.name);
+    if (packed.data == nullptr) return;
     pool_.for_each(packed.tiles, [&](int tile, int) {
       const int first = tile * kernels_.tile_rows;
       pack_rows(packed, first, std::min(kernels_.tile_rows, weight.rows - first),
                 packed.data.get() + static_cast<std::size_t>(tile) * packed.bytes_per_tile);
     });
   });
-  return packed.data.get();
+  if (packed.data == nullptr) {
+    return error(StatusCode::kResourceExhausted, "out of memory: {} bytes for '{}'", weight.bytes,
+                 packed.source.name);
+  }
+  return ok_status();
 }
 
 // Rows whose type changes pass through float32; a row of int8 weights is quantized as a token is.
@@ -142,7 +145,8 @@ std::unique_ptr<Activations> CpuBackend::activations(int tokens,
     QUIRE_CHECK(weight->columns == result->columns, "consumers of {} and {} columns",
                 result->columns, weight->columns);
     result->grow(static_cast<const CpuPacked&>(*weight->packed).input_form());
-    tiles_of(*weight);
+    const Status status = pack(*weight);
+    QUIRE_CHECK(status.is_ok(), "{}", status.message());
   }
   return result;
 }

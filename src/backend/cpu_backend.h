@@ -31,6 +31,7 @@ class CpuBackend final : public Backend {
 
   Result<Weight> adopt(const TensorView& matrix,
                        WeightScheme scheme = WeightScheme::kAsStored) override;
+  Status pack(const Weight& weight) override;
   std::unique_ptr<Activations> activations(int tokens,
                                            std::span<const Weight* const> consumers) override;
   Result<std::unique_ptr<KvStore>> kv_store(const KvShape& shape) override;
@@ -69,7 +70,6 @@ class CpuBackend final : public Backend {
   };
   struct AttentionCall;
 
-  const std::byte* tiles_of(const Weight& weight);  // packs on first use
   void pack_rows(const CpuPacked& packed, int first, int rows, std::byte* tile) const;
   void norm_rows(const float* x, const std::int32_t* indices, int count, int columns,
                  const float* weight, float eps, CpuActivations& out);

@@ -95,7 +95,8 @@ void CpuBackend::find_inputs(const CpuActivations& x, int tokens,
                 output.weight->columns, x.columns);
     QUIRE_CHECK(output.stride >= output.weight->rows || tokens == 1, "rows of {} in a stride of {}",
                 output.weight->rows, output.stride);
-    tiles_of(*output.weight);
+    QUIRE_CHECK(packed_of(output).data != nullptr, "'{}' is not packed",
+                packed_of(output).source.name);
   }
   linear_inputs_.clear();
   static_inputs_used_ = 0;

@@ -6,7 +6,7 @@
 
 namespace quire {
 
-Result<Weight> WeightLoader::matrix(const std::string& name, int rows, int columns) {
+Result<Weight> WeightLoader::load(const std::string& name, int rows, int columns, bool is_packed) {
   QUIRE_ASSIGN_OR_RETURN(const TensorView view, find_(name));
   if (view.shape.size() != 2 || view.rows() != static_cast<std::size_t>(rows) ||
       view.columns() != static_cast<std::size_t>(columns)) {
@@ -17,6 +17,7 @@ Result<Weight> WeightLoader::matrix(const std::string& name, int rows, int colum
   QUIRE_ASSIGN_OR_RETURN(Weight weight,
                          backend_.adopt(view, stays ? WeightScheme::kAsStored : scheme_));
   bytes_ += weight.bytes;
+  if (is_packed) QUIRE_RETURN_IF_ERROR(backend_.pack(weight));
   if (progress_) progress_(++done_, tensors_);
   return weight;
 }

@@ -21,9 +21,15 @@ class WeightLoader {
         tensors_(tensors),
         progress_(progress) {}
 
-  // A matrix of [rows, columns], packed. W8A8 is for the layers: embedding and head stay as stored,
-  // as in checkpoints that were quantized beforehand.
-  Result<Weight> matrix(const std::string& name, int rows, int columns);
+  // A matrix of [rows, columns], packed for products. W8A8 is for the layers: embedding and head
+  // stay as stored, as in checkpoints that were quantized beforehand.
+  Result<Weight> matrix(const std::string& name, int rows, int columns) {
+    return load(name, rows, columns, true);
+  }
+  // One that rows are gathered from and no product reads.
+  Result<Weight> table(const std::string& name, int rows, int columns) {
+    return load(name, rows, columns, false);
+  }
 
   // A vector of `count` values as float32.
   Result<std::vector<float>> vector(const std::string& name, int count);
@@ -31,6 +37,8 @@ class WeightLoader {
   std::size_t bytes() const { return bytes_; }  // of all packed matrices so far
 
  private:
+  Result<Weight> load(const std::string& name, int rows, int columns, bool is_packed);
+
   const TensorFinder& find_;
   Backend& backend_;
   WeightScheme scheme_;

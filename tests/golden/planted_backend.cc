@@ -13,6 +13,7 @@ class PlantedBackend : public Backend {
   Result<Weight> adopt(const TensorView& matrix, WeightScheme scheme) override {
     return real_->adopt(matrix, scheme);
   }
+  Status pack(const Weight& weight) override { return real_->pack(weight); }
   std::unique_ptr<Activations> activations(int tokens,
                                            std::span<const Weight* const> consumers) override {
     return real_->activations(tokens, consumers);

@@ -53,7 +53,8 @@ class Llama : public Model {
 
 Status Llama::load(WeightLoader& loader) {
   const int d = config_.d_model;
-  QUIRE_ASSIGN_OR_RETURN(embedding_, loader.matrix("embed", config_.vocab, d));
+  QUIRE_ASSIGN_OR_RETURN(embedding_, config_.tied_head ? loader.matrix("embed", config_.vocab, d)
+                                                       : loader.table("embed", config_.vocab, d));
   for (int i = 0; i < config_.layers; ++i) {
     Layer layer;
     QUIRE_ASSIGN_OR_RETURN(layer.attention_norm,
