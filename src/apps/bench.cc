@@ -27,20 +27,15 @@ std::string lower(std::string_view text) {
   return out;
 }
 
-// What a model of such weights is called: int8 weights come with int8 activations.
-std::string type_name(DType dtype) {
-  return dtype == DType::kI8 ? "W8A8" : std::string(dtype_name(dtype));
-}
-
 std::vector<std::string> type_names() {
   std::vector<std::string> names;
-  for (const DTypeInfo& info : kDTypes) names.push_back(lower(type_name(info.dtype)));
+  for (const DTypeInfo& info : kDTypes) names.push_back(lower(weight_type_name(info.dtype)));
   return names;
 }
 
 DType type_of(const std::string& name) {
   for (const DTypeInfo& info : kDTypes) {
-    if (lower(type_name(info.dtype)) == lower(name)) return info.dtype;
+    if (lower(weight_type_name(info.dtype)) == lower(name)) return info.dtype;
   }
   QUIRE_CHECK(false, "the command line let type '{}' through", name);
 }
@@ -71,7 +66,7 @@ Result<Subject> open_subject(const BenchArguments& a) {
   options.threads = a.threads;
   QUIRE_ASSIGN_OR_RETURN(RandomModel random, make_random_model(a.shape, options));
   return Subject{random.config, random.find,
-                 fmt::format("{} {} (random weights)", a.shape, type_name(dtype))};
+                 fmt::format("{} {} (random weights)", a.shape, weight_type_name(dtype))};
 }
 
 Status print_hashes(const BenchArguments& a) {

@@ -42,7 +42,9 @@ Result<std::unique_ptr<ModelFiles>> open_random_model(const std::string& path,
   const std::size_t colon = path.rfind(':');
   const std::string type = upper(path.substr(colon + 1));
   const auto known = std::find_if(std::begin(kDTypes), std::end(kDTypes),
-                                  [&](const DTypeInfo& info) { return info.name == type; });
+                                  [&](const DTypeInfo& info) {
+                                    return weight_type_name(info.dtype) == type;
+                                  });
   if (colon < kPrefix.size() || known == std::end(kDTypes)) {
     return error(StatusCode::kInvalidArgument,
                  "'{}' is not random:SHAPE:TYPE, such as random:llama-1b:q8_0", path);

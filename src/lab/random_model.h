@@ -42,4 +42,9 @@ RandomModel make_random_model(const ModelConfig& config, const RandomModelOption
 // divide the row gives way to Q8_0, and that to F16.
 DType matrix_dtype(DType wanted, std::size_t columns);
 
+// What a model of such weights is called: int8 weights come with int8 activations.
+constexpr std::string_view weight_type_name(DType dtype) {
+  return dtype == DType::kI8 ? "W8A8" : dtype_name(dtype);
+}
+
 }  // namespace quire

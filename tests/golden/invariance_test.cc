@@ -94,7 +94,7 @@ TEST(InvarianceTest, LogitsAreBitwiseTheSameAloneAndInACrowd) {
   for (const KernelTable* table : all_supported()) {
     const std::string isa(table->name);
     for (const DType dtype :
-         {DType::kF32, DType::kBF16, DType::kQ8_0, DType::kQ4_1, DType::kQ4_K}) {
+         {DType::kF32, DType::kBF16, DType::kQ8_0, DType::kQ4_1, DType::kQ4_K, DType::kI8}) {
       const RandomModel model = tiny_model(dtype);
       const Crowd crowd = random_crowd(7, model.config.vocab);
       Setting setting{.isa = isa, .threads = 1, .blocks = 64};

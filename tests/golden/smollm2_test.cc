@@ -5,9 +5,12 @@
 
 #include <cmath>
 #include <cstdio>
+#include <map>
+#include <memory>
 
 #include "base/file.h"
 #include "base/json.h"
+#include "kernels/dequantize.h"
 #include "kernels/select.h"
 #include "lab/eval.h"
 #include "testbed.h"
@@ -91,6 +94,42 @@ TEST_F(SmolLm2Test, Int8ArithmeticStaysCloseToFloat32OnEveryIsa) {
       EXPECT_LE(std::abs(d.perplexity / expected - 1), 0.01);
       EXPECT_GE(d.top1_agreement, 0.94);
       EXPECT_LE(d.mean_kl, 0.004);
+    }
+  }
+}
+
+// The matrices of the layers as float32, as if the file had them so.
+TensorFinder unpack_layers(const ModelFiles& files) {
+  const auto memory = std::make_shared<std::map<std::string, std::vector<float>, std::less<>>>();
+  return [&files, memory](std::string_view name) -> Result<TensorView> {
+    auto view = files.find(name);
+    if (!view.is_ok() || !name.starts_with("layers.") || view->shape.size() != 2) return view;
+    std::vector<float>& values = (*memory)[std::string(name)];
+    values.resize(view->rows() * view->columns());
+    for (std::size_t row = 0; row < view->rows(); ++row) {
+      dequantize_row(view->dtype, view->data + row * row_bytes(view->dtype, view->columns()),
+                     view->columns(), &values[row * view->columns()]);
+    }
+    view->dtype = DType::kF32;
+    view->data = reinterpret_cast<const std::byte*>(values.data());
+    return view;
+  };
+}
+
+// docs/quality.md has these figures. Users cannot do this: --quantize refuses quantized files.
+TEST_F(SmolLm2Test, W8A8RoundedToNearestCostsWhatItCosts) {
+  const TensorFinder find = unpack_layers(*model_.files);
+  for (const WeightScheme weights : {WeightScheme::kAsStored, WeightScheme::kW8A8}) {
+    const auto executor =
+        testing::make_test_executor(model_.files->config(), find, {.weights = weights});
+    const bool is_w8a8 = weights == WeightScheme::kW8A8;
+    for (const char* name : kTexts) {
+      const Divergence d = compare(*executor, reference(name));
+      const double expected = index_.find("texts")->find(name)->find("perplexity")->as_double();
+      std::printf("FIGURE layers as %s, %-15s perplexity %+.2f %%, top-1 %.3f, KL %.5f\n",
+                  is_w8a8 ? "W8A8" : "F32 ", name, 100 * (d.perplexity / expected - 1),
+                  d.top1_agreement, d.mean_kl);
+      EXPECT_LE(d.mean_kl, is_w8a8 ? 0.1 : 0.004);
     }
   }
 }
