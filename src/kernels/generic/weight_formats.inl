@@ -72,7 +72,7 @@ struct TwoBitCodes {
                                                              std::size_t stride, Step step) {
 #pragma GCC unroll 2
     for (int s = 0; s < 8; s += 4) {
-      B four[kTiles], third[kTiles];
+      B four[kTiles], third[kTiles] = {};  // without third bits the compiler drops the zeros
       for (int t = 0; t < kTiles; ++t) {
         const std::uint8_t* tile = codes + static_cast<std::size_t>(t) * stride;
         four[t] = load_codes(tile + s * kLanes);
