@@ -71,7 +71,7 @@ void attention(benchmark::State& state, DType kv_type, int rows, int past, int t
   const double positions_read = static_cast<double>(rows) * length;
   const double pairs = static_cast<double>(rows) * tokens * (past + 0.5 * tokens);
   state.counters["GB/s"] = Counter(
-      positions_read * 2 * 8 * 64 * static_cast<double>(dtype_info(kv_type).block_bytes) / 1e9,
+      positions_read * static_cast<double>(kv->bytes_per_block) / (layers * kBlockTokens) / 1e9,
       Counter::kIsIterationInvariantRate);
   state.counters["TOP/s"] = Counter(pairs * 4 * 2048 * 1e-12, Counter::kIsIterationInvariantRate);
 }
@@ -85,7 +85,7 @@ const bool kRegistered = [] {
       })->UseRealTime();
     }
   }
-  for (DType kv : {DType::kF32, DType::kF16, DType::kBF16}) {
+  for (DType kv : {DType::kF32, DType::kF16, DType::kBF16, DType::kI8}) {
     for (auto [rows, past, tokens] : {std::array{1, 8191, 1}, {16, 511, 1}, {1, 0, 512}}) {
       const std::string name =
           fmt::format("attention/{}/{}x{}+{}", dtype_name(kv), rows, past, tokens);
