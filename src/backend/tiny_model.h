@@ -47,10 +47,15 @@ class TinyModel {
                          add(engine, shape.ffn, shape.width), add(engine, shape.ffn, shape.width),
                          add(engine, shape.width, shape.ffn)});
     }
-    const Layer& l = layers_[0];
-    normed_ = room({&l.q, &l.k, &l.v, &l.gate, &l.up, &embedding_});
-    attended_ = room({&l.o});
-    gated_ = room({&l.down});
+    std::vector<const Weight*> normed = {&embedding_}, attended, gated;
+    for (const Layer& l : layers_) {
+      normed.insert(normed.end(), {&l.q, &l.k, &l.v, &l.gate, &l.up});
+      attended.push_back(&l.o);
+      gated.push_back(&l.down);
+    }
+    normed_ = room(normed);
+    attended_ = room(attended);
+    gated_ = room(gated);
     kv_ = std::move(backend.kv_store(
                         {shape.layers, shape.kv_heads, shape.head_dim, shape.blocks, shape.kv}))
               .value();
