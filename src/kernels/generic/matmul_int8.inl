@@ -39,7 +39,7 @@ struct Int8Core {
   using Block = typename Format::Block;
   using Unpacked = Int8Core<UnpackedFormat<Format>>;
   static constexpr int kColumnsMax = kInt8Columns;
-  static constexpr int kUnpackTokensMin = requires { Format::kIsUnpacked; } ? 0 : 24;
+  static constexpr int kUnpackTokensMin = requires { Format::kIsUnpacked; } ? 0 : 64;
 
   static constexpr std::size_t tile_bytes(int columns) {
     return static_cast<std::size_t>(columns / (32 * Block::kGroups)) * sizeof(Block);
