@@ -116,10 +116,17 @@ TEST_P(EngineAtDepth, ClientsOnManyThreadsGetTheirOwnAnswers) {
 
 TEST_P(EngineAtDepth, AClientThatLeavesFreesItsBlocks) {
   Gatherer gatherer;
-  Engine engine(checked_options(), script(GetParam()), nullptr, std::ref(gatherer));
+  std::mutex gate;  // holds the engine thread inside the sink, so that the cancel is in time
+  std::unique_lock closed(gate);
+  Engine engine(checked_options(), script(GetParam()), nullptr, [&](StepEvents events) {
+    gatherer(std::move(events));
+    if (gatherer.tokens(RequestId{1}).size() < 3) return;
+    const std::lock_guard wait(gate);
+  });
   ASSERT_TRUE(engine.submit(ask(1, {1, 2, 3}, 500)).is_ok());
   gatherer.wait_for_tokens(RequestId{1}, 3);
   engine.cancel(RequestId{1});
+  closed.unlock();
   EXPECT_EQ(gatherer.wait_for_end(RequestId{1}), FinishReason::kCancelled);
   engine.cancel(RequestId{1});
   ASSERT_TRUE(engine.submit(ask(2, {4}, 1)).is_ok());

@@ -118,6 +118,23 @@ PackedMatrix pack(const KernelTable& kernels, DType dtype, const std::byte* matr
   return packed;
 }
 
+// All rows of the matrix against the first tokens of the input, out without gaps.
+MatmulTask task_of(const PackedMatrix& packed, const Input& input, int rows, int columns,
+                   int tokens, float* out) {
+  MatmulTask task;
+  task.tiles = packed.bytes.data();
+  task.bytes_per_tile = packed.bytes_per_tile;
+  task.rows = rows;
+  task.columns = columns;
+  task.tile_end = packed.tiles;
+  task.x = input.bytes.data();
+  task.x_stride = input.stride;
+  task.tokens = tokens;
+  task.out = out;
+  task.out_stride = rows;
+  return task;
+}
+
 void expect_matmul(const KernelTable& kernels, DType dtype, int rows, int columns, int tokens) {
   SCOPED_TRACE(
       fmt::format("{} {} [{} x {}] x {}", kernels.name, dtype_name(dtype), rows, columns, tokens));
@@ -131,19 +148,10 @@ void expect_matmul(const KernelTable& kernels, DType dtype, int rows, int column
   const std::vector<float> scales = row_scales(dtype, r);
   std::vector<float> out;
   for (int t = 0; t < tokens; ++t) out.insert(out.end(), before.begin(), before.end());
-  MatmulTask task{packed.bytes.data(),
-                  packed.bytes_per_tile,
-                  rows,
-                  columns,
-                  0,
-                  packed.tiles,
-                  input.bytes.data(),
-                  input.stride,
-                  tokens,
-                  out.data(),
-                  rows + 3,
-                  bias.data(),
-                  true};
+  MatmulTask task = task_of(packed, input, rows, columns, tokens, out.data());
+  task.out_stride = rows + 3;
+  task.bias = bias.data();
+  task.accumulate = true;
   kernels.matmul[static_cast<int>(dtype)](task);
   for (std::size_t t = 0; t < static_cast<std::size_t>(tokens); ++t) {
     for (std::size_t row = 0; row < r; ++row) {
@@ -192,19 +200,7 @@ TEST_P(Kernels, ExtremeCodesAreExact) {  // where 16-bit intermediate sums would
           pack(kernels(), DType::kQ8_0, reinterpret_cast<const std::byte*>(matrix.data()), rows,
                columns);
       std::vector<float> out(rows);
-      MatmulTask task{packed.bytes.data(),
-                      packed.bytes_per_tile,
-                      16,
-                      64,
-                      0,
-                      packed.tiles,
-                      input.bytes.data(),
-                      input.stride,
-                      1,
-                      out.data(),
-                      16,
-                      nullptr,
-                      false};
+      const MatmulTask task = task_of(packed, input, 16, 64, 1, out.data());
       kernels().matmul[static_cast<int>(DType::kQ8_0)](task);
       for (float value : out) EXPECT_EQ(value, 64 * largest * sign * static_cast<float>(code));
     }
@@ -228,19 +224,7 @@ TEST_P(Kernels, ExtremeBlocksOfEveryTypeDoNotSaturate) {
             kernels(), info.dtype, std::vector<float>(columns, kActivationPeak * sign), columns);
         const PackedMatrix packed = pack(kernels(), info.dtype, matrix.data(), rows, columns);
         std::vector<float> out(rows);
-        const MatmulTask task{packed.bytes.data(),
-                              packed.bytes_per_tile,
-                              rows,
-                              columns,
-                              0,
-                              packed.tiles,
-                              input.bytes.data(),
-                              input.stride,
-                              1,
-                              out.data(),
-                              rows,
-                              nullptr,
-                              false};
+        const MatmulTask task = task_of(packed, input, rows, columns, 1, out.data());
         kernels().matmul[static_cast<int>(info.dtype)](task);
         const double expected = reference::dot(info.dtype, matrix.data(), input.values[0]);
         for (float value : out) ASSERT_NEAR(value, expected, 2e-6 * std::abs(expected) + 1e-3);
@@ -281,19 +265,11 @@ TEST_P(Kernels, ColumnsDoNotSeeEachOther) {
     AlignedBuffer<std::byte> scratch(matmul_scratch_bytes(static_cast<int>(columns)));
     const auto multiply = [&](int first, int count, int begin, int end) {
       std::vector<float> out(rows * static_cast<std::size_t>(count));
-      MatmulTask task{packed.bytes.data(),
-                      packed.bytes_per_tile,
-                      static_cast<int>(rows),
-                      static_cast<int>(columns),
-                      begin,
-                      end,
-                      input.bytes.data() + static_cast<std::size_t>(first) * input.stride,
-                      input.stride,
-                      count,
-                      out.data(),
-                      static_cast<int>(rows),
-                      nullptr,
-                      false};
+      MatmulTask task = task_of(packed, input, static_cast<int>(rows),
+                                static_cast<int>(columns), count, out.data());
+      task.tile_begin = begin;
+      task.tile_end = end;
+      task.x += static_cast<std::size_t>(first) * input.stride;
       task.scratch = scratch.data();  // from some count of tokens on, tiles are unpacked there
       kernels().matmul[static_cast<int>(info.dtype)](task);
       return out;
