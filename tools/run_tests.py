@@ -31,7 +31,9 @@ TARGETS = {
     "debug": ["logits_hash"],
     "asan": SANITIZED + ["logits_hash"],
     "tsan": SANITIZED,
+    "aarch64": ["all"],
 }
+EMULATOR = {"aarch64": ["qemu-aarch64-static", "-L", "/usr/aarch64-linux-gnu"]}
 # Programs that keep both cores busy run alone; the others run two at a time.
 HEAVY = {"apps_test", "backend_test", "engine_test", "golden_test", "kernels_test", "lab_test",
          "model_test", "runtime_test", "serve_test", "sim_test"}
@@ -141,7 +143,8 @@ def run_gtest(preset, name):
     """Runs one gtest program. Returns it with its outcomes; a crash is one failed outcome."""
     with tempfile.TemporaryDirectory() as folder:
         report = pathlib.Path(folder) / "report.json"
-        run = run_program([BUILD / preset / name, f"--gtest_output=json:{report}"], UNIT_LIMIT_S,
+        run = run_program([*EMULATOR.get(preset, []), BUILD / preset / name,
+                           f"--gtest_output=json:{report}"], UNIT_LIMIT_S,
                           SANITIZER_SETTINGS if preset in ("asan", "tsan") else None)
         try:
             outcomes = list(gtest_outcomes(json.loads(report.read_text())))
@@ -200,6 +203,12 @@ def group_sanitizers(tally):
             run_gtests(tally, preset, [name for name in TARGETS[preset] if name.endswith("_test")])
 
 
+def group_aarch64(tally):
+    """On demand: the rooms below text, cross-compiled for 64-bit Arm, their tests under qemu."""
+    if build(tally, "aarch64"):
+        run_gtests(tally, "aarch64", test_programs("aarch64"))
+
+
 def group_clients(tally):
     """The official Python and Node clients against a server with the default model."""
     fetch = run_program([ROOT / "tools/fetch_model.sh"])
@@ -255,7 +264,9 @@ GROUPS = {
     "clients": group_clients,
     "sanitizers": group_sanitizers,
     "holds": group_holds,
+    "aarch64": group_aarch64,
 }
+ON_DEMAND = {"aarch64"}  # emulation takes minutes: run only when named
 
 
 def main():
@@ -274,7 +285,7 @@ def main():
     tally = Tally(skips_fail=(ROOT.parent / "shared").is_dir())
     start = time.monotonic()
     for name, group in GROUPS.items():
-        if not arguments.groups or name in arguments.groups:
+        if name in (arguments.groups or GROUPS.keys() - ON_DEMAND):
             group(tally)
 
     for preset, seconds in tally.build_seconds.items():

@@ -3,6 +3,7 @@
 #
 #   tools/setup.sh run     the compilers and libraries that building and serving need
 #   tools/setup.sh test    the same, and what the tests need: Node and the official API clients
+#   tools/setup.sh aarch64 the same as run, and the cross compiler and emulator for 64-bit Arm
 #
 # System packages come from Debian (as root or through sudo). Python packages live in build/venv,
 # Node packages in build/node: nothing is installed for the user or for the machine.
@@ -20,6 +21,7 @@ build_packages=(
   python3 python3-venv                                 # the model arrives in a Python wheel
 )
 test_packages=(curl procps)
+aarch64_packages=(g++-aarch64-linux-gnu qemu-user-static googletest)
 cargo_minor_min=88   # of 1.x; what the crates under text-rs ask for
 node_major_min=18
 
@@ -128,10 +130,11 @@ install_node_clients() {
   cp "$from/package-lock.json" "$to/installed.json"
 }
 
-[[ $scope == run || $scope == test ]] || fail "usage: tools/setup.sh [run|test]"
+[[ $scope =~ ^(run|test|aarch64)$ ]] || fail "usage: tools/setup.sh [run|test|aarch64]"
 mkdir -p "$root/build"
 packages=("${build_packages[@]}")
 [[ $scope == test ]] && packages+=("${test_packages[@]}")
+[[ $scope == aarch64 ]] && packages+=("${aarch64_packages[@]}")
 install_missing "${packages[@]}"
 install_rust
 # shellcheck disable=SC2016  # PATH is expanded by who reads the file

@@ -105,6 +105,31 @@ TEST_P(Invariance, LongContextsOfEveryKvType) {
   }
 }
 
+// One machine's tokens are another's. bf16 products are the exception: vdpbf16ps rounds in its own
+// way, and only the widest table has it.
+TEST(InstructionSets, AgreeBitForBit) {
+  const auto hashes_of = [](const KernelTable& kernels, const TinyShape& shape) {
+    return feed_in_chunks(kernels, 2, shape, 40, {25, 1});
+  };
+  for (const DTypeInfo& info : kDTypes) {
+    if (info.dtype == DType::kBF16) continue;
+    TinyShape shape;
+    shape.weights = info.dtype;
+    const Hashes expected = hashes_of(kScalarKernels, shape);
+    for (const KernelTable* kernels : all_supported()) {
+      EXPECT_EQ(hashes_of(*kernels, shape), expected) << kernels->name << " " << info.name;
+    }
+  }
+  for (DType kv : {DType::kF32, DType::kBF16, DType::kI8}) {
+    TinyShape shape;
+    shape.kv = kv;
+    const Hashes expected = hashes_of(kScalarKernels, shape);
+    for (const KernelTable* kernels : all_supported()) {
+      EXPECT_EQ(hashes_of(*kernels, shape), expected) << kernels->name << " " << dtype_name(kv);
+    }
+  }
+}
+
 // float32 tiles are [K][tile_rows]. With company the sum runs backwards.
 void matmul_that_sees_its_batch(const MatmulTask& task) {
   const int lanes = all_supported().front()->tile_rows;

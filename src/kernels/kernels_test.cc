@@ -184,6 +184,17 @@ TEST_P(Kernels, ProductsOfEveryType) {
   }
 }
 
+TEST_P(Kernels, AFusedSumIsRoundedOnce) {  // and not first to a half-way point in double
+  const float tiny = 1.0f / (1 << 15), one = 1.0f + 1.0f / (1 << 23);
+  const std::vector<float> matrix = {one, (1 + tiny) / (1 << 24)};
+  const Input input = make_input(kernels(), DType::kF32, {1, 1 - tiny}, 2);
+  const PackedMatrix packed =
+      pack(kernels(), DType::kF32, reinterpret_cast<const std::byte*>(matrix.data()), 1, 2);
+  float out = 0;
+  kernels().matmul[static_cast<int>(DType::kF32)](task_of(packed, input, 1, 2, 1, &out));
+  EXPECT_EQ(out, one);
+}
+
 TEST_P(Kernels, ExtremeCodesAreExact) {  // where 16-bit intermediate sums would saturate
   const std::size_t columns = 64, rows = 16;
   for (int code : {-128, -127, 127}) {

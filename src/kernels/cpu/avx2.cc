@@ -3,6 +3,7 @@
 // are taken as signed bytes and multiplied as |w| times x with w's sign. bf16 weights are widened
 // exactly and multiplied by float32 fma.
 // Everything after the pragma is compiled for this instruction set (see avx512.cc).
+#if defined(__x86_64__)
 #include <immintrin.h>
 
 #include <cmath>
@@ -210,3 +211,4 @@ const KernelTable kAvx2Kernels = make_table("avx2");
 }  // namespace quire
 
 #pragma GCC pop_options
+#endif

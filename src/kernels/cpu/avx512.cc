@@ -3,6 +3,7 @@
 // Everything after the pragma is compiled for this instruction set, so nothing is included there
 // but our own generics: an inline function of a common header must never be compiled wide.
 
+#if defined(__x86_64__)
 // GCC 12 finds its own intrinsics' "undefined" operands uninitialized.
 #pragma GCC diagnostic ignored "-Wuninitialized"
 #pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
@@ -188,3 +189,4 @@ const KernelTable kAvx512Kernels = make_table("avx512");
 }  // namespace quire
 
 #pragma GCC pop_options
+#endif

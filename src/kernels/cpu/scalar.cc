@@ -1,8 +1,10 @@
 // The portable table: four lanes of GCC vector extensions, which every 64-bit machine has (SSE2,
-// NEON). No fused multiply-add: fma() here is a product and a sum, each rounded. It is the plain
-// twin of the wide tables and the floor on machines without AVX2.
+// NEON). It is the plain twin of the wide tables, the floor on machines without AVX2, and the table
+// of 64-bit Arm. Its fma rounds once as theirs does, so that it answers with the same bits.
 #if defined(__SSE2__)
 #include <emmintrin.h>
+#elif defined(__ARM_NEON)
+#include <arm_neon.h>
 #endif
 
 #include <cmath>
@@ -42,7 +44,34 @@ inline F load_partial(const float* p, int count) {  // the other lanes are zero
 inline void store_partial(float* p, F x, int count) {
   for (int i = 0; i < count; ++i) p[i] = x[i];
 }
-inline F fma(F a, F b, F c) { return a * b + c; }
+#if defined(__SSE2__)
+// a * b is exact in double; the sum there is rounded, and once more to float. That gives another
+// float than one rounding only if the double lies half-way between two floats: then, about once in
+// 2^29, the library decides. (Below 2^-126, where floats are sparser, nothing checks.)
+inline F fma(F a, F b, F c) {
+  using D = double __attribute__((vector_size(16)));
+  const auto low = [](F x) { return reinterpret_cast<D>(_mm_cvtps_pd(x)); };
+  const auto high = [](F x) { return reinterpret_cast<D>(_mm_cvtps_pd(_mm_movehl_ps(x, x))); };
+  const D first = low(a) * low(b) + low(c), second = high(a) * high(b) + high(c);
+  const __m128i lower_halves = _mm_castps_si128(_mm_shuffle_ps(
+      reinterpret_cast<F>(first), reinterpret_cast<F>(second), _MM_SHUFFLE(2, 0, 2, 0)));
+  const __m128i half_way =
+      _mm_cmpeq_epi32(_mm_and_si128(lower_halves, _mm_set1_epi32(0x1FFFFFFF)),
+                      _mm_set1_epi32(0x10000000));
+  if (__builtin_expect(_mm_movemask_epi8(half_way) != 0, 0)) {
+    return F{std::fma(a[0], b[0], c[0]), std::fma(a[1], b[1], c[1]), std::fma(a[2], b[2], c[2]),
+             std::fma(a[3], b[3], c[3])};
+  }
+  return _mm_movelh_ps(_mm_cvtpd_ps(first), _mm_cvtpd_ps(second));
+}
+#elif defined(__ARM_NEON)
+inline F fma(F a, F b, F c) { return vfmaq_f32(c, a, b); }
+#else
+inline F fma(F a, F b, F c) {
+  return F{std::fma(a[0], b[0], c[0]), std::fma(a[1], b[1], c[1]), std::fma(a[2], b[2], c[2]),
+           std::fma(a[3], b[3], c[3])};
+}
+#endif
 // The second operand where either is NaN, as the x86 instruction does.
 inline F max(F a, F b) { return a > b ? a : b; }
 inline F min(F a, F b) { return a < b ? a : b; }

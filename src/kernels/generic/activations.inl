@@ -72,21 +72,20 @@ void narrow(const float* x, int count, std::uint16_t* out) {
 }
 
 void rmsnorm(const float* x, const float* weight, float eps, int count, float* out) {
-  F sums[2] = {splat(0), splat(0)};  // two chains, for latency
-  int i = 0;
-  for (; i + 2 * kLanes <= count; i += 2 * kLanes) {
-    for (int chain = 0; chain < 2; ++chain) {
-      const F value = load(x + i + chain * kLanes);
-      sums[chain] = fma(value, value, sums[chain]);
+  F sums[kSumVectors];
+  for (F& sum : sums) sum = splat(0);
+  for (int begin = 0; begin < count; begin += kSideBySide) {
+    for (int v = 0; v < kSumVectors; ++v) {
+      const int i = begin + v * kLanes, rest = count - i;
+      if (rest <= 0) break;
+      const F value = rest < kLanes ? load_partial(x + i, rest) : load(x + i);
+      sums[v] = fma(value, value, sums[v]);
     }
   }
-  for (; i < count; i += kLanes) {
-    const F value = load_partial(x + i, count - i < kLanes ? count - i : kLanes);
-    sums[0] = fma(value, value, sums[0]);
-  }
-  const float mean = sum_lanes(sums[0] + sums[1]) / static_cast<float>(count);
+  int i = 0;
+  const float mean = sum_side_by_side(sums) / static_cast<float>(count);
   const F scale = splat(1.0f) / square_root(splat(mean + eps));
-  for (i = 0; i + kLanes <= count; i += kLanes) {
+  for (; i + kLanes <= count; i += kLanes) {
     store(out + i, load(x + i) * scale * load(weight + i));
   }
   if (i < count) {

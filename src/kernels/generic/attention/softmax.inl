@@ -6,7 +6,7 @@
 constexpr int kTileTokens = 32;
 constexpr int kTilesPerSplit = 256 / kTileTokens;
 constexpr int kTokenVectors = kTileTokens / kLanes;
-static_assert(kQueryBlockMax == 8);
+static_assert(kQueryBlockMax == 8 && kTileTokens == kSideBySide);
 
 struct Range {  // of a query within a tile: tokens [low, high)
   int low, high;
@@ -74,13 +74,12 @@ inline void soften(float (*scores)[kTileTokens], const Range* ranges, float* pea
   }
 #pragma GCC unroll 8
   for (int i = 0; i < kQueries; ++i) {
-    F sum = splat(0);
+    F weights[kTokenVectors];
     for (int v = 0; v < kTokenVectors; ++v) {
-      const F weight = exponential(load(scores[i] + v * kLanes) - splat(after[i]));
-      store(scores[i] + v * kLanes, weight);
-      sum = sum + weight;
+      weights[v] = exponential(load(scores[i] + v * kLanes) - splat(after[i]));
+      store(scores[i] + v * kLanes, weights[v]);
     }
     rescale[i] = factors[i];
-    sums[i] = sums[i] * factors[i] + sum_lanes(sum);
+    sums[i] = sums[i] * factors[i] + sum_side_by_side(weights);
   }
 }
