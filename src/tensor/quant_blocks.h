@@ -263,8 +263,8 @@ static_assert(sizeof(PackedSignedBlock<16>) == 69 * 64 && sizeof(PackedSignedBlo
 //
 // The largest magnitude of a group becomes kActivationPeak codes. Values from 119 to 127 cost the
 // same within the noise of measurement (mean KL of SmolLM2 0.0024 to 0.0026); this one was chosen
-// because its greedy tokens agree best with float32 over six reference chats (149 of 154 on avx512,
-// 147 on avx2; 142 and 142 at 127). Where a margin is below the noise, that is luck, not precision.
+// because its greedy tokens agree best with float32 over six reference chats (149 of 154; 142 at
+// 127). Where a margin is below the noise, that is luck, not precision.
 inline constexpr float kActivationPeak = 125.3f;
 struct alignas(16) ActivationBlock {
   float scale;
