@@ -81,8 +81,10 @@ class CpuBackend final : public Backend {
   void silu_mul(const LinearOutput& gate, const LinearOutput& up, int tokens, CpuActivations& out);
   const CpuActivations::Form& input_of(const CpuActivations& x, int tokens,
                                        const CpuPacked& packed);
-  void run_linear(const CpuActivations::Form& x, int tokens, const LinearOutput& output, int begin,
-                  int end, std::byte* scratch);
+  void expect_next(MatmulTask& task, std::span<const LinearOutput> outputs, std::size_t item) const;
+  void run_gated(const LinearItem& item, int token, int count,
+                 std::span<const LinearOutput> outputs, std::size_t next_item, float* room,
+                 CpuActivations& out);
 
   void store_token(const AttentionShape& shape, const RopeSpec& rope, const BatchView& batch,
                    int token, float* q, const float* k, const float* v, CpuKvStore& kv, int layer,

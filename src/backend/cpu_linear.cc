@@ -11,11 +11,41 @@ namespace {
 constexpr std::size_t kStreamBytes = 256 << 10;  // of weights per item when few tokens read them
 constexpr int kBlockRows = 64;                   // rows per item when many do
 constexpr int kBlockTokensMin = 64;              // with fewer, half as many rows: less to wait for
+constexpr std::size_t kAheadBytes = 256 << 10;   // of the next item, fetched under this one
+constexpr int kGatedTokens = 512;                // a pass of linear_silu: its products stay in L2
 constexpr int kGroup = 32;                       // columns that share a scale in the int8 form
 constexpr std::int64_t kAloneElements = 2048;    // a wake-up costs more than so many
 
 const CpuPacked& packed_of(const LinearOutput& output) {
   return static_cast<const CpuPacked&>(*output.weight->packed);
+}
+
+// Tiles [begin, end) of an output for some tokens of x, as if they were a matrix of their own whose
+// products go to `out`.
+MatmulTask task_of(const LinearOutput& output, int begin, int end, const CpuActivations::Form& x,
+                   int token, int tokens, int tile_rows, float* out, int out_stride) {
+  const CpuPacked& packed = packed_of(output);
+  const int row = begin * tile_rows;
+  MatmulTask task;
+  task.bytes_per_tile = packed.bytes_per_tile;
+  task.tiles = packed.data.get() + static_cast<std::size_t>(begin) * packed.bytes_per_tile;
+  task.rows = std::min(end * tile_rows, output.weight->rows) - row;
+  task.columns = output.weight->columns;
+  task.tile_end = end - begin;
+  task.x = x.row(token);
+  task.x_stride = x.stride;
+  task.tokens = tokens;
+  task.out = out;
+  task.out_stride = out_stride;
+  task.bias = output.bias == nullptr ? nullptr : output.bias + row;
+  task.accumulate = output.accumulate;
+  return task;
+}
+
+void set_next(MatmulTask& task, const CpuPacked& packed, int begin, int end) {
+  task.next = packed.data.get() + static_cast<std::size_t>(begin) * packed.bytes_per_tile;
+  task.next_bytes = std::min(kAheadBytes, static_cast<std::size_t>(end - begin) *
+                                              packed.bytes_per_tile);
 }
 
 }  // namespace
@@ -64,26 +94,12 @@ const CpuActivations::Form& CpuBackend::input_of(const CpuActivations& x, int to
   return made.form;
 }
 
-void CpuBackend::run_linear(const CpuActivations::Form& x, int tokens, const LinearOutput& output,
-                            int begin, int end, std::byte* scratch) {
-  const CpuPacked& packed = packed_of(output);
-  MatmulTask task;
-  task.tiles = packed.data.get();
-  task.bytes_per_tile = packed.bytes_per_tile;
-  task.rows = output.weight->rows;
-  task.columns = output.weight->columns;
-  task.tile_begin = begin;
-  task.tile_end = end;
-  task.scratch = scratch;
-  task.tiles_ahead = std::min(end - begin, packed.tiles - end);
-  task.x = x.data.data();
-  task.x_stride = x.stride;
-  task.tokens = tokens;
-  task.out = output.out;
-  task.out_stride = output.stride;
-  task.bias = output.bias;
-  task.accumulate = output.accumulate;
-  kernels_.matmul[static_cast<std::size_t>(packed.dtype)](task);
+// The next item of the call: who works on one will most likely read that next.
+void CpuBackend::expect_next(MatmulTask& task, std::span<const LinearOutput> outputs,
+                             std::size_t item) const {
+  if (item >= linear_items_.size()) return;
+  const LinearItem& next = linear_items_[item];
+  set_next(task, packed_of(outputs[static_cast<std::size_t>(next.output)]), next.begin, next.end);
 }
 
 // Checks a call and finds (or makes) the form of x that each weight reads.
@@ -115,9 +131,14 @@ void CpuBackend::linear(const Activations& activations, int tokens,
   grow_scratch(room);
   pool_.for_each(static_cast<int>(linear_items_.size()), [&](int i, int worker) {
     const LinearItem& item = linear_items_[static_cast<std::size_t>(i)];
-    const auto output = static_cast<std::size_t>(item.output);
-    run_linear(*linear_inputs_[output], tokens, outputs[output], item.begin, item.end,
-               reinterpret_cast<std::byte*>(scratch(worker, room)));
+    const auto index = static_cast<std::size_t>(item.output);
+    const LinearOutput& output = outputs[index];
+    MatmulTask task =
+        task_of(output, item.begin, item.end, *linear_inputs_[index], 0, tokens,
+                kernels_.tile_rows, output.out + item.begin * kernels_.tile_rows, output.stride);
+    task.scratch = reinterpret_cast<std::byte*>(scratch(worker, room));
+    expect_next(task, outputs, static_cast<std::size_t>(i) + 1);
+    kernels_.matmul[static_cast<std::size_t>(packed_of(output).dtype)](task);
   });
 }
 
@@ -141,9 +162,36 @@ void CpuBackend::silu_mul(const LinearOutput& gate, const LinearOutput& up, int 
   }
 }
 
-// A worker computes some rows of both products and at once, while they are in its cache,
-// silu(gate) * up and the forms that the next product reads. A form with one scale per token needs
-// the whole token first: then that is a second pass.
+// One item of linear_silu for some tokens: its rows of gate and of up, side by side in the worker's
+// cache, then silu(gate) * up and the forms that the next product reads.
+void CpuBackend::run_gated(const LinearItem& item, int token, int count,
+                           std::span<const LinearOutput> outputs, std::size_t next_item,
+                           float* room, CpuActivations& out) {
+  const int first = item.begin * kernels_.tile_rows;
+  const int rows = std::min(item.end * kernels_.tile_rows, out.columns) - first;
+  const int size = count * rows;
+  float* products[2] = {room + matmul_scratch_bytes(outputs[0].weight->columns) / sizeof(float)};
+  products[1] = products[0] + size;
+  for (std::size_t i = 0; i < 2; ++i) {
+    MatmulTask task = task_of(outputs[i], item.begin, item.end, *linear_inputs_[i], token, count,
+                              kernels_.tile_rows, products[i], rows);
+    task.scratch = reinterpret_cast<std::byte*>(room);
+    if (i == 0) {
+      set_next(task, packed_of(outputs[1]), item.begin, item.end);
+    } else {
+      expect_next(task, outputs, next_item);
+    }
+    kernels_.matmul[static_cast<std::size_t>(packed_of(outputs[i]).dtype)](task);
+  }
+  for (int t = 0; t < count; ++t) {
+    float* gate = products[0] + t * rows;
+    float* y = out.f32 ? reinterpret_cast<float*>(out.f32.row(token + t)) + first : gate;
+    kernels_.silu_mul(gate, products[1] + t * rows, rows, y);
+    out.put(kernels_, token + t, first, rows, y);
+  }
+}
+
+// A form with one scale per token needs the whole token first: then silu is a second pass.
 void CpuBackend::linear_silu(const Activations& activations, int tokens, const LinearOutput& gate,
                              const LinearOutput& up, Activations& activations_out) {
   const auto& x = static_cast<const CpuActivations&>(activations);
@@ -160,23 +208,17 @@ void CpuBackend::linear_silu(const Activations& activations, int tokens, const L
   }
   find_inputs(x, tokens, outputs);
   plan_linear(tokens, {outputs, 1}, kGroup / kernels_.tile_rows);
-  const std::size_t room = std::max(matmul_scratch_bytes(x.columns) / sizeof(float),
-                                    static_cast<std::size_t>(out.columns));
+  int tiles = 0;  // of the largest item
+  for (const LinearItem& item : linear_items_) tiles = std::max(tiles, item.end - item.begin);
+  const int pass = std::min(tokens, kGatedTokens);
+  const std::size_t room = matmul_scratch_bytes(x.columns) / sizeof(float) +
+                           2 * static_cast<std::size_t>(pass * tiles * kernels_.tile_rows);
   grow_scratch(room);
   pool_.for_each(static_cast<int>(linear_items_.size()), [&](int i, int worker) {
-    const LinearItem& item = linear_items_[static_cast<std::size_t>(i)];
-    float* room_of_worker = scratch(worker, room);
-    for (std::size_t output = 0; output < 2; ++output) {
-      run_linear(*linear_inputs_[output], tokens, outputs[output], item.begin, item.end,
-                 reinterpret_cast<std::byte*>(room_of_worker));
-    }
-    const int begin = item.begin * kernels_.tile_rows;
-    const int count = std::min(item.end * kernels_.tile_rows, out.columns) - begin;
-    for (int token = 0; token < tokens; ++token) {
-      const std::ptrdiff_t from = static_cast<std::ptrdiff_t>(token) * gate.stride + begin;
-      float* y = out.f32 ? reinterpret_cast<float*>(out.f32.row(token)) + begin : room_of_worker;
-      kernels_.silu_mul(gate.out + from, up.out + from, count, y);
-      out.put(kernels_, token, begin, count, y);
+    const auto item = static_cast<std::size_t>(i);
+    for (int token = 0; token < tokens; token += pass) {
+      run_gated(linear_items_[item], token, std::min(pass, tokens - token), outputs, item + 1,
+                scratch(worker, room), out);
     }
   });
 }

@@ -45,7 +45,8 @@ struct MatmulTask {
   const float* bias = nullptr;  // [rows] or null
   bool accumulate = false;
   std::byte* scratch = nullptr;  // matmul_scratch_bytes, 64-byte aligned, or null (slower)
-  int tiles_ahead = 0;  // tiles behind tile_end that the caller will want next
+  const std::byte* next = nullptr;  // packed tiles that the caller will want after these, or null
+  std::size_t next_bytes = 0;
 };
 
 // Room for 64 rows of K = columns as bytes, with four floats per row and group of 32.
@@ -116,7 +117,7 @@ struct KernelTable {
   // x: [head_dim], rotated in place; adjacent pairs (2i, 2i+1) or halves (i, i + head_dim/2)
   void (*rope)(float* x, const float* cosines, const float* sines, int head_dim,
                bool adjacent) = nullptr;
-  // out[i] = gate[i] / (1 + exp(-gate[i])) * up[i]
+  // out[i] = gate[i] / (1 + exp(-gate[i])) * up[i]; out may be gate
   void (*silu_mul)(const float* gate, const float* up, int count, float* out) = nullptr;
 
   // --- attention ---

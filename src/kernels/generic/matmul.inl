@@ -117,13 +117,15 @@ void multiply_unpacked(const MatmulTask& task, int begin, int end, Ahead& ahead)
 template <typename Core>
 void matmul(const MatmulTask& task) {
   const auto tile_at = [&](int tile) {
-    const int last = task.tile_end + task.tiles_ahead;
-    return reinterpret_cast<const char*>(task.tiles) +
-           static_cast<std::size_t>(tile < last ? tile : last) * task.bytes_per_tile;
+    return task.tiles + static_cast<std::size_t>(tile) * task.bytes_per_tile;
   };
   for (int begin = task.tile_begin; begin < task.tile_end; begin += kTilesPerBlock) {
     const int end = begin + kTilesPerBlock < task.tile_end ? begin + kTilesPerBlock : task.tile_end;
-    Ahead ahead = {tile_at(end), tile_at(end + kTilesPerBlock),
+    const int then = end + kTilesPerBlock < task.tile_end ? end + kTilesPerBlock : task.tile_end;
+    const bool is_last = end == task.tile_end;
+    const std::byte* next = is_last ? task.next : tile_at(end);
+    const std::byte* next_end = is_last ? task.next + task.next_bytes : tile_at(then);
+    Ahead ahead = {reinterpret_cast<const char*>(next), reinterpret_cast<const char*>(next_end),
                    (task.tokens + Core::kColumnsMax - 1) / Core::kColumnsMax};
     if (task.tokens <= 2) ahead.at = ahead.end;
     if constexpr (Core::kUnpackTokensMin > 0) {
