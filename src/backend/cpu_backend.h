@@ -78,7 +78,6 @@ class CpuBackend final : public Backend {
 
   void plan_linear(int tokens, std::span<const LinearOutput> outputs, int tiles_multiple);
   void find_inputs(const CpuActivations& x, int tokens, std::span<const LinearOutput> outputs);
-  void silu_mul(const LinearOutput& gate, const LinearOutput& up, int tokens, CpuActivations& out);
   const CpuActivations::Form& input_of(const CpuActivations& x, int tokens,
                                        const CpuPacked& packed);
   void expect_next(MatmulTask& task, std::span<const LinearOutput> outputs, std::size_t item) const;

@@ -42,6 +42,10 @@ MatmulTask task_of(const LinearOutput& output, int begin, int end, const CpuActi
   return task;
 }
 
+float* gated_row(const LinearOutput& gate, int token) {
+  return gate.out + static_cast<std::ptrdiff_t>(token) * gate.stride;
+}
+
 void set_next(MatmulTask& task, const CpuPacked& packed, int begin, int end) {
   task.next = packed.data.get() + static_cast<std::size_t>(begin) * packed.bytes_per_tile;
   task.next_bytes = std::min(kAheadBytes, static_cast<std::size_t>(end - begin) *
@@ -144,26 +148,9 @@ void CpuBackend::linear(const Activations& activations, int tokens,
 
 // --- the gated half of an MLP ---
 
-void CpuBackend::silu_mul(const LinearOutput& gate, const LinearOutput& up, int tokens,
-                          CpuActivations& out) {
-  const int columns = out.columns;
-  const auto room = static_cast<std::size_t>(columns);
-  grow_scratch(room);
-  const auto body = [&](int token, int worker) {
-    const std::ptrdiff_t from = static_cast<std::ptrdiff_t>(token) * gate.stride;
-    float* y = out.f32 ? reinterpret_cast<float*>(out.f32.row(token)) : scratch(worker, room);
-    kernels_.silu_mul(gate.out + from, up.out + from, columns, y);
-    out.put(kernels_, token, 0, columns, y);
-  };
-  if (std::int64_t{tokens} * columns <= kAloneElements) {
-    for (int token = 0; token < tokens; ++token) body(token, 0);
-  } else {
-    pool_.for_each(tokens, body);
-  }
-}
-
 // One item of linear_silu for some tokens: its rows of gate and of up, side by side in the worker's
-// cache, then silu(gate) * up and the forms that the next product reads.
+// cache, then silu(gate) * up and the forms that the next product reads. A form with one scale per
+// token needs the whole token first: then the floats go where the caller has room for gate.
 void CpuBackend::run_gated(const LinearItem& item, int token, int count,
                            std::span<const LinearOutput> outputs, std::size_t next_item,
                            float* room, CpuActivations& out) {
@@ -185,13 +172,14 @@ void CpuBackend::run_gated(const LinearItem& item, int token, int count,
   }
   for (int t = 0; t < count; ++t) {
     float* gate = products[0] + t * rows;
-    float* y = out.f32 ? reinterpret_cast<float*>(out.f32.row(token + t)) + first : gate;
+    float* y = gate;
+    if (out.f32) y = reinterpret_cast<float*>(out.f32.row(token + t)) + first;
+    if (out.int8_token) y = gated_row(outputs[0], token + t) + first;
     kernels_.silu_mul(gate, products[1] + t * rows, rows, y);
-    out.put(kernels_, token + t, first, rows, y);
+    if (!out.int8_token) out.put(kernels_, token + t, first, rows, y);
   }
 }
 
-// A form with one scale per token needs the whole token first: then silu is a second pass.
 void CpuBackend::linear_silu(const Activations& activations, int tokens, const LinearOutput& gate,
                              const LinearOutput& up, Activations& activations_out) {
   const auto& x = static_cast<const CpuActivations&>(activations);
@@ -202,10 +190,6 @@ void CpuBackend::linear_silu(const Activations& activations, int tokens, const L
               out.tokens_max, out.columns);
   if (tokens <= 0) return;
   const LinearOutput outputs[] = {gate, up};
-  if (out.int8_token) {
-    linear(x, tokens, outputs);
-    return silu_mul(gate, up, tokens, out);
-  }
   find_inputs(x, tokens, outputs);
   plan_linear(tokens, {outputs, 1}, kGroup / kernels_.tile_rows);
   int tiles = 0;  // of the largest item
@@ -221,6 +205,15 @@ void CpuBackend::linear_silu(const Activations& activations, int tokens, const L
                 scratch(worker, room), out);
     }
   });
+  if (!out.int8_token) return;
+  const auto put = [&](int token, int) {
+    out.put(kernels_, token, 0, out.columns, gated_row(gate, token));
+  };
+  if (std::int64_t{tokens} * out.columns <= kAloneElements) {
+    for (int token = 0; token < tokens; ++token) put(token, 0);
+  } else {
+    pool_.for_each(tokens, put);
+  }
 }
 
 }  // namespace quire
