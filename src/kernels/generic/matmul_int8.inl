@@ -1,6 +1,7 @@
 // Products of block-scaled integer weights with int8 activations. Within a group of 32 all sums are
 // integers, hence exact in any order; across groups one float fma per scale, in order of K:
 //   sum += float(dot(codes, x) - offset * sum(x)) * (weight scale * x scale)
+//   sum += (float(dot of 16) * its scale + float(dot of 16) * its scale) * x scale  (two parts)
 //   sum -= minimum * (x scale * sum(x))               (types with a stored minimum)
 // A Format (weight_formats.inl) says how a packed block yields codes, scales and minima; there is
 // one core for all.
@@ -75,31 +76,46 @@ struct Int8Core {
     const auto block = [&](int t) -> const Block& {
       return *reinterpret_cast<const Block*>(tiles.at(t));
     };
-    I dots[kParts][kTiles][kColumns];
-    for (int part = 0; part < kParts; ++part) {
+    // The parts of a group follow each other in its steps: one is done before the next begins.
+    I dots[kTiles][kColumns];
+    const auto start = [&](int part) {
       for (int c = 0; c < kColumns; ++c) {
-        const I start = starting_sum<Format>(token(c), part);
-        for (int t = 0; t < kTiles; ++t) dots[part][t][c] = start;
+        const I sum = starting_sum<Format>(token(c), part);
+        for (int t = 0; t < kTiles; ++t) dots[t][c] = sum;
       }
-    }
-    const auto step = [&](int number, const B* codes) {
-      const int part = kParts == 2 ? number / 4 : 0;
-      for (int c = 0; c < kColumns; ++c) {
-        const X4 four = splat_codes(token(c).codes + 4 * number);
-        for (int t = 0; t < kTiles; ++t) {
-          dots[part][t][c] = Format::Codes::accumulate(dots[part][t][c], codes[t], four);
+    };
+    F first_part[kTiles][kColumns];  // where there are two
+    const auto finish = [&](int part) {
+      for (int t = 0; t < kTiles; ++t) {
+        const F scale = Format::scale(block(t), group, part);
+        for (int c = 0; c < kColumns; ++c) {
+          const F dot = to_float(dots[t][c]), x_scale = splat(token(c).scale);
+          if (kParts == 1) {
+            sums.of[t][c] = fma(dot, scale * x_scale, sums.of[t][c]);
+          } else if (part == 0) {
+            first_part[t][c] = dot * scale;
+          } else {
+            sums.of[t][c] = fma(fma(dot, scale, first_part[t][c]), x_scale, sums.of[t][c]);
+          }
         }
       }
     };
-    Format::Codes::template for_each<kTiles>(&block(0).codes[group][0][0][0], tiles.stride, step);
-    for (int t = 0; t < kTiles; ++t) {
-      for (int part = 0; part < kParts; ++part) {
-        const F scale = Format::scale(block(t), group, part);
-        for (int c = 0; c < kColumns; ++c) {
-          sums.of[t][c] =
-              fma(to_float(dots[part][t][c]), scale * splat(token(c).scale), sums.of[t][c]);
+    const auto step = [&](int number, const B* codes) {
+      if (kParts == 2 && number == 4) {
+        finish(0);
+        start(1);
+      }
+      for (int c = 0; c < kColumns; ++c) {
+        const X4 four = splat_codes(token(c).codes + 4 * number);
+        for (int t = 0; t < kTiles; ++t) {
+          dots[t][c] = Format::Codes::accumulate(dots[t][c], codes[t], four);
         }
       }
+    };
+    start(0);
+    Format::Codes::template for_each<kTiles>(&block(0).codes[group][0][0][0], tiles.stride, step);
+    finish(kParts - 1);
+    for (int t = 0; t < kTiles; ++t) {
       for (int part = 0; Format::kHasMinimum && part < kParts; ++part) {
         const F minimum = splat(0) - Format::minimum(block(t), group, part);
         for (int c = 0; c < kColumns; ++c) {
