@@ -35,12 +35,20 @@ struct UnpackedFormat {
   static inline F minimum(const Block& b, int, int part) { return b.minima[part]; }
 };
 
+// Formats that unpacking would not make faster: bytes with one float16 scale a group, too.
+template <typename Format>
+inline constexpr bool kReadsAsItIs = requires { Format::kIsUnpacked; };
+template <>
+inline constexpr bool kReadsAsItIs<FormatQ8_0> = true;
+template <>
+inline constexpr bool kReadsAsItIs<FormatQ5_0> = true;
+
 template <typename Format>
 struct Int8Core {
   using Block = typename Format::Block;
   using Unpacked = Int8Core<UnpackedFormat<Format>>;
   static constexpr int kColumnsMax = kInt8Columns;
-  static constexpr int kUnpackTokensMin = requires { Format::kIsUnpacked; } ? 0 : 64;
+  static constexpr int kUnpackTokensMin = kReadsAsItIs<Format> ? 0 : 64;
 
   static constexpr std::size_t tile_bytes(int columns) {
     return static_cast<std::size_t>(columns / (32 * Block::kGroups)) * sizeof(Block);
