@@ -14,6 +14,7 @@ std::vector<const KernelTable*> all_supported() {
   if (cpu.has_avx512 && cpu.has_avx512_vnni && cpu.has_avx512_bf16) {
     tables.push_back(&kAvx512Kernels);
   }
+  if (cpu.has_avx_vnni) tables.push_back(&kAvxVnniKernels);
   if (cpu.has_avx2) tables.push_back(&kAvx2Kernels);
 #endif
   tables.push_back(&kScalarKernels);

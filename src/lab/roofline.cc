@@ -102,13 +102,17 @@ double measure_compute(ThreadPool& pool, const ComputeLoop& loop, bool is_quick)
 RooflineLoops choose_loops(std::string_view isa) {
 #if defined(__x86_64__)
   const CpuInfo& cpu = cpu_info();
-  if (cpu.has_avx512 && isa != "avx2" && isa != "scalar") {
+  if (cpu.has_avx512 && isa != "avx_vnni" && isa != "avx2" && isa != "scalar") {
     RooflineLoops loops = kAvx512Loops;
     loops.int8 = cpu.has_avx512_vnni ? kAvx512VnniInt8Loop : kAvx2Loops.int8;
     if (cpu.has_avx512_bf16) loops.bf16 = kAvx512Bf16Loop;
     return loops;
   }
-  if (cpu.has_avx2 && isa != "scalar") return kAvx2Loops;
+  if (cpu.has_avx2 && isa != "scalar") {
+    RooflineLoops loops = kAvx2Loops;
+    if (cpu.has_avx_vnni && isa != "avx2") loops.int8 = kAvxVnniInt8Loop;
+    return loops;
+  }
 #endif
   static_cast<void>(isa);
   return kScalarLoops;

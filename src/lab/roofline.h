@@ -24,7 +24,7 @@ struct Roofline {
 struct RooflineOptions {
   int threads = 1;
   bool is_quick = false;  // a smaller buffer and fewer repeats: for tests
-  std::string isa;        // "scalar", "avx2", "avx512"; empty or not supported: the best
+  std::string isa;        // as of KernelTable; empty or not supported: the best
 };
 
 Roofline measure_roofline(const RooflineOptions& options);

@@ -45,6 +45,7 @@ CpuInfo read_cpu_info() {
   __builtin_cpu_init();
   info.has_avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") &&
                   __builtin_cpu_supports("f16c");
+  info.has_avx_vnni = info.has_avx2 && __builtin_cpu_supports("avxvnni");
   info.has_avx512 = info.has_avx2 && __builtin_cpu_supports("avx512f") &&
                     __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq") &&
                     __builtin_cpu_supports("avx512vl");

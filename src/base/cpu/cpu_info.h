@@ -11,6 +11,7 @@ struct CpuInfo {
   std::string model;        // "AMD EPYC ...", or the architecture's name
   int cores = 1;            // of this process's affinity mask
   bool has_avx2 = false;    // with FMA and F16C
+  bool has_avx_vnni = false;
   bool has_avx512 = false;  // F, BW, DQ and VL
   bool has_avx512_vnni = false;
   bool has_avx512_bf16 = false;

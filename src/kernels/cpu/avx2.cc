@@ -1,7 +1,6 @@
 // The AVX2 table (with FMA and F16C): eight lanes. vpmaddubsw adds two products of an unsigned and
 // a signed byte in 16 bits with saturation, so it is exact for codes up to 127; Q8_0's wider codes
-// are taken as signed bytes and multiplied as |w| times x with w's sign. bf16 weights are widened
-// exactly and multiplied by float32 fma.
+// are taken as signed bytes and multiplied as |w| times x with w's sign.
 // Everything after the pragma is compiled for this instruction set (see avx512.cc).
 #if defined(__x86_64__)
 #include <immintrin.h>
@@ -20,146 +19,9 @@
 namespace quire {
 namespace {
 
-constexpr int kLanes = 8;
-constexpr int kPassTiles = 1;     // weight tiles that share an activation
-constexpr int kInt8Columns = 4;   // tokens per pass over integer weights
-constexpr int kFloatColumns = 4;  // tokens per pass over float weights
-constexpr int kAccumulatorsMax = 12;  // vectors of a block of attention
-using F = __m256;
-using I = __m256i;
-using B = __m256i;
-
-inline void fetch_line(const char* at) { __builtin_prefetch(at, 0, 2); }  // into L2
-inline F splat(float x) { return _mm256_set1_ps(x); }
-inline F load(const float* p) { return _mm256_loadu_ps(p); }
-inline void store(float* p, F x) { _mm256_storeu_ps(p, x); }
-inline __m256i first_lanes(int count) {
-  const __m256i lanes = _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7);
-  return _mm256_cmpgt_epi32(_mm256_set1_epi32(count), lanes);
-}
-inline F load_partial(const float* p, int count) {
-  return _mm256_maskload_ps(p, first_lanes(count));
-}
-inline void store_partial(float* p, F x, int count) {
-  _mm256_maskstore_ps(p, first_lanes(count), x);
-}
-inline F fma(F a, F b, F c) { return _mm256_fmadd_ps(a, b, c); }
-inline F max(F a, F b) { return _mm256_max_ps(a, b); }  // b where either is NaN
-inline F min(F a, F b) { return _mm256_min_ps(a, b); }
-inline F select_less(F a, F b, F yes, F no) {
-  return _mm256_blendv_ps(no, yes, _mm256_cmp_ps(a, b, _CMP_LT_OQ));
-}
-inline F square_root(F x) { return _mm256_sqrt_ps(x); }
-inline int bits_above(F a, F b) { return _mm256_movemask_ps(_mm256_cmp_ps(a, b, _CMP_GT_OQ)); }
-// Sums and maxima fold the upper half onto the lower one, in every table.
-inline float sum_lanes(F x) {
-  __m128 y = _mm256_castps256_ps128(x) + _mm256_extractf128_ps(x, 1);
-  y = y + _mm_movehl_ps(y, y);
-  return _mm_cvtss_f32(_mm_add_ss(y, _mm_movehdup_ps(y)));
-}
-inline float max_lane(F x) {
-  __m128 y = _mm_max_ps(_mm256_castps256_ps128(x), _mm256_extractf128_ps(x, 1));
-  y = _mm_max_ps(y, _mm_movehl_ps(y, y));
-  return _mm_cvtss_f32(_mm_max_ss(y, _mm_movehdup_ps(y)));
-}
-inline __m128i load_shorts(const std::uint16_t* p) {
-  return _mm_loadu_si128(reinterpret_cast<const __m128i*>(p));
-}
-inline F load_half(const std::uint16_t* p) { return _mm256_cvtph_ps(load_shorts(p)); }
-inline F load_bf16(const std::uint16_t* p) {
-  return _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_cvtepu16_epi32(load_shorts(p)), 16));
-}
-inline void store_half(std::uint16_t* p, F x) {
-  _mm_storeu_si128(reinterpret_cast<__m128i*>(p),
-                   _mm256_cvtps_ph(x, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC));
-}
-inline void store_bf16(std::uint16_t* p, F x) {
-  const I bits = _mm256_castps_si256(x);
-  const I odd = _mm256_and_si256(_mm256_srli_epi32(bits, 16), _mm256_set1_epi32(1));
-  const I rounded = _mm256_add_epi32(bits, _mm256_add_epi32(odd, _mm256_set1_epi32(0x7FFF)));
-  const I quiet = _mm256_or_si256(bits, _mm256_set1_epi32(0x400000));
-  const I is_nan = _mm256_castps_si256(_mm256_cmp_ps(x, x, _CMP_UNORD_Q));
-  const I result = _mm256_srli_epi32(_mm256_blendv_epi8(rounded, quiet, is_nan), 16);
-  const I packed = _mm256_permute4x64_epi64(_mm256_packus_epi32(result, result), 0x08);
-  _mm_storeu_si128(reinterpret_cast<__m128i*>(p), _mm256_castsi256_si128(packed));
-}
-inline __m128i load_eight(const void* p) {
-  return _mm_loadl_epi64(reinterpret_cast<const __m128i*>(p));
-}
-inline F load_u8(const std::uint8_t* p) {
-  return _mm256_cvtepi32_ps(_mm256_cvtepu8_epi32(load_eight(p)));
-}
-inline F load_i8(const std::int8_t* p) {
-  return _mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(load_eight(p)));
-}
-inline F load_low_nibbles(const std::uint8_t* p) {
-  const I bytes = _mm256_cvtepu8_epi32(load_eight(p));
-  return _mm256_cvtepi32_ps(_mm256_and_si256(bytes, _mm256_set1_epi32(15)));
-}
-inline F load_high_nibbles(const std::uint8_t* p) {
-  return _mm256_cvtepi32_ps(_mm256_srli_epi32(_mm256_cvtepu8_epi32(load_eight(p)), 4));
-}
-
-inline I splat_int(std::int32_t x) { return _mm256_set1_epi32(x); }
-inline I add(I a, I b) { return _mm256_add_epi32(a, b); }
-inline I subtract(I a, I b) { return _mm256_sub_epi32(a, b); }
-template <int kShift>
-inline I shift_left(I a) {
-  return _mm256_slli_epi32(a, kShift);
-}
-template <int kShift>
-inline I shift_right(I a) {
-  return _mm256_srli_epi32(a, kShift);
-}
-inline F to_float(I x) { return _mm256_cvtepi32_ps(x); }
-inline I round_to_int(F x) { return _mm256_cvtps_epi32(x); }
-inline F as_float(I x) { return _mm256_castsi256_ps(x); }
-inline I abs_bits(F x) {
-  return _mm256_and_si256(_mm256_castps_si256(x), _mm256_set1_epi32(0x7FFFFFFF));
-}
-inline I max_int(I a, I b) { return _mm256_max_epi32(a, b); }
-inline int max_lane(I x) {
-  __m128i y = _mm_max_epi32(_mm256_castsi256_si128(x), _mm256_extracti128_si256(x, 1));
-  y = _mm_max_epi32(y, _mm_shuffle_epi32(y, 0x4E));
-  return _mm_cvtsi128_si32(_mm_max_epi32(y, _mm_shuffle_epi32(y, 0xB1)));
-}
-inline int sum_lanes(I x) {
-  __m128i y = _mm_add_epi32(_mm256_castsi256_si128(x), _mm256_extracti128_si256(x, 1));
-  y = _mm_add_epi32(y, _mm_shuffle_epi32(y, 0x4E));
-  return _mm_cvtsi128_si32(_mm_add_epi32(y, _mm_shuffle_epi32(y, 0xB1)));
-}
-inline void store_codes(std::int8_t* p, I x) {
-  const __m128i words = _mm_packs_epi32(_mm256_castsi256_si128(x), _mm256_extracti128_si256(x, 1));
-  _mm_storel_epi64(reinterpret_cast<__m128i*>(p), _mm_packs_epi16(words, words));
-}
+#include "kernels/cpu/eight_lanes.inl"
 
 constexpr bool kSignedWideCodes = true;
-inline B load_codes(const std::uint8_t* p) {
-  return _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p));
-}
-inline B low_nibbles(B x) { return _mm256_and_si256(x, _mm256_set1_epi8(15)); }
-inline B high_nibbles(B x) {
-  return _mm256_and_si256(_mm256_srli_epi16(x, 4), _mm256_set1_epi8(15));
-}
-template <int kRight, int kMask>
-inline B shift_bits(B x) {  // of each byte, right or (below zero) left, those of kMask
-  if constexpr (kRight >= 0) {
-    x = _mm256_srli_epi16(x, kRight);
-  } else {
-    x = _mm256_slli_epi16(x, -kRight);
-  }
-  return _mm256_and_si256(x, _mm256_set1_epi8(kMask));
-}
-inline B load_table(const std::uint8_t* p) {
-  return _mm256_broadcastsi128_si256(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p)));
-}
-inline B look_up(B table, B nibbles) { return _mm256_shuffle_epi8(table, nibbles); }
-using X4 = __m256i;
-inline X4 splat_codes(const std::int8_t* p) {
-  std::int32_t four;
-  std::memcpy(&four, p, sizeof four);
-  return _mm256_set1_epi32(four);
-}
 inline I dot(I sum, B w, X4 x) {
   const I pairs = _mm256_maddubs_epi16(w, x);
   return _mm256_add_epi32(sum, _mm256_madd_epi16(pairs, _mm256_set1_epi16(1)));
@@ -170,39 +32,7 @@ inline I dot_wide(I sum, B w, X4 x) {  // code - 128 as a signed byte; |-128| is
 }
 inline I dot_signed(I sum, B v, X4 x) { return dot(sum, x, v); }  // x: bytes from 0 to 127
 
-inline F dot_bf16(F sum, const std::uint16_t* w, const std::uint16_t* x) {
-  std::int32_t pair;
-  std::memcpy(&pair, x, sizeof pair);
-  const __m256i ws = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(w));
-  const F early = _mm256_castsi256_ps(_mm256_slli_epi32(ws, 16));
-  const F late = _mm256_castsi256_ps(_mm256_and_si256(ws, _mm256_set1_epi32(-65536)));
-  float x_early, x_late;
-  const std::int32_t low = static_cast<std::int32_t>(static_cast<std::uint32_t>(pair) << 16);
-  const std::int32_t high = pair & -65536;
-  std::memcpy(&x_early, &low, sizeof low);
-  std::memcpy(&x_late, &high, sizeof high);
-  sum = fma(early, splat(x_early), sum);
-  return fma(late, splat(x_late), sum);
-}
-
-// Each builds on those before it.
-// clang-format off
-#include "kernels/generic/lanes.inl"
-#include "kernels/generic/math.inl"
-#include "kernels/generic/activations.inl"
-#include "kernels/generic/matmul.inl"
-#include "kernels/generic/weight_formats.inl"
-#include "kernels/generic/matmul_int8.inl"
-#include "kernels/generic/matmul_float.inl"
-#include "kernels/generic/matmul_channel.inl"
-#include "kernels/generic/attention/fold.inl"
-#include "kernels/generic/attention/softmax.inl"
-#include "kernels/generic/attention/float_tile.inl"
-#include "kernels/generic/attention/int8_tile.inl"
-#include "kernels/generic/attention/split.inl"
-#include "kernels/generic/logits.inl"
-#include "kernels/generic/table.inl"
-// clang-format on
+#include "kernels/generic/all.inl"
 
 }  // namespace
 

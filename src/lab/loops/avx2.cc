@@ -10,6 +10,7 @@
   "vpmaddubsw %%ymm15, %%ymm15, %%ymm" #product "\n\t"                     \
   "vpmaddwd %%ymm15, %%ymm" #product ", %%ymm" #product "\n\t"             \
   "vpaddd %%ymm" #product ", %%ymm" #sum ", %%ymm" #sum "\n\t"
+#define QUIRE_VNNI(sum) "%{vex%} vpdpbusd %%ymm15, %%ymm15, %%ymm" #sum "\n\t"
 #define QUIRE_F32(sum) "vfmadd231ps %%ymm15, %%ymm15, %%ymm" #sum "\n\t"
 #define QUIRE_CLOBBERED                                                                    \
   "xmm0", "xmm1", "xmm2", "xmm3", "xmm4", "xmm5", "xmm6", "xmm7", "xmm8", "xmm9", "xmm10", \
@@ -57,6 +58,15 @@ void run_int8(std::uint64_t rounds) {
   }
 }
 
+void run_vnni(std::uint64_t rounds) {
+  for (std::uint64_t i = 0; i < rounds; ++i) {
+    asm volatile(
+        QUIRE_VNNI(0) QUIRE_VNNI(1) QUIRE_VNNI(2) QUIRE_VNNI(3) QUIRE_VNNI(4) QUIRE_VNNI(5)
+        QUIRE_VNNI(6) QUIRE_VNNI(7) QUIRE_VNNI(8) QUIRE_VNNI(9) QUIRE_VNNI(10) QUIRE_VNNI(11)
+        ::: QUIRE_CLOBBERED);
+  }
+}
+
 void run_f32(std::uint64_t rounds) {
   asm volatile("vzeroall" ::: QUIRE_CLOBBERED);
   for (std::uint64_t i = 0; i < rounds; ++i) {
@@ -79,6 +89,7 @@ const RooflineLoops kAvx2Loops = {
     {},
     {run_f32, 16 * kAccumulators},
 };
+const ComputeLoop kAvxVnniInt8Loop = {run_vnni, 64 * kAccumulators};
 
 }  // namespace quire
 

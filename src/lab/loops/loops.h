@@ -40,6 +40,7 @@ struct RooflineLoops {
 extern const RooflineLoops kScalarLoops;
 #if defined(__x86_64__)
 extern const RooflineLoops kAvx2Loops;
+extern const ComputeLoop kAvxVnniInt8Loop;
 extern const RooflineLoops kAvx512Loops;      // without VNNI and BF16: those loops are null
 extern const ComputeLoop kAvx512VnniInt8Loop;
 extern const ComputeLoop kAvx512Bf16Loop;
