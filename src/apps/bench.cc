@@ -105,6 +105,7 @@ Result<bool> print_speed(const BenchArguments& a) {
   BenchModelOptions base;
   base.threads = a.threads;
   base.isa = a.isa;
+  base.has_huge_pages = a.has_huge_pages;
   base.is_timing_ops = a.is_timing_ops;
   if (!a.quantize.empty()) base.weights = WeightScheme::kW8A8;
   QUIRE_ASSIGN_OR_RETURN(base.kv_dtype, parse_kv_dtype(a.kv_cache_dtype));
@@ -148,8 +149,9 @@ void declare_bench(CLI::App& parent, std::function<int()>& chosen) {
   declare_quantize_flag(*command, a->quantize);
   command->add_option("--threads", a->threads, "compute threads (default: every core)")
       ->check(CLI::Range(1, 1024));
-  command->add_option("--isa", a->isa, "avx512, avx2 or scalar (default: the best here)");
+  command->add_option("--isa", a->isa, "avx512, avx_vnni, avx2 or scalar (default: the best here)");
   declare_kv_dtype_flag(*command, a->kv_cache_dtype);
+  declare_huge_pages_flag(*command, a->has_huge_pages);
   command->add_option("--prompt", a->prompts, "tokens of each prefill test; 0: none")
       ->delimiter(',')
       ->check(CLI::Range(0, 1 << 20))

@@ -20,6 +20,7 @@ struct BenchArguments {
   std::string type = "q8_0";
   std::string quantize;  // w8a8; empty: weights as stored
   int threads = 0;  // 0: every core
+  bool has_huge_pages = true;
   std::string isa;  // empty: QUIRE_FORCE_ISA, else the best
   std::string kv_cache_dtype = "auto";
   std::vector<int> prompts = {512};

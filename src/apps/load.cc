@@ -121,7 +121,8 @@ Result<LoadedModel> load_model(const ModelArguments& arguments) {
   QUIRE_ASSIGN_OR_RETURN(LocalOptions options, local_options(arguments));
   ProgressLine progress;
   options.progress = progress.callback();
-  QUIRE_ASSIGN_OR_RETURN(auto backend, make_cpu_backend({.threads = arguments.threads}));
+  QUIRE_ASSIGN_OR_RETURN(auto backend, make_cpu_backend({.threads = arguments.threads,
+                                              .has_huge_pages = arguments.has_huge_pages}));
   const ModelFiles& files = *loaded.files;
   QUIRE_ASSIGN_OR_RETURN(
       auto executor,

@@ -26,6 +26,7 @@ void declare_model_flags(CLI::App& command, ModelArguments& a) {
                    "reuse the KV of prompts that begin alike (default: on)");
   command.add_option("--threads", a.threads, "compute threads (default: every core)")
       ->check(CLI::Range(1, 1024));
+  declare_huge_pages_flag(command, a.has_huge_pages);
   command.add_option("--num-kv-blocks", a.num_kv_blocks, "KV blocks of 32 tokens")
       ->check(CLI::Range(1u, (1u << 26) - 2));
   command.add_option("--kv-cache-memory", a.kv_cache_memory,
@@ -42,6 +43,11 @@ void declare_quantize_flag(CLI::App& command, std::string& quantize) {
                      "w8a8: the layers of an F32, F16 or BF16 model become int8 at load, with a "
                      "scale per row and per token")
       ->check(CLI::IsMember({"w8a8"}));
+}
+
+void declare_huge_pages_flag(CLI::App& command, bool& has_huge_pages) {
+  command.add_flag("--huge-pages,!--no-huge-pages", has_huge_pages,
+                   "ask the system for 2 MiB pages for weights and KV (default: on)");
 }
 
 Result<WeightScheme> weight_scheme(const ModelArguments& arguments) {

@@ -27,6 +27,7 @@ struct ModelArguments {
   std::string kv_cache_dtype = "auto";       // auto f32 f16 bf16 int8
   bool is_prefix_caching = true;
   int threads = 0;                   // 0: every core
+  bool has_huge_pages = true;
   std::uint32_t num_kv_blocks = 0;   // 0: from kv_cache_memory
   std::string kv_cache_memory;       // "512MiB", "2G", bytes; empty: from free memory
   std::uint32_t max_queue = 256;
@@ -40,6 +41,9 @@ void declare_model_flags(CLI::App& command, ModelArguments& arguments);
 void declare_quantize_flag(CLI::App& command, std::string& quantize);
 
 Result<WeightScheme> weight_scheme(const ModelArguments& arguments);
+
+// --huge-pages, for commands that have their own arguments too.
+void declare_huge_pages_flag(CLI::App& command, bool& has_huge_pages);
 
 // --kv-cache-dtype, for commands that have their own arguments too.
 void declare_kv_dtype_flag(CLI::App& command, std::string& dtype);

@@ -178,6 +178,7 @@ class Backend {
 struct CpuBackendOptions {
   int threads = 0;      // 0: all cores of the affinity mask
   std::string isa;      // empty: QUIRE_FORCE_ISA, else the best that the machine has
+  bool has_huge_pages = true;  // asked for, for weights and KV
 };
 Result<std::unique_ptr<Backend>> make_cpu_backend(const CpuBackendOptions& options);
 

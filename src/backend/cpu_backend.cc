@@ -38,11 +38,15 @@ Result<std::unique_ptr<Backend>> make_cpu_backend(const CpuBackendOptions& optio
   if (threads < 1 || threads > 1024) {
     return error(StatusCode::kInvalidArgument, "threads must be 1 to 1024, not {}", threads);
   }
-  return std::unique_ptr<Backend>(std::make_unique<CpuBackend>(*kernels, threads));
+  return std::unique_ptr<Backend>(std::make_unique<CpuBackend>(*kernels, threads,
+                                                                options.has_huge_pages));
 }
 
-CpuBackend::CpuBackend(const KernelTable& kernels, int threads)
-    : kernels_(kernels), pool_(threads), scratch_(static_cast<std::size_t>(threads)) {}
+CpuBackend::CpuBackend(const KernelTable& kernels, int threads, bool has_huge_pages)
+    : kernels_(kernels),
+      pool_(threads),
+      arena_(has_huge_pages),
+      scratch_(static_cast<std::size_t>(threads)) {}
 
 std::string CpuBackend::description() const {
   return fmt::format("{} kernels, {} threads of {} cores, {}", kernels_.name, threads(),

@@ -23,7 +23,7 @@ namespace quire {
 class CpuBackend final : public Backend {
  public:
   // kernels must outlive the backend (tables are constants; tests plant their own).
-  CpuBackend(const KernelTable& kernels, int threads);
+  CpuBackend(const KernelTable& kernels, int threads, bool has_huge_pages = true);
 
   std::string description() const override;
   std::string_view isa() const override { return kernels_.name; }

@@ -4,7 +4,9 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
+#include <fstream>
 #include <limits>
 #include <numeric>
 #include <random>
@@ -257,6 +259,35 @@ TEST_P(CpuBackendTest, ParallelVisitsEveryIndex) {
   std::vector<int> visits(100);
   backend.parallel(100, [&](int i) { ++visits[static_cast<std::size_t>(i)]; });
   for (int count : visits) EXPECT_EQ(count, 1);
+}
+
+// The kernel's flags of the mapping that holds `address`: "hg" huge pages asked for, "nh" refused.
+std::string mapping_flags(const void* address) {
+  std::ifstream maps("/proc/self/smaps");
+  const auto wanted = reinterpret_cast<std::uintptr_t>(address);
+  bool is_inside = false;
+  for (std::string line; std::getline(maps, line);) {
+    unsigned long long begin = 0, end = 0;
+    if (std::sscanf(line.c_str(), "%llx-%llx ", &begin, &end) == 2) {
+      is_inside = begin <= wanted && wanted < end;
+    }
+    if (is_inside && line.rfind("VmFlags:", 0) == 0) return line + " ";
+  }
+  return "";
+}
+
+TEST(HugeArena, AsksForHugePagesOrRefusesThem) {
+  HugeArena with(true), without(false);
+  const auto wide = with.allocate(100), narrow = without.allocate(100);
+  for (const auto& memory : {wide, narrow}) {
+    ASSERT_NE(memory, nullptr);
+    EXPECT_EQ(reinterpret_cast<std::uintptr_t>(memory.get()) % 64, 0u);
+    EXPECT_EQ(std::count(memory.get(), memory.get() + 100, std::byte{0}), 100);
+  }
+  // A kernel without huge pages, or one that does not say, has no more to show.
+  if (mapping_flags(narrow.get()).find(" nh ") == std::string::npos) return;
+  EXPECT_NE(mapping_flags(wide.get()).find(" hg "), std::string::npos);
+  EXPECT_EQ(mapping_flags(wide.get()).find(" nh "), std::string::npos);
 }
 
 INSTANTIATE_TEST_SUITE_P(Isa, CpuBackendTest, ::testing::ValuesIn(all_supported()),

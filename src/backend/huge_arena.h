@@ -11,10 +11,14 @@ namespace quire {
 
 class HugeArena {
  public:
+  // Without huge pages the chunks refuse them, even where the system gives them unasked.
+  explicit HugeArena(bool has_huge_pages) : has_huge_pages_(has_huge_pages) {}
+
   // Zeroed, 64-byte aligned; null if the system has no such memory.
   std::shared_ptr<std::byte> allocate(std::size_t bytes);
 
  private:
+  bool has_huge_pages_;
   std::shared_ptr<std::byte> chunk_;
   std::size_t chunk_size_ = 0;
   std::size_t used_ = 0;

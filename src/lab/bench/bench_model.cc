@@ -25,6 +25,7 @@ Result<std::unique_ptr<BenchModel>> BenchModel::open(const ModelConfig& config,
   CpuBackendOptions backend_options;
   backend_options.threads = options.threads;
   backend_options.isa = options.isa;
+  backend_options.has_huge_pages = options.has_huge_pages;
   QUIRE_ASSIGN_OR_RETURN(auto backend, make_cpu_backend(backend_options));
   TimedBackend* timed_backend = nullptr;
   if (options.is_timing_ops) {

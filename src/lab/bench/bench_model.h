@@ -19,6 +19,7 @@ namespace quire {
 struct BenchModelOptions {
   int threads = 0;  // 0: all cores
   std::string isa;  // empty: the best
+  bool has_huge_pages = true;
   DType kv_dtype = DType::kF16;
   WeightScheme weights = WeightScheme::kAsStored;
   int sequences = 1;
