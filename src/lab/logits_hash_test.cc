@@ -94,8 +94,8 @@ TEST(BenchTest, MeasuresPromptsAndBatchesTogether) {
 
 TEST(BenchTest, AFigureAboveTheLimitIsBroken) {
   BenchReport report;
-  report.lines = {{.name = "sound", .tokens_per_second = 9, .limit = 10},
-                  {.name = "impossible", .tokens_per_second = 11, .limit = 10}};
+  report.lines = {{.name = "sound", .tokens_per_second = 9, .limit = 10, .share = 0.9},
+                  {.name = "impossible", .tokens_per_second = 11, .limit = 10, .share = 1.1}};
   EXPECT_FALSE(report.lines[0].is_broken());
   EXPECT_TRUE(report.lines[1].is_broken());
   EXPECT_NE(bench_table({}, report).find("BROKEN"), std::string::npos);

@@ -57,17 +57,29 @@ double seconds_of_read(ThreadPool& pool, const PageBuffer& buffer, ReadLoop loop
   return to_seconds(SteadyClock::now() - start);
 }
 
-void measure_read(ThreadPool& pool, const RooflineLoops& loops, bool is_quick, Roofline& roofline) {
+double read_rate(ThreadPool& pool, const PageBuffer& buffer, ReadLoop loop, int repeats) {
+  double seconds_min = seconds_of_read(pool, buffer, loop);
+  for (int i = 1; i < repeats; ++i) {
+    seconds_min = std::min(seconds_min, seconds_of_read(pool, buffer, loop));
+  }
+  return static_cast<double>(buffer.size()) / seconds_min;
+}
+
+// Returns the loop that is the fastest on huge pages.
+ReadLoop measure_read(ThreadPool& pool, const RooflineLoops& loops, bool is_quick,
+                      Roofline& roofline) {
   const std::size_t size = is_quick ? std::size_t{128} << 20 : std::size_t{1} << 30;
   const int repeats = is_quick ? 2 : 5;
+  ReadLoop best = nullptr;
+  double best_rate = 0;
   for (const bool has_huge_pages : {false, true}) {
     const PageBuffer buffer(size, has_huge_pages, pool);
     for (const ReadVariant& variant : loops.read) {
-      double seconds_min = seconds_of_read(pool, buffer, variant.run);
-      for (int i = 1; i < repeats; ++i) {
-        seconds_min = std::min(seconds_min, seconds_of_read(pool, buffer, variant.run));
+      const double rate = read_rate(pool, buffer, variant.run, repeats);
+      if (has_huge_pages && rate > best_rate) {
+        best_rate = rate;
+        best = variant.run;
       }
-      const double rate = static_cast<double>(size) / seconds_min;
       if (rate > roofline.read_bytes_per_second) {
         roofline.read_bytes_per_second = rate;
         roofline.read_loop = fmt::format(
@@ -79,23 +91,34 @@ void measure_read(ThreadPool& pool, const RooflineLoops& loops, bool is_quick, R
             std::max(roofline.read_bytes_per_second_small_pages, rate);
     }
   }
+  return best;
 }
 
-// Operations per second of all threads together; 0 where there is no such loop.
-double measure_compute(ThreadPool& pool, const ComputeLoop& loop, bool is_quick) {
+// Operations per second of all threads together, the best of `repeats` runs of about `seconds`
+// each; 0 where there is no such loop.
+double compute_rate(ThreadPool& pool, const ComputeLoop& loop, double seconds, int repeats) {
   if (loop.run == nullptr) return 0;
   const auto seconds_of = [&](std::uint64_t rounds) {
     const Nanos start = SteadyClock::now();
     pool.run([&](int, int) { loop.run(rounds); });
     return to_seconds(SteadyClock::now() - start);
   };
-  // As many rounds as take a tenth of a second, found by doubling.
-  const double seconds_wanted = is_quick ? 0.005 : 0.1;
   std::uint64_t rounds = 1 << 12;
-  while (seconds_of(rounds) < seconds_wanted / 2 && rounds < (std::uint64_t{1} << 40)) rounds *= 2;
+  while (seconds_of(rounds) < seconds / 2 && rounds < (std::uint64_t{1} << 40)) rounds *= 2;
   double seconds_min = seconds_of(rounds);
-  for (int i = 0; i < 4; ++i) seconds_min = std::min(seconds_min, seconds_of(rounds));
+  for (int i = 1; i < repeats; ++i) seconds_min = std::min(seconds_min, seconds_of(rounds));
   return loop.operations_per_round * static_cast<double>(rounds) * pool.threads() / seconds_min;
+}
+
+void measure_compute(ThreadPool& pool, const RooflineLoops& loops, double seconds, int repeats,
+                     Roofline& roofline) {
+  const auto rate = [&](const ComputeLoop& loop) {
+    return compute_rate(pool, loop, seconds, repeats);
+  };
+  roofline.int8_operations_per_second = rate(loops.int8);
+  roofline.f32_operations_per_second = rate(loops.f32);
+  roofline.bf16_operations_per_second =
+      loops.bf16.run != nullptr ? rate(loops.bf16) : roofline.f32_operations_per_second;
 }
 
 // The loops of the widest instruction set that this machine has and the caller allows.
@@ -118,21 +141,53 @@ RooflineLoops choose_loops(std::string_view isa) {
   return kScalarLoops;
 }
 
+constexpr double Roofline::*kRates[] = {
+    &Roofline::read_bytes_per_second, &Roofline::read_bytes_per_second_small_pages,
+    &Roofline::int8_operations_per_second, &Roofline::bf16_operations_per_second,
+    &Roofline::f32_operations_per_second};
+
+constexpr std::size_t kGaugeBytes = std::size_t{256} << 20;  // many times what caches hold
+constexpr double kGaugeSeconds = 0.004;                      // of one compute loop
+
 }  // namespace
 
-Roofline measure_roofline(const RooflineOptions& options) {
-  const RooflineLoops loops = choose_loops(options.isa);
-  ThreadPool pool(options.threads);
-  Roofline roofline;
-  roofline.threads = options.threads;
-  roofline.isa = loops.isa;
-  measure_read(pool, loops, options.is_quick, roofline);
-  roofline.int8_operations_per_second = measure_compute(pool, loops.int8, options.is_quick);
-  roofline.f32_operations_per_second = measure_compute(pool, loops.f32, options.is_quick);
-  roofline.bf16_operations_per_second = loops.bf16.run != nullptr
-                                            ? measure_compute(pool, loops.bf16, options.is_quick)
-                                            : roofline.f32_operations_per_second;
-  return roofline;
+struct RooflineGauge::State {
+  explicit State(const RooflineOptions& options)
+      : loops(choose_loops(options.isa)), pool(options.threads) {
+    best.threads = options.threads;
+    best.isa = loops.isa;
+    read_loop = measure_read(pool, loops, options.is_quick, best);
+    measure_compute(pool, loops, options.is_quick ? 0.005 : 0.1, 5, best);
+    buffer = std::make_unique<PageBuffer>(options.is_quick ? kGaugeBytes / 4 : kGaugeBytes, true,
+                                          pool);
+  }
+
+  RooflineLoops loops;
+  ThreadPool pool;
+  Roofline best;
+  ReadLoop read_loop = nullptr;
+  std::unique_ptr<PageBuffer> buffer;
+};
+
+RooflineGauge::RooflineGauge(const RooflineOptions& options)
+    : state_(std::make_unique<State>(options)) {}
+
+RooflineGauge::~RooflineGauge() = default;
+
+const Roofline& RooflineGauge::best() const { return state_->best; }
+
+Roofline RooflineGauge::read() {
+  Roofline now = state_->best;
+  now.read_bytes_per_second = read_rate(state_->pool, *state_->buffer, state_->read_loop, 3);
+  measure_compute(state_->pool, state_->loops, kGaugeSeconds, 3, now);
+  for (const auto rate : kRates) state_->best.*rate = std::max(state_->best.*rate, now.*rate);
+  return now;
+}
+
+Roofline mean_of(const Roofline& a, const Roofline& b) {
+  Roofline mean = a;
+  for (const auto rate : kRates) mean.*rate = (a.*rate + b.*rate) / 2;
+  return mean;
 }
 
 }  // namespace quire

@@ -2,9 +2,13 @@
 // done in registers per second, by `threads` threads together (Williams et al., "Roofline", 2009).
 // The read bandwidth is the best of several loops (1 to 8 streams, with and without prefetch,
 // normal and huge pages), because a ceiling that is measured too low flatters what is held against
-// it. Called by quire bench; about four seconds, a quarter of a second when quick.
+// it. RooflineGauge finds them once (about four seconds, a quarter of a second when quick) and then
+// tells what the machine gives at a moment, in some 50 ms: neighbours on the same memory or power
+// make it drift by half within minutes, so a measurement is held against the readings beside it.
+// Called by quire bench; one thread.
 #pragma once
 
+#include <memory>
 #include <string>
 #include <string_view>
 
@@ -27,6 +31,23 @@ struct RooflineOptions {
   std::string isa;        // as of KernelTable; empty or not supported: the best
 };
 
-Roofline measure_roofline(const RooflineOptions& options);
+class RooflineGauge {
+ public:
+  explicit RooflineGauge(const RooflineOptions& options);
+  ~RooflineGauge();
+
+  // The best of all loops, when this was made or in any reading since.
+  const Roofline& best() const;
+
+  // What the best loops reach now. The rate of small pages is not measured again.
+  Roofline read();
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+// Between two readings.
+Roofline mean_of(const Roofline& a, const Roofline& b);
 
 }  // namespace quire

@@ -3,7 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <numeric>
+#include <cmath>
 
 #include "base/clock.h"
 #include "base/hash.h"
@@ -73,49 +73,88 @@ double median(std::vector<double> values) {
   return values[values.size() / 2];
 }
 
-struct Timing {
-  BenchLine line;
-  int tokens = 0;  // per measurement
-  int steps = 0;   // likewise
-  std::vector<double> seconds;
-  std::vector<OpTotals> ops;  // of all measurements together
-  int prompt = 0;             // a prefill of so many tokens; 0: decode
-  int rows = 0;
-  double context = 0;  // mean positions of a row while decoding
+// Two readings that differ by more than this did not see the same machine.
+constexpr double kDriftMax = 0.1;
+
+// One measurement and the machine as it was beside it.
+struct Repeat {
+  double seconds = 0;
+  Roofline machine;
+  StepLimit limit;
+  bool is_steady = false;
 };
 
-// Calls `measure` for seconds, again and again, and notes what the ops took meanwhile.
-template <typename Measure>
-Status repeat(BenchModel& model, int repeats, Timing& timing, Measure measure) {
-  if (model.timed_backend() != nullptr) model.timed_backend()->clear();
-  for (int i = 0; i < repeats; ++i) {
-    QUIRE_ASSIGN_OR_RETURN(const double seconds, measure());
-    timing.seconds.push_back(seconds);
+struct Timing {
+  BenchLine line{};
+  int tokens = 0;  // per measurement
+  int steps = 0;   // likewise
+  int prompt = 0;  // a prefill of so many tokens; 0: decode
+  int rows = 0;
+  double context = 0;  // mean positions of a row while decoding
+  std::vector<Repeat> repeats{};
+  OpReport ops{};
+
+  StepLimit limit(const ModelCost& cost, const Roofline& machine) const {
+    return prompt > 0 ? prefill_limit(cost, machine, prompt)
+                      : decode_limit(cost, machine, rows, context);
   }
-  if (model.timed_backend() != nullptr) timing.ops = model.timed_backend()->totals();
+};
+
+// Calls `measure` for seconds until there are `count` steady repeats, twice as often at most, and
+// notes what the ops took meanwhile.
+template <typename Measure>
+Status repeat(BenchModel& model, RooflineGauge& gauge, int count, Timing& timing,
+              Measure measure) {
+  if (model.timed_backend() != nullptr) model.timed_backend()->clear();
+  Roofline before = gauge.read();
+  int steady = 0;
+  double seconds_sum = 0;
+  for (int i = 0; i < 2 * count && steady < count; ++i) {
+    Repeat one;
+    QUIRE_ASSIGN_OR_RETURN(one.seconds, measure());
+    const Roofline after = gauge.read();
+    one.machine = mean_of(before, after);
+    one.limit = timing.limit(model.cost(), one.machine);
+    const double first = timing.limit(model.cost(), before).seconds;
+    const double second = timing.limit(model.cost(), after).seconds;
+    one.is_steady = std::abs(first - second) <= kDriftMax * std::max(first, second);
+    steady += one.is_steady ? 1 : 0;
+    seconds_sum += one.seconds;
+    timing.repeats.push_back(one);
+    before = after;
+  }
+  if (model.timed_backend() != nullptr) {
+    timing.ops = make_op_report(model.timed_backend()->totals(),
+                                timing.steps * static_cast<int>(timing.repeats.size()),
+                                seconds_sum, timing.repeats.back().machine);
+  }
+  // Unsteady repeats count only where there are not enough others.
+  std::stable_partition(timing.repeats.begin(), timing.repeats.end(),
+                        [](const Repeat& one) { return one.is_steady; });
+  timing.repeats.resize(count);
   return ok_status();
 }
 
-Result<Timing> measure_prefill(BenchModel& model, const BenchOptions& options, int prompt,
-                               RandomTokens& random) {
+Result<Timing> measure_prefill(BenchModel& model, RooflineGauge& gauge,
+                               const BenchOptions& options, int prompt, RandomTokens& random) {
   const int steps = (prompt + options.chunk - 1) / options.chunk;
   Timing timing{.tokens = prompt, .steps = steps, .prompt = prompt};
   timing.line.name = fmt::format("prefill {}", prompt);
   const auto measure = [&] { return time_prefill(model, prompt, options.chunk, random); };
   QUIRE_RETURN_IF_ERROR(measure().status());  // warm-up
-  QUIRE_RETURN_IF_ERROR(repeat(model, options.repeats, timing, measure));
+  QUIRE_RETURN_IF_ERROR(repeat(model, gauge, options.repeats, timing, measure));
   return timing;
 }
 
-Result<Timing> measure_decode(BenchModel& model, const BenchOptions& options, int rows,
-                              RandomTokens& random) {
+Result<Timing> measure_decode(BenchModel& model, RooflineGauge& gauge,
+                              const BenchOptions& options, int rows, RandomTokens& random) {
   Timing timing{.tokens = rows * options.generate, .steps = options.generate, .rows = rows};
   timing.context = options.depth + 0.5 * (options.generate + 1);
   timing.line.name = fmt::format("decode x{}", rows);
   if (options.depth > 0) timing.line.name += fmt::format(" at {}", options.depth);
   QUIRE_RETURN_IF_ERROR(fill_context(model, rows, options.depth, random));
   QUIRE_RETURN_IF_ERROR(time_decode(model, rows, options.depth, 2, random).status());  // warm-up
-  QUIRE_RETURN_IF_ERROR(repeat(model, options.repeats, timing, [&] {
+  QUIRE_RETURN_IF_ERROR(repeat(model, gauge, options.repeats, timing, [&] {
     return time_decode(model, rows, options.depth, options.generate, random);
   }));
   return timing;
@@ -140,41 +179,37 @@ Result<BatchedLine> measure_batch(BenchModel& model, const BenchOptions& options
                      median(std::move(decodes))};
 }
 
-// The limits are known only after the last measurement of the machine.
-BenchLine finish_line(Timing timing, const ModelCost& cost, const Roofline& roofline) {
-  const double seconds_sum = std::accumulate(timing.seconds.begin(), timing.seconds.end(), 0.0);
-  std::sort(timing.seconds.begin(), timing.seconds.end());
+BenchLine finish_line(Timing timing, const ModelCost& cost) {
   const double tokens = timing.tokens;
-  const double seconds = timing.seconds[timing.seconds.size() / 2];
-  BenchLine line = timing.line;
-  line.tokens_per_second = tokens / seconds;
-  line.tokens_per_second_min = tokens / timing.seconds.back();
-  line.tokens_per_second_max = tokens / timing.seconds.front();
-  const bool is_prefill = timing.prompt > 0;
-  const StepLimit limit = is_prefill ? prefill_limit(cost, roofline, timing.prompt)
-                                     : decode_limit(cost, roofline, timing.rows, timing.context);
-  const double step_tokens = is_prefill ? timing.prompt : timing.rows;
-  line.limit = step_tokens / limit.seconds;
-  line.is_memory_bound = limit.is_memory_bound;
-  const double steps = tokens / step_tokens;
-  const double kv_bytes = is_prefill ? 0 : timing.rows * timing.context * cost.kv_bytes_per_token;
-  line.gigabytes_per_second = steps * (cost.weight_bytes + kv_bytes) / seconds * 1e-9;
-  line.teraoperations_per_second = 2e-12 * cost.elements() * tokens / seconds;
-  if (!timing.ops.empty()) {
-    const int steps_sum = timing.steps * static_cast<int>(timing.seconds.size());
-    line.ops = make_op_report(timing.ops, steps_sum, seconds_sum, roofline);
+  const double step_tokens = timing.prompt > 0 ? timing.prompt : timing.rows;
+  std::vector<double> seconds, limits, shares, reads;
+  BenchLine line = std::move(timing.line);
+  for (const Repeat& one : timing.repeats) {
+    const double limit = step_tokens / one.limit.seconds;
+    seconds.push_back(one.seconds);
+    limits.push_back(limit);
+    shares.push_back(tokens / one.seconds / limit);
+    reads.push_back(one.machine.read_bytes_per_second);
+    line.unsteady += one.is_steady ? 0 : 1;
   }
+  const auto [fastest, slowest] = std::minmax_element(seconds.begin(), seconds.end());
+  line.tokens_per_second_min = tokens / *slowest;
+  line.tokens_per_second_max = tokens / *fastest;
+  const double seconds_median = median(seconds);
+  line.tokens_per_second = tokens / seconds_median;
+  line.limit = median(limits);
+  line.share = median(shares);
+  line.share_min = *std::min_element(shares.begin(), shares.end());
+  line.share_max = *std::max_element(shares.begin(), shares.end());
+  line.read_bytes_per_second = median(reads);
+  line.is_memory_bound = timing.repeats.front().limit.is_memory_bound;
+  const double steps = tokens / step_tokens;
+  const double kv_bytes =
+      timing.prompt > 0 ? 0 : timing.rows * timing.context * cost.kv_bytes_per_token;
+  line.gigabytes_per_second = steps * (cost.weight_bytes + kv_bytes) / seconds_median * 1e-9;
+  line.teraoperations_per_second = 2e-12 * cost.elements() * tokens / seconds_median;
+  line.ops = std::move(timing.ops);
   return line;
-}
-
-Roofline best_of(const Roofline& a, const Roofline& b) {
-  Roofline best = a.read_bytes_per_second >= b.read_bytes_per_second ? a : b;
-  const auto raise = [&](double Roofline::*field) { best.*field = std::max(a.*field, b.*field); };
-  raise(&Roofline::read_bytes_per_second_small_pages);
-  raise(&Roofline::int8_operations_per_second);
-  raise(&Roofline::bf16_operations_per_second);
-  raise(&Roofline::f32_operations_per_second);
-  return best;
 }
 
 }  // namespace
@@ -195,25 +230,21 @@ BenchModelOptions room_for(const BenchOptions& options, BenchModelOptions base) 
 Result<BenchReport> measure_speed(BenchModel& model, const BenchOptions& options) {
   BenchReport report;
   RandomTokens random(model.vocab());
-  const RooflineOptions measured = {model.backend().threads(), options.is_roofline_quick,
-                                    std::string(model.backend().isa())};
-  const Roofline before = measure_roofline(measured);
+  RooflineGauge gauge({.threads = model.backend().threads(),
+                       .is_quick = options.is_roofline_quick,
+                       .isa = std::string(model.backend().isa())});
   // First of all, because the first product of each weight packs it.
   QUIRE_ASSIGN_OR_RETURN(report.logits_hash, logits_hash(model));
 
-  std::vector<Timing> timings;
   for (const int prompt : options.prompts) {
-    QUIRE_ASSIGN_OR_RETURN(Timing timing, measure_prefill(model, options, prompt, random));
-    timings.push_back(std::move(timing));
+    QUIRE_ASSIGN_OR_RETURN(Timing timing, measure_prefill(model, gauge, options, prompt, random));
+    report.lines.push_back(finish_line(std::move(timing), model.cost()));
   }
   for (const int rows : options.batches) {
-    QUIRE_ASSIGN_OR_RETURN(Timing timing, measure_decode(model, options, rows, random));
-    timings.push_back(std::move(timing));
+    QUIRE_ASSIGN_OR_RETURN(Timing timing, measure_decode(model, gauge, options, rows, random));
+    report.lines.push_back(finish_line(std::move(timing), model.cost()));
   }
-  report.roofline = best_of(before, measure_roofline(measured));
-  for (Timing& timing : timings) {
-    report.lines.push_back(finish_line(std::move(timing), model.cost(), report.roofline));
-  }
+  report.roofline = gauge.best();
   return report;
 }
 

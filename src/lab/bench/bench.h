@@ -1,7 +1,8 @@
 // Bench: prefill and decode speed of one model at given lengths and batch sizes, without an engine:
-// no scheduler, no prefix cache, no HTTP. Every figure is a median, stands beside the most that
-// this machine could do (lab/model_cost, measured in the same run), and a figure above that limit
-// is reported as a broken measurement. Prompts differ in every repeat, and sequences of a batch
+// no scheduler, no prefix cache, no HTTP. Every repeat stands between two readings of what this
+// machine can do (lab/roofline) and is held against the mean of them; when the two differ too much
+// it is taken again. What is reported are medians, and a share above 1 as a broken measurement.
+// Prompts differ in every repeat, and sequences of a batch
 // have KV of their own, so that nothing is served from a cache that a user would not have. Called
 // by quire bench; one thread.
 #pragma once
@@ -30,18 +31,21 @@ struct BenchLine {
   double tokens_per_second = 0;  // median
   double tokens_per_second_min = 0;
   double tokens_per_second_max = 0;
-  double limit = 0;                      // tokens per second on the roofline
+  double limit = 0;                      // tokens per second on the roofline; median
+  double share = 0;                      // of the limit beside each repeat; median
+  double share_min = 0, share_max = 0;
+  double read_bytes_per_second = 0;      // of memory, beside the repeats; median
   bool is_memory_bound = false;          // what the limit is made of
+  int unsteady = 0;                      // repeats whose readings still differed when it counted
   double gigabytes_per_second = 0;       // weights and KV that the steps had to read
   double teraoperations_per_second = 0;  // of the products
   OpReport ops;                          // if the model times them
 
-  double share() const { return tokens_per_second / limit; }  // of the roofline
-  bool is_broken() const { return share() > 1; }
+  bool is_broken() const { return share > 1; }
 };
 
 struct BenchReport {
-  Roofline roofline;  // the best of before and after
+  Roofline roofline;  // the best of all readings
   std::vector<BenchLine> lines;
   std::uint64_t logits_hash = 0;
 };

@@ -23,15 +23,20 @@ std::string bench_table(const BenchSubject& subject, const BenchReport& report) 
       r.read_bytes_per_second * 1e-9, r.read_loop, r.read_bytes_per_second_small_pages * 1e-9,
       r.int8_operations_per_second * 1e-12, r.bf16_operations_per_second * 1e-12,
       r.f32_operations_per_second * 1e-12, r.isa);
-  text += fmt::format("{:<18}{:>10}{:>20}{:>10}{:>8}  {:<8}{:>8}{:>9}\n", "test", "tokens/s",
-                      "(min .. max)", "limit", "of it", "bound", "GB/s", "TOP/s");
+  text += fmt::format("{:<18}{:>10}{:>20}{:>10}{:>8}{:>14}  {:<8}{:>8}{:>9}\n", "test",
+                      "tokens/s", "(min .. max)", "limit", "of it", "(min .. max)", "bound",
+                      "GB/s", "TOP/s");
   for (const BenchLine& line : report.lines) {
     text += fmt::format(
-        "{:<18}{:>10.1f}{:>20}{:>10.1f}{:>7.1f}%  {:<8}{:>8.1f}{:>9.3f}{}\n", line.name,
+        "{:<18}{:>10.1f}{:>20}{:>10.1f}{:>7.1f}%{:>14}  {:<8}{:>8.1f}{:>9.3f}{}{}\n", line.name,
         line.tokens_per_second,
         fmt::format("({:.1f} .. {:.1f})", line.tokens_per_second_min, line.tokens_per_second_max),
-        line.limit, 100 * line.share(), line.is_memory_bound ? "memory" : "compute",
-        line.gigabytes_per_second, line.teraoperations_per_second,
+        line.limit, 100 * line.share,
+        fmt::format("({:.0f} .. {:.0f})", 100 * line.share_min, 100 * line.share_max),
+        line.is_memory_bound ? "memory" : "compute", line.gigabytes_per_second,
+        line.teraoperations_per_second,
+        line.unsteady > 0 ? fmt::format("  the machine changed in {} of the repeats", line.unsteady)
+                          : "",
         line.is_broken() ? "  BROKEN MEASUREMENT: above the limit" : "");
   }
   for (const BenchLine& line : report.lines) {
@@ -69,7 +74,11 @@ std::string bench_json(const BenchSubject& subject, const BenchReport& report) {
                              {"tokens_per_second_min", line.tokens_per_second_min},
                              {"tokens_per_second_max", line.tokens_per_second_max},
                              {"limit_tokens_per_second", line.limit},
-                             {"share_of_limit", line.share()},
+                             {"share_of_limit", line.share},
+                             {"share_min", line.share_min},
+                             {"share_max", line.share_max},
+                             {"read_bytes_per_second", line.read_bytes_per_second},
+                             {"unsteady_repeats", line.unsteady},
                              {"bound", line.is_memory_bound ? "memory" : "compute"},
                              {"bytes_per_second", line.gigabytes_per_second * 1e9},
                              {"operations_per_second", line.teraoperations_per_second * 1e12},
