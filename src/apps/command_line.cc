@@ -2,11 +2,11 @@
 
 #include <algorithm>
 #include <cstdio>
-#include <numeric>
 
 #include <CLI/CLI.hpp>
 
 #include "apps/bench.h"
+#include "apps/nearest_word.h"
 #include "apps/run.h"
 #include "apps/serve.h"
 #include "apps/show.h"
@@ -62,29 +62,6 @@ int report_usage_error(const CLI::App& app, const CLI::ParseError& problem, int 
 }
 
 }  // namespace
-
-std::string nearest_word(std::string_view word, const std::vector<std::string>& candidates) {
-  std::string best;
-  std::size_t best_distance = 1 + std::clamp<std::size_t>(word.size() / 2, 1, 3);
-  for (const std::string& candidate : candidates) {
-    std::vector<std::size_t> row(candidate.size() + 1);  // Levenshtein, one row at a time
-    std::iota(row.begin(), row.end(), 0);
-    for (std::size_t i = 1; i <= word.size(); ++i) {
-      std::size_t diagonal = row[0];
-      row[0] = i;
-      for (std::size_t j = 1; j <= candidate.size(); ++j) {
-        const std::size_t substituted = diagonal + (word[i - 1] != candidate[j - 1]);
-        diagonal = row[j];
-        row[j] = std::min({row[j] + 1, row[j - 1] + 1, substituted});
-      }
-    }
-    if (row.back() < best_distance) {
-      best_distance = row.back();
-      best = candidate;
-    }
-  }
-  return best;
-}
 
 int run_command_line(int argc, char** argv) {
   CLI::App app("Quire runs and serves open-weight language models.\n\n"

@@ -1,11 +1,11 @@
-#include "apps/command_line.h"
+#include "apps/nearest_word.h"
 
 #include <gtest/gtest.h>
 
 namespace quire {
 namespace {
 
-TEST(CommandLineTest, SuggestsWhatIsASlipAway) {
+TEST(NearestWordTest, SuggestsWhatIsASlipAway) {
   const std::vector<std::string> commands = {"serve", "run", "bench", "show"};
   EXPECT_EQ(nearest_word("sevre", commands), "serve");
   EXPECT_EQ(nearest_word("serv", commands), "serve");
