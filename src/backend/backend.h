@@ -16,6 +16,7 @@
 #include <string>
 
 #include "backend/batch_view.h"
+#include "base/cpu/turns.h"
 #include "base/status.h"
 #include "tensor/tensor.h"
 
@@ -122,6 +123,9 @@ class Backend {
   virtual std::string description() const = 0;  // ISA and threads, for the start-up log
   virtual std::string_view isa() const = 0;     // "avx512", ...
   virtual int threads() const = 0;
+  // Of the device: who runs ops holds a turn where others may want the device as well. adopt and
+  // kv_store need none; pack and activations take their own.
+  virtual Turns& turns() = 0;
 
   // --- memory ---
   // Takes a matrix of any DType. Its data and row scales must stay where they are.
@@ -175,8 +179,14 @@ class Backend {
   virtual void parallel(int count, const std::function<void(int)>& body) = 0;
 };
 
+// The compute threads of this process and the queue before them. Backends that share one take turns
+// instead of crowding the cores. Its threads end with the last backend.
+struct CpuDevice;
+Result<std::shared_ptr<CpuDevice>> make_cpu_device(int threads);  // 0: every core
+
 struct CpuBackendOptions {
-  int threads = 0;      // 0: all cores of the affinity mask
+  int threads = 0;      // 0: all cores of the affinity mask; not asked where a device is given
+  std::shared_ptr<CpuDevice> device;  // null: one of its own
   std::string isa;      // empty: QUIRE_FORCE_ISA, else the best that the machine has
   bool has_huge_pages = true;  // asked for, for weights and KV
 };

@@ -32,21 +32,34 @@ Result<DType> tile_dtype(const TensorView& matrix, WeightScheme scheme) {
 
 }  // namespace
 
-Result<std::unique_ptr<Backend>> make_cpu_backend(const CpuBackendOptions& options) {
-  QUIRE_ASSIGN_OR_RETURN(const KernelTable* kernels, select_kernels(options.isa));
-  const int threads = options.threads == 0 ? cpu_info().cores : options.threads;
+Result<std::shared_ptr<CpuDevice>> make_cpu_device(int threads) {
+  if (threads == 0) threads = cpu_info().cores;
   if (threads < 1 || threads > 1024) {
     return error(StatusCode::kInvalidArgument, "threads must be 1 to 1024, not {}", threads);
   }
-  return std::unique_ptr<Backend>(std::make_unique<CpuBackend>(*kernels, threads,
-                                                                options.has_huge_pages));
+  return std::make_shared<CpuDevice>(threads);
+}
+
+Result<std::unique_ptr<Backend>> make_cpu_backend(const CpuBackendOptions& options) {
+  QUIRE_ASSIGN_OR_RETURN(const KernelTable* kernels, select_kernels(options.isa));
+  std::shared_ptr<CpuDevice> device = options.device;
+  if (device == nullptr) {
+    QUIRE_ASSIGN_OR_RETURN(device, make_cpu_device(options.threads));
+  }
+  return std::unique_ptr<Backend>(
+      std::make_unique<CpuBackend>(*kernels, std::move(device), options.has_huge_pages));
 }
 
 CpuBackend::CpuBackend(const KernelTable& kernels, int threads, bool has_huge_pages)
+    : CpuBackend(kernels, std::make_shared<CpuDevice>(threads), has_huge_pages) {}
+
+CpuBackend::CpuBackend(const KernelTable& kernels, std::shared_ptr<CpuDevice> device,
+                       bool has_huge_pages)
     : kernels_(kernels),
-      pool_(threads),
+      device_(std::move(device)),
+      pool_(device_->pool),
       arena_(has_huge_pages),
-      scratch_(static_cast<std::size_t>(threads)) {}
+      scratch_(static_cast<std::size_t>(pool_.threads())) {}
 
 std::string CpuBackend::description() const {
   return fmt::format("{} kernels, {} threads of {} cores, {}", kernels_.name, threads(),
@@ -96,6 +109,7 @@ Status CpuBackend::pack(const Weight& weight) {
   std::call_once(packed.once, [&] {
     packed.data = arena_.allocate(weight.bytes);
     if (packed.data == nullptr) return;
+    const Turns::Turn turn = turns().take();  // a model that loads goes matrix by matrix
     pool_.for_each(packed.tiles, [&](int tile, int) {
       const int first = tile * kernels_.tile_rows;
       pack_rows(packed, first, std::min(kernels_.tile_rows, weight.rows - first),

@@ -3,7 +3,7 @@
 // seen in a result. Ops use every worker; a small op runs on the caller alone.
 // Parts: cpu_backend.cc (memory, norms), cpu_linear.cc, cpu_attention.cc, cpu_kv.cc,
 // cpu_sampling.cc.
-// One driving thread; see backend.h.
+// One driving thread at a time; see backend.h.
 #pragma once
 
 #include <deque>
@@ -20,14 +20,23 @@
 
 namespace quire {
 
+struct CpuDevice {
+  explicit CpuDevice(int threads) : pool(threads) {}
+
+  ThreadPool pool;  // used by whoever holds the turn
+  Turns turns;
+};
+
 class CpuBackend final : public Backend {
  public:
   // kernels must outlive the backend (tables are constants; tests plant their own).
   CpuBackend(const KernelTable& kernels, int threads, bool has_huge_pages = true);
+  CpuBackend(const KernelTable& kernels, std::shared_ptr<CpuDevice> device, bool has_huge_pages);
 
   std::string description() const override;
   std::string_view isa() const override { return kernels_.name; }
   int threads() const override { return pool_.threads(); }
+  Turns& turns() override { return device_->turns; }
 
   Result<Weight> adopt(const TensorView& matrix,
                        WeightScheme scheme = WeightScheme::kAsStored) override;
@@ -94,7 +103,8 @@ class CpuBackend final : public Backend {
   float* attended_head(const AttentionCall& call, int token, int kv_head);
 
   const KernelTable& kernels_;
-  ThreadPool pool_;
+  std::shared_ptr<CpuDevice> device_;
+  ThreadPool& pool_;  // the device's
   HugeArena arena_;
   std::vector<AlignedBuffer<float>> scratch_;  // per worker
   std::vector<LinearItem> linear_items_;

@@ -124,7 +124,8 @@ struct RowResult {
 struct StepResult {
   StepId step = 0;
   std::vector<RowResult> rows;  // one per plan row, same order
-  Nanos elapsed{0};             // launch to finish
+  Nanos waited{0};              // for the device, which other models use as well
+  Nanos elapsed{0};             // from then on, to finish
   Nanos inputs{0};              // of that: copies of blocks, and the arrays for the device
   std::string fault;            // not empty: the executor failed as a whole
 };

@@ -20,6 +20,7 @@ StepResult TimedExecutor::finish(Ticket ticket) {
   timer_.end(StepPhase::kPlan);
   StepResult result = real_->finish(ticket);
   timer_.end(StepPhase::kModel);  // what is waited for
+  timer_.move(StepPhase::kModel, StepPhase::kTurn, result.waited);
   timer_.move(StepPhase::kModel, StepPhase::kInputs, result.inputs);
   return result;
 }

@@ -18,14 +18,15 @@ enum class StepPhase {
   kIdle,      // asleep: nothing to do
   kInbox,     // taking requests and cancellations in
   kPlan,      // schedule, check and describe the step
+  kTurn,      // waiting for the device while other models use it
   kInputs,    // the step's arrays for the device
   kModel,     // the forward pass
   kSampling,  // from logits to tokens
   kCommit,    // tokens into the schedule, and words out of tokens
   kPublish,   // events to the front door
 };
-inline constexpr std::array<std::string_view, 8> kStepPhaseNames = {
-    "idle", "inbox", "plan", "inputs", "model", "sampling", "commit", "publish"};
+inline constexpr std::array<std::string_view, 9> kStepPhaseNames = {
+    "idle", "inbox", "plan", "turn", "inputs", "model", "sampling", "commit", "publish"};
 
 struct StepPhases {
   std::array<Nanos, kStepPhaseNames.size()> times{};

@@ -9,7 +9,7 @@ Nanos g_now{0};
 Nanos virtual_now() { return g_now; }
 void pass(std::int64_t nanos) { g_now += Nanos(nanos); }
 
-// Every call takes its time; 300 of launch's 1000 are the arrays.
+// Every call takes its time; of launch's 1000 80 are spent waiting and 300 on the arrays.
 class SlowExecutor final : public Executor {
  public:
   const Capacity& capacity() const override { return capacity_; }
@@ -20,7 +20,7 @@ class SlowExecutor final : public Executor {
   void sample(Ticket, const SampleSpec&) override { pass(200); }
   StepResult finish(Ticket ticket) override {
     pass(10);
-    return {.step = ticket.step, .inputs = Nanos(300)};
+    return {.step = ticket.step, .waited = Nanos(80), .inputs = Nanos(300)};
   }
 
  private:
@@ -47,7 +47,8 @@ TEST(StepPhasesTest, TimeGoesToThePhaseThatEnds) {
   EXPECT_EQ(phases[StepPhase::kInbox], Nanos(7));
   EXPECT_EQ(phases[StepPhase::kPlan], Nanos(42));
   EXPECT_EQ(phases[StepPhase::kInputs], Nanos(300));
-  EXPECT_EQ(phases[StepPhase::kModel], Nanos(710));
+  EXPECT_EQ(phases[StepPhase::kTurn], Nanos(80));
+  EXPECT_EQ(phases[StepPhase::kModel], Nanos(630));
   EXPECT_EQ(phases[StepPhase::kSampling], Nanos(200));
   EXPECT_EQ(phases[StepPhase::kCommit], Nanos(60));
   EXPECT_EQ(phases[StepPhase::kPublish], Nanos(0));

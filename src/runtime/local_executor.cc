@@ -16,7 +16,10 @@ Ticket LocalExecutor::launch(const StepPlan& plan) {
               plan_.step);
   const Status status = validate(plan, capacity_);
   QUIRE_CHECK(status.is_ok(), "step {}: {}", plan.step, status.message());
+  const Nanos asked_at = SteadyClock::now();
+  turn_ = backend_->turns().take();
   launched_at_ = SteadyClock::now();
+  waited_ = launched_at_ - asked_at;
   plan_ = plan;
   runner_.feed(plan_);
   inputs_ = SteadyClock::now() - launched_at_;
@@ -33,8 +36,10 @@ StepResult LocalExecutor::finish(Ticket ticket) {
   QUIRE_CHECK(ticket.step == plan_.step && result_.step == plan_.step,
               "step {} was not launched and sampled", ticket.step);
   result_.elapsed = SteadyClock::now() - launched_at_;
+  result_.waited = waited_;
   result_.inputs = inputs_;
   plan_ = {};
+  turn_.give_back();
   return std::move(result_);
 }
 

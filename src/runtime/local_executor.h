@@ -1,6 +1,7 @@
 // LocalExecutor: one model on this process's device. Depth 1: launch computes, sample draws, finish
-// hands over. Owns the backend, the model (through its runner) and the KV memory. Called by the
-// engine thread; by tests and benchmarks directly.
+// hands over. From launch to finish it holds the device's turn, so that models on one device
+// alternate step by step. Owns the backend, the model (through its runner) and the KV memory.
+// Called by the engine thread; by tests and benchmarks directly.
 #pragma once
 
 #include <memory>
@@ -28,8 +29,10 @@ class LocalExecutor : public Executor {
   Capacity capacity_;
   ModelRunner runner_;
   StepPlan plan_;        // launched and not finished
+  Turns::Turn turn_;     // held meanwhile
   StepResult result_;
-  Nanos launched_at_{0};
+  Nanos launched_at_{0};  // when the turn came
+  Nanos waited_{0};      // for the turn
   Nanos inputs_{0};      // time of feeding the plan
 };
 

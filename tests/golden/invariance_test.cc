@@ -4,8 +4,11 @@
 // size must fail it.
 #include <gtest/gtest.h>
 
+#include <array>
+#include <atomic>
 #include <cstdio>
 #include <random>
+#include <thread>
 
 #include "base/check.h"
 #include "kernels/select.h"
@@ -123,6 +126,46 @@ TEST(InvarianceTest, LogitsAreBitwiseTheSameAloneAndInACrowd) {
                   static_cast<unsigned long long>(preemptions));
     }
   }
+}
+
+// Two models on one device: their threads take turns, while a third one is loaded and dropped again
+// and again between their steps.
+TEST(InvarianceTest, ModelsThatShareADeviceDoNotSeeEachOther) {
+  auto device = make_cpu_device(2);
+  ASSERT_TRUE(device.is_ok());
+  const Setting setting{.tokens_max = 64, .blocks = 64, .device = *device};
+  struct Busy {
+    RandomModel model;
+    Crowd crowd;
+    Branches alone;
+    std::unique_ptr<LocalExecutor> executor;
+    Difference difference;
+  };
+  std::array<Busy, 2> models;
+  for (std::size_t i = 0; i < models.size(); ++i) {
+    Busy& busy = models[i];
+    busy.model = tiny_model(i == 0 ? DType::kQ8_0 : DType::kQ4_K);
+    busy.crowd = random_crowd(13 + i, busy.model.config.vocab);
+    busy.alone = run_alone(
+        *make_test_executor(busy.model.config, busy.model.find, {.blocks = 64}), busy.crowd);
+    busy.executor = make_test_executor(busy.model.config, busy.model.find, setting);
+  }
+  std::atomic<int> at_work{2};
+  std::vector<std::thread> threads;
+  for (Busy& busy : models) {
+    threads.emplace_back([&] {
+      busy.difference = count_different(*busy.executor, busy.crowd, busy.alone);
+      --at_work;
+    });
+  }
+  int loads = 0;
+  const RandomModel third = tiny_model(DType::kF32);
+  for (; at_work > 0; ++loads) make_test_executor(third.config, third.find, setting);
+  for (std::thread& thread : threads) thread.join();
+  for (const Busy& busy : models) EXPECT_EQ(busy.difference.branches, 0);
+  EXPECT_GT(loads, 0);
+  std::printf("FIGURE 2 models of %d requests each on one device: equal to each alone, beside %d "
+              "loads of a third\n", kRequests, loads);
 }
 
 TEST(InvarianceTest, APlantedKernelThatSumsByBatchSizeIsCaught) {

@@ -10,6 +10,7 @@ class PlantedBackend : public Backend {
   std::string description() const override { return real_->description() + ", planted"; }
   std::string_view isa() const override { return real_->isa(); }
   int threads() const override { return real_->threads(); }
+  Turns& turns() override { return real_->turns(); }
   Result<Weight> adopt(const TensorView& matrix, WeightScheme scheme) override {
     return real_->adopt(matrix, scheme);
   }

@@ -60,7 +60,8 @@ std::vector<std::int32_t> read_int32s(const std::string& path) {
 std::unique_ptr<LocalExecutor> make_test_executor(const ModelConfig& config,
                                                   const TensorFinder& find,
                                                   const Setting& setting) {
-  auto backend = make_cpu_backend({.threads = setting.threads, .isa = setting.isa});
+  auto backend = make_cpu_backend(
+      {.threads = setting.threads, .device = setting.device, .isa = setting.isa});
   QUIRE_CHECK(backend.is_ok(), "{}", backend.status().message());
   LocalOptions options;
   options.kv_dtype = setting.kv_dtype;

@@ -39,6 +39,7 @@ class TimedBackend final : public Backend {
   std::string description() const override { return real_->description(); }
   std::string_view isa() const override { return real_->isa(); }
   int threads() const override { return real_->threads(); }
+  Turns& turns() override { return real_->turns(); }
 
   // Products are named by the last part of their weights' names: "q" for "layers.3.q".
   Result<Weight> adopt(const TensorView& matrix, WeightScheme scheme) override;

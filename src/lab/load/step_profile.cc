@@ -63,6 +63,7 @@ Result<StepProfile> step_profile(std::string_view before, std::string_view after
   profile.io_seconds = growth("quire_io_thread_cpu_seconds_total");
   for (std::string& name : phases_in(after)) {
     const double seconds = growth(fmt::format("{}{}\"}}", kPhaseSum, name));
+    if (name == "turn") continue;  // other models' time
     if (name == "idle") {
       profile.idle_seconds = seconds;
     } else {

@@ -20,7 +20,7 @@ struct StepProfile {
   };
   double steps = 0;
   double idle_seconds = 0;
-  std::vector<Phase> phases;  // all but idle, in the server's order
+  std::vector<Phase> phases;  // all but idle and turn, in the server's order
   double io_seconds = 0;      // computed by the HTTP thread, beside the engine's
 
   double busy_seconds() const;  // of the engine thread
