@@ -135,7 +135,7 @@ Result<bool> print_speed(const BenchArguments& a) {
 
 void declare_bench(CLI::App& parent, std::function<int()>& chosen) {
   CLI::App* command = parent.add_subcommand(
-      "bench", "Measure prefill and decode speed beside what this machine can do at most");
+      "bench", "Measure speed beside what this machine can do at most");
   auto a = std::make_shared<BenchArguments>();
   const CLI::Range positive(1, 1 << 20);
   const auto shapes = random_model_shapes();

@@ -2,8 +2,11 @@
 
 #include <algorithm>
 #include <cstdio>
+#include <filesystem>
+#include <utility>
 
 #include <CLI/CLI.hpp>
+#include <fmt/format.h>
 
 #include "apps/bench.h"
 #include "apps/nearest_word.h"
@@ -23,63 +26,121 @@ constexpr Declare kCommands[] = {
     declare_serve, declare_run, declare_bench, declare_show, declare_tokenize, declare_simulate,
 };
 
-// Names of every subcommand or every flag below `app`, for suggestions.
-void collect_words(const CLI::App& app, bool is_flag, std::vector<std::string>& words) {
-  if (is_flag) {
-    for (const CLI::Option* option : app.get_options()) {
-      for (const std::string& name : option->get_lnames()) words.push_back("--" + name);
+// What people type who come from elsewhere.
+constexpr std::pair<std::string_view, std::string_view> kSynonyms[] = {
+    {"chat", "run"},    {"generate", "run"}, {"start", "serve"},  {"server", "serve"},
+    {"ls", "list"},     {"download", "pull"}, {"delete", "rm"},   {"remove", "rm"},
+    {"info", "show"},   {"kill", "stop"},     {"unload", "stop"}, {"benchmark", "bench"},
+};
+
+std::vector<const CLI::App*> commands_of(const CLI::App& app) {
+  return app.get_subcommands([](const CLI::App*) { return true; });
+}
+
+// The command that the user got to: `quire`, `quire serve`, `quire bench serve`.
+const CLI::App& innermost(const CLI::App& app) {
+  const auto chosen = app.get_subcommands();
+  return chosen.empty() ? app : innermost(*chosen.front());
+}
+
+std::string full_name(const CLI::App& app) {
+  return app.get_parent() == nullptr ? app.get_name()
+                                     : full_name(*app.get_parent()) + " " + app.get_name();
+}
+
+std::vector<std::string> flags_of(const CLI::App& app) {
+  std::vector<std::string> words;
+  for (const CLI::Option* option : app.get_options()) {
+    for (const std::string& name : option->get_lnames()) words.push_back("--" + name);
+  }
+  return words;
+}
+
+std::string likely_command(const CLI::App& app, const std::string& word) {
+  std::vector<std::string> names;
+  for (const CLI::App* command : commands_of(app)) names.push_back(command->get_name());
+  for (const auto& [from, to] : kSynonyms) {
+    if (word == from && std::find(names.begin(), names.end(), to) != names.end()) {
+      return std::string(to);
     }
   }
-  for (const CLI::App* sub : app.get_subcommands([](const CLI::App*) { return true; })) {
-    if (!is_flag) words.push_back(sub->get_name());
-    if (is_flag) collect_words(*sub, is_flag, words);
-  }
+  return nearest_word(word, names);
 }
 
-// "Did you mean" for the first word that no command or flag knows.
-std::string suggestion(const CLI::App& app, int argc, char** argv) {
-  for (int i = 1; i < argc; ++i) {
-    std::string word = argv[i];
+// A sentence about the first word that the command line has no place for.
+std::string complaint_about(const CLI::App& app, std::string word) {
+  const CLI::App& command = innermost(app);
+  if (word.size() > 1 && word[0] == '-') {
     word = word.substr(0, word.find('='));
-    const bool is_flag = word.rfind("--", 0) == 0;
-    if (!is_flag && i != 1) continue;
-    std::vector<std::string> words;
-    collect_words(app, is_flag, words);
-    if (std::find(words.begin(), words.end(), word) != words.end()) continue;
-    const std::string near = nearest_word(word, words);
-    if (!near.empty()) return near;
+    const std::string near = nearest_word(word, flags_of(command));
+    return fmt::format("'{}' has no flag '{}'{}", full_name(command), word,
+                       near.empty() ? "" : fmt::format("; did you mean '{}'?", near));
   }
-  return {};
+  if (commands_of(command).empty()) {
+    return fmt::format("'{}' has no use for '{}'", full_name(command), word);
+  }
+  std::error_code failure;
+  if (&command == &app && std::filesystem::exists(word, failure)) {
+    return fmt::format("'{}' is no command; to chat with that model: quire run {}", word, word);
+  }
+  const std::string near = likely_command(command, word);
+  return fmt::format("'{}' has no command '{}'{}", full_name(command), word,
+                     near.empty() ? "" : fmt::format("; did you mean '{}'?", near));
 }
 
-int report_usage_error(const CLI::App& app, const CLI::ParseError& problem, int argc, char** argv) {
+int report_usage_error(const CLI::App& app, const CLI::ParseError& problem) {
   if (problem.get_exit_code() == 0) return app.exit(problem);  // --help
-  std::fprintf(stderr, "quire: %s\n", problem.what());
-  const std::string near = suggestion(app, argc, argv);
-  if (!near.empty()) std::fprintf(stderr, "Did you mean '%s'?\n", near.c_str());
-  std::fprintf(stderr, "See 'quire --help' or 'quire COMMAND --help'.\n");
+  const auto extras = app.remaining(true);
+  const bool is_surplus =
+      problem.get_exit_code() == static_cast<int>(CLI::ExitCodes::ExtrasError) && !extras.empty();
+  const std::string complaint =
+      is_surplus ? complaint_about(app, extras.front())
+                 : fmt::format("'{}': {}", full_name(innermost(app)), problem.what());
+  std::fprintf(stderr, "quire: %s\n", complaint.c_str());
+  std::fprintf(stderr, "See '%s --help'.\n", full_name(innermost(app)).c_str());
   return 2;
+}
+
+// The page of `quire` alone: one screen of 80 columns.
+std::string overview(const CLI::App& app) {
+  std::string page =
+      "Quire runs and serves open-weight language models on this machine.\n\n"
+      "  quire run                          chat with the default model\n"
+      "  quire run MODEL.gguf 'Say hello'   one answer from a model of yours\n"
+      "  quire serve                        OpenAI's protocol on http://127.0.0.1:8000\n\n";
+  for (const CLI::App* command : commands_of(app)) {
+    page += fmt::format("  {:<10} {}\n", command->get_name(), command->get_description());
+  }
+  return page +
+         "\nA MODEL is a GGUF file, a Hugging Face directory or a llama2.c .bin file;\n"
+         "without one it is SmolLM2-135M-Instruct. 'quire COMMAND --help' lists flags,\n"
+         "'quire --version' says which Quire this is.\n";
 }
 
 }  // namespace
 
 int run_command_line(int argc, char** argv) {
-  CLI::App app("Quire runs and serves open-weight language models.\n\n"
-               "  quire serve            serve the default model on http://127.0.0.1:8000\n"
-               "  quire run              chat with it in the terminal\n"
-               "  quire run M.gguf 'Hi'  one answer from a model of yours\n",
-               "quire");
+  CLI::App app("", "quire");
   app.set_version_flag("--version", version_line());
   app.require_subcommand(0, 1);
   std::function<int()> chosen;
   for (const Declare declare : kCommands) declare(app, chosen);
+  app.formatter_fn([](const CLI::App* command, std::string, CLI::AppFormatMode) {
+    return overview(*command);  // the commands got the usual one when they were declared
+  });
+  std::vector<std::string> words(argv + 1, argv + argc);
+  if (!words.empty() && words.front() == "help") {  // quire help serve: quire serve --help
+    words.erase(words.begin());
+    words.emplace_back("--help");
+  }
+  std::reverse(words.begin(), words.end());  // as parse() takes them
   try {
-    app.parse(argc, argv);
+    app.parse(std::move(words));
   } catch (const CLI::ParseError& problem) {
-    return report_usage_error(app, problem, argc, argv);
+    return report_usage_error(app, problem);
   }
   if (!chosen) {
-    std::fputs(app.help().c_str(), stdout);
+    std::fputs(overview(app).c_str(), stdout);
     return 0;
   }
   return chosen();

@@ -7,6 +7,7 @@
 
 #include "apps/random_files.h"
 #include "base/clock.h"
+#include "base/cpu/cpu_info.h"
 #include "base/file.h"
 #include "runtime/make_executor.h"
 #include "store/local_store.h"
@@ -92,6 +93,25 @@ std::string describe(const ModelConfig& config, const Capacity& capacity, const 
       capacity.tokens_max, backend.description());
 }
 
+ModelSummary summarize(const ModelFiles& files, const Capacity& capacity, const Backend& backend) {
+  const KvGroup& kv = capacity.groups[0];
+  ModelSummary summary;
+  summary.architecture = files.config().architecture;
+  for (const auto& [name, tensor] : files.tensors()) {
+    summary.parameters += tensor.rows() * tensor.columns();
+    summary.weight_bytes += tensor.bytes();
+  }
+  summary.context_max = capacity.context_max;
+  summary.kv_tokens = std::uint64_t{kv.blocks - 1} * kv.block_tokens;
+  summary.kv_bytes = kv.bytes_per_block * kv.blocks;
+  summary.rows_max = capacity.rows_max;
+  summary.tokens_max = capacity.tokens_max;
+  summary.isa = backend.isa();
+  summary.threads = backend.threads();
+  summary.processor = cpu_info().model;
+  return summary;
+}
+
 }  // namespace
 
 Result<std::unique_ptr<ModelFiles>> open_files(const ModelArguments& arguments) {
@@ -130,6 +150,7 @@ Result<LoadedModel> load_model(const ModelArguments& arguments) {
                     [&files](std::string_view name) { return files.find(name); }, options));
   loaded.isa = executor->backend().isa();
   loaded.description = describe(config, executor->capacity(), executor->backend());
+  loaded.summary = summarize(*loaded.files, executor->capacity(), executor->backend());
   loaded.options = engine_options(arguments, config, executor->capacity());
   loaded.executor = std::move(executor);
   return loaded;

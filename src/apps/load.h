@@ -6,6 +6,7 @@
 #include <memory>
 #include <string>
 
+#include "apps/greeting.h"
 #include "apps/model_arguments.h"
 #include "core/executor.h"
 #include "core/options.h"
@@ -23,7 +24,8 @@ struct LoadedModel {
   std::unique_ptr<Executor> executor;
   EngineOptions options;
   std::string isa;          // of the kernels
-  std::string description;  // lines for the start-up log
+  std::string description;  // one line that tells one set-up from another
+  ModelSummary summary;     // the same for a person
 };
 
 Result<LoadedModel> load_model(const ModelArguments& arguments);

@@ -1,12 +1,16 @@
 #include "apps/serve.h"
 
+#include <unistd.h>
+
 #include <cstdio>
 #include <memory>
 
 #include <CLI/CLI.hpp>
 #include <spdlog/spdlog.h>
 
+#include "apps/greeting.h"
 #include "apps/load.h"
+#include "apps/terminal.h"
 #include "apps/version.h"
 #include "base/clock.h"
 #include "base/hash.h"
@@ -61,13 +65,24 @@ int fail(const Status& status) {
   return 1;
 }
 
-void print_greeting(const ServeArguments& arguments, const HostedModel& model, int port) {
-  const bool is_chat = model.chat_template != nullptr;
-  spdlog::info("try: curl http://{}:{}/v1/{} -H 'Content-Type: application/json' -d '{}'",
-               arguments.server.host, port, is_chat ? "chat/completions" : "completions",
-               is_chat ? R"({"messages":[{"role":"user","content":"Hello!"}],"model":")" +
-                             model.name() + "\"}"
-                       : R"({"prompt":"Once upon a time","model":")" + model.name() + "\"}");
+// Each model with what its loading said, in the order of `host`.
+void print_greeting(const ServeArguments& arguments, const ModelHost& host,
+                    const std::vector<ModelSummary>& summaries, int port, double load_seconds) {
+  Greeting greeting;
+  greeting.version = version_line();
+  greeting.host = arguments.server.host;
+  greeting.port = port;
+  greeting.needs_key = !arguments.server.api_keys.empty();
+  greeting.load_seconds = load_seconds;
+  for (std::size_t i = 0; i < summaries.size(); ++i) {
+    const HostedModel& model = *host.models()[i];
+    greeting.models.push_back({model.name(), model.chat_template != nullptr, summaries[i]});
+  }
+  if (is_terminal(STDERR_FILENO) && spdlog::should_log(spdlog::level::info)) {
+    std::fputs(greeting_page(greeting).c_str(), stderr);
+    return;
+  }
+  for (const std::string& record : greeting_records(greeting)) spdlog::info("{}", record);
 }
 
 int serve(ServeArguments& arguments) {
@@ -75,9 +90,7 @@ int serve(ServeArguments& arguments) {
   const Nanos start = SteadyClock::now();
   auto model = load_model(arguments.model);
   if (!model.is_ok()) return fail(model.status());
-  spdlog::info("{}: loaded in {:.2f} s", version_line(), to_seconds(SteadyClock::now() - start));
-  spdlog::info("{}", model->description);
-  if (!model->chat_template) spdlog::info("no chat template: chat completions are refused");
+  const double load_seconds = to_seconds(SteadyClock::now() - start);
 
   ModelHost host;
   if (const Status status = host_model(host, *model, arguments.names); !status.is_ok()) {
@@ -87,7 +100,7 @@ int serve(ServeArguments& arguments) {
   arguments.server.version = QUIRE_VERSION;
   Server server(arguments.server, host);
   if (const Status status = server.listen(); !status.is_ok()) return fail(status);
-  print_greeting(arguments, *host.models().front(), server.port());
+  print_greeting(arguments, host, {model->summary}, server.port(), load_seconds);
   server.run();
   spdlog::info("drained");
   return 0;

@@ -1,0 +1,107 @@
+// What a server says when it is ready: see greeting.h.
+#include "apps/greeting.h"
+
+#include <fmt/format.h>
+
+#include "apps/terminal.h"
+#include "base/json.h"
+
+namespace quire {
+namespace {
+
+std::string url(const Greeting& greeting, std::string_view host) {
+  const bool is_ipv6 = host.find(':') != std::string_view::npos;
+  return fmt::format("http://{}{}{}:{}", is_ipv6 ? "[" : "", host, is_ipv6 ? "]" : "",
+                     greeting.port);
+}
+
+// An address that a client on this machine can use: "every interface" is not one.
+std::string local_url(const Greeting& greeting) {
+  const bool is_any = greeting.host == "0.0.0.0" || greeting.host == "::";
+  return url(greeting, is_any ? "127.0.0.1" : greeting.host);
+}
+
+// One shell word.
+std::string quoted(std::string_view text) {
+  std::string word = "'";
+  for (const char c : text) {
+    if (c == '\'') word += "'\\'";
+    word += c;
+  }
+  return word + "'";
+}
+
+// The curl command in parts: a person reads them in lines of their own.
+std::vector<std::string> curl_parts(const Greeting& greeting) {
+  const GreetedModel& model = greeting.models.front();
+  const std::string name = dump(Json(model.name));
+  std::vector<std::string> parts = {
+      fmt::format("curl {}/v1/{}", local_url(greeting),
+                  model.is_chat ? "chat/completions" : "completions"),
+      "-H 'Content-Type: application/json'"};
+  if (greeting.needs_key) parts.emplace_back("-H 'Authorization: Bearer YOUR_KEY'");
+  parts.push_back("-d " + quoted(model.is_chat
+      ? fmt::format(R"({{"model": {}, "messages": [{{"role": "user", "content": "Hello!"}}]}})",
+                    name)
+      : fmt::format(R"({{"model": {}, "prompt": "Once upon a time"}})", name)));
+  return parts;
+}
+
+void append_model(const GreetedModel& model, std::string& page) {
+  const ModelSummary& m = model.summary;
+  page += fmt::format("  model    {}: {}, {}\n", model.name, m.architecture, model_size_text(m));
+  page += fmt::format("  context  {} tokens; KV room for {} tokens ({})\n", grouped(m.context_max),
+                      grouped(m.kv_tokens), size_text(m.kv_bytes));
+  page += fmt::format("  a step   at most {} sequences, {} tokens\n", m.rows_max,
+                      grouped(m.tokens_max));
+  if (!model.is_chat) page += "  chat     no: this model has no chat template\n";
+}
+
+}  // namespace
+
+std::string model_size_text(const ModelSummary& summary) {
+  const auto count = static_cast<double>(summary.parameters);
+  const std::string parameters = count >= 1e9   ? fmt::format("{:.2f} billion", count / 1e9)
+                                 : count >= 1e6 ? fmt::format("{:.1f} million", count / 1e6)
+                                                : grouped(summary.parameters);
+  return fmt::format("{} parameters, {}", parameters, size_text(summary.weight_bytes));
+}
+
+std::string greeting_page(const Greeting& greeting) {
+  std::string page = fmt::format("\n{} is ready on {}\n\n", greeting.version,
+                                 url(greeting, greeting.host));
+  for (const GreetedModel& model : greeting.models) append_model(model, page);
+  const ModelSummary& first = greeting.models.front().summary;
+  page += fmt::format("  machine  {}, {} thread{}, {}\n", first.isa, first.threads,
+                      first.threads == 1 ? "" : "s", first.processor);
+  page += fmt::format("  loaded   in {:.2f} s\n\nTry it from another terminal:\n\n",
+                      greeting.load_seconds);
+  std::string separator = "  ";
+  for (const std::string& part : curl_parts(greeting)) {
+    page += separator + part;
+    separator = " \\\n    ";
+  }
+  return page + "\n\nCtrl-C ends the server.\n\n";
+}
+
+std::vector<std::string> greeting_records(const Greeting& greeting) {
+  std::vector<std::string> records;
+  for (const GreetedModel& model : greeting.models) {
+    const ModelSummary& m = model.summary;
+    records.push_back(fmt::format(
+        "model name={} architecture={} parameters={} weight_bytes={} context={} kv_tokens={} "
+        "kv_bytes={} sequences_max={} step_tokens_max={} isa={} threads={} processor={} chat={}",
+        dump(Json(model.name)), m.architecture, m.parameters, m.weight_bytes, m.context_max,
+        m.kv_tokens, m.kv_bytes, m.rows_max, m.tokens_max, m.isa, m.threads,
+        dump(Json(m.processor)), model.is_chat));
+  }
+  std::string curl;
+  for (const std::string& part : curl_parts(greeting)) curl += (curl.empty() ? "" : " ") + part;
+  records.push_back(fmt::format("ready url={} version={} load_seconds={:.2f}",
+                                url(greeting, greeting.host), dump(Json(greeting.version)),
+                                greeting.load_seconds));
+  records.push_back("try: " + curl);
+  return records;
+}
+
+}  // namespace quire

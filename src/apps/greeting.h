@@ -1,0 +1,49 @@
+// What a server says when it is ready: the model and its size, context and KV room, instruction set
+// and threads, the address, and a curl line to try. For a person at a terminal it is a page; for a
+// log the same facts are records of key=value.
+// Pure functions; main thread. Used by serve.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace quire {
+
+// What a person wants to know of a loaded model.
+struct ModelSummary {
+  std::string architecture;
+  std::uint64_t parameters = 0;
+  std::uint64_t weight_bytes = 0;
+  std::uint32_t context_max = 0;
+  std::uint64_t kv_tokens = 0;  // that fit into the KV memory
+  std::uint64_t kv_bytes = 0;
+  std::uint32_t rows_max = 0;   // sequences per step
+  std::uint32_t tokens_max = 0;
+  std::string isa;
+  int threads = 0;
+  std::string processor;
+};
+
+struct GreetedModel {
+  std::string name;  // as requests call it
+  bool is_chat = false;
+  ModelSummary summary;
+};
+
+struct Greeting {
+  std::string version;  // "quire 0.1.0"
+  std::string host;     // as it was asked for
+  int port = 0;
+  bool needs_key = false;
+  double load_seconds = 0;
+  std::vector<GreetedModel> models;  // at least one
+};
+
+std::string greeting_page(const Greeting& greeting);
+std::vector<std::string> greeting_records(const Greeting& greeting);
+
+// "134.5 million parameters, 92.1 MiB"
+std::string model_size_text(const ModelSummary& summary);
+
+}  // namespace quire
