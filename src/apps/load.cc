@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "base/cpu/cpu_info.h"
 #include "base/file.h"
+#include "base/hash.h"
 #include "runtime/make_executor.h"
 #include "store/local_store.h"
 
@@ -82,6 +83,24 @@ EngineOptions engine_options(const ModelArguments& arguments, const ModelConfig&
   return options;
 }
 
+// One file for each way of packing a model; which file it was made from is checked by its stamp.
+Result<std::string> packed_path(const ModelArguments& arguments, const std::string& name,
+                                const std::string& file) {
+  if (arguments.packed_cache.empty()) return std::string();
+  std::filesystem::path folder = arguments.packed_cache;
+  if (arguments.packed_cache == "store") {
+    QUIRE_ASSIGN_OR_RETURN(const std::string store, store_folder());
+    folder = std::filesystem::path(store) / "packed";
+  }
+  std::error_code problem;
+  const std::string place = std::filesystem::weakly_canonical(file, problem).string();
+  const std::string kind = fmt::format("{} {}", arguments.quantize, arguments.is_unpacked_f32);
+  return (folder / fmt::format("{}-{:016x}.packed", name,
+                               hash_bytes(place.data(), place.size(),
+                                          hash_bytes(kind.data(), kind.size()))))
+      .string();
+}
+
 std::string describe(const ModelConfig& config, const Capacity& capacity, const Backend& backend) {
   const KvGroup& kv = capacity.groups[0];
   return fmt::format(
@@ -141,8 +160,14 @@ Result<LoadedModel> load_model(const ModelArguments& arguments) {
   QUIRE_ASSIGN_OR_RETURN(LocalOptions options, local_options(arguments));
   ProgressLine progress;
   options.progress = progress.callback();
-  QUIRE_ASSIGN_OR_RETURN(auto backend, make_cpu_backend({.threads = arguments.threads,
-                                              .has_huge_pages = arguments.has_huge_pages}));
+  CpuBackendOptions cpu = {.threads = arguments.threads,
+                           .has_huge_pages = arguments.has_huge_pages};
+  if (loaded.files->stamp() != 0) {
+    QUIRE_ASSIGN_OR_RETURN(cpu.packed_path,
+                           packed_path(arguments, loaded.name, loaded.files->path()));
+    cpu.packed_stamp = loaded.files->stamp();
+  }
+  QUIRE_ASSIGN_OR_RETURN(auto backend, make_cpu_backend(cpu));
   const ModelFiles& files = *loaded.files;
   QUIRE_ASSIGN_OR_RETURN(
       auto executor,
@@ -153,6 +178,7 @@ Result<LoadedModel> load_model(const ModelArguments& arguments) {
   loaded.summary = summarize(*loaded.files, executor->capacity(), executor->backend());
   loaded.options = engine_options(arguments, config, executor->capacity());
   loaded.executor = std::move(executor);
+  loaded.files->drop_resident();  // what was packed is not read again
   return loaded;
 }
 

@@ -27,6 +27,9 @@ void declare_model_flags(CLI::App& command, ModelArguments& a) {
   command.add_option("--threads", a.threads, "compute threads (default: every core)")
       ->check(CLI::Range(1, 1024));
   declare_huge_pages_flag(command, a.has_huge_pages);
+  command.add_option("--packed-cache", a.packed_cache,
+                     "keep the packed weights in this folder, for a faster next start; 'store' is "
+                     "the folder packed of the local store (default: none)");
   command.add_option("--num-kv-blocks", a.num_kv_blocks, "KV blocks of 32 tokens")
       ->check(CLI::Range(1u, (1u << 26) - 2));
   command.add_option("--kv-cache-memory", a.kv_cache_memory,

@@ -28,6 +28,7 @@ struct ModelArguments {
   bool is_prefix_caching = true;
   int threads = 0;                   // 0: every core
   bool has_huge_pages = true;
+  std::string packed_cache;          // --packed-cache: empty, "store" or a folder
   std::uint32_t num_kv_blocks = 0;   // 0: from kv_cache_memory
   std::string kv_cache_memory;       // "512MiB", "2G", bytes; empty: from free memory
   std::uint32_t max_queue = 256;

@@ -134,6 +134,8 @@ class Backend {
   // Makes its packed form, on all threads, if that is not done. What a product reads is packed at
   // the latest when it is named as a consumer; a table that is only gathered from never is.
   virtual Status pack(const Weight& weight) = 0;
+  // All weights of the model are packed: what a next start can use is kept, in the background.
+  virtual void finish_packing() = 0;
   // Room for `tokens` rows in the forms that `consumers` read.
   virtual std::unique_ptr<Activations> activations(int tokens,
                                                    std::span<const Weight* const> consumers) = 0;
@@ -141,7 +143,8 @@ class Backend {
   virtual void copy_blocks(KvStore& kv, std::span<const BlockMove> moves) = 0;  // in order
 
   // --- a model's ops ---
-  // out[i] = row ids[i] of the table, dequantized exactly as `linear` sees it.  out: [ids, columns]
+  // out[i] = row ids[i] of the table, dequantized exactly as `linear` sees it. The first op of each
+  // step.  out: [ids, columns]
   virtual void gather(const Weight& table, std::span<const std::int32_t> ids, float* out) = 0;
   // out[t] = x[t] / rms(x[t]) * weight.  x: [tokens, columns]
   virtual void rmsnorm(const float* x, const float* weight, float eps, int tokens,
@@ -189,6 +192,8 @@ struct CpuBackendOptions {
   std::shared_ptr<CpuDevice> device;  // null: one of its own
   std::string isa;      // empty: QUIRE_FORCE_ISA, else the best that the machine has
   bool has_huge_pages = true;  // asked for, for weights and KV
+  std::string packed_path;     // file of the packed cache; empty: none
+  std::uint64_t packed_stamp = 0;  // of the model's files
 };
 Result<std::unique_ptr<Backend>> make_cpu_backend(const CpuBackendOptions& options);
 

@@ -5,7 +5,6 @@
 #include <limits>
 
 #include "base/cpu/cpu_info.h"
-#include "kernels/pack.h"
 #include "kernels/select.h"
 
 namespace quire {
@@ -13,22 +12,9 @@ namespace {
 
 // Below this many elements an op stays on the calling thread: a wake-up costs more.
 constexpr std::int64_t kAloneElements = 4096;
-constexpr int kColumnsMax = 1 << 24;
 constexpr int kHeadDimMax = 512;
 
 CpuActivations& cpu(Activations& x) { return static_cast<CpuActivations&>(x); }
-
-// The type of the tiles that a matrix gets.
-Result<DType> tile_dtype(const TensorView& matrix, WeightScheme scheme) {
-  if (scheme == WeightScheme::kFloat32) return DType::kF32;
-  if (scheme == WeightScheme::kAsStored || matrix.dtype == DType::kI8) return matrix.dtype;
-  for (const DType dtype : {DType::kF32, DType::kF16, DType::kBF16}) {
-    if (matrix.dtype == dtype) return DType::kI8;
-  }
-  return error(StatusCode::kUnsupported,
-               "tensor '{}' is {}: only F32, F16 and BF16 weights are quantized to w8a8",
-               matrix.name, dtype_name(matrix.dtype));
-}
 
 }  // namespace
 
@@ -47,19 +33,23 @@ Result<std::unique_ptr<Backend>> make_cpu_backend(const CpuBackendOptions& optio
     QUIRE_ASSIGN_OR_RETURN(device, make_cpu_device(options.threads));
   }
   return std::unique_ptr<Backend>(
-      std::make_unique<CpuBackend>(*kernels, std::move(device), options.has_huge_pages));
+      std::make_unique<CpuBackend>(*kernels, std::move(device), options));
 }
 
-CpuBackend::CpuBackend(const KernelTable& kernels, int threads, bool has_huge_pages)
-    : CpuBackend(kernels, std::make_shared<CpuDevice>(threads), has_huge_pages) {}
-
 CpuBackend::CpuBackend(const KernelTable& kernels, std::shared_ptr<CpuDevice> device,
-                       bool has_huge_pages)
+                       const CpuBackendOptions& options)
     : kernels_(kernels),
       device_(std::move(device)),
       pool_(device_->pool),
-      arena_(has_huge_pages),
-      scratch_(static_cast<std::size_t>(pool_.threads())) {}
+      arena_(options.has_huge_pages),
+      has_huge_pages_(options.has_huge_pages),
+      scratch_(static_cast<std::size_t>(pool_.threads())) {
+  if (options.packed_path.empty()) return;
+  packed_cache_ = std::make_unique<PackedCache>(options.packed_path, options.packed_stamp);
+}
+
+CpuBackend::CpuBackend(const KernelTable& kernels, int threads)
+    : CpuBackend(kernels, std::make_shared<CpuDevice>(threads), {}) {}
 
 std::string CpuBackend::description() const {
   return fmt::format("{} kernels, {} threads of {} cores, {}", kernels_.name, threads(),
@@ -67,90 +57,6 @@ std::string CpuBackend::description() const {
 }
 
 // --- memory ---
-
-Result<Weight> CpuBackend::adopt(const TensorView& matrix, WeightScheme scheme) {
-  const std::size_t rows = matrix.rows(), columns = matrix.columns();
-  if (rows < 1 || columns < 1 || rows > std::numeric_limits<int>::max() / 2 ||
-      columns > kColumnsMax) {
-    return error(StatusCode::kUnsupported, "tensor '{}': a matrix of {} x {} cannot be packed",
-                 matrix.name, rows, columns);
-  }
-  const DTypeInfo& info = dtype_info(matrix.dtype);
-  if (columns % info.block_elements != 0) {
-    return error(StatusCode::kUnsupported, "tensor '{}': {} columns are not whole {} blocks of {}",
-                 matrix.name, columns, info.name, info.block_elements);
-  }
-  QUIRE_ASSIGN_OR_RETURN(const DType dtype, tile_dtype(matrix, scheme));
-  if (matrix.dtype == DType::kI8 && matrix.row_scales == nullptr) {
-    return error(StatusCode::kUnsupported, "tensor '{}': I8 without scales of its rows",
-                 matrix.name);
-  }
-  if (dtype == DType::kI8 && columns > kChannelColumnsMax) {
-    return error(StatusCode::kUnsupported, "tensor '{}': rows of {} int8 weights, at most {}",
-                 matrix.name, columns, kChannelColumnsMax);
-  }
-  auto packed = std::make_shared<CpuPacked>();
-  packed->source = matrix;
-  packed->dtype = dtype;
-  packed->bytes_per_tile = packed_tile_bytes(packed->dtype, kernels_.tile_rows, columns);
-  packed->tiles = (static_cast<int>(rows) + kernels_.tile_rows - 1) / kernels_.tile_rows;
-  Weight weight;
-  weight.rows = static_cast<int>(rows);
-  weight.columns = static_cast<int>(columns);
-  weight.dtype = matrix.dtype;
-  weight.packed_dtype = dtype;
-  weight.bytes = packed->bytes_per_tile * static_cast<std::size_t>(packed->tiles);
-  weight.packed = std::move(packed);
-  return weight;
-}
-
-Status CpuBackend::pack(const Weight& weight) {
-  const auto& packed = static_cast<const CpuPacked&>(*weight.packed);
-  std::call_once(packed.once, [&] {
-    packed.data = arena_.allocate(weight.bytes);
-    if (packed.data == nullptr) return;
-    const Turns::Turn turn = turns().take();  // a model that loads goes matrix by matrix
-    pool_.for_each(packed.tiles, [&](int tile, int) {
-      const int first = tile * kernels_.tile_rows;
-      pack_rows(packed, first, std::min(kernels_.tile_rows, weight.rows - first),
-                packed.data.get() + static_cast<std::size_t>(tile) * packed.bytes_per_tile);
-    });
-  });
-  if (packed.data == nullptr) {
-    return error(StatusCode::kResourceExhausted, "out of memory: {} bytes for '{}'", weight.bytes,
-                 packed.source.name);
-  }
-  return ok_status();
-}
-
-// Rows whose type changes pass through float32; a row of int8 weights is quantized as a token is.
-void CpuBackend::pack_rows(const CpuPacked& packed, int first, int rows, std::byte* tile) const {
-  const TensorView& source = packed.source;
-  const std::size_t columns = source.columns(), begin = static_cast<std::size_t>(first);
-  if (packed.dtype == source.dtype) {
-    pack_tile(packed.dtype, kernels_.tile_rows, rows, columns,
-              source.data + begin * row_bytes(source.dtype, columns), tile,
-              source.row_scales == nullptr ? nullptr : source.row_scales + begin);
-    return;
-  }
-  const auto count = static_cast<std::size_t>(rows);
-  std::vector<float> values(count * columns), scales(count);
-  std::vector<std::int8_t> codes;
-  for (std::size_t i = 0; i < count; ++i) read_row(source, begin + i, &values[i * columns]);
-  const auto* from = reinterpret_cast<const std::byte*>(values.data());
-  if (packed.dtype == DType::kI8) {
-    AlignedBuffer<std::byte> room(channel_token_bytes(columns));
-    auto* quantized = reinterpret_cast<ChannelToken*>(room.data());
-    for (std::size_t i = 0; i < count; ++i) {
-      kernels_.quantize_token(&values[i * columns], static_cast<int>(columns), 0, quantized);
-      scales[i] = quantized->scale;
-      codes.insert(codes.end(), quantized->codes(), quantized->codes() + columns);
-    }
-    from = reinterpret_cast<const std::byte*>(codes.data());
-  }
-  pack_tile(packed.dtype, kernels_.tile_rows, rows, columns, from, tile,
-            packed.dtype == DType::kI8 ? scales.data() : nullptr);
-}
 
 std::unique_ptr<Activations> CpuBackend::activations(int tokens,
                                                      std::span<const Weight* const> consumers) {
@@ -230,6 +136,7 @@ void CpuBackend::grow_scratch(std::size_t floats) {
 // --- ops over tokens ---
 
 void CpuBackend::gather(const Weight& table, std::span<const std::int32_t> ids, float* out) {
+  promote_weight();
   const auto& source = static_cast<const CpuPacked&>(*table.packed).source;
   const std::size_t columns = source.columns();
   const auto row = [&](int i, int) {

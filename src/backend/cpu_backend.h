@@ -1,8 +1,8 @@
 // CpuBackend: the ops of backend.h over one KernelTable and one thread pool. It splits work into
 // ranges, never sums across a split: which thread computes what, and how many there are, cannot be
 // seen in a result. Ops use every worker; a small op runs on the caller alone.
-// Parts: cpu_backend.cc (memory, norms), cpu_linear.cc, cpu_attention.cc, cpu_kv.cc,
-// cpu_sampling.cc.
+// Parts: cpu_backend.cc (memory, norms), packed/cpu_packing.cc, cpu_linear.cc, cpu_attention.cc,
+// cpu_kv.cc, cpu_sampling.cc.
 // One driving thread at a time; see backend.h.
 #pragma once
 
@@ -15,6 +15,7 @@
 #include "backend/backend.h"
 #include "backend/cpu_memory.h"
 #include "backend/huge_arena.h"
+#include "backend/packed/packed_cache.h"
 #include "base/cpu/thread_pool.h"
 #include "kernels/kernel_table.h"
 
@@ -30,8 +31,10 @@ struct CpuDevice {
 class CpuBackend final : public Backend {
  public:
   // kernels must outlive the backend (tables are constants; tests plant their own).
-  CpuBackend(const KernelTable& kernels, int threads, bool has_huge_pages = true);
-  CpuBackend(const KernelTable& kernels, std::shared_ptr<CpuDevice> device, bool has_huge_pages);
+  // Of the options, what a device and a table stand for is not asked.
+  CpuBackend(const KernelTable& kernels, std::shared_ptr<CpuDevice> device,
+             const CpuBackendOptions& options);
+  CpuBackend(const KernelTable& kernels, int threads);  // on a device of its own
 
   std::string description() const override;
   std::string_view isa() const override { return kernels_.name; }
@@ -41,6 +44,9 @@ class CpuBackend final : public Backend {
   Result<Weight> adopt(const TensorView& matrix,
                        WeightScheme scheme = WeightScheme::kAsStored) override;
   Status pack(const Weight& weight) override;
+  void finish_packing() override;
+  PackedCache* packed_cache() { return packed_cache_.get(); }  // for tests; null: none
+  std::size_t mapped_weights() const { return mapped_.size(); }  // served from its file, for tests
   std::unique_ptr<Activations> activations(int tokens,
                                            std::span<const Weight* const> consumers) override;
   Result<std::unique_ptr<KvStore>> kv_store(const KvShape& shape) override;
@@ -80,6 +86,7 @@ class CpuBackend final : public Backend {
   struct AttentionCall;
 
   void pack_rows(const CpuPacked& packed, int first, int rows, std::byte* tile) const;
+  void promote_weight();
   void norm_rows(const float* x, const std::int32_t* indices, int count, int columns,
                  const float* weight, float eps, CpuActivations& out);
   float* scratch(int worker, std::size_t floats);
@@ -106,6 +113,9 @@ class CpuBackend final : public Backend {
   std::shared_ptr<CpuDevice> device_;
   ThreadPool& pool_;  // the device's
   HugeArena arena_;
+  bool has_huge_pages_;
+  std::unique_ptr<PackedCache> packed_cache_;  // null: none
+  std::vector<Weight> mapped_;                 // that are not in huge pages yet
   std::vector<AlignedBuffer<float>> scratch_;  // per worker
   std::vector<LinearItem> linear_items_;
   std::vector<const CpuActivations::Form*> linear_inputs_;  // per output of a `linear` call

@@ -21,7 +21,7 @@ struct CpuPacked final : Packed {
   std::size_t bytes_per_tile = 0;
   int tiles = 0;
   mutable std::once_flag once;
-  mutable std::shared_ptr<std::byte> data;  // [tiles, bytes_per_tile]
+  mutable std::shared_ptr<const std::byte> data;  // [tiles, bytes_per_tile]
 
   // Whether products quantize float32 activations with the scale that the weight states.
   bool has_static_input() const { return dtype == DType::kI8 && source.input_scale > 0; }

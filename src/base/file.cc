@@ -8,6 +8,8 @@
 #include <cerrno>
 #include <cstring>
 
+#include "base/hash.h"
+
 namespace quire {
 namespace {
 
@@ -18,8 +20,9 @@ struct Descriptor {
   }
 };
 
-// Opens a regular file and tells its size in bytes.
-Result<std::size_t> open_regular(const std::string& path, Descriptor& descriptor) {
+// Opens a regular file and tells its size in bytes, and its stamp where that is asked for.
+Result<std::size_t> open_regular(const std::string& path, Descriptor& descriptor,
+                                 std::uint64_t* stamp = nullptr) {
   descriptor.fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
   if (descriptor.fd < 0) {
     return error(errno == ENOENT ? StatusCode::kNotFound : StatusCode::kInvalidArgument,
@@ -32,6 +35,10 @@ Result<std::size_t> open_regular(const std::string& path, Descriptor& descriptor
   if (!S_ISREG(info.st_mode)) {
     return error(StatusCode::kInvalidArgument, "'{}' is not a regular file", path);
   }
+  if (stamp != nullptr) {
+    const std::int64_t facts[] = {info.st_size, info.st_mtim.tv_sec, info.st_mtim.tv_nsec};
+    *stamp = hash_bytes(facts, sizeof facts);
+  }
   return static_cast<std::size_t>(info.st_size);
 }
 
@@ -39,8 +46,8 @@ Result<std::size_t> open_regular(const std::string& path, Descriptor& descriptor
 
 Result<MappedFile> MappedFile::open(const std::string& path) {
   Descriptor descriptor;
-  QUIRE_ASSIGN_OR_RETURN(const std::size_t size, open_regular(path, descriptor));
   MappedFile file;
+  QUIRE_ASSIGN_OR_RETURN(const std::size_t size, open_regular(path, descriptor, &file.stamp_));
   file.path_ = path;
   if (size == 0) return file;
   void* data = ::mmap(nullptr, size, PROT_READ, MAP_PRIVATE, descriptor.fd, 0);
@@ -57,9 +64,14 @@ MappedFile::~MappedFile() {
   if (data_ != nullptr) ::munmap(const_cast<std::byte*>(data_), size_);
 }
 
+void MappedFile::drop_resident() const {
+  if (data_ != nullptr) ::madvise(const_cast<std::byte*>(data_), size_, MADV_DONTNEED);
+}
+
 void MappedFile::swap(MappedFile& other) noexcept {
   std::swap(data_, other.data_);
   std::swap(size_, other.size_);
+  std::swap(stamp_, other.stamp_);
   std::swap(path_, other.path_);
 }
 

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <span>
 #include <string>
 
@@ -25,6 +26,10 @@ class MappedFile {
   ~MappedFile();
 
   std::span<const std::byte> bytes() const { return {data_, size_}; }
+  // A number that changes when the file is written anew: of its size and time of change.
+  std::uint64_t stamp() const { return stamp_; }
+  // Gives the memory of its pages back; who reads them again gets them from the file.
+  void drop_resident() const;
   const std::string& path() const { return path_; }
 
  private:
@@ -32,6 +37,7 @@ class MappedFile {
 
   const std::byte* data_ = nullptr;
   std::size_t size_ = 0;
+  std::uint64_t stamp_ = 0;
   std::string path_;
 };
 

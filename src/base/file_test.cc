@@ -48,6 +48,16 @@ TEST_F(FileTest, RefusesWhatIsTooLargeMissingOrNoRegularFile) {
   EXPECT_FALSE(replace_file(path("no/such/folder"), "x").is_ok());
 }
 
+TEST_F(FileTest, PagesThatWereDroppedComeBackAndTheStampTellsVersionsApart) {
+  ASSERT_TRUE(replace_file(path("a"), std::string(100000, 'x')).is_ok());
+  const auto map = MappedFile::open(path("a"));
+  map->drop_resident();
+  EXPECT_EQ(map->bytes()[99999], std::byte{'x'});
+  EXPECT_EQ(MappedFile::open(path("a"))->stamp(), map->stamp());
+  ASSERT_TRUE(replace_file(path("a"), std::string(100001, 'x')).is_ok());
+  EXPECT_NE(MappedFile::open(path("a"))->stamp(), map->stamp());
+}
+
 TEST_F(FileTest, AnEmptyFileMapsToNothing) {
   ASSERT_TRUE(replace_file(path("empty"), "").is_ok());
   EXPECT_TRUE(MappedFile::open(path("empty"))->bytes().empty());

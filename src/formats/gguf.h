@@ -31,6 +31,7 @@ class GgufFile {
   const GgufEntry* find_entry(std::string_view key) const;
   const TensorView* find_tensor(std::string_view name) const;
   std::size_t offset_of(const TensorView& tensor) const;  // in its part: for messages
+  std::span<const MappedFile> files() const { return parts_; }
 
   // The value of a key: absent is a value, a type that does not fit is an error that names the key
   // and the offset. Integers of any width are one kind; floats of both widths another.

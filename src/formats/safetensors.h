@@ -25,6 +25,7 @@ class SafetensorsFiles {
   std::span<const TensorView> tensors() const { return tensors_; }
   std::size_t file_count() const { return files_.size(); }
   std::size_t offset_of(const TensorView& tensor) const;  // in its file: for messages
+  std::span<const MappedFile> files() const { return files_; }
 
  private:
   Status open_file(const std::string& path);

@@ -2,6 +2,7 @@
 
 #include <filesystem>
 
+#include "base/hash.h"
 #include "formats/config/file_kind.h"
 #include "formats/config/gguf_config.h"
 #include "formats/config/hf_config.h"
@@ -23,6 +24,7 @@ Result<Parts> open_gguf(const std::string& path) {
   const auto file = std::make_shared<const GgufFile>(std::move(opened));
   Parts parts;
   parts.owner = file;
+  parts.files = file->files();
   QUIRE_ASSIGN_OR_RETURN(parts.config, read_gguf_config(*file));
   QUIRE_ASSIGN_OR_RETURN(
       parts.tensors, match_tensors(parts.config, file->tensors(), TensorNaming::kGguf,
@@ -67,6 +69,7 @@ Result<Parts> open_directory(const std::string& directory) {
     tensors = scaled->tensors;
   }
   parts.owner = std::make_shared<const std::pair<decltype(files), decltype(scaled)>>(files, scaled);
+  parts.files = files->files();
   QUIRE_ASSIGN_OR_RETURN(parts.tensors, match_tensors(parts.config, tensors,
                                                       TensorNaming::kHuggingFace, place));
   parts.tokenizer_json = [directory, vocab = parts.config.vocab] {
@@ -81,6 +84,7 @@ Result<Parts> open_llama2c(const std::string& path) {
   QUIRE_ASSIGN_OR_RETURN(Llama2cModel model, read_llama2c(file->bytes()));
   Parts parts;
   parts.owner = file;
+  parts.files = {file.get(), 1};
   parts.config = std::move(model.config);
   parts.config.name = fs::path(path).stem();
   parts.tensors = std::move(model.tensors);
@@ -120,6 +124,16 @@ Result<TensorView> ModelFiles::find(std::string_view canonical_name) const {
   const auto at = parts_.tensors.find(canonical_name);
   if (at != parts_.tensors.end()) return at->second;
   return error(StatusCode::kNotFound, "the model has no tensor '{}'", canonical_name);
+}
+
+std::uint64_t ModelFiles::stamp() const {
+  std::uint64_t stamp = 0;
+  for (const MappedFile& file : parts_.files) stamp = mix64(stamp + file.stamp());
+  return stamp;
+}
+
+void ModelFiles::drop_resident() const {
+  for (const MappedFile& file : parts_.files) file.drop_resident();
 }
 
 Result<std::unique_ptr<ModelFiles>> open_model(const std::string& path,

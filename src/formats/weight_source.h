@@ -11,9 +11,11 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <span>
 #include <string>
 #include <string_view>
 
+#include "base/file.h"
 #include "formats/model_config.h"
 #include "tensor/tensor.h"
 
@@ -28,12 +30,20 @@ class ModelFiles {
     TensorMap tensors;
     std::function<Result<std::string>()> tokenizer_json;
     std::shared_ptr<const void> owner;  // keeps the mapped files
+    std::span<const MappedFile> files;  // of the weights, in order; empty: made in memory
   };
   explicit ModelFiles(Parts parts) : parts_(std::move(parts)) {}
 
   const ModelConfig& config() const { return parts_.config; }
   const TensorMap& tensors() const { return parts_.tensors; }
   Result<TensorView> find(std::string_view canonical_name) const;
+
+  // The first file of the weights; empty if they were made in memory.
+  std::string path() const { return parts_.files.empty() ? "" : parts_.files.front().path(); }
+  // Changes when a file of the weights does; 0 if there is none.
+  std::uint64_t stamp() const;
+  // The pages of the files leave this process's memory and come back when they are read again.
+  void drop_resident() const;
 
   // The bytes of a tokenizer.json, made or read anew at each call.
   Result<std::string> tokenizer_json() const { return parts_.tokenizer_json(); }

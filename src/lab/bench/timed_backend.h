@@ -44,6 +44,7 @@ class TimedBackend final : public Backend {
   // Products are named by the last part of their weights' names: "q" for "layers.3.q".
   Result<Weight> adopt(const TensorView& matrix, WeightScheme scheme) override;
   Status pack(const Weight& weight) override { return real_->pack(weight); }
+  void finish_packing() override { real_->finish_packing(); }
   std::unique_ptr<Activations> activations(int tokens,
                                            std::span<const Weight* const> consumers) override;
   Result<std::unique_ptr<KvStore>> kv_store(const KvShape& shape) override;
