@@ -1,6 +1,7 @@
-// What the engine tells the front door: new text and tokens of one branch, and its end. Events of
-// one step travel together (engine/engine.h). Made by engine/session on the engine thread, moved to
-// the front door; plain values.
+// What the engine tells the front door: new text and tokens of one branch, and its end; and, for
+// every row that a step computed, what it was. Those of one step travel together (engine/engine.h).
+// Made by engine/session and engine/engine_core on the engine thread, moved to the front door;
+// plain values.
 #pragma once
 
 #include <cstdint>
@@ -9,6 +10,7 @@
 #include <vector>
 
 #include "base/ids.h"
+#include "core/request.h"
 #include "core/step.h"
 
 namespace quire {
@@ -44,6 +46,17 @@ struct TokenEvent {
   Usage usage;                       // up to now; final when finish is set
   bool is_last = false;              // no event of this request follows
   std::string message;               // why, for kFault and kNonFinite
+};
+
+// What one row of a step was: for whoever tells how a step was filled and how a request fared.
+struct RowFact {
+  BranchId of;
+  std::uint32_t first_position = 0;
+  std::uint32_t tokens = 0;     // fed to the model
+  std::uint32_t generated = 0;  // of what came out, that which reached its client
+  bool is_decode = false;       // fed the newest token; else the prompt, or a text once more
+  bool is_admission = false;    // the first row since it was let in, or let in again
+  bool is_fork = false;         // of an admission: it goes on from what branch 0 has computed
 };
 
 }  // namespace quire

@@ -42,6 +42,13 @@ struct SamplingParams {
   bool skip_special_tokens = true;   // leave special tokens out of the text
 };
 
+// One branch of one request.
+struct BranchId {
+  RequestId request;
+  std::int32_t branch = 0;  // 0..n-1
+  auto operator<=>(const BranchId&) const = default;
+};
+
 struct Request {
   RequestId id;
   std::vector<TokenId> prompt;  // not empty

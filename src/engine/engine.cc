@@ -24,6 +24,7 @@ struct Engine::State {
 
   void run();
   void take_in(Inbox::Batch batch);
+  void answer(std::uint64_t question);
   void publish(StepEvents events);
 
   PhaseTimer timer;
@@ -43,14 +44,19 @@ void Engine::State::run() {
     Inbox::Batch batch = inbox.take(may_sleep);
     if (may_sleep) timer.end(StepPhase::kIdle);
     is_stopping = batch.is_stopping;
+    const std::optional<std::uint64_t> question = batch.question;
     take_in(std::move(batch));
+    if (question) answer(*question);
     if (is_stopping) core.cancel_all();
     if (!core.has_work()) continue;
     timer.end(StepPhase::kInbox);
     StepEvents events = core.advance(SteadyClock::now());
-    if (events.rows > 0) last_step_at.store(SteadyClock::now().count());
     timer.end(StepPhase::kCommit);
-    if (events.rows > 0) events.phases = timer.take();
+    if (!events.rows.empty()) {
+      events.at = SteadyClock::now();
+      events.phases = timer.take();
+      last_step_at.store(events.at.count());
+    }
     publish(std::move(events));
     timer.end(StepPhase::kPublish);
   }
@@ -62,6 +68,15 @@ void Engine::State::take_in(Inbox::Batch batch) {
     QUIRE_CHECK(status.is_ok(), "a request that was accepted is refused: {}", status.message());
   }
   for (const RequestId id : batch.cancels) core.cancel(id);
+}
+
+void Engine::State::answer(std::uint64_t question) {
+  StepEvents events;
+  events.stats = core.stats();
+  events.inspection = std::make_shared<const EngineInspection>(core.inspect(question));
+  events.at = SteadyClock::now();
+  publish(std::move(events));
+  timer.end(StepPhase::kPublish);
 }
 
 void Engine::State::publish(StepEvents events) {
@@ -110,6 +125,9 @@ EngineStats Engine::stats() const {
   return state_->snapshot;
 }
 
+void Engine::inspect(std::uint64_t question) { state_->inbox.ask(question); }
+
+const SchedulerOptions& Engine::limits() const { return state_->core.scheduler().options(); }
 const Capacity& Engine::capacity() const { return state_->executor->capacity(); }
 Nanos Engine::last_step_at() const { return Nanos(state_->last_step_at.load()); }
 

@@ -1,6 +1,7 @@
 // Engine: the thread around EngineCore. The front door submits requests and cancels them from any
 // thread; the engine thread plans, runs and commits steps and hands the events of each step, once,
-// to the sink. It sleeps when there is nothing to do.
+// to the sink. It sleeps when there is nothing to do. Whoever wants to look inside asks; the engine
+// thread answers between two steps, by the same way as events go.
 #pragma once
 
 #include <cstdint>
@@ -13,6 +14,7 @@
 #include "core/executor.h"
 #include "core/options.h"
 #include "core/request.h"
+#include "engine/inspection.h"
 #include "engine/step_phases.h"
 
 namespace quire {
@@ -35,14 +37,17 @@ struct EngineStats {
   std::uint64_t computed_tokens = 0;    // tokens fed to the model, recomputation included
 };
 
-// What one step brought.
+// What one step brought. Without rows no step ran: cancellations, refusals, answers to a question.
 struct StepEvents {
   std::vector<TokenEvent> events;
   EngineStats stats;
-  Nanos elapsed{0};           // of the executor
-  std::uint32_t rows = 0;     // sequences in the step; 0: no step ran (cancellations, refusals)
-  std::uint32_t tokens = 0;
-  StepPhases phases;          // of the engine thread, since the events before
+  StepId step = 0;
+  std::vector<RowFact> rows;        // in the plan's order
+  std::vector<BranchId> preempted;  // lost their blocks when this step was planned
+  Nanos at{0};                      // when the step was over; set by Engine
+  Nanos elapsed{0};                 // of the executor
+  StepPhases phases;                // of the engine thread, since the events before
+  std::shared_ptr<const EngineInspection> inspection;  // null: nobody asked
 };
 using EventSink = std::function<void(StepEvents)>;  // on the engine thread; must not block
 
@@ -63,6 +68,10 @@ class Engine {
   void drain();
   bool is_idle() const;          // nothing running, waiting or in the inbox
   EngineStats stats() const;     // a snapshot of the last step
+  // Asks for an inspection, which comes with one of the next StepEvents and names the question. A
+  // newer question replaces one that still waits; an engine that ends answers none.
+  void inspect(std::uint64_t question);
+  const SchedulerOptions& limits() const;  // that hold, whatever was asked for
   const Capacity& capacity() const;
   // When the last step finished; for liveness. Zero before the first.
   Nanos last_step_at() const;

@@ -76,7 +76,10 @@ void EngineCore::launch_ahead() {
   while (flights_.size() < executor_.capacity().depth) {
     Flight flight;
     flight.plan = scheduler_.plan();
+    const std::vector<BranchId>& preempted = scheduler_.preempted();
+    preempted_.insert(preempted_.end(), preempted.begin(), preempted.end());
     if (flight.plan.rows.empty()) return;
+    flight.preempted = std::exchange(preempted_, {});
     if (options_.is_hashing_logits) {
       for (StepRow& row : flight.plan.rows) row.flags |= kRowHashLogits;
     }
@@ -107,18 +110,38 @@ void EngineCore::finish_oldest(StepEvents& out) {
   const Flight flight = std::move(flights_.front());
   flights_.pop_front();
   out.elapsed = result.elapsed;
-  out.rows = static_cast<std::uint32_t>(flight.plan.rows.size());
-  out.tokens = static_cast<std::uint32_t>(flight.plan.tokens.size());
+  out.preempted = flight.preempted;
+  describe(flight.plan, out);
   if (!result.fault.empty()) {
     fail_all(result.fault);
     return;
   }
+  std::size_t row = 0;  // progress comes in the order of rows, without those that ended meanwhile
   for (Progress& progress : scheduler_.commit(flight.plan, std::move(result))) {
-    take_in(std::move(progress));
+    while (flight.plan.rows[row].seq != progress.seq) ++row;
+    take_in(std::move(progress), out.rows[row]);
   }
 }
 
-void EngineCore::take_in(Progress progress) {
+// Before the commit, which forgets the branches that have ended.
+void EngineCore::describe(const StepPlan& plan, StepEvents& out) const {
+  out.step = plan.step;
+  out.rows.reserve(plan.rows.size());
+  for (const StepRow& row : plan.rows) {
+    const Sequence* seq = scheduler_.find(row.seq);
+    QUIRE_CHECK(seq != nullptr, "step {} has a row of nobody", plan.step);
+    const bool is_admission = seq->admitted_step == plan.step;
+    out.rows.push_back({.of = {seq->request->id, seq->branch},
+                        .first_position = row.first_position,
+                        .tokens = row.tokens.count,
+                        .is_decode = row.first_position >= seq->prompt_count &&
+                                     row.first_position + 1 >= seq->known(),
+                        .is_admission = is_admission,
+                        .is_fork = is_admission && seq->is_forked});
+  }
+}
+
+void EngineCore::take_in(Progress progress, RowFact& fact) {
   const auto it = jobs_.find(progress.request);
   if (it == jobs_.end()) return;  // another branch's row has just ended the request
   Job& job = it->second;
@@ -134,6 +157,7 @@ void EngineCore::take_in(Progress progress) {
   Session& session = job.branches[static_cast<std::size_t>(progress.branch)];
   const bool is_at_end = progress.is_at_end;
   TokenEvent event = session.accept(std::move(progress));
+  fact.generated = static_cast<std::uint32_t>(event.tokens.size());
   generated_tokens_ += event.tokens.size();
   if (session.has_ended() && !is_at_end) scheduler_.finish(seq);
   emit(job, std::move(event));

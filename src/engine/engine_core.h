@@ -48,6 +48,9 @@ class EngineCore {
   StepEvents advance(Nanos now);
 
   EngineStats stats() const;
+  EngineInspection inspect(std::uint64_t question) const {
+    return {question, look_into(scheduler_)};
+  }
   const Scheduler& scheduler() const { return scheduler_; }
   const EngineOptions& options() const { return options_; }
 
@@ -59,6 +62,7 @@ class EngineCore {
   };
   struct Flight {
     StepPlan plan;
+    std::vector<BranchId> preempted;
     Ticket ticket;
     SampleSpec spec;
     SpecStorage storage;
@@ -69,7 +73,8 @@ class EngineCore {
   void launch_ahead();
   void sample_ready();
   void finish_oldest(StepEvents& out);
-  void take_in(Progress progress);
+  void describe(const StepPlan& plan, StepEvents& out) const;
+  void take_in(Progress progress, RowFact& fact);
   void end_request(RequestId id, FinishReason reason, const std::string& message);
   void fail_all(const std::string& fault);
   void emit(Job& job, TokenEvent event);
@@ -80,6 +85,7 @@ class EngineCore {
   Scheduler scheduler_;
   std::map<RequestId, Job> jobs_;
   std::deque<Flight> flights_;  // launched, oldest first
+  std::vector<BranchId> preempted_;  // by plans without rows; told with the next launched one
   std::vector<TokenEvent> events_;
   std::uint64_t generated_tokens_ = 0;
 

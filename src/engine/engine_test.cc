@@ -26,7 +26,13 @@ class Gatherer {
       if (event.is_last) finished_[event.request] = event.finish;
     }
     stats_ = events.stats;
+    if (events.inspection != nullptr) inspection_ = events.inspection;
     changed_.notify_all();
+  }
+  EngineInspection wait_for_answer(std::uint64_t question) {
+    std::unique_lock lock(mutex_);
+    changed_.wait(lock, [&] { return inspection_ && inspection_->question == question; });
+    return *inspection_;
   }
   FinishReason wait_for_end(RequestId id) {
     std::unique_lock lock(mutex_);
@@ -61,6 +67,7 @@ class Gatherer {
   std::map<RequestId, std::string> texts_;
   std::map<RequestId, FinishReason> finished_;
   EngineStats stats_;
+  std::shared_ptr<const EngineInspection> inspection_;
 };
 
 EngineOptions checked_options() {
@@ -177,6 +184,28 @@ TEST(Engine, TheEndOfTheEngineCancelsWhatIsLeft) {
     }
   }
   EXPECT_EQ(gatherer.finished(), 10u);
+}
+
+TEST_P(EngineAtDepth, QuestionsAreAnsweredAsleepAndBetweenSteps) {
+  Gatherer gatherer;
+  std::mutex gate;  // holds the engine thread inside the sink while a request is under way
+  std::unique_lock closed(gate);
+  Engine engine(checked_options(), script(GetParam()), nullptr, [&](StepEvents events) {
+    const bool is_step = !events.rows.empty();
+    gatherer(std::move(events));
+    if (!is_step) return;
+    const std::lock_guard wait(gate);
+  });
+  engine.inspect(1);
+  EXPECT_EQ(gatherer.wait_for_answer(1).kv.block_map, std::string(200, 'f'));
+  EXPECT_TRUE(engine.is_idle());
+  ASSERT_TRUE(engine.submit(ask(1, {1, 2, 3, 4, 5, 6}, 500)).is_ok());
+  gatherer.wait_for_tokens(RequestId{1}, 1);
+  for (std::uint64_t question = 2; question <= 10; ++question) engine.inspect(question);
+  closed.unlock();
+  const KvInspection kv = gatherer.wait_for_answer(10).kv;
+  EXPECT_NE(kv.block_map.find('r'), std::string::npos);
+  EXPECT_EQ(engine.limits().rows_max, checked_options().scheduler.rows_max);
 }
 
 TEST(Engine, TextComesWithATokenizer) {

@@ -44,6 +44,14 @@ void Inbox::stop() {
   arrived_.notify_one();
 }
 
+void Inbox::ask(std::uint64_t question) {
+  {
+    const std::lock_guard lock(mutex_);
+    batch_.question = question;
+  }
+  arrived_.notify_one();
+}
+
 bool Inbox::is_idle() const {
   const std::lock_guard lock(mutex_);
   return live_.empty();
@@ -53,7 +61,8 @@ Inbox::Batch Inbox::take(bool may_sleep) {
   std::unique_lock lock(mutex_);
   if (may_sleep) {
     arrived_.wait(lock, [this] {
-      return !batch_.requests.empty() || !batch_.cancels.empty() || batch_.is_stopping;
+      return !batch_.requests.empty() || !batch_.cancels.empty() || batch_.question ||
+             batch_.is_stopping;
     });
   }
   waiting_ += static_cast<std::uint32_t>(batch_.requests.size());

@@ -1,13 +1,14 @@
 // Inbox: the one door from other threads into the engine. Requests and cancellations gather here
 // until the engine thread takes them all at once, between two steps; it sleeps here when there is
 // nothing to do. Bounds: requests inside plus those taken but not yet admitted are at most
-// waiting_max; a request is cancelled at most once while it lives.
+// waiting_max; a request is cancelled at most once while it lives; one question waits.
 // Any thread, but take() and what stands below it: engine thread.
 #pragma once
 
 #include <condition_variable>
 #include <cstdint>
 #include <mutex>
+#include <optional>
 #include <set>
 #include <span>
 #include <vector>
@@ -27,10 +28,12 @@ class Inbox {
   void close();               // no more requests
   void stop();                // close, and tell the engine thread to end
   bool is_idle() const;       // no request lives
+  void ask(std::uint64_t question);  // to be looked at; a newer question replaces an older one
 
   struct Batch {
     std::vector<Request> requests;
     std::vector<RequestId> cancels;
+    std::optional<std::uint64_t> question;
     bool is_stopping = false;
   };
   // Everything that came since; sleeps until there is something if `may_sleep`.

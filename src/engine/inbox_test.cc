@@ -108,5 +108,16 @@ TEST(Inbox, TwinOfPlainLists) {
   }
 }
 
+TEST(Inbox, AQuestionWakesTheSleeperAndTheNewestCounts) {
+  Inbox inbox(4);
+  inbox.ask(1);
+  inbox.ask(2);
+  Inbox::Batch batch = inbox.take(true);
+  EXPECT_EQ(batch.question, 2u);
+  EXPECT_TRUE(batch.requests.empty());
+  EXPECT_FALSE(inbox.take(false).question.has_value()) << "it is answered once";
+  EXPECT_TRUE(inbox.is_idle());
+}
+
 }  // namespace
 }  // namespace quire

@@ -4,9 +4,11 @@
 // QUIRE_WORLD_EVENTS sets the number of events (sanitizer builds use fewer).
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
+#include <map>
 #include <string>
 
 #include "engine/testing/world.h"
@@ -100,6 +102,65 @@ struct Tally {
   std::uint64_t copies = 0, promises = 0, drafts = 0, cached = 0;
 };
 
+// Adds facts up as a reader of them would, who knows nothing else.
+class FactTally {
+ public:
+  void take(const StepEvents& step) {
+    for (const BranchId& of : step.preempted) branches_[of].was_preempted = true;
+    preemptions_ += step.preempted.size();
+    for (const RowFact& row : step.rows) {
+      Branch& branch = branches_[row.of];
+      if (row.is_admission) branch.end = 0;
+      const std::uint32_t gained = row.first_position > branch.end && !row.is_fork
+                                       ? row.first_position - branch.end
+                                       : 0;
+      if (!branch.was_preempted) cached_ += gained;
+      branch.end = row.first_position + row.tokens;
+      computed_ += row.tokens;
+      generated_ += row.generated;
+    }
+    steps_ += !step.rows.empty();
+  }
+  void expect_equal(const EngineStats& stats) const {
+    EXPECT_EQ(steps_, stats.steps);
+    EXPECT_EQ(computed_, stats.computed_tokens);
+    EXPECT_EQ(generated_, stats.generated_tokens);
+    EXPECT_EQ(preemptions_, stats.preemptions);
+    EXPECT_EQ(cached_, stats.prefix_cached_tokens);
+  }
+
+ private:
+  struct Branch {
+    std::uint32_t end = 0;
+    bool was_preempted = false;
+  };
+  std::map<BranchId, Branch> branches_;
+  std::uint64_t steps_ = 0, computed_ = 0, generated_ = 0, preemptions_ = 0, cached_ = 0;
+};
+
+void expect_right_inspection(const EngineCore& core) {
+  const KvInspection kv = core.inspect(0).kv;
+  const EngineStats stats = core.stats();
+  const auto letters = [&](char letter) {
+    return static_cast<std::uint64_t>(std::count(kv.block_map.begin(), kv.block_map.end(), letter));
+  };
+  ASSERT_EQ(kv.blocks_per_letter, 1u);
+  EXPECT_EQ(letters('f'), stats.blocks_free);
+  EXPECT_EQ(letters('c'), stats.blocks_cached);
+  EXPECT_EQ(letters('r') + letters('s'), stats.blocks_referenced);
+  const auto sum = [](const std::vector<KvInspection::Bucket>& buckets) {
+    std::uint64_t blocks = 0;
+    for (const auto& bucket : buckets) blocks += bucket.blocks;
+    return blocks;
+  };
+  EXPECT_EQ(kv.nodes, core.scheduler().ledger().tree().node_count());
+  EXPECT_EQ(sum(kv.by_age), kv.tree_blocks);
+  EXPECT_EQ(sum(kv.by_depth), kv.tree_blocks);
+  EXPECT_LE(kv.tree_blocks, kv.nodes);
+  EXPECT_GE(kv.tree_blocks, stats.blocks_cached);
+  EXPECT_EQ(kv.largest.empty(), kv.nodes == 0);
+}
+
 // A failed check ends the process: say first which world it was.
 volatile std::uint64_t world_seed = 0;
 volatile std::uint64_t world_event = 0;
@@ -123,6 +184,7 @@ void live_in(std::uint64_t seed, std::uint64_t events, Tally& tally) {
   }
   SCOPED_TRACE("world seed " + std::to_string(seed));
   ScriptWorld world(climate.options, climate.script);
+  FactTally facts;
   const std::uint32_t busy = dice.between(5, 40);  // percent of events that are arrivals
   for (std::uint64_t i = 0; i < events; ++i) {
     world_event = i;
@@ -134,11 +196,13 @@ void live_in(std::uint64_t seed, std::uint64_t events, Tally& tally) {
     } else if (dice.chance(2)) {
       world.pass(Nanos(dice.below(50)));
     } else if (world.core().has_work()) {
-      world.advance();
+      facts.take(world.advance());
       ASSERT_EQ(world.check_ended(), "") << "event " << i;
+      if (i % 64 == 0) expect_right_inspection(world.core());
     }
   }
-  world.run_until_idle();
+  while (world.core().has_work()) facts.take(world.advance());
+  facts.expect_equal(world.core().stats());
   ASSERT_EQ(world.check_ended(), "");
   ASSERT_EQ(world.check_idle(), "");
   const EngineStats stats = world.core().stats();

@@ -100,6 +100,7 @@ class RadixTree {
   // Forgets everything; all the blocks it held.
   std::vector<GroupBlock> clear();
 
+  const std::map<CacheNamespace, RadixNode>& roots() const { return roots_; }
   std::size_t node_count() const { return node_count_; }
   std::uint32_t block_tokens() const { return block_tokens_; }
 

@@ -256,6 +256,7 @@ void Scheduler::leave_running(Sequence& seq) {
 
 void Scheduler::preempt(Sequence& seq) {
   ++counts_.preemptions;
+  preempted_.push_back({seq.request->id, seq.branch});
   leave_running(seq);
   seq.was_preempted = true;
   seq.drafts.clear();

@@ -85,6 +85,10 @@ class Scheduler {
   const Sequence* find(SeqId id) const;
   const KvLedger& ledger() const { return ledger_; }
   const SchedulerCounts& counts() const { return counts_; }
+  // Who lost their blocks in the last plan().
+  const std::vector<BranchId>& preempted() const { return preempted_; }
+  // What holds: the smaller of what was asked for and what the executor can do.
+  const SchedulerOptions& options() const { return options_; }
   std::uint32_t context_max() const { return context_max_; }
   Status check_invariants() const;
 
@@ -176,6 +180,7 @@ class Scheduler {
   std::uint64_t arrivals_ = 0;
   std::set<std::pair<Nanos, RequestId>> deadlines_;
   SchedulerCounts counts_;
+  std::vector<BranchId> preempted_;  // at most what runs
 
   friend struct SchedulerSaboteur;  // tests plant bugs through it
 };

@@ -13,6 +13,7 @@ StepPlan Scheduler::plan() {
   sketch.rows_left = options_.rows_max;
   sketch.tokens_left = options_.tokens_max;
   sketch.logits_left = capacity_.logits_rows_max;
+  preempted_.clear();
   ledger_.begin_step(sketch.plan.step);
   displace_for_waiting();
   plan_decodes(sketch);
@@ -136,6 +137,7 @@ void Scheduler::admit(Sequence& seq, const Entrance& how, Sketch& sketch) {
   const bool is_first = !seq.has_begun;
   start(seq);
   seq.admitted_step = sketch.plan.step;
+  seq.is_forked = how.kind == Entrance::Kind::kFork;
   if (how.kind == Entrance::Kind::kFork) {
     ledger_.fork(*how.lead, seq, seq.prompt_count - 1, sketch.plan.copies);
     seq.cached = how.lead->cached;

@@ -39,6 +39,7 @@ struct Sequence {
   bool has_begun = false;     // was admitted once
   bool was_preempted = false;
   StepId admitted_step = 0;  // the plan that let it in last
+  bool is_forked = false;    // it began with its lead's blocks
 
   std::vector<TokenId> tokens;  // empty until it begins: a long queue holds each prompt once
   std::uint32_t prompt_count = 0;

@@ -139,7 +139,7 @@ void Service::take_steps() {
   }
   std::vector<std::shared_ptr<ActiveCall>> touched;
   for (const StepEvents& step : steps) {
-    if (step.rows > 0) metrics_->observe_step(to_seconds(step.elapsed), step.phases);
+    if (!step.rows.empty()) metrics_->observe_step(to_seconds(step.elapsed), step.phases);
     for (const TokenEvent& event : step.events) {
       const auto place = places_.find(event.request);
       if (place == places_.end()) continue;  // cancelled meanwhile

@@ -86,9 +86,9 @@ class Simulation {
   void turn() {
     executor_.set_now(now_);
     const StepEvents events = core_.advance(now_);
-    if (events.rows == 0) return;
+    if (events.rows.empty()) return;
     now_ = std::max(now_, executor_.finished_at());
-    rows_ += events.rows;
+    rows_ += events.rows.size();
     ++steps_;
     const double referenced = static_cast<double>(events.stats.blocks_referenced) /
                               static_cast<double>(events.stats.blocks_total);

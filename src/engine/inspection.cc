@@ -1,0 +1,94 @@
+#include "engine/inspection.h"
+
+#include <algorithm>
+#include <array>
+#include <string_view>
+#include <utility>
+
+#include "sched/scheduler.h"
+
+namespace quire {
+namespace {
+
+constexpr std::string_view kLetters = "fcrs";  // the busier, the later
+constexpr std::array<std::uint64_t, 4> kAges = {10, 100, 1000, 10'000};                  // steps
+constexpr std::array<std::uint64_t, 5> kDepths = {128, 512, 2048, 8192, 32'768};         // tokens
+
+std::size_t letter_index(const BlockPool& pool, BlockId block) {
+  const std::uint32_t owners = pool.owners(block);
+  if (owners == 0) return pool.is_published(block) ? 1 : 0;
+  return owners == 1 ? 2 : 3;
+}
+
+void draw_blocks(const BlockPool& pool, KvInspection& out) {
+  const std::uint32_t total = pool.total();
+  out.blocks_per_letter = std::max(1u, (total + kBlockLettersMax - 1) / kBlockLettersMax);
+  for (std::uint32_t begin = 0; begin < total; begin += out.blocks_per_letter) {
+    const std::uint32_t end = std::min(total, begin + out.blocks_per_letter);
+    std::array<std::uint32_t, kLetters.size()> counts{};
+    for (std::uint32_t i = begin; i < end; ++i) {
+      ++counts[letter_index(pool, static_cast<BlockId>(i + 1))];  // block 0 is padding
+    }
+    std::size_t most = 0;
+    for (std::size_t i = 1; i < counts.size(); ++i) {
+      if (counts[i] >= counts[most]) most = i;
+    }
+    out.block_map += kLetters[most];
+  }
+}
+
+template <std::size_t kCount>
+std::vector<KvInspection::Bucket> empty_buckets(const std::array<std::uint64_t, kCount>& bounds) {
+  std::vector<KvInspection::Bucket> buckets;
+  for (const std::uint64_t bound : bounds) buckets.push_back({bound, 0});
+  buckets.push_back({});
+  return buckets;
+}
+
+void count_in(std::vector<KvInspection::Bucket>& buckets, std::uint64_t value) {
+  const auto bucket = std::find_if(buckets.begin(), buckets.end(),
+                                   [&](const auto& it) { return value <= it.max; });
+  ++bucket->blocks;
+}
+
+void add_run(std::vector<KvInspection::Run>& largest, const KvInspection::Run& run) {
+  const auto is_before = [](const KvInspection::Run& a, const KvInspection::Run& b) {
+    return std::pair(a.blocks, b.steps_ago) > std::pair(b.blocks, a.steps_ago);
+  };
+  if (largest.size() == kLargestRunsMax && !is_before(run, largest.back())) return;
+  largest.insert(std::upper_bound(largest.begin(), largest.end(), run, is_before), run);
+  if (largest.size() > kLargestRunsMax) largest.pop_back();
+}
+
+void walk_tree(const RadixTree& tree, StepId now, KvInspection& out) {
+  out.by_age = empty_buckets(kAges);
+  out.by_depth = empty_buckets(kDepths);
+  // By hand, not by recursion: a long context is a deep tree.
+  std::vector<std::pair<const RadixNode*, std::uint64_t>> open;  // with its depth in blocks
+  for (const auto& [space, root] : tree.roots()) open.emplace_back(&root, 0);
+  while (!open.empty()) {
+    const auto [node, depth] = open.back();
+    open.pop_back();
+    for (const auto& child : node->children) open.emplace_back(child.get(), depth + 1);
+    if (depth == 0) continue;
+    const std::uint64_t steps_ago = now - std::min(now, node->last_used);
+    const std::uint64_t tokens = depth * tree.block_tokens();
+    ++out.nodes;
+    if (node->children.empty()) add_run(out.largest, {tokens, depth, steps_ago});
+    if (node->blocks[0] == 0) continue;  // a hole
+    ++out.tree_blocks;
+    count_in(out.by_age, steps_ago);
+    count_in(out.by_depth, tokens);
+  }
+}
+
+}  // namespace
+
+KvInspection look_into(const Scheduler& scheduler) {
+  KvInspection out;
+  draw_blocks(scheduler.ledger().pool(0), out);
+  walk_tree(scheduler.ledger().tree(), scheduler.counts().steps, out);
+  return out;
+}
+
+}  // namespace quire
