@@ -52,8 +52,8 @@ void Engine::State::run() {
     timer.end(StepPhase::kInbox);
     StepEvents events = core.advance(SteadyClock::now());
     timer.end(StepPhase::kCommit);
+    events.at = SteadyClock::now();
     if (!events.rows.empty()) {
-      events.at = SteadyClock::now();
       events.phases = timer.take();
       last_step_at.store(events.at.count());
     }

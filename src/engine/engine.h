@@ -44,7 +44,7 @@ struct StepEvents {
   StepId step = 0;
   std::vector<RowFact> rows;        // in the plan's order
   std::vector<BranchId> preempted;  // lost their blocks when this step was planned
-  Nanos at{0};                      // when the step was over; set by Engine
+  Nanos at{0};                      // when all this was known; set by Engine
   Nanos elapsed{0};                 // of the executor
   StepPhases phases;                // of the engine thread, since the events before
   std::shared_ptr<const EngineInspection> inspection;  // null: nobody asked
