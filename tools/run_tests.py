@@ -231,6 +231,7 @@ def group_clients(tally):
 
 
 def pytest_outcomes(report):
+    """(case, outcome) of each case in a JUnit report, as pytest and vitest write it."""
     try:
         cases = xml.etree.ElementTree.parse(report).getroot().iter("testcase")
     except (OSError, xml.etree.ElementTree.ParseError):
@@ -241,6 +242,28 @@ def pytest_outcomes(report):
         skipped = case.find("skipped") is not None
         outcomes.append((case.get("name"), "failed" if bad else "skipped" if skipped else "passed"))
     return outcomes
+
+
+def group_web(tally):
+    """The web page: its types and its unit tests."""
+    web = ROOT / "web"
+    bin_folder = web / "node_modules/.bin"
+    tally.add_run("web types", run_program([bin_folder / "tsc", "--noEmit", "-p", web]))
+    for name, config in (("unit", "vite.config.ts"),):
+        with tempfile.TemporaryDirectory() as folder:
+            report = pathlib.Path(folder) / "report.xml"
+            run = run_program(
+                [bin_folder / "vitest", "run", "--root", web, "--config", web / config,
+                 "--reporter=default", "--reporter=junit", f"--outputFile.junit={report}"],
+                UNIT_LIMIT_S)
+            outcomes = pytest_outcomes(report)
+        say(f"web {name}: {len(outcomes)} cases, {run.seconds:.1f} s")
+        for case, outcome in outcomes:
+            tally.add(f"web {name} {case}", outcome)
+        if not outcomes:
+            tally.add(f"web {name}: ran no test", "failed")
+        if not run.ok:
+            show_tail(f"web {name}", run)
 
 
 def group_holds(tally):
@@ -262,6 +285,7 @@ GROUPS = {
     "release": group_release,
     "tidy": group_tidy,
     "clients": group_clients,
+    "web": group_web,
     "sanitizers": group_sanitizers,
     "holds": group_holds,
     "aarch64": group_aarch64,

@@ -1,12 +1,14 @@
 #!/usr/bin/env bash
 # Installs what Quire needs on Debian 12, and only what is missing; run again, it does nothing.
 #
-#   tools/setup.sh run     the compilers and libraries that building and serving need
-#   tools/setup.sh test    the same, and what the tests need: Node and the official API clients
+#   tools/setup.sh run     the compilers and libraries that building and serving need, and Node,
+#                          which builds the web page
+#   tools/setup.sh test    the same, and what the tests need: the official API clients, a browser
 #   tools/setup.sh aarch64 the same as run, and the cross compiler and emulator for 64-bit Arm
 #
 # System packages come from Debian (as root or through sudo). Python packages live in build/venv,
-# Node packages in build/node: nothing is installed for the user or for the machine.
+# Node packages in build/node and web/node_modules: nothing is installed for the user or for the
+# machine.
 # It writes build/env, which `run` and `test` read, so that the right cargo comes first in PATH.
 set -euo pipefail
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
@@ -20,7 +22,7 @@ build_packages=(
   libgtest-dev libgmock-dev libbenchmark-dev
   python3 python3-venv                                 # the model arrives in a Python wheel
 )
-test_packages=(curl procps)
+test_packages=(curl procps chromium fonts-inter fonts-dejavu-core)
 aarch64_packages=(g++-aarch64-linux-gnu qemu-user-static googletest)
 cargo_minor_min=88   # of 1.x; what the crates under text-rs ask for
 node_major_min=18
@@ -140,8 +142,8 @@ install_rust
 # shellcheck disable=SC2016  # PATH is expanded by who reads the file
 printf 'export PATH=%q:"$PATH"\n' "$(dirname "$cargo_path")" >"$root/build/env"
 make_venv
+install_node
 if [[ $scope == test ]]; then
-  install_node
   install_python_clients
   install_node_clients
 fi

@@ -12,6 +12,7 @@
 #include "serve/dialects/openai_completions.h"
 #include "serve/dialects/openai_models.h"
 #include "serve/dialects/vllm_tokenize.h"
+#include "serve/page/page.h"
 
 namespace quire {
 
@@ -33,6 +34,7 @@ constexpr Dialect kDetokenize = {parse_vllm_detokenize, render_openai_error};
 
 constexpr Route kRoutes[] = {
     {"GET", "/", false, false, &FrontDoor::show_root, nullptr},
+    {"GET", "/assets/", true, false, &FrontDoor::show_page_part, nullptr},
     {"GET", "/health", false, false, &FrontDoor::show_health, nullptr},
     {"GET", "/ready", false, false, &FrontDoor::show_ready, nullptr},
     {"GET", "/version", false, false, &FrontDoor::show_version, nullptr},
@@ -213,12 +215,17 @@ HttpResponse FrontDoor::transport_error(int status, std::string_view reason) {
   return render_openai_error(error);
 }
 
-HttpResponse FrontDoor::show_root(const HttpRequest&) const {
-  return {.body = dump(Json::object({{"server", "quire"}, {"version", options_.version},
-                                     {"speaks", "OpenAI's HTTP API under /v1: models, "
-                                                "chat/completions, completions"},
-                                     {"see", Json::array({"/v1/models", "/health", "/ready",
-                                                          "/version", "/metrics"})}}))};
+HttpResponse FrontDoor::show_root(const HttpRequest& request) const {
+  if (prefers_html(request)) return show_page_asset(request);
+  const Json what = Json::object(
+      {{"server", "quire"}, {"version", options_.version},
+       {"speaks", "OpenAI's HTTP API under /v1: models, chat/completions, completions"},
+       {"see", Json::array({"/v1/models", "/health", "/ready", "/version", "/metrics"})}});
+  return {.headers = {{"vary", "Accept"}}, .body = dump(what)};
+}
+
+HttpResponse FrontDoor::show_page_part(const HttpRequest& request) const {
+  return show_page_asset(request);
 }
 
 HttpResponse FrontDoor::show_health(const HttpRequest&) const {

@@ -39,6 +39,7 @@ class FrontDoor : public HttpHandler {
 
   // The quick answers of the table.
   HttpResponse show_root(const HttpRequest& request) const;
+  HttpResponse show_page_part(const HttpRequest& request) const;
   HttpResponse show_health(const HttpRequest& request) const;
   HttpResponse show_ready(const HttpRequest& request) const;
   HttpResponse show_version(const HttpRequest& request) const;

@@ -187,6 +187,25 @@ TEST(ServerTest, EndpointsThatNeedNoModel) {
   EXPECT_EQ(client.get("/health").status, 200) << "the connection is in step";
 }
 
+TEST(ServerTest, ABrowserGetsThePageAndKeepsIt) {
+  TestServer server;
+  TestClient client = server.client();
+  const auto ask = [&](const std::string& headers) {
+    client.send("GET / HTTP/1.1\r\nHost: t\r\nAccept: text/html,*/*;q=0.8\r\n" + headers + "\r\n");
+  };
+  ask("");
+  const TestResponse page = client.receive();
+  EXPECT_EQ(page.header("content-type"), "text/html; charset=utf-8");
+  EXPECT_TRUE(page.body.starts_with("<!doctype html>"));
+  EXPECT_EQ(client.get("/assets/none.js").status, 404);
+  ask("If-None-Match: " + page.header("etag") + "\r\n");
+  const TestResponse again = client.receive(true);
+  EXPECT_EQ(again.status, 304);
+  EXPECT_EQ(again.header("content-length"), std::to_string(page.body.size()));
+  EXPECT_EQ(json_of(client.get("/")).find("server")->as_string(), "quire")
+      << "no body came with 304, and other clients get JSON";
+}
+
 TEST(ServerTest, MetricsAreThereFromTheStart) {
   TestServer server;
   const TestResponse response = server.client().get("/metrics");

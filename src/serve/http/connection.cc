@@ -196,7 +196,7 @@ asio::awaitable<void> Connection::send_answer(bool closes) {
       const bool ends_open = !exchange_->is_whole() && request.is_http_10;
       bytes = response_head(exchange_->head(), request, size, closes || ends_open);
     }
-    if (request.method != "HEAD") {
+    if (has_body(request.method, exchange_->head().status)) {
       if (!is_chunked) bytes += body;
       if (is_chunked && !body.empty()) append_chunk(body, bytes);
       if (is_chunked && is_done) append_chunk({}, bytes);
@@ -242,7 +242,7 @@ asio::awaitable<bool> Connection::reject(const HttpRequest& request, int status,
 asio::awaitable<bool> Connection::send_whole(HttpResponse response, const HttpRequest& request,
                                              bool closes) {
   std::string bytes = response_head(response, request, response.body.size(), closes);
-  if (request.method != "HEAD") bytes += response.body;
+  if (has_body(request.method, response.status)) bytes += response.body;
   const bool is_sent = co_await send(std::move(bytes));
   co_return is_sent && !closes;
 }

@@ -10,6 +10,7 @@ namespace {
 std::string_view reason_phrase(int status) {
   switch (status) {
     case 200: return "OK";
+    case 304: return "Not Modified";
     case 400: return "Bad Request";
     case 401: return "Unauthorized";
     case 403: return "Forbidden";
@@ -43,6 +44,8 @@ std::size_t HttpRequest::count(std::string_view name) const {
       std::count_if(headers.begin(), headers.end(),
                     [&](const HttpHeader& header) { return header.name == name; }));
 }
+
+bool has_body(std::string_view method, int status) { return method != "HEAD" && status != 304; }
 
 std::string response_head(const HttpResponse& response, const HttpRequest& request,
                           std::optional<std::size_t> size, bool closes) {

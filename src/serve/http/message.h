@@ -56,6 +56,9 @@ struct HttpResponse {
   std::string body;
 };
 
+// False: the head says what the body would be, and the body stays here.
+bool has_body(std::string_view method, int status);
+
 // The bytes before the body. `size`: of the body; nothing: chunked.
 std::string response_head(const HttpResponse& response, const HttpRequest& request,
                           std::optional<std::size_t> size, bool closes);

@@ -1,0 +1,14 @@
+import { render } from "preact";
+import { App } from "./app";
+import { loadModels } from "./api/models";
+import { openLibrary } from "./chat/session";
+import "./ui/base.css";
+import "./chat/chat.css";
+import "./chat/answer.css";
+import "./live/live.css";
+import "./requests/requests.css";
+
+const root = document.getElementById("app");
+if (root) render(<App />, root);
+void openLibrary();
+void loadModels();

@@ -1,0 +1,178 @@
+// The explain view: the requests that live or ended lately, and the life of one of them.
+import { useEffect, useState } from "preact/hooks";
+import { apiKey, Failure, getJson, sentence } from "../api/client";
+import type { RequestLife, RequestSummary } from "../api/status";
+import { clockTime, count, duration } from "../ui/format";
+import { isPageVisible } from "../ui/media";
+import { requestHref, route } from "../ui/route";
+import { Life } from "./life";
+
+const REFRESH_MS = 2000;
+const SHOWN_MAX = 100;
+
+export function RequestsView() {
+  const { id } = route.value;
+  return (
+    <main class="page requests">
+      <div class="page-content">{id ? <OneRequest key={id} id={id} /> : <RequestList />}</div>
+    </main>
+  );
+}
+
+// Asks again every moment while the page is seen, until `isFinal` says that nothing will change.
+function usePolled<T>(
+  path: string,
+  isFinal: (value: T) => boolean,
+): { value: T | null; error: string } {
+  const [state, setState] = useState<{ value: T | null; error: string }>({
+    value: null,
+    error: "",
+  });
+  const isSeen = isPageVisible.value;
+  const key = apiKey.value;
+  useEffect(() => {
+    if (!isSeen) return;
+    const controller = new AbortController();
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    const ask = async () => {
+      try {
+        const value = await getJson<T>(path, controller.signal);
+        setState({ value, error: "" });
+        if (isFinal(value)) return;
+      } catch (error) {
+        if (controller.signal.aborted) return;
+        setState((before) => ({ ...before, error: problem(error, path) }));
+        if (error instanceof Failure && error.status >= 400 && error.status < 500) return;
+      }
+      timer = setTimeout(() => void ask(), REFRESH_MS);
+    };
+    void ask();
+    return () => {
+      controller.abort();
+      clearTimeout(timer);
+    };
+  }, [path, isSeen, key]);
+  return state;
+}
+
+function problem(error: unknown, path: string): string {
+  if (!(error instanceof Failure) || error.status !== 404) return sentence(error);
+  return path === "/debug/requests"
+    ? "This server does not explain requests: it knows no /debug/requests."
+    : "The server no longer knows this request. It keeps those that ended last.";
+}
+
+const isNeverFinal = () => false;
+
+function RequestList() {
+  const { value, error } = usePolled<{ requests: RequestSummary[] }>(
+    "/debug/requests",
+    isNeverFinal,
+  );
+  const requests = value?.requests.slice(0, SHOWN_MAX) ?? [];
+  return (
+    <>
+      <div class="page-head">
+        <h1>Requests</h1>
+        <p class="hint">Those that run or ended lately, the newest first</p>
+      </div>
+      {error && (
+        <p class="error" role="alert">
+          {error}
+        </p>
+      )}
+      {!value && !error && (
+        <p class="hint" role="status">
+          Asking…
+        </p>
+      )}
+      {value && requests.length === 0 && (
+        <p class="hint">No request has come yet. Ask something in the chat.</p>
+      )}
+      {requests.length > 0 && (
+        <div class="table-frame" tabIndex={0} role="region" aria-label="Requests">
+          <table class="table">
+            <thead>
+              <tr>
+                <th scope="col">Time</th>
+                <th scope="col">Request</th>
+                <th scope="col">Model</th>
+                <th scope="col">State</th>
+                <th scope="col" class="number">
+                  Prompt
+                </th>
+                <th scope="col" class="number">
+                  Cached
+                </th>
+                <th scope="col" class="number">
+                  Generated
+                </th>
+                <th scope="col" class="number">
+                  First token
+                </th>
+                <th scope="col" class="number">
+                  Total
+                </th>
+              </tr>
+            </thead>
+            <tbody>
+              {requests.map((request) => (
+                <Row key={request.id} request={request} />
+              ))}
+            </tbody>
+          </table>
+        </div>
+      )}
+    </>
+  );
+}
+
+function Row({ request }: { request: RequestSummary }) {
+  return (
+    <tr>
+      <td class="number">{clockTime(request.created)}</td>
+      <th scope="row">
+        <a href={requestHref(request.id)} class="id">
+          {request.id}
+        </a>
+      </th>
+      <td>{request.model}</td>
+      <td>{request.finish_reason ?? request.state}</td>
+      <td class="number">{count(request.prompt_tokens)}</td>
+      <td class="number">{count(request.cached_tokens)}</td>
+      <td class="number">{count(request.generated_tokens)}</td>
+      <td class="number">{duration(request.ttft_ms)}</td>
+      <td class="number">{duration(request.total_ms)}</td>
+    </tr>
+  );
+}
+
+const isFinished = (life: RequestLife) => life.state === "finished";
+
+function OneRequest({ id }: { id: string }) {
+  const { value, error } = usePolled<RequestLife>(
+    `/debug/requests/${encodeURIComponent(id)}`,
+    isFinished,
+  );
+  return (
+    <>
+      <p class="back">
+        <a href="#/requests">All requests</a>
+      </p>
+      <div class="page-head">
+        <h1 class="id">{value?.id ?? id}</h1>
+      </div>
+      {error && (
+        <p class="error" role="alert">
+          {error}
+        </p>
+      )}
+      {!value && !error && (
+        <p class="hint" role="status">
+          Asking…
+        </p>
+      )}
+      {value && <Life life={value} />}
+    </>
+  );
+}
