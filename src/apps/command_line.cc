@@ -10,10 +10,12 @@
 
 #include "apps/bench.h"
 #include "apps/nearest_word.h"
+#include "apps/ps.h"
 #include "apps/run.h"
 #include "apps/serve.h"
 #include "apps/show.h"
 #include "apps/simulate.h"
+#include "apps/stop.h"
 #include "apps/tokenize.h"
 #include "apps/version.h"
 
@@ -23,7 +25,8 @@ namespace {
 using Declare = void (*)(CLI::App& parent, std::function<int()>& chosen);
 
 constexpr Declare kCommands[] = {
-    declare_serve, declare_run, declare_bench, declare_show, declare_tokenize, declare_simulate,
+    declare_serve, declare_run,      declare_ps,       declare_stop,
+    declare_bench, declare_show, declare_tokenize, declare_simulate,
 };
 
 // What people type who come from elsewhere.

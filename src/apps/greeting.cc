@@ -33,7 +33,9 @@ std::string quoted(std::string_view text) {
 
 // The curl command in parts: a person reads them in lines of their own.
 std::vector<std::string> curl_parts(const Greeting& greeting) {
-  const GreetedModel& model = greeting.models.front();
+  const GreetedModel model = greeting.models.empty()
+                                 ? GreetedModel{.name = greeting.later.front()}
+                                 : greeting.models.front();
   const std::string name = dump(Json(model.name));
   std::vector<std::string> parts = {
       fmt::format("curl {}/v1/{}", local_url(greeting),
@@ -67,13 +69,28 @@ std::string model_size_text(const ModelSummary& summary) {
   return fmt::format("{} parameters, {}", parameters, size_text(summary.weight_bytes));
 }
 
+std::string model_record(const GreetedModel& model) {
+  const ModelSummary& m = model.summary;
+  return fmt::format(
+      "model name={} architecture={} parameters={} weight_bytes={} context={} kv_tokens={} "
+      "kv_bytes={} sequences_max={} step_tokens_max={} isa={} threads={} processor={} chat={}",
+      dump(Json(model.name)), m.architecture, m.parameters, m.weight_bytes, m.context_max,
+      m.kv_tokens, m.kv_bytes, m.rows_max, m.tokens_max, m.isa, m.threads,
+      dump(Json(m.processor)), model.is_chat);
+}
+
 std::string greeting_page(const Greeting& greeting) {
   std::string page = fmt::format("\n{} is ready on {}\n\n", greeting.version,
                                  url(greeting, greeting.host));
   for (const GreetedModel& model : greeting.models) append_model(model, page);
-  const ModelSummary& first = greeting.models.front().summary;
-  page += fmt::format("  machine  {}, {} thread{}, {}\n", first.isa, first.threads,
-                      first.threads == 1 ? "" : "s", first.processor);
+  for (const std::string& name : greeting.later) {
+    page += fmt::format("  model    {}: loaded at first use\n", name);
+  }
+  if (!greeting.models.empty()) {
+    const ModelSummary& first = greeting.models.front().summary;
+    page += fmt::format("  machine  {}, {} thread{}, {}\n", first.isa, first.threads,
+                        first.threads == 1 ? "" : "s", first.processor);
+  }
   page += fmt::format("  loaded   in {:.2f} s\n\nTry it from another terminal:\n\n",
                       greeting.load_seconds);
   std::string separator = "  ";
@@ -86,14 +103,9 @@ std::string greeting_page(const Greeting& greeting) {
 
 std::vector<std::string> greeting_records(const Greeting& greeting) {
   std::vector<std::string> records;
-  for (const GreetedModel& model : greeting.models) {
-    const ModelSummary& m = model.summary;
-    records.push_back(fmt::format(
-        "model name={} architecture={} parameters={} weight_bytes={} context={} kv_tokens={} "
-        "kv_bytes={} sequences_max={} step_tokens_max={} isa={} threads={} processor={} chat={}",
-        dump(Json(model.name)), m.architecture, m.parameters, m.weight_bytes, m.context_max,
-        m.kv_tokens, m.kv_bytes, m.rows_max, m.tokens_max, m.isa, m.threads,
-        dump(Json(m.processor)), model.is_chat));
+  for (const GreetedModel& model : greeting.models) records.push_back(model_record(model));
+  for (const std::string& name : greeting.later) {
+    records.push_back(fmt::format("model name={} state=unloaded", dump(Json(name))));
   }
   std::string curl;
   for (const std::string& part : curl_parts(greeting)) curl += (curl.empty() ? "" : " ") + part;

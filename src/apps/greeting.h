@@ -37,8 +37,12 @@ struct Greeting {
   int port = 0;
   bool needs_key = false;
   double load_seconds = 0;
-  std::vector<GreetedModel> models;  // at least one
+  std::vector<GreetedModel> models;  // in memory
+  std::vector<std::string> later;    // names of those that are loaded at first use
 };
+
+// The facts of one model, for a log.
+std::string model_record(const GreetedModel& model);
 
 std::string greeting_page(const Greeting& greeting);
 std::vector<std::string> greeting_records(const Greeting& greeting);

@@ -38,6 +38,15 @@ TEST(GreetingTest, PageIsForAPerson) {
   for (std::string line; std::getline(lines, line);) EXPECT_LE(line.size(), 100u) << line;
 }
 
+TEST(GreetingTest, ModelsThatComeLaterAreNamed) {
+  Greeting greeting = example();
+  greeting.later = {"other"};
+  EXPECT_THAT(greeting_page(greeting), HasSubstr("other: loaded at first use\n"));
+  EXPECT_THAT(greeting_records(greeting)[1], HasSubstr("name=\"other\" state=unloaded"));
+  greeting.models.clear();
+  EXPECT_THAT(greeting_page(greeting), HasSubstr(R"({"model": "other", "prompt")"));
+}
+
 TEST(GreetingTest, RecordsAreForALog) {
   const auto records = greeting_records(example());
   ASSERT_EQ(records.size(), 3u);

@@ -133,6 +133,10 @@ ModelSummary summarize(const ModelFiles& files, const Capacity& capacity, const 
 
 }  // namespace
 
+std::string default_name(const ModelArguments& arguments) {
+  return arguments.model.empty() ? kDefaultModelName : model_name(arguments.model);
+}
+
 Result<std::unique_ptr<ModelFiles>> open_files(const ModelArguments& arguments) {
   std::string path = arguments.model;
   if (path.empty()) {
@@ -149,30 +153,44 @@ Result<std::shared_ptr<const Tokenizer>> load_tokenizer(const ModelFiles& files)
   return Tokenizer::from_json(json);
 }
 
-Result<LoadedModel> load_model(const ModelArguments& arguments) {
+Result<PlannedModel> plan_model(const ModelArguments& arguments, std::shared_ptr<CpuDevice> device,
+                                const MemoryLimit& limit) {
+  PlannedModel planned;
+  planned.arguments = arguments;
+  QUIRE_ASSIGN_OR_RETURN(planned.options, local_options(arguments));
+  QUIRE_ASSIGN_OR_RETURN(planned.files, open_files(arguments));
+  const ModelFiles& files = *planned.files;
+  CpuBackendOptions cpu = {.threads = arguments.threads,
+                           .device = std::move(device),
+                           .has_huge_pages = arguments.has_huge_pages};
+  if (files.stamp() != 0) {
+    QUIRE_ASSIGN_OR_RETURN(cpu.packed_path,
+                           packed_path(arguments, default_name(arguments), files.path()));
+    cpu.packed_stamp = files.stamp();
+  }
+  QUIRE_ASSIGN_OR_RETURN(planned.backend, make_cpu_backend(cpu));
+  QUIRE_ASSIGN_OR_RETURN(planned.memory,
+                         plan_memory(files, *planned.backend, planned.options, limit));
+  planned.options.capacity.blocks = planned.memory.kv_blocks;
+  return planned;
+}
+
+Result<LoadedModel> load_planned(PlannedModel planned) {
+  const ModelArguments& arguments = planned.arguments;
   LoadedModel loaded;
-  loaded.name = arguments.model.empty() ? kDefaultModelName : model_name(arguments.model);
-  QUIRE_ASSIGN_OR_RETURN(loaded.files, open_files(arguments));
+  loaded.name = default_name(arguments);
+  loaded.files = std::move(planned.files);
   const ModelConfig& config = loaded.files->config();
   QUIRE_ASSIGN_OR_RETURN(loaded.tokenizer, load_tokenizer(*loaded.files));
   QUIRE_ASSIGN_OR_RETURN(loaded.chat_template, load_template(arguments, config));
-
-  QUIRE_ASSIGN_OR_RETURN(LocalOptions options, local_options(arguments));
   ProgressLine progress;
-  options.progress = progress.callback();
-  CpuBackendOptions cpu = {.threads = arguments.threads,
-                           .has_huge_pages = arguments.has_huge_pages};
-  if (loaded.files->stamp() != 0) {
-    QUIRE_ASSIGN_OR_RETURN(cpu.packed_path,
-                           packed_path(arguments, loaded.name, loaded.files->path()));
-    cpu.packed_stamp = loaded.files->stamp();
-  }
-  QUIRE_ASSIGN_OR_RETURN(auto backend, make_cpu_backend(cpu));
+  planned.options.progress = progress.callback();
   const ModelFiles& files = *loaded.files;
   QUIRE_ASSIGN_OR_RETURN(
       auto executor,
-      make_executor(std::move(backend), config,
-                    [&files](std::string_view name) { return files.find(name); }, options));
+      make_executor(std::move(planned.backend), config,
+                    [&files](std::string_view name) { return files.find(name); },
+                    planned.options));
   loaded.isa = executor->backend().isa();
   loaded.description = describe(config, executor->capacity(), executor->backend());
   loaded.summary = summarize(*loaded.files, executor->capacity(), executor->backend());
@@ -180,6 +198,11 @@ Result<LoadedModel> load_model(const ModelArguments& arguments) {
   loaded.executor = std::move(executor);
   loaded.files->drop_resident();  // what was packed is not read again
   return loaded;
+}
+
+Result<LoadedModel> load_model(const ModelArguments& arguments) {
+  QUIRE_ASSIGN_OR_RETURN(PlannedModel planned, plan_model(arguments, nullptr, {}));
+  return load_planned(std::move(planned));
 }
 
 }  // namespace quire

@@ -1,6 +1,8 @@
 // load_model: the way from a MODEL argument to everything that serving or chatting needs: files,
 // tokenizer, chat template, executor, engine options. With a progress line on a terminal when it
-// takes over a second. Main thread, at start-up.
+// takes over a second. In two stages for a process with several models: what opening the files
+// tells decides whether there is room to load them.
+// Main thread at start-up; ModelHost's loading thread.
 #pragma once
 
 #include <memory>
@@ -11,6 +13,7 @@
 #include "core/executor.h"
 #include "core/options.h"
 #include "formats/weight_source.h"
+#include "runtime/memory_plan.h"
 #include "text/chat_template.h"
 #include "text/tokenizer.h"
 
@@ -18,7 +21,7 @@ namespace quire {
 
 struct LoadedModel {
   std::string name;                   // what it is called when the user names nothing
-  std::unique_ptr<ModelFiles> files;  // maps the weights: outlives the executor
+  std::shared_ptr<const ModelFiles> files;  // maps the weights: outlives the executor
   std::shared_ptr<const Tokenizer> tokenizer;
   std::shared_ptr<const ChatTemplate> chat_template;  // null if there is none
   std::unique_ptr<Executor> executor;
@@ -29,6 +32,22 @@ struct LoadedModel {
 };
 
 Result<LoadedModel> load_model(const ModelArguments& arguments);
+
+// The first stage: everything is known, nothing is packed.
+struct PlannedModel {
+  ModelArguments arguments;
+  std::unique_ptr<ModelFiles> files;
+  std::unique_ptr<Backend> backend;
+  LocalOptions options;
+  MemoryPlan memory;
+};
+// `device` null: threads of its own.
+Result<PlannedModel> plan_model(const ModelArguments& arguments, std::shared_ptr<CpuDevice> device,
+                                const MemoryLimit& limit);
+Result<LoadedModel> load_planned(PlannedModel planned);
+
+// What a model is called when the user names nothing.
+std::string default_name(const ModelArguments& arguments);
 
 // The same without weights: for commands that need words only.
 Result<std::shared_ptr<const Tokenizer>> load_tokenizer(const ModelFiles& files);

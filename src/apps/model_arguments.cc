@@ -13,6 +13,10 @@ void declare_model_flags(CLI::App& command, ModelArguments& a) {
   command.add_option("--tokenizer", a.tokenizer,
                      "tokenizer file, for models that carry none (llama2.c)");
   command.add_option("--chat-template", a.chat_template, "Jinja file in place of the model's own");
+  declare_compute_flags(command, a);
+}
+
+void declare_compute_flags(CLI::App& command, ModelArguments& a) {
   command.add_option("--max-model-len", a.max_model_len,
                      "positions per sequence, prompt and answer (default: the model's context)")
       ->check(CLI::Range(1u, 1u << 24));
@@ -76,6 +80,24 @@ Result<DType> parse_kv_dtype(const std::string& name) {
   if (name == "int8" || name == "int8_per_token_head") return DType::kI8;
   return error(StatusCode::kInvalidArgument,
                "--kv-cache-dtype '{}' is not one of auto, f32, f16, bf16, int8", name);
+}
+
+Result<Nanos> parse_duration(const std::string& text) {
+  constexpr std::int64_t kSecondsMax = std::int64_t{100} * 365 * 24 * 3600;
+  std::int64_t number = 0;
+  const auto [end, problem] = std::from_chars(text.data(), text.data() + text.size(), number);
+  const std::string unit(end, text.data() + text.size());
+  std::int64_t seconds = 0;
+  if (unit.empty() || unit == "s") seconds = 1;
+  if (unit == "m") seconds = 60;
+  if (unit == "h") seconds = 3600;
+  if (problem != std::errc() || seconds == 0 || number > kSecondsMax / seconds) {
+    return error(StatusCode::kInvalidArgument,
+                 "'{}' is not a duration; write seconds, or a number with s, m or h (-1: for ever)",
+                 text);
+  }
+  if (number < 0) return Nanos::max();
+  return Nanos(std::chrono::seconds(number * seconds));
 }
 
 Result<std::uint64_t> parse_bytes(const std::string& text) {

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "backend/backend.h"
+#include "base/nanos.h"
 #include "base/status.h"
 #include "tensor/dtype.h"
 
@@ -38,6 +39,9 @@ struct ModelArguments {
 
 void declare_model_flags(CLI::App& command, ModelArguments& arguments);
 
+// The same without MODEL, --tokenizer and --chat-template, for commands that take several models.
+void declare_compute_flags(CLI::App& command, ModelArguments& arguments);
+
 // --quantize, for commands that have their own arguments too.
 void declare_quantize_flag(CLI::App& command, std::string& quantize);
 
@@ -50,6 +54,9 @@ void declare_huge_pages_flag(CLI::App& command, bool& has_huge_pages);
 void declare_kv_dtype_flag(CLI::App& command, std::string& dtype);
 
 Result<DType> parse_kv_dtype(const std::string& name);
+
+// "90", "90s", "5m", "2h" -> nanoseconds; a negative number: for ever (Nanos::max()).
+Result<Nanos> parse_duration(const std::string& text);
 
 // "4096", "512MiB", "2GiB", "2G" -> bytes.
 Result<std::uint64_t> parse_bytes(const std::string& text);

@@ -4,79 +4,77 @@
 
 #include <cstdio>
 #include <memory>
+#include <mutex>
 
 #include <CLI/CLI.hpp>
 #include <spdlog/spdlog.h>
 
+#include "apps/assemble.h"
 #include "apps/greeting.h"
-#include "apps/load.h"
+#include "apps/serve_arguments.h"
 #include "apps/terminal.h"
 #include "apps/version.h"
 #include "base/clock.h"
-#include "base/hash.h"
 #include "base/log.h"
-#include "host/model_host.h"
 #include "serve/server.h"
 
 namespace quire {
 namespace {
-
-struct ServeArguments {
-  ModelArguments model;
-  std::vector<std::string> names;  // --served-model-name
-  ServerOptions server;
-  std::string unknown_fields = "error";
-  std::string log_level = "info";
-};
-
-ModelInfo model_info(const LoadedModel& model) {
-  const ModelConfig& config = model.files->config();
-  ModelInfo info;
-  info.context_max = model.executor->capacity().context_max;
-  info.vocab = model.executor->capacity().vocab;
-  info.bos_id = config.bos_id;
-  info.eos_ids = config.eos_ids;
-  info.add_bos = config.add_bos;
-  info.bos_text = config.bos_text;
-  info.eos_text = config.eos_text;
-  info.sampling = {config.generation.temperature, config.generation.top_p,
-                   config.generation.top_k, config.generation.repetition_penalty};
-  info.created = SteadyClock::unix_seconds();
-  info.isa = model.isa;
-  const std::string identity = version_line() + model.name + model.description;
-  info.fingerprint = fmt::format("fp_{:016x}", hash_bytes(identity.data(), identity.size()));
-  return info;
-}
-
-Status host_model(ModelHost& host, LoadedModel& model, const std::vector<std::string>& names) {
-  HostedModel hosted;
-  hosted.names = names.empty() ? std::vector<std::string>{model.name} : names;
-  hosted.tokenizer = model.tokenizer;
-  hosted.chat_template = model.chat_template;
-  hosted.info = model_info(model);
-  return host.add(std::move(hosted), [&model](EventSink sink) {
-    return std::make_unique<Engine>(model.options, std::move(model.executor), model.tokenizer,
-                                    std::move(sink));
-  });
-}
 
 int fail(const Status& status) {
   std::fprintf(stderr, "quire: %s\n", status.message().c_str());
   return 1;
 }
 
-// Each model with what its loading said, in the order of `host`.
-void print_greeting(const ServeArguments& arguments, const ModelHost& host,
-                    const std::vector<ModelSummary>& summaries, int port, double load_seconds) {
+// What loading says: kept for the greeting, and from then on a record in the log. Any thread.
+class LoadNotes {
+ public:
+  void take(const GreetedModel& model, double seconds) {
+    const std::lock_guard lock(mutex_);
+    if (is_greeted_) {
+      spdlog::info("loaded in {:.2f} s: {}", seconds, model_record(model));
+    } else {
+      models_.push_back(model);
+    }
+  }
+  std::vector<GreetedModel> for_greeting() {
+    const std::lock_guard lock(mutex_);
+    is_greeted_ = true;
+    return std::move(models_);
+  }
+
+ private:
+  std::mutex mutex_;
+  std::vector<GreetedModel> models_;
+  bool is_greeted_ = false;
+};
+
+// The models that are in memory before the server listens. A model that cannot be loaded (the log
+// says why) keeps the others from nothing; without any there is nothing to serve.
+Status load_first_models(ModelHost& host, const std::string& which) {
+  if (which == "none") return ok_status();
+  std::size_t loaded = 0;
+  for (ModelHost::ModelIndex model = 0; model < host.size(); ++model) {
+    if (loaded > 0 && which == "first") break;
+    loaded += host.load_now(model).is_ok() ? 1 : 0;
+  }
+  if (loaded > 0) return ok_status();
+  return Status(StatusCode::kNotFound, host.size() == 1 ? "there is no model to serve"
+                                                        : "none of the models can be served");
+}
+
+void print_greeting(const ServeArguments& arguments, const ModelHost& host, LoadNotes& notes,
+                    int port, double load_seconds) {
   Greeting greeting;
   greeting.version = version_line();
   greeting.host = arguments.server.host;
   greeting.port = port;
   greeting.needs_key = !arguments.server.api_keys.empty();
   greeting.load_seconds = load_seconds;
-  for (std::size_t i = 0; i < summaries.size(); ++i) {
-    const HostedModel& model = *host.models()[i];
-    greeting.models.push_back({model.name(), model.chat_template != nullptr, summaries[i]});
+  greeting.models = notes.for_greeting();
+  for (const ModelRow& row : host.rows()) {
+    const bool is_later = row.state == ModelState::kUnloaded && row.failure.empty();
+    if (is_later) greeting.later.push_back(row.names.front());
   }
   if (is_terminal(STDERR_FILENO) && spdlog::should_log(spdlog::level::info)) {
     std::fputs(greeting_page(greeting).c_str(), stderr);
@@ -85,51 +83,45 @@ void print_greeting(const ServeArguments& arguments, const ModelHost& host,
   for (const std::string& record : greeting_records(greeting)) spdlog::info("{}", record);
 }
 
-int serve(ServeArguments& arguments) {
-  if (const Status status = start_log(arguments.log_level); !status.is_ok()) return fail(status);
+Status run_server(ServeArguments& arguments) {
+  QUIRE_RETURN_IF_ERROR(start_log(arguments.log_level));
+  QUIRE_ASSIGN_OR_RETURN(const std::vector<NamedModel> models, pair_models(arguments));
+  QUIRE_ASSIGN_OR_RETURN(const ShelfOptions shelf, shelf_options(arguments));
+  QUIRE_ASSIGN_OR_RETURN(const auto device, make_cpu_device(arguments.common.threads));
   const Nanos start = SteadyClock::now();
-  auto model = load_model(arguments.model);
-  if (!model.is_ok()) return fail(model.status());
-  const double load_seconds = to_seconds(SteadyClock::now() - start);
-
-  ModelHost host;
-  if (const Status status = host_model(host, *model, arguments.names); !status.is_ok()) {
-    return fail(status);
+  LoadNotes notes;
+  ModelHost host(shelf);
+  for (const NamedModel& model : models) {
+    const MemoryLimit limit = {shelf.bytes_max, models.size()};
+    QUIRE_RETURN_IF_ERROR(host.add(make_recipe(
+        model, device, limit,
+        [&notes](const GreetedModel& loaded, double seconds) { notes.take(loaded, seconds); })));
   }
+  QUIRE_RETURN_IF_ERROR(load_first_models(host, arguments.load));
+  const double load_seconds = to_seconds(SteadyClock::now() - start);
   arguments.server.unknown_fields_warn = arguments.unknown_fields == "warn";
+  arguments.server.load_queue_max = arguments.common.max_queue;
   arguments.server.version = QUIRE_VERSION;
   Server server(arguments.server, host);
-  if (const Status status = server.listen(); !status.is_ok()) return fail(status);
-  print_greeting(arguments, host, {model->summary}, server.port(), load_seconds);
+  QUIRE_RETURN_IF_ERROR(server.listen());
+  print_greeting(arguments, host, notes, server.port(), load_seconds);
   server.run();
   spdlog::info("drained");
-  return 0;
+  return ok_status();
 }
 
 }  // namespace
 
 void declare_serve(CLI::App& parent, std::function<int()>& chosen) {
   const auto arguments = std::make_shared<ServeArguments>();
-  ServerOptions& server = arguments->server;
-  CLI::App* command = parent.add_subcommand("serve", "Serve a model over HTTP");
-  declare_model_flags(*command, arguments->model);
-  command->add_option("--host", server.host, "address to listen on")->capture_default_str();
-  command->add_option("--port", server.port, "0 picks a free one")
-      ->check(CLI::Range(0, 65535))->capture_default_str();
-  command->add_option("--served-model-name", arguments->names,
-                      "what requests call the model; the first is shown in answers");
-  command->add_option("--api-key", server.api_keys, "clients must send one of these");
-  command->add_option("--allowed-hosts", server.allowed_hosts,
-                      "further names that a browser may call this server by");
-  command->add_option("--max-connections", server.http.connections_max, "beyond, 503")
-      ->check(CLI::Range(1, 1 << 20))->capture_default_str();
-  command->add_option("--unknown-fields", arguments->unknown_fields,
-                      "error: answer 400; warn: accept, with a warning in the answer")
-      ->check(CLI::IsMember({"error", "warn"}))->capture_default_str();
-  command->add_option("--log-level", arguments->log_level)
-      ->check(CLI::IsMember({"trace", "debug", "info", "warning", "error", "off"}))
-      ->capture_default_str();
-  command->callback([arguments, &chosen] { chosen = [arguments] { return serve(*arguments); }; });
+  CLI::App* command = parent.add_subcommand("serve", "Serve models over HTTP");
+  declare_serve_flags(*command, *arguments);
+  command->callback([arguments, &chosen] {
+    chosen = [arguments] {
+      const Status status = run_server(*arguments);
+      return status.is_ok() ? 0 : fail(status);
+    };
+  });
 }
 
 }  // namespace quire

@@ -1,6 +1,7 @@
 // HostedModel: one model of this process as the front door sees it: its names, its words, its
 // limits and the engine that runs it. Everything but the engine's inside is immutable once it is
-// hosted, so any thread may read it. Built by apps, owned by ModelHost.
+// hosted, so any thread may read it. Built by apps, owned by ModelHost; everybody else holds a
+// lease for as long as he needs it: a model that is leased is not unloaded.
 #pragma once
 
 #include <cstdint>
@@ -42,9 +43,13 @@ struct HostedModel {
   std::shared_ptr<const Tokenizer> tokenizer;
   std::shared_ptr<const ChatTemplate> chat_template;  // null: chat is refused
   ModelInfo info;
+  std::shared_ptr<const void> files;  // what the engine computes with, mapped
   std::unique_ptr<Engine> engine;
 
   const std::string& name() const { return names.front(); }
 };
+
+// Given back with its last copy; any thread. Does not outlive the ModelHost.
+using ModelLease = std::shared_ptr<const HostedModel>;
 
 }  // namespace quire

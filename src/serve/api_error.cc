@@ -1,5 +1,9 @@
 #include "serve/api_error.h"
 
+#include <algorithm>
+#include <chrono>
+#include <cstdint>
+
 namespace quire {
 namespace {
 
@@ -15,6 +19,20 @@ ApiError unsupported_parameter(std::string param, std::string message) {
   return {.message = std::move(message),
           .param = std::move(param),
           .code = "unsupported_parameter"};
+}
+
+ApiError model_unavailable(const Status& status, int retry_after_s) {
+  return {.status = 503,
+          .message = status.message() + ".",
+          .type = "service_unavailable_error",
+          .param = "model",
+          .code = status.code() == StatusCode::kInternal ? "model_load_failed" : "model_not_loaded",
+          .retry_after_s = retry_after_s};
+}
+
+int whole_seconds(Nanos time) {
+  const auto seconds = std::chrono::ceil<std::chrono::seconds>(time).count();
+  return static_cast<int>(std::clamp<std::int64_t>(seconds, 1, 3600));
 }
 
 ApiError from_engine(const Status& status, const std::string& param) {

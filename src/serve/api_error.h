@@ -8,6 +8,7 @@
 #include <utility>
 #include <variant>
 
+#include "base/nanos.h"
 #include "base/status.h"
 
 namespace quire {
@@ -19,10 +20,18 @@ struct ApiError {
   std::string param;  // the field at fault; empty: none
   std::string code;   // empty: none
   int retry_after_s = 0;
+  // Not empty: that model is not in memory. The same request may be read again when it is.
+  std::string awaited_model;
 };
 
 ApiError invalid_value(std::string param, std::string message);
 ApiError unsupported_parameter(std::string param, std::string message);
+
+// Why a model is not there, in ModelHost's words. `retry_after_s`: when it may be.
+ApiError model_unavailable(const Status& status, int retry_after_s);
+
+// At least 1.
+int whole_seconds(Nanos time);
 
 // What the engine said when it did not take a request. `param` names the prompt's field.
 ApiError from_engine(const Status& status, const std::string& param);

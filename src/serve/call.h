@@ -31,7 +31,7 @@ class AnswerWriter {
 };
 
 struct Call {
-  const HostedModel* model = nullptr;
+  ModelLease model;
   std::vector<Request> requests;  // ids are given at submission; none: the answer is there already
   std::unique_ptr<AnswerWriter> writer;
   bool is_stream = false;
@@ -41,7 +41,8 @@ struct Call {
 
 // What a dialect may know when it parses.
 struct DialectContext {
-  const ModelHost* host = nullptr;
+  ModelHost* host = nullptr;
+  ModelLease waited_for;  // the model that this request has waited for, if it has
   bool unknown_fields_warn = false;
   std::string tenant;  // the cache namespace of the client
 };

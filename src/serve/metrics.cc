@@ -27,12 +27,12 @@ const Buckets kNextTokenSeconds = {0.001, 0.0025, 0.005, 0.01, 0.025, 0.05,
                                    0.1,   0.2,    0.4,   0.8,  1.6,   3.2};
 const Buckets kRequestSeconds = {0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600};
 
-// One number of an engine as a family of one series, or one series of a family.
+// One number of an engine as a series for each model.
 struct EngineFamily {
   const char* name;
   const char* help;
   MetricType type;
-  const char* label;  // of "state"; null: no label
+  const char* state;  // a second label; null: none
   std::uint64_t EngineStats::* value;
 };
 
@@ -64,13 +64,43 @@ constexpr std::array kEngineFamilies = {
                  &EngineStats::steps},
 };
 
-void append_series(const EngineFamily& row, double value, std::vector<MetricFamily>& families) {
-  if (families.empty() || families.back().name != row.name) {
-    families.push_back({row.name, row.help, row.type, {}});
+// One number of ModelHost's books, likewise.
+struct HostFamily {
+  const char* name;
+  const char* help;
+  MetricType type;
+  double (*value)(const ModelRow& model);
+};
+
+constexpr std::array kHostFamilies = {
+    HostFamily{"quire_model_ready", "1: the model is in memory", MetricType::Gauge,
+               [](const ModelRow& model) { return model.state == ModelState::kReady ? 1.0 : 0.0; }},
+    HostFamily{"quire_model_bytes", "Weights and KV of a model in memory", MetricType::Gauge,
+               [](const ModelRow& model) { return static_cast<double>(model.bytes); }},
+    HostFamily{"quire_model_loads_total", "Loads that went well", MetricType::Counter,
+               [](const ModelRow& model) { return static_cast<double>(model.loads); }},
+    HostFamily{"quire_model_unloads_total", "Unloads", MetricType::Counter,
+               [](const ModelRow& model) { return static_cast<double>(model.unloads); }},
+    HostFamily{"quire_model_load_failures_total", "Loads that failed", MetricType::Counter,
+               [](const ModelRow& model) { return static_cast<double>(model.failures); }},
+};
+
+// One process, one instruction set; "" before the first model is loaded.
+std::string isa_of(const std::vector<ModelRow>& models) {
+  for (const ModelRow& model : models) {
+    if (!model.info.isa.empty()) return model.info.isa;
   }
+  return {};
+}
+
+// Rows of one family that follow each other go together.
+void append_series(const char* name, const char* help, MetricType type, const char* state,
+                   const ModelRow& model, double value, std::vector<MetricFamily>& families) {
+  if (families.empty() || families.back().name != name) families.push_back({name, help, type, {}});
   ClientMetric series;
-  if (row.label != nullptr) series.label.push_back({"state", row.label});
-  (row.type == MetricType::Counter ? series.counter.value : series.gauge.value) = value;
+  series.label.push_back({"model", model.names.front()});
+  if (state != nullptr) series.label.push_back({"state", state});
+  (type == MetricType::Counter ? series.counter.value : series.gauge.value) = value;
   families.back().metric.push_back(series);
 }
 
@@ -153,22 +183,24 @@ void Metrics::count_answer(int status) {
 }
 
 std::string Metrics::text() const {
-  std::vector<EngineStats> engines;
-  for (const auto& model : state_->host->models()) engines.push_back(model->engine->stats());
+  const std::vector<ModelRow> models = state_->host->rows();
   std::vector<MetricFamily> families;
   for (const EngineFamily& row : kEngineFamilies) {
-    double sum = 0;
-    for (const EngineStats& stats : engines) sum += static_cast<double>(stats.*row.value);
-    append_series(row, sum, families);
+    for (const ModelRow& model : models) {
+      append_series(row.name, row.help, row.type, row.state, model,
+                    static_cast<double>(model.stats.*row.value), families);
+    }
+  }
+  for (const HostFamily& row : kHostFamilies) {
+    for (const ModelRow& model : models) {
+      append_series(row.name, row.help, row.type, nullptr, model, row.value(model), families);
+    }
   }
   MetricFamily build{"quire_build_info", "What runs here", MetricType::Gauge, {}};
-  for (const auto& model : state_->host->models()) {
-    ClientMetric series;
-    series.label = {{"isa", model->info.isa}, {"version", state_->version}};
-    series.gauge.value = 1;
-    build.metric.push_back(series);
-    break;  // one process, one instruction set
-  }
+  ClientMetric what;
+  what.label = {{"isa", isa_of(models)}, {"version", state_->version}};
+  what.gauge.value = 1;
+  build.metric.push_back(what);
   families.push_back(std::move(build));
   MetricFamily io{"quire_io_thread_cpu_seconds_total",
                   "Computing time of the thread that speaks HTTP", MetricType::Counter, {}};

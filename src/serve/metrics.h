@@ -1,7 +1,8 @@
-// Metrics: what /metrics shows, in Prometheus' text format: the engines' counters and gauges, read
-// when asked, and histograms of times that the front door measures. Every family is there from the
-// start. The names stand in metrics.cc. Any thread may observe; text() is for the I/O thread,
-// whose own computing it shows.
+// Metrics: what /metrics shows, in Prometheus' text format: the engines' counters and gauges by
+// model, read when asked, and histograms of times that the front door measures. A model's counters
+// go on where they were when it is loaded again. Every family is there from the start. The names
+// stand in metrics.cc. Any thread may observe; text() is for the I/O thread, whose own computing it
+// shows.
 #pragma once
 
 #include <memory>

@@ -11,6 +11,7 @@
 #include "serve/dialects/openai_common.h"
 #include "serve/dialects/openai_completions.h"
 #include "serve/dialects/openai_models.h"
+#include "serve/dialects/quire_models.h"
 #include "serve/dialects/vllm_tokenize.h"
 #include "serve/page/page.h"
 
@@ -41,13 +42,15 @@ constexpr Route kRoutes[] = {
     {"GET", "/metrics", false, false, &FrontDoor::show_metrics, nullptr},
     {"GET", "/v1/models", false, true, &FrontDoor::list_models, nullptr},
     {"GET", "/v1/models/", true, true, &FrontDoor::show_model, nullptr},
+    {"GET", "/quire/models", false, true, &FrontDoor::list_host, nullptr},
+    {"POST", "/quire/models/", true, true, &FrontDoor::change_host, nullptr},
     {"POST", "/v1/chat/completions", false, true, nullptr, &kOpenAiChat},
     {"POST", "/v1/completions", false, true, nullptr, &kOpenAiCompletions},
     {"POST", "/tokenize", false, true, nullptr, &kTokenize},
     {"POST", "/detokenize", false, true, nullptr, &kDetokenize},
 };
 
-constexpr std::string_view kKeyedPrefix = "/v1/";  // also where there is no route
+constexpr std::string_view kKeyedPrefixes[] = {"/v1/", "/quire/"};  // also where no route is
 constexpr int kDrainRetrySeconds = 5;
 
 bool is_path_of(const Route& route, std::string_view path) {
@@ -65,6 +68,11 @@ const Route* find_route(const HttpRequest& request) {
     return is_path_of(route, request.path) && is_method_of(route, request.method);
   });
   return found == std::end(kRoutes) ? nullptr : found;
+}
+
+bool has_keyed_prefix(std::string_view path) {
+  return std::any_of(std::begin(kKeyedPrefixes), std::end(kKeyedPrefixes),
+                     [&](std::string_view prefix) { return path.starts_with(prefix); });
 }
 
 std::string allowed_methods(std::string_view path) {
@@ -116,7 +124,7 @@ ApiError wrong_key(bool is_missing) {
 
 }  // namespace
 
-FrontDoor::FrontDoor(FrontDoorOptions options, const ModelHost& host, Service& service,
+FrontDoor::FrontDoor(FrontDoorOptions options, ModelHost& host, Service& service,
                      Metrics& metrics)
     : options_(std::move(options)),
       host_(&host),
@@ -150,7 +158,7 @@ std::optional<HttpResponse> FrontDoor::find_refusal(const HttpRequest& head) con
                                 .code = "host_not_allowed"});
   }
   const Route* route = find_route(head);
-  const bool is_keyed = route != nullptr ? route->is_keyed : head.path.starts_with(kKeyedPrefix);
+  const bool is_keyed = route != nullptr ? route->is_keyed : has_keyed_prefix(head.path);
   if (is_keyed && !tenants_.tenant_of(head)) {
     HttpResponse response = render_openai_error(wrong_key(head.count("authorization") == 0));
     response.headers.push_back({"www-authenticate", "Bearer"});
@@ -166,7 +174,8 @@ std::optional<HttpResponse> FrontDoor::find_refusal(const HttpRequest& head) con
     if (!methods.empty()) response.headers.push_back({"allow", methods});
     return response;
   }
-  if (route->dialect == nullptr) return std::nullopt;
+  if (route->method == "GET") return std::nullopt;
+  // Asked of every POST, so that no page of another site can send one unasked.
   if (!is_json(head)) {
     return render_openai_error({.status = 415,
                                 .message = "Unsupported Media Type: send the body with the header "
@@ -235,9 +244,18 @@ HttpResponse FrontDoor::show_health(const HttpRequest&) const {
 }
 
 HttpResponse FrontDoor::show_ready(const HttpRequest&) const {
-  const bool is_ready = !service_->is_draining();
-  return {.status = is_ready ? 200 : 503,
-          .body = dump(Json::object({{"status", is_ready ? "ready" : "draining"}}))};
+  const std::vector<ModelRow> models = host_->rows();
+  const auto count = [&](auto has) { return std::count_if(models.begin(), models.end(), has); };
+  const auto failed = count([](const ModelRow& model) { return !model.failure.empty(); });
+  const bool has_hope = failed < std::ssize(models);
+  const bool is_ready = !service_->is_draining() && has_hope;
+  Json body = Json::object({{"status", service_->is_draining() ? "draining"
+                                       : has_hope              ? "ready"
+                                                               : "no model can be loaded"}});
+  body.set("models", models.size());
+  body.set("loaded", count([](const ModelRow& m) { return m.state == ModelState::kReady; }));
+  body.set("failed", failed);
+  return {.status = is_ready ? 200 : 503, .body = dump(body)};
 }
 
 HttpResponse FrontDoor::show_version(const HttpRequest&) const {
@@ -253,6 +271,13 @@ HttpResponse FrontDoor::list_models(const HttpRequest&) const { return list_open
 HttpResponse FrontDoor::show_model(const HttpRequest& request) const {
   constexpr std::string_view kPrefix = "/v1/models/";
   return show_openai_model(*host_, std::string_view(request.path).substr(kPrefix.size()));
+}
+
+HttpResponse FrontDoor::list_host(const HttpRequest&) const { return list_quire_models(*host_); }
+
+HttpResponse FrontDoor::change_host(const HttpRequest& request) const {
+  constexpr std::string_view kPrefix = "/quire/models/";
+  return change_quire_model(*host_, std::string_view(request.path).substr(kPrefix.size()));
 }
 
 }  // namespace quire

@@ -29,7 +29,7 @@ struct Route;
 
 class FrontDoor : public HttpHandler {
  public:
-  FrontDoor(FrontDoorOptions options, const ModelHost& host, Service& service, Metrics& metrics);
+  FrontDoor(FrontDoorOptions options, ModelHost& host, Service& service, Metrics& metrics);
 
   void listens_on_loopback(bool is_loopback) { options_.is_loopback = is_loopback; }
 
@@ -46,13 +46,15 @@ class FrontDoor : public HttpHandler {
   HttpResponse show_metrics(const HttpRequest& request) const;
   HttpResponse list_models(const HttpRequest& request) const;
   HttpResponse show_model(const HttpRequest& request) const;
+  HttpResponse list_host(const HttpRequest& request) const;
+  HttpResponse change_host(const HttpRequest& request) const;
 
  private:
   std::optional<HttpResponse> find_refusal(const HttpRequest& head) const;
   bool is_host_allowed(const HttpRequest& head) const;
 
   FrontDoorOptions options_;
-  const ModelHost* host_;
+  ModelHost* host_;
   Service* service_;
   Metrics* metrics_;
   Tenants tenants_;

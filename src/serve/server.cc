@@ -46,7 +46,8 @@ struct Server::State {
         signals(io),
         drain_timer(io),
         metrics(host, options.version),
-        service(host, metrics, [this](auto work) { asio::post(io, std::move(work)); },
+        service(host, metrics, options.load_queue_max,
+                [this](auto work) { asio::post(io, std::move(work)); },
                 [this](auto work) { asio::post(workers, std::move(work)); }),
         front_door(front_door_options(options), host, service, metrics),
         listener(io, options.http, front_door) {}

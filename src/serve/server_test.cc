@@ -211,11 +211,16 @@ TEST(ServerTest, MetricsAreThereFromTheStart) {
   const TestResponse response = server.client().get("/metrics");
   EXPECT_EQ(response.header("content-type"), "text/plain; version=0.0.4; charset=utf-8");
   for (const char* name :
-       {"quire_requests_running 0", "quire_requests_waiting 0",
-        "quire_kv_blocks{state=\"free\"} 512", "quire_kv_blocks{state=\"cached\"} 0",
-        "quire_kv_blocks{state=\"referenced\"} 0",
-        "quire_prompt_tokens_total 0", "quire_generated_tokens_total 0",
-        "quire_prefix_cached_tokens_total 0", "quire_preemptions_total 0",
+       {"quire_requests_running{model=\"m\"} 0", "quire_requests_waiting{model=\"m\"} 0",
+        "quire_kv_blocks{model=\"m\",state=\"free\"} 512",
+        "quire_kv_blocks{model=\"m\",state=\"cached\"} 0",
+        "quire_kv_blocks{model=\"m\",state=\"referenced\"} 0",
+        "quire_prompt_tokens_total{model=\"m\"} 0",
+        "quire_generated_tokens_total{model=\"m\"} 0",
+        "quire_prefix_cached_tokens_total{model=\"m\"} 0",
+        "quire_preemptions_total{model=\"m\"} 0", "quire_model_ready{model=\"m\"} 1",
+        "quire_model_loads_total{model=\"m\"} 1", "quire_model_unloads_total{model=\"m\"} 0",
+        "quire_model_load_failures_total{model=\"m\"} 0", "quire_model_bytes{model=\"m\"} 1000",
         "quire_step_seconds_count 0", "quire_step_phase_seconds_count{phase=\"model\"} 0",
         "quire_time_to_first_token_seconds_count 0",
         "quire_inter_token_latency_seconds_count 0", "quire_request_seconds_count 0",

@@ -13,6 +13,7 @@ namespace {
 
 constexpr Nanos kStall = std::chrono::seconds(30);  // without a step while work is pending
 constexpr std::size_t kWidenMax = 16;               // choices with a buffer of their own
+constexpr int kLoadRetrySeconds = 5;                // a load takes seconds
 
 ApiError failure_of(const TokenEvent& event) {
   ApiError error{.status = 500, .message = event.message, .type = "server_error"};
@@ -60,46 +61,91 @@ struct Service::ActiveCall {
   bool is_over = false;
 };
 
-Service::Service(ModelHost& host, Metrics& metrics, Post to_io, Post to_workers)
+Service::Service(ModelHost& host, Metrics& metrics, std::size_t waiting_max, Post to_io,
+                 Post to_workers)
     : host_(&host),
       metrics_(&metrics),
       to_io_(std::move(to_io)),
-      to_workers_(std::move(to_workers)) {
-  host_->listen([this](StepEvents step) { receive(std::move(step)); });
+      to_workers_(std::move(to_workers)),
+      waiting_(waiting_max) {
+  host_->listen({.step = [this](auto, StepEvents step) { receive(std::move(step)); },
+                 .arrival = [this](auto model, Result<ModelLease> outcome) {
+                   to_io_([this, model, outcome] { admit(model, outcome); });
+                 }});
 }
 
-Service::~Service() { host_->listen(nullptr); }
+Service::~Service() { host_->listen({}); }
 
 void Service::answer(std::shared_ptr<Exchange> exchange, const Dialect& dialect,
                      const DialectContext& context) {
-  const Nanos arrived = SteadyClock::now();
-  if (calls() == 0) busy_since_ = arrived;
+  parse({std::move(exchange), &dialect, context, SteadyClock::now()});
+}
+
+void Service::parse(Arrival arrival) {
   ++parsing_;
   // The exchange goes back to the I/O thread with the result: it must not end on a worker.
-  to_workers_([this, exchange = std::move(exchange), &dialect, context, arrived]() mutable {
+  to_workers_([this, arrival = std::move(arrival)]() mutable {
     auto parsed = std::make_shared<Parsed<Call>>(
-        parse_safely(dialect, context, exchange->request()));
-    to_io_([this, exchange = std::move(exchange), &dialect, parsed, arrived]() mutable {
-      begin(std::move(exchange), dialect, std::move(*parsed), arrived);
+        parse_safely(*arrival.dialect, arrival.context, arrival.exchange->request()));
+    to_io_([this, arrival = std::move(arrival), parsed]() mutable {
+      begin(std::move(arrival), std::move(*parsed));
     });
   });
 }
 
-void Service::begin(std::shared_ptr<Exchange> exchange, const Dialect& dialect,
-                    Parsed<Call> parsed, Nanos arrived) {
+void Service::begin(Arrival arrival, Parsed<Call> parsed) {
   --parsing_;
-  if (exchange->is_gone()) return metrics_->count_left();
+  if (arrival.exchange->is_gone()) return metrics_->count_left();
   if (!parsed.is_ok()) {
-    metrics_->count_answer(parsed.error().status);
-    return exchange->respond(dialect.render_error(parsed.error()));
+    const std::string& awaited = parsed.error().awaited_model;
+    return awaited.empty() ? refuse(arrival, parsed.error())
+                           : await_model(std::move(arrival), awaited);
   }
   auto call = std::make_shared<ActiveCall>();
-  call->exchange = std::move(exchange);
-  call->dialect = &dialect;
+  call->exchange = std::move(arrival.exchange);
+  call->dialect = arrival.dialect;
   call->call = std::move(*parsed);
-  call->arrived = arrived;
+  call->arrived = arrival.at;
   metrics_->count_unknown_fields(call->call.unknown_fields);
   submit(call);
+}
+
+void Service::refuse(const Arrival& arrival, const ApiError& error) {
+  metrics_->count_answer(error.status);
+  arrival.exchange->respond(arrival.dialect->render_error(error));
+}
+
+void Service::await_model(Arrival arrival, const std::string& name) {
+  const auto model = host_->find(name);
+  QUIRE_CHECK(model.has_value(), "a request awaits the model '{}', which nobody knows", name);
+  Result<ModelLease> wish = host_->want(*model);
+  if (!wish.is_ok()) {
+    const int retry_s = whole_seconds(host_->retry_in(*model));
+    return refuse(arrival, model_unavailable(wish.status(), retry_s));
+  }
+  if (*wish != nullptr) {  // it has come meanwhile
+    arrival.context.waited_for = std::move(*wish);
+    return parse(std::move(arrival));
+  }
+  if (waiting_.add(*model, arrival)) return;
+  const Status full = error(StatusCode::kUnavailable,
+                            "The model '{}' is being loaded, and too many requests wait for it "
+                            "already", name);
+  refuse(arrival, model_unavailable(full, kLoadRetrySeconds));
+}
+
+void Service::admit(ModelHost::ModelIndex model, Result<ModelLease> outcome) {
+  for (Arrival& arrival : waiting_.take(model)) {
+    if (arrival.exchange->is_gone()) {
+      metrics_->count_left();
+    } else if (outcome.is_ok()) {
+      arrival.context.waited_for = *outcome;
+      parse(std::move(arrival));
+    } else {
+      const int retry_s = whole_seconds(host_->retry_in(model));
+      refuse(arrival, model_unavailable(outcome.status(), retry_s));
+    }
+  }
 }
 
 void Service::submit(const std::shared_ptr<ActiveCall>& call) {
@@ -225,20 +271,21 @@ void Service::forget(ActiveCall& call) {
   for (const RequestId id : call.ids) {
     if (places_.erase(id) > 0) call.call.model->engine->cancel(id);
   }
-  if (calls() > 0) return;
-  busy_since_ = SteadyClock::now();
 }
 
 void Service::drain() {
   is_draining_ = true;
   host_->drain();
+  const Status reason(StatusCode::kUnavailable, "The server is draining: it loads no model");
+  for (const Arrival& arrival : waiting_.take_all()) {
+    if (!arrival.exchange->is_gone()) {
+      refuse(arrival, model_unavailable(reason, kLoadRetrySeconds));
+    }
+  }
 }
 
 bool Service::is_alive(Nanos now) const {
-  return std::all_of(host_->models().begin(), host_->models().end(), [&](const auto& model) {
-    const Nanos moved_at = std::max(model->engine->last_step_at(), busy_since_);
-    return model->engine->is_idle() || now - moved_at < kStall;
-  });
+  return !host_->is_stalled(now, kStall);
 }
 
 }  // namespace quire

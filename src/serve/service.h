@@ -1,7 +1,8 @@
 // Service: between HTTP exchanges and engines. A request is parsed, rendered and tokenized on a
 // worker thread, submitted, and its events are written to its exchange as they come: one message
-// from the engine thread to the I/O thread per step, not per token. A client that leaves, or reads
-// so slowly that its bounded buffer overflows, cancels its requests.
+// from the engine thread to the I/O thread per step, not per token. A request whose model is not in
+// memory waits for it first. A client that leaves, or reads so slowly that its bounded buffer
+// overflows, cancels its requests.
 // I/O thread, but for the engines' events, which arrive on their threads.
 #pragma once
 
@@ -15,6 +16,7 @@
 #include "serve/call.h"
 #include "serve/http/exchange.h"
 #include "serve/metrics.h"
+#include "serve/waiting_room.h"
 
 namespace quire {
 
@@ -23,7 +25,8 @@ class Service {
   // Runs a function on the I/O thread, or on some worker thread.
   using Post = std::function<void(std::function<void()>)>;
 
-  Service(ModelHost& host, Metrics& metrics, Post to_io, Post to_workers);
+  // `waiting_max`: requests that may wait for one model's load; beyond, 503.
+  Service(ModelHost& host, Metrics& metrics, std::size_t waiting_max, Post to_io, Post to_workers);
   Service(const Service&) = delete;
   Service& operator=(const Service&) = delete;
   ~Service();
@@ -34,7 +37,8 @@ class Service {
 
   void drain();  // what runs goes on; what comes is refused
   bool is_draining() const { return is_draining_; }
-  std::size_t calls() const { return parsing_ + active_; }  // not yet answered
+  // Not yet answered.
+  std::size_t calls() const { return parsing_ + waiting_.size() + active_; }
 
   // Work that is pending makes progress.
   bool is_alive(Nanos now) const;
@@ -46,8 +50,11 @@ class Service {
     std::size_t index = 0;
   };
 
-  void begin(std::shared_ptr<Exchange> exchange, const Dialect& dialect, Parsed<Call> parsed,
-             Nanos arrived);
+  void parse(Arrival arrival);
+  void begin(Arrival arrival, Parsed<Call> parsed);
+  void await_model(Arrival arrival, const std::string& name);
+  void admit(ModelHost::ModelIndex model, Result<ModelLease> outcome);
+  void refuse(const Arrival& arrival, const ApiError& error);
   void submit(const std::shared_ptr<ActiveCall>& call);
   void receive(StepEvents step);  // engine threads
   void take_steps();
@@ -65,8 +72,8 @@ class Service {
   std::unordered_map<RequestId, Place> places_;
   std::uint64_t requests_ = 0;  // ids given out
   std::size_t parsing_ = 0;
+  WaitingRoom waiting_;
   std::size_t active_ = 0;
-  Nanos busy_since_{0};         // when there was last nothing to do
   bool is_draining_ = false;
 
   std::mutex mutex_;

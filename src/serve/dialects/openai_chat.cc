@@ -198,7 +198,7 @@ Parsed<Call> parse_openai_chat(const DialectContext& context, const HttpRequest&
   OpenAiRequest chat = read_openai_request(fields, context);
   read_chat_logprobs(fields, chat.params);
   chat.tokens_max = read_chat_tokens_max(fields);
-  ChatPrompt prompt = read_chat_prompt(fields, chat.model);
+  ChatPrompt prompt = read_chat_prompt(fields, chat.model.get());
   prompt.add_special_tokens = chat.add_special_tokens.value_or(false);
   fields.boolean("parallel_tool_calls");  // without tools there is nothing to be parallel
   fields.boolean("include_reasoning");    // nor reasoning to be left out

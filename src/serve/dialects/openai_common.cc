@@ -175,7 +175,7 @@ void read_sampling(Fields& fields, const HostedModel* model, SamplingParams& par
   read_logit_bias(fields, model, params);
 }
 
-const HostedModel* read_model(Fields& fields, const DialectContext& context) {
+ModelLease read_model(Fields& fields, const DialectContext& context) {
   const Json* name = fields.any("model");
   if (name == nullptr) {
     fields.fail({.message = "You must provide a model parameter.",
@@ -188,9 +188,12 @@ const HostedModel* read_model(Fields& fields, const DialectContext& context) {
                                            "."));
     return nullptr;
   }
-  const HostedModel* model = context.host->find(name->as_string());
-  if (model == nullptr) fields.fail(model_not_found(name->as_string()));
-  return model;
+  Parsed<ModelLease> model = lease_model(context, name->as_string());
+  if (!model.is_ok()) {
+    fields.fail(model.error());
+    return nullptr;
+  }
+  return *model;
 }
 
 void read_streaming(Fields& fields, OpenAiRequest& request) {
@@ -253,7 +256,7 @@ Parsed<Json> read_body(const HttpRequest& request) {
 OpenAiRequest read_openai_request(Fields& fields, const DialectContext& context) {
   OpenAiRequest request;
   request.model = read_model(fields, context);
-  read_sampling(fields, request.model, request.params);
+  read_sampling(fields, request.model.get(), request.params);
   read_streaming(fields, request);
   request.n = static_cast<int>(fields.integer("n", 1, kChoicesMax).value_or(1));
   request.priority = static_cast<int>(fields.integer("priority", kInt32Min, kInt32Max).value_or(0));
@@ -329,6 +332,19 @@ ApiError model_not_found(std::string_view name) {
                                  name.size() <= kNameSizeMax ? name : "(a very long name)"),
           .param = "model",
           .code = "model_not_found"};
+}
+
+Parsed<ModelLease> lease_model(const DialectContext& context, std::string_view name) {
+  const auto model = context.host->find(name);
+  if (!model) return model_not_found(name);
+  const ModelLease& waited_for = context.waited_for;
+  const bool is_here = waited_for && waited_for->name() == context.host->names(*model).front();
+  if (is_here) return waited_for;
+  Result<ModelLease> lease = context.host->lease(*model);
+  if (lease.is_ok()) return std::move(*lease);
+  ApiError error = model_unavailable(lease.status(), whole_seconds(context.host->retry_in(*model)));
+  if (lease.status().code() == StatusCode::kUnavailable) error.awaited_model = name;
+  return error;
 }
 
 }  // namespace quire

@@ -21,7 +21,7 @@ inline constexpr std::int64_t kChoicesMax = 128;       // n
 
 // Read for every generation request, whichever endpoint.
 struct OpenAiRequest {
-  const HostedModel* model = nullptr;
+  ModelLease model;
   SamplingParams params;                   // but for tokens_max and log-probabilities
   std::optional<std::int64_t> tokens_max;  // as asked
   int n = 1;
@@ -52,5 +52,8 @@ Request make_request(const OpenAiRequest& request, const DialectContext& context
 HttpResponse render_openai_error(const ApiError& error);
 std::string openai_error_body(const ApiError& error);
 ApiError model_not_found(std::string_view name);
+
+// The model of that name, or why there is none now: unknown, failed to load, or to be awaited.
+Parsed<ModelLease> lease_model(const DialectContext& context, std::string_view name);
 
 }  // namespace quire

@@ -145,7 +145,7 @@ Parsed<Call> parse_openai_completion(const DialectContext& context, const HttpRe
   auto prompts = read_prompts(model, completion.prompt, common.add_special_tokens.value_or(true));
   if (!prompts.is_ok()) return prompts.error();
 
-  Call call{.model = &model, .is_stream = common.is_stream, .prompt_field = "prompt",
+  Call call{.model = common.model, .is_stream = common.is_stream, .prompt_field = "prompt",
             .unknown_fields = common.warnings.size()};
   for (Prompt& prompt : *prompts) {
     auto tokens_max = fit_tokens_max(model.info, prompt.ids.size(), common.tokens_max,

@@ -1,5 +1,5 @@
-// GET /v1/models and /v1/models/{id}: what is served, in OpenAI's shape with vLLM's max_model_len.
-// Pure; any thread.
+// GET /v1/models and /v1/models/{id}: what is served, in OpenAI's shape with vLLM's max_model_len
+// and the model's state ("unloaded", "loading", "ready", "unloading"). Any thread.
 // Used by routes.
 #pragma once
 

@@ -20,19 +20,21 @@ class ReadyAnswer : public AnswerWriter {
   std::string body_;
 };
 
-Call ready_call(const HostedModel& model, const Json& body) {
-  Call call{.model = &model};
+Call ready_call(ModelLease model, const Json& body) {
+  Call call{.model = std::move(model)};
   call.writer = std::make_unique<ReadyAnswer>(dump(body));
   return call;
 }
 
 // `model` may be left out where one model is served.
-const HostedModel* read_model(Fields& fields, const ModelHost& host) {
+ModelLease read_model(Fields& fields, const DialectContext& context) {
   const std::string* name = fields.text("model", kNameSizeMax);
-  if (name == nullptr && host.models().size() == 1) return host.models().front().get();
-  const HostedModel* model = name != nullptr ? host.find(*name) : nullptr;
-  if (model == nullptr) fields.fail(model_not_found(name != nullptr ? *name : ""));
-  return model;
+  const std::string* only = context.host->size() == 1 ? &context.host->names(0)[0] : nullptr;
+  if (name == nullptr) name = only;
+  Parsed<ModelLease> model = name != nullptr ? lease_model(context, *name) : model_not_found("");
+  if (model.is_ok()) return *model;
+  fields.fail(model.error());
+  return nullptr;
 }
 
 void refuse_unknown_fields(Fields& fields, const DialectContext& context) {
@@ -46,12 +48,12 @@ Parsed<Call> parse_vllm_tokenize(const DialectContext& context, const HttpReques
   Parsed<Json> body = read_body(request);
   if (!body.is_ok()) return body.error();
   Fields fields(*body);
-  const HostedModel* model = read_model(fields, *context.host);
+  const ModelLease model = read_model(fields, context);
   const std::string* prompt = fields.text("prompt", request.body.size());
   const auto add_special = fields.boolean("add_special_tokens");
   const bool shows_texts = fields.boolean("return_token_strs").value_or(false);
   ChatPrompt chat;
-  if (prompt == nullptr) chat = read_chat_prompt(fields, model);
+  if (prompt == nullptr) chat = read_chat_prompt(fields, model.get());
   chat.add_special_tokens = add_special.value_or(false);
   refuse_unknown_fields(fields, context);
   if (fields.error()) return *fields.error();
@@ -68,14 +70,14 @@ Parsed<Call> parse_vllm_tokenize(const DialectContext& context, const HttpReques
   Json answer = Json::object({{"count", ids->size()}, {"max_model_len", model->info.context_max}});
   answer.set("tokens", std::move(tokens));
   answer.set("token_strs", shows_texts ? std::move(texts) : Json());
-  return ready_call(*model, answer);
+  return ready_call(model, answer);
 }
 
 Parsed<Call> parse_vllm_detokenize(const DialectContext& context, const HttpRequest& request) {
   Parsed<Json> body = read_body(request);
   if (!body.is_ok()) return body.error();
   Fields fields(*body);
-  const HostedModel* model = read_model(fields, *context.host);
+  const ModelLease model = read_model(fields, context);
   const Json* tokens = fields.any("tokens");
   refuse_unknown_fields(fields, context);
   if (tokens == nullptr || !tokens->is_array()) {
@@ -92,7 +94,7 @@ Parsed<Call> parse_vllm_detokenize(const DialectContext& context, const HttpRequ
     text += words.append(static_cast<TokenId>(id.as_int()));
   }
   text += words.flush();
-  return ready_call(*model, Json::object({{"prompt", text}}));
+  return ready_call(model, Json::object({{"prompt", text}}));
 }
 
 }  // namespace quire

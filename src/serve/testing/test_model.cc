@@ -74,7 +74,7 @@ std::shared_ptr<const Tokenizer> make_test_tokenizer() {
 
 HostedModel make_test_model(const TestModelOptions& options) {
   HostedModel model;
-  model.names = {"m", "other-name"};
+  model.names = options.names;
   model.tokenizer = make_test_tokenizer();
   if (options.has_template) {
     auto chat_template = ChatTemplate::compile(kTestChatTemplate);
@@ -91,11 +91,8 @@ HostedModel make_test_model(const TestModelOptions& options) {
   return model;
 }
 
-std::unique_ptr<ModelHost> make_test_host(const TestModelOptions& options,
-                                          std::shared_ptr<StepGate> gate) {
-  auto host = std::make_unique<ModelHost>();
-  HostedModel model = make_test_model(options);
-  const Status status = host->add(std::move(model), [&](EventSink sink) {
+ModelRecipe make_test_recipe(const TestModelOptions& options, std::shared_ptr<StepGate> gate) {
+  const auto load = [options, gate](EventSink sink) {
     ScriptOptions script{.capacity = script_capacity(options.blocks, 32),
                          .token_non_finite = options.token_non_finite};
     script.capacity.context_max = options.context_max;
@@ -106,11 +103,22 @@ std::unique_ptr<ModelHost> make_test_host(const TestModelOptions& options,
     engine.queue_max = options.queue_max;
     engine.eos_ids = {kTestImEnd};
     engine.is_checking_invariants = true;
-    return std::make_unique<Engine>(engine,
-                                    std::make_unique<GatedExecutor>(std::move(script), gate),
-                                    make_test_tokenizer(), std::move(sink));
-  });
+    auto model = std::make_unique<HostedModel>(make_test_model(options));
+    model->engine = std::make_unique<Engine>(
+        engine, std::make_unique<GatedExecutor>(std::move(script), gate), make_test_tokenizer(),
+        std::move(sink));
+    return Result<std::unique_ptr<HostedModel>>(std::move(model));
+  };
+  return {options.names, [load] { return Result<OpenedModel>(OpenedModel{1000, load}); }};
+}
+
+std::unique_ptr<ModelHost> make_test_host(const TestModelOptions& options,
+                                          std::shared_ptr<StepGate> gate) {
+  auto host = std::make_unique<ModelHost>();
+  const Status status = host->add(make_test_recipe(options, std::move(gate)));
   QUIRE_CHECK(status.is_ok(), "the test model: {}", status.message());
+  const auto loaded = host->load_now(0);
+  QUIRE_CHECK(loaded.is_ok(), "the test model: {}", loaded.status().message());
   return host;
 }
 

@@ -54,6 +54,7 @@ struct TestModelOptions {
   std::uint32_t queue_max = 256;
   TokenId token_non_finite = -1;
   bool has_template = true;
+  std::vector<std::string> names = {"m", "other-name"};
 };
 
 constexpr TokenId kTestImStart = 256;
@@ -66,7 +67,10 @@ inline constexpr const char* kTestChatTemplate =
 // Token i < 256 is byte i.
 std::shared_ptr<const Tokenizer> make_test_tokenizer();
 
-// A host with one model, called "m" and "other-name".
+// How to come to such a model; its steps pass the gate.
+ModelRecipe make_test_recipe(const TestModelOptions& options, std::shared_ptr<StepGate> gate);
+
+// A host with one model, in memory, called "m" and "other-name".
 std::unique_ptr<ModelHost> make_test_host(const TestModelOptions& options,
                                           std::shared_ptr<StepGate> gate);
 

@@ -6,7 +6,9 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <charconv>
+#include <sstream>
 #include <utility>
 
 namespace quire {
@@ -142,6 +144,16 @@ std::string post_bytes(std::string_view path, std::string_view json, std::string
 
 TestServer::TestServer(ServerOptions options, TestModelOptions model)
     : gate_(std::make_shared<StepGate>()), host_(make_test_host(model, gate_)) {
+  start(std::move(options));
+}
+
+TestServer::TestServer(ServerOptions options, std::shared_ptr<StepGate> gate,
+                       std::unique_ptr<ModelHost> host)
+    : gate_(std::move(gate)), host_(std::move(host)) {
+  start(std::move(options));
+}
+
+void TestServer::start(ServerOptions options) {
   options.port = 0;
   options.catches_signals = false;
   options.version = "test";
@@ -162,10 +174,21 @@ TestServer::~TestServer() {
 void TestServer::join() { thread_.join(); }
 
 double TestServer::metric(const std::string& series) const {
-  const std::string text = client().get("/metrics").body;
-  const std::size_t at = ("\n" + text).find("\n" + series + " ");
-  if (at == std::string::npos) return -1;
-  return std::stod(text.substr(at + series.size() + 1));
+  const std::string name = series.substr(0, series.find('{'));
+  const std::string label =
+      name == series ? "" : series.substr(name.size() + 1, series.size() - name.size() - 2);
+  double sum = 0;
+  bool is_found = false;
+  std::istringstream lines(client().get("/metrics").body);
+  for (std::string line; std::getline(lines, line);) {
+    const std::size_t end = line.rfind(' ');
+    const std::size_t name_end = std::min(line.find('{'), end);
+    if (line.starts_with('#') || line.substr(0, name_end) != name) continue;
+    if (line.substr(name_end, end - name_end).find(label) == std::string::npos) continue;
+    sum += std::stod(line.substr(end + 1));
+    is_found = true;
+  }
+  return is_found ? sum : -1;
 }
 
 void TestServer::wait_for_metric(const std::string& series, double value) const {

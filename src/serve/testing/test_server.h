@@ -53,22 +53,27 @@ std::string post_bytes(std::string_view path, std::string_view json, std::string
 class TestServer {
  public:
   explicit TestServer(ServerOptions options = {}, TestModelOptions model = {});
+  TestServer(ServerOptions options, std::shared_ptr<StepGate> gate,
+             std::unique_ptr<ModelHost> host);
   ~TestServer();  // opens the gate, drains, joins
 
   int port() const { return server_->port(); }
   StepGate& gate() { return *gate_; }
-  const Engine& engine() const { return *host_->models().front()->engine; }
+  const Engine& engine() const { return *(*host_->lease(0))->engine; }  // nobody unloads it
   ModelHost& host() { return *host_; }
   TestClient client() const { return TestClient(port()); }
   void request_stop() { server_->request_stop(); }
   void join();  // waits until run() has returned
 
-  // A metric's value; -1 if there is none of that name.
+  // The sum of a metric's series that have the label, if one is given: "name" or "name{label}".
+  // -1 if there is none.
   double metric(const std::string& series) const;
   // Asks again until it is so; a test that hangs here has failed.
   void wait_for_metric(const std::string& series, double value) const;
 
  private:
+  void start(ServerOptions options);
+
   std::shared_ptr<StepGate> gate_;
   std::unique_ptr<ModelHost> host_;
   std::unique_ptr<Server> server_;

@@ -1,0 +1,64 @@
+#include "apps/assemble.h"
+
+#include <utility>
+
+#include "apps/load.h"
+#include "apps/version.h"
+#include "base/clock.h"
+#include "base/hash.h"
+
+namespace quire {
+namespace {
+
+ModelInfo model_info(const LoadedModel& model) {
+  const ModelConfig& config = model.files->config();
+  ModelInfo info;
+  info.context_max = model.executor->capacity().context_max;
+  info.vocab = model.executor->capacity().vocab;
+  info.bos_id = config.bos_id;
+  info.eos_ids = config.eos_ids;
+  info.add_bos = config.add_bos;
+  info.bos_text = config.bos_text;
+  info.eos_text = config.eos_text;
+  info.sampling = {config.generation.temperature, config.generation.top_p,
+                   config.generation.top_k, config.generation.repetition_penalty};
+  info.created = SteadyClock::unix_seconds();
+  info.isa = model.isa;
+  const std::string identity = version_line() + model.name + model.description;
+  info.fingerprint = fmt::format("fp_{:016x}", hash_bytes(identity.data(), identity.size()));
+  return info;
+}
+
+Result<std::unique_ptr<HostedModel>> load_hosted(PlannedModel planned, const std::string& name,
+                                                 const LoadReport& report, EventSink sink) {
+  const Nanos start = SteadyClock::now();
+  QUIRE_ASSIGN_OR_RETURN(LoadedModel loaded, load_planned(std::move(planned)));
+  report({name, loaded.chat_template != nullptr, loaded.summary},
+         to_seconds(SteadyClock::now() - start));
+  auto model = std::make_unique<HostedModel>();
+  model->tokenizer = loaded.tokenizer;
+  model->chat_template = loaded.chat_template;
+  model->info = model_info(loaded);
+  model->files = std::move(loaded.files);
+  model->engine = std::make_unique<Engine>(loaded.options, std::move(loaded.executor),
+                                           loaded.tokenizer, std::move(sink));
+  return model;
+}
+
+}  // namespace
+
+ModelRecipe make_recipe(const NamedModel& model, std::shared_ptr<CpuDevice> device,
+                        const MemoryLimit& limit, LoadReport report) {
+  const auto open = [model, device, limit, report]() -> Result<OpenedModel> {
+    QUIRE_ASSIGN_OR_RETURN(PlannedModel plan, plan_model(model.arguments, device, limit));
+    const std::uint64_t bytes = plan.memory.bytes();
+    // Shared because a std::function must be able to copy what it holds; it is run once.
+    const auto planned = std::make_shared<PlannedModel>(std::move(plan));
+    return OpenedModel{bytes, [planned, name = model.names.front(), report](EventSink sink) {
+                         return load_hosted(std::move(*planned), name, report, std::move(sink));
+                       }};
+  };
+  return {model.names, open};
+}
+
+}  // namespace quire

@@ -1,0 +1,22 @@
+// `quire ps`: the models of a running server: which are in memory, how much they take, how busy
+// they are. Declares the subcommand; sets `chosen` when the user picked it.
+// Main thread.
+#pragma once
+
+#include <functional>
+#include <string>
+
+#include "base/json.h"
+
+namespace CLI {
+class App;
+}
+
+namespace quire {
+
+void declare_ps(CLI::App& parent, std::function<int()>& chosen);
+
+// The table that is printed, from what GET /quire/models says.
+std::string models_table(const Json& answer);
+
+}  // namespace quire

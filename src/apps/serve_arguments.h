@@ -1,0 +1,44 @@
+// ServeArguments: the flags of `quire serve`, and how they are spread over several models: names,
+// tokenizers and templates pair up with the models in order, everything else holds for each.
+// Plain values; main thread. Used by serve.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "apps/model_arguments.h"
+#include "host/model_shelf.h"
+#include "serve/server.h"
+
+namespace quire {
+
+struct ServeArguments {
+  std::vector<std::string> models;      // none: the default model
+  std::vector<std::string> names;       // --served-model-name
+  std::vector<std::string> tokenizers;  // --tokenizer
+  std::vector<std::string> templates;   // --chat-template
+  ModelArguments common;                // what holds for each model
+  std::string load = "first";           // --load: all, first, none
+  std::string keep_alive = "-1";        // --keep-alive
+  std::string model_memory;             // --model-memory; empty: no bound
+  ServerOptions server;
+  std::string unknown_fields = "error";
+  std::string log_level = "info";
+};
+
+void declare_serve_flags(CLI::App& command, ServeArguments& arguments);
+
+// One model with the names that requests may call it.
+struct NamedModel {
+  ModelArguments arguments;
+  std::vector<std::string> names;
+};
+
+// One model may have several names. Of several models each has one: its --served-model-name, or its
+// file's name without the ending. A tokenizer or template "-" is the model's own. kInvalidArgument:
+// the counts differ, or two models have one name.
+Result<std::vector<NamedModel>> pair_models(const ServeArguments& arguments);
+
+Result<ShelfOptions> shelf_options(const ServeArguments& arguments);
+
+}  // namespace quire

@@ -1,0 +1,82 @@
+// Which names, tokenizers and templates belong to which of several models, and what durations mean.
+#include "apps/serve_arguments.h"
+
+#include <gtest/gtest.h>
+
+namespace quire {
+namespace {
+
+TEST(ServeArgumentsTest, OneModelMayHaveSeveralNames) {
+  ServeArguments a;
+  a.models = {"some/folder/M.Q8_0.gguf"};
+  a.names = {"m", "other"};
+  a.tokenizers = {"words.json"};
+  const auto paired = pair_models(a);
+  ASSERT_TRUE(paired.is_ok()) << paired.status().message();
+  ASSERT_EQ(paired->size(), 1u);
+  EXPECT_EQ((*paired)[0].names, a.names);
+  EXPECT_EQ((*paired)[0].arguments.model, a.models[0]);
+  EXPECT_EQ((*paired)[0].arguments.tokenizer, "words.json");
+}
+
+TEST(ServeArgumentsTest, NobodyNamedIsTheDefaultModel) {
+  const auto paired = pair_models({});
+  ASSERT_TRUE(paired.is_ok());
+  ASSERT_EQ(paired->size(), 1u);
+  EXPECT_EQ((*paired)[0].arguments.model, "");
+  EXPECT_EQ((*paired)[0].names, std::vector<std::string>{"SmolLM2-135M-Instruct"});
+}
+
+TEST(ServeArgumentsTest, SeveralModelsPairUpInOrder) {
+  ServeArguments a;
+  a.models = {"x.gguf", "y.bin"};
+  a.names = {"a", "b"};
+  a.tokenizers = {"-", "y.tok"};
+  a.common.max_num_seqs = 3;
+  const auto paired = pair_models(a);
+  ASSERT_TRUE(paired.is_ok()) << paired.status().message();
+  EXPECT_EQ((*paired)[0].names, std::vector<std::string>{"a"});
+  EXPECT_EQ((*paired)[0].arguments.tokenizer, "");
+  EXPECT_EQ((*paired)[1].names, std::vector<std::string>{"b"});
+  EXPECT_EQ((*paired)[1].arguments.tokenizer, "y.tok");
+  EXPECT_EQ((*paired)[1].arguments.max_num_seqs, 3u);
+  a.names.clear();
+  EXPECT_EQ((*pair_models(a))[1].names, std::vector<std::string>{"y"});
+}
+
+TEST(ServeArgumentsTest, CountsThatDifferAndNamesThatCollideAreRefused) {
+  ServeArguments a;
+  a.models = {"x.gguf", "y.gguf", "folder/x.gguf"};
+  EXPECT_NE(pair_models(a).status().message().find("would both be called 'x'"), std::string::npos);
+  a.names = {"a", "b"};
+  EXPECT_NE(pair_models(a).status().message().find("--served-model-name is given 2 times for 3"),
+            std::string::npos);
+  a.names = {"a", "b", "c"};
+  EXPECT_TRUE(pair_models(a).is_ok());
+  a.tokenizers = {"t"};
+  EXPECT_EQ(pair_models(a).status().code(), StatusCode::kInvalidArgument);
+}
+
+TEST(ServeArgumentsTest, DurationsAndSizes) {
+  EXPECT_EQ(*parse_duration("0"), Nanos{0});
+  EXPECT_EQ(*parse_duration("300"), std::chrono::minutes(5));
+  EXPECT_EQ(*parse_duration("5m"), std::chrono::minutes(5));
+  EXPECT_EQ(*parse_duration("24h"), std::chrono::hours(24));
+  EXPECT_EQ(*parse_duration("90s"), std::chrono::seconds(90));
+  EXPECT_EQ(*parse_duration("-1"), kForever);
+  EXPECT_EQ(*parse_duration("-1m"), kForever);
+  for (const char* bad : {"", "m", "5 m", "5x", "1.5h", "9223372036854775807h"}) {
+    EXPECT_FALSE(parse_duration(bad).is_ok()) << bad;
+  }
+  ServeArguments a;
+  a.keep_alive = "5m";
+  a.model_memory = "8GiB";
+  const auto options = shelf_options(a);
+  ASSERT_TRUE(options.is_ok());
+  EXPECT_EQ(options->bytes_max, std::uint64_t{8} << 30);
+  a.model_memory = "0";
+  EXPECT_FALSE(shelf_options(a).is_ok());
+}
+
+}  // namespace
+}  // namespace quire

@@ -1,0 +1,34 @@
+// ServerClient: what commands that talk to a running server need: its address and key as flags, and
+// one request with a JSON answer. The transport is libcurl's.
+// Main thread. Used by ps and stop.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "base/json.h"
+#include "base/status.h"
+
+namespace CLI {
+class App;
+}
+
+namespace quire {
+
+struct ServerAddress {
+  std::string endpoint = "http://127.0.0.1:8000";
+  std::string api_key;  // empty: none is sent
+};
+
+// --endpoint and --api-key (or QUIRE_API_KEY).
+void declare_server_flags(CLI::App& command, ServerAddress& address);
+
+// A path segment of any text.
+std::string url_escaped(std::string_view text);
+
+// GET, or POST of an empty JSON object. An error is the server's own sentence, or why there was no
+// answer.
+Result<Json> ask_server(const ServerAddress& address, std::string_view method,
+                        const std::string& path);
+
+}  // namespace quire

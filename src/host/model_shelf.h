@@ -1,0 +1,126 @@
+// ModelShelf: which models are in memory, which come, which go. It keeps the books (states, bytes,
+// users, failures) and names the next thing to do; ModelHost does it and reports back. No thread,
+// no clock: whoever owns it says what time it is.
+//
+// The rules. A model that is to go, goes as soon as nobody uses it. Wishes are served one after the
+// other, oldest first: a model's files are opened, which tells how much memory it takes, and it is
+// loaded when it fits beside the others; until then those used least recently have to go, idle ones
+// first. A busy one is not taken from its users: it takes no new ones and goes when the last has
+// finished, so a wish is always granted in the end. Who has been idle for its keep-alive goes.
+// After a failed load the next attempt is retry_after away.
+// Used by model_host, under its lock.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <string_view>
+#include <vector>
+
+#include "base/nanos.h"
+#include "base/status.h"
+
+namespace quire {
+
+enum class ModelState : std::uint8_t {
+  kUnloaded,
+  kWanted,     // its files are to be opened, or it waits for memory
+  kLoading,
+  kReady,
+  kUnloading,  // takes no new users; goes when the last has left
+};
+// "unloaded", "loading", ...: kWanted is loading to whoever asks.
+std::string_view model_state_name(ModelState state);
+
+inline constexpr Nanos kForever = Nanos::max();
+
+struct ShelfOptions {
+  std::uint64_t bytes_max = 0;  // of all models together; 0: no bound
+  Nanos keep_alive = kForever;  // without users
+  Nanos retry_after = std::chrono::seconds(5);
+};
+
+class ModelShelf {
+ public:
+  explicit ModelShelf(ShelfOptions options) : options_(options) {}
+
+  std::size_t add() { return models_.emplace_back(), models_.size() - 1; }
+  const ShelfOptions& options() const { return options_; }
+  std::uint64_t bytes_used() const;  // of what is in memory, or on its way in or out
+
+  ModelState state(std::size_t model) const { return models_[model].state; }
+  std::uint64_t bytes(std::size_t model) const { return models_[model].bytes; }
+  std::uint32_t users(std::size_t model) const { return models_[model].users; }
+  Nanos used_at(std::size_t model) const { return models_[model].used_at; }
+  Nanos busy_since(std::size_t model) const { return models_[model].busy_since; }  // has had users
+  // Why the last load failed; ok after one that went well. It holds until retry_at.
+  const Status& failure(std::size_t model) const { return models_[model].failure; }
+  Nanos retry_at(std::size_t model) const { return models_[model].retry_at; }
+  bool may_try(std::size_t model, Nanos now) const {
+    return models_[model].failure.is_ok() || now >= models_[model].retry_at;
+  }
+
+  // --- wishes ---
+
+  void want(std::size_t model);  // nothing where it is ready, or coming
+  void lease(std::size_t model, Nanos now);  // of a model that is ready: one user more
+  // One user less. Whether next() may now have something to do.
+  bool give_back(std::size_t model, Nanos now);
+  // A ready model is to go; nothing for one that goes already or is not here.
+  // kUnavailable: it is being loaded.
+  Status dismiss(std::size_t model);
+
+  // --- what to do next ---
+
+  enum class Work : std::uint8_t {
+    kRest,    // nothing before `until`, or before something is told
+    kOpen,    // its files: then opened() or failed()
+    kLoad,    // then loaded() or failed()
+    kRefuse,  // it can never fit: then failed()
+    kUnload,  // nobody uses it: then unloaded()
+  };
+  struct Task {
+    Work work = Work::kRest;
+    std::size_t model = 0;
+    Nanos until = kForever;
+  };
+  // The task counts as begun. One at a time.
+  Task next(Nanos now);
+
+  void opened(std::size_t model, std::uint64_t bytes) {
+    models_[model].bytes = bytes;
+    models_[model].is_open = true;
+  }
+  void loaded(std::size_t model, Nanos now);
+  void failed(std::size_t model, Status reason, Nanos now);
+  void unloaded(std::size_t model);
+
+ private:
+  struct Model {
+    ModelState state = ModelState::kUnloaded;
+    bool is_open = false;         // while wanted: `bytes` is known
+    bool is_missed = false;       // wanted again while it goes
+    std::uint64_t wish = 0;       // number of the wish
+    std::uint64_t bytes = 0;
+    std::uint32_t users = 0;
+    std::uint64_t use = 0;        // number of the last use
+    Nanos used_at{0};
+    Nanos busy_since{0};
+    Status failure;
+    Nanos retry_at{0};
+  };
+
+  static bool is_in_memory(const Model& model);
+  void touch(Model& model, Nanos now);
+  Model* oldest_wish();
+  Model* least_recently_used();  // of the ready, idle ones first
+  bool make_room(std::uint64_t bytes);
+  Nanos end_keep_alives(Nanos now);
+  Task begin(Work work, const Model& model) const;
+
+  ShelfOptions options_;
+  std::vector<Model> models_;
+  std::uint64_t wishes_ = 0;
+  std::uint64_t uses_ = 0;
+};
+
+}  // namespace quire

@@ -1,0 +1,56 @@
+#include "runtime/memory_plan.h"
+
+#include <algorithm>
+
+namespace quire {
+namespace {
+
+// Of what will be packed; a table that is only gathered from stays in its mapped file.
+Result<std::uint64_t> packed_bytes(const ModelFiles& files, Backend& backend, WeightScheme scheme) {
+  std::uint64_t sum = 0;
+  for (const auto& [name, tensor] : files.tensors()) {
+    if (tensor.shape.size() != 2) {
+      sum += tensor.rows() * tensor.columns() * sizeof(float);
+      continue;
+    }
+    if (name == "embed" && !files.config().tied_head) continue;
+    const bool stays = scheme == WeightScheme::kW8A8 && !name.starts_with("layers.");
+    QUIRE_ASSIGN_OR_RETURN(const Weight weight,
+                           backend.adopt(tensor, stays ? WeightScheme::kAsStored : scheme));
+    sum += weight.bytes;
+  }
+  return sum;
+}
+
+}  // namespace
+
+Result<MemoryPlan> plan_memory(const ModelFiles& files, Backend& backend,
+                               const LocalOptions& options, const MemoryLimit& limit) {
+  const ModelConfig& config = files.config();
+  const KvShape shape = {config.layers, config.kv_heads, config.head_dim, 0, options.kv_dtype};
+  CapacityRequest request = options.capacity;
+  const auto context_max = static_cast<std::uint32_t>(config.context_max);
+  if (request.context_max == 0) request.context_max = context_max;
+  MemoryPlan plan;
+  QUIRE_ASSIGN_OR_RETURN(plan.weight_bytes, packed_bytes(files, backend, options.weights));
+  QUIRE_ASSIGN_OR_RETURN(std::uint32_t blocks, choose_kv_blocks(shape, request));
+  const std::uint64_t block_bytes = kv_block_bytes(shape);
+  const bool is_wished = request.blocks > 0 || request.kv_bytes > 0;
+  if (limit.bytes > 0 && !is_wished) {
+    const std::uint64_t share = limit.bytes / limit.models;
+    const std::uint64_t left =
+        share > plan.weight_bytes           ? share - plan.weight_bytes
+        : limit.bytes > plan.weight_bytes   ? (limit.bytes - plan.weight_bytes) / 2
+                                            : 0;
+    const std::uint64_t padding = 1;  // block 0
+    const std::uint64_t fitting = left / block_bytes > padding ? left / block_bytes - padding : 0;
+    const std::uint64_t one_context = (request.context_max + kBlockTokens - 1) / kBlockTokens;
+    blocks = static_cast<std::uint32_t>(
+        std::min<std::uint64_t>(blocks, std::max(fitting, one_context)));
+  }
+  plan.kv_blocks = blocks;
+  plan.kv_bytes = (std::uint64_t{blocks} + 1) * block_bytes;
+  return plan;
+}
+
+}  // namespace quire

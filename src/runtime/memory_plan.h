@@ -1,0 +1,34 @@
+// MemoryPlan: what a model will take, known before any of it is taken: its weights as they will be
+// packed, and the KV blocks that it gets. Several models in one process are planned against one
+// limit: without a wish of the user's, a model's KV is what rows_max full contexts need, at most
+// what an equal share of the limit leaves beside its weights (or, where they are more than the
+// share, half of what they leave of the limit), and at least one full context. Buffers of a step
+// (activations and logits) are not counted: they are small and known to nobody before the model is
+// built.
+// Called by apps when a model's files are open; the plan is an order to make_executor.
+#pragma once
+
+#include <cstdint>
+
+#include "formats/weight_source.h"
+#include "runtime/make_executor.h"
+
+namespace quire {
+
+struct MemoryLimit {
+  std::uint64_t bytes = 0;   // of all models together; 0: none
+  std::uint64_t models = 1;  // that share it
+};
+
+struct MemoryPlan {
+  std::uint64_t weight_bytes = 0;
+  std::uint64_t kv_bytes = 0;
+  std::uint32_t kv_blocks = 0;  // allocatable: for CapacityRequest
+
+  std::uint64_t bytes() const { return weight_bytes + kv_bytes; }
+};
+
+Result<MemoryPlan> plan_memory(const ModelFiles& files, Backend& backend,
+                               const LocalOptions& options, const MemoryLimit& limit);
+
+}  // namespace quire

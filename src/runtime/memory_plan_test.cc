@@ -1,0 +1,96 @@
+// What a model is planned to take, against what it is made of; and how a limit is shared.
+#include "runtime/memory_plan.h"
+
+#include <gtest/gtest.h>
+
+#include <vector>
+
+#include "base/check.h"
+
+namespace quire {
+namespace {
+
+constexpr int kWidth = 64, kVocab = 100, kContext = 512;
+
+// An embedding, a head where it is not tied, and one more matrix and vector; never computed with.
+class MemoryPlanTest : public ::testing::Test {
+ protected:
+  ModelFiles files(bool tied_head) {
+    ModelFiles::Parts parts;
+    parts.config.layers = 2;
+    parts.config.kv_heads = 2;
+    parts.config.head_dim = 32;
+    parts.config.context_max = kContext;
+    parts.config.tied_head = tied_head;
+    const auto add = [&](const char* name, std::vector<std::size_t> shape) {
+      TensorView view;
+      view.name = name;
+      view.dtype = DType::kF32;
+      view.shape = std::move(shape);
+      view.data = reinterpret_cast<const std::byte*>(values_.data());
+      parts.tensors.emplace(name, view);
+    };
+    add("embed", {kVocab, kWidth});
+    if (!tied_head) add("head", {kVocab, kWidth});
+    add("layers.0.q", {kWidth, kWidth});
+    add("final_norm", {kWidth});
+    return ModelFiles(std::move(parts));
+  }
+
+  MemoryPlan plan(const LocalOptions& options, const MemoryLimit& limit, bool tied_head = true) {
+    auto result = plan_memory(files(tied_head), *backend_, options, limit);
+    QUIRE_CHECK(result.is_ok(), "{}", result.status().message());
+    return *result;
+  }
+
+  std::vector<float> values_ = std::vector<float>(kVocab * kWidth);
+  std::unique_ptr<Backend> backend_ = std::move(make_cpu_backend({.threads = 1})).value();
+  // K and V of a block: 2 layers, 2 heads, 32 positions of 32 halves.
+  const std::uint64_t block_bytes_ = 2 * 2 * 2 * 32 * 32 * 2;
+};
+
+TEST_F(MemoryPlanTest, WeightsArePackedOnceAndTablesStayInTheirFile) {
+  const std::uint64_t tied = plan({}, {}).weight_bytes;
+  EXPECT_EQ(tied, plan({}, {}, false).weight_bytes)
+      << "an embedding beside a head is no copy";
+  // Rows are rounded up to whole tiles.
+  EXPECT_GE(tied, (kVocab * kWidth + kWidth * kWidth + kWidth) * sizeof(float));
+  EXPECT_LE(tied, ((kVocab + 16) * kWidth + kWidth * kWidth + kWidth) * sizeof(float));
+  LocalOptions w8a8{.weights = WeightScheme::kW8A8};
+  EXPECT_LT(plan(w8a8, {}).weight_bytes, tied) << "the layers become int8";
+}
+
+TEST_F(MemoryPlanTest, WithoutALimitKvIsWhatTheContextsNeed) {
+  LocalOptions options;
+  options.capacity.rows_max = 4;
+  const MemoryPlan planned = plan(options, {});
+  EXPECT_EQ(planned.kv_blocks, 4u * kContext / kBlockTokens);
+  EXPECT_EQ(planned.kv_bytes, (planned.kv_blocks + 1) * block_bytes_);
+  EXPECT_EQ(planned.bytes(), planned.weight_bytes + planned.kv_bytes);
+}
+
+TEST_F(MemoryPlanTest, ALimitIsSharedEquallyAndAWishStands) {
+  LocalOptions options;
+  options.capacity.rows_max = 64;
+  const std::uint64_t weights = plan(options, {}).weight_bytes;
+  const MemoryLimit limit{3 * (weights + 101 * block_bytes_), 3};
+  EXPECT_EQ(plan(options, limit).kv_blocks, 100u) << "and one for padding";
+  EXPECT_EQ(plan(options, limit).bytes(), limit.bytes / 3);
+  options.capacity.blocks = 500;
+  EXPECT_EQ(plan(options, limit).kv_blocks, 500u);
+  options.capacity.blocks = 0;
+  options.capacity.kv_bytes = 70 * block_bytes_;
+  EXPECT_EQ(plan(options, limit).kv_blocks, 70u);
+}
+
+TEST_F(MemoryPlanTest, ALargeModelTakesHalfOfWhatIsLeftAndAtLeastOneContext) {
+  LocalOptions options;
+  const std::uint64_t weights = plan(options, {}).weight_bytes;
+  EXPECT_EQ(plan(options, {weights + 202 * block_bytes_, 1000}).kv_blocks, 100u);
+  EXPECT_EQ(plan(options, {weights + 3 * block_bytes_, 1000}).kv_blocks, kContext / kBlockTokens)
+      << "then it does not fit, and that is said when it is to be loaded";
+  EXPECT_EQ(plan(options, {weights / 2, 1000}).kv_blocks, kContext / kBlockTokens);
+}
+
+}  // namespace
+}  // namespace quire

@@ -1,0 +1,77 @@
+#include "serve/dialects/quire_models.h"
+
+#include "base/json.h"
+#include "serve/dialects/openai_common.h"
+
+namespace quire {
+namespace {
+
+Json model_json(const ModelRow& model) {
+  Json json = Json::object({{"name", model.names.front()},
+                            {"aliases", Json::array({model.names.begin() + 1, model.names.end()})},
+                            {"state", model_state_name(model.state)},
+                            {"bytes", model.bytes},
+                            {"users", model.users},
+                            {"idle_seconds", to_seconds(model.idle)},
+                            {"context_max", model.info.context_max},
+                            {"loads", model.loads},
+                            {"unloads", model.unloads},
+                            {"failures", model.failures}});
+  json.set("failure", model.failure.empty() ? Json() : Json(model.failure));
+  json.set("requests_running", model.stats.requests_running);
+  json.set("requests_waiting", model.stats.requests_waiting);
+  json.set("generated_tokens", model.stats.generated_tokens);
+  return json;
+}
+
+HttpResponse accepted(const ModelHost& host, ModelHost::ModelIndex model) {
+  return {.status = 202, .body = dump(model_json(host.rows()[model]))};
+}
+
+HttpResponse load(ModelHost& host, ModelHost::ModelIndex model) {
+  const Result<ModelLease> wish = host.want(model);
+  if (wish.is_ok()) return accepted(host, model);
+  return render_openai_error(
+      model_unavailable(wish.status(), whole_seconds(host.retry_in(model))));
+}
+
+HttpResponse unload(ModelHost& host, ModelHost::ModelIndex model) {
+  const Status status = host.unload(model);
+  if (status.is_ok()) return accepted(host, model);
+  return render_openai_error({.status = 409,
+                              .message = "The model '" + host.names(model).front() +
+                                         "' cannot be unloaded now: " + status.message() + ".",
+                              .param = "model",
+                              .code = "model_is_loading"});
+}
+
+}  // namespace
+
+HttpResponse list_quire_models(const ModelHost& host) {
+  Json models = Json::array();
+  for (const ModelRow& model : host.rows()) models.push(model_json(model));
+  const std::uint64_t bytes_max = host.options().bytes_max;
+  const Nanos keep_alive = host.options().keep_alive;
+  return {.body = dump(Json::object(
+              {{"models", std::move(models)},
+               {"bytes_max", bytes_max > 0 ? Json(bytes_max) : Json()},
+               {"keep_alive_seconds",
+                keep_alive == kForever ? Json() : Json(to_seconds(keep_alive))}}))};
+}
+
+HttpResponse change_quire_model(ModelHost& host, std::string_view target) {
+  const std::size_t slash = target.rfind('/');
+  const std::string_view name = target.substr(0, slash);
+  const std::string_view action =
+      slash == target.npos ? std::string_view() : target.substr(slash + 1);
+  if (action != "load" && action != "unload") {
+    return render_openai_error({.status = 404,
+                                .message = "Invalid URL: POST /quire/models/NAME/load or "
+                                           "/quire/models/NAME/unload."});
+  }
+  const auto model = host.find(name);
+  if (!model) return render_openai_error(model_not_found(name));
+  return action == "load" ? load(host, *model) : unload(host, *model);
+}
+
+}  // namespace quire

@@ -1,0 +1,41 @@
+#include "serve/waiting_room.h"
+
+#include <iterator>
+#include <utility>
+
+namespace quire {
+
+bool WaitingRoom::add(ModelHost::ModelIndex model, Arrival& arrival) {
+  std::vector<Arrival>& room = waiting_[model];
+  if (room.size() >= places_) {
+    std::erase_if(room, [](const Arrival& other) { return other.exchange->is_gone(); });
+  }
+  if (room.size() >= places_) return false;
+  room.push_back(std::move(arrival));
+  return true;
+}
+
+std::vector<Arrival> WaitingRoom::take(ModelHost::ModelIndex model) {
+  const auto found = waiting_.find(model);
+  if (found == waiting_.end()) return {};
+  std::vector<Arrival> taken = std::move(found->second);
+  waiting_.erase(found);
+  return taken;
+}
+
+std::vector<Arrival> WaitingRoom::take_all() {
+  std::vector<Arrival> taken;
+  for (auto& [model, room] : std::exchange(waiting_, {})) {
+    taken.insert(taken.end(), std::make_move_iterator(room.begin()),
+                 std::make_move_iterator(room.end()));
+  }
+  return taken;
+}
+
+std::size_t WaitingRoom::size() const {
+  std::size_t size = 0;
+  for (const auto& [model, room] : waiting_) size += room.size();
+  return size;
+}
+
+}  // namespace quire
