@@ -39,7 +39,9 @@ Result<std::unique_ptr<HostedModel>> load_hosted(PlannedModel planned, const std
   model->tokenizer = loaded.tokenizer;
   model->chat_template = loaded.chat_template;
   model->info = model_info(loaded);
-  model->files = std::move(loaded.files);
+  model->files = std::make_shared<const std::pair<decltype(loaded.files),
+                                                  decltype(loaded.embedding)>>(
+      std::move(loaded.files), std::move(loaded.embedding));
   model->engine = std::make_unique<Engine>(loaded.options, std::move(loaded.executor),
                                            loaded.tokenizer, std::move(sink));
   return model;

@@ -172,8 +172,21 @@ Result<PlannedModel> plan_model(const ModelArguments& arguments, std::shared_ptr
   QUIRE_ASSIGN_OR_RETURN(planned.memory,
                          plan_memory(files, *planned.backend, planned.options, limit));
   planned.options.capacity.blocks = planned.memory.kv_blocks;
+  planned.is_apart = limit.models > 1;
   return planned;
 }
+
+namespace {
+
+// Rows of the embedding are gathered at every step. Where other models live in the process, they
+// come from memory of our own: reading a mapped file that somebody has cut short ends a process.
+std::shared_ptr<const std::vector<std::byte>> copy_embedding(const ModelFiles& files) {
+  const auto view = files.find("embed");
+  if (!view.is_ok()) return nullptr;
+  return std::make_shared<const std::vector<std::byte>>(view->data, view->data + view->bytes());
+}
+
+}  // namespace
 
 Result<LoadedModel> load_planned(PlannedModel planned) {
   const ModelArguments& arguments = planned.arguments;
@@ -185,12 +198,15 @@ Result<LoadedModel> load_planned(PlannedModel planned) {
   QUIRE_ASSIGN_OR_RETURN(loaded.chat_template, load_template(arguments, config));
   ProgressLine progress;
   planned.options.progress = progress.callback();
-  const ModelFiles& files = *loaded.files;
+  if (planned.is_apart) loaded.embedding = copy_embedding(*loaded.files);
+  const TensorFinder find = [&loaded](std::string_view name) {
+    Result<TensorView> view = loaded.files->find(name);
+    if (name == "embed" && loaded.embedding != nullptr) view->data = loaded.embedding->data();
+    return view;
+  };
   QUIRE_ASSIGN_OR_RETURN(
       auto executor,
-      make_executor(std::move(planned.backend), config,
-                    [&files](std::string_view name) { return files.find(name); },
-                    planned.options));
+      make_executor(std::move(planned.backend), config, find, planned.options));
   loaded.isa = executor->backend().isa();
   loaded.description = describe(config, executor->capacity(), executor->backend());
   loaded.summary = summarize(*loaded.files, executor->capacity(), executor->backend());

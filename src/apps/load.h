@@ -5,8 +5,10 @@
 // Main thread at start-up; ModelHost's loading thread.
 #pragma once
 
+#include <cstddef>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "apps/greeting.h"
 #include "apps/model_arguments.h"
@@ -22,6 +24,7 @@ namespace quire {
 struct LoadedModel {
   std::string name;                   // what it is called when the user names nothing
   std::shared_ptr<const ModelFiles> files;  // maps the weights: outlives the executor
+  std::shared_ptr<const std::vector<std::byte>> embedding;  // likewise, where it is a copy
   std::shared_ptr<const Tokenizer> tokenizer;
   std::shared_ptr<const ChatTemplate> chat_template;  // null if there is none
   std::unique_ptr<Executor> executor;
@@ -40,6 +43,7 @@ struct PlannedModel {
   std::unique_ptr<Backend> backend;
   LocalOptions options;
   MemoryPlan memory;
+  bool is_apart = false;  // nothing of the files is read once it is loaded
 };
 // `device` null: threads of its own.
 Result<PlannedModel> plan_model(const ModelArguments& arguments, std::shared_ptr<CpuDevice> device,

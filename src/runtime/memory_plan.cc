@@ -5,14 +5,17 @@
 namespace quire {
 namespace {
 
-// Of what will be packed; a table that is only gathered from stays in its mapped file.
-Result<std::uint64_t> packed_bytes(const ModelFiles& files, Backend& backend, WeightScheme scheme) {
+// Of what will be packed. The embedding's rows are gathered from their mapped file, which counts
+// for nothing, or from a copy.
+Result<std::uint64_t> packed_bytes(const ModelFiles& files, Backend& backend, WeightScheme scheme,
+                                   bool has_copy) {
   std::uint64_t sum = 0;
   for (const auto& [name, tensor] : files.tensors()) {
     if (tensor.shape.size() != 2) {
       sum += tensor.rows() * tensor.columns() * sizeof(float);
       continue;
     }
+    if (name == "embed" && has_copy) sum += tensor.bytes();
     if (name == "embed" && !files.config().tied_head) continue;
     const bool stays = scheme == WeightScheme::kW8A8 && !name.starts_with("layers.");
     QUIRE_ASSIGN_OR_RETURN(const Weight weight,
@@ -32,7 +35,8 @@ Result<MemoryPlan> plan_memory(const ModelFiles& files, Backend& backend,
   const auto context_max = static_cast<std::uint32_t>(config.context_max);
   if (request.context_max == 0) request.context_max = context_max;
   MemoryPlan plan;
-  QUIRE_ASSIGN_OR_RETURN(plan.weight_bytes, packed_bytes(files, backend, options.weights));
+  QUIRE_ASSIGN_OR_RETURN(plan.weight_bytes, packed_bytes(files, backend, options.weights,
+                                                         limit.models > 1));
   QUIRE_ASSIGN_OR_RETURN(std::uint32_t blocks, choose_kv_blocks(shape, request));
   const std::uint64_t block_bytes = kv_block_bytes(shape);
   const bool is_wished = request.blocks > 0 || request.kv_bytes > 0;

@@ -17,7 +17,7 @@ namespace quire {
 
 struct MemoryLimit {
   std::uint64_t bytes = 0;   // of all models together; 0: none
-  std::uint64_t models = 1;  // that share it
+  std::uint64_t models = 1;  // that share it; several: each has its embedding in memory
 };
 
 struct MemoryPlan {

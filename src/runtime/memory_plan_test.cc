@@ -72,7 +72,8 @@ TEST_F(MemoryPlanTest, WithoutALimitKvIsWhatTheContextsNeed) {
 TEST_F(MemoryPlanTest, ALimitIsSharedEquallyAndAWishStands) {
   LocalOptions options;
   options.capacity.rows_max = 64;
-  const std::uint64_t weights = plan(options, {}).weight_bytes;
+  const std::uint64_t copy = kVocab * kWidth * sizeof(float);
+  const std::uint64_t weights = plan(options, {}).weight_bytes + copy;
   const MemoryLimit limit{3 * (weights + 101 * block_bytes_), 3};
   EXPECT_EQ(plan(options, limit).kv_blocks, 100u) << "and one for padding";
   EXPECT_EQ(plan(options, limit).bytes(), limit.bytes / 3);
@@ -85,7 +86,7 @@ TEST_F(MemoryPlanTest, ALimitIsSharedEquallyAndAWishStands) {
 
 TEST_F(MemoryPlanTest, ALargeModelTakesHalfOfWhatIsLeftAndAtLeastOneContext) {
   LocalOptions options;
-  const std::uint64_t weights = plan(options, {}).weight_bytes;
+  const std::uint64_t weights = plan(options, {0, 1000}).weight_bytes;
   EXPECT_EQ(plan(options, {weights + 202 * block_bytes_, 1000}).kv_blocks, 100u);
   EXPECT_EQ(plan(options, {weights + 3 * block_bytes_, 1000}).kv_blocks, kContext / kBlockTokens)
       << "then it does not fit, and that is said when it is to be loaded";
