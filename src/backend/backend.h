@@ -9,6 +9,7 @@
 // Buffers are float32 unless said otherwise; shapes are [outer, inner], inner contiguous.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -151,6 +152,13 @@ class Backend {
                        Activations& out) = 0;
   // All outputs read the same x: one pass, one barrier.
   virtual void linear(const Activations& x, int tokens, std::span<const LinearOutput> outputs) = 0;
+  // A product and then the norm of all of its output's rows, which are contiguous: what ends half a
+  // layer (the residual stream) and begins the next.
+  virtual void linear_rmsnorm(const Activations& x, int tokens, const LinearOutput& output,
+                              const float* weight, float eps, Activations& out) {
+    linear(x, tokens, {&output, 1});
+    rmsnorm(output.out, weight, eps, tokens, out);
+  }
   // q: [tokens, q_stride], k and v: [tokens, kv_stride]; norms and rotates q in place, k on the way
   // into the cache of `layer`, v as it is, at batch.slots.
   virtual void rope_store(const AttentionShape& shape, const RopeSpec& rope, const BatchView& batch,
@@ -159,6 +167,16 @@ class Backend {
   // out: [tokens, heads * head_dim]
   virtual void attention(const AttentionShape& shape, const BatchView& batch, const float* q,
                          int q_stride, const KvStore& kv, int layer, Activations& out) = 0;
+  // The three ops before, at once: q, k and v of x, their rotation and storage, attention. The
+  // outputs are contiguous heads; all have the same stride.
+  virtual void attend(const Activations& x, const std::array<LinearOutput, 3>& qkv,
+                      const AttentionShape& shape, const RopeSpec& rope, const BatchView& batch,
+                      KvStore& kv, int layer, Activations& out) {
+    const auto& [q, k, v] = qkv;
+    linear(x, batch.tokens(), qkv);
+    rope_store(shape, rope, batch, q.out, q.stride, k.out, v.out, k.stride, kv, layer);
+    attention(shape, batch, q.out, q.stride, kv, layer, out);
+  }
   // out[t, i] = silu(gate[t, i]) * up[t, i] of two products of the same x, rows and stride; their
   // `out` is room for what lies between. One pass where the form of `out` allows it.
   virtual void linear_silu(const Activations& x, int tokens, const LinearOutput& gate,
@@ -189,10 +207,10 @@ Result<std::shared_ptr<CpuDevice>> make_cpu_device(int threads);  // 0: every co
 
 struct CpuBackendOptions {
   int threads = 0;      // 0: all cores of the affinity mask; not asked where a device is given
-  std::shared_ptr<CpuDevice> device;  // null: one of its own
+  std::shared_ptr<CpuDevice> device{};  // null: one of its own
   std::string isa;      // empty: QUIRE_FORCE_ISA, else the best that the machine has
   bool has_huge_pages = true;  // asked for, for weights and KV
-  std::string packed_path;     // file of the packed cache; empty: none
+  std::string packed_path{};   // file of the packed cache; empty: none
   std::uint64_t packed_stamp = 0;  // of the model's files
 };
 Result<std::unique_ptr<Backend>> make_cpu_backend(const CpuBackendOptions& options);

@@ -8,19 +8,6 @@
 
 namespace quire {
 
-struct CpuBackend::AttentionCall {
-  const AttentionShape& shape;
-  const BatchView& batch;
-  const float* q;
-  int q_stride;
-  const CpuKvStore& kv;
-  int layer;
-  CpuActivations& out;
-
-  int group() const { return shape.heads / shape.kv_heads; }
-  int position(int token) const { return batch.positions[static_cast<std::size_t>(token)]; }
-};
-
 namespace {
 
 // Query heads that one item may hold, and the floats of scratch that it takes for them.
@@ -47,6 +34,8 @@ struct AttentionScratch {
     positions = reinterpret_cast<std::int32_t*>(q + queries * shape.head_dim);
   }
 };
+
+constexpr int kFusedTokensMax = 64;
 
 // True for the last of those who share the count.
 bool is_last(std::int32_t& count) {
@@ -140,17 +129,17 @@ void CpuBackend::finish_attention(const AttentionCall& call, const AttentionItem
   }
 }
 
-void CpuBackend::attention(const AttentionShape& shape, const BatchView& batch, const float* q,
-                           int q_stride, const KvStore& kv, int layer, Activations& out) {
-  auto& to = static_cast<CpuActivations&>(out);
+// Cuts the call into items and makes room for all that they write.
+void CpuBackend::plan_attention(const AttentionCall& call) {
+  const AttentionShape& shape = call.shape;
+  const BatchView& batch = call.batch;
   QUIRE_CHECK(shape.kv_heads > 0 && shape.heads % shape.kv_heads == 0 &&
-                  out.columns == shape.heads * shape.head_dim && batch.tokens() <= to.tokens_max,
+                  call.out.columns == shape.heads * shape.head_dim &&
+                  batch.tokens() <= call.out.tokens_max,
               "attention of {}/{} heads of {} into {} columns", shape.heads, shape.kv_heads,
-              shape.head_dim, out.columns);
-  const AttentionCall call{shape, batch, q, q_stride, static_cast<const CpuKvStore&>(kv),
-                           layer, to};
+              shape.head_dim, call.out.columns);
   const auto tokens = static_cast<std::size_t>(batch.tokens());
-  const std::size_t values = tokens * static_cast<std::size_t>(out.columns);
+  const std::size_t values = tokens * static_cast<std::size_t>(call.out.columns);
   if (attended_.count() < values) attended_ = AlignedBuffer<float>(values);
   plan_.make(shape, batch, threads());
   if (partials_.count() < plan_.state_floats) partials_ = AlignedBuffer<float>(plan_.state_floats);
@@ -160,6 +149,13 @@ void CpuBackend::attention(const AttentionShape& shape, const BatchView& batch, 
     std::fill_n(pending_.begin() + static_cast<std::ptrdiff_t>(t * counts), shape.kv_heads,
                 plan_.splits_of[t]);
   }
+}
+
+void CpuBackend::attention(const AttentionShape& shape, const BatchView& batch, const float* q,
+                           int q_stride, const KvStore& kv, int layer, Activations& out) {
+  const AttentionCall call{shape, batch, q, q_stride, static_cast<const CpuKvStore&>(kv),
+                           layer, static_cast<CpuActivations&>(out)};
+  plan_attention(call);
   const std::size_t room = AttentionScratch::floats(shape);
   grow_scratch(room);
   pool_.for_each(static_cast<int>(plan_.items.size()), [&](int i, int worker) {
@@ -167,6 +163,75 @@ void CpuBackend::attention(const AttentionShape& shape, const BatchView& batch, 
     run_attention(call, item, scratch(worker, room));
     finish_attention(call, item, scratch(worker, room));
   });
+}
+
+// --- products, rotation, storage and attention in one dispatch ---
+
+// The heads of an item of q, k or v, for all tokens: rotated in place, or on the way to the cache.
+void CpuBackend::store_projected(const RopeCall& call, const LinearItem& item,
+                                 const LinearOutput& output, float* scratch) const {
+  const int dim = call.shape.head_dim, tile_rows = kernels_.tile_rows;
+  const int end = std::min(item.end * tile_rows, output.weight->rows);
+  for (int token = 0; token < call.batch.tokens(); ++token) {
+    float* row = output.out + static_cast<std::ptrdiff_t>(token) * output.stride;
+    for (int at = item.begin * tile_rows; at < end; at += dim) {
+      if (item.output == 0) {
+        rotate(call, token, call.rope.q_norm, row + at);
+      } else if (item.output == 1) {
+        store_rotated(call, token, at / dim, row + at, scratch);
+      } else {
+        store_head(call, token, at / dim, false, row + at, scratch);
+      }
+    }
+  }
+}
+
+void CpuBackend::attend_fused(const Activations& x, const std::array<LinearOutput, 3>& qkv,
+                              const RopeCall& rope, const AttentionCall& attention) {
+  const int tokens = rope.batch.tokens(), dim = rope.shape.head_dim;
+  find_inputs(static_cast<const CpuActivations&>(x), tokens, qkv);
+  plan_linear(tokens, qkv, dim / kernels_.tile_rows);
+  plan_attention(attention);
+  const std::size_t product_room = matmul_scratch_bytes(x.columns) / sizeof(float);
+  const std::size_t room = std::max(product_room + static_cast<std::size_t>(2 * dim),
+                                    AttentionScratch::floats(rope.shape));
+  grow_scratch(room);
+  pool_.for_each_then(
+      static_cast<int>(linear_items_.size()),
+      [&](int i, int worker) {
+        const auto index = static_cast<std::size_t>(i);
+        const LinearItem& item = linear_items_[index];
+        float* floats = scratch(worker, room);
+        run_linear(item, tokens, qkv, index + 1, floats);
+        store_projected(rope, item, qkv[static_cast<std::size_t>(item.output)],
+                        floats + product_room);
+      },
+      static_cast<int>(plan_.items.size()),
+      [&](int i, int worker) {
+        const AttentionItem& item = plan_.items[static_cast<std::size_t>(i)];
+        run_attention(attention, item, scratch(worker, room));
+        finish_attention(attention, item, scratch(worker, room));
+      });
+}
+
+void CpuBackend::attend(const Activations& x, const std::array<LinearOutput, 3>& qkv,
+                        const AttentionShape& shape, const RopeSpec& rope, const BatchView& batch,
+                        KvStore& kv, int layer, Activations& out) {
+  // A prompt has work enough to be worth three dispatches, each balanced by itself.
+  if (batch.tokens() > kFusedTokensMax || shape.head_dim % kernels_.tile_rows != 0) {
+    return Backend::attend(x, qkv, shape, rope, batch, kv, layer, out);
+  }
+  auto& store = static_cast<CpuKvStore&>(kv);
+  QUIRE_CHECK(shape.head_dim == kv.shape.head_dim && shape.kv_heads == kv.shape.kv_heads &&
+                  qkv[0].weight->rows == shape.heads * shape.head_dim &&
+                  qkv[1].weight->rows == shape.kv_heads * shape.head_dim &&
+                  qkv[2].weight->rows == qkv[1].weight->rows,
+              "q, k and v of {}, {} and {} rows for {}/{} heads of {}", qkv[0].weight->rows,
+              qkv[1].weight->rows, qkv[2].weight->rows, shape.heads, shape.kv_heads,
+              shape.head_dim);
+  attend_fused(x, qkv, {shape, rope, batch, store, layer},
+               {shape, batch, qkv[0].out, qkv[0].stride, store, layer,
+                static_cast<CpuActivations&>(out)});
 }
 
 }  // namespace quire

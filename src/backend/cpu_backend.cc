@@ -154,16 +154,22 @@ void CpuBackend::norm_rows(const float* x, const std::int32_t* indices, int coun
   grow_scratch(static_cast<std::size_t>(columns));
   const auto body = [&](int i, int worker) {
     const std::int64_t token = indices == nullptr ? i : indices[i];
-    float* y = out.f32 ? reinterpret_cast<float*>(out.f32.row(i))
-                       : scratch(worker, static_cast<std::size_t>(columns));
-    kernels_.rmsnorm(x + token * columns, weight, eps, columns, y);
-    out.put(kernels_, i, 0, columns, y);
+    norm_row(x + token * columns, weight, eps, i, out,
+             scratch(worker, static_cast<std::size_t>(columns)));
   };
   if (std::int64_t{count} * columns <= kAloneElements) {
     for (int i = 0; i < count; ++i) body(i, 0);
   } else {
     pool_.for_each(count, body);
   }
+}
+
+// x, room: [columns]
+void CpuBackend::norm_row(const float* x, const float* weight, float eps, int token,
+                          CpuActivations& out, float* room) const {
+  float* y = out.f32 ? reinterpret_cast<float*>(out.f32.row(token)) : room;
+  kernels_.rmsnorm(x, weight, eps, out.columns, y);
+  out.put(kernels_, token, 0, out.columns, y);
 }
 
 void CpuBackend::rmsnorm(const float* x, const float* weight, float eps, int tokens,

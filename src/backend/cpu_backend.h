@@ -1,7 +1,7 @@
 // CpuBackend: the ops of backend.h over one KernelTable and one thread pool. It splits work into
 // ranges, never sums across a split: which thread computes what, and how many there are, cannot be
 // seen in a result. Ops use every worker; a small op runs on the caller alone.
-// Parts: cpu_backend.cc (memory, norms), packed/cpu_packing.cc, cpu_linear.cc, cpu_attention.cc,
+// Parts: cpu_backend.cc (memory, norms), memory/cpu_packing.cc, cpu_linear.cc, cpu_attention.cc,
 // cpu_kv.cc, cpu_sampling.cc.
 // One driving thread at a time; see backend.h.
 #pragma once
@@ -14,8 +14,8 @@
 #include "backend/attention_plan.h"
 #include "backend/backend.h"
 #include "backend/cpu_memory.h"
-#include "backend/huge_arena.h"
-#include "backend/packed/packed_cache.h"
+#include "backend/memory/huge_arena.h"
+#include "backend/memory/packed_cache.h"
 #include "base/cpu/thread_pool.h"
 #include "kernels/kernel_table.h"
 
@@ -56,11 +56,16 @@ class CpuBackend final : public Backend {
   void rmsnorm(const float* x, const float* weight, float eps, int tokens,
                Activations& out) override;
   void linear(const Activations& x, int tokens, std::span<const LinearOutput> outputs) override;
+  void linear_rmsnorm(const Activations& x, int tokens, const LinearOutput& output,
+                      const float* weight, float eps, Activations& out) override;
   void rope_store(const AttentionShape& shape, const RopeSpec& rope, const BatchView& batch,
                   float* q, int q_stride, const float* k, const float* v, int kv_stride,
                   KvStore& kv, int layer) override;
   void attention(const AttentionShape& shape, const BatchView& batch, const float* q, int q_stride,
                  const KvStore& kv, int layer, Activations& out) override;
+  void attend(const Activations& x, const std::array<LinearOutput, 3>& qkv,
+              const AttentionShape& shape, const RopeSpec& rope, const BatchView& batch,
+              KvStore& kv, int layer, Activations& out) override;
   void linear_silu(const Activations& x, int tokens, const LinearOutput& gate,
                    const LinearOutput& up, Activations& out) override;
   void select_rmsnorm(const float* x, std::span<const std::int32_t> indices, int columns,
@@ -83,10 +88,30 @@ class CpuBackend final : public Backend {
     float scale = 0;
     CpuActivations::Form form;
   };
-  struct AttentionCall;
+  struct RopeCall {
+    const AttentionShape& shape;
+    const RopeSpec& rope;
+    const BatchView& batch;
+    CpuKvStore& kv;
+    int layer;
+  };
+  struct AttentionCall {
+    const AttentionShape& shape;
+    const BatchView& batch;
+    const float* q;
+    int q_stride;
+    const CpuKvStore& kv;
+    int layer;
+    CpuActivations& out;
+
+    int group() const { return shape.heads / shape.kv_heads; }
+    int position(int token) const { return batch.positions[static_cast<std::size_t>(token)]; }
+  };
 
   void pack_rows(const CpuPacked& packed, int first, int rows, std::byte* tile) const;
   void promote_weight();
+  void norm_row(const float* x, const float* weight, float eps, int token, CpuActivations& out,
+                float* room) const;
   void norm_rows(const float* x, const std::int32_t* indices, int count, int columns,
                  const float* weight, float eps, CpuActivations& out);
   float* scratch(int worker, std::size_t floats);
@@ -101,9 +126,19 @@ class CpuBackend final : public Backend {
                  std::span<const LinearOutput> outputs, std::size_t next_item, float* room,
                  CpuActivations& out);
 
-  void store_token(const AttentionShape& shape, const RopeSpec& rope, const BatchView& batch,
-                   int token, float* q, const float* k, const float* v, CpuKvStore& kv, int layer,
-                   float* scratch);
+  void run_linear(const LinearItem& item, int tokens, std::span<const LinearOutput> outputs,
+                  std::size_t next_item, float* room);
+  void attend_fused(const Activations& x, const std::array<LinearOutput, 3>& qkv,
+                    const RopeCall& rope, const AttentionCall& attention);
+
+  void rotate(const RopeCall& call, int token, const float* norm, float* head) const;
+  void store_head(const RopeCall& call, int token, int head, bool is_key, const float* values,
+                  float* scratch) const;
+  void store_rotated(const RopeCall& call, int token, int head, const float* key,
+                     float* scratch) const;
+  void store_projected(const RopeCall& call, const LinearItem& item, const LinearOutput& output,
+                       float* scratch) const;
+  void plan_attention(const AttentionCall& call);
   void run_attention(const AttentionCall& call, const AttentionItem& item, float* floats);
   void finish_attention(const AttentionCall& call, const AttentionItem& item, float* scratch);
   void fold_splits(const AttentionCall& call, int token, int kv_head, float* scratch);

@@ -42,8 +42,8 @@ MatmulTask task_of(const LinearOutput& output, int begin, int end, const CpuActi
   return task;
 }
 
-float* gated_row(const LinearOutput& gate, int token) {
-  return gate.out + static_cast<std::ptrdiff_t>(token) * gate.stride;
+float* row_of(const LinearOutput& output, int token) {
+  return output.out + static_cast<std::ptrdiff_t>(token) * output.stride;
 }
 
 void set_next(MatmulTask& task, const CpuPacked& packed, int begin, int end) {
@@ -69,7 +69,7 @@ void CpuBackend::plan_linear(int tokens, std::span<const LinearOutput> outputs,
       const int share = packed.tiles / (4 * threads()) + 1;  // no worker waits long for the last
       step = std::max(1, std::min(stream, share));
     }
-    step = (step + tiles_multiple - 1) / tiles_multiple * tiles_multiple;
+    step = std::max(1, step / tiles_multiple) * tiles_multiple;
     for (int begin = 0; begin < packed.tiles; begin += step) {
       linear_items_.push_back({static_cast<int>(i), begin, std::min(begin + step, packed.tiles)});
     }
@@ -134,16 +134,50 @@ void CpuBackend::linear(const Activations& activations, int tokens,
   const std::size_t room = matmul_scratch_bytes(x.columns) / sizeof(float);
   grow_scratch(room);
   pool_.for_each(static_cast<int>(linear_items_.size()), [&](int i, int worker) {
-    const LinearItem& item = linear_items_[static_cast<std::size_t>(i)];
-    const auto index = static_cast<std::size_t>(item.output);
-    const LinearOutput& output = outputs[index];
-    MatmulTask task =
-        task_of(output, item.begin, item.end, *linear_inputs_[index], 0, tokens,
-                kernels_.tile_rows, output.out + item.begin * kernels_.tile_rows, output.stride);
-    task.scratch = reinterpret_cast<std::byte*>(scratch(worker, room));
-    expect_next(task, outputs, static_cast<std::size_t>(i) + 1);
-    kernels_.matmul[static_cast<std::size_t>(packed_of(output).dtype)](task);
+    const auto item = static_cast<std::size_t>(i);
+    run_linear(linear_items_[item], tokens, outputs, item + 1, scratch(worker, room));
   });
+}
+
+void CpuBackend::linear_rmsnorm(const Activations& activations, int tokens,
+                                const LinearOutput& output, const float* weight, float eps,
+                                Activations& activations_out) {
+  const auto& x = static_cast<const CpuActivations&>(activations);
+  auto& out = static_cast<CpuActivations&>(activations_out);
+  QUIRE_CHECK(output.stride == out.columns && output.weight->rows == out.columns &&
+                  tokens <= out.tokens_max,
+              "a norm of {} x {} after a product of {} rows", tokens, out.columns,
+              output.weight->rows);
+  if (tokens <= 0) return;
+  const std::span<const LinearOutput> outputs(&output, 1);
+  find_inputs(x, tokens, outputs);
+  plan_linear(tokens, outputs, 1);
+  const std::size_t room = std::max(matmul_scratch_bytes(x.columns) / sizeof(float),
+                                    static_cast<std::size_t>(out.columns));
+  grow_scratch(room);
+  pool_.for_each_then(
+      static_cast<int>(linear_items_.size()),
+      [&](int i, int worker) {
+        const auto item = static_cast<std::size_t>(i);
+        run_linear(linear_items_[item], tokens, outputs, item + 1, scratch(worker, room));
+      },
+      tokens,
+      [&](int token, int worker) {
+        norm_row(row_of(output, token), weight, eps, token, out, scratch(worker, room));
+      });
+}
+
+void CpuBackend::run_linear(const LinearItem& item, int tokens,
+                            std::span<const LinearOutput> outputs, std::size_t next_item,
+                            float* room) {
+  const auto index = static_cast<std::size_t>(item.output);
+  const LinearOutput& output = outputs[index];
+  MatmulTask task =
+      task_of(output, item.begin, item.end, *linear_inputs_[index], 0, tokens, kernels_.tile_rows,
+              output.out + item.begin * kernels_.tile_rows, output.stride);
+  task.scratch = reinterpret_cast<std::byte*>(room);
+  expect_next(task, outputs, next_item);
+  kernels_.matmul[static_cast<std::size_t>(packed_of(output).dtype)](task);
 }
 
 // --- the gated half of an MLP ---
@@ -174,7 +208,7 @@ void CpuBackend::run_gated(const LinearItem& item, int token, int count,
     float* gate = products[0] + t * rows;
     float* y = gate;
     if (out.f32) y = reinterpret_cast<float*>(out.f32.row(token + t)) + first;
-    if (out.int8_token) y = gated_row(outputs[0], token + t) + first;
+    if (out.int8_token) y = row_of(outputs[0], token + t) + first;
     kernels_.silu_mul(gate, products[1] + t * rows, rows, y);
     if (!out.int8_token) out.put(kernels_, token + t, first, rows, y);
   }
@@ -207,7 +241,7 @@ void CpuBackend::linear_silu(const Activations& activations, int tokens, const L
   });
   if (!out.int8_token) return;
   const auto put = [&](int token, int) {
-    out.put(kernels_, token, 0, out.columns, gated_row(gate, token));
+    out.put(kernels_, token, 0, out.columns, row_of(gate, token));
   };
   if (std::int64_t{tokens} * out.columns <= kAloneElements) {
     for (int token = 0; token < tokens; ++token) put(token, 0);

@@ -3,6 +3,7 @@
 // ways to feed the same tokens can be compared bit for bit.
 #pragma once
 
+#include <array>
 #include <cmath>
 #include <map>
 #include <random>
@@ -86,21 +87,18 @@ class TinyModel {
     const RopeSpec rope{
         RopePairing::kHalfSplit, cosines_.data(), sines_.data(), norm_.data(), norm_.data(), 1e-5f};
     backend_.gather(embedding_, batch_.token_ids, x.data());
+    backend_.rmsnorm(x.data(), norm_.data(), 1e-5f, tokens, *normed_);
     for (int i = 0; i < s.layers; ++i) {
       const Layer& l = layers_[static_cast<std::size_t>(i)];
-      backend_.rmsnorm(x.data(), norm_.data(), 1e-5f, tokens, *normed_);
-      const LinearOutput qkv[] = {
-          {&l.q, qs.data(), q}, {&l.k, ks.data(), kv}, {&l.v, vs.data(), kv}};
-      backend_.linear(*normed_, tokens, qkv);
-      backend_.rope_store(attention, rope, batch_, qs.data(), q, ks.data(), vs.data(), kv, *kv_, i);
-      backend_.attention(attention, batch_, qs.data(), q, *kv_, i, *attended_);
-      const LinearOutput o[] = {{&l.o, x.data(), s.width, nullptr, true}};
-      backend_.linear(*attended_, tokens, o);
-      backend_.rmsnorm(x.data(), norm_.data(), 1e-5f, tokens, *normed_);
+      const std::array<LinearOutput, 3> qkv = {
+          {{&l.q, qs.data(), q}, {&l.k, ks.data(), kv}, {&l.v, vs.data(), kv}}};
+      backend_.attend(*normed_, qkv, attention, rope, batch_, *kv_, i, *attended_);
+      const LinearOutput o = {&l.o, x.data(), s.width, nullptr, true};
+      backend_.linear_rmsnorm(*attended_, tokens, o, norm_.data(), 1e-5f, *normed_);
       backend_.linear_silu(*normed_, tokens, {&l.gate, gate.data(), s.ffn},
                            {&l.up, up.data(), s.ffn}, *gated_);
-      const LinearOutput down[] = {{&l.down, x.data(), s.width, nullptr, true}};
-      backend_.linear(*gated_, tokens, down);
+      const LinearOutput down = {&l.down, x.data(), s.width, nullptr, true};
+      backend_.linear_rmsnorm(*gated_, tokens, down, norm_.data(), 1e-5f, *normed_);
     }
     backend_.select_rmsnorm(x.data(), every_token_, s.width, norm_.data(), 1e-5f, *normed_);
     const LinearOutput head[] = {{&embedding_, logits.data(), s.vocab}};

@@ -20,6 +20,7 @@ constexpr std::uint64_t kAtWork = 0xFFFF;
 constexpr std::uint32_t joined(std::uint64_t state) { return state >> 16 & 0x7FFF; }
 
 constexpr Nanos kSpin = std::chrono::microseconds(50);
+constexpr int kSpinsBeforeYield = 1024;
 
 void relax() {
 #if defined(__x86_64__)
@@ -56,7 +57,8 @@ int core_of_worker(int index, int threads) {
 
 }  // namespace
 
-ThreadPool::ThreadPool(int threads) : ranges_(static_cast<std::size_t>(threads)) {
+ThreadPool::ThreadPool(int threads)
+    : first_(static_cast<std::size_t>(threads)), second_(static_cast<std::size_t>(threads)) {
   QUIRE_CHECK(threads >= 1 && threads <= 1024, "a pool of {} threads", threads);
   workers_.reserve(static_cast<std::size_t>(threads - 1));
   for (int worker = 1; worker < threads; ++worker) {
@@ -78,17 +80,17 @@ void ThreadPool::set_default_float_modes() {
   QUIRE_CHECK(is_set, "the floating-point environment cannot be set");
 }
 
-void ThreadPool::share_out(int count) {
-  const auto workers = static_cast<std::uint64_t>(threads());
+void ThreadPool::share_out(Ranges& ranges, int count) {
+  const std::uint64_t workers = ranges.size();
   for (std::uint64_t worker = 0; worker < workers; ++worker) {
     const std::uint64_t begin = static_cast<std::uint64_t>(count) * worker / workers;
     const std::uint64_t end = static_cast<std::uint64_t>(count) * (worker + 1) / workers;
-    ranges_[worker].items.store(begin << 32 | end, std::memory_order_relaxed);
+    ranges[worker].items.store(begin << 32 | end, std::memory_order_relaxed);
   }
 }
 
-int ThreadPool::take_first(int owner) {
-  std::atomic<std::uint64_t>& items = ranges_[static_cast<std::size_t>(owner)].items;
+int ThreadPool::take_first(Range& range) {
+  std::atomic<std::uint64_t>& items = range.items;
   std::uint64_t seen = items.load(std::memory_order_relaxed);
   while (seen >> 32 < (seen & 0xFFFFFFFF)) {
     if (items.compare_exchange_weak(seen, seen + (std::uint64_t{1} << 32),
@@ -99,8 +101,8 @@ int ThreadPool::take_first(int owner) {
   return -1;
 }
 
-int ThreadPool::take_last(int owner) {
-  std::atomic<std::uint64_t>& items = ranges_[static_cast<std::size_t>(owner)].items;
+int ThreadPool::take_last(Range& range) {
+  std::atomic<std::uint64_t>& items = range.items;
   std::uint64_t seen = items.load(std::memory_order_relaxed);
   while (seen >> 32 < (seen & 0xFFFFFFFF)) {
     if (items.compare_exchange_weak(seen, seen - 1, std::memory_order_relaxed)) {
@@ -108,6 +110,17 @@ int ThreadPool::take_last(int owner) {
     }
   }
   return -1;
+}
+
+// Spins, since the others are at work on their last items; lets them run where cores are short.
+void ThreadPool::wait_for_first() const {
+  for (int spins = 0; left_.load(std::memory_order_acquire) > 0; ++spins) {
+    if (spins < kSpinsBeforeYield) {
+      relax();
+    } else {
+      std::this_thread::yield();
+    }
+  }
 }
 
 void ThreadPool::run_erased(const Call& call, int workers_min) {

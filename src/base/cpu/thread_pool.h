@@ -43,15 +43,31 @@ class ThreadPool {
       for (int item = 0; item < count; ++item) body(item, 0);
       return;
     }
-    share_out(count);
-    const auto work = [&](int worker, int workers) {
-      for (int victim = worker, tried = 0; tried < workers; ++tried) {
-        const bool is_own = victim == worker;
-        for (int item; (item = is_own ? take_first(victim) : take_last(victim)) >= 0;) {
-          body(item, worker);
-        }
-        victim = victim + 1 < workers ? victim + 1 : 0;
+    share_out(first_, count);
+    const auto work = [&](int worker, int) { drain(first_, worker, body); };
+    run_erased(Call::of([](void* context, int worker, int workers) {
+      (*static_cast<decltype(work)*>(context))(worker, workers);
+    }, work), 0);
+  }
+
+  // Two kinds of items in one dispatch: nobody begins one of the second kind before all of the
+  // first are done, and what their bodies wrote is seen. Cheaper than two calls of for_each, since
+  // nobody is woken twice and the caller has nothing to do in between.
+  template <typename First, typename Second>
+  void for_each_then(int first_count, First&& first, int second_count, Second&& second) {
+    if (threads() == 1) {
+      for_each(first_count, first);
+      return for_each(second_count, second);
+    }
+    share_out(first_, first_count);
+    share_out(second_, second_count);
+    left_.store(first_count, std::memory_order_relaxed);
+    const auto work = [&](int worker, int) {
+      if (const int done = drain(first_, worker, first); done > 0) {
+        left_.fetch_sub(done, std::memory_order_acq_rel);
       }
+      wait_for_first();
+      drain(second_, worker, second);
     };
     run_erased(Call::of([](void* context, int worker, int workers) {
       (*static_cast<decltype(work)*>(context))(worker, workers);
@@ -72,19 +88,38 @@ class ThreadPool {
     std::atomic<std::uint64_t> items = 0;  // begin << 32 | end
   };
 
+  using Ranges = std::vector<Range>;  // [threads]
+
+  // Works on a worker's own items in order, then on the ends of the others'; how many.
+  template <typename Body>
+  int drain(Ranges& ranges, int worker, Body& body) {
+    int done = 0;
+    for (int victim = worker, tried = 0; tried < threads(); ++tried) {
+      const bool is_own = victim == worker;
+      Range& range = ranges[static_cast<std::size_t>(victim)];
+      for (int item; (item = is_own ? take_first(range) : take_last(range)) >= 0; ++done) {
+        body(item, worker);
+      }
+      victim = victim + 1 < threads() ? victim + 1 : 0;
+    }
+    return done;
+  }
+
   static void set_default_float_modes();
   void run_erased(const Call& call, int workers_min);  // returns when that many have taken part
-  void share_out(int count);
-  int take_first(int owner);  // -1: none left
-  int take_last(int owner);
+  static void share_out(Ranges& ranges, int count);
+  static int take_first(Range& range);  // -1: none left
+  static int take_last(Range& range);
+  void wait_for_first() const;
   bool join(std::uint32_t generation);
   void serve(int worker, int core);
 
   std::vector<std::thread> workers_;
-  std::vector<Range> ranges_;  // [threads]
+  Ranges first_, second_;      // items of a dispatch
   Call call_;                  // written before state_ opens, read by those who joined
   alignas(64) std::atomic<std::uint32_t> generation_ = 0;  // one per run; the last one stops
   alignas(64) std::atomic<std::uint64_t> state_ = 0;       // of the current run; see the source
+  alignas(64) std::atomic<int> left_ = 0;  // of the first kind, not done
   bool stopping_ = false;
 };
 

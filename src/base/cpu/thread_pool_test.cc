@@ -42,6 +42,28 @@ TEST(ThreadPool, ForEachCoversEveryItemOnce) {
 }
 
 // Each worker begins with a contiguous range of its own; nobody is idle while items are left.
+TEST(ThreadPool, ItemsOfTheSecondKindSeeAllOfTheFirst) {
+  for (int threads : {1, 2, 3, 5}) {
+    ThreadPool pool(threads);
+    for (const int first : {0, 1, 2, 50}) {
+      for (const int second : {0, 1, 40}) {
+        std::vector<int> made(static_cast<std::size_t>(first));
+        std::vector<int> seen(static_cast<std::size_t>(second));
+        for (int round = 1; round <= 20; ++round) {
+          pool.for_each_then(
+              first, [&](int item, int) { made[static_cast<std::size_t>(item)] = round; }, second,
+              [&](int item, int worker) {
+                EXPECT_LT(worker, threads);
+                seen[static_cast<std::size_t>(item)] =
+                    std::accumulate(made.begin(), made.end(), 0);
+              });
+          for (const int sum : seen) ASSERT_EQ(sum, first * round) << threads << " " << first;
+        }
+      }
+    }
+  }
+}
+
 TEST(ThreadPool, AWorkerThatIsHeldUpLosesItsItems) {
   ThreadPool pool(2);
   std::atomic<bool> is_held = false;

@@ -109,15 +109,18 @@ void Llama::forward(const BatchView& batch, KvStore& kv, float* logits) {
   rope.sines = rope_table_.sines.data();
   rope.norm_eps = config_.rms_eps;
 
+  const auto norm = [this](const std::vector<float>& weight) {
+    return NormSpec{weight.data(), config_.rms_eps};
+  };
   backend_.gather(embedding_, batch.token_ids, w_.residual.data());
+  backend_.rmsnorm(w_.residual.data(), layers_[0].attention_norm.data(), config_.rms_eps, tokens,
+                   *w_.normed);
   for (int i = 0; i < config_.layers; ++i) {
     const Layer& layer = layers_[i];
-    backend_.rmsnorm(w_.residual.data(), layer.attention_norm.data(), config_.rms_eps, tokens,
-                     *w_.normed);
-    run_attention(layer.attention, shape, rope, backend_, batch, kv, i, w_);
-    backend_.rmsnorm(w_.residual.data(), layer.mlp_norm.data(), config_.rms_eps, tokens,
-                     *w_.normed);
-    run_mlp(layer.mlp, backend_, tokens, w_);
+    run_attention(layer.attention, shape, rope, backend_, batch, kv, i, norm(layer.mlp_norm), w_);
+    const bool is_last = i + 1 == config_.layers;
+    run_mlp(layer.mlp, backend_, tokens,
+            is_last ? NormSpec{} : norm(layers_[i + 1].attention_norm), w_);
   }
   if (batch.logits_rows() == 0) return;
   backend_.select_rmsnorm(w_.residual.data(), batch.logits_tokens, config_.d_model,

@@ -36,8 +36,7 @@ Result<AttentionLayer> load_attention(WeightLoader& loader, const ModelConfig& c
 
 void run_attention(const AttentionLayer& layer, const AttentionShape& shape, RopeSpec rope,
                    Backend& backend, const BatchView& batch, KvStore& kv, int index,
-                   Workspace& w) {
-  const int tokens = batch.tokens();
+                   const NormSpec& mlp_norm, Workspace& w) {
   const int stride = (shape.heads + 2 * shape.kv_heads) * shape.head_dim;
   float* q = w.qkv.data();
   float* k = q + shape.heads * shape.head_dim;
@@ -47,15 +46,13 @@ void run_attention(const AttentionLayer& layer, const AttentionShape& shape, Rop
       {&layer.k, k, stride, or_null(layer.k_bias)},
       {&layer.v, v, stride, or_null(layer.v_bias)},
   }};
-  backend.linear(*w.normed, tokens, projections);
-
   rope.q_norm = or_null(layer.q_norm);
   rope.k_norm = or_null(layer.k_norm);
-  backend.rope_store(shape, rope, batch, q, stride, k, v, stride, kv, index);
-  backend.attention(shape, batch, q, stride, kv, index, *w.attended);
+  backend.attend(*w.normed, projections, shape, rope, batch, kv, index, *w.attended);
 
   const LinearOutput back = {&layer.o, w.residual.data(), layer.o.rows, nullptr, true};
-  backend.linear(*w.attended, tokens, {&back, 1});
+  backend.linear_rmsnorm(*w.attended, batch.tokens(), back, mlp_norm.weight, mlp_norm.eps,
+                         *w.normed);
 }
 
 }  // namespace quire

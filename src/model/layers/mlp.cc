@@ -13,7 +13,8 @@ Result<MlpLayer> load_mlp(WeightLoader& loader, const ModelConfig& config, int l
   return mlp;
 }
 
-void run_mlp(const MlpLayer& layer, Backend& backend, int tokens, Workspace& w) {
+void run_mlp(const MlpLayer& layer, Backend& backend, int tokens, const NormSpec& next_norm,
+             Workspace& w) {
   const int ffn = layer.gate.rows;
   const int stride = 2 * ffn;
   float* gate = w.gate_up.data();
@@ -21,7 +22,8 @@ void run_mlp(const MlpLayer& layer, Backend& backend, int tokens, Workspace& w) 
   backend.linear_silu(*w.normed, tokens, {&layer.gate, gate, stride}, {&layer.up, up, stride},
                       *w.gated);
   const LinearOutput back = {&layer.down, w.residual.data(), layer.down.rows, nullptr, true};
-  backend.linear(*w.gated, tokens, {&back, 1});
+  if (next_norm.weight == nullptr) return backend.linear(*w.gated, tokens, {&back, 1});
+  backend.linear_rmsnorm(*w.gated, tokens, back, next_norm.weight, next_norm.eps, *w.normed);
 }
 
 }  // namespace quire

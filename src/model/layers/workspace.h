@@ -10,6 +10,12 @@
 
 namespace quire {
 
+// The norm before a block.
+struct NormSpec {
+  const float* weight = nullptr;  // [d_model]; null: none follows
+  float eps = 0;
+};
+
 struct Workspace {
   AlignedBuffer<float> residual;  // [tokens, d_model]
   AlignedBuffer<float> qkv;       // [tokens, (heads + 2 kv_heads) * head_dim]

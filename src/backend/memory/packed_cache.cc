@@ -1,4 +1,4 @@
-#include "backend/packed/packed_cache.h"
+#include "backend/memory/packed_cache.h"
 
 #include <dirent.h>
 #include <fcntl.h>

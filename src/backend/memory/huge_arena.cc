@@ -1,4 +1,4 @@
-#include "backend/huge_arena.h"
+#include "backend/memory/huge_arena.h"
 
 #include <sys/mman.h>
 

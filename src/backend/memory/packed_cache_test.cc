@@ -1,7 +1,7 @@
 // The packed cache: a second backend maps what a first one packed, with the same bits; whatever
 // does not agree (bytes, stamp, shape, source) is packed anew; a crash or a rival leaves a whole
 // file.
-#include "backend/packed/packed_cache.h"
+#include "backend/memory/packed_cache.h"
 
 #include <gtest/gtest.h>
 #include <sys/file.h>
