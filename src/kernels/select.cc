@@ -21,10 +21,13 @@ std::vector<const KernelTable*> all_supported() {
   return tables;
 }
 
+std::string_view forced_isa() {
+  const char* forced = std::getenv("QUIRE_FORCE_ISA");
+  return forced == nullptr ? std::string_view() : std::string_view(forced);
+}
+
 Result<const KernelTable*> select_kernels(std::string_view name) {
-  if (name.empty()) {
-    if (const char* forced = std::getenv("QUIRE_FORCE_ISA")) name = forced;
-  }
+  if (name.empty()) name = forced_isa();
   const std::vector<const KernelTable*> tables = all_supported();
   if (name.empty()) return tables.front();
   std::string names;

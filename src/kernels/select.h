@@ -21,7 +21,10 @@ extern const KernelTable kAvx512Kernels;
 // Every table that runs here, the best first; never empty.
 std::vector<const KernelTable*> all_supported();
 
-// The table called `name`; if empty, QUIRE_FORCE_ISA; if that is empty too, the best.
+// The value of QUIRE_FORCE_ISA, or nothing.
+std::string_view forced_isa();
+
+// The table called `name`; if empty, QUIRE_FORCE_ISA; if that is empty too, the widest.
 Result<const KernelTable*> select_kernels(std::string_view name);
 
 }  // namespace quire

@@ -21,8 +21,8 @@ struct AttentionLayer {
 
 Result<AttentionLayer> load_attention(WeightLoader& loader, const ModelConfig& config, int layer);
 
-// Adds the layer's output to w.residual; reads its normalized input from w.normed and leaves that of
-// the MLP there.
+// Adds the layer's output to w.residual; reads its normalized input from w.normed and leaves that
+// of the MLP there.
 void run_attention(const AttentionLayer& layer, const AttentionShape& shape, RopeSpec rope,
                    Backend& backend, const BatchView& batch, KvStore& kv, int index,
                    const NormSpec& mlp_norm, Workspace& w);

@@ -16,8 +16,8 @@ struct MlpLayer {
 
 Result<MlpLayer> load_mlp(WeightLoader& loader, const ModelConfig& config, int layer);
 
-// Adds the block's output to w.residual; reads its normalized input from w.normed and leaves that of
-// the next layer there, if there is one.
+// Adds the block's output to w.residual; reads its normalized input from w.normed and leaves that
+// of the next layer there, if there is one.
 void run_mlp(const MlpLayer& layer, Backend& backend, int tokens, const NormSpec& next_norm,
              Workspace& w);
 

@@ -1,0 +1,78 @@
+#include "backend/table_trial.h"
+
+#include <algorithm>
+
+#include "base/aligned_buffer.h"
+#include "base/check.h"
+#include "base/clock.h"
+#include "kernels/pack.h"
+#include "kernels/select.h"
+
+namespace quire {
+namespace {
+
+// It fits into the second level of caches: what is compared is arithmetic, not memory.
+constexpr int kRows = 128, kColumns = 1024, kTokens = 16;
+constexpr Nanos kLength = std::chrono::milliseconds(2);  // per table; clocks have time to settle
+constexpr double kGainMin = 1.1;
+
+double seconds_of(const KernelTable& table) {
+  const int tiles = kRows / table.tile_rows;
+  const std::size_t bytes_per_tile = packed_tile_bytes(DType::kQ8_0, table.tile_rows, kColumns);
+  const std::size_t x_stride = kColumns / 32 * sizeof(ActivationBlock) + 64;
+  AlignedBuffer<std::byte> weights(bytes_per_tile * static_cast<std::size_t>(tiles));
+  AlignedBuffer<std::byte> x(x_stride * kTokens);  // zeros take as long as other values
+  AlignedBuffer<std::byte> room(matmul_scratch_bytes(kColumns));
+  AlignedBuffer<float> out(kRows * kTokens);
+  MatmulTask task;
+  task.tiles = weights.data();
+  task.bytes_per_tile = bytes_per_tile;
+  task.rows = kRows;
+  task.columns = kColumns;
+  task.tile_end = tiles;
+  task.x = x.data();
+  task.x_stride = x_stride;
+  task.tokens = kTokens;
+  task.out = out.data();
+  task.out_stride = kRows;
+  task.scratch = room.data();
+  const Nanos end = SteadyClock::now() + kLength;
+  Nanos best = kLength;
+  for (Nanos start = SteadyClock::now(); start < end;) {
+    table.matmul[static_cast<std::size_t>(DType::kQ8_0)](task);
+    const Nanos now = SteadyClock::now();
+    best = std::min(best, now - start);
+    start = now;
+  }
+  return to_seconds(std::max(best, Nanos(1)));
+}
+
+}  // namespace
+
+std::vector<TableTrial> time_tables(const std::vector<const KernelTable*>& tables) {
+  std::vector<TableTrial> trials;
+  for (const KernelTable* table : tables) {
+    trials.push_back({table, 2.0 * kRows * kColumns * kTokens / seconds_of(*table)});
+  }
+  return trials;
+}
+
+const TableTrial& fastest_of(const std::vector<TableTrial>& trials) {
+  QUIRE_CHECK(!trials.empty(), "no table to choose from");
+  const TableTrial* fastest = &trials.front();
+  for (const TableTrial& trial : trials) {
+    if (trial.operations_per_second > kGainMin * fastest->operations_per_second) fastest = &trial;
+  }
+  return *fastest;
+}
+
+const std::vector<TableTrial>& table_trials() {
+  static const std::vector<TableTrial> trials = [] {
+    std::vector<const KernelTable*> tables = all_supported();
+    if (tables.size() > 1) tables.pop_back();  // the portable one
+    return time_tables(tables);
+  }();
+  return trials;
+}
+
+}  // namespace quire
