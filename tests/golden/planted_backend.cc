@@ -15,6 +15,7 @@ class PlantedBackend : public Backend {
     return real_->adopt(matrix, scheme);
   }
   Status pack(const Weight& weight) override { return real_->pack(weight); }
+  void finish_packing() override { real_->finish_packing(); }
   std::unique_ptr<Activations> activations(int tokens,
                                            std::span<const Weight* const> consumers) override {
     return real_->activations(tokens, consumers);
