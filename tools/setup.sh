@@ -19,6 +19,7 @@ build_packages=(
   libboost1.81-dev libboost-url1.81-dev libssl-dev
   nlohmann-json3-dev libspdlog-dev libfmt-dev libcli11-dev
   prometheus-cpp-dev libcurl4-openssl-dev zlib1g-dev   # its CMake file looks for curl and zlib
+  libedit-dev                                          # typed lines of `quire run`
   libgtest-dev libgmock-dev libbenchmark-dev
   python3 python3-venv                                 # the model arrives in a Python wheel
 )

@@ -1,15 +1,16 @@
 #include "apps/chat.h"
 
 #include <algorithm>
+#include <iterator>
 #include <utility>
 
 #include "base/clock.h"
 #include "base/json.h"
+#include "base/utf8.h"
 
 namespace quire {
 
-Chat::Chat(LoadedModel model, SamplingParams params)
-    : model_(std::move(model)), params_(std::move(params)) {
+Chat::Chat(LoadedModel model) : model_(std::move(model)) {
   engine_ = std::make_unique<Engine>(model_.options, std::move(model_.executor), model_.tokenizer,
                                      [this](StepEvents step) { take(std::move(step)); });
 }
@@ -17,76 +18,96 @@ Chat::Chat(LoadedModel model, SamplingParams params)
 Chat::~Chat() = default;
 
 void Chat::take(StepEvents step) {
-  if (step.events.empty()) return;
   const std::lock_guard lock(mutex_);
+  stats_ = step.stats;
   std::move(step.events.begin(), step.events.end(), std::back_inserter(events_));
-  arrived_.notify_one();
+  if (!step.events.empty()) arrived_.notify_one();
 }
 
-Result<std::string> Chat::render() const {
+Result<std::string> Chat::render(std::span<const ChatMessage> messages) const {
   const ModelConfig& config = model_.files->config();
-  Json messages = Json::array();
-  for (const ChatMessage& message : history_) {
-    Json entry = Json::object();
-    entry.set("role", message.role);
-    entry.set("content", message.content);
-    messages.push(std::move(entry));
+  Json list = Json::array();
+  for (const ChatMessage& message : messages) {
+    list.push(Json::object({{"role", message.role}, {"content", message.content}}));
   }
-  Json context = Json::object();
-  context.set("messages", std::move(messages));
-  context.set("add_generation_prompt", true);
-  context.set("bos_token", config.bos_text);
-  context.set("eos_token", config.eos_text);
+  const Json context = Json::object({{"messages", std::move(list)},
+                                     {"add_generation_prompt", true},
+                                     {"bos_token", config.bos_text},
+                                     {"eos_token", config.eos_text}});
   RenderLimits limits;
   limits.unix_seconds = SteadyClock::unix_seconds();
   return model_.chat_template->render(dump(context), limits);
 }
 
-Result<std::vector<TokenId>> Chat::encode(const std::string& text) const {
-  if (!has_template()) return model_.tokenizer->encode(text, {.add_special = true});
-  QUIRE_ASSIGN_OR_RETURN(const std::string prompt, render());
+Result<std::vector<TokenId>> Chat::encode(std::span<const ChatMessage> messages) const {
+  if (!has_template()) {
+    return model_.tokenizer->encode(messages.back().content, {.add_special = true});
+  }
+  QUIRE_ASSIGN_OR_RETURN(const std::string prompt, render(messages));
   return model_.tokenizer->encode(prompt, {.add_special = false, .parse_special = true});
 }
 
-Result<ChatAnswer> Chat::answer(const std::string& text,
-                                const std::function<void(std::string_view)>& show,
-                                const std::function<bool()>& is_stopped) {
+Result<ChatAnswer> Chat::answer(std::span<const ChatMessage> messages, SamplingParams params,
+                                const ChatObserver& observer) {
+  // The template's JSON would put U+FFFD in its place, unseen.
+  if (const auto at = first_invalid_utf8(messages.back().content)) {
+    return error(StatusCode::kInvalidArgument, "the message is not UTF-8 at byte {}", *at);
+  }
   Request request;
   request.id = {++turns_};
-  request.params = params_;
-  request.params.seed += turns_;
-  QUIRE_ASSIGN_OR_RETURN(request.prompt, encode(text));
-  const auto context = engine_->capacity().context_max;
-  if (request.prompt.size() >= context) {
+  QUIRE_ASSIGN_OR_RETURN(request.prompt, encode(messages));
+  const std::size_t prompt_tokens = request.prompt.size();
+  if (prompt_tokens >= context_max()) {
     return error(StatusCode::kInvalidArgument,
-                 "the conversation has {} tokens, the context {}; /clear starts afresh",
-                 request.prompt.size(), context);
+                 "the conversation has {} tokens and the context of this model {}", prompt_tokens,
+                 context_max());
   }
-  request.params.tokens_max = std::min<int>(
-      request.params.tokens_max, static_cast<int>(context - request.prompt.size()));
+  const int room = static_cast<int>(context_max() - prompt_tokens);
+  params.tokens_max = params.tokens_max < 0 ? room : std::min(params.tokens_max, room);
+  request.params = std::move(params);
+  const EngineStats before = engine_->stats();
   QUIRE_RETURN_IF_ERROR(engine_->submit(std::move(request)));
+  return await_answer(prompt_tokens, before, observer);
+}
 
+ChatAnswer Chat::await_answer(std::uint64_t prompt_tokens, const EngineStats& before,
+                              const ChatObserver& observer) {
+  const Nanos start = SteadyClock::now();
+  Nanos first{0}, last{0};
   ChatAnswer answer;
   bool is_cancelled = false;
   for (bool is_over = false; !is_over;) {
     std::vector<TokenEvent> events;
+    EngineStats stats;
     {
       std::unique_lock lock(mutex_);
       arrived_.wait_for(lock, std::chrono::milliseconds(20), [this] { return !events_.empty(); });
       events.swap(events_);
+      stats = stats_;
+    }
+    if (!events.empty()) {
+      last = SteadyClock::now();
+      if (first.count() == 0) first = last;
+    } else if (first.count() == 0 && stats.steps > before.steps) {
+      observer.read(std::min(prompt_tokens, stats.computed_tokens - before.computed_tokens +
+                                                stats.prefix_cached_tokens -
+                                                before.prefix_cached_tokens),
+                    prompt_tokens);
     }
     for (const TokenEvent& event : events) {
       answer.text += event.text;
-      show(event.text);
+      observer.show(event.text);
       answer.usage = event.usage;
       if (event.finish != FinishReason::kNone) answer.finish = event.finish;
       is_over |= event.is_last;
     }
-    if (!is_cancelled && is_stopped()) {
+    if (!is_cancelled && observer.is_stopped()) {
       engine_->cancel({turns_});
       is_cancelled = true;
     }
   }
+  answer.first_token_seconds = to_seconds(first - start);
+  answer.decode_seconds = to_seconds(last - first);
   return answer;
 }
 

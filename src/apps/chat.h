@@ -1,59 +1,68 @@
-// Chat: a conversation with one engine in this process: messages in, streamed text out. It renders
-// the model's chat template over the whole history each turn; the prefix cache makes that cheap.
+// Chat: answers of one model in this process. A conversation's messages go in, the answer streams
+// out; the model's chat template is rendered over all of them each turn, and the prefix cache makes
+// that cheap: only what is new is computed. It keeps no conversation; Conversation does.
 // Main thread; the engine's events reach it through a queue.
 #pragma once
 
 #include <condition_variable>
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
+#include "apps/chat_session.h"
 #include "apps/load.h"
 #include "engine/engine.h"
 
 namespace quire {
 
-struct ChatMessage {
-  std::string role;  // "system", "user", "assistant"
-  std::string content;
-};
-
 struct ChatAnswer {
   std::string text;
   Usage usage;
   FinishReason finish = FinishReason::kNone;
+  double first_token_seconds = 0;  // from the question on
+  double decode_seconds = 0;       // from the first token to the last
+};
+
+// Who watches an answer come. Called on the main thread.
+struct ChatObserver {
+  std::function<void(std::string_view text)> show;
+  // Of the prompt's tokens, cached ones included; every few milliseconds until the first token.
+  std::function<void(std::uint64_t done, std::uint64_t total)> read;
+  std::function<bool()> is_stopped;  // true cancels the answer
 };
 
 class Chat {
  public:
-  Chat(LoadedModel model, SamplingParams params);
+  explicit Chat(LoadedModel model);
   ~Chat();
 
-  void add(ChatMessage message) { history_.push_back(std::move(message)); }
-  void clear() { history_.clear(); }
+  const LoadedModel& model() const { return model_; }
   bool has_template() const { return model_.chat_template != nullptr; }
+  std::uint32_t context_max() const { return engine_->capacity().context_max; }
 
-  // Sends the history (or, without a template, `text` as it is) and streams the answer to `show`.
-  // `is_stopped` is asked every few milliseconds; true cancels the answer.
-  Result<ChatAnswer> answer(const std::string& text,
-                            const std::function<void(std::string_view)>& show,
-                            const std::function<bool()>& is_stopped);
+  // Without a chat template the last message is the prompt, as it is.
+  Result<ChatAnswer> answer(std::span<const ChatMessage> messages, SamplingParams params,
+                            const ChatObserver& observer);
 
  private:
-  Result<std::vector<TokenId>> encode(const std::string& text) const;
-  Result<std::string> render() const;
+  Result<std::vector<TokenId>> encode(std::span<const ChatMessage> messages) const;
+  Result<std::string> render(std::span<const ChatMessage> messages) const;
   void take(StepEvents step);
+  ChatAnswer await_answer(std::uint64_t prompt_tokens, const EngineStats& before,
+                          const ChatObserver& observer);
 
   LoadedModel model_;
-  SamplingParams params_;
-  std::vector<ChatMessage> history_;
   std::uint64_t turns_ = 0;
 
   std::mutex mutex_;
   std::condition_variable arrived_;
   std::vector<TokenEvent> events_;  // guarded by mutex_
+  EngineStats stats_;               // guarded by mutex_
 
   std::unique_ptr<Engine> engine_;  // last: its thread uses what stands above
 };

@@ -1,19 +1,19 @@
 #include "apps/run.h"
 
-#include <signal.h>
 #include <unistd.h>
 
-#include <atomic>
+#include <array>
 #include <cstdio>
-#include <iostream>
-#include <iterator>
-#include <random>
+#include <filesystem>
+#include <memory>
 #include <string>
 
 #include <CLI/CLI.hpp>
 
-#include "apps/chat.h"
-#include "base/clock.h"
+#include "apps/conversation.h"
+#include "apps/signals.h"
+#include "apps/terminal.h"
+#include "apps/terminal_text.h"
 #include "base/log.h"
 
 namespace quire {
@@ -22,137 +22,108 @@ namespace {
 struct RunArguments {
   ModelArguments model;
   std::string prompt;
-  std::string system;
-  float temperature = 0.7f;
-  float top_p = 0.95f;
-  int max_tokens = 1024;
-  std::int64_t seed = -1;
+  std::vector<std::pair<std::string, std::string>> settings;  // name and value, as for /set
   bool is_verbose = false;
+  bool has_word_wrap = true;
 };
 
 constexpr int kFailed = 1;
+constexpr int kInterrupted = 130;  // what a shell expects of Ctrl-C
 constexpr std::size_t kPipedSizeMax = std::size_t{16} << 20;
 
-std::atomic<bool> interrupted{false};
+// Settings that are flags too; the table of /set checks both.
+constexpr std::array<std::pair<const char*, const char*>, 12> kFlags = {{
+    {"--system", "system"},
+    {"--temperature", "temperature"},
+    {"--top-p", "top_p"},
+    {"--top-k", "top_k"},
+    {"--min-p", "min_p"},
+    {"--repetition-penalty", "repetition_penalty"},
+    {"--presence-penalty", "presence_penalty"},
+    {"--frequency-penalty", "frequency_penalty"},
+    {"--max-tokens", "max_tokens"},
+    {"--num-predict", "max_tokens"},
+    {"--seed", "seed"},
+    {"--stop", "stop"},
+}};
 
-// Ctrl-C: seen by the streaming loop, and by a read at the prompt (which then fails with EINTR).
-void catch_interrupts() {
-  struct sigaction action{};
-  action.sa_handler = [](int) { interrupted.store(true); };
-  sigemptyset(&action.sa_mask);
-  ::sigaction(SIGINT, &action, nullptr);
-}
-
-void print(std::string_view text) {
-  std::fwrite(text.data(), 1, text.size(), stdout);
-  std::fflush(stdout);
-}
-
-// One question and its answer on standard output.
-Result<ChatAnswer> ask(Chat& chat, const std::string& text, bool is_verbose) {
-  interrupted = false;
-  chat.add({"user", text});
-  const Nanos start = SteadyClock::now();
-  Nanos first{0};
-  auto answer = chat.answer(
-      text,
-      [&](std::string_view piece) {
-        if (first.count() == 0) first = SteadyClock::now();
-        print(piece);
-      },
-      [] { return interrupted.load(); });
-  print("\n");
-  if (!answer.is_ok()) return answer;
-  chat.add({"assistant", answer->text});
-  if (answer->finish == FinishReason::kFault || answer->finish == FinishReason::kNonFinite) {
-    return error(StatusCode::kInternal, "the model failed ({})",
-                 finish_reason_name(answer->finish));
-  }
-  if (is_verbose) {
-    const double seconds = to_seconds(SteadyClock::now() - first);
-    std::fprintf(stderr,
-                 "[%u prompt tokens (%u cached), first token after %.0f ms, %.1f tokens/s]\n",
-                 answer->usage.prompt_tokens, answer->usage.cached_tokens,
-                 1e3 * to_seconds(first - start),
-                 (answer->usage.generated_tokens - 1) / std::max(seconds, 1e-9));
-  }
-  return answer;
-}
-
-constexpr const char* kChatHelp =
-    "  /clear   forget the conversation\n"
-    "  /help    this page\n"
-    "  /bye     leave (so does Ctrl-D)\n"
-    "  Ctrl-C   stops the answer\n";
-
-int converse(Chat& chat, const RunArguments& arguments) {
-  std::printf("Type a message; /help lists commands, /bye leaves.\n");
-  for (;;) {
-    print(">>> ");
-    std::string line;
-    if (!std::getline(std::cin, line)) {
-      print("\n");
-      if (!interrupted.exchange(false)) return 0;
-      std::clearerr(stdin);
-      std::cin.clear();
-      std::printf("(/bye or Ctrl-D leaves)\n");
-      continue;
-    }
-    if (line.empty()) continue;
-    if (line == "/bye") return 0;
-    if (line == "/help") {
-      std::fputs(kChatHelp, stdout);
-    } else if (line == "/clear") {
-      chat.clear();
-      if (!arguments.system.empty()) chat.add({"system", arguments.system});
-    } else if (line[0] == '/') {
-      std::printf("There is no command '%s'; /help lists them.\n", line.c_str());
-    } else if (const auto answer = ask(chat, line, arguments.is_verbose); !answer.is_ok()) {
-      std::fprintf(stderr, "quire: %s\n", answer.status().message().c_str());
+Result<std::string> piped_input() {
+  std::string text;
+  std::array<char, 65536> part;
+  for (std::size_t size; (size = std::fread(part.data(), 1, part.size(), stdin)) > 0;) {
+    text.append(part.data(), size);
+    if (text.size() > kPipedSizeMax) {
+      return error(StatusCode::kInvalidArgument, "a prompt of over 16 MiB is too long");
     }
   }
-}
-
-std::string piped_input() {
-  std::string text(std::istreambuf_iterator<char>(std::cin), {});
-  if (text.size() > kPipedSizeMax) text.clear();
-  while (!text.empty() && text.back() == '\n') text.pop_back();
+  while (!text.empty() && (text.back() == '\n' || text.back() == '\r')) text.pop_back();
   return text;
 }
 
+// The argument, what was piped in, or the one before the other.
+Result<std::string> prompt_of(const RunArguments& arguments) {
+  if (is_terminal(STDIN_FILENO)) return arguments.prompt;
+  QUIRE_ASSIGN_OR_RETURN(const std::string input, piped_input());
+  if (input.empty() && arguments.prompt.empty()) {
+    return error(StatusCode::kInvalidArgument, "standard input is empty and no PROMPT was given");
+  }
+  if (input.empty() || arguments.prompt.empty()) return input + arguments.prompt;
+  return arguments.prompt + "\n\n" + input;
+}
+
+// `quire run 'Say hello'`: the prompt stands where the model belongs.
+Status check_order(const RunArguments& arguments) {
+  const std::string& model = arguments.model.model;
+  std::error_code failure;
+  if (!arguments.prompt.empty() || model.find_first_of(" \n") == std::string::npos ||
+      std::filesystem::exists(model, failure)) {
+    return ok_status();
+  }
+  return error(StatusCode::kNotFound,
+               "there is no model '{}'. A prompt comes behind the model (quire run MODEL 'Say "
+               "hello') or from standard input (echo 'Say hello' | quire run)", model);
+}
+
+int fail(const ChatScreen& screen, const Status& status) {
+  screen.complain(status.message());
+  return kFailed;
+}
+
+int answer_once(Chat& chat, ChatState state, const std::string& prompt, ChatScreen& screen) {
+  state.messages.push_back({"user", prompt});
+  const auto answer = ask(chat, state, screen);
+  if (!answer.is_ok()) return fail(screen, answer.status());
+  const std::string why = early_end_text(*answer, chat.context_max());
+  if (!why.empty()) screen.note(why);
+  if (state.settings.is_verbose) {
+    std::fprintf(stderr, "[%s]\n", figures_text(*answer).c_str());
+  }
+  return answer->finish == FinishReason::kCancelled ? kInterrupted : 0;
+}
+
 int run(const RunArguments& arguments) {
-  if (const Status status = start_log("warning"); !status.is_ok()) return kFailed;
-  std::string prompt = arguments.prompt;
-  const bool is_piped = !::isatty(STDIN_FILENO);
-  if (is_piped) {
-    const std::string input = piped_input();
-    if (!input.empty()) prompt = prompt.empty() ? input : prompt + "\n\n" + input;
-    if (prompt.empty()) {
-      std::fprintf(stderr, "quire: standard input is empty and no PROMPT was given\n");
-      return kFailed;
-    }
+  use_utf8_locale();
+  ChatScreen screen;
+  if (const Status status = start_log("warning"); !status.is_ok()) return fail(screen, status);
+  ChatState state;
+  state.settings.is_verbose = arguments.is_verbose;
+  state.settings.has_word_wrap = arguments.has_word_wrap;
+  for (const auto& [name, value] : arguments.settings) {
+    const Status status = set_value(name, value, state.settings);
+    if (!status.is_ok()) return fail(screen, status);
   }
+  state.initial = state.settings;
+  const auto prompt = prompt_of(arguments);
+  if (!prompt.is_ok()) return fail(screen, prompt.status());
+  if (const Status status = check_order(arguments); !status.is_ok()) return fail(screen, status);
   auto model = load_model(arguments.model);
-  if (!model.is_ok()) {
-    std::fprintf(stderr, "quire: %s\n", model.status().message().c_str());
-    return kFailed;
-  }
-  SamplingParams params;
-  params.temperature = arguments.temperature;
-  params.top_p = arguments.top_p;
-  params.tokens_max = arguments.max_tokens;
-  params.seed = arguments.seed >= 0 ? static_cast<std::uint64_t>(arguments.seed)
-                                    : std::uint64_t{std::random_device{}()};
-  catch_interrupts();
-  Chat chat(std::move(model).value(), params);
-  if (!arguments.system.empty()) chat.add({"system", arguments.system});
-  if (prompt.empty()) return converse(chat, arguments);
-  const auto answer = ask(chat, prompt, arguments.is_verbose);
-  if (!answer.is_ok()) {
-    std::fprintf(stderr, "quire: %s\n", answer.status().message().c_str());
-    return kFailed;
-  }
-  return answer->finish == FinishReason::kCancelled ? 130 : 0;
+  if (!model.is_ok()) return fail(screen, model.status());
+
+  catch_signals();
+  Chat chat(std::move(model).value());
+  if (!prompt->empty()) return answer_once(chat, std::move(state), *prompt, screen);
+  Conversation(chat, std::move(state)).hold();
+  return 0;
 }
 
 }  // namespace
@@ -162,15 +133,17 @@ void declare_run(CLI::App& parent, std::function<int()>& chosen) {
   CLI::App* command = parent.add_subcommand("run", "Chat in the terminal, or answer one prompt");
   declare_model_flags(*command, arguments->model);
   command->add_option("PROMPT", arguments->prompt, "answer this and leave");
-  command->add_option("--system", arguments->system, "system message");
-  command->add_option("--temperature", arguments->temperature, "0 is greedy")
-      ->check(CLI::Range(0.0, 2.0))->capture_default_str();
-  command->add_option("--top-p", arguments->top_p)->check(CLI::Range(0.0, 1.0))
-      ->capture_default_str();
-  command->add_option("--max-tokens", arguments->max_tokens, "per answer")
-      ->check(CLI::Range(1, 1 << 24))->capture_default_str();
-  command->add_option("--seed", arguments->seed, "for the same answer again");
-  command->add_flag("--verbose", arguments->is_verbose, "speed after each answer");
+  for (const auto& [flag, name] : kFlags) {
+    command->add_option_function<std::string>(
+        flag,
+        [arguments, setting = std::string(name)](const std::string& value) {
+          arguments->settings.emplace_back(setting, value);
+        },
+        setting_meaning(name));
+  }
+  command->add_flag("--verbose", arguments->is_verbose, "figures after each answer");
+  command->add_flag("--word-wrap,!--no-word-wrap", arguments->has_word_wrap,
+                    "break lines between words at a terminal (default: on)");
   command->callback([arguments, &chosen] { chosen = [arguments] { return run(*arguments); }; });
 }
 

@@ -3,6 +3,8 @@
 #include <spdlog/sinks/stdout_color_sinks.h>
 #include <spdlog/spdlog.h>
 
+#include <cstdlib>
+
 namespace quire {
 
 Status start_log(const std::string& level) {
@@ -12,7 +14,12 @@ Status start_log(const std::string& level) {
                  "log level '{}' is not one of trace, debug, info, warning, error, off", level);
   }
   auto logger = spdlog::get("quire");
-  if (!logger) logger = spdlog::stderr_color_mt("quire");
+  const char* no_color = std::getenv("NO_COLOR");  // https://no-color.org
+  const bool is_plain = no_color != nullptr && *no_color != '\0';
+  if (!logger) {
+    logger = spdlog::stderr_color_mt(
+        "quire", is_plain ? spdlog::color_mode::never : spdlog::color_mode::automatic);
+  }
   spdlog::set_default_logger(logger);
   spdlog::set_level(parsed);
   spdlog::set_pattern("%Y-%m-%dT%H:%M:%S.%e %^%l%$ %v");

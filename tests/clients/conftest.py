@@ -48,11 +48,12 @@ def wait_for_address(process, log):
 
 
 @contextlib.contextmanager
-def running_server(*arguments):
-    """Serves until the block ends; then SIGTERM has to drain it to an exit status of 0."""
+def running_server(*arguments, model=MODEL):
+    """Serves until the block ends; then SIGTERM has to drain it to an exit status of 0. model=None
+    is the default model under its own name."""
     with tempfile.NamedTemporaryFile(suffix=".log") as log:
         process = subprocess.Popen(
-            [BINARY, "serve", MODEL, "--port", "0", *arguments],
+            [BINARY, "serve", *([model] if model else []), "--port", "0", *arguments],
             stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT)
         try:
             yield Server(wait_for_address(process, log.name))
