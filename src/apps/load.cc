@@ -1,12 +1,9 @@
 #include "apps/load.h"
 
-#include <unistd.h>
-
-#include <cstdio>
 #include <filesystem>
 
+#include "apps/progress_line.h"
 #include "apps/random_files.h"
-#include "base/clock.h"
 #include "base/cpu/cpu_info.h"
 #include "base/file.h"
 #include "base/hash.h"
@@ -18,28 +15,6 @@ namespace {
 
 constexpr std::size_t kTemplateSizeMax = std::size_t{1} << 20;
 constexpr double kMebibyte = 1024.0 * 1024.0;
-
-// "Packing weights 43 %" on a terminal, from the first second on.
-class ProgressLine {
- public:
-  LoadProgress callback() {
-    if (!::isatty(STDERR_FILENO)) return {};
-    return [this](std::size_t done, std::size_t total) { show(done, total); };
-  }
-  ~ProgressLine() {
-    if (is_shown_) std::fputs("\r\033[K", stderr);
-  }
-
- private:
-  void show(std::size_t done, std::size_t total) {
-    if (SteadyClock::now() - start_ < std::chrono::seconds(1)) return;
-    std::fprintf(stderr, "\rPacking weights %3zu %%", 100 * done / total);
-    is_shown_ = true;
-  }
-
-  Nanos start_ = SteadyClock::now();
-  bool is_shown_ = false;
-};
 
 std::string model_name(const std::string& path) {
   std::filesystem::path name = std::filesystem::path(path).lexically_normal();
@@ -194,10 +169,12 @@ Result<LoadedModel> load_planned(PlannedModel planned) {
   loaded.name = default_name(arguments);
   loaded.files = std::move(planned.files);
   const ModelConfig& config = loaded.files->config();
+  ProgressLine progress(fmt::format("Loading {}: tokenizer", loaded.name));
   QUIRE_ASSIGN_OR_RETURN(loaded.tokenizer, load_tokenizer(*loaded.files));
   QUIRE_ASSIGN_OR_RETURN(loaded.chat_template, load_template(arguments, config));
-  ProgressLine progress;
-  planned.options.progress = progress.callback();
+  planned.options.progress = [&](std::size_t done, std::size_t total) {
+    progress.say(fmt::format("Loading {}: packing weights {} %", loaded.name, 100 * done / total));
+  };
   if (planned.is_apart) loaded.embedding = copy_embedding(*loaded.files);
   const TensorFinder find = [&loaded](std::string_view name) {
     Result<TensorView> view = loaded.files->find(name);
