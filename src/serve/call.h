@@ -6,6 +6,7 @@
 #include <cstddef>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "core/events.h"
@@ -22,6 +23,9 @@ class AnswerWriter {
 
   // An event of request number `prompt`. A stream appends what it sends now to `out`.
   virtual void take(std::size_t prompt, const TokenEvent& event, std::string& out) = 0;
+
+  // The answer's id as the client sees it; empty: it has none.
+  virtual std::string_view id() const { return {}; }
 
   // Every request has ended: the whole body, or what a stream still has to say.
   virtual void finish(std::string& out) = 0;

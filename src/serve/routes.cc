@@ -22,8 +22,9 @@ struct Route {
   std::string_view path;
   bool is_prefix;  // the path goes on
   bool is_keyed;   // asks for an API key, where keys are set
-  HttpResponse (FrontDoor::*quick)(const HttpRequest&) const;  // null: through the service
-  const Dialect* dialect;
+  HttpResponse (FrontDoor::*quick)(const HttpRequest&) const;  // null: one of the others
+  const Dialect* dialect;                                      // through the service
+  void (FrontDoor::*late)(std::shared_ptr<Exchange>) = nullptr;
 };
 
 namespace {
@@ -48,6 +49,10 @@ constexpr Route kRoutes[] = {
     {"POST", "/v1/completions", false, true, nullptr, &kOpenAiCompletions},
     {"POST", "/tokenize", false, true, nullptr, &kTokenize},
     {"POST", "/detokenize", false, true, nullptr, &kDetokenize},
+    {"GET", "/quire/status", false, true, nullptr, nullptr, &FrontDoor::show_status},
+    {"GET", "/quire/status/stream", false, true, nullptr, nullptr, &FrontDoor::watch_status},
+    {"GET", "/debug/requests", false, true, &FrontDoor::list_requests, nullptr},
+    {"GET", "/debug/requests/", true, true, &FrontDoor::show_request, nullptr},
 };
 
 constexpr std::string_view kKeyedPrefixes[] = {"/v1/", "/quire/"};  // also where no route is
@@ -125,11 +130,12 @@ ApiError wrong_key(bool is_missing) {
 }  // namespace
 
 FrontDoor::FrontDoor(FrontDoorOptions options, ModelHost& host, Service& service,
-                     Metrics& metrics)
+                     Metrics& metrics, StatusFeed& status)
     : options_(std::move(options)),
       host_(&host),
       service_(&service),
       metrics_(&metrics),
+      status_(&status),
       tenants_(options_.api_keys) {}
 
 bool FrontDoor::is_host_allowed(const HttpRequest& head) const {
@@ -203,6 +209,7 @@ void FrontDoor::answer(std::shared_ptr<Exchange> exchange) {
     metrics_->count_answer(response.status);
     return exchange->respond(std::move(response));
   }
+  if (route->late != nullptr) return (this->*route->late)(std::move(exchange));
   const DialectContext context{.host = host_,
                                .unknown_fields_warn = options_.unknown_fields_warn,
                                .tenant = tenants_.tenant_of(request).value_or("")};
@@ -278,6 +285,33 @@ HttpResponse FrontDoor::list_host(const HttpRequest&) const { return list_quire_
 HttpResponse FrontDoor::change_host(const HttpRequest& request) const {
   constexpr std::string_view kPrefix = "/quire/models/";
   return change_quire_model(*host_, std::string_view(request.path).substr(kPrefix.size()));
+}
+
+HttpResponse FrontDoor::list_requests(const HttpRequest&) const {
+  return {.headers = {{"cache-control", "no-store"}},
+          .body = dump(requests_json(status_->requests()))};
+}
+
+HttpResponse FrontDoor::show_request(const HttpRequest& request) const {
+  constexpr std::string_view kPrefix = "/debug/requests/";
+  const RequestLog& log = status_->requests();
+  const RequestRecord* record = log.find(std::string_view(request.path).substr(kPrefix.size()));
+  if (record == nullptr) {
+    return render_openai_error({.status = 404,
+                                .message = "No request of that id is alive or among those that "
+                                           "finished last.",
+                                .code = "request_not_found"});
+  }
+  return {.headers = {{"cache-control", "no-store"}},
+          .body = dump(request_json(*record, log, SteadyClock::now()))};
+}
+
+void FrontDoor::show_status(std::shared_ptr<Exchange> exchange) {
+  status_->show(std::move(exchange));
+}
+
+void FrontDoor::watch_status(std::shared_ptr<Exchange> exchange) {
+  status_->watch(std::move(exchange));
 }
 
 }  // namespace quire

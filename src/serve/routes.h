@@ -13,6 +13,7 @@
 #include "serve/http/exchange.h"
 #include "serve/metrics.h"
 #include "serve/service.h"
+#include "serve/status/status_feed.h"
 #include "serve/tenants.h"
 
 namespace quire {
@@ -29,7 +30,8 @@ struct Route;
 
 class FrontDoor : public HttpHandler {
  public:
-  FrontDoor(FrontDoorOptions options, ModelHost& host, Service& service, Metrics& metrics);
+  FrontDoor(FrontDoorOptions options, ModelHost& host, Service& service, Metrics& metrics,
+            StatusFeed& status);
 
   void listens_on_loopback(bool is_loopback) { options_.is_loopback = is_loopback; }
 
@@ -48,6 +50,12 @@ class FrontDoor : public HttpHandler {
   HttpResponse show_model(const HttpRequest& request) const;
   HttpResponse list_host(const HttpRequest& request) const;
   HttpResponse change_host(const HttpRequest& request) const;
+  HttpResponse list_requests(const HttpRequest& request) const;
+  HttpResponse show_request(const HttpRequest& request) const;
+
+  // Those that come later.
+  void show_status(std::shared_ptr<Exchange> exchange);
+  void watch_status(std::shared_ptr<Exchange> exchange);
 
  private:
   std::optional<HttpResponse> find_refusal(const HttpRequest& head) const;
@@ -57,6 +65,7 @@ class FrontDoor : public HttpHandler {
   ModelHost* host_;
   Service* service_;
   Metrics* metrics_;
+  StatusFeed* status_;
   Tenants tenants_;
 };
 

@@ -6,11 +6,16 @@
 #include <algorithm>
 #include <csignal>
 #include <cstdlib>
+#include <functional>
+#include <memory>
+#include <set>
 
 #include "serve/http/listener.h"
 #include "serve/metrics.h"
 #include "serve/routes.h"
 #include "serve/service.h"
+#include "serve/status/chronicle.h"
+#include "serve/status/status_feed.h"
 
 namespace quire {
 namespace {
@@ -46,12 +51,15 @@ struct Server::State {
         signals(io),
         drain_timer(io),
         metrics(host, options.version),
-        service(host, metrics, options.load_queue_max,
+        service(host, metrics, chronicle, options.load_queue_max,
                 [this](auto work) { asio::post(io, std::move(work)); },
                 [this](auto work) { asio::post(workers, std::move(work)); }),
-        front_door(front_door_options(options), host, service, metrics),
+        status(options.version, host, chronicle, metrics,
+               [this](auto delay, auto work) { run_after(delay, std::move(work)); }),
+        front_door(front_door_options(options), host, service, metrics, status),
         listener(io, options.http, front_door) {}
 
+  void run_after(std::chrono::milliseconds delay, std::function<void()> work);
   void await_signal();
   void stop();
   void await_drained();
@@ -61,8 +69,11 @@ struct Server::State {
   asio::thread_pool workers;
   asio::signal_set signals;
   asio::steady_timer drain_timer;
+  std::set<std::shared_ptr<asio::steady_timer>> timers;  // of run_after(); few
   Metrics metrics;
+  Chronicle chronicle;
   Service service;
+  StatusFeed status;
   FrontDoor front_door;
   Listener listener;
 };
@@ -103,6 +114,15 @@ void Server::request_stop() {
   asio::post(state_->io, [state = state_.get()] { state->stop(); });
 }
 
+void Server::State::run_after(std::chrono::milliseconds delay, std::function<void()> work) {
+  const auto timer = std::make_shared<asio::steady_timer>(io, delay);
+  timers.insert(timer);
+  timer->async_wait([this, timer, work = std::move(work)](boost::system::error_code failure) {
+    timers.erase(timer);
+    if (!failure) work();
+  });
+}
+
 void Server::State::await_signal() {
   signals.async_wait([this](boost::system::error_code failure, int) {
     if (failure) return;
@@ -116,6 +136,7 @@ void Server::State::stop() {
   if (service.is_draining()) return;
   spdlog::info("Draining: {} requests in progress; a second signal ends at once", service.calls());
   service.drain();
+  status.drain();
   await_drained();
 }
 
@@ -128,6 +149,7 @@ void Server::State::await_drained() {
   }
   spdlog::debug("Drained");
   signals.cancel();
+  for (const auto& timer : timers) timer->cancel();
   listener.stop();
   listener.close_connections();  // idle ones; with the last of them run() returns
 }

@@ -61,10 +61,11 @@ struct Service::ActiveCall {
   bool is_over = false;
 };
 
-Service::Service(ModelHost& host, Metrics& metrics, std::size_t waiting_max, Post to_io,
-                 Post to_workers)
+Service::Service(ModelHost& host, Metrics& metrics, Chronicle& chronicle, std::size_t waiting_max,
+                 Post to_io, Post to_workers)
     : host_(&host),
       metrics_(&metrics),
+      chronicle_(&chronicle),
       to_io_(std::move(to_io)),
       to_workers_(std::move(to_workers)),
       waiting_(waiting_max) {
@@ -157,6 +158,7 @@ void Service::submit(const std::shared_ptr<ActiveCall>& call) {
     places_[request.id] = {call, call->ids.size()};
     call->ids.push_back(request.id);
   }
+  AcceptedRequest accepted = accepted_from(*call);  // the engine gets the prompts
   call->open = call->ids.size();
   call->last_token_at.resize(choices);
   call->exchange->widen(std::clamp<std::size_t>(choices, 1, kWidenMax));
@@ -168,7 +170,24 @@ void Service::submit(const std::shared_ptr<ActiveCall>& call) {
   call->exchange->on_gone([this, weak = std::weak_ptr<ActiveCall>(call)] {
     if (const auto left = weak.lock()) abandon(left);
   });
-  if (call->open == 0) flush(call);
+  if (call->open == 0) return flush(call);
+  accepted.requests = call->ids;
+  chronicle_->arrive(std::move(accepted));
+}
+
+AcceptedRequest Service::accepted_from(const ActiveCall& call) const {
+  const HttpRequest& request = call.exchange->request();
+  AcceptedRequest accepted{.model = call.call.model->name(),
+                           .endpoint = request.path,
+                           .id = std::string(call.call.writer->id()),
+                           .request_id = request.id,
+                           .created = SteadyClock::unix_seconds(),
+                           .at = call.arrived};
+  for (const Request& made : call.call.requests) {
+    accepted.prompt_tokens.push_back(static_cast<std::uint32_t>(made.prompt.size()));
+    accepted.choices_each = static_cast<std::uint32_t>(made.n);
+  }
+  return accepted;
 }
 
 void Service::receive(StepEvents step) {
@@ -185,6 +204,7 @@ void Service::take_steps() {
   }
   std::vector<std::shared_ptr<ActiveCall>> touched;
   for (const StepEvents& step : steps) {
+    chronicle_->take(step);
     if (!step.rows.empty()) metrics_->observe_step(to_seconds(step.elapsed), step.phases);
     for (const TokenEvent& event : step.events) {
       const auto place = places_.find(event.request);

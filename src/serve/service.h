@@ -16,6 +16,7 @@
 #include "serve/call.h"
 #include "serve/http/exchange.h"
 #include "serve/metrics.h"
+#include "serve/status/chronicle.h"
 #include "serve/waiting_room.h"
 
 namespace quire {
@@ -26,7 +27,8 @@ class Service {
   using Post = std::function<void(std::function<void()>)>;
 
   // `waiting_max`: requests that may wait for one model's load; beyond, 503.
-  Service(ModelHost& host, Metrics& metrics, std::size_t waiting_max, Post to_io, Post to_workers);
+  Service(ModelHost& host, Metrics& metrics, Chronicle& chronicle, std::size_t waiting_max,
+          Post to_io, Post to_workers);
   Service(const Service&) = delete;
   Service& operator=(const Service&) = delete;
   ~Service();
@@ -56,6 +58,7 @@ class Service {
   void admit(ModelHost::ModelIndex model, Result<ModelLease> outcome);
   void refuse(const Arrival& arrival, const ApiError& error);
   void submit(const std::shared_ptr<ActiveCall>& call);
+  AcceptedRequest accepted_from(const ActiveCall& call) const;  // but for the requests' ids
   void receive(StepEvents step);  // engine threads
   void take_steps();
   void take(const std::shared_ptr<ActiveCall>& call, std::size_t index, const TokenEvent& event);
@@ -67,6 +70,7 @@ class Service {
 
   ModelHost* host_;
   Metrics* metrics_;
+  Chronicle* chronicle_;
   Post to_io_, to_workers_;
 
   std::unordered_map<RequestId, Place> places_;

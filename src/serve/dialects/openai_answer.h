@@ -36,6 +36,7 @@ class OpenAiAnswer : public AnswerWriter {
   OpenAiAnswer(const OpenAiRequest& request, const std::vector<Request>& requests,
                std::string_view id_prefix);
 
+  std::string_view id() const override { return id_; }
   void fail(const ApiError& error, std::string& out) override;
 
  protected:

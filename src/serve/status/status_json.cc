@@ -1,0 +1,228 @@
+#include "serve/status/status_json.h"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <fstream>
+#include <string_view>
+
+#include "base/clock.h"
+
+namespace quire {
+namespace {
+
+double to_ms(Nanos time) {  // to the microsecond
+  return std::round(to_seconds(time) * 1e6) / 1e3;
+}
+
+double rounded(double value) { return std::round(value * 1e3) / 1e3; }
+
+std::uint64_t resident_bytes() {
+  std::ifstream file("/proc/self/statm");
+  std::uint64_t size = 0, resident = 0;
+  if (!(file >> size >> resident)) return 0;
+  return resident * static_cast<std::uint64_t>(::sysconf(_SC_PAGESIZE));
+}
+
+// --- one model ---
+
+Json quantiles_json(const LatencyWindow& window, Nanos now) {
+  const LatencyQuantiles quantiles = window.quantiles(now);
+  const auto shown = [&](double ms) { return quantiles.count > 0 ? Json(rounded(ms)) : Json(); };
+  return Json::object({{"p50", shown(quantiles.p50_ms)}, {"p90", shown(quantiles.p90_ms)},
+                       {"p99", shown(quantiles.p99_ms)}, {"count", quantiles.count}});
+}
+
+Json buckets_json(const std::vector<KvInspection::Bucket>& buckets, const char* bound) {
+  Json list = Json::array();
+  for (const KvInspection::Bucket& bucket : buckets) {
+    const bool is_rest = bucket.max == KvInspection::Bucket::kRest;
+    list.push(Json::object({{bound, is_rest ? Json() : Json(bucket.max)},
+                            {"blocks", bucket.blocks}}));
+  }
+  return list;
+}
+
+Json radix_json(const KvInspection& kv, std::uint32_t block_tokens) {
+  Json largest = Json::array();
+  for (const KvInspection::Run& run : kv.largest) {
+    largest.push(Json::object({{"tokens", run.tokens}, {"blocks", run.blocks},
+                               {"steps_ago", run.steps_ago}}));
+  }
+  return Json::object({{"nodes", kv.nodes}, {"blocks", kv.tree_blocks},
+                       {"tokens", kv.tree_blocks * block_tokens},
+                       {"by_age", buckets_json(kv.by_age, "steps_ago_max")},
+                       {"by_depth", buckets_json(kv.by_depth, "tokens_max")},
+                       {"largest", std::move(largest)}});
+}
+
+Json step_json(const ModelRecord::Step& step, const RequestLog& log) {
+  Json rows = Json::array();
+  for (const ModelRecord::Row& row : step.rows) {
+    const RequestRecord* record = log.at(row.serial);
+    Json entry = Json::object({{"request", record != nullptr ? record->accepted().id : ""},
+                               {"phase", row.is_decode ? "decode" : "prefill"},
+                               {"tokens", row.tokens}});
+    if (row.choice > 0) entry.set("branch", row.choice);
+    rows.push(std::move(entry));
+  }
+  return Json::object({{"step", step.step}, {"ms", to_ms(step.elapsed)},
+                       {"rows_total", step.rows_total}, {"rows", std::move(rows)}});
+}
+
+void add_counters(const EngineStats& stats, Json& out) {
+  out.set("running", stats.requests_running);
+  out.set("waiting", stats.requests_waiting);
+  out.set("preemptions_total", stats.preemptions);
+  const std::uint64_t prompt = stats.prompt_tokens, cached = stats.prefix_cached_tokens;
+  const double share = static_cast<double>(cached) / static_cast<double>(std::max(prompt, 1ul));
+  out.set("prefix", Json::object({{"prompt_tokens", prompt}, {"cached_tokens", cached},
+                                  {"hit_rate", prompt > 0 ? Json(rounded(share)) : Json()}}));
+}
+
+void add_live(const ModelRecord& record, const EngineStats& stats, Nanos begun, Nanos now,
+              Json& out) {
+  out.set("requests_total", record.requests);
+  out.set("tokens",
+          Json::object({{"prompt_total", stats.prompt_tokens},
+                        {"cached_total", stats.prefix_cached_tokens},
+                        {"generated_total", stats.generated_tokens},
+                        {"prompt_per_s", rounded(record.prompt_rate.per_second(now, begun))},
+                        {"generated_per_s",
+                         rounded(record.generated_rate.per_second(now, begun))}}));
+  out.set("latency_ms", Json::object({{"ttft", quantiles_json(record.first_token, now)},
+                                      {"itl", quantiles_json(record.next_token, now)},
+                                      {"step", quantiles_json(record.step_time, now)}}));
+}
+
+void add_memory(const ModelRecord& record, const ModelFacts& model, Nanos now, Json& out) {
+  const EngineStats& stats = model.stats;
+  const EngineInspection* inspection = model.is_loaded ? record.inspection.get() : nullptr;
+  out.set("answered", inspection != nullptr && record.answered == record.asked);
+  out.set("inspected_ms_ago",
+          inspection != nullptr ? Json(to_ms(now - record.inspected_at)) : Json());
+  Json kv = Json::object({{"block_tokens", model.block_tokens}, {"blocks", stats.blocks_total},
+                          {"free", stats.blocks_free}, {"cached", stats.blocks_cached},
+                          {"referenced", stats.blocks_referenced}});
+  kv.set("map", inspection != nullptr ? inspection->kv.block_map : "");
+  kv.set("blocks_per_letter", inspection != nullptr ? inspection->kv.blocks_per_letter : 1);
+  out.set("kv", std::move(kv));
+  out.set("radix",
+          inspection != nullptr ? radix_json(inspection->kv, model.block_tokens) : Json());
+}
+
+Json model_json(const ModelFacts& model, const ModelRecord& record, const RequestLog& log,
+                Nanos begun, Nanos now) {
+  Json out = Json::object({{"name", model.names.front()}});
+  Json aliases = Json::array();
+  for (std::size_t i = 1; i < model.names.size(); ++i) aliases.push(model.names[i]);
+  out.set("aliases", std::move(aliases));
+  out.set("state", model.state);
+  out.set("isa", model.isa);
+  out.set("context_max", model.context_max);
+  out.set("rows_max", model.rows_max);
+  out.set("tokens_max", model.tokens_max);
+  add_counters(model.stats, out);
+  add_live(record, model.stats, begun, now, out);
+  add_memory(record, model, now, out);
+  Json steps = Json::array();
+  record.for_each_step([&](const ModelRecord::Step& step) { steps.push(step_json(step, log)); });
+  out.set("steps", std::move(steps));
+  return out;
+}
+
+// --- one request ---
+
+constexpr std::array<std::string_view, 9> kKindNames = {
+    "queued", "admitted", "prefill", "decode", "preempted", "resumed", "first_token", "finished",
+    "cancelled"};
+
+Json event_json(const RequestEvent& event, bool has_choices, const RequestLog& log) {
+  using Kind = RequestEventKind;
+  Json out = Json::object({{"t_ms", to_ms(event.at)},
+                           {"kind", kKindNames[static_cast<std::size_t>(event.kind)]}});
+  if (has_choices) out.set("branch", event.choice);
+  const bool is_work = event.kind == Kind::kPrefill || event.kind == Kind::kDecode;
+  if (is_work || event.kind == Kind::kQueued) out.set("ms", to_ms(event.time));
+  if (event.first_step > 0) out.set("steps", Json::array({event.first_step, event.last_step}));
+  if (event.kind == Kind::kAdmitted || event.kind == Kind::kResumed || event.cached > 0) {
+    out.set(event.is_fork ? "forked" : "cached", event.cached);
+  }
+  if (event.kind == Kind::kFinished) out.set("reason", finish_reason_name(event.reason));
+  if (!is_work) return out;
+  out.set("step_count", event.steps);
+  out.set("tokens", event.tokens);
+  out.set("generated", event.generated);
+  Json shared = Json::array();
+  for (const std::uint64_t serial : event.sharers_shown) {
+    const RequestRecord* other = log.at(serial);
+    if (other != nullptr) shared.push(other->accepted().id);
+  }
+  out.set("shared_with", std::move(shared));
+  out.set("shared_count", event.sharers);
+  return out;
+}
+
+std::string_view state_name(const RequestRecord& record) {
+  if (record.is_finished()) return "finished";
+  return record.has_begun() ? "running" : "waiting";
+}
+
+Json summary_json(const RequestRecord& record) {
+  const AcceptedRequest& accepted = record.accepted();
+  const auto time = [](Nanos value) { return value > Nanos{0} ? Json(to_ms(value)) : Json(); };
+  Json out = Json::object({{"id", accepted.id}, {"request_id", accepted.request_id},
+                           {"model", accepted.model}, {"endpoint", accepted.endpoint},
+                           {"created", accepted.created}, {"state", state_name(record)}});
+  out.set("finish_reason",
+          record.is_finished() ? Json(finish_reason_name(record.finish_reason())) : Json());
+  out.set("choices", record.choices());
+  out.set("prompt_tokens", record.prompt_tokens());
+  out.set("cached_tokens", record.cached_tokens());
+  out.set("generated_tokens", record.generated_tokens());
+  out.set("preemptions", record.preemptions());
+  out.set("ttft_ms", time(record.first_token_after()));
+  out.set("total_ms", time(record.total()));
+  out.set("events_dropped", record.events_dropped());
+  return out;
+}
+
+}  // namespace
+
+Json snapshot_json(const ServerFacts& server, std::span<const ModelFacts> models,
+                   const Chronicle& chronicle, Nanos now) {
+  static const ModelRecord kUntouched;
+  Json list = Json::array();
+  for (const ModelFacts& model : models) {
+    const ModelRecord* record = chronicle.model(model.names.front());
+    list.push(model_json(model, record != nullptr ? *record : kUntouched, chronicle.requests(),
+                         server.begun, now));
+  }
+  return Json::object({{"time", SteadyClock::unix_seconds()}, {"version", server.version},
+                       {"uptime_s", rounded(to_seconds(now - server.begun))},
+                       {"rss_bytes", resident_bytes()}, {"draining", server.is_draining},
+                       {"models", std::move(list)}});
+}
+
+Json requests_json(const RequestLog& log) {
+  Json list = Json::array();
+  const auto& records = log.records();
+  for (auto it = records.rbegin(); it != records.rend(); ++it) {
+    list.push(summary_json(it->second));
+  }
+  return Json::object({{"requests", std::move(list)}, {"finished_max", RequestLog::kFinishedMax}});
+}
+
+Json request_json(const RequestRecord& record, const RequestLog& log, Nanos now) {
+  Json out = summary_json(record);
+  Json events = Json::array();
+  for (const RequestEvent& event : record.events(now)) {
+    events.push(event_json(event, record.choices() > 1, log));
+  }
+  out.set("events", std::move(events));
+  return out;
+}
+
+}  // namespace quire

@@ -1,0 +1,41 @@
+// The bodies of /quire/status and /debug/requests, from what the chronicle and the engines know.
+// docs/status.md has every field. No prompt and no answer is in them. I/O thread. Used by
+// status_feed and routes.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/json.h"
+#include "engine/engine.h"
+#include "serve/status/chronicle.h"
+
+namespace quire {
+
+struct ServerFacts {
+  std::string version;
+  Nanos begun{0};
+  bool is_draining = false;
+};
+
+// What its host says of a model.
+struct ModelFacts {
+  std::vector<std::string> names;
+  std::string_view state;
+  bool is_loaded = false;  // else what follows is of its last life, or nothing
+  std::string isa;
+  std::uint32_t context_max = 0, rows_max = 0, tokens_max = 0, block_tokens = 0;
+  EngineStats stats;
+};
+
+Json snapshot_json(const ServerFacts& server, std::span<const ModelFacts> models,
+                   const Chronicle& chronicle, Nanos now);
+
+Json requests_json(const RequestLog& log);
+// With its events.
+Json request_json(const RequestRecord& record, const RequestLog& log, Nanos now);
+
+}  // namespace quire
