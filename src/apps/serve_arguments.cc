@@ -35,8 +35,8 @@ void declare_models(CLI::App& command, ServeArguments& a) {
 Status check_count(const char* flag, std::size_t count, std::size_t models) {
   if (count == 0 || count == models) return ok_status();
   return error(StatusCode::kInvalidArgument,
-               "{} is given {} times for {} models; give one for each model, in their order", flag,
-               count, models);
+               "{}: {} given for {} model{}; give one for each, in their order", flag, count,
+               models, models == 1 ? "" : "s");
 }
 
 std::string nth(const std::vector<std::string>& values, std::size_t index) {
