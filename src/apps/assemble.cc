@@ -10,7 +10,15 @@
 namespace quire {
 namespace {
 
-ModelInfo model_info(const LoadedModel& model) {
+// Of all that answers depend on, and of nothing that a mere restart changes.
+std::string fingerprint_of(const LoadedModel& model, const ModelArguments& arguments) {
+  const std::string identity = fmt::format(
+      "{} {} {:x} {} {} {} {}", version_line(), model.name, model.files->stamp(), model.isa,
+      arguments.kv_cache_dtype, arguments.quantize, arguments.is_unpacked_f32);
+  return fmt::format("fp_{:016x}", hash_bytes(identity.data(), identity.size()));
+}
+
+ModelInfo model_info(const LoadedModel& model, const ModelArguments& arguments) {
   const ModelConfig& config = model.files->config();
   ModelInfo info;
   info.context_max = model.executor->capacity().context_max;
@@ -24,21 +32,21 @@ ModelInfo model_info(const LoadedModel& model) {
                    config.generation.top_k, config.generation.repetition_penalty};
   info.created = SteadyClock::unix_seconds();
   info.isa = model.isa;
-  const std::string identity = version_line() + model.name + model.description;
-  info.fingerprint = fmt::format("fp_{:016x}", hash_bytes(identity.data(), identity.size()));
+  info.fingerprint = fingerprint_of(model, arguments);
   return info;
 }
 
 Result<std::unique_ptr<HostedModel>> load_hosted(PlannedModel planned, const std::string& name,
                                                  const LoadReport& report, EventSink sink) {
   const Nanos start = SteadyClock::now();
+  const ModelArguments arguments = planned.arguments;
   QUIRE_ASSIGN_OR_RETURN(LoadedModel loaded, load_planned(std::move(planned)));
   report({name, loaded.chat_template != nullptr, loaded.summary},
          to_seconds(SteadyClock::now() - start));
   auto model = std::make_unique<HostedModel>();
   model->tokenizer = loaded.tokenizer;
   model->chat_template = loaded.chat_template;
-  model->info = model_info(loaded);
+  model->info = model_info(loaded, arguments);
   model->files = std::make_shared<const std::pair<decltype(loaded.files),
                                                   decltype(loaded.embedding)>>(
       std::move(loaded.files), std::move(loaded.embedding));
