@@ -14,7 +14,6 @@ namespace quire {
 namespace {
 
 constexpr std::size_t kTemplateSizeMax = std::size_t{1} << 20;
-constexpr double kMebibyte = 1024.0 * 1024.0;
 
 std::string model_name(const std::string& path) {
   std::filesystem::path name = std::filesystem::path(path).lexically_normal();
@@ -74,17 +73,6 @@ Result<std::string> packed_path(const ModelArguments& arguments, const std::stri
                                hash_bytes(place.data(), place.size(),
                                           hash_bytes(kind.data(), kind.size()))))
       .string();
-}
-
-std::string describe(const ModelConfig& config, const Capacity& capacity, const Backend& backend) {
-  const KvGroup& kv = capacity.groups[0];
-  return fmt::format(
-      "{} {} layers, d {}, vocabulary {}, context {}; KV room {} tokens ({:.0f} MiB); "
-      "at most {} sequences and {} tokens a step; {}",
-      config.architecture, config.layers, config.d_model, config.vocab, capacity.context_max,
-      (kv.blocks - 1) * kv.block_tokens,
-      static_cast<double>(kv.bytes_per_block) * kv.blocks / kMebibyte, capacity.rows_max,
-      capacity.tokens_max, backend.description());
 }
 
 ModelSummary summarize(const ModelFiles& files, const Capacity& capacity, const Backend& backend) {
@@ -185,7 +173,6 @@ Result<LoadedModel> load_planned(PlannedModel planned) {
       auto executor,
       make_executor(std::move(planned.backend), config, find, planned.options));
   loaded.isa = executor->backend().isa();
-  loaded.description = describe(config, executor->capacity(), executor->backend());
   loaded.summary = summarize(*loaded.files, executor->capacity(), executor->backend());
   loaded.options = engine_options(arguments, config, executor->capacity());
   loaded.executor = std::move(executor);

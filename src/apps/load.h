@@ -30,8 +30,7 @@ struct LoadedModel {
   std::unique_ptr<Executor> executor;
   EngineOptions options;
   std::string isa;          // of the kernels
-  std::string description;  // one line that tells one set-up from another
-  ModelSummary summary;     // the same for a person
+  ModelSummary summary;     // what a person wants to know
 };
 
 Result<LoadedModel> load_model(const ModelArguments& arguments);
