@@ -9,6 +9,7 @@ find_package(OpenSSL REQUIRED)
 find_package(prometheus-cpp REQUIRED)
 find_package(PkgConfig REQUIRED)
 pkg_check_modules(libedit REQUIRED IMPORTED_TARGET libedit)
+pkg_check_modules(libzip REQUIRED IMPORTED_TARGET libzip)  # its CMake file wants its tools, too
 if(QUIRE_TESTS)
   find_package(GTest REQUIRED)
 endif()

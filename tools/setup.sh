@@ -20,10 +20,10 @@ build_packages=(
   nlohmann-json3-dev libspdlog-dev libfmt-dev libcli11-dev
   prometheus-cpp-dev libcurl4-openssl-dev zlib1g-dev   # its CMake file looks for curl and zlib
   libedit-dev                                          # typed lines of `quire run`
+  libzip-dev                                           # the default model arrives in a wheel
   libgtest-dev libgmock-dev libbenchmark-dev
-  python3 python3-venv                                 # the model arrives in a Python wheel
 )
-test_packages=(curl procps chromium fonts-inter fonts-dejavu-core)
+test_packages=(curl procps python3 python3-venv chromium fonts-inter fonts-dejavu-core)
 aarch64_packages=(g++-aarch64-linux-gnu qemu-user-static googletest)
 cargo_minor_min=88   # of 1.x; what the crates under text-rs ask for
 node_major_min=18
@@ -142,9 +142,9 @@ install_missing "${packages[@]}"
 install_rust
 # shellcheck disable=SC2016  # PATH is expanded by who reads the file
 printf 'export PATH=%q:"$PATH"\n' "$(dirname "$cargo_path")" >"$root/build/env"
-make_venv
 install_node
 if [[ $scope == test ]]; then
+  make_venv
   install_python_clients
   install_node_clients
 fi

@@ -1,0 +1,209 @@
+#include "store/hub/choose_files.h"
+
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <cctype>
+#include <map>
+#include <optional>
+#include <set>
+
+namespace quire {
+namespace {
+
+// Better first: what a person wants who does not say. Small and good, then better, then smaller.
+constexpr std::string_view kQuantizations[] = {
+    "Q4_K_M", "Q4_K_S", "Q4_1", "Q4_0", "IQ4_NL", "IQ4_XS", "MXFP4", "Q4_K", "Q4_K_L", "Q4_K_XL",
+    "Q5_K_M", "Q5_K_S", "Q5_K", "Q5_1", "Q5_0", "Q5_K_XL", "Q6_K", "Q6_K_XL", "Q8_0", "Q8_K_XL",
+    "BF16", "F16", "FP16", "F32", "FP32",
+    "Q3_K_L", "Q3_K_M", "Q3_K_S", "Q3_K", "Q3_K_XL", "IQ3_M", "IQ3_S", "IQ3_XS", "IQ3_XXS",
+    "Q2_K", "Q2_K_S", "Q2_K_L", "Q2_K_XL", "IQ2_M", "IQ2_S", "IQ2_XS", "IQ2_XXS",
+    "IQ1_M", "IQ1_S", "TQ2_0", "TQ1_0",
+};
+
+constexpr std::string_view kDirectoryFiles[] = {
+    "config.json",         "generation_config.json", "tokenizer.json",
+    "tokenizer.model",     "tokenizer_config.json",  "special_tokens_map.json",
+    "added_tokens.json",   "chat_template.jinja",    "model.safetensors.index.json",
+};
+
+constexpr std::size_t kPartDigits = 5;
+
+std::string upper(std::string_view text) {
+  std::string copy(text);
+  std::transform(copy.begin(), copy.end(), copy.begin(),
+                 [](unsigned char c) { return static_cast<char>(std::toupper(c)); });
+  return copy;
+}
+
+std::string_view base_name(std::string_view path) { return path.substr(path.rfind('/') + 1); }
+
+bool is_number(std::string_view text) {
+  return text.size() == kPartDigits && std::all_of(text.begin(), text.end(), [](unsigned char c) {
+           return std::isdigit(c) != 0;
+         });
+}
+
+// What the parts of a split file have in common: the path without "-00001-of-00003.gguf"; of a file
+// that is whole, its path without ".gguf".
+std::string_view stem_of(std::string_view path) {
+  constexpr std::string_view kEnd = ".gguf";
+  constexpr std::string_view kOf = "-of-";
+  constexpr std::size_t kTail = 1 + kPartDigits + kOf.size() + kPartDigits;
+  path.remove_suffix(kEnd.size());
+  if (path.size() <= kTail) return path;
+  const std::string_view tail = path.substr(path.size() - kTail);
+  const bool is_part = tail.front() == '-' && is_number(tail.substr(1, kPartDigits)) &&
+                       tail.substr(1 + kPartDigits, kOf.size()) == kOf &&
+                       is_number(tail.substr(kTail - kPartDigits));
+  return is_part ? path.substr(0, path.size() - kTail) : path;
+}
+
+bool is_model_gguf(std::string_view path) {
+  const std::string name = upper(base_name(path));
+  // Projectors of images and importance matrices are GGUF files, but no models.
+  return path.ends_with(".gguf") && !name.starts_with("MMPROJ") &&
+         name.find("IMATRIX") == std::string::npos;
+}
+
+// One quantization: a whole file, or the parts of one.
+struct GgufGroup {
+  std::string stem;
+  std::string quantization;
+  std::vector<HubFile> files;
+};
+
+std::vector<GgufGroup> gguf_groups(const std::vector<HubFile>& files) {
+  std::map<std::string, GgufGroup, std::less<>> groups;
+  for (const HubFile& file : files) {
+    if (!is_model_gguf(file.path)) continue;
+    const std::string stem(stem_of(file.path));
+    GgufGroup& group = groups[stem];
+    group.stem = stem;
+    group.quantization = quantization_of(file.path);
+    group.files.push_back(file);
+  }
+  std::vector<GgufGroup> sorted;
+  for (auto& [stem, group] : groups) {
+    std::sort(group.files.begin(), group.files.end(),
+              [](const HubFile& a, const HubFile& b) { return a.path < b.path; });
+    sorted.push_back(std::move(group));
+  }
+  const auto rank = [](const GgufGroup& group) {
+    return std::find(std::begin(kQuantizations), std::end(kQuantizations), group.quantization) -
+           std::begin(kQuantizations);
+  };
+  std::stable_sort(sorted.begin(), sorted.end(), [&](const GgufGroup& a, const GgufGroup& b) {
+    return rank(a) < rank(b);
+  });
+  return sorted;
+}
+
+std::string label(const GgufGroup& group) {
+  return group.quantization.empty() ? std::string(base_name(group.stem)) + ".gguf"
+                                    : group.quantization;
+}
+
+std::string labels(const std::vector<GgufGroup>& groups) {
+  std::vector<std::string> names;
+  std::set<std::string> seen;
+  for (const GgufGroup& group : groups) {
+    if (seen.insert(label(group)).second) names.push_back(label(group));
+  }
+  return fmt::format("{}", fmt::join(names, ", "));
+}
+
+Result<FileChoice> choose_gguf(const std::vector<GgufGroup>& groups, const std::string& choice) {
+  if (choice.empty()) {
+    FileChoice chosen{groups.front().files, {}};
+    if (groups.size() > 1) {
+      chosen.statement =
+          fmt::format("taking {} of {}; another one: add it behind the name, as in :{}",
+                      label(groups.front()), labels(groups), label(groups.back()));
+    }
+    return chosen;
+  }
+  for (const GgufGroup& group : groups) {
+    const bool has_file =
+        std::any_of(group.files.begin(), group.files.end(), [&](const HubFile& file) {
+          return file.path == choice || base_name(file.path) == choice;
+        });
+    if (has_file || group.quantization == upper(choice)) return FileChoice{group.files, {}};
+  }
+  return error(StatusCode::kNotFound, "there is no '{}' in it; there are {}", choice,
+               labels(groups));
+}
+
+bool is_weights_file(std::string_view path) {
+  return path.ends_with(".safetensors") && path.find('/') == std::string_view::npos;
+}
+
+// model.safetensors or model-00001-of-00002.safetensors; some repositories have the same weights
+// again under other names.
+bool is_usual_weights_file(std::string_view path) {
+  return is_weights_file(path) && path.starts_with("model") &&
+         (path == "model.safetensors" || path.starts_with("model-"));
+}
+
+Result<FileChoice> choose_directory(const std::vector<HubFile>& files) {
+  FileChoice chosen;
+  const bool has_usual = std::any_of(files.begin(), files.end(), [](const HubFile& file) {
+    return is_usual_weights_file(file.path);
+  });
+  bool has_config = false;
+  bool has_weights = false;
+  for (const HubFile& file : files) {
+    const bool is_weights =
+        has_usual ? is_usual_weights_file(file.path) : is_weights_file(file.path);
+    const bool is_known = std::find(std::begin(kDirectoryFiles), std::end(kDirectoryFiles),
+                                    file.path) != std::end(kDirectoryFiles);
+    has_weights |= is_weights;
+    has_config |= file.path == "config.json";
+    if (is_weights || is_known) chosen.files.push_back(file);
+  }
+  if (has_weights && has_config) return chosen;
+  const bool has_pickle = std::any_of(files.begin(), files.end(), [](const HubFile& file) {
+    return file.path.ends_with(".bin") || file.path.ends_with(".pt") || file.path.ends_with(".pth");
+  });
+  return error(StatusCode::kUnsupported,
+               "it has no GGUF file, and no safetensors with a config.json{}",
+               has_pickle ? "; its weights are pickles, which can run code and are never fetched"
+                          : "");
+}
+
+}  // namespace
+
+std::string quantization_of(std::string_view path) {
+  const std::string stem = upper(base_name(stem_of(path)));
+  std::string_view best;
+  for (const std::string_view name : kQuantizations) {
+    const std::size_t at = stem.rfind(name);
+    if (at == std::string::npos || name.size() < best.size()) continue;
+    const auto is_edge = [&](std::size_t index) {
+      return index >= stem.size() || (std::isalnum(static_cast<unsigned char>(stem[index])) == 0 &&
+                                      stem[index] != '_');
+    };
+    if (is_edge(at + name.size()) && (at == 0 || is_edge(at - 1))) best = name;
+  }
+  return std::string(best);
+}
+
+Result<FileChoice> choose_files(const std::vector<HubFile>& files, const std::string& choice) {
+  const std::vector<GgufGroup> groups = gguf_groups(files);
+  if (groups.empty() && !choice.empty()) {
+    return error(StatusCode::kNotFound, "there is no '{}' in it: it has no GGUF files", choice);
+  }
+  auto chosen = groups.empty() ? choose_directory(files) : choose_gguf(groups, choice);
+  if (!chosen.is_ok()) return chosen;
+  std::set<std::string_view> names;
+  for (const HubFile& file : chosen->files) {
+    if (!names.insert(base_name(file.path)).second) {
+      return error(StatusCode::kUnsupported, "it has two files called {}", base_name(file.path));
+    }
+  }
+  std::stable_sort(chosen->files.begin(), chosen->files.end(),
+                   [](const HubFile& a, const HubFile& b) { return a.size < b.size; });
+  return chosen;
+}
+
+}  // namespace quire

@@ -1,0 +1,89 @@
+#include "store/hub/choose_files.h"
+
+#include <gtest/gtest.h>
+
+#include "store/hub/python_index.h"
+
+namespace quire {
+namespace {
+
+std::vector<HubFile> files(const std::vector<std::string>& paths) {
+  std::vector<HubFile> made;
+  for (const std::string& path : paths) made.push_back({path, 10, {}});
+  return made;
+}
+
+std::vector<std::string> chosen(const std::vector<std::string>& paths, const std::string& choice) {
+  const auto choice_made = choose_files(files(paths), choice);
+  if (!choice_made.is_ok()) return {choice_made.status().message()};
+  std::vector<std::string> names;
+  for (const HubFile& file : choice_made->files) names.push_back(file.path);
+  return names;
+}
+
+using Paths = std::vector<std::string>;
+
+TEST(ChooseFilesTest, QuantizationsAreReadFromNames) {
+  EXPECT_EQ(quantization_of("Qwen3-4B-Q4_K_M.gguf"), "Q4_K_M");
+  EXPECT_EQ(quantization_of("sub/model.q8_0.gguf"), "Q8_0");
+  EXPECT_EQ(quantization_of("m-IQ2_XXS-00001-of-00003.gguf"), "IQ2_XXS");
+  EXPECT_EQ(quantization_of("m-UD-Q4_K_XL.gguf"), "Q4_K_XL");
+  EXPECT_EQ(quantization_of("gpt-oss-mxfp4.gguf"), "MXFP4");
+  EXPECT_EQ(quantization_of("m-bf16.gguf"), "BF16");
+  EXPECT_EQ(quantization_of("f16games.gguf"), "");
+  EXPECT_EQ(quantization_of("model.gguf"), "");
+}
+
+TEST(ChooseFilesTest, WithoutAWordTheUsualOneIsTakenAndSaid) {
+  const Paths paths = {"m-Q8_0.gguf", "m-Q4_K_M.gguf", "m-Q2_K.gguf", "README.md",
+                       "mmproj-m-F16.gguf"};
+  EXPECT_EQ(chosen(paths, ""), Paths{"m-Q4_K_M.gguf"});
+  const std::string said = choose_files(files(paths), "")->statement;
+  EXPECT_EQ(said, "taking Q4_K_M of Q4_K_M, Q8_0, Q2_K; another one: add it behind the name, as in "
+                  ":Q2_K");
+  EXPECT_EQ(choose_files(files({"m-Q8_0.gguf"}), "")->statement, "");
+}
+
+TEST(ChooseFilesTest, AQuantizationOrAFileIsTakenByName) {
+  const Paths paths = {"m-Q8_0.gguf", "m-Q4_K_M.gguf", "sub/n-Q4_K_M.gguf"};
+  EXPECT_EQ(chosen(paths, "q8_0"), Paths{"m-Q8_0.gguf"});
+  EXPECT_EQ(chosen(paths, "sub/n-Q4_K_M.gguf"), Paths{"sub/n-Q4_K_M.gguf"});
+  EXPECT_EQ(chosen(paths, "Q5_K_M"), Paths{"there is no 'Q5_K_M' in it; there are Q4_K_M, Q8_0"});
+}
+
+TEST(ChooseFilesTest, ASplitFileComesWithAllItsParts) {
+  const Paths paths = {"q/m-Q8_0-00002-of-00002.gguf", "q/m-Q8_0-00001-of-00002.gguf",
+                       "m-F16.gguf"};
+  const Paths parts = {"q/m-Q8_0-00001-of-00002.gguf", "q/m-Q8_0-00002-of-00002.gguf"};
+  EXPECT_EQ(chosen(paths, ""), parts);
+  EXPECT_EQ(chosen(paths, "m-Q8_0-00001-of-00002.gguf"), parts);
+}
+
+TEST(ChooseFilesTest, ADirectoryIsItsSafetensorsWithWhatBelongsToThem) {
+  EXPECT_EQ(chosen({"config.json", "model-00001-of-00002.safetensors", "tokenizer.json",
+                    "model-00002-of-00002.safetensors", "model.safetensors.index.json",
+                    "consolidated.safetensors", "pytorch_model.bin", "onnx/model.onnx",
+                    "sub/model.safetensors", "chat_template.jinja", "modeling_x.py"}, ""),
+            (Paths{"config.json", "model-00001-of-00002.safetensors", "tokenizer.json",
+                   "model-00002-of-00002.safetensors", "model.safetensors.index.json",
+                   "chat_template.jinja"}));
+}
+
+TEST(ChooseFilesTest, PicklesAreNeverTaken) {
+  const Paths refusal = chosen({"config.json", "pytorch_model.bin"}, "");
+  ASSERT_EQ(refusal.size(), 1u);
+  EXPECT_NE(refusal[0].find("pickles"), std::string::npos);
+}
+
+TEST(PythonIndexTest, LinksAreFoundAndResolved) {
+  const std::string page = R"(<a href='x-1.0.tar.gz'>x</a>
+      <a href="../../files/a&amp;b/x-1.0-py3-none-any.whl#sha256=00">x-1.0</a>)";
+  EXPECT_EQ(find_link(page, "http://index.test/simple/x/", "x-1.0-py3-none-any.whl").value(),
+            "http://index.test/files/a&b/x-1.0-py3-none-any.whl");
+  EXPECT_EQ(find_link(page, "http://index.test/simple/x/", "x-2.whl").status().code(),
+            StatusCode::kNotFound);
+  EXPECT_FALSE(find_link(R"(<a href="file:///etc/x.whl">)", "http://i.test/", "x.whl").is_ok());
+}
+
+}  // namespace
+}  // namespace quire

@@ -1,0 +1,105 @@
+#include "store/manifest.h"
+
+#include <algorithm>
+#include <set>
+
+#include "base/json.h"
+
+namespace quire {
+namespace {
+
+constexpr int kSchema = 1;
+constexpr std::size_t kFilesMax = 4096;
+constexpr std::size_t kNameMax = 200;
+constexpr std::uint64_t kFileBytesMax = std::uint64_t{1} << 46;
+
+Result<std::string> string_field(const Json& object, std::string_view key) {
+  const Json* value = object.find(key);
+  if (value == nullptr || !value->is_string()) {
+    return error(StatusCode::kCorrupt, "'{}' is not a string", key);
+  }
+  return value->as_string();
+}
+
+Result<std::int64_t> count_field(const Json& object, std::string_view key) {
+  const Json* value = object.find(key);
+  if (value == nullptr || !value->is_int() || value->as_int() < 0) {
+    return error(StatusCode::kCorrupt, "'{}' is not a count", key);
+  }
+  return value->as_int();
+}
+
+Result<StoredFile> parse_file(const Json& item) {
+  StoredFile file;
+  QUIRE_ASSIGN_OR_RETURN(file.name, string_field(item, "name"));
+  if (!is_file_name(file.name)) return error(StatusCode::kCorrupt, "'name' is no file name");
+  QUIRE_ASSIGN_OR_RETURN(const std::int64_t size, count_field(item, "size"));
+  file.size = static_cast<std::uint64_t>(size);
+  if (file.size > kFileBytesMax) return error(StatusCode::kCorrupt, "'size' is {}", file.size);
+  QUIRE_ASSIGN_OR_RETURN(const std::string checksum, string_field(item, "checksum"));
+  QUIRE_ASSIGN_OR_RETURN(file.checksum, Checksum::parse(checksum));
+  return file;
+}
+
+}  // namespace
+
+std::uint64_t Manifest::bytes() const {
+  std::uint64_t sum = 0;
+  for (const StoredFile& file : files) sum += file.size;
+  return sum;
+}
+
+bool is_file_name(std::string_view name) {
+  return !name.empty() && name.size() <= kNameMax && name.front() != '.' &&
+         std::all_of(name.begin(), name.end(), [](unsigned char c) {
+           return c >= 0x20 && c != 0x7F && c != '/' && c != '\\';
+         });
+}
+
+std::string dump_manifest(const Manifest& manifest) {
+  Json files = Json::array();
+  for (const StoredFile& file : manifest.files) {
+    files.push(Json::object({{"name", file.name},
+                             {"size", file.size},
+                             {"checksum", file.checksum.text()}}));
+  }
+  return dump(Json::object({{"schema", kSchema},
+                            {"name", manifest.name},
+                            {"source", manifest.source},
+                            {"revision", manifest.revision},
+                            {"fetched_at", manifest.fetched_at},
+                            {"files", std::move(files)}})) +
+         "\n";
+}
+
+Result<Manifest> parse_manifest(std::string_view text) {
+  QUIRE_ASSIGN_OR_RETURN(const Json root, parse_json(text));
+  QUIRE_ASSIGN_OR_RETURN(const std::int64_t schema, count_field(root, "schema"));
+  if (schema != kSchema) {
+    return error(StatusCode::kUnsupported, "schema {} is not the {} that this program knows",
+                 schema, kSchema);
+  }
+  Manifest manifest;
+  QUIRE_ASSIGN_OR_RETURN(manifest.name, string_field(root, "name"));
+  QUIRE_ASSIGN_OR_RETURN(manifest.source, string_field(root, "source"));
+  QUIRE_ASSIGN_OR_RETURN(manifest.revision, string_field(root, "revision"));
+  QUIRE_ASSIGN_OR_RETURN(manifest.fetched_at, count_field(root, "fetched_at"));
+  const Json* files = root.find("files");
+  if (files == nullptr || !files->is_array() || files->items().empty() ||
+      files->items().size() > kFilesMax) {
+    return error(StatusCode::kCorrupt, "'files' is not a list of 1 to {} files", kFilesMax);
+  }
+  std::set<std::string_view> names;
+  for (const Json& item : files->items()) {
+    QUIRE_ASSIGN_OR_RETURN(StoredFile file, parse_file(item));
+    manifest.files.push_back(std::move(file));
+  }
+  for (const StoredFile& file : manifest.files) {
+    if (!names.insert(file.name).second) {
+      return error(StatusCode::kCorrupt, "the file '{}' is listed twice", file.name);
+    }
+  }
+  return manifest;
+}
+
+}  // namespace quire

@@ -1,0 +1,40 @@
+// Manifest: one model of the store: its name, where it came from, and its files with the blobs that
+// hold them. A small JSON file, written whole or not at all, with a schema number; everything in it
+// is checked when it is read, because it may be damaged, newer than this program or made by hand.
+// Plain value; any thread. Written by pull, read by local_store.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "store/checksum.h"
+
+namespace quire {
+
+struct StoredFile {
+  std::string name;  // a file name, without folders
+  std::uint64_t size = 0;
+  Checksum checksum;
+  bool operator==(const StoredFile&) const = default;
+};
+
+struct Manifest {
+  std::string name;      // what the user calls it
+  std::string source;    // where it was fetched from, for people: "hf:owner/name"
+  std::string revision;  // the commit or version that was fetched
+  std::int64_t fetched_at = 0;  // seconds since 1970
+  std::vector<StoredFile> files;
+
+  std::uint64_t bytes() const;
+  bool operator==(const Manifest&) const = default;
+};
+
+std::string dump_manifest(const Manifest& manifest);
+Result<Manifest> parse_manifest(std::string_view text);
+
+// Whether `name` can be a file of a model: no folders, nothing hidden, no control characters.
+bool is_file_name(std::string_view name);
+
+}  // namespace quire

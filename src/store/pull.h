@@ -1,0 +1,27 @@
+// pull: a model by name into the store: from the hub (hf:...) or the default model. It asks which
+// files there are, chooses, fetches those whose blobs are missing, opens the model as any other is
+// opened, and only then writes the manifest. find_or_pull takes what is there and asks nobody.
+// Blocks for as long as it takes. Any process, any thread. Called by apps.
+#pragma once
+
+#include <string>
+
+#include "store/hub/remote_file.h"
+#include "store/local_store.h"
+
+namespace quire {
+
+// Fetches what is missing or newer. A model that is well-formed, but of a kind that cannot be
+// served, is kept, and the observer is told.
+Result<Manifest> pull(const LocalStore& store, const std::string& name, FetchObserver& observer,
+                      const HttpLimits& limits = {});
+
+// The model of that name, pulled only if it is not in the store. kNotFound for a name that is
+// neither in the store nor one that can be pulled.
+Result<Manifest> find_or_pull(const LocalStore& store, const std::string& name,
+                              FetchObserver& observer, const HttpLimits& limits = {});
+
+// Whether pull knows where to fetch it: a name of the hub, or the default model's.
+bool can_pull(const std::string& name);
+
+}  // namespace quire
