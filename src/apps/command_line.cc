@@ -9,8 +9,12 @@
 #include <fmt/format.h>
 
 #include "apps/bench.h"
+#include "apps/cp.h"
+#include "apps/list.h"
 #include "apps/nearest_word.h"
 #include "apps/ps.h"
+#include "apps/pull.h"
+#include "apps/rm.h"
 #include "apps/run.h"
 #include "apps/serve.h"
 #include "apps/show.h"
@@ -25,8 +29,8 @@ namespace {
 using Declare = void (*)(CLI::App& parent, std::function<int()>& chosen);
 
 constexpr Declare kCommands[] = {
-    declare_serve, declare_run,      declare_ps,       declare_stop,
-    declare_bench, declare_show, declare_tokenize, declare_simulate,
+    declare_serve, declare_run, declare_pull, declare_list,  declare_show,     declare_cp,
+    declare_rm,    declare_ps,  declare_stop, declare_bench, declare_tokenize, declare_simulate,
 };
 
 // What people type who come from elsewhere.
@@ -115,9 +119,10 @@ std::string overview(const CLI::App& app) {
     page += fmt::format("  {:<10} {}\n", command->get_name(), command->get_description());
   }
   return page +
-         "\nA MODEL is a GGUF file, a Hugging Face directory or a llama2.c .bin file;\n"
-         "without one it is SmolLM2-135M-Instruct. 'quire COMMAND --help' lists flags,\n"
-         "'quire --version' says which Quire this is.\n";
+         "\nA MODEL is a GGUF file, a Hugging Face directory, a llama2.c .bin file, a name\n"
+         "from 'quire list', or hf:OWNER/NAME of the hub; without one it is\n"
+         "SmolLM2-135M-Instruct. 'quire COMMAND --help' lists flags, 'quire --version'\n"
+         "says which Quire this is.\n";
 }
 
 }  // namespace

@@ -2,6 +2,7 @@
 
 #include <filesystem>
 
+#include "apps/model_path.h"
 #include "apps/progress_line.h"
 #include "apps/random_files.h"
 #include "base/cpu/cpu_info.h"
@@ -9,17 +10,13 @@
 #include "base/hash.h"
 #include "runtime/make_executor.h"
 #include "store/local_store.h"
+#include "store/model_name.h"
 
 namespace quire {
 namespace {
 
 constexpr std::size_t kTemplateSizeMax = std::size_t{1} << 20;
 
-std::string model_name(const std::string& path) {
-  std::filesystem::path name = std::filesystem::path(path).lexically_normal();
-  if (!name.has_filename()) name = name.parent_path();
-  return std::filesystem::is_directory(path) ? name.filename().string() : name.stem().string();
-}
 
 Result<std::shared_ptr<const ChatTemplate>> load_template(const ModelArguments& arguments,
                                                           const ModelConfig& config) {
@@ -69,7 +66,7 @@ Result<std::string> packed_path(const ModelArguments& arguments, const std::stri
   std::error_code problem;
   const std::string place = std::filesystem::weakly_canonical(file, problem).string();
   const std::string kind = fmt::format("{} {}", arguments.quantize, arguments.is_unpacked_f32);
-  return (folder / fmt::format("{}-{:016x}.packed", name,
+  return (folder / fmt::format("{}-{:016x}.packed", escaped_name(name),
                                hash_bytes(place.data(), place.size(),
                                           hash_bytes(kind.data(), kind.size()))))
       .string();
@@ -97,18 +94,15 @@ ModelSummary summarize(const ModelFiles& files, const Capacity& capacity, const 
 }  // namespace
 
 std::string default_name(const ModelArguments& arguments) {
-  return arguments.model.empty() ? kDefaultModelName : model_name(arguments.model);
+  return is_random_model(arguments.model) ? arguments.model : model_name(arguments.model);
 }
 
 Result<std::unique_ptr<ModelFiles>> open_files(const ModelArguments& arguments) {
-  std::string path = arguments.model;
-  if (path.empty()) {
-    QUIRE_ASSIGN_OR_RETURN(path, default_model_path());
+  if (is_random_model(arguments.model)) {
+    return open_random_model(arguments.model, arguments.tokenizer, arguments.threads);
   }
-  if (is_random_model(path)) {
-    return open_random_model(path, arguments.tokenizer, arguments.threads);
-  }
-  return open_model(path, arguments.tokenizer);
+  QUIRE_ASSIGN_OR_RETURN(const FoundModel found, find_model(arguments.model));
+  return open_model(found.path, arguments.tokenizer);
 }
 
 Result<std::shared_ptr<const Tokenizer>> load_tokenizer(const ModelFiles& files) {

@@ -8,8 +8,9 @@ namespace quire {
 
 void declare_model_flags(CLI::App& command, ModelArguments& a) {
   command.add_option("MODEL", a.model,
-                     "a GGUF file, a Hugging Face directory or a llama2.c .bin file "
-                     "(default: SmolLM2-135M-Instruct, fetched by ./run)");
+                     "a GGUF file, a Hugging Face directory, a llama2.c .bin file, hf:OWNER/NAME "
+                     "of the hub, or a name that 'quire list' shows (default: smollm2, which is "
+                     "SmolLM2-135M-Instruct)");
   command.add_option("--tokenizer", a.tokenizer,
                      "tokenizer file, for models that carry none (llama2.c)");
   command.add_option("--chat-template", a.chat_template, "Jinja file in place of the model's own");

@@ -19,7 +19,7 @@ class App;
 namespace quire {
 
 struct ModelArguments {
-  std::string model;                 // a file, a directory; empty: the default model
+  std::string model;                 // a file, a directory, a name; empty: the default model
   std::string tokenizer;             // --tokenizer FILE
   std::string chat_template;         // --chat-template FILE
   std::uint32_t max_model_len = 0;   // 0: the model's

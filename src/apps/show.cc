@@ -5,23 +5,55 @@
 
 #include <CLI/CLI.hpp>
 
+#include "apps/manifest_json.h"
+#include "apps/model_path.h"
 #include "formats/describe.h"
-#include "store/local_store.h"
+#include "formats/weight_source.h"
 
 namespace quire {
 namespace {
 
-int show(const std::string& model) {
-  std::string path = model;
-  if (path.empty()) {
-    const auto found = default_model_path();
-    if (!found.is_ok()) {
-      std::fprintf(stderr, "quire: %s\n", found.status().message().c_str());
-      return 1;
-    }
-    path = *found;
+struct ShowArguments {
+  std::string model;
+  bool is_json = false;
+};
+
+Result<std::string> page(const FoundModel& model) {
+  QUIRE_ASSIGN_OR_RETURN(std::string text, describe_model(model.path));
+  if (!model.manifest) return text;
+  return fmt::format("{:<14}{}, {} at {}\n{:<14}{}\n{}", "store", model.manifest->name,
+                     model.manifest->source, model.manifest->revision, "path", model.path, text);
+}
+
+Result<std::string> json_page(const FoundModel& model) {
+  QUIRE_ASSIGN_OR_RETURN(const auto files, open_model(model.path));
+  const ModelConfig& config = files->config();
+  Json root = Json::object({{"path", model.path},
+                            {"architecture", config.architecture},
+                            {"parameters", config.parameters},
+                            {"weight_bytes", config.weight_bytes},
+                            {"weight_types", config.weight_types},
+                            {"layers", config.layers},
+                            {"d_model", config.d_model},
+                            {"heads", config.heads},
+                            {"kv_heads", config.kv_heads},
+                            {"context", config.context_max},
+                            {"vocabulary", config.vocab},
+                            {"has_chat_template", !config.chat_template.empty()}});
+  if (model.manifest) {
+    QUIRE_ASSIGN_OR_RETURN(const LocalStore store, open_store());
+    root.set("store", manifest_json(store, *model.manifest));
   }
-  const auto text = describe_model(path);
+  return dump(root) + "\n";
+}
+
+Result<std::string> show(const ShowArguments& arguments) {
+  QUIRE_ASSIGN_OR_RETURN(const FoundModel model, find_model(arguments.model));
+  return arguments.is_json ? json_page(model) : page(model);
+}
+
+int run_show(const ShowArguments& arguments) {
+  const auto text = show(arguments);
   if (!text.is_ok()) {
     std::fprintf(stderr, "quire: %s\n", text.status().message().c_str());
     return 1;
@@ -33,11 +65,14 @@ int show(const std::string& model) {
 }  // namespace
 
 void declare_show(CLI::App& parent, std::function<int()>& chosen) {
-  const auto model = std::make_shared<std::string>();
+  const auto arguments = std::make_shared<ShowArguments>();
   CLI::App* command =
       parent.add_subcommand("show", "Shapes, types, sizes, context and template of a model");
-  command->add_option("MODEL", *model, "file or directory (default: the default model)");
-  command->callback([model, &chosen] { chosen = [model] { return show(*model); }; });
+  command->add_option("MODEL", arguments->model,
+                      "file, directory or name (default: the default model)");
+  command->add_flag("--json", arguments->is_json, "for programs, without the list of tensors");
+  command->callback(
+      [arguments, &chosen] { chosen = [arguments] { return run_show(*arguments); }; });
 }
 
 }  // namespace quire

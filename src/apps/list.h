@@ -1,0 +1,16 @@
+// `quire list`: the models of the local store. See the help text in list.cc.
+// Declares the subcommand; sets `chosen` when the user picked it.
+// Main thread.
+#pragma once
+
+#include <functional>
+
+namespace CLI {
+class App;
+}
+
+namespace quire {
+
+void declare_list(CLI::App& parent, std::function<int()>& chosen);
+
+}  // namespace quire

@@ -1,0 +1,96 @@
+#include "apps/model_path.h"
+
+#include <algorithm>
+#include <filesystem>
+
+#include "apps/fetch_progress.h"
+#include "apps/nearest_word.h"
+#include "store/default_model.h"
+#include "store/model_name.h"
+#include "store/pull.h"
+
+namespace quire {
+namespace {
+
+namespace fs = std::filesystem;
+
+std::string name_of_file(const std::string& argument) {
+  std::error_code failure;
+  fs::path path = fs::path(argument).lexically_normal();
+  if (!path.has_filename()) path = path.parent_path();
+  return fs::is_directory(argument, failure) ? path.filename().string() : path.stem().string();
+}
+
+Result<FoundModel> found_in_store(const LocalStore& store, const Manifest& manifest) {
+  FoundModel found;
+  QUIRE_ASSIGN_OR_RETURN(found.path, store.path_of(manifest));
+  found.manifest = manifest;
+  return found;
+}
+
+// OWNER/NAME without a file of that name: the user knows other programs.
+bool looks_like_hub_name(const std::string& argument) {
+  return std::count(argument.begin(), argument.end(), '/') == 1 &&
+         ModelName::parse("hf:" + argument).is_ok() && fs::path(argument).extension() != ".gguf";
+}
+
+Status nothing_found(const LocalStore& store, const std::string& argument) {
+  if (looks_like_hub_name(argument)) {
+    return error(StatusCode::kNotFound,
+                 "there is no file '{}'. Did you mean the model of the hub, 'hf:{}'?", argument,
+                 argument);
+  }
+  return with_suggestion(
+      store, argument,
+      error(StatusCode::kNotFound, "there is no file and no model of the store called '{}'",
+            argument));
+}
+
+}  // namespace
+
+Result<LocalStore> open_store() {
+  QUIRE_ASSIGN_OR_RETURN(LocalStore store, LocalStore::open());
+  if (store.find(kDefaultModelEntry).status().code() == StatusCode::kNotFound) {
+    // Nothing to take over is the usual case, and a damaged file is fetched anew when it is needed.
+    static_cast<void>(adopt_default_model(store).is_ok());
+  }
+  return store;
+}
+
+Status with_suggestion(const LocalStore& store, const std::string& name, const Status& problem) {
+  if (problem.code() != StatusCode::kNotFound) return problem;
+  std::vector<std::string> names = {kDefaultModelEntry};
+  for (const Manifest& manifest : store.list().models) names.push_back(manifest.name);
+  const std::string near = nearest_word(name, names);
+  if (near.empty() || near == name) return problem;
+  return error(problem.code(), "{}. Did you mean '{}'?", problem.message(), near);
+}
+
+std::string model_name(const std::string& argument) {
+  if (argument.empty()) return kDefaultModelName;
+  if (can_pull(argument)) return argument;
+  const auto store = LocalStore::open();
+  const bool is_stored = store.is_ok() && store->find(argument).is_ok();
+  return is_stored ? argument : name_of_file(argument);
+}
+
+Result<FoundModel> find_model(const std::string& argument) {
+  const std::string name = argument.empty() ? kDefaultModelEntry : argument;
+  const bool is_name = ModelName::parse(name).is_ok();
+  if (is_name || is_remote_name(name)) {
+    QUIRE_RETURN_IF_ERROR(ModelName::parse(name).status());
+    QUIRE_ASSIGN_OR_RETURN(const LocalStore store, open_store());
+    FetchProgress progress;
+    const auto manifest = find_or_pull(store, name, progress);
+    if (manifest.is_ok()) return found_in_store(store, *manifest);
+    if (manifest.status().code() != StatusCode::kNotFound || can_pull(name)) {
+      return manifest.status();
+    }
+  }
+  std::error_code failure;
+  if (fs::exists(argument, failure)) return FoundModel{argument, {}};
+  QUIRE_ASSIGN_OR_RETURN(const LocalStore store, open_store());
+  return nothing_found(store, argument);
+}
+
+}  // namespace quire

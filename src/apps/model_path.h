@@ -1,0 +1,32 @@
+// find_model: from a MODEL argument to a path that can be opened: nothing (the default model), a
+// name of the local store, a name of the hub (fetched if it is not here), or a file or folder. A
+// name of the store goes before a file of the same name; ./NAME is always the file. What is
+// mistyped gets a suggestion. Any thread; blocks while it fetches. Called by every command that takes
+// a MODEL.
+#pragma once
+
+#include <optional>
+#include <string>
+
+#include "store/local_store.h"
+
+namespace quire {
+
+struct FoundModel {
+  std::string path;
+  std::optional<Manifest> manifest;  // of a model of the store
+};
+
+Result<FoundModel> find_model(const std::string& argument);
+
+// What clients call it if the user names nothing: the name of a model of the store or the hub, of
+// a file or folder its own. Fetches nothing.
+std::string model_name(const std::string& argument);
+
+// The local store, with the default model of an older version's set-up taken over.
+Result<LocalStore> open_store();
+
+// `problem` with the name of the store that was probably meant, if it is about an unknown name.
+Status with_suggestion(const LocalStore& store, const std::string& name, const Status& problem);
+
+}  // namespace quire

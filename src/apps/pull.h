@@ -1,0 +1,17 @@
+// `quire pull NAME`: a model of the hub or the default model into the local store. See the help
+// text in pull.cc.
+// Declares the subcommand; sets `chosen` when the user picked it.
+// Main thread.
+#pragma once
+
+#include <functional>
+
+namespace CLI {
+class App;
+}
+
+namespace quire {
+
+void declare_pull(CLI::App& parent, std::function<int()>& chosen);
+
+}  // namespace quire
