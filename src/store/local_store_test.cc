@@ -214,6 +214,7 @@ TEST(ManifestTest, EveryFieldIsCheckedWhenItIsRead) {
     return parse_manifest(text).is_ok();
   };
   EXPECT_TRUE(changed("\"m\"", "\"n\""));
+  EXPECT_FALSE(changed("\"m\"", "\"..\""));
   EXPECT_FALSE(changed("\"schema\":1", "\"schema\":2"));
   EXPECT_FALSE(changed("\"name\":\"f\"", "\"name\":\"../f\""));
   EXPECT_FALSE(changed("\"name\":\"f\"", "\"name\":\".f\""));

@@ -4,6 +4,7 @@
 #include <set>
 
 #include "base/json.h"
+#include "store/model_name.h"
 
 namespace quire {
 namespace {
@@ -81,6 +82,7 @@ Result<Manifest> parse_manifest(std::string_view text) {
   }
   Manifest manifest;
   QUIRE_ASSIGN_OR_RETURN(manifest.name, string_field(root, "name"));
+  QUIRE_RETURN_IF_ERROR(ModelName::parse(manifest.name).status());
   QUIRE_ASSIGN_OR_RETURN(manifest.source, string_field(root, "source"));
   QUIRE_ASSIGN_OR_RETURN(manifest.revision, string_field(root, "revision"));
   QUIRE_ASSIGN_OR_RETURN(manifest.fetched_at, count_field(root, "fetched_at"));
