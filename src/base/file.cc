@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <cerrno>
 #include <cstring>
 
@@ -97,7 +98,9 @@ Result<std::string> read_file(const std::string& path, std::size_t size_max) {
 }
 
 Status replace_file(const std::string& path, std::string_view contents) {
-  const std::string temporary = path + "." + std::to_string(::getpid()) + ".tmp";
+  static std::atomic<unsigned> count{0};  // two threads may replace the same file
+  const std::string temporary =
+      path + "." + std::to_string(::getpid()) + "." + std::to_string(++count) + ".tmp";
   Descriptor descriptor;
   descriptor.fd = ::open(temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
   if (descriptor.fd < 0) {

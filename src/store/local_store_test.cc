@@ -5,6 +5,7 @@
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
+#include <optional>
 #include <thread>
 
 #include "base/file.h"
@@ -49,12 +50,30 @@ class LocalStoreTest : public ::testing::Test {
   LocalStore store_{folder_.path() + "/store"};
 };
 
+// Sets a variable, or unsets it for null, and puts back what was there.
+class Variable {
+ public:
+  Variable(const char* name, const char* value) : name_(name) {
+    if (const char* before = std::getenv(name)) before_ = before;
+    set(value);
+  }
+  ~Variable() { set(before_ ? before_->c_str() : nullptr); }
+
+ private:
+  void set(const char* value) { value ? ::setenv(name_, value, 1) : ::unsetenv(name_); }
+
+  const char* name_;
+  std::optional<std::string> before_;
+};
+
 TEST_F(LocalStoreTest, FolderIsTheOneThatIsSetOrBelowTheHome) {
-  ::setenv("QUIRE_HOME", "/nonexistent/quire", 1);
+  const Variable home("HOME", "/nonexistent/home");
+  {
+    const Variable unset("QUIRE_HOME", nullptr);
+    EXPECT_EQ(store_folder().value(), "/nonexistent/home/.local/share/quire");
+  }
+  const Variable set("QUIRE_HOME", "/nonexistent/quire");
   EXPECT_EQ(store_folder().value(), "/nonexistent/quire");
-  ::unsetenv("QUIRE_HOME");
-  ::setenv("HOME", "/nonexistent/home", 1);
-  EXPECT_EQ(store_folder().value(), "/nonexistent/home/.local/share/quire");
 }
 
 TEST_F(LocalStoreTest, AnAbsentStoreIsAnEmptyOne) {

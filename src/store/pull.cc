@@ -2,6 +2,7 @@
 
 #include <unistd.h>
 
+#include <atomic>
 #include <filesystem>
 
 #include "base/clock.h"
@@ -73,17 +74,15 @@ Result<Manifest> fetch_from_hub(const LocalStore& store, const ModelName& name,
 }
 
 // The checks that any file passes when it is loaded, under a name of its own, so that what was
-// there before stays until they are passed. What is well-formed but nothing that this version can
-// serve is kept: a later version may.
-Status check_model(const LocalStore& store, Manifest manifest, FetchObserver& observer) {
-  manifest.name = fmt::format("checking-{}-{}", ::getpid(), escaped_name(manifest.name));
+// there before stays until they are passed.
+Status check_model(const LocalStore& store, Manifest manifest) {
+  static std::atomic<unsigned> count{0};
+  manifest.name = fmt::format("checking-{}-{}", ::getpid(), ++count);
   const auto path = store.path_of(manifest);
   const Status status = path.is_ok() ? open_model(*path).status() : path.status();
   std::error_code ignored;
   std::filesystem::remove_all(store.model_folder(manifest.name), ignored);
-  if (status.code() != StatusCode::kUnsupported) return status;
-  observer.announce("it is kept, but cannot be served: " + status.message());
-  return ok_status();
+  return status;
 }
 
 // With the store held. `dropped` gets the files of the version that it replaces.
@@ -96,7 +95,12 @@ Result<Manifest> pull_held(const LocalStore& store, const ModelName& name, const
   const auto before = store.find(name.text);
   if (before.is_ok()) dropped = before->files;
   if (before.is_ok() && before->files == manifest->files) return before;
-  if (const Status status = check_model(store, *manifest, observer); !status.is_ok()) {
+  const Status status = check_model(store, *manifest);
+  // What is well-formed is kept, unless it would replace something better: a later version of this
+  // program may serve it.
+  const bool is_kept = status.code() == StatusCode::kUnsupported && !before.is_ok();
+  if (is_kept) observer.announce("it is kept, but cannot be served: " + status.message());
+  if (!status.is_ok() && !is_kept) {
     dropped = manifest->files;
     return error(status.code(), "{} was fetched, but is no model that can be used: {}", name.text,
                  status.message());
