@@ -277,9 +277,10 @@ std::uint64_t LocalStore::free_stale_partials() const {
   for (const fs::path& path : entries(folder_ + "/partial")) {
     std::int64_t age = seconds_since_change(path);
     for (const fs::path& file : entries(path)) age = std::min(age, seconds_since_change(file));
-    if (age < kStaleSeconds) continue;
-    freed += bytes_below(path);
     std::error_code failure;
+    const bool is_finished = fs::exists(folder_ + "/blobs/" + path.filename().string(), failure);
+    if (age < kStaleSeconds && !is_finished) continue;
+    freed += bytes_below(path);
     fs::remove_all(path, failure);
   }
   return freed;

@@ -175,7 +175,7 @@ TEST_F(LocalStoreTest, NothingIsFreedWhileSomebodyHoldsTheStore) {
 
 TEST_F(LocalStoreTest, CollectFreesWhatWasLeftAWeekAgo) {
   const StoredFile a = make_blob("a.gguf", "a");
-  for (const char* name : {"new", "old"}) {
+  for (const std::string& name : {std::string("new"), std::string("old"), a.checksum.text()}) {
     fs::create_directories(store_.folder() + "/partial/" + name);
     std::ofstream(store_.folder() + "/partial/" + name + "/data") << "x";
   }
@@ -186,6 +186,7 @@ TEST_F(LocalStoreTest, CollectFreesWhatWasLeftAWeekAgo) {
   EXPECT_TRUE(has_blob(a)) << "of a fetch that was cut off a moment ago";
   EXPECT_TRUE(fs::exists(store_.folder() + "/partial/new/data"));
   EXPECT_FALSE(fs::exists(store_.folder() + "/partial/old"));
+  EXPECT_FALSE(fs::exists(store_.partial_folder(a.checksum))) << "its blob is there";
   EXPECT_FALSE(fs::exists(store_.lock_path(a.checksum)));
 }
 
