@@ -11,6 +11,7 @@
 
 #include "apps/bench_serve.h"
 #include "apps/model_arguments.h"
+#include "apps/model_path.h"
 #include "base/cpu/cpu_info.h"
 #include "formats/weight_source.h"
 #include "lab/bench/bench.h"
@@ -55,7 +56,8 @@ struct Subject {
 
 Result<Subject> open_subject(const BenchArguments& a) {
   if (!a.model.empty()) {
-    QUIRE_ASSIGN_OR_RETURN(auto opened, open_model(a.model, ""));
+    QUIRE_ASSIGN_OR_RETURN(const FoundModel found, find_model(a.model));
+    QUIRE_ASSIGN_OR_RETURN(auto opened, open_model(found.path, ""));
     const std::shared_ptr<ModelFiles> files = std::move(opened);
     return Subject{files->config(), [files](std::string_view name) { return files->find(name); },
                    std::filesystem::path(a.model).filename().string()};
@@ -139,7 +141,7 @@ void declare_bench(CLI::App& parent, std::function<int()>& chosen) {
   auto a = std::make_shared<BenchArguments>();
   const CLI::Range positive(1, 1 << 20);
   const auto shapes = random_model_shapes();
-  command->add_option("MODEL", a->model, "a model file or directory (default: random weights)");
+  command->add_option("MODEL", a->model, "file, directory or name (default: random weights)");
   command->add_option("--shape", a->shape, "shape of a model with random weights")
       ->check(CLI::IsMember(std::vector<std::string>(shapes.begin(), shapes.end())))
       ->capture_default_str();

@@ -1,8 +1,8 @@
 // find_model: from a MODEL argument to a path that can be opened: nothing (the default model), a
 // name of the local store, a name of the hub (fetched if it is not here), or a file or folder. A
 // name of the store goes before a file of the same name; ./NAME is always the file. What is
-// mistyped gets a suggestion. Any thread; blocks while it fetches. Called by every command that takes
-// a MODEL.
+// mistyped gets a suggestion. Any thread; blocks while it fetches. Called by every command that
+// takes a MODEL.
 #pragma once
 
 #include <optional>

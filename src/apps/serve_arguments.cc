@@ -11,8 +11,9 @@ namespace {
 
 void declare_models(CLI::App& command, ServeArguments& a) {
   command.add_option("MODEL", a.models,
-                     "GGUF files, Hugging Face directories or llama2.c .bin files "
-                     "(default: SmolLM2-135M-Instruct, fetched by ./run)");
+                     "GGUF files, Hugging Face directories, llama2.c .bin files, hf:OWNER/NAME of "
+                     "the hub, or names that 'quire list' shows (default: smollm2, which is "
+                     "SmolLM2-135M-Instruct)");
   command.add_option("--served-model-name", a.names,
                      "what requests call the model; the first is shown in answers. With several "
                      "models: one name for each, in order");

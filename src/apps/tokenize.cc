@@ -52,7 +52,7 @@ int tokenize(const TokenizeArguments& arguments) {
 void declare_tokenize(CLI::App& parent, std::function<int()>& chosen) {
   const auto arguments = std::make_shared<TokenizeArguments>();
   CLI::App* command = parent.add_subcommand("tokenize", "Token ids of a text");
-  command->add_option("MODEL", arguments->model.model, "file or directory")->required();
+  command->add_option("MODEL", arguments->model.model, "file, directory or name")->required();
   command->add_option("TEXT", arguments->text, "default: standard input");
   command->add_option("--tokenizer", arguments->model.tokenizer, "for models that carry none");
   command->add_flag("!--no-special", arguments->adds_special, "leave BOS and EOS out");
