@@ -17,7 +17,6 @@ namespace {
 
 constexpr std::size_t kTemplateSizeMax = std::size_t{1} << 20;
 
-
 Result<std::shared_ptr<const ChatTemplate>> load_template(const ModelArguments& arguments,
                                                           const ModelConfig& config) {
   std::string source = config.chat_template;
