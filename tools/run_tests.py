@@ -37,7 +37,8 @@ EMULATOR = {"aarch64": ["qemu-aarch64-static", "-L", "/usr/aarch64-linux-gnu"]}
 # Programs that keep both cores busy run alone; the others run two at a time.
 HEAVY = {"apps_test", "backend_test", "engine_test", "golden_test", "kernels_test", "lab_test",
          "model_test", "runtime_test", "serve_test", "sim_test"}
-HOLDS = [str(number) for number in [*range(1, 10), *range(12, 15)]]  # 10 and 11 measure speed: run by hand
+# 10 and 11 measure speed: run by hand.
+HOLDS = [str(number) for number in [*range(1, 10), *range(12, 15)]]
 UNIT_LIMIT_S = 600
 HOLD_LIMIT_S = 170
 SKIPPED = 77  # the exit status of a hold whose reference data is absent
