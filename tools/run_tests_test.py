@@ -34,6 +34,7 @@ class RunTestsTest(unittest.TestCase):
         (self.root / "build/release").mkdir(parents=True)
         shutil.copy(TOOL, self.root / "tools")
         self.write_program("tools/build.sh", "#!/bin/sh\nexit 0\n")
+        self.write_program("tools/fetch_model.sh", "#!/bin/sh\nexit 0\n")
 
     def write_program(self, path, text):
         target = self.root / path
