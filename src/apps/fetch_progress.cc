@@ -15,7 +15,7 @@ constexpr Nanos kMeasureEvery = std::chrono::milliseconds(500);
 constexpr Nanos kDrawEvery = std::chrono::milliseconds(200);
 constexpr Nanos kPrintEvery = std::chrono::seconds(5);
 constexpr double kSmoothing = 0.3;  // weight of the newest measurement
-constexpr int kBarWidth = 24;
+constexpr int kBarWidth = 16;  // so that the line fits 80 columns
 
 std::string bar(std::uint64_t bytes, std::uint64_t total) {
   const int full = total == 0 ? kBarWidth : static_cast<int>(kBarWidth * bytes / total);
