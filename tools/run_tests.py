@@ -212,7 +212,7 @@ def group_aarch64(tally):
 
 
 def fetch_default_model(tally):
-    """Into the local store, where the tests look for it. False, and a failure, if it cannot be had."""
+    """Into the local store, where the tests look for it. False if it cannot be had."""
     fetch = run_program([ROOT / "tools/fetch_model.sh"], UNIT_LIMIT_S)
     if not fetch.ok:
         tally.add_run("fetch the default model", fetch)
