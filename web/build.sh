@@ -3,8 +3,8 @@
 # FOLDER/page is the page as files, FOLDER/page_assets.cc the source. Packages come from npm, as
 # package-lock.json pins them, into web/node_modules; they are installed only when the list changed.
 set -euo pipefail
+output=$(realpath -m "$1")
 cd "$(dirname "${BASH_SOURCE[0]}")"
-output=$1
 command -v npm >/dev/null || { echo "web: npm is missing: run tools/setup.sh" >&2; exit 1; }
 
 if ! cmp -s package-lock.json node_modules/installed.json; then

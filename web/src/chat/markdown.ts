@@ -16,7 +16,7 @@ import sql from "highlight.js/lib/languages/sql";
 import typescript from "highlight.js/lib/languages/typescript";
 import xml from "highlight.js/lib/languages/xml";
 import yaml from "highlight.js/lib/languages/yaml";
-import { marked } from "marked";
+import { Marked } from "marked";
 
 const languages = {
   bash,
@@ -37,6 +37,22 @@ const languages = {
 for (const [name, language] of Object.entries(languages)) hljs.registerLanguage(name, language);
 
 const HIGHLIGHT_MAX = 20_000; // characters of one block; a longer one stays plain
+
+// Tags are shown as they were written, so that nothing a model says disappears; but for these.
+const HARMLESS_TAG = /^<\/?(?:b|br|em|i|strong|sub|sup)\s*\/?>$/i;
+
+function escaped(text: string): string {
+  return text.replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll(">", "&gt;");
+}
+
+const markdown = new Marked({
+  async: false,
+  gfm: true,
+  breaks: true,
+  renderer: {
+    html: ({ text }) => (HARMLESS_TAG.test(text.trim()) ? text : escaped(text)),
+  },
+});
 
 const ALLOWED_TAGS = [
   "a",
@@ -85,7 +101,7 @@ function sanitized(html: string): DocumentFragment {
 }
 
 export function renderMarkdown(text: string): DocumentFragment {
-  const html = marked.parse(text, { async: false, gfm: true, breaks: true });
+  const html = markdown.parse(text) as string;
   const fragment = sanitized(html);
   for (const picture of fragment.querySelectorAll("img")) replacePicture(picture);
   for (const link of fragment.querySelectorAll("a")) {
@@ -108,7 +124,7 @@ function replacePicture(picture: HTMLImageElement): void {
 
 function wrapTable(table: HTMLTableElement): void {
   const frame = document.createElement("div");
-  frame.className = "table-frame";
+  frame.className = "table-scroller";
   frame.tabIndex = 0;
   frame.setAttribute("role", "region");
   frame.setAttribute("aria-label", "Table");

@@ -47,7 +47,7 @@ export function Life({ life }: { life: RequestLife }) {
         <TimelineFigure timeline={timelineOf(life)} />
       </div>
       {sums.sharedWith.length > 0 && (
-        <p class="shared">
+        <p class="companions">
           Shared steps with{" "}
           {sums.sharedWith.map((id) => (
             <a key={id} class="id" href={requestHref(id)}>
@@ -106,7 +106,7 @@ function TimelineFigure({ timeline }: { timeline: Timeline }) {
     <figure class="chart">
       <figcaption>
         <span class="chart-title">Time line</span>
-        <Legend entries={TRACKS} />
+        <Legend entries={[...TRACKS, ...markLegend(marks)]} />
       </figcaption>
       <svg
         class="timeline"
@@ -130,7 +130,11 @@ function TimelineFigure({ timeline }: { timeline: Timeline }) {
       </svg>
       <div class="ticks" aria-hidden="true">
         {ticks(total).map((at) => (
-          <span key={at} style={{ left: `${(at / total) * 100}%` }}>
+          <span
+            key={at}
+            class={at > 0.9 * total ? "is-last" : ""}
+            style={{ left: `${(at / total) * 100}%` }}
+          >
             {at === 0 ? "0" : duration(at)}
           </span>
         ))}
@@ -154,6 +158,14 @@ function SpanRect({ span, x }: { span: Span; x: (at: number) => number }) {
       <title>{`${span.track}, ${duration(span.end - span.start)}: ${wordsFor(span.event)}`}</title>
     </rect>
   );
+}
+
+// One entry for each kind of mark that is there.
+function markLegend(marks: Mark[]): { name: string; color: string }[] {
+  return [...new Set(marks.map(({ kind }) => kind))].map((kind) => ({
+    name: MARK_NAMES[kind] ?? kind,
+    color: `line-${kind}`,
+  }));
 }
 
 function markTitle({ kind, at }: Mark): string {

@@ -130,7 +130,7 @@ function RequestList() {
 function Row({ request }: { request: RequestSummary }) {
   return (
     <tr>
-      <td class="number">{clockTime(request.created)}</td>
+      <td class="time">{clockTime(request.created)}</td>
       <th scope="row">
         <a href={requestHref(request.id)} class="id">
           {request.id}

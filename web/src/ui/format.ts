@@ -17,6 +17,7 @@ export function rate(value: number | null | undefined): string {
 // 0.4 ms, 84 ms, 1.3 s, 2 min 5 s
 export function duration(ms: number | null | undefined): string {
   if (ms == null) return "–";
+  if (ms === 0) return "0 ms";
   if (ms < 10) return `${oneDigit.format(ms)} ms`;
   if (ms < 999.5) return `${whole.format(ms)} ms`;
   if (ms < 59_950) return `${oneDigit.format(ms / 1000)} s`;
