@@ -253,11 +253,13 @@ def pytest_outcomes(report):
 
 
 def group_web(tally):
-    """The web page: its types and its unit tests."""
+    """The web page: its types, its unit tests, and the page in a browser."""
     web = ROOT / "web"
     bin_folder = web / "node_modules/.bin"
     tally.add_run("web types", run_program([bin_folder / "tsc", "--noEmit", "-p", web]))
-    for name, config in (("unit", "vite.config.ts"),):
+    fetch = run_program([ROOT / "tools/fetch_model.sh"])
+    tally.add_run("web: fetch the default model", fetch)
+    for name, config in (("unit", "vite.config.ts"), ("browser", "tests/vitest.config.ts")):
         with tempfile.TemporaryDirectory() as folder:
             report = pathlib.Path(folder) / "report.xml"
             run = run_program(

@@ -2,7 +2,7 @@ import { readFile } from "node:fs/promises";
 import type { Browser } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { launchBrowser, TestPage } from "./page";
-import { QuireServer } from "./server";
+import { MODEL, QuireServer } from "./server";
 
 const BLOCK_TOKENS = 32; // of the KV cache
 const QUESTION = "What is the capital of France?";
@@ -120,18 +120,25 @@ describe("chat", () => {
     await test.close();
   });
 
-  it("compares side by side", async () => {
-    const test = await TestPage.open(browser, server.url);
+  it("compares two models side by side", async () => {
+    const two = await QuireServer.start(
+      ["--served-model-name", "left", "right", "--num-kv-blocks", "512"],
+      [MODEL, MODEL],
+    );
+    const test = await TestPage.open(browser, two.url);
     await test.askBriefly();
     await test.ask(QUESTION);
     await test.page.getByRole("button", { name: /^Compare/ }).click();
-    expect(await test.page.locator(".lane").count()).toBe(2);
+    expect(await test.page.getByLabel("Model 1").inputValue()).toBe("left");
+    expect(await test.page.getByLabel("Model 2").inputValue()).toBe("right");
     await test.ask("And of Italy?");
-    for (const lane of [0, 1]) {
+    for (const [lane, name] of ["left", "right"].entries()) {
       expect(await test.answers(lane).count()).toBe(2);
       expect((await test.facts(lane)).generated).toBeGreaterThan(0);
+      const label = await test.answers(lane).last().getAttribute("aria-label");
+      expect(label).toBe(`Answer of ${name}`);
     }
-    // The same model, the likeliest tokens: two answers at once are the same answer twice.
+    // The same file behind both names, the likeliest tokens: the same answer twice.
     const texts = await Promise.all(
       [0, 1].map((lane) => test.answers(lane).last().locator(".markdown").innerText()),
     );
@@ -141,7 +148,12 @@ describe("chat", () => {
       .last()
       .click();
     expect(await test.page.locator(".lane").count()).toBe(1);
+
+    await test.page.getByRole("link", { name: "Live", exact: true }).click();
+    await test.page.getByRole("button", { name: "right" }).click();
+    await test.page.getByRole("heading", { name: "right" }).waitFor();
     await test.close();
+    await two.stop();
   });
 
   it("shows the probabilities of tokens to the mouse and to the keyboard", async () => {

@@ -5,7 +5,7 @@ import { getJson, sentence } from "./client";
 export interface Model {
   id: string;
   root: string; // the model's first name; other names are aliases of it
-  max_model_len: number;
+  max_model_len: number | null; // not known before it was loaded once
 }
 
 export const models = signal<Model[]>([]);

@@ -2,6 +2,7 @@
 import { signal } from "@preact/signals";
 import { useEffect, useLayoutEffect, useRef } from "preact/hooks";
 import { areModelsLoaded, defaultModel, models, modelsError } from "../api/models";
+import { count } from "../ui/format";
 import { Icon, IconButton } from "../ui/icons";
 import { isWide } from "../ui/media";
 import { notify } from "../ui/notice";
@@ -218,7 +219,9 @@ function Welcome() {
       <h2>What would you like to know?</h2>
       {model && (
         <p class="hint">
-          {model.id} reads up to {model.max_model_len.toLocaleString("en")} tokens, on this machine.
+          {model.max_model_len
+            ? `${model.id} reads up to ${count(model.max_model_len)} tokens, on this machine.`
+            : `${model.id} is loaded when it is first asked.`}
         </p>
       )}
       <ul>

@@ -169,7 +169,7 @@ export function BarList({
           <tr key={name}>
             <th scope="row">{name}</th>
             <td aria-hidden="true">
-              <i style={{ width: `${(value / top) * 100}%` }} />
+              {value > 0 && <i style={{ width: `${(value / top) * 100}%` }} />}
             </td>
             <td class="number">{count(value)}</td>
           </tr>

@@ -16,7 +16,7 @@ export function LiveView() {
   const now = status.value;
   const model = now?.models.find(({ name }) => name === chosen) ?? now?.models[0];
   return (
-    <main class="page live">
+    <main class="page live" tabIndex={0} aria-label="Live">
       <div class="page-content">
         <div class="page-head">
           <h1>Live</h1>

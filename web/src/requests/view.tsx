@@ -13,7 +13,7 @@ const SHOWN_MAX = 100;
 export function RequestsView() {
   const { id } = route.value;
   return (
-    <main class="page requests">
+    <main class="page requests" tabIndex={0} aria-label="Requests">
       <div class="page-content">{id ? <OneRequest key={id} id={id} /> : <RequestList />}</div>
     </main>
   );
