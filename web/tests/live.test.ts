@@ -131,4 +131,16 @@ describe("live", () => {
     await test.page.getByText("The server no longer knows this request.").waitFor();
     await test.close();
   });
+
+  it("says so where the server offers none of it", async () => {
+    const test = await TestPage.open(browser, server.url, { expected: /status of 404/ });
+    await test.page.route(/\/quire\/status|\/debug\/requests/, (route) =>
+      route.fulfill({ status: 404, json: { error: { message: "Invalid URL" } } }),
+    );
+    await test.page.getByRole("link", { name: "Live", exact: true }).click();
+    await test.page.getByText("This server offers no live figures").waitFor();
+    await test.page.getByRole("link", { name: "Requests", exact: true }).click();
+    await test.page.getByText("This server does not explain requests").waitFor();
+    await test.close();
+  });
 });

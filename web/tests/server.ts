@@ -59,10 +59,14 @@ export class QuireServer {
     return (await fetch(this.url + path, init)).json();
   }
 
+  // The sum over all models; NaN if there is no such metric.
   async metric(name: string): Promise<number> {
     const text = await (await fetch(`${this.url}/metrics`)).text();
-    const line = text.split("\n").find((one) => one.startsWith(`${name} `));
-    return line ? Number(line.slice(name.length + 1)) : Number.NaN;
+    const values = text
+      .split("\n")
+      .filter((line) => line.startsWith(`${name} `) || line.startsWith(`${name}{`))
+      .map((line) => Number(line.slice(line.lastIndexOf(" ") + 1)));
+    return values.length > 0 ? values.reduce((sum, value) => sum + value) : Number.NaN;
   }
 
   async waitForMetric(name: string, wanted: number): Promise<void> {
