@@ -256,10 +256,14 @@ def group_web(tally):
     """The web page: its types, its unit tests, and the page in a browser."""
     web = ROOT / "web"
     bin_folder = web / "node_modules/.bin"
+    if not bin_folder.is_dir():
+        tally.add("web: the release build, which installs the packages, comes first", "failed")
+        return
     tally.add_run("web types", run_program([bin_folder / "tsc", "--noEmit", "-p", web]))
-    fetch = run_program([ROOT / "tools/fetch_model.sh"])
-    tally.add_run("web: fetch the default model", fetch)
-    for name, config in (("unit", "vite.config.ts"), ("browser", "tests/vitest.config.ts")):
+    configs = {"unit": "vite.config.ts"}
+    if fetch_default_model(tally):
+        configs["browser"] = "tests/vitest.config.ts"
+    for name, config in configs.items():
         with tempfile.TemporaryDirectory() as folder:
             report = pathlib.Path(folder) / "report.xml"
             run = run_program(
