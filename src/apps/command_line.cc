@@ -10,6 +10,7 @@
 
 #include "apps/bench.h"
 #include "apps/cp.h"
+#include "apps/help_page.h"
 #include "apps/list.h"
 #include "apps/nearest_word.h"
 #include "apps/ps.h"
@@ -48,11 +49,6 @@ std::vector<const CLI::App*> commands_of(const CLI::App& app) {
 const CLI::App& innermost(const CLI::App& app) {
   const auto chosen = app.get_subcommands();
   return chosen.empty() ? app : innermost(*chosen.front());
-}
-
-std::string full_name(const CLI::App& app) {
-  return app.get_parent() == nullptr ? app.get_name()
-                                     : full_name(*app.get_parent()) + " " + app.get_name();
 }
 
 std::vector<std::string> flags_of(const CLI::App& app) {
@@ -108,23 +104,6 @@ int report_usage_error(const CLI::App& app, const CLI::ParseError& problem) {
   return 2;
 }
 
-// The page of `quire` alone: one screen of 80 columns.
-std::string overview(const CLI::App& app) {
-  std::string page =
-      "Quire runs and serves open-weight language models on this machine.\n\n"
-      "  quire run                          chat with the default model\n"
-      "  quire run MODEL.gguf 'Say hello'   one answer from a model of yours\n"
-      "  quire serve                        OpenAI's protocol on http://127.0.0.1:8000\n\n";
-  for (const CLI::App* command : commands_of(app)) {
-    page += fmt::format("  {:<10} {}\n", command->get_name(), command->get_description());
-  }
-  return page +
-         "\nA MODEL is a GGUF file, a Hugging Face directory, a llama2.c .bin file, a name\n"
-         "from 'quire list', or hf:OWNER/NAME of the hub; without one it is\n"
-         "SmolLM2-135M-Instruct. 'quire COMMAND --help' lists flags, 'quire --version'\n"
-         "says which Quire this is.\n";
-}
-
 }  // namespace
 
 int run_command_line(int argc, char** argv) {
@@ -132,10 +111,11 @@ int run_command_line(int argc, char** argv) {
   app.set_version_flag("--version", version_line());
   app.require_subcommand(0, 1);
   std::function<int()> chosen;
-  for (const Declare declare : kCommands) declare(app, chosen);
-  app.formatter_fn([](const CLI::App* command, std::string, CLI::AppFormatMode) {
-    return overview(*command);  // the commands got the usual one when they were declared
+  // Before the commands are declared: they inherit it.
+  app.formatter_fn([&app](const CLI::App* command, const std::string&, CLI::AppFormatMode) {
+    return command == &app ? overview_page(app) : command_page(*command);
   });
+  for (const Declare declare : kCommands) declare(app, chosen);
   std::vector<std::string> words(argv + 1, argv + argc);
   if (!words.empty() && words.front() == "help") {  // quire help serve: quire serve --help
     words.erase(words.begin());
@@ -148,7 +128,7 @@ int run_command_line(int argc, char** argv) {
     return report_usage_error(app, problem);
   }
   if (!chosen) {
-    std::fputs(overview(app).c_str(), stdout);
+    std::fputs(overview_page(app).c_str(), stdout);
     return 0;
   }
   return chosen();

@@ -29,13 +29,18 @@ Outcome run_words(std::vector<std::string> words) {
   return outcome;
 }
 
+// How many there are; none is wider than a terminal.
+int lines_of(const std::string& page) {
+  std::istringstream lines(page);
+  int count = 0;
+  for (std::string line; std::getline(lines, line); ++count) EXPECT_LE(line.size(), 80u) << line;
+  return count;
+}
+
 TEST(CommandLineTest, ExplainsItselfInOneScreen) {
   const Outcome alone = run_words({});
   EXPECT_EQ(alone.status, 0);
-  std::istringstream lines(alone.out);
-  int count = 0;
-  for (std::string line; std::getline(lines, line); ++count) EXPECT_LE(line.size(), 80u) << line;
-  EXPECT_LE(count, 32);
+  EXPECT_LE(lines_of(alone.out), 32);
   EXPECT_THAT(alone.out, HasSubstr("\n  serve      "));
   EXPECT_EQ(run_words({"--help"}).out, alone.out);
   EXPECT_EQ(run_words({"help"}).out, alone.out);
@@ -44,8 +49,13 @@ TEST(CommandLineTest, ExplainsItselfInOneScreen) {
 TEST(CommandLineTest, HelpOfACommandListsItsFlags) {
   const Outcome help = run_words({"serve", "--help"});
   EXPECT_EQ(help.status, 0);
-  EXPECT_THAT(help.out, HasSubstr("--max-model-len"));
+  EXPECT_THAT(help.out, HasSubstr("quire serve [MODEL"));
+  EXPECT_THAT(help.out, HasSubstr("\n  --max-model-len N"));
+  EXPECT_THAT(help.out, HasSubstr("one of error, warn (default: error)"));
   EXPECT_EQ(run_words({"help", "serve"}).out, help.out);
+  for (const char* command : {"serve", "run", "bench", "show", "tokenize", "simulate"}) {
+    EXPECT_GT(lines_of(run_words({command, "--help"}).out), 4) << command;
+  }
 }
 
 TEST(CommandLineTest, SuggestsCommandsAndFlags) {

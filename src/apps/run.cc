@@ -2,6 +2,7 @@
 
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cstdio>
 #include <filesystem>
@@ -133,13 +134,17 @@ void declare_run(CLI::App& parent, std::function<int()>& chosen) {
   CLI::App* command = parent.add_subcommand("run", "Chat in the terminal, or answer one prompt");
   declare_model_flags(*command, arguments->model);
   command->add_option("PROMPT", arguments->prompt, "answer this and leave");
+  const auto defaults = setting_values(ChatSettings{});
   for (const auto& [flag, name] : kFlags) {
+    const std::string setting = name;
+    const auto standard = std::find_if(defaults.begin(), defaults.end(),
+                                       [&](const auto& value) { return value.first == setting; });
     command->add_option_function<std::string>(
         flag,
-        [arguments, setting = std::string(name)](const std::string& value) {
+        [arguments, setting](const std::string& value) {
           arguments->settings.emplace_back(setting, value);
         },
-        setting_meaning(name));
+        setting_meaning(setting))->default_str(standard->second);
   }
   command->add_flag("--verbose", arguments->is_verbose, "figures after each answer");
   command->add_flag("--word-wrap,!--no-word-wrap", arguments->has_word_wrap,

@@ -1,0 +1,23 @@
+// The pages of `quire --help` and `quire COMMAND --help`: 80 columns, made from what the commands
+// declared, so that a new command or flag is there by itself.
+// Pure functions; main thread. Called by command_line.
+#pragma once
+
+#include <string>
+
+namespace CLI {
+class App;
+}
+
+namespace quire {
+
+// One screen: what Quire is, how to start, every command in a line.
+std::string overview_page(const CLI::App& root);
+
+// Arguments, commands and flags of one command.
+std::string command_page(const CLI::App& command);
+
+// "quire bench serve"
+std::string full_name(const CLI::App& command);
+
+}  // namespace quire
