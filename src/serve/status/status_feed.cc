@@ -11,7 +11,7 @@ namespace {
 
 constexpr std::chrono::milliseconds kPeriod{1000};   // of a stream
 constexpr std::chrono::milliseconds kPatience{250};  // with an engine in a long step
-constexpr std::chrono::milliseconds kPause{100};     // between questions
+constexpr std::chrono::milliseconds kPause{500};     // between questions
 constexpr int kRetrySeconds = 5;
 
 HttpResponse refusal(const char* why) {

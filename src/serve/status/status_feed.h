@@ -4,7 +4,7 @@
 // timer.
 //
 // Bounds: kWatchersMax streams, kWaitingMax waiting for one snapshot, more are refused; one round
-// at a time; the engines are asked at most ten times a second, in between their last answers are
+// at a time; the engines are asked at most twice a second, in between their last answers are
 // shown again; what a client does not read of its stream is bounded by its exchange. I/O thread.
 // Used by routes and server.
 #pragma once
