@@ -16,5 +16,5 @@ export default defineConfig({
       ["/v1", "/quire", "/debug", "/version"].map((path) => [path, server]),
     ),
   },
-  test: { include: ["src/**/*.test.ts"] },
+  test: { include: ["src/**/*.test.ts"], setupFiles: ["tests/setup.ts"] },
 });
