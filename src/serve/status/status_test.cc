@@ -224,7 +224,7 @@ TEST(StatusTest, StreamsEndWhenTheServerDrains) {
   server.gate().close();
   TestClient busy = server.client(), watcher = server.client(), other = server.client();
   busy.send(post_bytes("/v1/completions", completion("hello", 5)));
-  server.gate().let_pass(1);
+  wait_for_requests(server, 1);  // who comes after the stop is refused
   watcher.send(kStream);
   std::string bytes;
   ASSERT_EQ(read_events(watcher, bytes, 1).size(), 1u);
