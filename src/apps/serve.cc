@@ -1,5 +1,6 @@
 #include "apps/serve.h"
 
+#include <malloc.h>
 #include <unistd.h>
 
 #include <cstdio>
@@ -83,7 +84,17 @@ void print_greeting(const ServeArguments& arguments, const ModelHost& host, Load
   for (const std::string& record : greeting_records(greeting)) spdlog::info("{}", record);
 }
 
+// Without a fixed threshold glibc raises its own with every large buffer that is freed (to 32 MiB),
+// and the body of one large request stays in the heap of the thread that read it, once per thread.
+void return_large_buffers_when_freed() {
+#ifdef __GLIBC__
+  mallopt(M_MMAP_THRESHOLD, 256 << 10);
+  mallopt(M_TRIM_THRESHOLD, 1 << 20);
+#endif
+}
+
 Status run_server(ServeArguments& arguments) {
+  return_large_buffers_when_freed();
   QUIRE_RETURN_IF_ERROR(start_log(arguments.log_level));
   QUIRE_ASSIGN_OR_RETURN(const std::vector<NamedModel> models, pair_models(arguments));
   QUIRE_ASSIGN_OR_RETURN(const ShelfOptions shelf, shelf_options(arguments));

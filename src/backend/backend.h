@@ -121,7 +121,7 @@ class Backend {
  public:
   virtual ~Backend() = default;
 
-  virtual std::string description() const = 0;  // ISA and threads, for the start-up log
+  virtual std::string description() const = 0;  // kernels, threads, processor: for quire bench
   virtual std::string_view isa() const = 0;     // "avx512", ...
   virtual int threads() const = 0;
   // Of the device: who runs ops holds a turn where others may want the device as well. adopt and

@@ -29,6 +29,16 @@ def need(path):
     return str(path)
 
 
+def quire_json(*arguments):
+    """What a command of quire prints with --json. A status other than 0 with a report is the
+    report's to tell."""
+    run = subprocess.run([str(QUIRE), *map(str, arguments), "--json"], capture_output=True,
+                         text=True)
+    if not run.stdout.startswith("{"):
+        raise RuntimeError(f"quire {arguments}: {run.stdout}{run.stderr}")
+    return json.loads(run.stdout)
+
+
 class Verdict:
     """Prints PASS and FAIL lines and remembers whether any failed."""
 

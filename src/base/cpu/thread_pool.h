@@ -29,9 +29,7 @@ class ThreadPool {
   // Calls body(worker, workers) once on each worker and returns when all are done.
   template <typename Body>
   void run(Body&& body) {
-    run_erased(Call::of([](void* context, int worker, int workers) {
-      (*static_cast<std::remove_reference_t<Body>*>(context))(worker, workers);
-    }, body), threads() - 1);
+    dispatch(body, threads() - 1);
   }
 
   // Calls body(item, worker) for every item in [0, count). A single item runs on the caller
@@ -45,14 +43,12 @@ class ThreadPool {
     }
     share_out(first_, count);
     const auto work = [&](int worker, int) { drain(first_, worker, body); };
-    run_erased(Call::of([](void* context, int worker, int workers) {
-      (*static_cast<decltype(work)*>(context))(worker, workers);
-    }, work), 0);
+    dispatch(work, 0);
   }
 
   // Two kinds of items in one dispatch: nobody begins one of the second kind before all of the
-  // first are done, and what their bodies wrote is seen. Cheaper than two calls of for_each, since
-  // nobody is woken twice and the caller has nothing to do in between.
+  // first are done, and what their bodies wrote is seen. In place of two calls of for_each: nobody
+  // is woken twice, and the caller has nothing to do in between.
   template <typename First, typename Second>
   void for_each_then(int first_count, First&& first, int second_count, Second&& second) {
     if (threads() == 1) {
@@ -69,26 +65,30 @@ class ThreadPool {
       wait_for_first();
       drain(second_, worker, second);
     };
-    run_erased(Call::of([](void* context, int worker, int workers) {
-      (*static_cast<decltype(work)*>(context))(worker, workers);
-    }, work), 0);
+    dispatch(work, 0);
   }
 
  private:
   struct Call {
     void (*function)(void* context, int worker, int workers) = nullptr;
     void* context = nullptr;
-
-    template <typename Body>
-    static Call of(void (*function)(void*, int, int), Body& body) {
-      return {function, const_cast<void*>(static_cast<const void*>(&body))};
-    }
   };
   struct alignas(64) Range {
     std::atomic<std::uint64_t> items = 0;  // begin << 32 | end
   };
 
   using Ranges = std::vector<Range>;  // [threads]
+
+  // Calls work(worker, workers) on every worker that takes part.
+  template <typename Work>
+  void dispatch(Work& work, int workers_min) {
+    void* context = const_cast<void*>(static_cast<const void*>(&work));
+    run_erased({[](void* work, int worker, int workers) {
+                  (*static_cast<Work*>(work))(worker, workers);
+                },
+                context},
+               workers_min);
+  }
 
   // Works on a worker's own items in order, then on the ends of the others'; how many.
   template <typename Body>

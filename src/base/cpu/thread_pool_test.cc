@@ -41,7 +41,6 @@ TEST(ThreadPool, ForEachCoversEveryItemOnce) {
   }
 }
 
-// Each worker begins with a contiguous range of its own; nobody is idle while items are left.
 TEST(ThreadPool, ItemsOfTheSecondKindSeeAllOfTheFirst) {
   for (int threads : {1, 2, 3, 5}) {
     ThreadPool pool(threads);
@@ -64,6 +63,7 @@ TEST(ThreadPool, ItemsOfTheSecondKindSeeAllOfTheFirst) {
   }
 }
 
+// Each worker begins with a contiguous range of its own; nobody is idle while items are left.
 TEST(ThreadPool, AWorkerThatIsHeldUpLosesItsItems) {
   ThreadPool pool(2);
   std::atomic<bool> is_held = false;

@@ -2,9 +2,8 @@
 // no scheduler, no prefix cache, no HTTP. Every repeat stands between two readings of what this
 // machine can do (lab/roofline) and is held against the mean of them; when the two differ too much
 // it is taken again. What is reported are medians, and a share above 1 as a broken measurement.
-// Prompts differ in every repeat, and sequences of a batch
-// have KV of their own, so that nothing is served from a cache that a user would not have. Called
-// by quire bench; one thread.
+// Prompts differ in every repeat, and sequences of a batch have KV of their own, so that nothing is
+// served from a cache that a user would not have. Called by quire bench; one thread.
 #pragma once
 
 #include <cstdint>

@@ -4,6 +4,7 @@ import type { ModelStatus, Percentiles, Radix } from "../api/status";
 import { apiKey } from "../api/client";
 import { bytes, count, duration, percent, rate } from "../ui/format";
 import { isPageVisible } from "../ui/media";
+import { Tile } from "../ui/tile";
 import { BarList, Legend, LineChart, StepChart } from "./charts";
 import { feedError, history, status, watchStatus } from "./feed";
 import { barOf, mapPaths, type Point } from "./history";
@@ -188,28 +189,6 @@ function ModelFigures({ model, points }: { model: ModelStatus; points: readonly 
         </div>
       </div>
     </section>
-  );
-}
-
-function Tile({
-  name,
-  value,
-  unit,
-  id,
-}: {
-  name: string;
-  value: string;
-  unit: string;
-  id: string;
-}) {
-  return (
-    <div class="tile">
-      <dt>{name}</dt>
-      <dd>
-        <strong data-tile={id}>{value}</strong>
-        <span>{unit}</span>
-      </dd>
-    </div>
   );
 }
 

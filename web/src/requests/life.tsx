@@ -2,6 +2,7 @@
 import type { RequestEvent, RequestLife } from "../api/status";
 import { clockTime, count, duration, plural } from "../ui/format";
 import { requestHref } from "../ui/route";
+import { Tile } from "../ui/tile";
 import { Legend } from "../live/charts";
 import {
   type Mark,
@@ -58,28 +59,6 @@ export function Life({ life }: { life: RequestLife }) {
       )}
       <EventTable events={life.events} dropped={life.events_dropped ?? 0} />
     </>
-  );
-}
-
-function Tile({
-  name,
-  value,
-  unit,
-  id,
-}: {
-  name: string;
-  value: string;
-  unit: string;
-  id: string;
-}) {
-  return (
-    <div class="tile">
-      <dt>{name}</dt>
-      <dd>
-        <strong data-tile={id}>{value}</strong>
-        <span>{unit}</span>
-      </dd>
-    </div>
   );
 }
 

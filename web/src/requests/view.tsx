@@ -62,6 +62,24 @@ function problem(error: unknown, path: string): string {
     : "The server no longer knows this request. It keeps those that ended last.";
 }
 
+// What stands where an answer is not there yet, or could not be renewed.
+function Pending({ isHere, error }: { isHere: boolean; error: string }) {
+  return (
+    <>
+      {error && (
+        <p class="error" role="alert">
+          {error}
+        </p>
+      )}
+      {!isHere && !error && (
+        <p class="hint" role="status">
+          Asking…
+        </p>
+      )}
+    </>
+  );
+}
+
 const isNeverFinal = () => false;
 
 function RequestList() {
@@ -76,16 +94,7 @@ function RequestList() {
         <h1>Requests</h1>
         <p class="hint">Those that run or ended lately, the newest first</p>
       </div>
-      {error && (
-        <p class="error" role="alert">
-          {error}
-        </p>
-      )}
-      {!value && !error && (
-        <p class="hint" role="status">
-          Asking…
-        </p>
-      )}
+      <Pending isHere={value !== null} error={error} />
       {value && requests.length === 0 && (
         <p class="hint">No request has come yet. Ask something in the chat.</p>
       )}
@@ -162,16 +171,7 @@ function OneRequest({ id }: { id: string }) {
       <div class="page-head">
         <h1 class="id">{value?.id ?? id}</h1>
       </div>
-      {error && (
-        <p class="error" role="alert">
-          {error}
-        </p>
-      )}
-      {!value && !error && (
-        <p class="hint" role="status">
-          Asking…
-        </p>
-      )}
+      <Pending isHere={value !== null} error={error} />
       {value && <Life life={value} />}
     </>
   );
