@@ -50,6 +50,7 @@ Result<std::unique_ptr<HostedModel>> load_hosted(PlannedModel planned, const std
   model->files = std::make_shared<const std::pair<decltype(loaded.files),
                                                   decltype(loaded.embedding)>>(
       std::move(loaded.files), std::move(loaded.embedding));
+  model->health = std::move(loaded.health);
   model->engine = std::make_unique<Engine>(loaded.options, std::move(loaded.executor),
                                            loaded.tokenizer, std::move(sink));
   return model;

@@ -156,6 +156,7 @@ Result<LoadedModel> load_planned(PlannedModel planned) {
   planned.options.progress = [&](std::size_t done, std::size_t total) {
     progress.say(fmt::format("Loading {}: packing weights {} %", loaded.name, 100 * done / total));
   };
+  planned.options.source_health = [files = loaded.files] { return files->health(); };
   if (planned.is_apart) loaded.embedding = copy_embedding(*loaded.files);
   const TensorFinder find = [&loaded](std::string_view name) {
     Result<TensorView> view = loaded.files->find(name);
@@ -168,6 +169,7 @@ Result<LoadedModel> load_planned(PlannedModel planned) {
   loaded.isa = executor->backend().isa();
   loaded.summary = summarize(*loaded.files, executor->capacity(), executor->backend());
   loaded.options = engine_options(arguments, config, executor->capacity());
+  loaded.health = [executor = executor.get()] { return executor->health(); };
   loaded.executor = std::move(executor);
   loaded.files->drop_resident();  // what was packed is not read again
   return loaded;

@@ -6,6 +6,7 @@
 #pragma once
 
 #include <cstddef>
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -28,6 +29,7 @@ struct LoadedModel {
   std::shared_ptr<const Tokenizer> tokenizer;
   std::shared_ptr<const ChatTemplate> chat_template;  // null if there is none
   std::unique_ptr<Executor> executor;
+  std::function<Status()> health;  // of what the executor computes with; not after its end
   EngineOptions options;
   std::string isa;          // of the kernels
   ModelSummary summary;     // what a person wants to know

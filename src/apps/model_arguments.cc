@@ -24,7 +24,7 @@ void declare_compute_flags(CLI::App& command, ModelArguments& a) {
   command.add_option("--max-num-seqs", a.max_num_seqs, "sequences per step")
       ->check(CLI::Range(1u, 65536u))->capture_default_str();
   command.add_option("--max-num-batched-tokens", a.max_num_batched_tokens,
-                     "tokens per step (default: measured, so that a step stays below 200 ms)")
+                     "tokens per step (default: measured, so that a step stays near 400 ms)")
       ->check(CLI::Range(1u, 65536u));
   declare_kv_dtype_flag(command, a.kv_cache_dtype);
   command.add_flag("--enable-prefix-caching,!--no-enable-prefix-caching", a.is_prefix_caching,

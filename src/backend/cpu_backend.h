@@ -37,6 +37,9 @@ class CpuBackend final : public Backend {
   CpuBackend(const KernelTable& kernels, int threads);  // on a device of its own
 
   std::string description() const override;
+  Status health() const override {
+    return packed_cache_ == nullptr ? ok_status() : packed_cache_->health();
+  }
   std::string_view isa() const override { return kernels_.name; }
   int threads() const override { return pool_.threads(); }
   Turns& turns() override { return device_->turns; }

@@ -1,6 +1,7 @@
 #include "base/file.h"
 
 #include <fcntl.h>
+#include <signal.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -8,6 +9,7 @@
 #include <atomic>
 #include <cerrno>
 #include <cstring>
+#include <mutex>
 
 #include "base/hash.h"
 
@@ -45,6 +47,64 @@ Result<std::size_t> open_regular(const std::string& path, Descriptor& descriptor
 
 }  // namespace
 
+// In a list that only grows, so that a signal handler may walk it; a guard whose mapping is gone
+// serves the next one. Addresses: begin is stored last and cleared first.
+struct MappedFile::Guard {
+  std::atomic<std::uintptr_t> begin{0};  // 0: free
+  std::atomic<std::uintptr_t> end{0};
+  std::atomic<bool> is_damaged{false};
+  Guard* next = nullptr;
+
+  static std::atomic<Guard*> first;
+  static std::mutex mutex;  // of who changes the list
+
+  static Guard* add(std::uintptr_t begin, std::uintptr_t end);
+  static void on_bus_error(int signal, siginfo_t* info, void* context);
+};
+
+std::atomic<MappedFile::Guard*> MappedFile::Guard::first{nullptr};
+std::mutex MappedFile::Guard::mutex;
+
+MappedFile::Guard* MappedFile::Guard::add(std::uintptr_t begin, std::uintptr_t end) {
+  const std::lock_guard lock(mutex);
+  if (first == nullptr) {
+    struct sigaction action{};
+    action.sa_sigaction = on_bus_error;
+    action.sa_flags = SA_SIGINFO;
+    ::sigaction(SIGBUS, &action, nullptr);
+  }
+  Guard* guard = first;
+  while (guard != nullptr && guard->begin != 0) guard = guard->next;
+  if (guard == nullptr) {
+    guard = new Guard;  // for the rest of the process
+    guard->next = first;
+    first = guard;
+  }
+  guard->is_damaged = false;
+  guard->end = end;
+  guard->begin = begin;
+  return guard;
+}
+
+// Only what a signal handler may do: atomics and system calls.
+void MappedFile::Guard::on_bus_error(int signal, siginfo_t* info, void*) {
+  const int error_number = errno;
+  const auto at = reinterpret_cast<std::uintptr_t>(info->si_addr);
+  for (Guard* guard = first; guard != nullptr; guard = guard->next) {
+    const std::uintptr_t begin = guard->begin, end = guard->end;
+    if (begin == 0 || at < begin || at >= end) continue;
+    const std::uintptr_t page = at & ~(static_cast<std::uintptr_t>(::getpagesize()) - 1);
+    guard->is_damaged = true;
+    if (::mmap(reinterpret_cast<void*>(page), end - page, PROT_READ,
+               MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) == MAP_FAILED) {
+      break;
+    }
+    errno = error_number;
+    return;
+  }
+  ::signal(signal, SIG_DFL);  // not ours: what read there does so again, and ends the process
+}
+
 Result<MappedFile> MappedFile::open(const std::string& path) {
   Descriptor descriptor;
   MappedFile file;
@@ -58,11 +118,21 @@ Result<MappedFile> MappedFile::open(const std::string& path) {
   }
   file.data_ = static_cast<const std::byte*>(data);
   file.size_ = size;
+  const auto begin = reinterpret_cast<std::uintptr_t>(data);
+  file.guard_ = Guard::add(begin, begin + size);
   return file;
 }
 
 MappedFile::~MappedFile() {
-  if (data_ != nullptr) ::munmap(const_cast<std::byte*>(data_), size_);
+  if (data_ == nullptr) return;
+  guard_->begin = 0;
+  ::munmap(const_cast<std::byte*>(data_), size_);
+}
+
+Status MappedFile::health() const {
+  if (guard_ == nullptr || !guard_->is_damaged) return ok_status();
+  return error(StatusCode::kCorrupt, "'{}' was cut or became unreadable while it was in use",
+               path_);
 }
 
 void MappedFile::drop_resident() const {
@@ -74,6 +144,7 @@ void MappedFile::swap(MappedFile& other) noexcept {
   std::swap(size_, other.size_);
   std::swap(stamp_, other.stamp_);
   std::swap(path_, other.path_);
+  std::swap(guard_, other.guard_);
 }
 
 Result<std::string> read_file(const std::string& path, std::size_t size_max) {

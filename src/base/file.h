@@ -12,7 +12,10 @@
 
 namespace quire {
 
-// The bytes of a file, mapped read-only for the life of this object. Movable.
+// The bytes of a file, mapped read-only for the life of this object. Movable. A page that cannot be
+// read any more (somebody has cut the file, the disk has failed) would end the process with SIGBUS;
+// here it and all after it read as zeros, and health() says so: who computes with the bytes asks it
+// before the outcome is used. Reading and health(): any thread.
 class MappedFile {
  public:
   static Result<MappedFile> open(const std::string& path);
@@ -31,14 +34,19 @@ class MappedFile {
   // Gives the memory of its pages back; who reads them again gets them from the file.
   void drop_resident() const;
   const std::string& path() const { return path_; }
+  // kCorrupt as soon as bytes were read that the file does not have any more.
+  Status health() const;
 
  private:
+  struct Guard;  // what the handler of SIGBUS knows of a mapping
+
   void swap(MappedFile& other) noexcept;
 
   const std::byte* data_ = nullptr;
   std::size_t size_ = 0;
   std::uint64_t stamp_ = 0;
   std::string path_;
+  Guard* guard_ = nullptr;
 };
 
 // The whole file as a string; an error if it is larger than size_max bytes.

@@ -48,6 +48,25 @@ TEST_F(FileTest, RefusesWhatIsTooLargeMissingOrNoRegularFile) {
   EXPECT_FALSE(replace_file(path("no/such/folder"), "x").is_ok());
 }
 
+TEST_F(FileTest, AMappedFileThatIsCutReadsAsZerosAndSaysSo) {
+  const std::size_t size = 1 << 20, cut = 1 << 19;
+  ASSERT_TRUE(replace_file(path("a"), std::string(size, 'x')).is_ok());
+  ASSERT_TRUE(replace_file(path("b"), std::string(size, 'y')).is_ok());
+  for (int round = 0; round < 3; ++round) {  // a mapping's place may be that of the one before
+    const auto a = MappedFile::open(path("a")), b = MappedFile::open(path("b"));
+    EXPECT_TRUE(a->health().is_ok());
+    std::filesystem::resize_file(path("a"), cut);
+    EXPECT_EQ(a->bytes()[cut - 1], std::byte{'x'});
+    EXPECT_TRUE(a->health().is_ok()) << "nothing that is gone has been read";
+    EXPECT_EQ(a->bytes()[size - 1], std::byte{0});
+    EXPECT_EQ(a->bytes()[cut], std::byte{0});
+    EXPECT_EQ(a->health().code(), StatusCode::kCorrupt);
+    EXPECT_EQ(b->bytes()[size - 1], std::byte{'y'});
+    EXPECT_TRUE(b->health().is_ok());
+    ASSERT_TRUE(replace_file(path("a"), std::string(size, 'x')).is_ok());
+  }
+}
+
 TEST_F(FileTest, PagesThatWereDroppedComeBackAndTheStampTellsVersionsApart) {
   ASSERT_TRUE(replace_file(path("a"), std::string(100000, 'x')).is_ok());
   const auto map = MappedFile::open(path("a"));

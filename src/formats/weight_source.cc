@@ -132,6 +132,11 @@ std::uint64_t ModelFiles::stamp() const {
   return stamp;
 }
 
+Status ModelFiles::health() const {
+  for (const MappedFile& file : parts_.files) QUIRE_RETURN_IF_ERROR(file.health());
+  return ok_status();
+}
+
 void ModelFiles::drop_resident() const {
   for (const MappedFile& file : parts_.files) file.drop_resident();
 }

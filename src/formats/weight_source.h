@@ -42,6 +42,8 @@ class ModelFiles {
   std::string path() const { return parts_.files.empty() ? "" : parts_.files.front().path(); }
   // Changes when a file of the weights does; 0 if there is none.
   std::uint64_t stamp() const;
+  // Not ok when a file of the weights was cut or became unreadable while it was read.
+  Status health() const;
   // The pages of the files leave this process's memory and come back when they are read again.
   void drop_resident() const;
 

@@ -5,11 +5,13 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
 
 #include "base/ids.h"
+#include "base/status.h"
 #include "engine/engine.h"
 #include "text/chat_template.h"
 #include "text/tokenizer.h"
@@ -44,6 +46,7 @@ struct HostedModel {
   std::shared_ptr<const ChatTemplate> chat_template;  // null: chat is refused
   ModelInfo info;
   std::shared_ptr<const void> files;  // what the engine computes with, mapped
+  std::function<Status()> health;  // not ok: it has lost a file, its answers are faults; or empty
   std::unique_ptr<Engine> engine;
 
   const std::string& name() const { return names.front(); }

@@ -148,10 +148,22 @@ void ModelHost::give_back(ModelIndex model) {
   if (has_work) state_->changed.notify_all();
 }
 
+// Under the lock. A model that has lost a file goes, to be loaded anew or to say what is wrong.
+bool ModelHost::is_ready(ModelIndex model) {
+  if (state_->shelf.state(model) != ModelState::kReady) return false;
+  const auto& health = entries_[model]->model->health;
+  const Status status = health ? health() : ok_status();
+  if (status.is_ok()) return true;
+  spdlog::error("The model '{}' is unloaded: {}", names(model).front(), status.message());
+  const Status going = state_->shelf.dismiss(model);
+  QUIRE_CHECK(going.is_ok(), "a ready model cannot be dismissed: {}", going.message());
+  return false;
+}
+
 Result<ModelLease> ModelHost::lease(ModelIndex model) {
   const std::lock_guard lock(state_->mutex);
   const Nanos now = SteadyClock::now();
-  if (state_->shelf.state(model) == ModelState::kReady) {
+  if (is_ready(model)) {
     state_->shelf.lease(model, now);
     return make_lease(model);
   }
@@ -174,7 +186,7 @@ Result<ModelLease> ModelHost::want(ModelIndex model) {
   {
     const std::lock_guard lock(state_->mutex);
     const Nanos now = SteadyClock::now();
-    if (state_->shelf.state(model) == ModelState::kReady) {
+    if (is_ready(model)) {
       state_->shelf.lease(model, now);
       return make_lease(model);
     }

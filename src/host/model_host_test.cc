@@ -40,6 +40,7 @@ struct ScriptFile {
   Door door;
   std::atomic<bool> is_damaged{false};
   std::atomic<bool> throws{false};
+  std::atomic<bool> is_lost{false};  // under the model that was loaded from it
   std::atomic<int> opened{0};
   std::atomic<int> alive{0};  // models in memory
 };
@@ -50,6 +51,9 @@ Result<std::unique_ptr<HostedModel>> load(ScriptFile& file, EventSink sink) {
   model->files = std::shared_ptr<const void>(&file, [&](const void*) { --file.alive; });
   ScriptOptions script{.capacity = script_capacity(16)};
   model->info.context_max = 64;
+  model->health = [&file] {
+    return file.is_lost ? error(StatusCode::kCorrupt, "it was cut") : ok_status();
+  };
   model->engine = std::make_unique<Engine>(
       EngineOptions{}, std::make_unique<ScriptExecutor>(std::move(script)), nullptr,
       std::move(sink));
@@ -220,6 +224,21 @@ TEST_F(ModelHostTest, AFailedLoadIsToldAndTriedAgainLater) {
   while (host_->retry_in(0) > Nanos{0}) std::this_thread::yield();
   EXPECT_TRUE(host_->load_now(0).is_ok());
   EXPECT_TRUE(host_->rows()[0].failure.empty());
+}
+
+TEST_F(ModelHostTest, AModelThatHasLostItsFileIsLoadedAnewForWhoComesNext) {
+  start({.retry_after = std::chrono::milliseconds(50)});
+  Result<ModelLease> user = host_->load_now(0);
+  a_.is_lost = a_.is_damaged = true;
+  EXPECT_EQ(host_->lease(0).status().code(), StatusCode::kUnavailable);
+  EXPECT_EQ(a_.alive, 1) << "somebody uses it";
+  user = ModelLease();
+  EXPECT_EQ(host_->load_now(0).status().message(),
+            "The model 'a' cannot be loaded: byte 7 is wrong");
+  EXPECT_EQ(a_.alive, 0);
+  a_.is_lost = a_.is_damaged = false;
+  while (host_->retry_in(0) > Nanos{0}) std::this_thread::yield();
+  EXPECT_TRUE(host_->load_now(0).is_ok());
 }
 
 TEST_F(ModelHostTest, AfterAFailureNobodyOpensTheFileForAWhile) {

@@ -6,10 +6,12 @@
 namespace quire {
 
 LocalExecutor::LocalExecutor(std::unique_ptr<Backend> backend, std::unique_ptr<Model> model,
-                             std::unique_ptr<KvStore> kv, Capacity capacity)
+                             std::unique_ptr<KvStore> kv, Capacity capacity,
+                             std::function<Status()> health)
     : backend_(std::move(backend)),
       capacity_(std::move(capacity)),
-      runner_(capacity_, *backend_, std::move(model), std::move(kv)) {}
+      runner_(capacity_, *backend_, std::move(model), std::move(kv)),
+      health_(std::move(health)) {}
 
 Ticket LocalExecutor::launch(const StepPlan& plan) {
   QUIRE_CHECK(plan_.step == 0, "step {} is launched while step {} is in flight", plan.step,
@@ -38,6 +40,7 @@ StepResult LocalExecutor::finish(Ticket ticket) {
   result_.elapsed = SteadyClock::now() - launched_at_;
   result_.waited = waited_;
   result_.inputs = inputs_;
+  if (const Status status = health(); !status.is_ok()) result_.fault = status.message();
   plan_ = {};
   turn_.give_back();
   return std::move(result_);

@@ -4,6 +4,7 @@
 // Called by the engine thread; by tests and benchmarks directly.
 #pragma once
 
+#include <functional>
 #include <memory>
 
 #include "core/executor.h"
@@ -13,14 +14,18 @@ namespace quire {
 
 class LocalExecutor : public Executor {
  public:
+  // `health` says, after each step, whether what the model is read from is still there: a step that
+  // may have read nothing instead is a fault. Empty: it is not asked.
   LocalExecutor(std::unique_ptr<Backend> backend, std::unique_ptr<Model> model,
-                std::unique_ptr<KvStore> kv, Capacity capacity);
+                std::unique_ptr<KvStore> kv, Capacity capacity,
+                std::function<Status()> health = {});
 
   const Capacity& capacity() const override { return capacity_; }
   Ticket launch(const StepPlan& plan) override;
   void sample(Ticket ticket, const SampleSpec& spec) override;
   StepResult finish(Ticket ticket) override;
 
+  Status health() const { return health_ ? health_() : ok_status(); }
   Backend& backend() { return *backend_; }
   ModelRunner& runner() { return runner_; }
 
@@ -28,6 +33,7 @@ class LocalExecutor : public Executor {
   std::unique_ptr<Backend> backend_;
   Capacity capacity_;
   ModelRunner runner_;
+  std::function<Status()> health_;
   StepPlan plan_;        // launched and not finished
   Turns::Turn turn_;     // held meanwhile
   StepResult result_;

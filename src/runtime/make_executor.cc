@@ -73,6 +73,11 @@ Result<std::unique_ptr<LocalExecutor>> make_executor(std::unique_ptr<Backend> ba
   model_options.weights = options.weights;
   QUIRE_ASSIGN_OR_RETURN(
       auto model, make_model(config, find, *backend, model_options, options.progress));
+  const auto health = [backend = backend.get(), of_source = options.source_health] {
+    const Status status = backend->health();
+    return status.is_ok() && of_source ? of_source() : status;
+  };
+  QUIRE_RETURN_IF_ERROR(health());  // before anything is kept of it
   backend->finish_packing();
 
   KvShape shape = model->kv_shape();
@@ -86,7 +91,7 @@ Result<std::unique_ptr<LocalExecutor>> make_executor(std::unique_ptr<Backend> ba
   Capacity capacity = make_capacity(shape, request, config.vocab);
   capacity.logits_rows_max = static_cast<std::uint32_t>(model_options.logits_rows_max);
   return std::make_unique<LocalExecutor>(std::move(backend), std::move(model), std::move(kv),
-                                         std::move(capacity));
+                                         std::move(capacity), health);
 }
 
 }  // namespace quire

@@ -16,9 +16,13 @@ struct LocalOptions {
   DType kv_dtype = DType::kF16;
   WeightScheme weights = WeightScheme::kAsStored;
   LoadProgress progress;
+  std::function<Status()> source_health;  // of the tensors that are found; empty: always ok
 };
 
-inline constexpr Nanos kStepTarget = std::chrono::milliseconds(200);
+// How long decoding sequences wait at most while a prompt is read beside them, against how much of
+// each step they take from the prompt: with 16 clients on a 1.1B model and two cores, half of the
+// first tokens came within 1.5 s at 200 ms, within 1.0 s at 400 ms, and no earlier beyond.
+inline constexpr Nanos kStepTarget = std::chrono::milliseconds(400);
 
 Result<std::unique_ptr<LocalExecutor>> make_executor(std::unique_ptr<Backend> backend,
                                                      const ModelConfig& config,

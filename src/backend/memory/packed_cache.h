@@ -51,6 +51,8 @@ class PackedCache {
   // The tiles of a matrix, mapped read-only and verified on all threads of the pool; null if the
   // file does not have them as `key` says: then they are packed and added.
   std::shared_ptr<const std::byte> find(const PackedKey& key, ThreadPool& pool);
+  // Not ok when tiles that find() gave have lost their file: they may read as zeros.
+  Status health() const { return file_ == nullptr ? ok_status() : file_->health(); }
   // Their bytes must not change any more.
   void add(const PackedKey& key, std::shared_ptr<const std::byte> tiles);
 

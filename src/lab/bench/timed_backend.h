@@ -37,6 +37,7 @@ class TimedBackend final : public Backend {
   void clear();
 
   std::string description() const override { return real_->description(); }
+  Status health() const override { return real_->health(); }
   std::string_view isa() const override { return real_->isa(); }
   int threads() const override { return real_->threads(); }
   Turns& turns() override { return real_->turns(); }
