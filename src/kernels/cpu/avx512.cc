@@ -25,7 +25,8 @@ namespace {
 
 constexpr int kLanes = 16;
 constexpr int kPassTiles = 2;     // weight tiles that share an activation
-constexpr int kInt8Columns = 4;   // tokens per pass over integer weights
+constexpr int kInt8Columns = 6;   // tokens per pass over integer weights
+constexpr int kPartColumns = 4;   // and over those with two scales a group
 constexpr int kFloatColumns = 8;  // tokens per pass over float weights
 constexpr int kAccumulatorsMax = 24;  // vectors of a block of attention
 using F = __m512;

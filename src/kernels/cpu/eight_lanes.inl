@@ -5,6 +5,7 @@
 constexpr int kLanes = 8;
 constexpr int kPassTiles = 1;     // weight tiles that share an activation
 constexpr int kInt8Columns = 4;   // tokens per pass over integer weights
+constexpr int kPartColumns = 4;   // and over those with two scales a group
 constexpr int kFloatColumns = 4;  // tokens per pass over float weights
 constexpr int kAccumulatorsMax = 12;  // vectors of a block of attention
 using F = __m256;

@@ -21,6 +21,7 @@ namespace {
 constexpr int kLanes = 4;
 constexpr int kPassTiles = 2;     // weight tiles that share an activation
 constexpr int kInt8Columns = 4;   // tokens per pass over integer weights
+constexpr int kPartColumns = 4;   // and over those with two scales a group
 constexpr int kFloatColumns = 4;  // tokens per pass over float weights
 constexpr int kAccumulatorsMax = 8;  // vectors of a block of attention
 using F = float __attribute__((vector_size(16)));

@@ -86,14 +86,15 @@ inline void multiply_columns(const MatmulTask& task, int begin, int end, int tok
   multiply_block<Core, kTiles, kColumns>(task, begin, end, token, ahead);
 }
 
-// Tiles [begin, end) of the task for all of its tokens.
+// Tiles [begin, end) of the task for all of its tokens, in passes of nearly equal size.
 template <typename Core, int kTiles>
 inline void multiply_tokens(const MatmulTask& task, int begin, int end, Ahead& ahead) {
   constexpr int kColumns = Core::kColumnsMax;
-  for (int token = 0; token < task.tokens; token += kColumns) {
-    const int left = task.tokens - token;
-    multiply_columns<Core, kTiles>(task, begin, end, token, left < kColumns ? left : kColumns,
-                                   ahead);
+  int token = 0;
+  for (int passes = (task.tokens + kColumns - 1) / kColumns; passes > 0; --passes) {
+    const int columns = (task.tokens - token + passes - 1) / passes;
+    multiply_columns<Core, kTiles>(task, begin, end, token, columns, ahead);
+    token += columns;
   }
 }
 

@@ -47,7 +47,7 @@ template <typename Format>
 struct Int8Core {
   using Block = typename Format::Block;
   using Unpacked = Int8Core<UnpackedFormat<Format>>;
-  static constexpr int kColumnsMax = kInt8Columns;
+  static constexpr int kColumnsMax = Format::kParts == 1 ? kInt8Columns : kPartColumns;
   static constexpr int kUnpackTokensMin = kReadsAsItIs<Format> ? 0 : 64;
 
   static constexpr std::size_t tile_bytes(int columns) {
