@@ -102,7 +102,8 @@ void MappedFile::Guard::on_bus_error(int signal, siginfo_t* info, void*) {
     errno = error_number;
     return;
   }
-  ::signal(signal, SIG_DFL);  // not ours: what read there does so again, and ends the process
+  ::signal(signal, SIG_DFL);  // not ours: it ends the process after all
+  ::raise(signal);
 }
 
 Result<MappedFile> MappedFile::open(const std::string& path) {

@@ -49,6 +49,7 @@ struct ModelHost::Entry {
   ModelInfo info;
   EngineStats past;  // of lives that are over
   std::uint64_t loads = 0, unloads = 0, failures = 0;
+  bool is_telling = false;  // the outcome of a load is on its way to the listener
 };
 
 struct ModelHost::State {
@@ -116,9 +117,19 @@ void ModelHost::tell_step(ModelIndex model, StepEvents step) {
   if (state_->listener.step) state_->listener.step(model, std::move(step));
 }
 
+// Who waits in load_now() goes on only then: the lease that is told of is no use that comes later
+// than his own.
 void ModelHost::tell_arrival(ModelIndex model, Result<ModelLease> outcome) {
-  const std::lock_guard lock(state_->listener_mutex);
-  if (state_->listener.arrival) state_->listener.arrival(model, std::move(outcome));
+  {
+    const std::lock_guard lock(state_->listener_mutex);
+    if (state_->listener.arrival) state_->listener.arrival(model, std::move(outcome));
+  }
+  outcome = ModelLease();
+  {
+    const std::lock_guard lock(state_->mutex);
+    entries_[model]->is_telling = false;
+  }
+  state_->changed.notify_all();
 }
 
 const std::vector<std::string>& ModelHost::names(ModelIndex model) const {
@@ -218,7 +229,8 @@ Result<ModelLease> ModelHost::load_now(ModelIndex model) {
   std::unique_lock lock(state_->mutex);
   const auto is_coming = [&] {
     const ModelState state = state_->shelf.state(model);
-    return state != ModelState::kReady && state != ModelState::kUnloaded;
+    return entries_[model]->is_telling ||
+           (state != ModelState::kReady && state != ModelState::kUnloaded);
   };
   state_->changed.wait(lock, [&] { return state_->is_draining || !is_coming(); });
   lock.unlock();
@@ -366,8 +378,8 @@ void ModelHost::load(ModelIndex model) {
     state_->shelf.loaded(model, now);
     state_->shelf.lease(model, now);
     lease = make_lease(model);
+    entry.is_telling = true;
   }
-  state_->changed.notify_all();
   tell_arrival(model, std::move(lease));
 }
 
@@ -381,8 +393,8 @@ void ModelHost::fail(ModelIndex model, Status reason) {
     const std::lock_guard lock(state_->mutex);
     ++entry.failures;
     state_->shelf.failed(model, failure, SteadyClock::now());
+    entry.is_telling = true;
   }
-  state_->changed.notify_all();
   tell_arrival(model, std::move(failure));
 }
 

@@ -179,6 +179,21 @@ TEST_F(ModelHostTest, AModelIsLoadedWhenItIsWantedAndItsArrivalTold) {
   EXPECT_EQ(row.info.context_max, 64u);
 }
 
+TEST_F(ModelHostTest, WhoWaitsForAModelGoesOnWhenItsArrivalIsTold) {
+  start();
+  std::atomic<int> told = 0;
+  host_->listen({.step = {}, .arrival = [&](auto, const auto&) {
+                   std::this_thread::sleep_for(std::chrono::milliseconds(10));
+                   ++told;
+                 }});
+  EXPECT_TRUE(host_->load_now(0).is_ok());
+  EXPECT_EQ(told, 1);
+  b_.is_damaged = true;
+  EXPECT_FALSE(host_->load_now(1).is_ok());
+  EXPECT_EQ(told, 2);
+  host_->listen({});
+}
+
 TEST_F(ModelHostTest, EventsGoToTheListenerUntilThereIsNone) {
   start();
   const ModelLease model = *host_->load_now(0);
