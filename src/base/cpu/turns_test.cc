@@ -52,7 +52,6 @@ TEST(TurnsTest, ATurnEndsWhereItIsGivenBackOrMovedTo) {
 }
 
 TEST(TurnsDeathTest, AskingTwiceIsAMistake) {
-  GTEST_FLAG_SET(death_test_style, "threadsafe");
   EXPECT_DEATH(
       {
         Turns turns;
