@@ -127,7 +127,8 @@ class Backend {
   // Of the device: who runs ops holds a turn where others may want the device as well. adopt and
   // kv_store need none; pack and activations take their own.
   virtual Turns& turns() = 0;
-  // Not ok when weights have lost the file that they were mapped from: results are void.
+  // Not ok when weights have lost the file that they were mapped from: results are void. Any
+  // thread.
   virtual Status health() const { return ok_status(); }
 
   // --- memory ---

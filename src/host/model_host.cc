@@ -160,7 +160,7 @@ void ModelHost::give_back(ModelIndex model) {
 }
 
 // Under the lock. A model that has lost a file goes, to be loaded anew or to say what is wrong.
-bool ModelHost::is_ready(ModelIndex model) {
+bool ModelHost::stays_ready(ModelIndex model) {
   if (state_->shelf.state(model) != ModelState::kReady) return false;
   const auto& health = entries_[model]->model->health;
   const Status status = health ? health() : ok_status();
@@ -174,7 +174,7 @@ bool ModelHost::is_ready(ModelIndex model) {
 Result<ModelLease> ModelHost::lease(ModelIndex model) {
   const std::lock_guard lock(state_->mutex);
   const Nanos now = SteadyClock::now();
-  if (is_ready(model)) {
+  if (stays_ready(model)) {
     state_->shelf.lease(model, now);
     return make_lease(model);
   }
@@ -197,7 +197,7 @@ Result<ModelLease> ModelHost::want(ModelIndex model) {
   {
     const std::lock_guard lock(state_->mutex);
     const Nanos now = SteadyClock::now();
-    if (is_ready(model)) {
+    if (stays_ready(model)) {
       state_->shelf.lease(model, now);
       return make_lease(model);
     }

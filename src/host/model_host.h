@@ -107,7 +107,7 @@ class ModelHost {
   void fail(ModelIndex model, Status reason);
   void tell_arrival(ModelIndex model, Result<ModelLease> outcome);
   void tell_step(ModelIndex model, StepEvents step);
-  bool is_ready(ModelIndex model);
+  bool stays_ready(ModelIndex model);
   ModelLease make_lease(ModelIndex model);
   void give_back(ModelIndex model);
 

@@ -1,7 +1,7 @@
 // LocalExecutor: one model on this process's device. Depth 1: launch computes, sample draws, finish
 // hands over. From launch to finish it holds the device's turn, so that models on one device
 // alternate step by step. Owns the backend, the model (through its runner) and the KV memory.
-// Called by the engine thread; by tests and benchmarks directly.
+// Called by the engine thread; by tests and benchmarks directly. health(): any thread.
 #pragma once
 
 #include <functional>
