@@ -6,17 +6,30 @@
 #pragma once
 
 #include <cstdint>
+#include <string>
 #include <vector>
 
 #include "core/step.h"
 
 namespace quire {
 
+// What one block of a group is: `block_tokens` positions, or the whole state of a recurrent layer
+// after one position.
+enum class GroupHolds : std::uint8_t { kPositions, kState };
+// How many positions a sequence has in it: those of its text, or those of the encoder's input.
+enum class GroupLength : std::uint8_t { kText, kEncoder };
+
+// One kind of memory that a model keeps per sequence. docs/step_contract.md says what a row's table
+// of each kind means.
 struct KvGroup {
+  std::string name{};  // for people
   std::uint32_t layers = 0;
-  std::uint32_t block_tokens = 32;
+  GroupHolds holds = GroupHolds::kPositions;
+  GroupLength length = GroupLength::kText;
+  std::uint32_t block_tokens = 32;  // equal in all groups; states are kept where a block ends
   std::uint32_t blocks = 0;  // ids 1..blocks-1 are allocatable; 0 is padding
   std::uint32_t window = 0;  // positions kept; 0: all
+  std::uint32_t sinks = 0;   // first positions that are kept beside the window
   std::uint64_t bytes_per_block = 0;
 };
 
@@ -28,7 +41,11 @@ struct Capacity {
   std::uint32_t context_max = 0;   // positions per sequence
   std::uint32_t vocab = 0;
   std::uint32_t depth = 1;         // launched plans not yet finished, at most
-  bool is_causal = true;
+  bool is_causal = true;           // else a row is a whole text: neither chunked nor cached
+  std::uint32_t drafts_max = 0;    // verified per row; 0: none
+  std::uint32_t adapters = 0;      // 1..adapters beside the base model, which is 0
+  std::uint32_t lanes = 1;         // 2: there is an encoder, and lane 1 feeds it
+  bool can_pool = false;           // rows may ask for a pooled vector
 };
 
 struct Ticket {

@@ -119,6 +119,7 @@ struct RowResult {
   std::vector<TokenId> drafts;     // proposals for the next step
   std::vector<TokenScore> scores;  // of sampled or scored positions that asked, in index order
   std::vector<std::uint64_t> logits_hashes;  // [want_last] if kRowHashLogits
+  std::vector<float> pooled;       // [width] if kRowPool
 };
 
 struct StepResult {
