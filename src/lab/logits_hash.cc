@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <iterator>
+
 #include "base/hash.h"
 #include "lab/random_model.h"
 
@@ -23,11 +25,7 @@ const std::vector<std::vector<Chunk>> kSteps = {
     {{2, 50}},
 };
 
-struct TinyModel {
-  const char* shape;
-  DType dtype;
-};
-constexpr TinyModel kTinyModels[] = {
+constexpr HashCase kTinyModels[] = {
     {"tiny", DType::kF32},        {"tiny", DType::kBF16},       {"tiny", DType::kQ8_0},
     {"tiny", DType::kQ4_1},       {"tiny", DType::kQ4_K},       {"tiny-odd", DType::kF32},
     {"tiny-qwen2", DType::kQ8_0}, {"tiny-qwen3", DType::kBF16}, {"tiny-mistral", DType::kQ4_0},
@@ -35,6 +33,40 @@ constexpr TinyModel kTinyModels[] = {
     {"tiny", DType::kMXFP4},      {"tiny", DType::kIQ3_S},
     {"tiny", DType::kI8},         {"tiny-odd", DType::kI8},
 };
+
+// Beside every type of weights in "tiny".
+constexpr HashCase kOtherCases[] = {
+    {"tiny-tied", DType::kQ8_0},
+    {"tiny-mistral", DType::kQ4_0},
+    {"tiny-qwen2", DType::kQ8_0},
+    {"tiny-qwen3", DType::kBF16},
+    {"tiny-odd", DType::kF32},
+    {"tiny-odd", DType::kF16},
+    {"tiny-odd", DType::kBF16},
+    {"tiny-odd", DType::kI8},
+    {"tiny", DType::kF32, WeightScheme::kAsStored, DType::kF32},
+    {"tiny", DType::kQ8_0, WeightScheme::kAsStored, DType::kBF16},
+    {"tiny", DType::kQ4_K, WeightScheme::kAsStored, DType::kI8},
+    {"tiny-odd", DType::kF32, WeightScheme::kAsStored, DType::kI8},
+    {"tiny-mistral", DType::kF32, WeightScheme::kAsStored, DType::kF32},
+    {"tiny-mistral", DType::kQ4_0, WeightScheme::kAsStored, DType::kI8},
+    {"tiny-qwen2", DType::kF32, WeightScheme::kAsStored, DType::kF32},
+    {"tiny-qwen3", DType::kF32, WeightScheme::kAsStored, DType::kF32},
+    {"tiny-qwen3", DType::kBF16, WeightScheme::kAsStored, DType::kBF16},
+    {"tiny", DType::kQ4_1, WeightScheme::kFloat32, DType::kF32},
+    {"tiny", DType::kQ6_K, WeightScheme::kFloat32, DType::kF16},
+    {"tiny", DType::kBF16, WeightScheme::kW8A8, DType::kF16},
+    {"tiny-odd", DType::kF16, WeightScheme::kW8A8, DType::kI8},
+};
+
+constexpr std::string_view scheme_name(WeightScheme scheme) {
+  switch (scheme) {
+    case WeightScheme::kAsStored: return "as-stored";
+    case WeightScheme::kFloat32: return "float32";
+    case WeightScheme::kW8A8: return "w8a8";
+  }
+  return "?";
+}
 
 }  // namespace
 
@@ -64,20 +96,38 @@ Result<std::uint64_t> logits_hash(BenchModel& model) {
   return hash_bytes(hashes.data(), hashes.size() * sizeof hashes[0]);
 }
 
+std::string HashCase::name() const {
+  return fmt::format("{} {} {} {}", shape, dtype_name(weights), scheme_name(scheme),
+                     dtype_name(kv));
+}
+
+Result<std::uint64_t> case_hash(const HashCase& hash_case, int threads, const std::string& isa) {
+  QUIRE_ASSIGN_OR_RETURN(const RandomModel random,
+                         make_random_model(hash_case.shape, {.dtype = hash_case.weights}));
+  BenchModelOptions options;
+  options.threads = threads;
+  options.isa = isa;
+  options.kv_dtype = hash_case.kv;
+  options.weights = hash_case.scheme;
+  options.sequences = kHashSequences;
+  options.context = kHashContext;
+  options.step_tokens = kHashStepTokens;
+  QUIRE_ASSIGN_OR_RETURN(const auto model, BenchModel::open(random.config, random.find, options));
+  return logits_hash(*model);
+}
+
+std::vector<HashCase> frozen_cases() {
+  std::vector<HashCase> cases;
+  for (const DTypeInfo& info : kDTypes) cases.push_back({"tiny", info.dtype});
+  cases.insert(cases.end(), std::begin(kOtherCases), std::end(kOtherCases));
+  return cases;
+}
+
 Result<std::vector<TinyHash>> tiny_logits_hashes(int threads, const std::string& isa) {
   std::vector<TinyHash> hashes;
-  for (const TinyModel& tiny : kTinyModels) {
-    QUIRE_ASSIGN_OR_RETURN(const RandomModel random,
-                           make_random_model(tiny.shape, {.dtype = tiny.dtype}));
-    BenchModelOptions options;
-    options.threads = threads;
-    options.isa = isa;
-    options.sequences = kHashSequences;
-    options.context = kHashContext;
-    options.step_tokens = kHashStepTokens;
-    QUIRE_ASSIGN_OR_RETURN(const auto model, BenchModel::open(random.config, random.find, options));
-    QUIRE_ASSIGN_OR_RETURN(const std::uint64_t hash, logits_hash(*model));
-    hashes.push_back({fmt::format("{} {}", tiny.shape, dtype_name(tiny.dtype)), hash});
+  for (const HashCase& tiny : kTinyModels) {
+    QUIRE_ASSIGN_OR_RETURN(const std::uint64_t hash, case_hash(tiny, threads, isa));
+    hashes.push_back({fmt::format("{} {}", tiny.shape, dtype_name(tiny.weights)), hash});
   }
   return hashes;
 }

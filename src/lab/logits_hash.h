@@ -18,6 +18,21 @@ inline constexpr int kHashStepTokens = 128;
 
 Result<std::uint64_t> logits_hash(BenchModel& model);
 
+// A tiny random model in one setting; its name is "tiny-odd Q8_0 as-stored F16".
+struct HashCase {
+  std::string_view shape;
+  DType weights = DType::kF32;
+  WeightScheme scheme = WeightScheme::kAsStored;
+  DType kv = DType::kF16;
+
+  std::string name() const;
+};
+Result<std::uint64_t> case_hash(const HashCase& hash_case, int threads, const std::string& isa);
+
+// Every type of weights and of KV, every way to pack them, every shape: the cases whose hashes are
+// frozen in tests/golden/logits_hashes.txt.
+std::vector<HashCase> frozen_cases();
+
 struct TinyHash {
   std::string name;  // "tiny Q8_0"
   std::uint64_t hash = 0;
