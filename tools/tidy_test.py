@@ -109,6 +109,29 @@ class TidyTest(unittest.TestCase):
             self.write(f"src/core/file{index}.cc", "")
         self.expect(("units", "src/base", 1))
 
+    def test_one_definition(self):
+        self.write("src/serve/a.h", HEADER + "namespace quire {\nstruct Arrival { int at; };\n"
+                   "enum class Kind { kA };\nclass Later;\nstruct Map { struct Node {}; };\n"
+                   "struct Map::Edge {};\n}\n")
+        self.write("src/sim/b.h", HEADER + "namespace quire {\nclass Arrival final : public B<3> {"
+                   "\n public:\n  explicit Arrival(int at) {}\n};\n}\n")
+        self.write("src/sim/c.cc", "namespace quire {\nnamespace {\nstruct Arrival {};\n}\n"
+                   "void f() { struct Arrival {}; }\n}\n"
+                   "namespace quire::sim {\nstruct Arrival {};\n}\n"
+                   "namespace quire { struct Set { struct Node {}; }; struct Map::Node {}; }\n")
+        self.write("tests/d.cc", "namespace quire {\nclass Arrival;\nArrival* make(struct Later*);"
+                   "\nenum class Kind : int { kB };\nstruct Later {};\n}\n")
+        self.expect(("twice", "src/sim/b.h", 6), ("twice", "tests/d.cc", 4))
+
+    def test_rooms(self):
+        for room in ("base", "core", "sched"):
+            self.write(f"src/{room}/a.cc", "")
+        self.write("docs/architecture.md", "| room | sees | and |\n|---|---|---|\n"
+                   "| base | nothing | |\n| sched | core | pure |\n"
+                   "| store | formats, net, base | |\n")
+        self.expect(("rooms", "docs/architecture.md", 1), ("rooms", "docs/architecture.md", 4),
+                    ("rooms", "docs/architecture.md", 5))
+
     def test_orphans(self):
         for name in ("seen.cc", "orphan.cc", "slow_bench.cc"):
             self.write(f"src/base/{name}", "")

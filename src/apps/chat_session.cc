@@ -64,7 +64,7 @@ Status read_messages(const Json& values, std::vector<ChatMessage>& messages) {
 }
 
 Result<std::string> sessions_folder() {
-  QUIRE_ASSIGN_OR_RETURN(const std::string home, store_folder());
+  QUIRE_ASSIGN_OR_RETURN(const std::string home, store::store_folder());
   return home + "/sessions";
 }
 

@@ -67,7 +67,7 @@ Conversation::Conversation(Chat& chat, ChatState state)
       reader_([this](std::string_view line) { return commands_.completions(line); }) {}
 
 void Conversation::load_history() {
-  const auto folder = store_folder();
+  const auto folder = store::store_folder();
   if (!folder.is_ok()) return;  // it was said when the model was looked for
   history_path_ = *folder + "/history";
   if (const Status status = reader_.load_history(history_path_); !status.is_ok()) {

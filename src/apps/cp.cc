@@ -17,7 +17,7 @@ struct CopyArguments {
 };
 
 Status copy_model(const CopyArguments& arguments) {
-  QUIRE_ASSIGN_OR_RETURN(const LocalStore store, open_store());
+  QUIRE_ASSIGN_OR_RETURN(const store::LocalStore store, open_store());
   return with_suggestion(store, arguments.from, store.copy(arguments.from, arguments.to));
 }
 

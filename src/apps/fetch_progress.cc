@@ -40,13 +40,13 @@ std::string TransferMeter::text(Nanos now, std::uint64_t bytes, std::uint64_t to
     measured_bytes_ = bytes;
   }
   std::string line = fmt::format("{:3} %  {} of {}", total == 0 ? 100 : 100 * bytes / total,
-                                 human_bytes(bytes), human_bytes(total));
+                                 store::human_bytes(bytes), store::human_bytes(total));
   if (bytes_per_second_ < 1) return line;
-  line += fmt::format("  {}/s", human_bytes(static_cast<std::uint64_t>(bytes_per_second_)));
+  line += fmt::format("  {}/s", store::human_bytes(static_cast<std::uint64_t>(bytes_per_second_)));
   const double left = static_cast<double>(total - std::min(bytes, total)) / bytes_per_second_;
   constexpr double kLeftMax = 100.0 * 3600;  // beyond, nobody believes it
   if (left < kLeftMax) {
-    line += fmt::format("  {} left", human_seconds(static_cast<std::uint64_t>(left + 0.5)));
+    line += fmt::format("  {} left", store::human_seconds(static_cast<std::uint64_t>(left + 0.5)));
   }
   return line;
 }

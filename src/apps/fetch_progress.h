@@ -24,7 +24,7 @@ class TransferMeter {
   double bytes_per_second_ = 0;  // smoothed; 0: not known yet
 };
 
-class FetchProgress : public FetchObserver {
+class FetchProgress : public store::FetchObserver {
  public:
   FetchProgress();
   ~FetchProgress() override;

@@ -27,28 +27,29 @@ std::string age_text(std::int64_t seconds) {
   return ago(seconds / (24 * 3600), "day");
 }
 
-void print_table(const LocalStore::Listing& listing) {
+void print_table(const store::LocalStore::Listing& listing) {
   if (listing.models.empty()) {
     std::fputs("There are no models here yet. 'quire pull hf:OWNER/NAME' fetches one of the hub,\n"
                "'quire run' the default model.\n", stdout);
     return;
   }
   std::size_t width = std::string_view("NAME").size();
-  for (const Manifest& model : listing.models) width = std::max(width, model.name.size());
+  for (const store::Manifest& model : listing.models) width = std::max(width, model.name.size());
   fmt::print("{:<{}}  {:>9}  {:<14}  {}\n", "NAME", width, "SIZE", "FETCHED", "FROM");
-  for (const Manifest& model : listing.models) {
-    fmt::print("{:<{}}  {:>9}  {:<14}  {} at {}\n", model.name, width, human_bytes(model.bytes()),
+  for (const store::Manifest& model : listing.models) {
+    fmt::print("{:<{}}  {:>9}  {:<14}  {} at {}\n", model.name, width,
+               store::human_bytes(model.bytes()),
                age_text(SteadyClock::unix_seconds() - model.fetched_at), model.source,
                model.revision.substr(0, kRevisionShown));
   }
 }
 
 Status list_models(bool is_json) {
-  QUIRE_ASSIGN_OR_RETURN(const LocalStore store, open_store());
-  const LocalStore::Listing listing = store.list();
+  QUIRE_ASSIGN_OR_RETURN(const store::LocalStore store, open_store());
+  const store::LocalStore::Listing listing = store.list();
   if (is_json) {
     Json models = Json::array();
-    for (const Manifest& model : listing.models) models.push(manifest_json(store, model));
+    for (const store::Manifest& model : listing.models) models.push(manifest_json(store, model));
     fmt::print("{}\n", dump(Json::object({{"models", std::move(models)}})));
   } else {
     print_table(listing);

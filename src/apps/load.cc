@@ -59,13 +59,13 @@ Result<std::string> packed_path(const ModelArguments& arguments, const std::stri
   if (arguments.packed_cache.empty()) return std::string();
   std::filesystem::path folder = arguments.packed_cache;
   if (arguments.packed_cache == "store") {
-    QUIRE_ASSIGN_OR_RETURN(const std::string store, store_folder());
+    QUIRE_ASSIGN_OR_RETURN(const std::string store, store::store_folder());
     folder = std::filesystem::path(store) / "packed";
   }
   std::error_code problem;
   const std::string place = std::filesystem::weakly_canonical(file, problem).string();
   const std::string kind = fmt::format("{} {}", arguments.quantize, arguments.is_unpacked_f32);
-  return (folder / fmt::format("{}-{:016x}.packed", escaped_name(name),
+  return (folder / fmt::format("{}-{:016x}.packed", store::escaped_name(name),
                                hash_bytes(place.data(), place.size(),
                                           hash_bytes(kind.data(), kind.size()))))
       .string();

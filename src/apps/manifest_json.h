@@ -8,9 +8,9 @@
 
 namespace quire {
 
-inline Json manifest_json(const LocalStore& store, const Manifest& manifest) {
+inline Json manifest_json(const store::LocalStore& store, const store::Manifest& manifest) {
   Json files = Json::array();
-  for (const StoredFile& file : manifest.files) {
+  for (const store::StoredFile& file : manifest.files) {
     files.push(Json::object(
         {{"name", file.name}, {"size", file.size}, {"checksum", file.checksum.text()}}));
   }

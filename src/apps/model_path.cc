@@ -21,7 +21,7 @@ std::string name_of_file(const std::string& argument) {
   return fs::is_directory(argument, failure) ? path.filename().string() : path.stem().string();
 }
 
-Result<FoundModel> found_in_store(const LocalStore& store, const Manifest& manifest) {
+Result<FoundModel> found_in_store(const store::LocalStore& store, const store::Manifest& manifest) {
   FoundModel found;
   QUIRE_ASSIGN_OR_RETURN(found.path, store.path_of(manifest));
   found.manifest = manifest;
@@ -31,10 +31,11 @@ Result<FoundModel> found_in_store(const LocalStore& store, const Manifest& manif
 // OWNER/NAME without a file of that name: the user knows other programs.
 bool looks_like_hub_name(const std::string& argument) {
   return std::count(argument.begin(), argument.end(), '/') == 1 &&
-         ModelName::parse("hf:" + argument).is_ok() && fs::path(argument).extension() != ".gguf";
+         store::ModelName::parse("hf:" + argument).is_ok() &&
+         fs::path(argument).extension() != ".gguf";
 }
 
-Status nothing_found(const LocalStore& store, const std::string& argument) {
+Status nothing_found(const store::LocalStore& store, const std::string& argument) {
   if (looks_like_hub_name(argument)) {
     return error(StatusCode::kNotFound,
                  "there is no file '{}'. Did you mean the model of the hub, 'hf:{}'?", argument,
@@ -48,48 +49,49 @@ Status nothing_found(const LocalStore& store, const std::string& argument) {
 
 }  // namespace
 
-Result<LocalStore> open_store() {
-  QUIRE_ASSIGN_OR_RETURN(LocalStore store, LocalStore::open());
-  if (store.find(kDefaultModelEntry).status().code() == StatusCode::kNotFound) {
+Result<store::LocalStore> open_store() {
+  QUIRE_ASSIGN_OR_RETURN(store::LocalStore store, store::LocalStore::open());
+  if (store.find(store::kDefaultModelEntry).status().code() == StatusCode::kNotFound) {
     // Nothing to take over is the usual case, and a damaged file is fetched anew when it is needed.
-    static_cast<void>(adopt_default_model(store).is_ok());
+    static_cast<void>(store::adopt_default_model(store).is_ok());
   }
   return store;
 }
 
-Status with_suggestion(const LocalStore& store, const std::string& name, const Status& problem) {
+Status with_suggestion(const store::LocalStore& store, const std::string& name,
+                       const Status& problem) {
   if (problem.code() != StatusCode::kNotFound) return problem;
-  std::vector<std::string> names = {kDefaultModelEntry};
-  for (const Manifest& manifest : store.list().models) names.push_back(manifest.name);
+  std::vector<std::string> names = {store::kDefaultModelEntry};
+  for (const store::Manifest& manifest : store.list().models) names.push_back(manifest.name);
   const std::string near = nearest_word(name, names);
   if (near.empty() || near == name) return problem;
   return error(problem.code(), "{}. Did you mean '{}'?", problem.message(), near);
 }
 
 std::string model_name(const std::string& argument) {
-  if (argument.empty()) return kDefaultModelName;
-  if (can_pull(argument)) return argument;
-  const auto store = LocalStore::open();
+  if (argument.empty()) return store::kDefaultModelName;
+  if (store::can_pull(argument)) return argument;
+  const auto store = store::LocalStore::open();
   const bool is_stored = store.is_ok() && store->find(argument).is_ok();
   return is_stored ? argument : name_of_file(argument);
 }
 
 Result<FoundModel> find_model(const std::string& argument) {
-  const std::string name = argument.empty() ? kDefaultModelEntry : argument;
-  const bool is_name = ModelName::parse(name).is_ok();
-  if (is_name || is_remote_name(name)) {
-    QUIRE_RETURN_IF_ERROR(ModelName::parse(name).status());
-    QUIRE_ASSIGN_OR_RETURN(const LocalStore store, open_store());
+  const std::string name = argument.empty() ? store::kDefaultModelEntry : argument;
+  const bool is_name = store::ModelName::parse(name).is_ok();
+  if (is_name || store::is_remote_name(name)) {
+    QUIRE_RETURN_IF_ERROR(store::ModelName::parse(name).status());
+    QUIRE_ASSIGN_OR_RETURN(const store::LocalStore store, open_store());
     FetchProgress progress;
-    const auto manifest = find_or_pull(store, name, progress);
+    const auto manifest = store::find_or_pull(store, name, progress);
     if (manifest.is_ok()) return found_in_store(store, *manifest);
-    if (manifest.status().code() != StatusCode::kNotFound || can_pull(name)) {
+    if (manifest.status().code() != StatusCode::kNotFound || store::can_pull(name)) {
       return manifest.status();
     }
   }
   std::error_code failure;
   if (fs::exists(argument, failure)) return FoundModel{argument, {}};
-  QUIRE_ASSIGN_OR_RETURN(const LocalStore store, open_store());
+  QUIRE_ASSIGN_OR_RETURN(const store::LocalStore store, open_store());
   return nothing_found(store, argument);
 }
 

@@ -14,7 +14,7 @@ namespace quire {
 
 struct FoundModel {
   std::string path;
-  std::optional<Manifest> manifest;  // of a model of the store
+  std::optional<store::Manifest> manifest;  // of a model of the store
 };
 
 Result<FoundModel> find_model(const std::string& argument);
@@ -24,9 +24,10 @@ Result<FoundModel> find_model(const std::string& argument);
 std::string model_name(const std::string& argument);
 
 // The local store, with the default model of an older version's set-up taken over.
-Result<LocalStore> open_store();
+Result<store::LocalStore> open_store();
 
 // `problem` with the name of the store that was probably meant, if it is about an unknown name.
-Status with_suggestion(const LocalStore& store, const std::string& name, const Status& problem);
+Status with_suggestion(const store::LocalStore& store, const std::string& name,
+                       const Status& problem);
 
 }  // namespace quire

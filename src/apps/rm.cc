@@ -14,10 +14,10 @@ namespace quire {
 namespace {
 
 Status remove_model(const std::string& name) {
-  QUIRE_ASSIGN_OR_RETURN(const LocalStore store, open_store());
+  QUIRE_ASSIGN_OR_RETURN(const store::LocalStore store, open_store());
   const auto freed = store.remove(name);
   if (!freed.is_ok()) return with_suggestion(store, name, freed.status());
-  fmt::print("removed {}, {} freed\n", name, human_bytes(*freed));
+  fmt::print("removed {}, {} freed\n", name, store::human_bytes(*freed));
   return ok_status();
 }
 

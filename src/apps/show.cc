@@ -41,7 +41,7 @@ Result<std::string> json_page(const FoundModel& model) {
                             {"vocabulary", config.vocab},
                             {"has_chat_template", !config.chat_template.empty()}});
   if (model.manifest) {
-    QUIRE_ASSIGN_OR_RETURN(const LocalStore store, open_store());
+    QUIRE_ASSIGN_OR_RETURN(const store::LocalStore store, open_store());
     root.set("store", manifest_json(store, *model.manifest));
   }
   return dump(root) + "\n";

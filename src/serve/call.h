@@ -53,8 +53,8 @@ struct DialectContext {
 
 // One row's worth of protocol: bytes to a Call, errors to bytes. Any thread.
 struct Dialect {
-  Parsed<Call> (*parse)(const DialectContext& context, const HttpRequest& request);
-  HttpResponse (*render_error)(const ApiError& error);
+  Parsed<Call> (*parse)(const DialectContext& context, const http::Request& request);
+  http::Response (*render_error)(const ApiError& error);
 };
 
 }  // namespace quire

@@ -277,9 +277,9 @@ TEST(ModelsTest, ThreeModelsInTheMemoryOfTwo) {
 
 TEST(WaitingRoomTest, PlacesAreBoundedPerModelAndThoseWhoLeftGiveTheirsUp) {
   WaitingRoom room(2);
-  std::vector<std::shared_ptr<Exchange>> exchanges;
+  std::vector<std::shared_ptr<http::Exchange>> exchanges;
   const auto add = [&](std::size_t model) {
-    exchanges.push_back(std::make_shared<Exchange>(HttpRequest{}, 1000));
+    exchanges.push_back(std::make_shared<http::Exchange>(http::Request{}, 1000));
     Arrival arrival{.exchange = exchanges.back()};
     const bool has_place = room.add(model, arrival);
     EXPECT_EQ(arrival.exchange == nullptr, has_place);

@@ -22,9 +22,9 @@ struct Route {
   std::string_view path;
   bool is_prefix;  // the path goes on
   bool is_keyed;   // asks for an API key, where keys are set
-  HttpResponse (FrontDoor::*quick)(const HttpRequest&) const;  // null: one of the others
+  http::Response (FrontDoor::*quick)(const http::Request&) const;  // null: one of the others
   const Dialect* dialect;                                      // through the service
-  void (FrontDoor::*late)(std::shared_ptr<Exchange>) = nullptr;
+  void (FrontDoor::*late)(std::shared_ptr<http::Exchange>) = nullptr;
 };
 
 namespace {
@@ -68,7 +68,7 @@ bool is_method_of(const Route& route, std::string_view method) {
   return method == route.method || (method == "HEAD" && route.method == "GET");
 }
 
-const Route* find_route(const HttpRequest& request) {
+const Route* find_route(const http::Request& request) {
   const auto found = std::find_if(std::begin(kRoutes), std::end(kRoutes), [&](const Route& route) {
     return is_path_of(route, request.path) && is_method_of(route, request.method);
   });
@@ -92,7 +92,7 @@ std::string allowed_methods(std::string_view path) {
 }
 
 // "application/json", with or without parameters.
-bool is_json(const HttpRequest& head) {
+bool is_json(const http::Request& head) {
   const std::string* type = head.find("content-type");
   if (type == nullptr) return false;
   constexpr std::string_view kJson = "application/json";
@@ -138,7 +138,7 @@ FrontDoor::FrontDoor(FrontDoorOptions options, ModelHost& host, Service& service
       status_(&status),
       tenants_(options_.api_keys) {}
 
-bool FrontDoor::is_host_allowed(const HttpRequest& head) const {
+bool FrontDoor::is_host_allowed(const http::Request& head) const {
   const std::string* host = head.find("host");
   if (!options_.is_loopback || host == nullptr) return true;
   const std::string_view name = without_port(*host);
@@ -147,8 +147,8 @@ bool FrontDoor::is_host_allowed(const HttpRequest& head) const {
                      [&](const std::string& allowed) { return allowed == "*" || allowed == name; });
 }
 
-std::optional<HttpResponse> FrontDoor::refuse(const HttpRequest& head) {
-  std::optional<HttpResponse> refusal = find_refusal(head);
+std::optional<http::Response> FrontDoor::refuse(const http::Request& head) {
+  std::optional<http::Response> refusal = find_refusal(head);
   if (refusal) {
     metrics_->count_answer(refusal->status);
     spdlog::debug("{} {} {}", head.method, dump(Json(head.path)), refusal->status);
@@ -156,7 +156,7 @@ std::optional<HttpResponse> FrontDoor::refuse(const HttpRequest& head) {
   return refusal;
 }
 
-std::optional<HttpResponse> FrontDoor::find_refusal(const HttpRequest& head) const {
+std::optional<http::Response> FrontDoor::find_refusal(const http::Request& head) const {
   if (!is_host_allowed(head)) {
     return render_openai_error({.status = 403,
                                 .message = "This server listens on a loopback address and does not "
@@ -166,7 +166,7 @@ std::optional<HttpResponse> FrontDoor::find_refusal(const HttpRequest& head) con
   const Route* route = find_route(head);
   const bool is_keyed = route != nullptr ? route->is_keyed : has_keyed_prefix(head.path);
   if (is_keyed && !tenants_.tenant_of(head)) {
-    HttpResponse response = render_openai_error(wrong_key(head.count("authorization") == 0));
+    http::Response response = render_openai_error(wrong_key(head.count("authorization") == 0));
     response.headers.push_back({"www-authenticate", "Bearer"});
     return response;
   }
@@ -176,7 +176,7 @@ std::optional<HttpResponse> FrontDoor::find_refusal(const HttpRequest& head) con
                    .message = fmt::format("{} ({} {})",
                                           methods.empty() ? "Invalid URL" : "Not allowed",
                                           head.method, head.path)};
-    HttpResponse response = render_openai_error(error);
+    http::Response response = render_openai_error(error);
     if (!methods.empty()) response.headers.push_back({"allow", methods});
     return response;
   }
@@ -199,13 +199,13 @@ std::optional<HttpResponse> FrontDoor::find_refusal(const HttpRequest& head) con
   return std::nullopt;
 }
 
-void FrontDoor::answer(std::shared_ptr<Exchange> exchange) {
-  const HttpRequest& request = exchange->request();
+void FrontDoor::answer(std::shared_ptr<http::Exchange> exchange) {
+  const http::Request& request = exchange->request();
   const Route* route = find_route(request);
   QUIRE_CHECK(route != nullptr, "a request without a route was not refused");
   spdlog::debug("{} {} {}", request.method, dump(Json(request.path)), request.id);
   if (route->quick != nullptr) {
-    HttpResponse response = (this->*route->quick)(request);
+    http::Response response = (this->*route->quick)(request);
     metrics_->count_answer(response.status);
     return exchange->respond(std::move(response));
   }
@@ -216,7 +216,7 @@ void FrontDoor::answer(std::shared_ptr<Exchange> exchange) {
   service_->answer(std::move(exchange), *route->dialect, context);
 }
 
-HttpResponse FrontDoor::transport_error(int status, std::string_view reason) {
+http::Response FrontDoor::transport_error(int status, std::string_view reason) {
   metrics_->count_answer(status);
   ApiError error{.status = status, .message = std::string(reason)};
   error.message += '.';
@@ -231,7 +231,7 @@ HttpResponse FrontDoor::transport_error(int status, std::string_view reason) {
   return render_openai_error(error);
 }
 
-HttpResponse FrontDoor::show_root(const HttpRequest& request) const {
+http::Response FrontDoor::show_root(const http::Request& request) const {
   if (prefers_html(request)) return show_page_asset(request);
   const Json what = Json::object(
       {{"server", "quire"}, {"version", options_.version},
@@ -240,17 +240,17 @@ HttpResponse FrontDoor::show_root(const HttpRequest& request) const {
   return {.headers = {{"vary", "Accept"}}, .body = dump(what)};
 }
 
-HttpResponse FrontDoor::show_page_part(const HttpRequest& request) const {
+http::Response FrontDoor::show_page_part(const http::Request& request) const {
   return show_page_asset(request);
 }
 
-HttpResponse FrontDoor::show_health(const HttpRequest&) const {
+http::Response FrontDoor::show_health(const http::Request&) const {
   const bool is_alive = service_->is_alive(SteadyClock::now());
   return {.status = is_alive ? 200 : 503,
           .body = dump(Json::object({{"status", is_alive ? "ok" : "stalled"}}))};
 }
 
-HttpResponse FrontDoor::show_ready(const HttpRequest&) const {
+http::Response FrontDoor::show_ready(const http::Request&) const {
   const std::vector<ModelRow> models = host_->rows();
   const auto count = [&](auto has) { return std::count_if(models.begin(), models.end(), has); };
   const auto failed = count([](const ModelRow& model) { return !model.failure.empty(); });
@@ -265,34 +265,38 @@ HttpResponse FrontDoor::show_ready(const HttpRequest&) const {
   return {.status = is_ready ? 200 : 503, .body = dump(body)};
 }
 
-HttpResponse FrontDoor::show_version(const HttpRequest&) const {
+http::Response FrontDoor::show_version(const http::Request&) const {
   return {.body = dump(Json::object({{"version", options_.version}}))};
 }
 
-HttpResponse FrontDoor::show_metrics(const HttpRequest&) const {
+http::Response FrontDoor::show_metrics(const http::Request&) const {
   return {.content_type = "text/plain; version=0.0.4; charset=utf-8", .body = metrics_->text()};
 }
 
-HttpResponse FrontDoor::list_models(const HttpRequest&) const { return list_openai_models(*host_); }
+http::Response FrontDoor::list_models(const http::Request&) const {
+  return list_openai_models(*host_);
+}
 
-HttpResponse FrontDoor::show_model(const HttpRequest& request) const {
+http::Response FrontDoor::show_model(const http::Request& request) const {
   constexpr std::string_view kPrefix = "/v1/models/";
   return show_openai_model(*host_, std::string_view(request.path).substr(kPrefix.size()));
 }
 
-HttpResponse FrontDoor::list_host(const HttpRequest&) const { return list_quire_models(*host_); }
+http::Response FrontDoor::list_host(const http::Request&) const {
+  return list_quire_models(*host_);
+}
 
-HttpResponse FrontDoor::change_host(const HttpRequest& request) const {
+http::Response FrontDoor::change_host(const http::Request& request) const {
   constexpr std::string_view kPrefix = "/quire/models/";
   return change_quire_model(*host_, std::string_view(request.path).substr(kPrefix.size()));
 }
 
-HttpResponse FrontDoor::list_requests(const HttpRequest&) const {
+http::Response FrontDoor::list_requests(const http::Request&) const {
   return {.headers = {{"cache-control", "no-store"}},
           .body = dump(requests_json(status_->requests()))};
 }
 
-HttpResponse FrontDoor::show_request(const HttpRequest& request) const {
+http::Response FrontDoor::show_request(const http::Request& request) const {
   constexpr std::string_view kPrefix = "/debug/requests/";
   const RequestLog& log = status_->requests();
   const RequestRecord* record = log.find(std::string_view(request.path).substr(kPrefix.size()));
@@ -306,11 +310,11 @@ HttpResponse FrontDoor::show_request(const HttpRequest& request) const {
           .body = dump(request_json(*record, log, SteadyClock::now()))};
 }
 
-void FrontDoor::show_status(std::shared_ptr<Exchange> exchange) {
+void FrontDoor::show_status(std::shared_ptr<http::Exchange> exchange) {
   status_->show(std::move(exchange));
 }
 
-void FrontDoor::watch_status(std::shared_ptr<Exchange> exchange) {
+void FrontDoor::watch_status(std::shared_ptr<http::Exchange> exchange) {
   status_->watch(std::move(exchange));
 }
 

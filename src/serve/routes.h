@@ -28,38 +28,38 @@ struct FrontDoorOptions {
 
 struct Route;
 
-class FrontDoor : public HttpHandler {
+class FrontDoor : public http::Handler {
  public:
   FrontDoor(FrontDoorOptions options, ModelHost& host, Service& service, Metrics& metrics,
             StatusFeed& status);
 
   void listens_on_loopback(bool is_loopback) { options_.is_loopback = is_loopback; }
 
-  std::optional<HttpResponse> refuse(const HttpRequest& head) override;
-  void answer(std::shared_ptr<Exchange> exchange) override;
-  HttpResponse transport_error(int status, std::string_view reason) override;
+  std::optional<http::Response> refuse(const http::Request& head) override;
+  void answer(std::shared_ptr<http::Exchange> exchange) override;
+  http::Response transport_error(int status, std::string_view reason) override;
 
   // The quick answers of the table.
-  HttpResponse show_root(const HttpRequest& request) const;
-  HttpResponse show_page_part(const HttpRequest& request) const;
-  HttpResponse show_health(const HttpRequest& request) const;
-  HttpResponse show_ready(const HttpRequest& request) const;
-  HttpResponse show_version(const HttpRequest& request) const;
-  HttpResponse show_metrics(const HttpRequest& request) const;
-  HttpResponse list_models(const HttpRequest& request) const;
-  HttpResponse show_model(const HttpRequest& request) const;
-  HttpResponse list_host(const HttpRequest& request) const;
-  HttpResponse change_host(const HttpRequest& request) const;
-  HttpResponse list_requests(const HttpRequest& request) const;
-  HttpResponse show_request(const HttpRequest& request) const;
+  http::Response show_root(const http::Request& request) const;
+  http::Response show_page_part(const http::Request& request) const;
+  http::Response show_health(const http::Request& request) const;
+  http::Response show_ready(const http::Request& request) const;
+  http::Response show_version(const http::Request& request) const;
+  http::Response show_metrics(const http::Request& request) const;
+  http::Response list_models(const http::Request& request) const;
+  http::Response show_model(const http::Request& request) const;
+  http::Response list_host(const http::Request& request) const;
+  http::Response change_host(const http::Request& request) const;
+  http::Response list_requests(const http::Request& request) const;
+  http::Response show_request(const http::Request& request) const;
 
   // Those that come later.
-  void show_status(std::shared_ptr<Exchange> exchange);
-  void watch_status(std::shared_ptr<Exchange> exchange);
+  void show_status(std::shared_ptr<http::Exchange> exchange);
+  void watch_status(std::shared_ptr<http::Exchange> exchange);
 
  private:
-  std::optional<HttpResponse> find_refusal(const HttpRequest& head) const;
-  bool is_host_allowed(const HttpRequest& head) const;
+  std::optional<http::Response> find_refusal(const http::Request& head) const;
+  bool is_host_allowed(const http::Request& head) const;
 
   FrontDoorOptions options_;
   ModelHost* host_;

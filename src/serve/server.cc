@@ -75,7 +75,7 @@ struct Server::State {
   Service service;
   StatusFeed status;
   FrontDoor front_door;
-  Listener listener;
+  http::Listener listener;
 };
 
 Server::Server(ServerOptions options, ModelHost& host)

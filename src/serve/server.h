@@ -21,7 +21,7 @@ struct ServerOptions {
   std::vector<std::string> api_keys;       // --api-key; none: open to all
   std::vector<std::string> allowed_hosts;  // --allowed-hosts: beside our own, on loopback
   bool unknown_fields_warn = false;        // --unknown-fields warn
-  HttpLimits http;                         // --max-connections is http.connections_max
+  http::Limits http;                         // --max-connections is http.connections_max
   std::size_t load_queue_max = 256;        // requests that may wait for one model's load
   int worker_threads = 2;                  // for parsing, templates and tokenizing
   bool catches_signals = true;

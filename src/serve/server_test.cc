@@ -151,7 +151,7 @@ TEST(ServerTest, BodiesInChunksByteByByteAndAfterContinue) {
             "application/json; charset=utf-8\r\nTransfer-Encoding: chunked\r\n\r\n");
   std::string chunks;
   for (std::size_t at = 0; at < json.size(); at += 7) {
-    append_chunk(std::string_view(json).substr(at, 7), chunks);
+    http::append_chunk(std::string_view(json).substr(at, 7), chunks);
   }
   slow.send(chunks + "0\r\n\r\n");
   EXPECT_EQ(slow.receive().status, 200);
@@ -440,7 +440,7 @@ TEST(ServerTest, BodiesHaveALimit) {
     TestClient client = server.client();
     if (!is_chunked) return client.post(kChat, json).status;
     std::string chunks;
-    append_chunk(json, chunks);
+    http::append_chunk(json, chunks);
     client.send("POST " + std::string(kChat) + " HTTP/1.1\r\nHost: t\r\nContent-Type: "
                 "application/json\r\nTransfer-Encoding: chunked\r\n\r\n" + chunks + "0\r\n\r\n");
     return client.receive().status;

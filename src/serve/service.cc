@@ -37,7 +37,7 @@ bool is_failure(FinishReason reason) {
 
 // The catch-all of the worker threads.
 Parsed<Call> parse_safely(const Dialect& dialect, const DialectContext& context,
-                          const HttpRequest& request) {
+                          const http::Request& request) {
   try {
     return dialect.parse(context, request);
   } catch (const std::exception& e) {
@@ -50,7 +50,7 @@ Parsed<Call> parse_safely(const Dialect& dialect, const DialectContext& context,
 }  // namespace
 
 struct Service::ActiveCall {
-  std::shared_ptr<Exchange> exchange;
+  std::shared_ptr<http::Exchange> exchange;
   const Dialect* dialect = nullptr;
   Call call;
   std::vector<RequestId> ids;         // [requests]
@@ -77,7 +77,7 @@ Service::Service(ModelHost& host, Metrics& metrics, Chronicle& chronicle, std::s
 
 Service::~Service() { host_->listen({}); }
 
-void Service::answer(std::shared_ptr<Exchange> exchange, const Dialect& dialect,
+void Service::answer(std::shared_ptr<http::Exchange> exchange, const Dialect& dialect,
                      const DialectContext& context) {
   parse({std::move(exchange), &dialect, context, SteadyClock::now()});
 }
@@ -176,7 +176,7 @@ void Service::submit(const std::shared_ptr<ActiveCall>& call) {
 }
 
 AcceptedRequest Service::accepted_from(const ActiveCall& call) const {
-  const HttpRequest& request = call.exchange->request();
+  const http::Request& request = call.exchange->request();
   AcceptedRequest accepted{.model = call.call.model->name(),
                            .endpoint = request.path,
                            .id = std::string(call.call.writer->id()),
@@ -245,7 +245,7 @@ void Service::flush(const std::shared_ptr<ActiveCall>& call) {
   if (call->is_over) return;
   const bool is_complete = call->open == 0;
   if (is_complete) call->call.writer->finish(call->out);
-  Exchange& exchange = *call->exchange;
+  http::Exchange& exchange = *call->exchange;
   if (call->call.is_stream) {
     if (call->out.empty()) return;
     if (!exchange.is_started()) {
@@ -267,7 +267,7 @@ void Service::flush(const std::shared_ptr<ActiveCall>& call) {
 }
 
 void Service::fail(const std::shared_ptr<ActiveCall>& call, const ApiError& error) {
-  Exchange& exchange = *call->exchange;
+  http::Exchange& exchange = *call->exchange;
   if (!exchange.is_started()) {
     metrics_->count_answer(error.status);
     exchange.respond(call->dialect->render_error(error));

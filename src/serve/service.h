@@ -34,7 +34,7 @@ class Service {
   ~Service();
 
   // Answers the exchange, now or later. `dialect` and what `context` points to outlive this object.
-  void answer(std::shared_ptr<Exchange> exchange, const Dialect& dialect,
+  void answer(std::shared_ptr<http::Exchange> exchange, const Dialect& dialect,
               const DialectContext& context);
 
   void drain();  // what runs goes on; what comes is refused

@@ -15,7 +15,7 @@ Tenants::Digest Tenants::digest_of(std::string_view key) {
   return digest;
 }
 
-std::optional<std::string> Tenants::tenant_of(const HttpRequest& request) const {
+std::optional<std::string> Tenants::tenant_of(const http::Request& request) const {
   if (!asks_for_keys()) return std::string();
   constexpr std::string_view kScheme = "bearer ";
   if (request.count("authorization") != 1) return std::nullopt;

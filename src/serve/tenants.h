@@ -21,7 +21,7 @@ class Tenants {
   bool asks_for_keys() const { return !digests_.empty(); }
 
   // The tenant's name, which is its cache namespace; nothing: no valid key.
-  std::optional<std::string> tenant_of(const HttpRequest& request) const;
+  std::optional<std::string> tenant_of(const http::Request& request) const;
 
  private:
   using Digest = std::array<std::uint8_t, 32>;

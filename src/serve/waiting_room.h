@@ -15,7 +15,7 @@ namespace quire {
 
 // A request as it came in.
 struct Arrival {
-  std::shared_ptr<Exchange> exchange;
+  std::shared_ptr<http::Exchange> exchange;
   const Dialect* dialect = nullptr;
   DialectContext context;
   Nanos at{0};

@@ -67,7 +67,7 @@ class Simulation {
   // Everybody who has come by now.
   void let_in() {
     for (; next_ < workload_.arrivals.size() && workload_.arrivals[next_].at <= now_; ++next_) {
-      const Arrival& arrival = workload_.arrivals[next_];
+      const SimArrival& arrival = workload_.arrivals[next_];
       Request request;
       request.id = RequestId{next_ + 1};
       request.prompt = prompt_of(arrival, options_.vocab);

@@ -90,7 +90,7 @@ Workload make_workload(const SyntheticOptions& options, std::uint64_t seed) {
   double seconds = 0;
   for (std::uint32_t i = 0; i < options.requests; ++i) {
     seconds += exponential(seed, i, 0) / options.requests_per_second;
-    Arrival arrival;
+    SimArrival arrival;
     arrival.at = from_seconds(seconds);
     const std::uint32_t own =
         scaled(1, exponential(seed, i, 1) * static_cast<double>(options.prompt_tokens_mean));
@@ -127,7 +127,7 @@ Result<Workload> parse_mooncake(std::string_view text, const TraceOptions& optio
     if (*at > 1'000'000'000'000 || *prompt == 0 || *prompt > kLengthMax || *answer > kLengthMax) {
       return bad_line(number, "a number is out of range");
     }
-    Arrival arrival;
+    SimArrival arrival;
     arrival.at = from_seconds(static_cast<double>(*at) * 1e-3 * options.time_scale);
     arrival.prompt_tokens = scaled(*prompt, options.length_scale);
     arrival.answer_tokens = scaled(*answer, options.length_scale);
@@ -166,7 +166,7 @@ Result<Workload> parse_azure(std::string_view text, const TraceOptions& options)
       return bad_line(number, "a number is missing or out of range");
     }
     if (!first) first = at;
-    Arrival arrival;
+    SimArrival arrival;
     arrival.at = from_seconds(to_seconds(*at - *first) * options.time_scale);
     arrival.prompt_tokens = scaled(*prompt, options.length_scale);
     arrival.answer_tokens = scaled(*answer, options.length_scale);
@@ -188,14 +188,14 @@ Result<Workload> read_trace(const std::string& path, const TraceOptions& options
     return error(workload.status().code(), "'{}': {}", path, workload.status().message());
   }
   std::stable_sort(workload->arrivals.begin(), workload->arrivals.end(),
-                   [](const Arrival& a, const Arrival& b) { return a.at < b.at; });
+                   [](const SimArrival& a, const SimArrival& b) { return a.at < b.at; });
   if (workload->arrivals.empty()) {
     return error(StatusCode::kInvalidArgument, "'{}' has no requests", path);
   }
   return workload;
 }
 
-std::vector<TokenId> prompt_of(const Arrival& arrival, std::uint32_t vocab) {
+std::vector<TokenId> prompt_of(const SimArrival& arrival, std::uint32_t vocab) {
   std::vector<TokenId> prompt(arrival.prompt_tokens);
   for (std::uint32_t i = 0; i < arrival.prompt_tokens; ++i) {
     const std::size_t segment = i / std::max(1u, arrival.segment_tokens);

@@ -30,7 +30,7 @@ struct TraceOptions {
   double length_scale = 1;  // below 1: shorter prompts and answers, for small machines
 };
 
-struct Arrival {
+struct SimArrival {
   Nanos at{0};
   std::uint32_t prompt_tokens = 0;
   std::uint32_t answer_tokens = 0;
@@ -40,7 +40,7 @@ struct Arrival {
 
 struct Workload {
   std::string name;
-  std::vector<Arrival> arrivals;  // in order of time
+  std::vector<SimArrival> arrivals;  // in order of time
 };
 
 Workload make_workload(const SyntheticOptions& options, std::uint64_t seed);
@@ -51,6 +51,6 @@ Result<Workload> parse_mooncake(std::string_view text, const TraceOptions& optio
 Result<Workload> parse_azure(std::string_view text, const TraceOptions& options);
 
 // The same tokens for the same segment names, whatever else the prompt has. [prompt_tokens]
-std::vector<TokenId> prompt_of(const Arrival& arrival, std::uint32_t vocab);
+std::vector<TokenId> prompt_of(const SimArrival& arrival, std::uint32_t vocab);
 
 }  // namespace quire

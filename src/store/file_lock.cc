@@ -7,7 +7,7 @@
 #include <cerrno>
 #include <cstring>
 
-namespace quire {
+namespace quire::store {
 
 Result<std::optional<FileLock>> FileLock::try_acquire(const std::string& path, Mode mode) {
   FileLock lock(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644));
@@ -34,4 +34,4 @@ FileLock::~FileLock() {
   if (fd_ >= 0) ::close(fd_);
 }
 
-}  // namespace quire
+}  // namespace quire::store

@@ -9,7 +9,7 @@
 
 #include "base/status.h"
 
-namespace quire {
+namespace quire::store {
 
 class FileLock {
  public:
@@ -32,4 +32,4 @@ class FileLock {
   int fd_ = -1;
 };
 
-}  // namespace quire
+}  // namespace quire::store

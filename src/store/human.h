@@ -9,7 +9,7 @@
 #include <iterator>
 #include <string>
 
-namespace quire {
+namespace quire::store {
 
 inline std::string human_bytes(std::uint64_t bytes) {
   constexpr const char* kUnits[] = {"bytes", "KiB", "MiB", "GiB", "TiB"};
@@ -25,4 +25,4 @@ inline std::string human_seconds(std::uint64_t seconds) {
   return fmt::format("{} h {:02} min", seconds / 3600, seconds / 60 % 60);
 }
 
-}  // namespace quire
+}  // namespace quire::store

@@ -16,7 +16,7 @@
 #include "base/file.h"
 #include "store/model_name.h"
 
-namespace quire {
+namespace quire::store {
 namespace {
 
 namespace fs = std::filesystem;
@@ -319,4 +319,4 @@ Result<std::uint64_t> LocalStore::collect(const std::vector<StoredFile>& dropped
   return freed;
 }
 
-}  // namespace quire
+}  // namespace quire::store

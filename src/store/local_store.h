@@ -17,7 +17,7 @@
 #include "store/file_lock.h"
 #include "store/manifest.h"
 
-namespace quire {
+namespace quire::store {
 
 // ${QUIRE_HOME:-$HOME/.local/share/quire}; an error when neither variable is set.
 Result<std::string> store_folder();
@@ -70,4 +70,4 @@ class LocalStore {
   std::string folder_;
 };
 
-}  // namespace quire
+}  // namespace quire::store

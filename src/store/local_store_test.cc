@@ -12,11 +12,11 @@
 #include "formats/testing/temp_folder.h"
 #include "store/model_name.h"
 
-namespace quire {
+namespace quire::store {
 namespace {
 
 namespace fs = std::filesystem;
-using testing::TempFolder;
+using quire::testing::TempFolder;
 
 class LocalStoreTest : public ::testing::Test {
  protected:
@@ -262,4 +262,4 @@ TEST(ModelNameTest, NamesOfTheHubHaveFourParts) {
 }
 
 }  // namespace
-}  // namespace quire
+}  // namespace quire::store

@@ -6,7 +6,7 @@
 #include "base/json.h"
 #include "store/model_name.h"
 
-namespace quire {
+namespace quire::store {
 namespace {
 
 constexpr int kSchema = 1;
@@ -104,4 +104,4 @@ Result<Manifest> parse_manifest(std::string_view text) {
   return manifest;
 }
 
-}  // namespace quire
+}  // namespace quire::store

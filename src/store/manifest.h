@@ -11,7 +11,7 @@
 
 #include "store/checksum.h"
 
-namespace quire {
+namespace quire::store {
 
 struct StoredFile {
   std::string name;  // a file name, without folders
@@ -37,4 +37,4 @@ Result<Manifest> parse_manifest(std::string_view text);
 // Whether `name` can be a file of a model: no folders, nothing hidden, no control characters.
 bool is_file_name(std::string_view name);
 
-}  // namespace quire
+}  // namespace quire::store

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <optional>
 
-namespace quire {
+namespace quire::store {
 namespace {
 
 constexpr std::string_view kRemotePrefix = "hf:";
@@ -94,4 +94,4 @@ std::string escaped_name(std::string_view text) {
   return escaped;
 }
 
-}  // namespace quire
+}  // namespace quire::store

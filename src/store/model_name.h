@@ -8,7 +8,7 @@
 
 #include "base/status.h"
 
-namespace quire {
+namespace quire::store {
 
 struct ModelName {
   std::string text;      // as it is written
@@ -30,4 +30,4 @@ bool is_remote_name(std::string_view text);
 // The name as a file name: what is not a letter, a digit or one of . _ - becomes %XX.
 std::string escaped_name(std::string_view text);
 
-}  // namespace quire
+}  // namespace quire::store

@@ -16,7 +16,7 @@
 #include "base/file.h"
 #include "base/json.h"
 
-namespace quire {
+namespace quire::store {
 namespace {
 
 constexpr std::size_t kRecordBytesMax = std::size_t{256} << 20;
@@ -199,4 +199,4 @@ void PartialFile::discard() {
   std::filesystem::remove_all(folder_, ignored);
 }
 
-}  // namespace quire
+}  // namespace quire::store

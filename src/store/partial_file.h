@@ -18,7 +18,7 @@
 
 #include "store/checksum.h"
 
-namespace quire {
+namespace quire::store {
 
 inline constexpr std::uint64_t kChunkBytes = std::uint64_t{1} << 20;
 
@@ -79,4 +79,4 @@ class PartialFile {
   std::string tag_;
 };
 
-}  // namespace quire
+}  // namespace quire::store

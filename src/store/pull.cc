@@ -14,7 +14,7 @@
 #include "store/human.h"
 #include "store/model_name.h"
 
-namespace quire {
+namespace quire::store {
 namespace {
 
 // Which files make the model, with sizes and checksums.
@@ -36,7 +36,7 @@ Result<std::vector<RemoteFile>> find_files(HubClient& hub, const ModelName& name
 }
 
 Status fetch_files(const LocalStore& store, const std::vector<RemoteFile>& files,
-                   const HttpLimits& limits, FetchObserver& observer) {
+                   const net::Limits& limits, FetchObserver& observer) {
   std::uint64_t total = 0;
   std::uint64_t missing = 0;
   for (const RemoteFile& remote : files) {
@@ -56,7 +56,7 @@ Status fetch_files(const LocalStore& store, const std::vector<RemoteFile>& files
 }
 
 Result<Manifest> fetch_from_hub(const LocalStore& store, const ModelName& name,
-                                const HttpLimits& limits, FetchObserver& observer) {
+                                const net::Limits& limits, FetchObserver& observer) {
   QUIRE_ASSIGN_OR_RETURN(HubOptions options, hub_options());
   options.limits = limits;
   HubClient hub(options);
@@ -86,8 +86,9 @@ Status check_model(const LocalStore& store, Manifest manifest) {
 }
 
 // With the store held. `dropped` gets the files of the version that it replaces.
-Result<Manifest> pull_held(const LocalStore& store, const ModelName& name, const HttpLimits& limits,
-                           FetchObserver& observer, std::vector<StoredFile>& dropped) {
+Result<Manifest> pull_held(const LocalStore& store, const ModelName& name,
+                           const net::Limits& limits, FetchObserver& observer,
+                           std::vector<StoredFile>& dropped) {
   QUIRE_ASSIGN_OR_RETURN(const FileLock held, store.hold());
   auto manifest = name.is_remote() ? fetch_from_hub(store, name, limits, observer)
                                    : fetch_default_model(store, limits, observer);
@@ -116,7 +117,7 @@ bool can_pull(const std::string& name) {
 }
 
 Result<Manifest> pull(const LocalStore& store, const std::string& name, FetchObserver& observer,
-                      const HttpLimits& limits) {
+                      const net::Limits& limits) {
   QUIRE_ASSIGN_OR_RETURN(const ModelName parsed, ModelName::parse(name));
   if (!can_pull(name)) {
     return error(StatusCode::kNotFound,
@@ -136,10 +137,10 @@ Result<Manifest> pull(const LocalStore& store, const std::string& name, FetchObs
 }
 
 Result<Manifest> find_or_pull(const LocalStore& store, const std::string& name,
-                              FetchObserver& observer, const HttpLimits& limits) {
+                              FetchObserver& observer, const net::Limits& limits) {
   auto found = store.find(name);
   if (found.status().code() != StatusCode::kNotFound || !can_pull(name)) return found;
   return pull(store, name, observer, limits);
 }
 
-}  // namespace quire
+}  // namespace quire::store

@@ -9,19 +9,19 @@
 #include "store/hub/remote_file.h"
 #include "store/local_store.h"
 
-namespace quire {
+namespace quire::store {
 
 // Fetches what is missing or newer. A model that is well-formed, but of a kind that cannot be
 // served, is kept, and the observer is told.
 Result<Manifest> pull(const LocalStore& store, const std::string& name, FetchObserver& observer,
-                      const HttpLimits& limits = {});
+                      const net::Limits& limits = {});
 
 // The model of that name, pulled only if it is not in the store. kNotFound for a name that is
 // neither in the store nor one that can be pulled.
 Result<Manifest> find_or_pull(const LocalStore& store, const std::string& name,
-                              FetchObserver& observer, const HttpLimits& limits = {});
+                              FetchObserver& observer, const net::Limits& limits = {});
 
 // Whether pull knows where to fetch it: a name of the hub, or the default model's.
 bool can_pull(const std::string& name);
 
-}  // namespace quire
+}  // namespace quire::store

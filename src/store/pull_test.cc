@@ -13,7 +13,7 @@
 #include "store/hub/blob_fetch.h"
 #include "store/testing/fake_hub.h"
 
-namespace quire {
+namespace quire::store {
 namespace {
 
 namespace fs = std::filesystem;
@@ -21,7 +21,7 @@ using ::testing::HasSubstr;
 using testing::FakeHub;
 using testing::ServerReply;
 using testing::ServerRequest;
-using testing::tiny_gguf;
+using quire::testing::tiny_gguf;
 
 class Recorder : public FetchObserver {
  public:
@@ -57,11 +57,11 @@ class PullTest : public ::testing::Test {
     return !fs::exists(folder) || fs::is_empty(folder);
   }
 
-  testing::TempFolder folder_;
+  quire::testing::TempFolder folder_;
   LocalStore store_{folder_.path() + "/store"};
   FakeHub hub_;
   Recorder recorder_;
-  HttpLimits limits_{.connect_seconds = 2,
+  net::Limits limits_{.connect_seconds = 2,
                      .slow_seconds = 2,
                      .attempts_max = 2,
                      .backoff_first = std::chrono::milliseconds(5),
@@ -99,8 +99,8 @@ TEST_F(PullTest, ASecondPullFetchesNothingAndFindAsksNobody) {
 }
 
 TEST_F(PullTest, ADirectoryOfSafetensorsComesWithoutPickles) {
-  hub_.add("config.json", testing::tiny_hf_config());
-  hub_.add("model.safetensors", testing::tiny_safetensors(testing::tiny_tensors()));
+  hub_.add("config.json", quire::testing::tiny_hf_config());
+  hub_.add("model.safetensors", quire::testing::tiny_safetensors(quire::testing::tiny_tensors()));
   hub_.add("pytorch_model.bin", "pickle");
   const auto manifest = pull_now("hf:owner/name");
   ASSERT_TRUE(manifest.is_ok()) << manifest.status().message();
@@ -111,8 +111,8 @@ TEST_F(PullTest, ADirectoryOfSafetensorsComesWithoutPickles) {
 
 TEST_F(PullTest, SizesAndChecksumsAreAskedForWhereTheListingHasNone) {
   hub_.hide_checksums();
-  hub_.add("config.json", testing::tiny_hf_config());
-  hub_.add("model.safetensors", testing::tiny_safetensors(testing::tiny_tensors()));
+  hub_.add("config.json", quire::testing::tiny_hf_config());
+  hub_.add("model.safetensors", quire::testing::tiny_safetensors(quire::testing::tiny_tensors()));
   const auto manifest = pull_now("hf:owner/name");
   ASSERT_TRUE(manifest.is_ok()) << manifest.status().message();
   EXPECT_EQ(manifest->files.size(), 2u);
@@ -224,4 +224,4 @@ TEST_F(PullTest, NamesThatCannotBePulledAreSaid) {
 }
 
 }  // namespace
-}  // namespace quire
+}  // namespace quire::store

@@ -6,7 +6,7 @@
 #include <memory>
 #include <vector>
 
-namespace quire {
+namespace quire::store {
 namespace {
 
 constexpr std::size_t kBufferBytes = std::size_t{1} << 20;
@@ -48,4 +48,4 @@ Status extract_zip_member(const std::string& archive, const std::string& member,
   return ok_status();
 }
 
-}  // namespace quire
+}  // namespace quire::store

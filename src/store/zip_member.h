@@ -8,10 +8,10 @@
 
 #include "base/status.h"
 
-namespace quire {
+namespace quire::store {
 
 // Writes the member to `target`, which is replaced.
 Status extract_zip_member(const std::string& archive, const std::string& member,
                           std::uint64_t size, const std::string& target);
 
-}  // namespace quire
+}  // namespace quire::store

@@ -8,10 +8,10 @@
 #include "base/file.h"
 #include "formats/testing/temp_folder.h"
 
-namespace quire {
+namespace quire::store {
 namespace {
 
-std::string write_zip(const testing::TempFolder& folder, const std::string& member,
+std::string write_zip(const quire::testing::TempFolder& folder, const std::string& member,
                       const std::string& bytes) {
   const std::string path = folder.path() + "/a.zip";
   zip_t* zip = zip_open(path.c_str(), ZIP_CREATE, nullptr);
@@ -21,7 +21,7 @@ std::string write_zip(const testing::TempFolder& folder, const std::string& memb
 }
 
 TEST(ZipMemberTest, TheMemberComesOutWholeOrNotAtAll) {
-  const testing::TempFolder folder;
+  const quire::testing::TempFolder folder;
   std::string bytes(std::size_t{3} << 20, 'x');
   bytes += "end";
   const std::string archive = write_zip(folder, "a/model.gguf", bytes);
@@ -37,7 +37,7 @@ TEST(ZipMemberTest, TheMemberComesOutWholeOrNotAtAll) {
 }
 
 TEST(ZipMemberTest, WhatIsNoArchiveOrADamagedOneIsAnError) {
-  const testing::TempFolder folder;
+  const quire::testing::TempFolder folder;
   const std::string target = folder.path() + "/out";
   EXPECT_FALSE(extract_zip_member(folder.write("b.zip", "words"), "a", 1, target).is_ok());
   const std::string archive = write_zip(folder, "a", std::string(1000, 'q'));
@@ -48,4 +48,4 @@ TEST(ZipMemberTest, WhatIsNoArchiveOrADamagedOneIsAnError) {
 }
 
 }  // namespace
-}  // namespace quire
+}  // namespace quire::store

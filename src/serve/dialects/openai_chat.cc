@@ -191,7 +191,7 @@ std::optional<std::int64_t> read_chat_tokens_max(Fields& fields) {
 
 }  // namespace
 
-Parsed<Call> parse_openai_chat(const DialectContext& context, const HttpRequest& request) {
+Parsed<Call> parse_openai_chat(const DialectContext& context, const http::Request& request) {
   Parsed<Json> body = read_body(request);
   if (!body.is_ok()) return body.error();
   Fields fields(*body);

@@ -7,6 +7,6 @@
 
 namespace quire {
 
-Parsed<Call> parse_openai_chat(const DialectContext& context, const HttpRequest& request);
+Parsed<Call> parse_openai_chat(const DialectContext& context, const http::Request& request);
 
 }  // namespace quire

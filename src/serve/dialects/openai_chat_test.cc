@@ -16,7 +16,7 @@ class OpenAiChatTest : public ::testing::Test {
   }
 
   Parsed<Call> parse(const std::string& body) {
-    HttpRequest request;
+    http::Request request;
     request.body = body;
     return parse_openai_chat(context_, request);
   }

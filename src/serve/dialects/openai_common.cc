@@ -242,7 +242,7 @@ void read_bookkeeping(Fields& fields) {
 
 }  // namespace
 
-Parsed<Json> read_body(const HttpRequest& request) {
+Parsed<Json> read_body(const http::Request& request) {
   JsonLimits limits;
   limits.values_max = std::size_t{1} << 20;
   Result<Json> json = parse_json(request.body, limits);
@@ -318,8 +318,8 @@ std::string openai_error_body(const ApiError& error) {
   return dump(body);
 }
 
-HttpResponse render_openai_error(const ApiError& error) {
-  HttpResponse response{.status = error.status, .body = openai_error_body(error)};
+http::Response render_openai_error(const ApiError& error) {
+  http::Response response{.status = error.status, .body = openai_error_body(error)};
   if (error.retry_after_s > 0) {
     response.headers.push_back({"retry-after", std::to_string(error.retry_after_s)});
   }

@@ -37,7 +37,7 @@ struct OpenAiRequest {
 };
 
 // The body as a JSON value. Refuses what is no JSON, naming the field where that is possible.
-Parsed<Json> read_body(const HttpRequest& request);
+Parsed<Json> read_body(const http::Request& request);
 
 // Mistakes go to fields.error(). Without a model (unknown, missing) the result has none.
 OpenAiRequest read_openai_request(Fields& fields, const DialectContext& context);
@@ -49,7 +49,7 @@ void refuse_unknown(Fields& fields, const DialectContext& context, OpenAiRequest
 Request make_request(const OpenAiRequest& request, const DialectContext& context,
                      std::vector<TokenId> prompt);
 
-HttpResponse render_openai_error(const ApiError& error);
+http::Response render_openai_error(const ApiError& error);
 std::string openai_error_body(const ApiError& error);
 ApiError model_not_found(std::string_view name);
 

@@ -132,7 +132,7 @@ void ask_for_scores(const CompletionOptions& options, SamplingParams& params) {
 
 }  // namespace
 
-Parsed<Call> parse_openai_completion(const DialectContext& context, const HttpRequest& request) {
+Parsed<Call> parse_openai_completion(const DialectContext& context, const http::Request& request) {
   Parsed<Json> body = read_body(request);
   if (!body.is_ok()) return body.error();
   Fields fields(*body);

@@ -8,6 +8,6 @@
 
 namespace quire {
 
-Parsed<Call> parse_openai_completion(const DialectContext& context, const HttpRequest& request);
+Parsed<Call> parse_openai_completion(const DialectContext& context, const http::Request& request);
 
 }  // namespace quire

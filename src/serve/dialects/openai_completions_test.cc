@@ -15,7 +15,7 @@ class OpenAiCompletionsTest : public ::testing::Test {
   }
 
   Parsed<Call> complete(const std::string& fields) {
-    HttpRequest request;
+    http::Request request;
     request.body = R"({"model":"m",)" + fields + "}";
     return parse_openai_completion(context_, request);
   }

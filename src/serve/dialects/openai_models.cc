@@ -17,7 +17,7 @@ Json model_json(const ModelRow& model, std::string_view name) {
 
 }  // namespace
 
-HttpResponse list_openai_models(const ModelHost& host) {
+http::Response list_openai_models(const ModelHost& host) {
   Json data = Json::array();
   for (const ModelRow& model : host.rows()) {
     for (const std::string& name : model.names) data.push(model_json(model, name));
@@ -25,7 +25,7 @@ HttpResponse list_openai_models(const ModelHost& host) {
   return {.body = dump(Json::object({{"object", "list"}, {"data", std::move(data)}}))};
 }
 
-HttpResponse show_openai_model(const ModelHost& host, std::string_view name) {
+http::Response show_openai_model(const ModelHost& host, std::string_view name) {
   const auto model = host.find(name);
   if (!model) return render_openai_error(model_not_found(name));
   return {.body = dump(model_json(host.rows()[*model], name))};

@@ -10,7 +10,7 @@
 
 namespace quire {
 
-HttpResponse list_openai_models(const ModelHost& host);
-HttpResponse show_openai_model(const ModelHost& host, std::string_view name);
+http::Response list_openai_models(const ModelHost& host);
+http::Response show_openai_model(const ModelHost& host, std::string_view name);
 
 }  // namespace quire

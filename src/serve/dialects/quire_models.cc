@@ -24,18 +24,18 @@ Json model_json(const ModelRow& model) {
   return json;
 }
 
-HttpResponse accepted(const ModelHost& host, ModelHost::ModelIndex model) {
+http::Response accepted(const ModelHost& host, ModelHost::ModelIndex model) {
   return {.status = 202, .body = dump(model_json(host.rows()[model]))};
 }
 
-HttpResponse load(ModelHost& host, ModelHost::ModelIndex model) {
+http::Response load(ModelHost& host, ModelHost::ModelIndex model) {
   const Result<ModelLease> wish = host.want(model);
   if (wish.is_ok()) return accepted(host, model);
   return render_openai_error(
       model_unavailable(wish.status(), whole_seconds(host.retry_in(model))));
 }
 
-HttpResponse unload(ModelHost& host, ModelHost::ModelIndex model) {
+http::Response unload(ModelHost& host, ModelHost::ModelIndex model) {
   const Status status = host.unload(model);
   if (status.is_ok()) return accepted(host, model);
   return render_openai_error({.status = 409,
@@ -47,7 +47,7 @@ HttpResponse unload(ModelHost& host, ModelHost::ModelIndex model) {
 
 }  // namespace
 
-HttpResponse list_quire_models(const ModelHost& host) {
+http::Response list_quire_models(const ModelHost& host) {
   Json models = Json::array();
   for (const ModelRow& model : host.rows()) models.push(model_json(model));
   const std::uint64_t bytes_max = host.options().bytes_max;
@@ -59,7 +59,7 @@ HttpResponse list_quire_models(const ModelHost& host) {
                 keep_alive == kForever ? Json() : Json(to_seconds(keep_alive))}}))};
 }
 
-HttpResponse change_quire_model(ModelHost& host, std::string_view target) {
+http::Response change_quire_model(ModelHost& host, std::string_view target) {
   const std::size_t slash = target.rfind('/');
   const std::string_view name = target.substr(0, slash);
   const std::string_view action =

@@ -11,9 +11,9 @@
 
 namespace quire {
 
-HttpResponse list_quire_models(const ModelHost& host);
+http::Response list_quire_models(const ModelHost& host);
 
 // `target` is what follows /quire/models/: a model's name, which may have slashes, and an action.
-HttpResponse change_quire_model(ModelHost& host, std::string_view target);
+http::Response change_quire_model(ModelHost& host, std::string_view target);
 
 }  // namespace quire

@@ -44,7 +44,7 @@ void refuse_unknown_fields(Fields& fields, const DialectContext& context) {
 
 }  // namespace
 
-Parsed<Call> parse_vllm_tokenize(const DialectContext& context, const HttpRequest& request) {
+Parsed<Call> parse_vllm_tokenize(const DialectContext& context, const http::Request& request) {
   Parsed<Json> body = read_body(request);
   if (!body.is_ok()) return body.error();
   Fields fields(*body);
@@ -73,7 +73,7 @@ Parsed<Call> parse_vllm_tokenize(const DialectContext& context, const HttpReques
   return ready_call(model, answer);
 }
 
-Parsed<Call> parse_vllm_detokenize(const DialectContext& context, const HttpRequest& request) {
+Parsed<Call> parse_vllm_detokenize(const DialectContext& context, const http::Request& request) {
   Parsed<Json> body = read_body(request);
   if (!body.is_ok()) return body.error();
   Fields fields(*body);

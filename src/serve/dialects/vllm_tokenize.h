@@ -7,7 +7,7 @@
 
 namespace quire {
 
-Parsed<Call> parse_vllm_tokenize(const DialectContext& context, const HttpRequest& request);
-Parsed<Call> parse_vllm_detokenize(const DialectContext& context, const HttpRequest& request);
+Parsed<Call> parse_vllm_tokenize(const DialectContext& context, const http::Request& request);
+Parsed<Call> parse_vllm_detokenize(const DialectContext& context, const http::Request& request);
 
 }  // namespace quire

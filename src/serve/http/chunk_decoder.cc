@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-namespace quire {
+namespace quire::http {
 namespace {
 
 constexpr int kDigitsMax = 8;               // 4 GiB; no body is that large
@@ -116,4 +116,4 @@ void ChunkDecoder::take_trailer(char c) {
   }
 }
 
-}  // namespace quire
+}  // namespace quire::http

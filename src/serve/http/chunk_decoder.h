@@ -11,11 +11,11 @@
 
 #include "serve/http/message.h"
 
-namespace quire {
+namespace quire::http {
 
 class ChunkDecoder {
  public:
-  explicit ChunkDecoder(const HttpLimits& limits) : limits_(&limits) {}
+  explicit ChunkDecoder(const Limits& limits) : limits_(&limits) {}
 
   // Takes bytes until they or the body end; returns how many it took. Data goes to `body`.
   std::size_t feed(std::string_view bytes, std::string& body);
@@ -34,7 +34,7 @@ class ChunkDecoder {
   void begin_data(const std::string& body);
   void take_trailer(char c);
 
-  const HttpLimits* limits_;
+  const Limits* limits_;
   State state_ = State::kSize;
   std::uint64_t size_ = 0;  // of the present chunk, what is left of it
   int digits_ = 0;
@@ -45,4 +45,4 @@ class ChunkDecoder {
   std::string_view reason_;
 };
 
-}  // namespace quire
+}  // namespace quire::http

@@ -4,7 +4,7 @@
 
 #include <string>
 
-namespace quire {
+namespace quire::http {
 namespace {
 
 struct Outcome {
@@ -14,7 +14,7 @@ struct Outcome {
   std::size_t taken;
 };
 
-Outcome decode(const std::string& bytes, std::size_t piece_size, const HttpLimits& limits = {}) {
+Outcome decode(const std::string& bytes, std::size_t piece_size, const Limits& limits = {}) {
   ChunkDecoder decoder(limits);
   Outcome outcome = {};
   for (std::size_t at = 0; at < bytes.size() && !decoder.is_complete() && decoder.refusal() == 0;) {
@@ -50,7 +50,7 @@ TEST(ChunkDecoderTest, RefusesEveryOtherSpelling) {
 }
 
 TEST(ChunkDecoderTest, BoundsBytesChunksAndTrailers) {
-  HttpLimits limits;
+  Limits limits;
   limits.body_max = 8;
   EXPECT_EQ(decode("5\r\nhello\r\n4\r\n", 100, limits).refusal, 413);
   EXPECT_EQ(decode("FFFFFFF\r\n", 100, limits).refusal, 413);
@@ -62,4 +62,4 @@ TEST(ChunkDecoderTest, BoundsBytesChunksAndTrailers) {
 }
 
 }  // namespace
-}  // namespace quire
+}  // namespace quire::http

@@ -9,7 +9,7 @@
 #include "serve/http/request_gate.h"
 #include "serve/http/request_head.h"
 
-namespace quire {
+namespace quire::http {
 namespace {
 
 constexpr std::size_t kReadSize = 16 * 1024;             // bytes asked of the socket at once
@@ -35,7 +35,7 @@ void Deadline::disarm() {
   timer_.cancel();
 }
 
-Connection::Connection(asio::ip::tcp::socket socket, const HttpLimits& limits, HttpHandler& handler)
+Connection::Connection(asio::ip::tcp::socket socket, const Limits& limits, Handler& handler)
     : socket_(std::move(socket)),
       limits_(&limits),
       handler_(&handler),
@@ -51,7 +51,7 @@ asio::awaitable<void> Connection::run() {
 }
 
 asio::awaitable<void> Connection::turn_away() {
-  HttpRequest nobody;
+  Request nobody;
   co_await reject(nobody, 503, "too many connections");
   co_await linger();
 }
@@ -134,7 +134,7 @@ asio::awaitable<bool> Connection::read_body(RequestHead& head) {
   co_return true;
 }
 
-asio::awaitable<bool> Connection::read_chunked(HttpRequest& request) {
+asio::awaitable<bool> Connection::read_chunked(Request& request) {
   ChunkDecoder decoder(*limits_);
   for (std::size_t rearmed_at = 0;;) {
     const std::size_t taken = decoder.feed(input_, request.body);
@@ -156,7 +156,7 @@ asio::awaitable<bool> Connection::read_chunked(HttpRequest& request) {
   co_return true;
 }
 
-asio::awaitable<bool> Connection::answer(HttpRequest request) {
+asio::awaitable<bool> Connection::answer(Request request) {
   using namespace asio::experimental::awaitable_operators;
   const bool closes = !request.keeps_alive;
   exchange_ = std::make_shared<Exchange>(std::move(request), limits_->output_max);
@@ -184,7 +184,7 @@ asio::awaitable<void> Connection::send_answer(bool closes) {
       co_await output_.async_wait(kAsTuple);
     }
     if (exchange_->is_gone()) co_return;
-    const HttpRequest& request = exchange_->request();
+    const Request& request = exchange_->request();
     const bool is_done = exchange_->is_done();
     std::string body = exchange_->take_pending();
     std::string bytes;
@@ -234,12 +234,12 @@ asio::awaitable<bool> Connection::send(std::string bytes) {
   co_return true;
 }
 
-asio::awaitable<bool> Connection::reject(const HttpRequest& request, int status,
+asio::awaitable<bool> Connection::reject(const Request& request, int status,
                                          std::string_view reason) {
   co_return co_await send_whole(handler_->transport_error(status, reason), request, true);
 }
 
-asio::awaitable<bool> Connection::send_whole(HttpResponse response, const HttpRequest& request,
+asio::awaitable<bool> Connection::send_whole(Response response, const Request& request,
                                              bool closes) {
   std::string bytes = response_head(response, request, response.body.size(), closes);
   if (has_body(request.method, response.status)) bytes += response.body;
@@ -263,4 +263,4 @@ asio::awaitable<void> Connection::linger() {
   close();
 }
 
-}  // namespace quire
+}  // namespace quire::http

@@ -12,7 +12,7 @@
 #include "serve/http/exchange.h"
 #include "serve/http/message.h"
 
-namespace quire {
+namespace quire::http {
 
 struct RequestHead;
 
@@ -41,7 +41,7 @@ class Deadline {
 
 class Connection {
  public:
-  Connection(asio::ip::tcp::socket socket, const HttpLimits& limits, HttpHandler& handler);
+  Connection(asio::ip::tcp::socket socket, const Limits& limits, Handler& handler);
 
   // Until the connection is over. The caller keeps it alive meanwhile.
   asio::awaitable<void> run();
@@ -56,20 +56,20 @@ class Connection {
   asio::awaitable<bool> serve_one();
   asio::awaitable<bool> read_head(RequestHead& head);
   asio::awaitable<bool> read_body(RequestHead& head);
-  asio::awaitable<bool> read_chunked(HttpRequest& request);
-  asio::awaitable<bool> answer(HttpRequest request);
+  asio::awaitable<bool> read_chunked(Request& request);
+  asio::awaitable<bool> answer(Request request);
   asio::awaitable<void> send_answer(bool closes);
   asio::awaitable<void> watch_for_leaving();
   asio::awaitable<bool> fill();                   // reads more into input_
   asio::awaitable<bool> send(std::string bytes);  // all of it
-  asio::awaitable<bool> reject(const HttpRequest& request, int status, std::string_view reason);
+  asio::awaitable<bool> reject(const Request& request, int status, std::string_view reason);
   // False if the connection is over.
-  asio::awaitable<bool> send_whole(HttpResponse response, const HttpRequest& request, bool closes);
+  asio::awaitable<bool> send_whole(Response response, const Request& request, bool closes);
   asio::awaitable<void> linger();
 
   asio::ip::tcp::socket socket_;
-  const HttpLimits* limits_;
-  HttpHandler* handler_;
+  const Limits* limits_;
+  Handler* handler_;
   Deadline deadline_;
   asio::steady_timer output_;  // cancelled when the exchange has something to send
   std::string input_;          // received and not used yet
@@ -77,4 +77,4 @@ class Connection {
   bool is_sent_ = false;       // the present answer went out completely
 };
 
-}  // namespace quire
+}  // namespace quire::http

@@ -4,9 +4,9 @@
 
 #include "base/check.h"
 
-namespace quire {
+namespace quire::http {
 
-void Exchange::respond(HttpResponse response) {
+void Exchange::respond(Response response) {
   QUIRE_CHECK(!is_started(), "an exchange is answered once");
   is_whole_ = true;
   is_done_ = true;
@@ -15,7 +15,7 @@ void Exchange::respond(HttpResponse response) {
   announce();
 }
 
-void Exchange::start(HttpResponse head) {
+void Exchange::start(Response head) {
   QUIRE_CHECK(!is_started(), "an exchange is answered once");
   pending_ = std::move(head.body);
   head_ = std::move(head);
@@ -59,4 +59,4 @@ void Exchange::announce() {
   if (output_) output_();
 }
 
-}  // namespace quire
+}  // namespace quire::http

@@ -14,19 +14,19 @@
 
 #include "serve/http/message.h"
 
-namespace quire {
+namespace quire::http {
 
 class Exchange {
  public:
-  Exchange(HttpRequest request, std::size_t pending_max)
+  Exchange(Request request, std::size_t pending_max)
       : request_(std::move(request)), pending_max_(pending_max) {}
 
   // --- for the handler ---
 
-  const HttpRequest& request() const { return request_; }
+  const Request& request() const { return request_; }
 
-  void respond(HttpResponse response);  // the whole answer
-  void start(HttpResponse head);        // a stream; its body, if any, is the first piece
+  void respond(Response response);  // the whole answer
+  void start(Response head);        // a stream; its body, if any, is the first piece
   void widen(std::size_t factor) { pending_max_ *= factor; }  // for several streams in one
   // False: the client has left or does not read; the stream is over and `on_gone` is not called.
   bool write(std::string_view piece);
@@ -43,16 +43,16 @@ class Exchange {
   bool has_output() const { return head_ && (is_new_ || !pending_.empty() || is_done_); }
   bool is_whole() const { return is_whole_; }
   bool is_done() const { return is_done_; }
-  const HttpResponse& head() const { return *head_; }
+  const Response& head() const { return *head_; }
   std::string take_pending();  // bytes of the body, as the handler wrote them
   void leave();                // the client is gone
 
  private:
   void announce();
 
-  HttpRequest request_;
+  Request request_;
   std::size_t pending_max_;  // bytes
-  std::optional<HttpResponse> head_;
+  std::optional<Response> head_;
   std::string pending_;
   bool is_new_ = false;    // the head has not been taken
   bool is_whole_ = false;  // respond() was used: pending_ is the whole body
@@ -63,19 +63,19 @@ class Exchange {
 };
 
 // What answers requests. I/O thread; neither call may block.
-class HttpHandler {
+class Handler {
  public:
-  virtual ~HttpHandler() = default;
+  virtual ~Handler() = default;
 
   // The head has arrived, the body has not: an answer if the request is to be refused already. The
   // connection is closed after it.
-  virtual std::optional<HttpResponse> refuse(const HttpRequest& head) = 0;
+  virtual std::optional<Response> refuse(const Request& head) = 0;
 
   // The whole request is there. The answer may come now or later.
   virtual void answer(std::shared_ptr<Exchange> exchange) = 0;
 
   // What the server says when the transport itself is misused or overloaded.
-  virtual HttpResponse transport_error(int status, std::string_view reason) = 0;
+  virtual Response transport_error(int status, std::string_view reason) = 0;
 };
 
-}  // namespace quire
+}  // namespace quire::http

@@ -5,7 +5,7 @@
 
 #include <spdlog/spdlog.h>
 
-namespace quire {
+namespace quire::http {
 namespace {
 
 using Tcp = asio::ip::tcp;
@@ -92,4 +92,4 @@ void Listener::admit(Tcp::socket socket) {
   });
 }
 
-}  // namespace quire
+}  // namespace quire::http

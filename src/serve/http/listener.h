@@ -12,11 +12,11 @@
 #include "serve/http/asio.h"
 #include "serve/http/connection.h"
 
-namespace quire {
+namespace quire::http {
 
 class Listener {
  public:
-  Listener(asio::io_context& io, const HttpLimits& limits, HttpHandler& handler)
+  Listener(asio::io_context& io, const Limits& limits, Handler& handler)
       : io_(&io), limits_(&limits), handler_(&handler), acceptor_(io), pause_(io) {}
 
   Status listen(const std::string& host, int port);  // port 0: any that is free
@@ -35,8 +35,8 @@ class Listener {
   void admit(asio::ip::tcp::socket socket);
 
   asio::io_context* io_;
-  const HttpLimits* limits_;
-  HttpHandler* handler_;
+  const Limits* limits_;
+  Handler* handler_;
   asio::ip::tcp::acceptor acceptor_;
   asio::steady_timer pause_;
   std::unordered_set<Connection*> connections_;
@@ -45,4 +45,4 @@ class Listener {
   bool is_loopback_ = false;
 };
 
-}  // namespace quire
+}  // namespace quire::http

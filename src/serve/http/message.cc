@@ -4,7 +4,7 @@
 
 #include <algorithm>
 
-namespace quire {
+namespace quire::http {
 namespace {
 
 std::string_view reason_phrase(int status) {
@@ -33,25 +33,25 @@ std::string_view reason_phrase(int status) {
 
 }  // namespace
 
-const std::string* HttpRequest::find(std::string_view name) const {
+const std::string* Request::find(std::string_view name) const {
   const auto found = std::find_if(headers.begin(), headers.end(),
-                                  [&](const HttpHeader& header) { return header.name == name; });
+                                  [&](const Header& header) { return header.name == name; });
   return found == headers.end() ? nullptr : &found->value;
 }
 
-std::size_t HttpRequest::count(std::string_view name) const {
+std::size_t Request::count(std::string_view name) const {
   return static_cast<std::size_t>(
       std::count_if(headers.begin(), headers.end(),
-                    [&](const HttpHeader& header) { return header.name == name; }));
+                    [&](const Header& header) { return header.name == name; }));
 }
 
 bool has_body(std::string_view method, int status) { return method != "HEAD" && status != 304; }
 
-std::string response_head(const HttpResponse& response, const HttpRequest& request,
+std::string response_head(const Response& response, const Request& request,
                           std::optional<std::size_t> size, bool closes) {
   std::string head = fmt::format("HTTP/1.1 {} {}\r\ncontent-type: {}\r\n", response.status,
                                  reason_phrase(response.status), response.content_type);
-  for (const HttpHeader& header : response.headers) {
+  for (const Header& header : response.headers) {
     head += fmt::format("{}: {}\r\n", header.name, header.value);
   }
   if (!request.id.empty()) head += fmt::format("x-request-id: {}\r\n", request.id);
@@ -70,4 +70,4 @@ void append_chunk(std::string_view bytes, std::string& out) {
   out += "\r\n";
 }
 
-}  // namespace quire
+}  // namespace quire::http

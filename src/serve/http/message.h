@@ -1,4 +1,4 @@
-// HttpRequest and HttpResponse: one exchange as plain values, and the limits of what a client may
+// Request and Response: one exchange as plain values, and the limits of what a client may
 // send. Parsed by request_head and connection, filled by routes and dialects.
 // Any thread.
 #pragma once
@@ -10,10 +10,10 @@
 #include <string_view>
 #include <vector>
 
-namespace quire {
+namespace quire::http {
 
 // What one client can make us hold or wait for. Nothing is unlimited.
-struct HttpLimits {
+struct Limits {
   std::size_t request_line_max = 8 * 1024;    // bytes; more: 414
   std::size_t head_max = 32 * 1024;           // bytes; more: 431
   std::size_t headers_max = 100;              // fields; more: 431
@@ -30,15 +30,15 @@ struct HttpLimits {
   std::chrono::milliseconds linger_timeout{1'000};  // for unread input before we close
 };
 
-struct HttpHeader {
+struct Header {
   std::string name;  // of a request: lower case
   std::string value;
 };
 
-struct HttpRequest {
+struct Request {
   std::string method;  // as sent
   std::string path;    // percent-decoded, no "." or "..", valid UTF-8 without controls
-  std::vector<HttpHeader> headers;
+  std::vector<Header> headers;
   std::string body;
   std::string id;      // the client's x-request-id if it is harmless, else one of ours
   bool is_http_10 = false;
@@ -49,10 +49,10 @@ struct HttpRequest {
   std::size_t count(std::string_view name) const;
 };
 
-struct HttpResponse {
+struct Response {
   int status = 200;
   std::string content_type = "application/json";
-  std::vector<HttpHeader> headers;
+  std::vector<Header> headers;
   std::string body;
 };
 
@@ -60,10 +60,10 @@ struct HttpResponse {
 bool has_body(std::string_view method, int status);
 
 // The bytes before the body. `size`: of the body; nothing: chunked.
-std::string response_head(const HttpResponse& response, const HttpRequest& request,
+std::string response_head(const Response& response, const Request& request,
                           std::optional<std::size_t> size, bool closes);
 
 // One chunk of a chunked body; the empty chunk ends it.
 void append_chunk(std::string_view bytes, std::string& out);
 
-}  // namespace quire
+}  // namespace quire::http

@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-namespace quire {
+namespace quire::http {
 namespace {
 
 constexpr std::string_view kBlanks = " \t";
@@ -61,4 +61,4 @@ int quality_of(std::string_view list, std::string_view name) {
   return 0;
 }
 
-}  // namespace quire
+}  // namespace quire::http

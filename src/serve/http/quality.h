@@ -5,9 +5,9 @@
 
 #include <string_view>
 
-namespace quire {
+namespace quire::http {
 
 // The weight of `name` in "a, b;q=0.5": from 0 to 1000; not listed or malformed: 0.
 int quality_of(std::string_view list, std::string_view name);
 
-}  // namespace quire
+}  // namespace quire::http

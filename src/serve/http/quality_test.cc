@@ -2,7 +2,7 @@
 
 #include <gtest/gtest.h>
 
-namespace quire {
+namespace quire::http {
 namespace {
 
 TEST(QualityTest, NamesAndWeights) {
@@ -25,4 +25,4 @@ TEST(QualityTest, MalformedWeightsAreZero) {
 }
 
 }  // namespace
-}  // namespace quire
+}  // namespace quire::http

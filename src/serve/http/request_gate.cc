@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-namespace quire {
+namespace quire::http {
 namespace {
 
 constexpr std::size_t kMethodMax = 32;  // bytes
@@ -110,4 +110,4 @@ bool RequestGate::is_good_field(std::string_view line) {
   return true;
 }
 
-}  // namespace quire
+}  // namespace quire::http

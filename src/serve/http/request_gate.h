@@ -11,11 +11,11 @@
 
 #include "serve/http/message.h"
 
-namespace quire {
+namespace quire::http {
 
 class RequestGate {
  public:
-  explicit RequestGate(const HttpLimits& limits) : limits_(&limits) {}
+  explicit RequestGate(const Limits& limits) : limits_(&limits) {}
 
   enum class Verdict { kMore, kComplete, kRefused };
 
@@ -34,7 +34,7 @@ class RequestGate {
   bool is_good_request_line(std::string_view line);
   bool is_good_field(std::string_view line);
 
-  const HttpLimits* limits_;
+  const Limits* limits_;
   std::size_t line_begin_ = 0;  // of the line that is being looked at
   std::size_t seen_ = 0;        // bytes looked at
   std::size_t lines_ = 0;       // complete ones
@@ -45,4 +45,4 @@ class RequestGate {
 
 bool is_http_token(std::string_view text);  // RFC 9110 section 5.6.2; not empty
 
-}  // namespace quire
+}  // namespace quire::http

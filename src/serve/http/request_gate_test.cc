@@ -4,7 +4,7 @@
 
 #include <string>
 
-namespace quire {
+namespace quire::http {
 namespace {
 
 using Verdict = RequestGate::Verdict;
@@ -16,7 +16,7 @@ struct Look {
 
 // All at once and byte by byte: the answer must be the same.
 Look look_at(const std::string& bytes) {
-  const HttpLimits limits;
+  const Limits limits;
   RequestGate whole(limits);
   const Verdict verdict = whole.look(bytes);
   RequestGate slow(limits);
@@ -31,7 +31,7 @@ Look look_at(const std::string& bytes) {
 
 TEST(RequestGateTest, LetsPlainRequestsThrough) {
   const std::string head = "GET /v1/models?x=1 HTTP/1.1\r\nHost: t\r\nX-Y: a\tb \xC3\xA9\r\n\r\n";
-  const HttpLimits limits;
+  const Limits limits;
   RequestGate gate(limits);
   EXPECT_EQ(gate.look(head + "rest"), Verdict::kComplete);
   EXPECT_EQ(gate.head_size(), head.size());
@@ -71,4 +71,4 @@ TEST(RequestGateTest, BoundsLinesFieldsAndTheWhole) {
 }
 
 }  // namespace
-}  // namespace quire
+}  // namespace quire::http

@@ -14,7 +14,7 @@
 #include <boost/beast/http/parser.hpp>
 #include <fmt/format.h>
 
-namespace quire {
+namespace quire::http {
 namespace {
 
 namespace beast = boost::beast;
@@ -43,7 +43,7 @@ bool is_good_host(std::string_view host) {
   });
 }
 
-std::string request_id(const HttpRequest& request) {
+std::string request_id(const Request& request) {
   constexpr std::size_t kIdMax = 128;
   const std::string* id = request.find("x-request-id");
   const auto is_harmless = [](char c) {
@@ -65,7 +65,7 @@ bool refuse(RequestHead& head, int status, std::string_view reason) {
 }
 
 bool read_framing(RequestHead& head) {
-  const HttpRequest& request = head.request;
+  const Request& request = head.request;
   const std::size_t codings = request.count("transfer-encoding");
   const std::size_t lengths = request.count("content-length");
   if (codings + lengths > 1) return refuse(head, 400, "the body's length is given twice");
@@ -89,7 +89,7 @@ bool read_framing(RequestHead& head) {
 }
 
 bool read_expectations(RequestHead& head) {
-  const HttpRequest& request = head.request;
+  const Request& request = head.request;
   const std::size_t hosts = request.count("host");
   if (hosts > 1 || (hosts == 0 && !request.is_http_10)) {
     return refuse(head, 400, "a request names its host once");
@@ -132,7 +132,7 @@ bool decode_target(std::string_view target, std::string& path) {
   return framed.find("/./") == std::string::npos && framed.find("/../") == std::string::npos;
 }
 
-RequestHead parse_head(std::string_view bytes, const HttpLimits& limits) {
+RequestHead parse_head(std::string_view bytes, const Limits& limits) {
   RequestHead head;
   http::request_parser<http::empty_body> parser;
   parser.header_limit(static_cast<std::uint32_t>(limits.head_max + 1));
@@ -145,7 +145,7 @@ RequestHead parse_head(std::string_view bytes, const HttpLimits& limits) {
     return head;
   }
   const auto& message = parser.get();
-  HttpRequest& request = head.request;
+  Request& request = head.request;
   request.method = std::string(message.method_string());
   request.is_http_10 = message.version() == 10;
   request.keeps_alive = message.keep_alive();
@@ -162,4 +162,4 @@ RequestHead parse_head(std::string_view bytes, const HttpLimits& limits) {
   return head;
 }
 
-}  // namespace quire
+}  // namespace quire::http

@@ -1,4 +1,4 @@
-// RequestHead: from the bytes that passed the gate to an HttpRequest: fields, the target as a path,
+// RequestHead: from the bytes that passed the gate to an Request: fields, the target as a path,
 // how the body is framed, who the request is meant for. Everything that must be refused before a
 // body is read and does not depend on the route is refused here. Pure; used by connection.
 #pragma once
@@ -10,10 +10,10 @@
 
 #include "serve/http/message.h"
 
-namespace quire {
+namespace quire::http {
 
 struct RequestHead {
-  HttpRequest request;
+  Request request;
   bool is_chunked = false;
   std::uint64_t body_size = 0;  // bytes announced, unless chunked
   bool expects_continue = false;
@@ -24,9 +24,9 @@ struct RequestHead {
 
 // `bytes`: a whole head with its empty line. After a refusal the connection must be closed: where
 // the body ends is not known.
-RequestHead parse_head(std::string_view bytes, const HttpLimits& limits);
+RequestHead parse_head(std::string_view bytes, const Limits& limits);
 
 // "/a%20b?x" -> "/a b". False: not a path that we would look at.
 bool decode_target(std::string_view target, std::string& path);
 
-}  // namespace quire
+}  // namespace quire::http

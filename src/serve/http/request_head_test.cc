@@ -4,11 +4,11 @@
 
 #include <string>
 
-namespace quire {
+namespace quire::http {
 namespace {
 
 RequestHead parse(const std::string& fields, const std::string& line = "POST /x HTTP/1.1") {
-  return parse_head(line + "\r\n" + fields + "\r\n", HttpLimits());
+  return parse_head(line + "\r\n" + fields + "\r\n", Limits());
 }
 
 TEST(RequestHeadTest, ReadsWhatWasSent) {
@@ -107,4 +107,4 @@ TEST(RequestHeadTest, TargetsBecomeOnePath) {
 }
 
 }  // namespace
-}  // namespace quire
+}  // namespace quire::http

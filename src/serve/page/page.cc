@@ -23,28 +23,28 @@ const PageAsset* find_asset(std::string_view path) {
   return found == assets.end() ? nullptr : &*found;
 }
 
-bool holds_already(const HttpRequest& request, const PageAsset& asset) {
+bool holds_already(const http::Request& request, const PageAsset& asset) {
   const std::string* tags = request.find("if-none-match");
   return tags != nullptr && (*tags == "*" || tags->find(asset.tag) != std::string::npos);
 }
 
 }  // namespace
 
-bool prefers_html(const HttpRequest& request) {
+bool prefers_html(const http::Request& request) {
   const std::string* accept = request.find("accept");
   return accept != nullptr &&
-         quality_of(*accept, "text/html") > quality_of(*accept, "application/json");
+         http::quality_of(*accept, "text/html") > http::quality_of(*accept, "application/json");
 }
 
-HttpResponse show_page_asset(const HttpRequest& request) {
+http::Response show_page_asset(const http::Request& request) {
   const PageAsset* asset = find_asset(request.path);
   if (asset == nullptr) {
     return {.status = 404, .content_type = "text/plain; charset=utf-8",
             .body = "The page has no such part. It may be of another version: load it again.\n"};
   }
   const std::string* encodings = request.find("accept-encoding");
-  const bool is_gzip = encodings != nullptr && quality_of(*encodings, "gzip") > 0;
-  HttpResponse response{.content_type = std::string(asset->content_type),
+  const bool is_gzip = encodings != nullptr && http::quality_of(*encodings, "gzip") > 0;
+  http::Response response{.content_type = std::string(asset->content_type),
                         .body = std::string(is_gzip ? asset->gzip : asset->content)};
   const auto add = [&](std::string_view name, std::string_view value) {
     response.headers.push_back({std::string(name), std::string(value)});

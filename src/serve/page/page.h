@@ -26,9 +26,9 @@ struct PageAsset {
 std::span<const PageAsset> page_assets();
 
 // A browser that navigates says that it would rather have HTML than JSON; other clients do not.
-bool prefers_html(const HttpRequest& request);
+bool prefers_html(const http::Request& request);
 
 // The asset of that path: 200, 304 if the client holds it already, 404 if there is none.
-HttpResponse show_page_asset(const HttpRequest& request);
+http::Response show_page_asset(const http::Request& request);
 
 }  // namespace quire

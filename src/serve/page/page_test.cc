@@ -9,12 +9,12 @@ namespace {
 
 constexpr std::size_t kPageSizeMax = 300 * 1024;  // bytes of all assets, compressed
 
-HttpRequest request(std::string path, std::vector<HttpHeader> headers = {}) {
+http::Request request(std::string path, std::vector<http::Header> headers = {}) {
   return {.method = "GET", .path = std::move(path), .headers = std::move(headers)};
 }
 
-std::string header(const HttpResponse& response, std::string_view name) {
-  for (const HttpHeader& header : response.headers) {
+std::string header(const http::Response& response, std::string_view name) {
+  for (const http::Header& header : response.headers) {
     if (header.name == name) return header.value;
   }
   return {};
@@ -36,7 +36,7 @@ TEST(PageTest, IsSmallAndComplete) {
     total += asset.gzip.size();
   }
   EXPECT_LT(total, kPageSizeMax);
-  const HttpResponse page = show_page_asset(request("/"));
+  const http::Response page = show_page_asset(request("/"));
   EXPECT_NE(page.body.find(script().path), std::string::npos) << "the page loads its script";
 }
 
@@ -53,7 +53,7 @@ TEST(PageTest, BrowsersGetThePage) {
 
 TEST(PageTest, EveryAnswerConfinesThePage) {
   for (const PageAsset& asset : page_assets()) {
-    const HttpResponse response = show_page_asset(request(std::string(asset.path)));
+    const http::Response response = show_page_asset(request(std::string(asset.path)));
     EXPECT_EQ(response.status, 200);
     const std::string policy = header(response, "content-security-policy");
     EXPECT_TRUE(policy.starts_with("default-src 'none';")) << policy;
@@ -66,20 +66,20 @@ TEST(PageTest, EveryAnswerConfinesThePage) {
 }
 
 TEST(PageTest, WhatIsNamedByItsContentIsKept) {
-  const HttpResponse kept = show_page_asset(request(std::string(script().path)));
+  const http::Response kept = show_page_asset(request(std::string(script().path)));
   EXPECT_EQ(header(kept, "cache-control"), "public, max-age=31536000, immutable");
-  const HttpResponse page = show_page_asset(request("/"));
+  const http::Response page = show_page_asset(request("/"));
   EXPECT_EQ(header(page, "cache-control"), "no-cache");
 }
 
 TEST(PageTest, CompressedForWhoTakesIt) {
   const std::string path(script().path);
-  const HttpResponse packed =
+  const http::Response packed =
       show_page_asset(request(path, {{"accept-encoding", "gzip, deflate, br"}}));
   EXPECT_EQ(header(packed, "content-encoding"), "gzip");
   EXPECT_EQ(packed.body, script().gzip);
   for (const char* encodings : {"identity", "gzip;q=0", "br"}) {
-    const HttpResponse plain = show_page_asset(request(path, {{"accept-encoding", encodings}}));
+    const http::Response plain = show_page_asset(request(path, {{"accept-encoding", encodings}}));
     EXPECT_EQ(header(plain, "content-encoding"), "");
     EXPECT_EQ(plain.body, script().content);
   }

@@ -14,7 +14,7 @@ constexpr std::chrono::milliseconds kPatience{250};  // with an engine in a long
 constexpr std::chrono::milliseconds kPause{500};     // between questions
 constexpr int kRetrySeconds = 5;
 
-HttpResponse refusal(const char* why) {
+http::Response refusal(const char* why) {
   return render_openai_error({.status = 503, .message = why, .type = "service_unavailable_error",
                               .code = "too_many_watchers", .retry_after_s = kRetrySeconds});
 }
@@ -50,7 +50,7 @@ StatusFeed::StatusFeed(std::string version, const ModelHost& host, Chronicle& ch
   chronicle_->on_answer([this] { end_round_if_answered(); });
 }
 
-void StatusFeed::show(std::shared_ptr<Exchange> exchange) {
+void StatusFeed::show(std::shared_ptr<http::Exchange> exchange) {
   if (waiting_.size() >= kWaitingMax) {
     metrics_->count_answer(503);
     return exchange->respond(refusal("Too many ask for the status at once."));
@@ -59,7 +59,7 @@ void StatusFeed::show(std::shared_ptr<Exchange> exchange) {
   begin_round();
 }
 
-void StatusFeed::watch(std::shared_ptr<Exchange> exchange) {
+void StatusFeed::watch(std::shared_ptr<http::Exchange> exchange) {
   if (server_.is_draining || watchers_.size() >= kWatchersMax) {
     metrics_->count_answer(503);
     return exchange->respond(refusal(server_.is_draining ? "The server is draining."
@@ -77,7 +77,7 @@ void StatusFeed::watch(std::shared_ptr<Exchange> exchange) {
   after_(kPeriod, [this] { tick(); });
 }
 
-void StatusFeed::forget(const Exchange* exchange) {
+void StatusFeed::forget(const http::Exchange* exchange) {
   std::erase_if(watchers_, [&](const auto& watcher) { return watcher.get() == exchange; });
 }
 

@@ -37,8 +37,8 @@ class StatusFeed {
   StatusFeed& operator=(const StatusFeed&) = delete;
   ~StatusFeed() { chronicle_->on_answer(nullptr); }
 
-  void show(std::shared_ptr<Exchange> exchange);   // one snapshot
-  void watch(std::shared_ptr<Exchange> exchange);  // one a second
+  void show(std::shared_ptr<http::Exchange> exchange);   // one snapshot
+  void watch(std::shared_ptr<http::Exchange> exchange);  // one a second
   void drain();                                    // the streams end; none begins any more
 
   const RequestLog& requests() const { return chronicle_->requests(); }
@@ -49,7 +49,7 @@ class StatusFeed {
   void end_round_if_answered();
   void end_round();
   void tick();
-  void forget(const Exchange* exchange);
+  void forget(const http::Exchange* exchange);
 
   ServerFacts server_;
   const ModelHost* host_;
@@ -57,7 +57,7 @@ class StatusFeed {
   Metrics* metrics_;
   After after_;
 
-  std::vector<std::shared_ptr<Exchange>> waiting_, watchers_;
+  std::vector<std::shared_ptr<http::Exchange>> waiting_, watchers_;
   std::uint64_t rounds_ = 0;
   bool is_asking_ = false;
   bool is_ticking_ = false;

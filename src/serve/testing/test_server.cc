@@ -29,7 +29,7 @@ std::size_t parse_size(std::string_view text, int base) {
 }  // namespace
 
 std::string TestResponse::header(std::string_view name) const {
-  for (const HttpHeader& header : headers) {
+  for (const http::Header& header : headers) {
     if (header.name == name) return header.value;
   }
   return {};

@@ -16,7 +16,7 @@ namespace quire {
 
 struct TestResponse {
   int status = 0;  // 0: the connection ended instead
-  std::vector<HttpHeader> headers;  // names in lower case
+  std::vector<http::Header> headers;  // names in lower case
   std::string body;                 // of chunks: joined
   std::size_t chunks = 0;
 

@@ -4,7 +4,7 @@
 
 #include "store/human.h"
 
-namespace quire {
+namespace quire::store {
 namespace {
 
 constexpr std::uint64_t kRoomToSpare = std::uint64_t{64} << 20;
@@ -20,7 +20,7 @@ Status with_what_is_kept(const Status& status, const RemoteFile& remote, const P
                human_bytes(file.size()));
 }
 
-Status fetch_and_verify(const RemoteFile& remote, const HttpLimits& limits, PartialFile& file,
+Status fetch_and_verify(const RemoteFile& remote, const net::Limits& limits, PartialFile& file,
                         const std::function<void(std::uint64_t)>& advance) {
   const Status fetched = fetch_ranges(remote.bytes, limits, file, advance);
   if (fetched.code() == StatusCode::kCorrupt) {
@@ -59,7 +59,7 @@ Result<FileLock> lock_blob(const LocalStore& store, const StoredFile& file,
   return FileLock::acquire(path, FileLock::Mode::kExclusive);
 }
 
-Status fetch_blob(const LocalStore& store, const RemoteFile& remote, const HttpLimits& limits,
+Status fetch_blob(const LocalStore& store, const RemoteFile& remote, const net::Limits& limits,
                   FetchObserver& observer, const std::function<void(std::uint64_t)>& advance) {
   const StoredFile& wanted = remote.file;
   if (store.has_blob(wanted.checksum, wanted.size)) return ok_status();
@@ -74,4 +74,4 @@ Status fetch_blob(const LocalStore& store, const RemoteFile& remote, const HttpL
   return ok_status();
 }
 
-}  // namespace quire
+}  // namespace quire::store

@@ -7,10 +7,10 @@
 #include "store/hub/remote_file.h"
 #include "store/local_store.h"
 
-namespace quire {
+namespace quire::store {
 
 // `advance` is told how many bytes of this file are here.
-Status fetch_blob(const LocalStore& store, const RemoteFile& remote, const HttpLimits& limits,
+Status fetch_blob(const LocalStore& store, const RemoteFile& remote, const net::Limits& limits,
                   FetchObserver& observer, const std::function<void(std::uint64_t)>& advance);
 
 // Whether the disk of `folder` has room for `bytes` and a little more.
@@ -20,4 +20,4 @@ Status check_room(const std::string& folder, std::uint64_t bytes);
 Result<FileLock> lock_blob(const LocalStore& store, const StoredFile& file,
                            FetchObserver& observer);
 
-}  // namespace quire
+}  // namespace quire::store

@@ -8,7 +8,7 @@
 #include <optional>
 #include <set>
 
-namespace quire {
+namespace quire::store {
 namespace {
 
 // Better first: what a person wants who does not say. Small and good, then better, then smaller.
@@ -206,4 +206,4 @@ Result<FileChoice> choose_files(const std::vector<HubFile>& files, const std::st
   return chosen;
 }
 
-}  // namespace quire
+}  // namespace quire::store

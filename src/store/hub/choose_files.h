@@ -11,7 +11,7 @@
 
 #include "store/hub/hub_client.h"
 
-namespace quire {
+namespace quire::store {
 
 struct FileChoice {
   std::vector<HubFile> files;  // small ones first
@@ -24,4 +24,4 @@ Result<FileChoice> choose_files(const std::vector<HubFile>& files, const std::st
 // "Q4_K_M" of "models/Qwen3-4B-Q4_K_M-00001-of-00002.gguf", in upper case; empty if it names none.
 std::string quantization_of(std::string_view path);
 
-}  // namespace quire
+}  // namespace quire::store

@@ -4,7 +4,7 @@
 
 #include "store/hub/python_index.h"
 
-namespace quire {
+namespace quire::store {
 namespace {
 
 std::vector<HubFile> files(const std::vector<std::string>& paths) {
@@ -86,4 +86,4 @@ TEST(PythonIndexTest, LinksAreFoundAndResolved) {
 }
 
 }  // namespace
-}  // namespace quire
+}  // namespace quire::store

@@ -7,7 +7,7 @@
 #include "base/json.h"
 #include "store/human.h"
 
-namespace quire {
+namespace quire::store {
 namespace {
 
 constexpr const char* kPublicHub = "https://huggingface.co";
@@ -87,9 +87,9 @@ Result<HubListing> parse_listing(std::string_view text) {
 }
 
 // The sentence for a refusal; `what` is the model as the user named it.
-Status explain(const HttpResponse& response, const HubOptions& options, const std::string& what,
+Status explain(const net::Response& response, const HubOptions& options, const std::string& what,
                const std::string& page) {
-  const std::string host = host_of(options.endpoint);
+  const std::string host = net::host_of(options.endpoint);
   const std::string_view code = response.header("x-error-code");
   const bool has_token = !options.token.empty();
   switch (response.status) {
@@ -138,7 +138,7 @@ Result<HubOptions> hub_options() {
   options.endpoint = variable("HF_ENDPOINT");
   if (options.endpoint.empty()) options.endpoint = kPublicHub;
   while (options.endpoint.ends_with('/')) options.endpoint.pop_back();
-  if (!resolve_url(options.endpoint, options.endpoint).is_ok()) {
+  if (!net::resolve_url(options.endpoint, options.endpoint).is_ok()) {
     return error(StatusCode::kInvalidArgument,
                  "HF_ENDPOINT is not an address such as https://hub.example.com");
   }
@@ -156,7 +156,7 @@ HubClient::HubClient(HubOptions options)
 
 Result<HubListing> HubClient::list(const ModelName& name) {
   const std::string revision = name.revision.empty() ? "main" : name.revision;
-  HttpRequest request{.url = fmt::format("{}/api/models/{}/revision/{}?blobs=true",
+  net::Request request{.url = fmt::format("{}/api/models/{}/revision/{}?blobs=true",
                                          options_.endpoint, name.repository(),
                                          url_escaped(revision, false)),
                       .token = options_.token,
@@ -174,7 +174,7 @@ Result<HubListing> HubClient::list(const ModelName& name) {
   auto listing = parse_listing(response->body);
   if (listing.is_ok()) return listing;
   return error(StatusCode::kCorrupt, "{} answered for {} what no hub answers: {}",
-               host_of(options_.endpoint), name.text, listing.status().message());
+               net::host_of(options_.endpoint), name.text, listing.status().message());
 }
 
 std::string HubClient::file_url(const ModelName& name, const std::string& commit,
@@ -185,10 +185,10 @@ std::string HubClient::file_url(const ModelName& name, const std::string& commit
 
 Status HubClient::complete(const ModelName& name, const std::string& commit, HubFile& file) {
   if (!file.checksum.hex.empty()) return ok_status();
-  const HttpRequest request{.url = file_url(name, commit, file.path),
+  const net::Request request{.url = file_url(name, commit, file.path),
                             .token = options_.token,
                             .is_head = true};
-  QUIRE_ASSIGN_OR_RETURN(const HttpResponse response, client_.send_patiently(request));
+  QUIRE_ASSIGN_OR_RETURN(const net::Response response, client_.send_patiently(request));
   if (response.status >= 400) {
     return explain(response, options_, name.text, options_.endpoint + "/" + name.repository());
   }
@@ -204,7 +204,7 @@ Status HubClient::complete(const ModelName& name, const std::string& commit, Hub
   if (problem != std::errc() || end != size.data() + size.size() || !sum.is_ok() ||
       file.size > kFileBytesMax) {
     return error(StatusCode::kUnsupported, "{} tells neither size nor checksum of {}",
-                 host_of(options_.endpoint), file.path);
+                 net::host_of(options_.endpoint), file.path);
   }
   file.checksum = std::move(sum).value();
   return ok_status();
@@ -220,10 +220,10 @@ RemoteFile HubClient::remote(const ModelName& name, const std::string& commit,
   remote.bytes.token = options_.token;
   remote.bytes.explain = [options = options_, what = name.text,
                           page = options_.endpoint + "/" + name.repository()](
-                             const HttpResponse& response) {
+                             const net::Response& response) {
     return explain(response, options, what, page);
   };
   return remote;
 }
 
-}  // namespace quire
+}  // namespace quire::store

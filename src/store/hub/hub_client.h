@@ -11,12 +11,12 @@
 #include "store/hub/remote_file.h"
 #include "store/model_name.h"
 
-namespace quire {
+namespace quire::store {
 
 struct HubOptions {
   std::string endpoint;  // "https://host", without a slash at its end
   std::string token;     // empty: none
-  HttpLimits limits;
+  net::Limits limits;
 };
 
 // From HF_ENDPOINT (default: the public hub) and HF_TOKEN.
@@ -43,14 +43,14 @@ class HubClient {
   Status complete(const ModelName& name, const std::string& commit, HubFile& file);
   RemoteFile remote(const ModelName& name, const std::string& commit, const HubFile& file) const;
 
-  const HttpLimits& limits() const { return options_.limits; }
+  const net::Limits& limits() const { return options_.limits; }
 
  private:
   std::string file_url(const ModelName& name, const std::string& commit,
                        const std::string& path) const;
 
   HubOptions options_;
-  HttpClient client_;
+  net::Client client_;
 };
 
-}  // namespace quire
+}  // namespace quire::store

@@ -2,7 +2,7 @@
 
 #include <cstdlib>
 
-namespace quire {
+namespace quire::store {
 namespace {
 
 constexpr const char* kPublicIndex = "https://pypi.org/simple";
@@ -34,28 +34,28 @@ Result<std::string> find_link(std::string_view page, const std::string& page_url
     const std::string href = unescaped(page.substr(at + 1, end - at - 1));
     const std::string address = href.substr(0, href.find_first_of("#?"));
     if (address.substr(address.rfind('/') + 1) != file) continue;
-    return resolve_url(page_url, href.substr(0, href.find('#')));
+    return net::resolve_url(page_url, href.substr(0, href.find('#')));
   }
-  return error(StatusCode::kNotFound, "the index {} has no {}", host_of(page_url), file);
+  return error(StatusCode::kNotFound, "the index {} has no {}", net::host_of(page_url), file);
 }
 
 Result<std::string> find_in_python_index(const std::string& package, const std::string& file,
-                                         const HttpLimits& limits) {
+                                         const net::Limits& limits) {
   const char* variable = std::getenv("PIP_INDEX_URL");
   std::string index = variable != nullptr && *variable != '\0' ? variable : kPublicIndex;
   while (index.ends_with('/')) index.pop_back();
   const std::string url = index + "/" + package + "/";
-  HttpClient client(limits);
-  QUIRE_ASSIGN_OR_RETURN(const HttpResponse response,
+  net::Client client(limits);
+  QUIRE_ASSIGN_OR_RETURN(const net::Response response,
                          client.send_patiently({.url = url,
                                                 .accept = "application/vnd.pypi.simple.v1+html, "
                                                           "text/html;q=0.5",
                                                 .body_max = kPageBytesMax}));
   if (response.status != 200) {
-    return error(StatusCode::kUnavailable, "the index {} answered with status {}", host_of(url),
-                 response.status);
+    return error(StatusCode::kUnavailable, "the index {} answered with status {}",
+                 net::host_of(url), response.status);
   }
   return find_link(response.body, url, file);
 }
 
-}  // namespace quire
+}  // namespace quire::store

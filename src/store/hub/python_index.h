@@ -6,16 +6,16 @@
 #include <string>
 #include <string_view>
 
-#include "store/hub/http_client.h"
+#include "net/client.h"
 
-namespace quire {
+namespace quire::store {
 
 // The address of `file` ("x-1.0-py3-none-any.whl") on the page of `package`.
 Result<std::string> find_in_python_index(const std::string& package, const std::string& file,
-                                         const HttpLimits& limits);
+                                         const net::Limits& limits);
 
 // The same for the text of a page that came from `page_url`; kNotFound if it has no such link.
 Result<std::string> find_link(std::string_view page, const std::string& page_url,
                               const std::string& file);
 
-}  // namespace quire
+}  // namespace quire::store

@@ -9,7 +9,7 @@
 #include <utility>
 #include <vector>
 
-namespace quire {
+namespace quire::store {
 namespace {
 
 constexpr std::size_t kConnections = 4;
@@ -95,7 +95,7 @@ class ChunkWriter {
 
 class RangeFetch {
  public:
-  RangeFetch(const RemoteBytes& remote, const HttpLimits& limits, PartialFile& file,
+  RangeFetch(const RemoteBytes& remote, const net::Limits& limits, PartialFile& file,
              const std::function<void(std::uint64_t)>& advance)
       : remote_(remote), limits_(limits), file_(file), advance_(advance) {}
 
@@ -107,20 +107,20 @@ class RangeFetch {
     Status status;
     bool has_moved = false;   // a chunk became full
     bool may_pass = false;    // the failure may not happen again
-    std::optional<HttpResponse> response;
+    std::optional<net::Response> response;
   };
 
   void work();
-  Outcome fetch_run(HttpClient& client, ChunkRun run, bool is_whole);
-  Status check(const HttpResponse& response, const ChunkWriter& writer);
-  Status check_whole(const HttpResponse& response);
+  Outcome fetch_run(net::Client& client, ChunkRun run, bool is_whole);
+  Status check(const net::Response& response, const ChunkWriter& writer);
+  Status check_whole(const net::Response& response);
   void note_bytes(std::int64_t bytes);
   bool wait(std::chrono::milliseconds time);
   void stop(Status why);
   ChunkRun whole_file() const { return {0, file_.chunk_count()}; }
 
   const RemoteBytes& remote_;
-  const HttpLimits& limits_;
+  const net::Limits& limits_;
   PartialFile& file_;
   const std::function<void(std::uint64_t)>& advance_;
 
@@ -162,7 +162,7 @@ bool RangeFetch::wait(std::chrono::milliseconds time) {
 }
 
 void RangeFetch::work() {
-  HttpClient client(limits_, &is_stopped_);
+  net::Client client(limits_, &is_stopped_);
   int failures = 0;
   bool is_whole = false;  // this connection found that there are no ranges, and fetches everything
   while (!is_stopped_ && (is_whole || has_ranges_)) {
@@ -182,23 +182,23 @@ void RangeFetch::work() {
       continue;
     }
     failures = outcome.has_moved ? 1 : failures + 1;
-    const auto pause = wait_before_retry(limits_, failures,
+    const auto pause = net::wait_before_retry(limits_, failures,
                                          outcome.response ? &*outcome.response : nullptr);
     if (!outcome.may_pass || !pause) return stop(outcome.status);
     if (!wait(*pause)) return;
   }
 }
 
-RangeFetch::Outcome RangeFetch::fetch_run(HttpClient& client, ChunkRun run, bool is_whole) {
+RangeFetch::Outcome RangeFetch::fetch_run(net::Client& client, ChunkRun run, bool is_whole) {
   ChunkWriter writer(file_, run);
   bool is_checked = false;
-  HttpRequest request{.url = remote_.url, .token = remote_.token};
+  net::Request request{.url = remote_.url, .token = remote_.token};
   if (!is_whole) {
     request.range = fmt::format("{}-{}", writer.offset(), writer.end() - 1);
     // A weak tag cannot guard a range; a change is noticed by the tag of the answer all the same.
     if (const std::string tag = file_.tag(); !tag.starts_with("W/")) request.if_range = tag;
   }
-  request.sink = [&](const HttpResponse& response, std::span<const std::byte> bytes) -> Status {
+  request.sink = [&](const net::Response& response, std::span<const std::byte> bytes) -> Status {
     if (!is_checked) {
       QUIRE_RETURN_IF_ERROR(is_whole ? check_whole(response) : check(response, writer));
       is_checked = true;
@@ -223,14 +223,14 @@ RangeFetch::Outcome RangeFetch::fetch_run(HttpClient& client, ChunkRun run, bool
     outcome.response = std::move(response).value();
   } else if (!writer.is_at_end()) {
     outcome.status = error(StatusCode::kUnavailable, "{} sent less than it was asked for",
-                           host_of(remote_.url));
+                           net::host_of(remote_.url));
     outcome.may_pass = true;
   }
   return outcome;
 }
 
 // Whether a response to a request for a range is that range of the file that was begun.
-Status RangeFetch::check(const HttpResponse& response, const ChunkWriter& writer) {
+Status RangeFetch::check(const net::Response& response, const ChunkWriter& writer) {
   if (response.status == 200) {
     QUIRE_RETURN_IF_ERROR(check_whole(response));
     return error(StatusCode::kUnsupported, "the server knows no ranges");
@@ -239,7 +239,7 @@ Status RangeFetch::check(const HttpResponse& response, const ChunkWriter& writer
   if (response.status != 206 || !range || range->first != writer.offset() ||
       range->last >= writer.end()) {
     return error(StatusCode::kCorrupt, "{} did not send the range that it was asked for",
-                 host_of(remote_.url));
+                 net::host_of(remote_.url));
   }
   if (range->total != file_.size()) return changed();
   QUIRE_ASSIGN_OR_RETURN(const bool is_same,
@@ -247,7 +247,7 @@ Status RangeFetch::check(const HttpResponse& response, const ChunkWriter& writer
   return is_same ? ok_status() : changed();
 }
 
-Status RangeFetch::check_whole(const HttpResponse& response) {
+Status RangeFetch::check_whole(const net::Response& response) {
   const std::string_view length = response.header("content-length");
   if (!length.empty() && length != std::to_string(file_.size())) return changed();
   QUIRE_ASSIGN_OR_RETURN(const bool is_same,
@@ -257,9 +257,9 @@ Status RangeFetch::check_whole(const HttpResponse& response) {
 
 }  // namespace
 
-Status fetch_ranges(const RemoteBytes& remote, const HttpLimits& limits, PartialFile& file,
+Status fetch_ranges(const RemoteBytes& remote, const net::Limits& limits, PartialFile& file,
                     const std::function<void(std::uint64_t)>& advance) {
   return RangeFetch(remote, limits, file, advance).run();
 }
 
-}  // namespace quire
+}  // namespace quire::store

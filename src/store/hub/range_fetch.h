@@ -10,20 +10,20 @@
 #include <functional>
 #include <string>
 
-#include "store/hub/http_client.h"
+#include "net/client.h"
 #include "store/partial_file.h"
 
-namespace quire {
+namespace quire::store {
 
 struct RemoteBytes {
   std::string url;
   std::string token;
-  std::function<Status(const HttpResponse&)> explain;  // a sentence for a status that is no success
+  std::function<Status(const net::Response&)> explain;  // a sentence for one that is no success
 };
 
 // `advance` is told how many bytes of the file are here; one thread at a time. kCorrupt: the file
 // on the server is not, or no longer, the one that was asked for.
-Status fetch_ranges(const RemoteBytes& remote, const HttpLimits& limits, PartialFile& file,
+Status fetch_ranges(const RemoteBytes& remote, const net::Limits& limits, PartialFile& file,
                     const std::function<void(std::uint64_t)>& advance);
 
-}  // namespace quire
+}  // namespace quire::store

@@ -12,7 +12,7 @@
 #include "formats/testing/temp_folder.h"
 #include "store/testing/fault_server.h"
 
-namespace quire {
+namespace quire::store {
 namespace {
 
 using testing::FaultServer;
@@ -42,7 +42,7 @@ class RangeFetchTest : public ::testing::Test {
   Status fetch_from(const std::string& url, std::size_t size = kSize) {
     auto file = PartialFile::open(folder_.path() + "/partial", size);
     QUIRE_CHECK(file.is_ok(), "{}", file.status().message());
-    const RemoteBytes remote{url, "secret", [](const HttpResponse& response) {
+    const RemoteBytes remote{url, "secret", [](const net::Response& response) {
                                return error(response.is_passing() ? StatusCode::kUnavailable
                                                                   : StatusCode::kNotFound,
                                             "status {}", response.status);
@@ -77,9 +77,9 @@ class RangeFetchTest : public ::testing::Test {
     return chunks;
   }
 
-  testing::TempFolder folder_;
+  quire::testing::TempFolder folder_;
   std::string bytes_ = make_bytes(kSize);
-  HttpLimits limits_{.connect_seconds = 2,
+  net::Limits limits_{.connect_seconds = 2,
                      .slow_bytes_per_second = 10000,
                      .slow_seconds = 1,
                      .attempts_max = 4,
@@ -266,4 +266,4 @@ TEST_F(RangeFetchTest, AnEmptyFileNeedsNoRequest) {
 }
 
 }  // namespace
-}  // namespace quire
+}  // namespace quire::store

@@ -10,7 +10,7 @@
 #include "store/hub/range_fetch.h"
 #include "store/manifest.h"
 
-namespace quire {
+namespace quire::store {
 
 struct RemoteFile {
   StoredFile file;
@@ -24,4 +24,4 @@ class FetchObserver {
   virtual void advance(std::uint64_t bytes_here, std::uint64_t bytes_total) = 0;
 };
 
-}  // namespace quire
+}  // namespace quire::store

@@ -14,7 +14,7 @@
 #include "store/checksum.h"
 #include "store/testing/fault_server.h"
 
-namespace quire::testing {
+namespace quire::store::testing {
 
 inline constexpr const char* kFakeCommit = "0123456789abcdef0123456789abcdef01234567";
 
@@ -106,4 +106,4 @@ class FakeHub {
   FaultServer hub_;
 };
 
-}  // namespace quire::testing
+}  // namespace quire::store::testing

@@ -20,7 +20,7 @@
 
 #include "base/check.h"
 
-namespace quire::testing {
+namespace quire::store::testing {
 
 struct ServerRequest {
   std::string method;
@@ -164,4 +164,4 @@ inline ServerReply file_reply(const ServerRequest& request, const std::string& b
   return reply;
 }
 
-}  // namespace quire::testing
+}  // namespace quire::store::testing

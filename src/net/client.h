@@ -1,4 +1,4 @@
-// HttpClient: one connection to the outside over libcurl, used by one thread at a time. Redirects
+// Client: one connection to the outside over libcurl, used by one thread at a time. Redirects
 // are followed (never from https to http), and a token goes to the host that it was meant for, not
 // to where that redirects. Everything is bounded: headers, bodies, the time to connect, and how
 // slowly a server may send. Failures of the transport are kUnavailable; what a server answers,
@@ -19,9 +19,9 @@
 
 #include "base/status.h"
 
-namespace quire {
+namespace quire::net {
 
-struct HttpLimits {
+struct Limits {
   long connect_seconds = 15;
   long slow_bytes_per_second = 1024;  // slower than this ...
   long slow_seconds = 30;             // ... for so long is a failure
@@ -30,7 +30,7 @@ struct HttpLimits {
   std::chrono::seconds wait_max{120};            // a server that asks for more is believed, later
 };
 
-struct HttpResponse {
+struct Response {
   int status = 0;
   std::map<std::string, std::string, std::less<>> headers;  // names in lower case
   std::string body;                                         // unless a sink took it
@@ -41,9 +41,9 @@ struct HttpResponse {
   bool is_passing() const;
 };
 
-struct HttpRequest {
+struct Request {
   // Gets the body of a 2xx response, piece by piece; an error ends the transfer.
-  using Sink = std::function<Status(const HttpResponse&, std::span<const std::byte>)>;
+  using Sink = std::function<Status(const Response&, std::span<const std::byte>)>;
 
   std::string url;
   std::string token;     // "Authorization: Bearer ..."; empty: none
@@ -55,28 +55,28 @@ struct HttpRequest {
   Sink sink;
 };
 
-class HttpClient {
+class Client {
  public:
   // `stop`, if given, ends what is under way when it becomes true.
-  explicit HttpClient(HttpLimits limits, const std::atomic<bool>* stop = nullptr);
-  ~HttpClient();
-  HttpClient(HttpClient&&) noexcept;
+  explicit Client(Limits limits, const std::atomic<bool>* stop = nullptr);
+  ~Client();
+  Client(Client&&) noexcept;
 
-  Result<HttpResponse> send(const HttpRequest& request);
+  Result<Response> send(const Request& request);
 
   // The same, again after failures that may pass: for small answers.
-  Result<HttpResponse> send_patiently(const HttpRequest& request);
+  Result<Response> send_patiently(const Request& request);
 
  private:
   struct Connection;
-  HttpLimits limits_;
+  Limits limits_;
   std::unique_ptr<Connection> connection_;
 };
 
 // How long to wait before the next attempt; nothing when it is no use: the attempts are used up or
 // the server asks for more than wait_max. `failures` counts from 1.
-std::optional<std::chrono::milliseconds> wait_before_retry(const HttpLimits& limits, int failures,
-                                                           const HttpResponse* response);
+std::optional<std::chrono::milliseconds> wait_before_retry(const Limits& limits, int failures,
+                                                           const Response* response);
 
 // "https://host" of a URL, without a password that stands in it: for messages.
 std::string host_of(const std::string& url);
@@ -84,4 +84,4 @@ std::string host_of(const std::string& url);
 // `relative` (a path or a whole URL) as seen from `base`; kCorrupt if that is no http(s) URL.
 Result<std::string> resolve_url(const std::string& base, const std::string& relative);
 
-}  // namespace quire
+}  // namespace quire::net

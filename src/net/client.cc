@@ -1,4 +1,4 @@
-#include "store/hub/http_client.h"
+#include "net/client.h"
 
 #include <curl/curl.h>
 
@@ -7,7 +7,7 @@
 #include <cstdlib>
 #include <thread>
 
-namespace quire {
+namespace quire::net {
 namespace {
 
 constexpr int kRedirectsMax = 5;
@@ -30,8 +30,8 @@ std::string url_part(CURLU* url, CURLUPart part, unsigned flags = 0) {
 
 // One transfer as the callbacks of curl see it. They may not throw, and curl calls nobody else.
 struct Transfer {
-  const HttpRequest& request;
-  HttpResponse response;
+  const Request& request;
+  Response response;
   Status failure;
   int header_lines = 0;
   std::size_t error_bytes = 0;
@@ -106,25 +106,25 @@ struct HeaderList {
 
 }  // namespace
 
-std::string_view HttpResponse::header(std::string_view name) const {
+std::string_view Response::header(std::string_view name) const {
   const auto at = headers.find(name);
   return at == headers.end() ? std::string_view() : std::string_view(at->second);
 }
 
-bool HttpResponse::is_passing() const {
+bool Response::is_passing() const {
   return status == 408 || status == 429 || (status >= 500 && status != 501 && status != 505);
 }
 
-struct HttpClient::Connection {
+struct Client::Connection {
   CURL* curl = curl_easy_init();
   char error[CURL_ERROR_SIZE] = {};
   const std::atomic<bool>* stop = nullptr;
 
   ~Connection() { curl_easy_cleanup(curl); }
-  void set_up(const HttpLimits& limits);
+  void set_up(const Limits& limits);
 };
 
-void HttpClient::Connection::set_up(const HttpLimits& limits) {
+void Client::Connection::set_up(const Limits& limits) {
   QUIRE_CHECK(curl != nullptr, "libcurl gives no handle");
   curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
   curl_easy_setopt(curl, CURLOPT_ERRORBUFFER, error);
@@ -147,16 +147,16 @@ void HttpClient::Connection::set_up(const HttpLimits& limits) {
   }
 }
 
-HttpClient::HttpClient(HttpLimits limits, const std::atomic<bool>* stop)
+Client::Client(Limits limits, const std::atomic<bool>* stop)
     : limits_(limits), connection_(std::make_unique<Connection>()) {
   connection_->stop = stop;
   connection_->set_up(limits);
 }
 
-HttpClient::~HttpClient() = default;
-HttpClient::HttpClient(HttpClient&&) noexcept = default;
+Client::~Client() = default;
+Client::Client(Client&&) noexcept = default;
 
-Result<HttpResponse> HttpClient::send(const HttpRequest& request) {
+Result<Response> Client::send(const Request& request) {
   CURL* curl = connection_->curl;
   Transfer transfer{.request = request};
   HeaderList headers;
@@ -190,9 +190,9 @@ Result<HttpResponse> HttpClient::send(const HttpRequest& request) {
 }
 
 // Somebody waits for this before anything else happens: fewer attempts than a long transfer has.
-Result<HttpResponse> HttpClient::send_patiently(const HttpRequest& request) {
+Result<Response> Client::send_patiently(const Request& request) {
   constexpr int kAttemptsMax = 3;
-  HttpLimits limits = limits_;
+  Limits limits = limits_;
   limits.attempts_max = std::min(limits.attempts_max, kAttemptsMax);
   for (int failures = 1;; ++failures) {
     auto response = send(request);
@@ -205,8 +205,8 @@ Result<HttpResponse> HttpClient::send_patiently(const HttpRequest& request) {
   }
 }
 
-std::optional<std::chrono::milliseconds> wait_before_retry(const HttpLimits& limits, int failures,
-                                                           const HttpResponse* response) {
+std::optional<std::chrono::milliseconds> wait_before_retry(const Limits& limits, int failures,
+                                                           const Response* response) {
   constexpr int kDoublingsMax = 6;
   if (failures >= limits.attempts_max) return std::nullopt;
   std::chrono::milliseconds wait =
@@ -236,4 +236,4 @@ Result<std::string> resolve_url(const std::string& base, const std::string& rela
   return url_part(url.get(), CURLUPART_URL);
 }
 
-}  // namespace quire
+}  // namespace quire::net
