@@ -1,4 +1,5 @@
 # Programs under tests/ that need both wings: golden tokens and batch invariance against references,
+# the step contract on every executor,
 # and the hash of logits that hold 9 compares between builds.
 if(QUIRE_TESTS)
   file(GLOB golden CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/tests/golden/*.cc)
@@ -9,6 +10,12 @@ if(QUIRE_TESTS)
     target_compile_definitions(golden_test PRIVATE QUIRE_SOURCE_DIR="${CMAKE_SOURCE_DIR}")
     add_test(NAME golden COMMAND golden_test)
   endif()
+
+  file(GLOB conformance CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/tests/conformance/*.cc)
+  add_executable(conformance_test ${conformance})
+  target_include_directories(conformance_test PRIVATE ${CMAKE_SOURCE_DIR}/tests/conformance)
+  target_link_libraries(conformance_test PRIVATE quire_sim quire_lab GTest::gmock GTest::gtest_main)
+  add_test(NAME conformance COMMAND conformance_test)
 
   # Its part of the lab alone: the sanitizer builds need not compile the load generator.
   set(lab ${CMAKE_SOURCE_DIR}/src/lab)

@@ -10,6 +10,7 @@ std::string_view finish_reason_name(FinishReason reason) {
     case FinishReason::kCancelled: return "cancelled";
     case FinishReason::kDeadline: return "deadline";
     case FinishReason::kNonFinite: return "non_finite";
+    case FinishReason::kNothingAllowed: return "nothing_allowed";
     case FinishReason::kFault: return "fault";
   }
   return "unknown";

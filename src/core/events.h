@@ -22,6 +22,7 @@ enum class FinishReason : std::uint8_t {
   kCancelled,  // the client left or cancelled
   kDeadline,   // its deadline passed
   kNonFinite,  // the model produced NaN or infinity for it
+  kNothingAllowed,  // masks and bans left no token to choose
   kFault,      // the executor failed
 };
 std::string_view finish_reason_name(FinishReason reason);
@@ -45,7 +46,7 @@ struct TokenEvent {
   TokenId stop_token = -1;           // which token ended it, if one did
   Usage usage;                       // up to now; final when finish is set
   bool is_last = false;              // no event of this request follows
-  std::string message;               // why, for kFault and kNonFinite
+  std::string message;               // why, for what is nobody's wish
 };
 
 // What one row of a step was: for whoever tells how a step was filled and how a request fared.

@@ -1,20 +1,17 @@
-// The waist's own arithmetic: totals, the checks of both sides of the seam, and the flat encoding
-// that the hash, the journal and ranks share.
+// The waist's own arithmetic: totals, and the flat encoding that the hash, the journal and ranks
+// share. The checks of both sides of the seam are in validate.cc.
 #include "core/step.h"
 
-#include <algorithm>
 #include <cstring>
 #include <type_traits>
 #include <utility>
 
 #include "base/hash.h"
-#include "core/executor.h"
 
 namespace quire {
 namespace {
 
-constexpr std::uint32_t kMagic = 0x31505351;  // "QSP1"
-constexpr std::uint8_t kRowFlags = kRowHashLogits | kRowPool;
+constexpr std::uint32_t kMagic = 0x32505351;  // "QSP2"
 constexpr std::size_t kRowBytes = 34;  // of one encoded StepRow
 constexpr std::size_t kSpanBytes = 8;
 constexpr std::size_t kCopyBytes = 12;
@@ -53,7 +50,7 @@ class ByteReader {
 template <typename Row, typename Visit>
 void visit_row(Row& row, Visit visit) {
   visit(row.seq.value), visit(row.tokens.begin), visit(row.tokens.count);
-  visit(row.first_position), visit(row.want_last), visit(row.tables_begin);
+  visit(row.first_position), visit(row.want_last), visit(row.drafts);
   visit(row.adapter), visit(row.lane), visit(row.flags);
 }
 template <typename Copy, typename Visit>
@@ -63,155 +60,6 @@ void visit_copy(Copy& copy, Visit visit) {
 
 Status corrupt(std::size_t at, const char* what) {
   return error(StatusCode::kCorrupt, "step plan, offset {}: {}", at, what);
-}
-
-template <typename... Args>
-Status bad(fmt::format_string<Args...> format, Args&&... args) {
-  return error(StatusCode::kInvalidArgument, "step plan: {}",
-               fmt::format(format, std::forward<Args>(args)...));
-}
-
-using GroupBlock = std::pair<std::uint32_t, BlockId>;
-
-Status validate_totals(const StepPlan& plan, const Capacity& capacity) {
-  if (plan.step == 0) return bad("steps are counted from 1");
-  if (plan.groups != capacity.groups.size()) {
-    return bad("{} KV groups, the model has {}", plan.groups, capacity.groups.size());
-  }
-  if (plan.rows.size() > capacity.rows_max) {
-    return bad("{} rows, at most {}", plan.rows.size(), capacity.rows_max);
-  }
-  if (plan.tokens.size() > capacity.tokens_max) {
-    return bad("{} tokens, at most {}", plan.tokens.size(), capacity.tokens_max);
-  }
-  std::uint64_t wanted = 0;
-  for (const StepRow& row : plan.rows) wanted += row.want_last;
-  if (wanted > capacity.logits_rows_max) {
-    return bad("{} logits rows, at most {}", wanted, capacity.logits_rows_max);
-  }
-  if (plan.tables.size() != plan.rows.size() * plan.groups) {
-    return bad("{} block tables for {} rows of {} groups", plan.tables.size(), plan.rows.size(),
-               plan.groups);
-  }
-  return ok_status();
-}
-
-Status validate_row(const StepPlan& plan, std::size_t r, const Capacity& capacity,
-                    std::uint64_t tokens_before) {
-  const StepRow& row = plan.rows[r];
-  if (row.tokens.begin != tokens_before || row.tokens.count == 0 ||
-      tokens_before + row.tokens.count > plan.tokens.size()) {
-    return bad("row {}: tokens [{}, +{}) do not follow the row before, within {}", r,
-               row.tokens.begin, row.tokens.count, plan.tokens.size());
-  }
-  if (row.want_last > row.tokens.count) {
-    return bad("row {}: wants {} logits of {} tokens", r, row.want_last, row.tokens.count);
-  }
-  const std::uint64_t end = std::uint64_t{row.first_position} + row.tokens.count;
-  if (end > capacity.context_max) {
-    return bad("row {}: ends at position {}, the context is {}", r, end, capacity.context_max);
-  }
-  if (row.tables_begin != r * plan.groups) {
-    return bad("row {}: tables begin at {}", r, row.tables_begin);
-  }
-  if (row.adapter < 0 || row.lane > 1 || (row.flags & ~kRowFlags) != 0) {
-    return bad("row {}: adapter {}, lane {}, flags {}", r, row.adapter, row.lane, row.flags);
-  }
-  for (std::uint32_t i = 0; i < row.tokens.count; ++i) {
-    const std::int64_t token = plan.tokens[row.tokens.begin + i];
-    const bool is_promise = token < 0;
-    // Only the newest token can be unknown, and a promise is for one token.
-    if (is_promise ? capacity.depth < 2 || i != 0 || -1 - token >= capacity.logits_rows_max
-                   : token >= capacity.vocab) {
-      return bad("row {}: token {} at {}", r, token, i);
-    }
-  }
-  return ok_status();
-}
-
-// Tables long enough for the row's positions; id 0 only for blocks behind the window.
-Status validate_tables(const StepPlan& plan, std::size_t r, const Capacity& capacity,
-                       std::vector<GroupBlock>& written) {
-  const StepRow& row = plan.rows[r];
-  const std::uint64_t end = std::uint64_t{row.first_position} + row.tokens.count;
-  for (std::uint32_t g = 0; g < plan.groups; ++g) {
-    const KvGroup& group = capacity.groups[g];
-    const Span table = plan.tables[row.tables_begin + g];
-    if (std::uint64_t{table.begin} + table.count > plan.blocks.size()) {
-      return bad("row {}: table [{}, +{}) of {} blocks", r, table.begin, table.count,
-                 plan.blocks.size());
-    }
-    if (std::uint64_t{table.count} * group.block_tokens < end) {
-      return bad("row {}: {} blocks of {} for {} positions", r, table.count, group.block_tokens,
-                 end);
-    }
-    const std::uint32_t visible =  // the first position that the first token sees
-        group.window != 0 && row.first_position >= group.window
-            ? row.first_position - group.window + 1
-            : 0;
-    for (std::uint32_t i = 0; i < table.count; ++i) {
-      const BlockId block = plan.blocks[table.begin + i];
-      const bool is_behind = (std::uint64_t{i} + 1) * group.block_tokens <= visible;
-      if (block < 0 || static_cast<std::uint32_t>(block) >= group.blocks ||
-          (block == 0 && !is_behind)) {
-        return bad("row {}: block {} at {} of group {}", r, block, i, g);
-      }
-    }
-    for (std::uint64_t i = row.first_position / group.block_tokens; i * group.block_tokens < end;
-         ++i) {
-      written.emplace_back(g, plan.blocks[table.begin + i]);
-    }
-  }
-  return ok_status();
-}
-
-// What one row writes, no other row names: rows of a step run in any order.
-Status validate_writes(const StepPlan& plan, const Capacity& capacity,
-                       std::vector<GroupBlock>& written) {
-  std::sort(written.begin(), written.end());
-  const auto twice = std::adjacent_find(written.begin(), written.end());
-  if (twice != written.end()) return bad("block {} is written by two rows", twice->second);
-  std::size_t named = 0;
-  for (std::uint32_t g = 0; g < plan.groups; ++g) {
-    std::vector<std::uint8_t> is_written(capacity.groups[g].blocks, 0);
-    for (const GroupBlock& it : written) {
-      if (it.first == g) is_written[static_cast<std::size_t>(it.second)] = 1;
-    }
-    for (const StepRow& row : plan.rows) {
-      const Span table = plan.tables[row.tables_begin + g];
-      for (std::uint32_t i = 0; i < table.count; ++i) {
-        named += is_written[static_cast<std::size_t>(plan.blocks[table.begin + i])];
-      }
-    }
-  }
-  if (named != written.size()) return bad("a block is written by one row and read by another");
-  return ok_status();
-}
-
-Status validate_copies(const StepPlan& plan, const Capacity& capacity) {
-  std::vector<GroupBlock> sources, destinations;
-  for (const BlockCopy& copy : plan.copies) {
-    if (copy.group >= plan.groups) return bad("a copy in group {}", copy.group);
-    const auto blocks = static_cast<BlockId>(capacity.groups[copy.group].blocks);
-    if (copy.src_tier != 0 || copy.dst_tier != 0 || copy.src < 1 || copy.src >= blocks ||
-        copy.dst < 1 || copy.dst >= blocks) {
-      return bad("a copy from block {} (tier {}) to {} (tier {})", copy.src, copy.src_tier,
-                 copy.dst, copy.dst_tier);
-    }
-    sources.emplace_back(copy.group, copy.src);
-    destinations.emplace_back(copy.group, copy.dst);
-  }
-  std::sort(sources.begin(), sources.end());
-  std::sort(destinations.begin(), destinations.end());
-  if (std::adjacent_find(destinations.begin(), destinations.end()) != destinations.end()) {
-    return bad("two copies have one destination");
-  }
-  for (const GroupBlock& destination : destinations) {
-    if (std::binary_search(sources.begin(), sources.end(), destination)) {
-      return bad("block {} is the source of a copy and the destination of one", destination.second);
-    }
-  }
-  return ok_status();
 }
 
 }  // namespace
@@ -227,26 +75,11 @@ std::uint64_t StepPlan::hash() const {
   return hash_bytes(bytes.data(), bytes.size());
 }
 
-Status validate(const StepPlan& plan, const Capacity& capacity) {
-  QUIRE_RETURN_IF_ERROR(validate_totals(plan, capacity));
-  std::vector<SeqId> seqs;
-  std::vector<GroupBlock> written;
-  std::uint64_t tokens_before = 0;
-  for (std::size_t r = 0; r < plan.rows.size(); ++r) {
-    QUIRE_RETURN_IF_ERROR(validate_row(plan, r, capacity, tokens_before));
-    QUIRE_RETURN_IF_ERROR(validate_tables(plan, r, capacity, written));
-    tokens_before += plan.rows[r].tokens.count;
-    seqs.push_back(plan.rows[r].seq);
-  }
-  if (tokens_before != plan.tokens.size()) {
-    return bad("rows feed {} tokens of {}", tokens_before, plan.tokens.size());
-  }
-  std::sort(seqs.begin(), seqs.end());
-  if (std::adjacent_find(seqs.begin(), seqs.end()) != seqs.end()) {
-    return bad("a sequence has two rows");
-  }
-  QUIRE_RETURN_IF_ERROR(validate_writes(plan, capacity, written));
-  return validate_copies(plan, capacity);
+SampleSpec discard_all(const StepPlan& plan) {
+  SampleSpec spec;
+  spec.rows.resize(plan.logits_rows());
+  for (SampleRow& row : spec.rows) row.is_discarded = true;
+  return spec;
 }
 
 std::vector<std::byte> to_bytes(const StepPlan& plan) {

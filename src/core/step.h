@@ -42,7 +42,7 @@ struct StepRow {
   Span tokens;                       // in StepPlan::tokens
   std::uint32_t first_position = 0;  // of the first token fed
   std::uint32_t want_last = 0;       // logits wanted on the last so many tokens
-  std::uint32_t tables_begin = 0;    // StepPlan::groups consecutive entries of StepPlan::tables
+  std::uint32_t drafts = 0;          // the last so many tokens are guesses, to be verified
   std::int32_t adapter = 0;
   std::uint8_t lane = 0;  // 0: decoder, 1: encoder
   std::uint8_t flags = 0;
@@ -64,12 +64,14 @@ struct StepPlan {
   std::vector<BlockId> blocks;
   std::vector<BlockCopy> copies;
 
+  Span table(std::size_t row, std::uint32_t group) const { return tables[row * groups + group]; }
   std::uint32_t logits_rows() const;
   std::uint64_t hash() const;
 };
 
-// Every index in range, rows within capacity, tables long enough for their positions, copies well
-// formed. Checked by the engine before launch and by the executor on arrival.
+// Nothing in the plan that the capacity does not have; every index in range, tables long enough for
+// their positions, copies well formed. Asked by the engine before launch and by the executor on
+// arrival.
 Status validate(const StepPlan& plan, const Capacity& capacity);
 
 std::vector<std::byte> to_bytes(const StepPlan& plan);
@@ -77,27 +79,36 @@ Result<StepPlan> plan_from_bytes(std::span<const std::byte> bytes);
 
 // What to do with one wanted logits row. Spans stay valid until the ticket is finished.
 struct SampleRow {
-  std::uint32_t row = 0;    // of the plan
-  std::uint32_t index = 0;  // which of its wanted logits, 0..want_last-1
+  bool is_discarded = false;   // its branch has ended: nothing is drawn, the rest is not read
   std::uint32_t position = 0;  // of the token that is drawn or scored
   TokenId target = -1;         // >= 0: score this token instead of drawing one (prompt log-probs)
   int logprobs = -1;           // alternatives to report; -1: no log-probability
   const SamplingParams* params = nullptr;
-  std::span<const TokenId> history;      // prompt and generated tokens before `position`
+  std::span<const TokenId> history;      // [position] prompt and generated tokens before it
   std::uint32_t prompt_count = 0;        // how many of `history` are the prompt
   std::span<const std::uint32_t> mask;   // one bit a token, set = allowed; empty: all allowed
   std::span<const TokenId> banned;       // not to be drawn here (eos before tokens_min)
   std::uint64_t stream = 0;              // of the noise: philox(params->seed, position, stream)
 };
 
+// Every wanted logits row of the plan: row by row, and in a row by position. Of one row the scored
+// positions come first, then those that are drawn: one, and one more for every draft.
 struct SampleSpec {
-  std::vector<SampleRow> rows;  // in (row, index) order; rows that want nothing do not appear
+  std::vector<SampleRow> rows;  // [plan.logits_rows()]
 };
+
+// One entry for each wanted row, for its position, with what it takes to draw or to score. Asked by
+// the engine before sampling and by the executor on arrival.
+Status validate(const SampleSpec& spec, const StepPlan& plan, const Capacity& capacity);
+
+// Nobody reads what comes of the plan.
+SampleSpec discard_all(const StepPlan& plan);
 
 enum class RowOutcome : std::uint8_t {
   kOk,
-  kNonFinite,  // a logit was NaN or infinite: this request ends, nobody else notices
-  kFault,      // the executor could not run it
+  kNonFinite,       // a logit was NaN or infinite: this request ends, nobody else notices
+  kNothingAllowed,  // the masks leave no token to draw: likewise
+  kFault,           // the executor could not run it
 };
 
 struct TokenLogprob {
@@ -112,6 +123,9 @@ struct TokenScore {
   std::vector<TokenLogprob> top;  // best first
 };
 
+// A verify row accepts draws up to the first that differs from the draft fed behind it. What lies
+// behind that one is not looked at: neither its tokens nor its misfortune. A misfortune behind an
+// accepted draw ends the run of accepted draws there; it is met again by the next row.
 struct RowResult {
   SeqId seq;
   RowOutcome outcome = RowOutcome::kOk;

@@ -21,6 +21,8 @@ Capacity two_groups() {
   capacity.context_max = 64;
   capacity.vocab = 100;
   capacity.depth = 2;
+  capacity.drafts_max = 1;
+  capacity.adapters = 1;
   return capacity;
 }
 
@@ -34,7 +36,6 @@ StepPlan good_plan() {
                 .tokens = {1, 3},
                 .first_position = 0,
                 .want_last = 3,
-                .tables_begin = 2,
                 .flags = kRowHashLogits}};
   plan.tokens = {-1, 5, 6, 99};
   plan.tables = {{0, 3}, {3, 3}, {6, 1}, {7, 1}};
@@ -60,7 +61,13 @@ TEST(StepPlan, EveryBrokenPlanIsRefused) {
       {"wants more than it feeds", [](StepPlan& p) { p.rows[0].want_last = 2; }},
       {"past the context", [](StepPlan& p) { p.rows[0].first_position = 64; }},
       {"position overflow", [](StepPlan& p) { p.rows[0].first_position = 0xFFFFFFFF; }},
-      {"tables begin", [](StepPlan& p) { p.rows[1].tables_begin = 1; }},
+      {"adapter", [](StepPlan& p) { p.rows[0].adapter = 2; }},
+      {"negative adapter", [](StepPlan& p) { p.rows[0].adapter = -1; }},
+      {"pooled", [](StepPlan& p) { p.rows[1].flags = kRowPool, p.rows[1].want_last = 0; }},
+      {"more drafts than may be", [](StepPlan& p) { p.rows[1].drafts = 2; }},
+      {"nothing but drafts", [](StepPlan& p) { p.rows[0].drafts = 1; }},
+      {"drafts that nobody judges",
+       [](StepPlan& p) { p.rows[1].drafts = 1, p.rows[1].want_last = 1; }},
       {"tables missing", [](StepPlan& p) { p.tables.pop_back(); }},
       {"table past the end", [](StepPlan& p) { p.tables[3].begin = 8; }},
       {"table overflow",
@@ -105,6 +112,88 @@ TEST(StepPlan, CapacityBoundsAreKept) {
     tighter[i](capacity);
     EXPECT_FALSE(validate(good_plan(), capacity).is_ok()) << i;
   }
+}
+
+TEST(StepPlan, WhatTheModelCannotDoIsRefused) {
+  StepPlan plan = good_plan();
+  plan.rows[0].adapter = 1;
+  plan.rows[1].drafts = 1;
+  EXPECT_TRUE(validate(plan, two_groups()).is_ok());
+  for (const auto& poorer : std::vector<std::function<void(Capacity&)>>{
+           [](Capacity& c) { c.adapters = 0; }, [](Capacity& c) { c.drafts_max = 0; },
+           [](Capacity& c) { c.is_causal = false; }}) {
+    Capacity capacity = two_groups();
+    poorer(capacity);
+    EXPECT_FALSE(validate(plan, capacity).is_ok());
+  }
+  // An encoder's row and a pooled one are whole texts.
+  Capacity capacity = two_groups();
+  capacity.lanes = 2;
+  capacity.can_pool = true;
+  plan = good_plan();
+  plan.rows[1].lane = 1;
+  EXPECT_TRUE(validate(plan, capacity).is_ok());
+  plan.rows[1].flags = kRowPool;
+  EXPECT_FALSE(validate(plan, capacity).is_ok());  // and logits
+  plan.rows[1].want_last = 0;
+  EXPECT_TRUE(validate(plan, capacity).is_ok());
+  plan.rows[0].lane = 1;
+  EXPECT_FALSE(validate(plan, capacity).is_ok());
+}
+
+class Spec : public testing::Test {
+ protected:
+  // One draw at position 10; two prompt tokens to score and a draw.
+  Spec() {
+    for (SampleRow& row : spec.rows) row.params = &params;
+    spec.rows[0].position = 10;
+    for (std::uint32_t i = 1; i < 4; ++i) spec.rows[i].position = i;
+    for (SampleRow& row : spec.rows) row.history = std::span(text).first(row.position);
+    spec.rows[1].target = 6, spec.rows[2].target = 99;
+  }
+  bool is_valid() const { return validate(spec, plan, two_groups()).is_ok(); }
+
+  StepPlan plan = good_plan();
+  SamplingParams params;
+  std::vector<TokenId> text = std::vector<TokenId>(10, 5);
+  SampleSpec spec{.rows = std::vector<SampleRow>(4)};
+};
+
+TEST_F(Spec, EveryWantedRowIsListedInOrder) {
+  EXPECT_TRUE(is_valid());
+  EXPECT_TRUE(validate(discard_all(plan), plan, two_groups()).is_ok());
+  spec.rows[0] = {.is_discarded = true};
+  EXPECT_TRUE(is_valid());
+  spec.rows.pop_back();
+  EXPECT_FALSE(is_valid());
+  EXPECT_FALSE(validate({}, plan, two_groups()).is_ok());
+}
+
+TEST_F(Spec, EveryBrokenSpecIsRefused) {
+  const std::uint32_t mask = 0;
+  const std::vector<TokenId> foreign = {100};
+  const std::vector<std::pair<const char*, std::function<void(SampleSpec&)>>> breaks = {
+      {"position", [](SampleSpec& s) { s.rows[0].position = 9; }},
+      {"history", [](SampleSpec& s) { s.rows[0].history = {}; }},
+      {"prompt", [](SampleSpec& s) { s.rows[0].prompt_count = 11; }},
+      {"parameters", [](SampleSpec& s) { s.rows[0].params = nullptr; }},
+      {"mask", [&](SampleSpec& s) { s.rows[0].mask = {&mask, 1}; }},
+      {"ban", [&](SampleSpec& s) { s.rows[0].banned = foreign; }},
+      {"target", [](SampleSpec& s) { s.rows[1].target = 100; }},
+      {"a draw before a score", [](SampleSpec& s) { s.rows[1].target = -1; }},
+      {"two draws without a draft", [](SampleSpec& s) { s.rows[2].target = -1; }},
+      {"half a row", [](SampleSpec& s) { s.rows[2].is_discarded = true; }},
+  };
+  for (const auto& [what, breaks_it] : breaks) {
+    const SampleSpec good = spec;
+    breaks_it(spec);
+    EXPECT_FALSE(is_valid()) << what;
+    spec = good;
+  }
+  plan.rows[1].drafts = 1;
+  EXPECT_FALSE(is_valid());  // a draft, and one draw only
+  spec.rows[2].target = -1;
+  EXPECT_TRUE(is_valid());
 }
 
 TEST(StepPlan, BytesAreThePlan) {

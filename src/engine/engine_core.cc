@@ -18,7 +18,7 @@ EngineCore::EngineCore(const EngineOptions& options, Executor& executor,
 
 EngineCore::~EngineCore() {
   for (Flight& flight : flights_) {
-    if (!flight.is_sampled) executor_.sample(flight.ticket, {});
+    if (!flight.is_sampled) executor_.sample(flight.ticket, discard_all(flight.plan));
     executor_.finish(flight.ticket);
   }
 }
@@ -67,6 +67,10 @@ StepEvents EngineCore::advance(Nanos now) {
     const Status status = scheduler_.check_invariants();
     QUIRE_CHECK(status.is_ok(), "{}", status.message());
   }
+  if (!scheduler_.has_work()) {  // no later plan will tell
+    out.preempted.insert(out.preempted.end(), preempted_.begin(), preempted_.end());
+    preempted_.clear();
+  }
   out.events = std::exchange(events_, {});
   out.stats = stats();
   return out;
@@ -100,6 +104,8 @@ void EngineCore::sample_ready() {
     if (flight.is_sampled) continue;
     if (i > 0 && flight.has_promises) return;
     flight.spec = build_sample_spec(flight.plan, scheduler_, options_.eos_ids, flight.storage);
+    const Status status = validate(flight.spec, flight.plan, executor_.capacity());
+    QUIRE_CHECK(status.is_ok(), "step {}: {}", flight.plan.step, status.message());
     executor_.sample(flight.ticket, flight.spec);
     flight.is_sampled = true;
   }
@@ -149,6 +155,11 @@ void EngineCore::take_in(Progress progress, RowFact& fact) {
     end_request(progress.request, FinishReason::kNonFinite, "the model produced NaN or infinity");
     return;
   }
+  if (progress.outcome == RowOutcome::kNothingAllowed) {
+    end_request(progress.request, FinishReason::kNothingAllowed,
+                "what may be generated here leaves no token to choose");
+    return;
+  }
   if (progress.outcome == RowOutcome::kFault) {
     end_request(progress.request, FinishReason::kFault, "the step could not be run");
     return;
@@ -182,7 +193,7 @@ void EngineCore::end_request(RequestId id, FinishReason reason, const std::strin
 // What is under way is lost, and with it all that the blocks hold.
 void EngineCore::fail_all(const std::string& fault) {
   for (Flight& flight : flights_) {
-    if (!flight.is_sampled) executor_.sample(flight.ticket, {});
+    if (!flight.is_sampled) executor_.sample(flight.ticket, discard_all(flight.plan));
     executor_.finish(flight.ticket);
   }
   flights_.clear();

@@ -32,17 +32,18 @@ std::span<const TokenId> stop_tokens(const SamplingParams& params,
 SampleSpec build_sample_spec(const StepPlan& plan, const Scheduler& scheduler,
                              const std::vector<TokenId>& eos_ids, SpecStorage& storage) {
   SampleSpec spec;
-  for (std::uint32_t r = 0; r < plan.rows.size(); ++r) {
-    const StepRow& row = plan.rows[r];
+  spec.rows.reserve(plan.logits_rows());
+  for (const StepRow& row : plan.rows) {
     if (row.want_last == 0) continue;
     const Sequence* seq = scheduler.find(row.seq);
-    if (seq == nullptr || seq->has_ended()) continue;
+    if (seq == nullptr || seq->has_ended()) {
+      spec.rows.insert(spec.rows.end(), row.want_last, SampleRow{.is_discarded = true});
+      continue;
+    }
     const Request& request = *seq->request;
     const auto text = text_of_row(plan, row, *seq, storage);
     for (std::uint32_t index = 0; index < row.want_last; ++index) {
       SampleRow& sample = spec.rows.emplace_back();
-      sample.row = r;
-      sample.index = index;
       sample.position = row.first_position + row.tokens.count - row.want_last + index + 1;
       sample.params = &request.params;
       sample.history = text.first(sample.position);

@@ -2,7 +2,7 @@
 // token that is known to follow, or draw, with whose parameters, after which history, with which
 // noise (the branch's number), and what may not be drawn yet. Called when everything before the
 // plan is committed for its sequences, so that no promise is left in the history.
-// Rows of branches that have ended are left out; nobody will read what they draw.
+// Rows of branches that have ended are marked: nobody will read what they draw.
 #pragma once
 
 #include <deque>

@@ -68,7 +68,8 @@ Capacity make_capacity(const KvShape& shape, const CapacityRequest& request, int
   capacity.logits_rows_max = choose_logits_rows(request, vocab);
   capacity.context_max = request.context_max;
   capacity.vocab = static_cast<std::uint32_t>(vocab);
-  capacity.depth = 1;
+  capacity.depth = request.depth;
+  capacity.drafts_max = request.drafts_max;
   return capacity;
 }
 

@@ -18,6 +18,8 @@ struct CapacityRequest {
   std::uint32_t context_max = 0;    // --max-model-len
   std::uint32_t blocks = 0;         // --num-kv-blocks (allocatable); 0: from kv_bytes
   std::uint64_t kv_bytes = 0;       // --kv-cache-memory; 0: from the machine's free memory
+  std::uint32_t depth = 1;          // plans in flight: more where it runs behind a thread
+  std::uint32_t drafts_max = 0;     // verified per row
 };
 
 // Bytes of one block over all layers, K and V.

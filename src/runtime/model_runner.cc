@@ -4,12 +4,14 @@
 
 #include "base/check.h"
 #include "base/hash.h"
+#include "runtime/acceptance.h"
 
 namespace quire {
 
 ModelRunner::ModelRunner(const Capacity& capacity, Backend& backend, std::unique_ptr<Model> model,
                          std::unique_ptr<KvStore> kv)
-    : backend_(backend),
+    : capacity_(capacity),
+      backend_(backend),
       model_(std::move(model)),
       kv_(std::move(kv)),
       inputs_(capacity),
@@ -33,43 +35,26 @@ void ModelRunner::compute() {
 }
 
 StepResult ModelRunner::sample(const StepPlan& plan, const SampleSpec& spec) {
-  StepResult result;
-  result.step = plan.step;
-  result.rows.resize(plan.rows.size());
-  promised_.clear();
-
-  // The spec lists every wanted row in order, so row i of it is row i of the logits.
+  const Status status = validate(spec, plan, capacity_);
+  QUIRE_CHECK(status.is_ok(), "step {}: {}", plan.step, status.message());
   QUIRE_CHECK(spec.rows.size() * vocab_ == logits_count_,
-              "the spec samples {} rows, the plan wanted {}", spec.rows.size(),
+              "step {}: {} rows to sample, {} were computed", plan.step, spec.rows.size(),
               logits_count_ / vocab_);
   auto outcomes = sampler_.sample(spec.rows, logits_.data(), static_cast<int>(vocab_));
+  promised_.clear();
+  for (const Sampler::Outcome& outcome : outcomes) promised_.push_back(std::max(outcome.token, 0));
 
-  std::vector<bool> is_open(plan.rows.size(), true);  // no draft of the row was rejected yet
-  for (std::size_t i = 0; i < plan.rows.size(); ++i) result.rows[i].seq = plan.rows[i].seq;
-  for (std::size_t i = 0; i < spec.rows.size(); ++i) {
-    const SampleRow& row = spec.rows[i];
-    RowResult& out = result.rows[row.row];
-    Sampler::Outcome& outcome = outcomes[i];
-    if (plan.rows[row.row].flags & kRowHashLogits) {
-      out.logits_hashes.push_back(
-          hash_bytes(logits_.data() + i * vocab_, std::size_t{vocab_} * sizeof(float)));
+  StepResult result;
+  result.step = plan.step;
+  result.rows = accept_rows(plan, spec, outcomes);
+  const float* logits = logits_.data();
+  for (std::size_t r = 0; r < plan.rows.size(); ++r) {
+    const StepRow& row = plan.rows[r];
+    for (std::uint32_t i = 0; i < row.want_last; ++i, logits += vocab_) {
+      if ((row.flags & kRowHashLogits) == 0) continue;
+      result.rows[r].logits_hashes.push_back(
+          hash_bytes(logits, std::size_t{vocab_} * sizeof(float)));
     }
-    if (!outcome.is_finite) out.outcome = RowOutcome::kNonFinite;
-    promised_.push_back(std::max(outcome.token, 0));
-    if (out.outcome != RowOutcome::kOk) continue;
-    if (row.target < 0) {
-      // A verify row: the token drawn at one index must equal the draft that was fed at the next.
-      const StepRow& fed = plan.rows[row.row];
-      const std::uint32_t first_wanted = fed.tokens.begin + fed.tokens.count - fed.want_last;
-      const TokenId draft = plan.tokens[first_wanted + row.index];
-      if (!out.accepted.empty() && draft != out.accepted.back()) is_open[row.row] = false;
-      if (!is_open[row.row]) continue;
-      out.accepted.push_back(outcome.token);
-    }
-    if (outcome.is_scored) out.scores.push_back(std::move(outcome.score));
-  }
-  for (RowResult& row : result.rows) {
-    if (row.outcome != RowOutcome::kOk) row.accepted.clear();
   }
   return result;
 }

@@ -32,6 +32,7 @@ class ModelRunner {
   std::span<const float> logits() const { return {logits_.data(), logits_count_}; }
 
  private:
+  Capacity capacity_;
   Backend& backend_;
   std::unique_ptr<Model> model_;
   std::unique_ptr<KvStore> kv_;

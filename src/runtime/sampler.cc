@@ -214,9 +214,12 @@ bool needs_edits(const SampleRow& row) {
 
 Sampler::Outcome Sampler::sample_row(const SampleRow& row, std::span<const float> logits) const {
   Outcome outcome;
+  if (row.is_discarded) return outcome;
   const double log_total = backend_.logsumexp(logits);
-  outcome.is_finite = std::isfinite(log_total);
-  if (!outcome.is_finite) return outcome;
+  if (!std::isfinite(log_total)) {
+    outcome.outcome = RowOutcome::kNonFinite;
+    return outcome;
+  }
 
   if (row.target >= 0) {
     outcome.token = row.target;
@@ -229,7 +232,7 @@ Sampler::Outcome Sampler::sample_row(const SampleRow& row, std::span<const float
     outcome.token = draw_token(backend_, row, logits);
   }
   if (outcome.token < 0) {
-    outcome.is_finite = false;
+    outcome.outcome = RowOutcome::kNothingAllowed;
     return outcome;
   }
   if (row.logprobs >= 0) {

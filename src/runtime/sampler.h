@@ -1,6 +1,6 @@
 // Sampler: raw logits and one SampleRow in, a token and its log-probabilities out. Pure: no state,
 // no randomness but philox, so a row's outcome does not depend on its neighbours. Rows are spread
-// over the backend's threads. Acceptance of drafts is here and nowhere else.
+// over the backend's threads. Which of a row's drawn tokens count is runtime/acceptance's business.
 //
 // Order of the samplers (the order of vLLM):
 //   1. log-probabilities are the log-softmax of the raw logits, before everything below
@@ -27,8 +27,8 @@ class Sampler {
   explicit Sampler(Backend& backend) : backend_(backend) {}
 
   struct Outcome {
-    bool is_finite = true;
-    TokenId token = -1;   // drawn or scored
+    RowOutcome outcome = RowOutcome::kOk;
+    TokenId token = -1;   // drawn or scored; -1: none
     bool is_scored = false;
     TokenScore score;     // if the row asked for log-probabilities
   };
@@ -36,7 +36,7 @@ class Sampler {
   // logits: [rows.size(), vocab], row i belongs to rows[i].
   std::vector<Outcome> sample(std::span<const SampleRow> rows, const float* logits, int vocab);
 
-  // One row on the calling thread; the twin that tests call.
+  // One row on the calling thread; the twin that tests call. Nothing comes of a discarded one.
   Outcome sample_row(const SampleRow& row, std::span<const float> logits) const;
 
  private:

@@ -216,7 +216,9 @@ TEST_F(SamplerTest, BiasBansAndMasksDecideBeforeTheDraw) {
   EXPECT_EQ(Sampler(*backend_).sample_row(row, logits).token, 3);
   const std::uint32_t nothing = 0;
   row.mask = {&nothing, 1};
-  EXPECT_FALSE(Sampler(*backend_).sample_row(row, logits).is_finite);
+  EXPECT_EQ(Sampler(*backend_).sample_row(row, logits).outcome, RowOutcome::kNothingAllowed);
+  row.is_discarded = true;
+  EXPECT_EQ(Sampler(*backend_).sample_row(row, logits).token, -1);
 }
 
 TEST_F(SamplerTest, LogprobsAreOfTheRawLogits) {
@@ -241,7 +243,7 @@ TEST_F(SamplerTest, ANonFiniteLogitIsReportedAndNeverDrawn) {
   SamplingParams params;
   for (const float bad : {std::nanf(""), std::numeric_limits<float>::infinity()}) {
     const std::vector<float> logits = {1, bad, 2};
-    EXPECT_FALSE(sample(params, logits).is_finite);
+    EXPECT_EQ(sample(params, logits).outcome, RowOutcome::kNonFinite);
   }
 }
 

@@ -24,14 +24,14 @@ void StepInputs::fill(const StepPlan& plan, std::span<const TokenId> promised) {
   logits_tokens_.clear();
   row_begin_.assign(1, 0);
   table_begin_.assign(1, 0);
-  for (const StepRow& row : plan.rows) add_row(plan, row, promised);
+  for (std::size_t r = 0; r < plan.rows.size(); ++r) add_row(plan, r, promised);
   view_ = {token_ids_, positions_, slots_,       row_begin_,
            kv_length_, table_begin_, block_table_, logits_tokens_};
 }
 
-void StepInputs::add_row(const StepPlan& plan, const StepRow& row,
-                         std::span<const TokenId> promised) {
-  const Span table = plan.tables[row.tables_begin];
+void StepInputs::add_row(const StepPlan& plan, std::size_t r, std::span<const TokenId> promised) {
+  const StepRow& row = plan.rows[r];
+  const Span table = plan.table(r, 0);
   const BlockId* blocks = plan.blocks.data() + table.begin;
   for (std::uint32_t i = 0; i < row.tokens.count; ++i) {
     const TokenId token = plan.tokens[row.tokens.begin + i];

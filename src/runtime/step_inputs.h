@@ -25,7 +25,7 @@ class StepInputs {
   const BatchView& view() const { return view_; }
 
  private:
-  void add_row(const StepPlan& plan, const StepRow& row, std::span<const TokenId> promised);
+  void add_row(const StepPlan& plan, std::size_t r, std::span<const TokenId> promised);
 
   std::uint32_t block_tokens_;
   std::vector<std::int32_t> token_ids_, positions_, slots_;       // [tokens]

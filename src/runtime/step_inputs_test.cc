@@ -25,7 +25,6 @@ TEST(StepInputsTest, SpellsOutPositionsSlotsAndWantedTokens) {
   decode.tokens = {4, 1};
   decode.first_position = 12;
   decode.want_last = 1;
-  decode.tables_begin = 1;
   plan.rows = {chunk, decode};
 
   StepInputs inputs(capacity);

@@ -57,6 +57,10 @@ Status Scheduler::check(const Request& request) const {
                                  capacity_.vocab));
     }
   }
+  if (request.adapter < 0 || static_cast<std::uint32_t>(request.adapter) > capacity_.adapters) {
+    return refused(fmt::format("adapter {} is not loaded; the model has {}", request.adapter,
+                               capacity_.adapters));
+  }
   if (request.n < 1 || request.n > kBranchesMax) {
     return refused(fmt::format("n is {}; it must be 1 to {}", request.n, kBranchesMax));
   }

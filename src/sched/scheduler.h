@@ -3,7 +3,7 @@
 // calls give the same plans, to the byte.
 //
 // One plan spends a budget of rows, tokens and logits rows in three passes, each in policy order:
-// decodes; unfinished prompts, in chunks; admissions. Room comes from eviction (KvLedger), then
+// decodes, and then their drafts in turns; unfinished prompts, in chunks; admissions. Room comes from eviction (KvLedger), then
 // from a victim: preemption is by recompute, so a preempted sequence keeps its tokens, waits at its
 // old place and continues as a prompt, at the same positions with the same noise. A sequence whose
 // next block is just being computed by another waits for it and takes it from the cache. Branches
@@ -114,6 +114,15 @@ class Scheduler {
     std::uint32_t rows_left = 0;
     std::uint32_t tokens_left = 0;
     std::uint32_t logits_left = 0;
+    std::uint32_t logits_rows = 0;  // of the rows so far
+  };
+  // A row that is sure to come: its room is reserved, its share of the budget spent.
+  struct Claim {
+    Sequence* seq = nullptr;
+    std::uint32_t end = 0;     // of what it feeds without drafts
+    std::uint32_t scores = 0;  // prompt tokens to score
+    bool draws = false;
+    std::uint32_t drafts = 0;
   };
   struct Order {
     const Policy* policy;
@@ -144,11 +153,13 @@ class Scheduler {
 
   bool can_feed(const Sequence& seq) const;
   std::uint32_t chunk_end(const Sequence& seq, const Sketch& sketch) const;
-  std::uint32_t drafts_to_verify(const Sequence& seq, const Sketch& sketch) const;
+  std::uint32_t drafts_of(const Sequence& seq) const;
+  void allot_drafts(std::vector<Claim>& claims, bool has_prompts, Sketch& sketch);
   Sequence* victim_for(const Sequence& seq) const;  // or null
   bool make_room(const Sequence& seq, std::uint32_t end);
+  std::optional<Claim> make_claim(Sequence& seq, Sketch& sketch);
   bool feed(Sequence& seq, Sketch& sketch);
-  void append_row(Sequence& seq, std::uint32_t end, Sketch& sketch);
+  void append_row(const Claim& claim, Sketch& sketch);
   void append_tables(const Sequence& seq, std::uint32_t end, StepPlan& plan) const;
 
   // booking
@@ -176,6 +187,7 @@ class Scheduler {
   std::uint32_t draining_ = 0;
   std::deque<Flight> flights_;  // launched, oldest first
   StepId step_ = 0;             // of the newest launched plan
+  SeqId drafts_served_{0};      // whose draft was let in last
   std::uint64_t seqs_made_ = 0;
   std::uint64_t arrivals_ = 0;
   std::set<std::pair<Nanos, RequestId>> deadlines_;

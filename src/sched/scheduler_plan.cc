@@ -50,11 +50,59 @@ void Scheduler::displace_for_waiting() {
   }
 }
 
+// Every decode has its token before any draft is verified.
 void Scheduler::plan_decodes(Sketch& sketch) {
   const std::vector<Sequence*> order = running_;  // preemption changes running_
+  std::vector<Claim> claims;
+  bool has_prompts = !waiting_.empty();
   for (Sequence* seq : order) {
-    if (can_feed(*seq) && seq->remaining() == 1) feed(*seq, sketch);
+    if (!can_feed(*seq)) continue;
+    if (seq->remaining() != 1) {
+      has_prompts = true;
+    } else if (const std::optional<Claim> claim = make_claim(*seq, sketch)) {
+      claims.push_back(*claim);
+    }
   }
+  allot_drafts(claims, has_prompts, sketch);
+  for (const Claim& claim : claims) append_row(claim, sketch);
+}
+
+// Drafts share in turns what the decodes leave: one more for each, then the next round. The turn
+// goes on in the next plan behind the one that was served last. Prompts that wait to be computed
+// keep half of what is left.
+void Scheduler::allot_drafts(std::vector<Claim>& claims, bool has_prompts, Sketch& sketch) {
+  std::vector<Claim*> turns;
+  for (Claim& claim : claims) {
+    if (drafts_of(*claim.seq) > 0) turns.push_back(&claim);
+  }
+  const auto is_served = [this](const Claim* claim) { return claim->seq->id <= drafts_served_; };
+  const auto by_id = [](const Claim* a, const Claim* b) { return a->seq->id < b->seq->id; };
+  std::sort(turns.begin(), turns.end(), by_id);
+  std::rotate(turns.begin(), std::partition_point(turns.begin(), turns.end(), is_served),
+              turns.end());
+  std::uint32_t left =
+      std::min(has_prompts ? sketch.tokens_left / 2 : sketch.tokens_left, sketch.logits_left);
+  while (left > 0 && !turns.empty()) {
+    std::vector<Claim*> unsated;
+    for (Claim* claim : turns) {
+      // Nobody gives way for a guess.
+      const bool has_room = ledger_.can_reserve(*claim->seq, claim->end + claim->drafts + 1);
+      if (left == 0 || claim->drafts == drafts_of(*claim->seq) || !has_room) continue;
+      ++claim->drafts;
+      ledger_.reserve(*claim->seq, claim->end + claim->drafts);
+      drafts_served_ = claim->seq->id;
+      --left, --sketch.tokens_left, --sketch.logits_left;
+      unsated.push_back(claim);
+    }
+    turns = std::move(unsated);
+  }
+}
+
+// How many of its drafts could be verified now.
+std::uint32_t Scheduler::drafts_of(const Sequence& seq) const {
+  if (seq.outputs > 0 || seq.planned + 1 != seq.known()) return 0;
+  const std::size_t bound = std::min(capacity_.drafts_max, seq.length_max - seq.known() - 1);
+  return static_cast<std::uint32_t>(std::min(seq.drafts.size(), bound));
 }
 
 void Scheduler::plan_prompts(Sketch& sketch) {
@@ -204,13 +252,6 @@ std::uint32_t Scheduler::chunk_end(const Sequence& seq, const Sketch& sketch) co
   return draws && sketch.logits_left == 0 ? end - 1 : end;
 }
 
-std::uint32_t Scheduler::drafts_to_verify(const Sequence& seq, const Sketch& sketch) const {
-  if (seq.outputs > 0 || seq.planned + 1 != seq.known()) return 0;
-  const std::size_t bound =
-      std::min({sketch.tokens_left - 1, sketch.logits_left - 1, seq.length_max - seq.known() - 1});
-  return static_cast<std::uint32_t>(std::min(seq.drafts.size(), bound));
-}
-
 Sequence* Scheduler::victim_for(const Sequence& seq) const {
   Sequence* victim = nullptr;
   for (Sequence* other : running_) {
@@ -231,63 +272,67 @@ bool Scheduler::make_room(const Sequence& seq, std::uint32_t end) {
   return true;
 }
 
-bool Scheduler::feed(Sequence& seq, Sketch& sketch) {
-  if (sketch.rows_left == 0 || sketch.tokens_left == 0) return false;
-  std::uint32_t end = chunk_end(seq, sketch);
-  if (end <= seq.planned) return false;
-  const std::uint32_t drafts = drafts_to_verify(seq, sketch);
-  if (drafts > 0 && ledger_.can_reserve(seq, end + drafts)) {  // nobody gives way for a guess
-    seq.drafts.resize(drafts);
-    end += drafts;
-  } else {
-    seq.drafts.clear();
-    if (!make_room(seq, end)) return false;
+// A row's share of the plan, without drafts; nothing if it cannot have one.
+std::optional<Scheduler::Claim> Scheduler::make_claim(Sequence& seq, Sketch& sketch) {
+  if (sketch.rows_left == 0 || sketch.tokens_left == 0) return {};
+  Claim claim;
+  claim.seq = &seq;
+  claim.end = chunk_end(seq, sketch);
+  if (claim.end <= seq.planned || !make_room(seq, claim.end)) return {};
+  ledger_.reserve(seq, claim.end);
+  claim.draws = claim.end == seq.length_coming() && claim.end < seq.length_max;
+  const std::uint32_t scored_end = std::min(claim.end, seq.prompt_count - 1);
+  const std::uint32_t scored_from = std::max(seq.planned, seq.scored_planned);
+  if (seq.wants_scores && scored_end > scored_from) {
+    claim.scores = scored_end - scored_from;
+    seq.scored_planned = scored_end;
   }
-  ledger_.reserve(seq, end);
-  append_row(seq, end, sketch);
-  return true;
+  seq.planned_step = sketch.plan.step;  // from now on nobody makes it give way
+  sketch.rows_left -= 1;
+  sketch.tokens_left -= claim.end - seq.planned;
+  sketch.logits_left -= claim.scores + (claim.draws ? 1 : 0);
+  return claim;
 }
 
-void Scheduler::append_row(Sequence& seq, std::uint32_t end, Sketch& sketch) {
+bool Scheduler::feed(Sequence& seq, Sketch& sketch) {
+  const std::optional<Claim> claim = make_claim(seq, sketch);
+  if (claim) append_row(*claim, sketch);
+  return claim.has_value();
+}
+
+void Scheduler::append_row(const Claim& claim, Sketch& sketch) {
+  Sequence& seq = *claim.seq;
   StepPlan& plan = sketch.plan;
-  const auto drafts = static_cast<std::uint32_t>(seq.drafts.size());
-  const bool draws = end - drafts == seq.length_coming() && seq.length_coming() < seq.length_max;
-  const std::uint32_t scored_end = std::min(end, seq.prompt_count - 1);
-  const std::uint32_t scored_from = std::max(seq.planned, seq.scored_planned);
-  const std::uint32_t scores =
-      seq.wants_scores && scored_end > scored_from ? scored_end - scored_from : 0;
-  if (scores > 0) seq.scored_planned = scored_end;
+  const std::uint32_t end = claim.end + claim.drafts;
+  const std::uint32_t drawn = claim.draws ? 1 + claim.drafts : 0;
 
   StepRow row;
   row.seq = seq.id;
   row.tokens = {static_cast<std::uint32_t>(plan.tokens.size()), end - seq.planned};
   row.first_position = seq.planned;
-  row.want_last = scores + (draws ? 1 + drafts : 0);
-  row.tables_begin = static_cast<std::uint32_t>(plan.tables.size());
+  row.want_last = claim.scores + drawn;
+  row.drafts = claim.drafts;
   row.adapter = seq.request->adapter;
   for (std::uint32_t position = seq.planned; position < end; ++position) {
     if (position < seq.known()) {
       plan.tokens.push_back(seq.tokens[position]);
-    } else if (drafts > 0) {
+    } else if (claim.drafts > 0) {
       plan.tokens.push_back(seq.drafts[position - seq.known()]);
     } else {
       plan.tokens.push_back(-1 - static_cast<TokenId>(seq.output_index));
     }
   }
   append_tables(seq, end, plan);
-  if (draws) {
-    seq.output_index = capacity_.logits_rows_max - sketch.logits_left + row.want_last - 1;
+  sketch.logits_rows += row.want_last;
+  if (claim.draws) {
+    seq.output_index = sketch.logits_rows - 1;
     ++seq.outputs;
   }
   seq.planned = end;
-  seq.planned_step = plan.step;
-  seq.drafts_in_flight = drafts;
+  seq.drafts_in_flight = claim.drafts;
   seq.drafts.clear();
   ++seq.rows_in_flight;
-  sketch.rows_left -= 1;
-  sketch.tokens_left -= row.tokens.count;
-  sketch.logits_left -= row.want_last;
-  sketch.flight.rows.push_back({&seq, draws ? 1 + drafts : 0, scores});
+  sketch.flight.rows.push_back({&seq, drawn, claim.scores});
   plan.rows.push_back(row);
 }
 

@@ -25,6 +25,9 @@ ApiError failure_of(const TokenEvent& event) {
              .type = "service_unavailable_error", .code = "cancelled"};
   } else if (event.finish == FinishReason::kNonFinite) {
     error.code = "numeric_error";
+  } else if (event.finish == FinishReason::kNothingAllowed) {
+    error = {.status = 400, .message = event.message, .type = "invalid_request_error",
+             .code = "nothing_allowed"};
   }
   if (error.message.empty()) error.message = "The model failed.";
   return error;

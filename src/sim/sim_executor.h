@@ -4,6 +4,7 @@
 #pragma once
 
 #include <deque>
+#include <span>
 
 #include "core/executor.h"
 #include "sim/cost_model.h"
@@ -24,8 +25,14 @@ class SimExecutor : public Executor {
   std::uint64_t plans_hash() const { return plans_hash_; }  // of all plans, in order
 
  private:
+  void answer(const StepPlan& plan, const StepRow& row, std::span<const SampleRow> samples,
+              RowResult& result) const;
+  TokenId draw(const SampleRow& sample) const;
+
   struct Flight {
+    StepPlan plan;
     StepResult result;
+    bool is_sampled = false;
     Nanos ends_at{0};
   };
 

@@ -30,16 +30,29 @@ std::uint64_t logits_hash(std::uint64_t context, TokenId token, std::uint32_t po
   return fold(context ^ 0x5EED, token, position, 7);
 }
 
+// What a row may not draw.
+struct Forbidden {
+  std::span<const TokenId> banned;
+  std::span<const std::uint32_t> mask;
+  bool has(TokenId token) const {
+    const auto id = static_cast<std::uint32_t>(token);
+    return (!mask.empty() && (mask[id / 32] >> (id % 32) & 1) == 0) ||
+           std::find(banned.begin(), banned.end(), token) != banned.end();
+  }
+};
+
+// The first token from a random one on that is allowed; -1: there is none.
 TokenId draw_token(std::uint64_t logits, std::uint64_t history, std::uint32_t position,
                    std::uint64_t seed, std::uint64_t stream, std::uint32_t vocab,
-                   std::span<const TokenId> banned) {
+                   const Forbidden& forbidden) {
   const auto noise = philox(seed, position, stream);
-  std::uint64_t hash = mix64(logits ^ mix64(history) ^ (std::uint64_t{noise[0]} << 32 | noise[1]));
-  auto token = static_cast<TokenId>(hash % vocab);
-  while (std::find(banned.begin(), banned.end(), token) != banned.end()) {
-    token = static_cast<TokenId>((token + 1) % static_cast<TokenId>(vocab));
+  const std::uint64_t hash =
+      mix64(logits ^ mix64(history) ^ (std::uint64_t{noise[0]} << 32 | noise[1]));
+  for (std::uint64_t i = 0; i < vocab; ++i) {
+    const auto token = static_cast<TokenId>((hash % vocab + i) % vocab);
+    if (!forbidden.has(token)) return token;
   }
-  return token;
+  return -1;
 }
 
 float logprob_of(std::uint64_t logits, TokenId token) {
@@ -70,6 +83,7 @@ Capacity script_capacity(std::uint32_t blocks, std::uint32_t block_tokens) {
   capacity.logits_rows_max = 128;
   capacity.context_max = 4096;
   capacity.vocab = 1000;
+  capacity.adapters = 2;
   return capacity;
 }
 
@@ -96,7 +110,7 @@ void ScriptOracle::push(TokenId token) {
 TokenId ScriptOracle::draw(std::uint64_t seed, std::uint64_t stream,
                            std::span<const TokenId> banned) const {
   return draw_token(logits_, history_, static_cast<std::uint32_t>(tokens_.size()), seed, stream,
-                    capacity_->vocab, banned);
+                    capacity_->vocab, {banned, {}});
 }
 
 TokenScore ScriptOracle::score(TokenId token, int alternatives) const {
@@ -106,12 +120,15 @@ TokenScore ScriptOracle::score(TokenId token, int alternatives) const {
 // What one row has read so far.
 struct ScriptExecutor::Reading {
   std::vector<std::uint64_t> folded;  // [groups] over the slots from position 0 (no window)
-  std::uint64_t logits = 0;
+  TokenId token = -1;                 // the newest
   std::uint32_t position = 0;
+  std::uint64_t logits = 0;
   bool is_finite = true;
 };
 
 ScriptExecutor::ScriptExecutor(ScriptOptions options) : options_(std::move(options)) {
+  Capacity& capacity = options_.capacity;
+  capacity.drafts_max = std::max(capacity.drafts_max, options_.drafts_max);
   for (const KvGroup& group : options_.capacity.groups) {
     slots_.emplace_back(std::size_t{group.blocks} * group.block_tokens);
   }
@@ -141,11 +158,11 @@ void ScriptExecutor::look_for_hazards(const StepPlan& plan) {
   for (const Flight& flight : flights_) {
     const StepPlan& other = flight.plan;
     for (const BlockCopy& copy : other.copies) named.emplace_back(copy.group, copy.src, SeqId{0});
-    for (const StepRow& row : other.rows) {
+    for (std::size_t r = 0; r < other.rows.size(); ++r) {
       for (std::uint32_t g = 0; g < other.groups; ++g) {
-        const Span table = other.tables[row.tables_begin + g];
+        const Span table = other.table(r, g);
         for (std::uint32_t i = 0; i < table.count; ++i) {
-          named.emplace_back(g, other.blocks[table.begin + i], row.seq);
+          named.emplace_back(g, other.blocks[table.begin + i], other.rows[r].seq);
         }
       }
     }
@@ -166,11 +183,12 @@ void ScriptExecutor::look_for_hazards(const StepPlan& plan) {
       note("a plan copies over a block that an unfinished plan names");
     }
   }
-  for (const StepRow& row : plan.rows) {
+  for (std::size_t r = 0; r < plan.rows.size(); ++r) {
+    const StepRow& row = plan.rows[r];
     for (std::uint32_t g = 0; g < plan.groups; ++g) {
       const std::uint32_t size = options_.capacity.groups[g].block_tokens;
       const std::uint32_t last = (row.first_position + row.tokens.count - 1) / size;
-      const Span table = plan.tables[row.tables_begin + g];
+      const Span table = plan.table(r, g);
       for (std::uint32_t i = row.first_position / size; i <= last && i < table.count; ++i) {
         if (is_named_by_other(g, plan.blocks[table.begin + i], row.seq)) {
           note("a plan writes a block that an unfinished plan names");
@@ -185,14 +203,16 @@ void ScriptExecutor::sample(Ticket ticket, const SampleSpec& spec) {
                                    [&](const Flight& it) { return it.plan.step == ticket.step; });
   QUIRE_CHECK(flight != flights_.end() && !flight->is_sampled, "step {} is sampled", ticket.step);
   if (flight != flights_.begin() && !std::prev(flight)->is_sampled) note("sampled out of order");
+  const Status status = validate(spec, flight->plan, options_.capacity);
+  if (!status.is_ok()) note(status.message());
   flight->spec = spec;
   flight->is_sampled = true;
 }
 
-ScriptExecutor::Slot& ScriptExecutor::slot(const StepPlan& plan, const StepRow& row,
+ScriptExecutor::Slot& ScriptExecutor::slot(const StepPlan& plan, std::size_t r,
                                            std::uint32_t group, std::uint32_t position) {
   const std::uint32_t size = options_.capacity.groups[group].block_tokens;
-  const BlockId block = plan.blocks[plan.tables[row.tables_begin + group].begin + position / size];
+  const BlockId block = plan.blocks[plan.table(r, group).begin + position / size];
   return slots_[group][static_cast<std::size_t>(block) * size + position % size];
 }
 
@@ -243,80 +263,90 @@ void ScriptExecutor::run_row(Flight& flight, std::size_t r, std::uint32_t logits
   result.seq = row.seq;
   Reading reading;
   reading.folded.resize(groups.size());
-  const auto read = [&](std::uint32_t g, std::uint32_t position, std::uint64_t hash) {
-    const Slot& it = slot(plan, row, g, position);
-    reading.is_finite &= it.token != options_.token_non_finite || it.token < 0;
-    return fold(hash, it.token, it.position, it.context);
-  };
   for (std::uint32_t g = 0; g < groups.size(); ++g) {
     if (groups[g].window != 0) continue;
     for (std::uint32_t i = 0; i < row.first_position; ++i) {
-      reading.folded[g] = read(g, i, reading.folded[g]);
+      reading.folded[g] = read(plan, r, g, i, reading.folded[g], reading);
     }
   }
   bool is_open = true;  // no draft was refused yet
   for (std::uint32_t t = 0; t < row.tokens.count; ++t) {
-    const TokenId token = plan.tokens[row.tokens.begin + t];
+    reading.token = plan.tokens[row.tokens.begin + t];
     reading.position = row.first_position + t;
-    std::uint64_t context = 0;
-    for (std::uint32_t g = 0; g < groups.size(); ++g) {
-      std::uint64_t hash = reading.folded[g];
-      if (groups[g].window != 0) {
-        hash = 0;
-        for (std::uint32_t i = visible_from(groups[g], reading.position); i < reading.position;
-             ++i) {
-          hash = read(g, i, hash);
-        }
-      }
-      context = combine(context, hash);
-    }
-    for (std::uint32_t g = 0; g < groups.size(); ++g) {
-      slot(plan, row, g, reading.position) = {token, reading.position, context};
-      if (groups[g].window == 0) {
-        reading.folded[g] = read(g, reading.position, reading.folded[g]);
-      }
-    }
-    reading.is_finite &= token != options_.token_non_finite;
-    reading.logits = logits_hash(context, token, reading.position);
+    read_token(plan, r, reading);
     if (t + row.want_last < row.tokens.count) continue;
     const std::uint32_t index = t + row.want_last - row.tokens.count;
     const TokenId next =
         t + 1 < row.tokens.count ? plan.tokens[row.tokens.begin + t + 1] : TokenId{-1};
-    answer(flight, r, index, reading, next, result, is_open, outputs_[logits_begin + index]);
-  }
-  if (!reading.is_finite && row.want_last > 0) {
-    result = {.seq = row.seq, .outcome = RowOutcome::kNonFinite};
+    answer(flight, r, logits_begin + index, reading, next, result, is_open);
   }
 }
 
+// Feeds one token: reads what it sees, writes its slots.
+void ScriptExecutor::read_token(const StepPlan& plan, std::size_t r, Reading& reading) {
+  const auto& groups = options_.capacity.groups;
+  std::uint64_t context = 0;
+  for (std::uint32_t g = 0; g < groups.size(); ++g) {
+    std::uint64_t hash = reading.folded[g];
+    if (groups[g].window != 0) {
+      hash = 0;
+      for (std::uint32_t i = visible_from(groups[g], reading.position); i < reading.position; ++i) {
+        hash = read(plan, r, g, i, hash, reading);
+      }
+    }
+    context = combine(context, hash);
+  }
+  for (std::uint32_t g = 0; g < groups.size(); ++g) {
+    slot(plan, r, g, reading.position) = {reading.token, reading.position, context};
+    if (groups[g].window == 0) {
+      reading.folded[g] = read(plan, r, g, reading.position, reading.folded[g], reading);
+    }
+  }
+  reading.is_finite &= reading.token != options_.token_non_finite;
+  reading.logits = logits_hash(context, reading.token, reading.position);
+}
+
+std::uint64_t ScriptExecutor::read(const StepPlan& plan, std::size_t r, std::uint32_t group,
+                                   std::uint32_t position, std::uint64_t hash, Reading& reading) {
+  const Slot& it = slot(plan, r, group, position);
+  reading.is_finite &= it.token != options_.token_non_finite || it.token < 0;
+  return fold(hash, it.token, it.position, it.context);
+}
+
 // Draws or scores what the spec asks for one wanted logits row.
-void ScriptExecutor::answer(const Flight& flight, std::size_t r, std::uint32_t index,
-                            const Reading& reading, TokenId next, RowResult& result, bool& is_open,
-                            TokenId& output) {
-  const auto& rows = flight.spec.rows;
+void ScriptExecutor::answer(const Flight& flight, std::size_t r, std::uint32_t output,
+                            const Reading& reading, TokenId next, RowResult& result,
+                            bool& is_open) {
   if (flight.plan.rows[r].flags & kRowHashLogits) result.logits_hashes.push_back(reading.logits);
-  const auto sample = std::lower_bound(
-      rows.begin(), rows.end(), std::pair(r, index), [](const SampleRow& row, const auto& key) {
-        return std::pair<std::size_t, std::uint32_t>(row.row, row.index) < key;
-      });
-  if (sample == rows.end() || sample->row != r || sample->index != index) return;
-  if (sample->position != reading.position + 1) note("a sample row is for another position");
+  if (output >= flight.spec.rows.size()) return;  // noted
+  const SampleRow& sample = flight.spec.rows[output];
+  if (sample.is_discarded || result.outcome != RowOutcome::kOk) return;
+  if (sample.position != reading.position + 1) note("a sample row is for another position");
   const std::uint32_t vocab = options_.capacity.vocab;
-  TokenId token = sample->target;
+  TokenId token = sample.target;
   if (token < 0) {
     if (!is_open) return;  // behind a refused draft
     std::uint64_t history = 0;
-    for (const TokenId it : sample->history) history = fold_history(history, it);
-    token = draw_token(reading.logits, history, sample->position, sample->params->seed,
-                       sample->stream, vocab, sample->banned);
+    for (const TokenId it : sample.history) history = fold_history(history, it);
+    token = draw_token(reading.logits, history, sample.position, sample.params->seed,
+                       sample.stream, vocab, {sample.banned, sample.mask});
+  }
+  if (!reading.is_finite || token < 0) {
+    is_open = false;
+    if (!result.accepted.empty()) return;  // met again by the next row
+    result.outcome = reading.is_finite ? RowOutcome::kNothingAllowed : RowOutcome::kNonFinite;
+    result.scores.clear();
+    return;
+  }
+  if (sample.target < 0) {
     result.accepted.push_back(token);
-    output = token;
+    outputs_[output] = token;
     is_open = next >= 0 && next == token;
     drafts_accepted_ += is_open;
-    if (!is_open) propose(*sample, result);
+    if (!is_open) propose(sample, result);
   }
-  if (sample->logprobs >= 0) {
-    result.scores.push_back(score_token(reading.logits, token, sample->logprobs, vocab));
+  if (sample.logprobs >= 0) {
+    result.scores.push_back(score_token(reading.logits, token, sample.logprobs, vocab));
   }
 }
 

@@ -40,7 +40,7 @@ class ScriptOracle {
     for (const TokenId token : tokens) push(token);
   }
   std::uint64_t logits() const { return logits_; }  // of the token pushed last
-  // The token that follows, drawn with this noise.
+  // The token that follows, drawn with this noise; -1: everything is banned.
   TokenId draw(std::uint64_t seed, std::uint64_t stream,
                std::span<const TokenId> banned = {}) const;
   TokenScore score(TokenId token, int alternatives) const;
@@ -86,10 +86,13 @@ class ScriptExecutor : public Executor {
   void note(std::string what);
   void look_for_hazards(const StepPlan& plan);
   void run_row(Flight& flight, std::size_t r, std::uint32_t logits_begin, RowResult& result);
-  void answer(const Flight& flight, std::size_t r, std::uint32_t index, const Reading& reading,
-              TokenId next, RowResult& result, bool& is_open, TokenId& output);
+  void read_token(const StepPlan& plan, std::size_t r, Reading& reading);
+  std::uint64_t read(const StepPlan& plan, std::size_t r, std::uint32_t group,
+                     std::uint32_t position, std::uint64_t hash, Reading& reading);
+  void answer(const Flight& flight, std::size_t r, std::uint32_t output, const Reading& reading,
+              TokenId next, RowResult& result, bool& is_open);
   void propose(const SampleRow& sample, RowResult& result) const;
-  Slot& slot(const StepPlan& plan, const StepRow& row, std::uint32_t group, std::uint32_t position);
+  Slot& slot(const StepPlan& plan, std::size_t r, std::uint32_t group, std::uint32_t position);
 
   ScriptOptions options_;
   std::vector<std::vector<Slot>> slots_;  // [groups][blocks * block_tokens]

@@ -81,7 +81,6 @@ StepPlan BenchModel::plan_of(std::span<const Feed> feeds, bool is_hashing) {
                   static_cast<std::uint32_t>(feed.tokens.size())};
     row.first_position = feed.first_position;
     row.want_last = feed.is_wanting_logits ? 1 : 0;
-    row.tables_begin = static_cast<std::uint32_t>(plan.tables.size());
     row.flags = is_hashing ? kRowHashLogits : 0;
     plan.rows.push_back(row);
     plan.tokens.insert(plan.tokens.end(), feed.tokens.begin(), feed.tokens.end());
@@ -102,12 +101,13 @@ Result<std::vector<std::uint64_t>> BenchModel::step(std::span<const Feed> feeds,
   }();
   const StepPlan plan = plan_of(feeds, is_hashing);
   SampleSpec spec;
-  for (std::uint32_t i = 0; i < plan.rows.size(); ++i) {
-    if (plan.rows[i].want_last == 0) continue;
+  const std::vector<TokenId> history(static_cast<std::size_t>(options_.context));  // nobody asks
+  for (const StepRow& fed : plan.rows) {
+    if (fed.want_last == 0) continue;
     SampleRow row;
-    row.row = i;
-    row.position = plan.rows[i].first_position + plan.rows[i].tokens.count;
+    row.position = fed.first_position + fed.tokens.count;
     row.params = &greedy;
+    row.history = std::span(history).first(row.position);
     spec.rows.push_back(row);
   }
   const Ticket ticket = executor_->launch(plan);

@@ -145,6 +145,7 @@ Json finish_json(FinishReason reason) {
     case FinishReason::kCancelled:
     case FinishReason::kDeadline: return "abort";
     case FinishReason::kNonFinite:
+    case FinishReason::kNothingAllowed:
     case FinishReason::kFault: return "error";
   }
   return Json();
