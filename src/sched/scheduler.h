@@ -5,10 +5,10 @@
 // One plan spends a budget of rows, tokens and logits rows in three passes, each in policy order:
 // decodes, and then their drafts in turns; unfinished prompts, in chunks; admissions. Room comes
 // from eviction (KvLedger), then from a victim: preemption is by recompute, so a preempted sequence
-// keeps its tokens, waits at its old place and continues as a prompt, at the same positions with the
-// same noise. A sequence whose next block is just being computed by another waits for it and takes
-// it from the cache. Branches of one request wait until the lead has all but the last prompt token,
-// then fork.
+// keeps its tokens, waits at its old place and continues as a prompt, at the same positions with
+// the same noise. A sequence whose next block is just being computed by another waits for it and
+// takes it from the cache. Branches of one request wait until the lead has all but the last prompt
+// token, then fork.
 //
 // Plans may be launched ahead of commits (Capacity::depth): then a sequence's newest token is fed
 // as a promise, and whoever ended or was preempted meanwhile drains before its blocks are let go.
