@@ -4,6 +4,8 @@
 
 #include <gtest/gtest.h>
 
+#include <map>
+
 namespace quire {
 namespace {
 
@@ -125,6 +127,34 @@ TEST(Scheduler, NoMoreLogitsRowsThanFit) {
   const StepPlan plan = scheduler.plan();
   EXPECT_EQ(plan.logits_rows(), 3u);
   EXPECT_TRUE(validate(plan, capacity).is_ok());
+}
+
+// Two places are left beside three decodes: they go around, and nobody's token waits for a draft.
+TEST(Scheduler, DraftsTakeTurnsBehindTheDecodes) {
+  Capacity capacity = small_capacity();
+  capacity.tokens_max = 5;
+  capacity.drafts_max = 3;
+  Scheduler scheduler({}, capacity);
+  for (std::uint64_t id = 1; id <= 3; ++id) {
+    ASSERT_TRUE(scheduler.submit(ask(id, 1, 40, static_cast<TokenId>(id * 10))).is_ok());
+  }
+  std::map<SeqId, std::uint32_t> verified;
+  for (int step = 0; step < 13; ++step) {
+    const StepPlan plan = scheduler.plan();
+    ASSERT_EQ(plan.rows.size(), 3u);
+    EXPECT_EQ(plan.tokens.size(), step == 0 ? 3u : 5u);
+    EXPECT_TRUE(validate(plan, capacity).is_ok());
+    StepResult result;
+    result.step = plan.step;
+    for (const StepRow& row : plan.rows) {
+      verified[row.seq] += row.drafts;
+      result.rows.push_back({.seq = row.seq, .accepted = {50}, .drafts = {1, 2, 3, 4}});
+    }
+    scheduler.commit(plan, std::move(result));
+  }
+  for (const auto& [seq, drafts] : verified) EXPECT_EQ(drafts, 8u) << seq.value;
+  ASSERT_TRUE(scheduler.submit(ask(4, 9, 4, 60)).is_ok());
+  EXPECT_EQ(scheduler.plan().rows.back().tokens.count, 1u);  // a prompt keeps half of what is left
 }
 
 TEST(Scheduler, TheSmallestPriorityNumberThenTheFirstToCome) {
