@@ -21,16 +21,17 @@ struct AttentionScratch {
 
   static std::size_t floats(const AttentionShape& shape) {
     const int queries = queries_max(shape);
-    return static_cast<std::size_t>(2 * attention_state_floats(queries, shape.head_dim) +
-                                    attention_scratch_floats(queries, shape.head_dim) +
-                                    queries * (shape.head_dim + 1));
+    const int dim = shape.head_dim;
+    return static_cast<std::size_t>(2 * attention_state_floats(queries, dim) +
+                                    attention_scratch_floats(queries, dim, dim) +
+                                    queries * (dim + 1));
   }
   AttentionScratch(float* floats, const AttentionShape& shape) {
     const int queries = queries_max(shape);
     total = floats;
     next = total + attention_state_floats(queries, shape.head_dim);
     tile = next + attention_state_floats(queries, shape.head_dim);
-    q = tile + attention_scratch_floats(queries, shape.head_dim);
+    q = tile + attention_scratch_floats(queries, shape.head_dim, shape.head_dim);
     positions = reinterpret_cast<std::int32_t*>(q + queries * shape.head_dim);
   }
 };
@@ -60,7 +61,7 @@ void CpuBackend::run_attention(const AttentionCall& call, const AttentionItem& i
   task.q = scratch.q;
   task.positions = scratch.positions;
   task.queries = queries;
-  task.head_dim = dim;
+  task.k_dim = task.v_dim = dim;
   task.window = shape.window;
   task.dtype = call.kv.shape.dtype;
   task.k = call.kv.k(call.layer, 0, item.kv_head);
@@ -85,8 +86,8 @@ void CpuBackend::run_attention(const AttentionCall& call, const AttentionItem& i
     kernels_.attention_fold(total, next, queries, dim);
   }
   for (int i = 0; i < item.count; ++i) {
-    kernels_.attention_finish(attention_state(scratch.total, queries, dim, i * group), group, dim,
-                              attended_head(call, tokens[i], item.kv_head));
+    kernels_.attention_finish(attention_state(scratch.total, queries, dim, i * group), nullptr,
+                              group, dim, attended_head(call, tokens[i], item.kv_head));
   }
 }
 
@@ -109,7 +110,7 @@ void CpuBackend::fold_splits(const AttentionCall& call, int token, int kv_head, 
         total, attention_state(partials_.data() + part.state, part.queries, dim, part.first), group,
         dim);
   }
-  kernels_.attention_finish(total, group, dim, attended_head(call, token, kv_head));
+  kernels_.attention_finish(total, nullptr, group, dim, attended_head(call, token, kv_head));
 }
 
 // Counts the item off for each of its tokens, and completes what it was the last of.

@@ -10,6 +10,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <iterator>
+#include <limits>
 #include <string_view>
 
 #include "tensor/dtype.h"
@@ -56,46 +57,128 @@ constexpr std::size_t matmul_scratch_bytes(int columns) {
 
 // One split of attention (256 absolute positions) for some queries that read the same blocks and
 // KV head: heads of a group, tokens of a sequence, or sequences that share these blocks.
-// K of a block is [head_dim, 32 tokens], V is [32 tokens, head_dim]; of int8, K is
-// [padded dim / 4, 32, 4] codes + 128, V [8, padded dim, 4] codes, each followed by [32] scales.
+// K of a block is [k_dim, 32 tokens], V is [32 tokens, v_dim]; of int8, K is
+// [padded k / 4, 32, 4] codes + 128, V [8, padded v, 4] codes, each followed by [32] scales.
+//
+// A query at position p sees the positions s <= its last one with s > p - window. The score of s is
+// q * k, then capped, then its slope and bias are added:
+//   score = softcap * tanh(q * k / softcap) + slope * (s - p) + bias[s - p]
 struct AttentionTask {
-  const float* q = nullptr;                 // [queries, head_dim], already times the scale
-  const std::int32_t* positions = nullptr;  // [queries]
+  const float* q = nullptr;                 // [queries, k_dim], already times the scale
+  const std::int32_t* positions = nullptr;  // [queries] the last position that each sees; -1: none
+  const std::int32_t* query_positions = nullptr;  // [queries] of each itself; null: the same
   int queries = 0;
-  int head_dim = 0;
-  int window = 0;                        // 0: all earlier positions
-  DType dtype = DType::kF16;             // of K and V
-  const std::byte* k = nullptr;          // K of block 0 for this layer and head
-  const std::byte* v = nullptr;          // V of block 0 likewise
-  std::size_t block_stride = 0;          // bytes from one block to the next
-  const std::int32_t* blocks = nullptr;  // block ids of the sequence, in position order
-  int split = 0;                         // positions [256 * split, 256 * (split + 1))
-  float* states = nullptr;               // attention_state_floats(queries, head_dim), written
-  float* scratch = nullptr;              // attention_scratch_floats(..), 64-byte aligned
+  int k_dim = 0;
+  int v_dim = 0;
+  int window = 0;                          // 0: all positions up to the last
+  float softcap = 0;                       // 0: none
+  const float* slopes = nullptr;           // [queries] of ALiBi, or null
+  const float* const* biases = nullptr;    // [queries] the bias of distance 0 of each, or null
+  DType dtype = DType::kF16;               // of K and V
+  const std::byte* k = nullptr;            // K of block 0 for this layer and head
+  const std::byte* v = nullptr;            // V of block 0; null: V is K's first v_dim values
+  std::size_t block_stride = 0;            // bytes from one block to the next
+  const std::int32_t* blocks = nullptr;    // block ids of the sequence, in position order
+  int split = 0;                           // positions [256 * split, 256 * (split + 1))
+  float* states = nullptr;                 // attention_state_floats(queries, v_dim), written
+  float* scratch = nullptr;  // attention_scratch_floats(..), 64-byte aligned
 };
 
 // Softmax states of some queries: sums of exp(score - peak) * V, peaks, and sums of exp.
 struct AttentionState {
-  float* values;  // [queries, attention_padded_dim(head_dim)]
+  float* values;  // [queries, attention_padded_dim(v_dim)]
   float* peaks;   // [queries]
   float* sums;    // [queries]
 };
-constexpr int attention_padded_dim(int head_dim) { return (head_dim + 15) / 16 * 16; }
-constexpr int attention_state_floats(int queries, int head_dim) {
-  return queries * attention_padded_dim(head_dim) + 2 * ((queries + 15) / 16 * 16);
+constexpr int attention_padded_dim(int dim) { return (dim + 15) / 16 * 16; }
+constexpr int attention_state_floats(int queries, int v_dim) {
+  return queries * attention_padded_dim(v_dim) + 2 * ((queries + 15) / 16 * 16);
 }
 // The states that lie at `floats`, from query `first` on.
-constexpr AttentionState attention_state(float* floats, int queries, int head_dim, int first = 0) {
-  float* peaks = floats + queries * attention_padded_dim(head_dim);
-  return {floats + first * attention_padded_dim(head_dim), peaks + first,
+constexpr AttentionState attention_state(float* floats, int queries, int v_dim, int first = 0) {
+  float* peaks = floats + queries * attention_padded_dim(v_dim);
+  return {floats + first * attention_padded_dim(v_dim), peaks + first,
           peaks + (queries + 15) / 16 * 16 + first};
 }
 inline constexpr int kQueryBlockMax = 8;  // queries that share one pass over a K or V tile
-constexpr int attention_scratch_floats(int queries, int head_dim) {  // a tile, or int8 queries
-  const int padded = attention_padded_dim(head_dim);
-  const int tile = 32 * (head_dim + padded), codes = queries * (padded / 4 + 2);
+// A tile as floats; or int8 queries with, where V is part of K, a tile of V's codes.
+constexpr int attention_scratch_floats(int queries, int k_dim, int v_dim) {
+  const int padded_k = attention_padded_dim(k_dim), padded_v = attention_padded_dim(v_dim);
+  const int tile = 32 * (k_dim + padded_v);
+  const int codes = queries * (padded_k / 4 + 2) + 8 * padded_v + 32 + 16;
   return ((tile > codes ? tile : codes) + 15) / 16 * 16;
 }
+
+// Kinds of activation functions; gelu_tanh is the approximation by tanh, relu_squared max(x, 0)^2.
+enum class Activation : std::uint8_t {
+  kSilu,
+  kGelu,
+  kGeluTanh,
+  kRelu,
+  kReluSquared,
+  kSigmoid,
+  kTanh,
+  kSoftplus,
+  kExp,
+};
+
+// What a recurrent layer keeps of its state at a token, from what its products say:
+//   steps[i] = clamp(softplus(x[i] + bias[i]), step_min, step_max)
+//   decays[i] = exp(rates[i] * steps[i])
+struct DecayTask {
+  int count = 0;                // of heads
+  const float* x = nullptr;     // [count]
+  const float* bias = nullptr;  // [count] or null
+  const float* rates = nullptr;  // [count], negative: -exp(A_log)
+  float step_min = 0, step_max = std::numeric_limits<float>::infinity();
+  float* steps = nullptr;   // [count] or null
+  float* decays = nullptr;  // [count]
+};
+
+// One head of a recurrent layer over a run of tokens of one row. For each token, S being its state:
+//   S *= decay; S += k (change)^T; out = S^T q + skip * v
+//   change = gain * v (Mamba-2: k is B, q is C, gain is dt, skip is D)
+//   change = gain * (v - S^T k) where is_delta (gated delta rule: gain is beta; q and k are
+//   normalised and q scaled already)
+// A state is [v_dim / 16 tiles, k_dim, 16], the last tile padded. Columns are independent: a task
+// may be cut into several at multiples of 16 (v, out + 16 i; states + 16 i * k_dim).
+// Token t reads what token t - 1 wrote (the first one: `state`) and writes to states[t].
+struct ScanTask {
+  int tokens = 0, k_dim = 0, v_dim = 0;
+  const float* q = nullptr;       // [tokens, k_dim]; strides are floats from token to token
+  const float* k = nullptr;       // [tokens, k_dim]
+  const float* v = nullptr;       // [tokens, v_dim]
+  const float* decays = nullptr;  // [tokens]
+  const float* gains = nullptr;   // [tokens], or null: 1
+  float* out = nullptr;           // [tokens, v_dim]; not an input
+  std::ptrdiff_t q_stride = 0, k_stride = 0, v_stride = 0, out_stride = 0;
+  std::ptrdiff_t decay_stride = 1, gain_stride = 1;
+  float skip = 0;
+  bool is_delta = false;
+  float* state = nullptr;            // scan_state_floats; written only if states is null
+  float* const* states = nullptr;    // [tokens], some of them equal or `state` itself; or null
+};
+inline constexpr int kScanColumns = 16;
+constexpr int scan_state_floats(int k_dim, int v_dim) {
+  return (v_dim + kScanColumns - 1) / kScanColumns * kScanColumns * k_dim;
+}
+
+// out[t, c] = f(bias[c] + sum over i of weights[i, c] * x[t - width + 1 + i, c]) for the channels
+// [channel_begin, channel_end), f being silu or nothing. Inputs before the run are the state: the
+// last width - 1 ones, the oldest first. After token t it goes to states[t], as in ScanTask.
+struct ConvTask {
+  int tokens = 0, channels = 0, width = 0;  // 1 <= width <= kConvWidthMax
+  int channel_begin = 0, channel_end = 0;
+  const float* x = nullptr;        // [tokens, channels]; strides are floats from token to token
+  const float* weights = nullptr;  // [width, channels]
+  const float* bias = nullptr;     // [channels] or null
+  float* out = nullptr;            // [tokens, channels]; not x
+  std::ptrdiff_t x_stride = 0, out_stride = 0;
+  bool is_silu = false;
+  float* state = nullptr;          // [width - 1, channels]; written only if states is null
+  float* const* states = nullptr;  // [tokens] or null
+};
+inline constexpr int kConvWidthMax = 16;
 
 struct KernelTable {
   std::string_view name;
@@ -112,26 +195,57 @@ struct KernelTable {
   void (*quantize_token)(const float* x, int columns, float scale, ChannelToken* out) = nullptr;
   void (*narrow_bf16)(const float* x, int count, std::uint16_t* out) = nullptr;  // round to even
   void (*narrow_half)(const float* x, int count, std::uint16_t* out) = nullptr;
-  // out[i] = x[i] / sqrt(mean(x^2) + eps) * weight[i]; out may be x
-  void (*rmsnorm)(const float* x, const float* weight, float eps, int count, float* out) = nullptr;
-  // x: [head_dim], rotated in place; adjacent pairs (2i, 2i+1) or halves (i, i + head_dim/2)
-  void (*rope)(float* x, const float* cosines, const float* sines, int head_dim,
+  // x: [dim], rotated in place; adjacent pairs (2i, 2i+1) or halves (i, i + dim/2). A part of a
+  // head is rotated by pointing at it: dim is what turns, and what lies behind is left alone.
+  void (*rope)(float* x, const float* cosines, const float* sines, int dim,
                bool adjacent) = nullptr;
-  // out[i] = gate[i] / (1 + exp(-gate[i])) * up[i]; out may be gate
+
+  // --- norms, of one row; out may be x ---
+  // out[i] = x[i] / sqrt(mean(x^2) + eps) * weight[i]
+  void (*rmsnorm)(const float* x, const float* weight, float eps, int count, float* out) = nullptr;
+  // out[i] = (x[i] - mean) / sqrt(variance + eps) * weight[i] + bias[i]; weight, bias: or null
+  void (*layernorm)(const float* x, const float* weight, const float* bias, float eps, int count,
+                    float* out) = nullptr;
+  // out[i] = x[i] / sqrt(sum(x^2) + eps) * scale
+  void (*l2norm)(const float* x, float eps, float scale, int count, float* out) = nullptr;
+  // rmsnorm(x) * silu(gate), or rmsnorm(x * silu(gate)) if the gate is first; out is not gate
+  void (*rmsnorm_gated)(const float* x, const float* gate, const float* weight, float eps,
+                        int count, bool is_gate_first, float* out) = nullptr;
+
+  // --- elementwise; out may be an input ---
+  // out[i] = gate[i] / (1 + exp(-gate[i])) * up[i]: act_mul of kSilu, bit for bit
   void (*silu_mul)(const float* gate, const float* up, int count, float* out) = nullptr;
+  void (*act)(Activation kind, const float* x, int count, float* out) = nullptr;
+  // out[i] = f(gate[i]) * up[i]
+  void (*act_mul)(Activation kind, const float* gate, const float* up, int count,
+                  float* out) = nullptr;
+  // out[i] = cap * tanh(x[i] / cap)
+  void (*soft_cap)(float cap, const float* x, int count, float* out) = nullptr;
+  // out[i] = fma(x[i], scale, out[i])
+  void (*add_scaled)(const float* x, float scale, int count, float* out) = nullptr;
+  void (*scaled)(const float* x, float factor, int count, float* out) = nullptr;  // x[i] * factor
 
   // --- attention ---
   // codes: [count] int8 with the scale that it returns; NaN if an x is not finite
   float (*quantize_head)(const float* x, int count, std::int8_t* codes) = nullptr;
-  void (*attention_clear)(const AttentionState&, int queries, int head_dim) = nullptr;
+  void (*attention_clear)(const AttentionState&, int queries, int v_dim) = nullptr;
   void (*attention_split)(const AttentionTask&) = nullptr;
   // total = total folded with the next split
   void (*attention_fold)(const AttentionState& total, const AttentionState& next, int queries,
-                         int head_dim) = nullptr;
-  // out: [queries, head_dim] = weighted sum / sum of weights
-  void (*attention_finish)(const AttentionState&, int queries, int head_dim, float* out) = nullptr;
+                         int v_dim) = nullptr;
+  // out: [queries, v_dim] = weighted sum / sum of weights. sinks: [queries] scores of nothing,
+  // which take part in the sum of weights alone; or null.
+  void (*attention_finish)(const AttentionState&, const float* sinks, int queries, int v_dim,
+                           float* out) = nullptr;
+
+  // --- recurrence ---
+  void (*decays)(const DecayTask&) = nullptr;
+  void (*scan)(const ScanTask&) = nullptr;
+  void (*conv)(const ConvTask&) = nullptr;
 
   // --- logits ---
+  // out[i] = exp(x[i] - max) / sum; out may be x. For short rows (routers); NaN if an x is.
+  void (*softmax)(const float* x, int count, float* out) = nullptr;
   float (*max_value)(const float* x, int count) = nullptr;            // skips NaN
   double (*sum_exp)(const float* x, int count, float max) = nullptr;  // of exp(x - max)
   int (*first_above)(const float* x, int begin, int count, float threshold) = nullptr;  // or count

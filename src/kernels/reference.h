@@ -7,6 +7,7 @@
 #include <span>
 #include <vector>
 
+#include "kernels/kernel_table.h"
 #include "tensor/dtype.h"
 #include "tensor/quant_blocks.h"
 
@@ -26,10 +27,34 @@ std::vector<double> silu_mul(std::span<const float> gate, std::span<const float>
 std::vector<double> rope(std::span<const float> x, std::span<const float> cosines,
                          std::span<const float> sines, bool adjacent);
 
-// One query over the keys and values of positions [first, last]: k, v: [positions, head_dim].
+// bias and weight may be empty
+std::vector<double> layernorm(std::span<const float> x, std::span<const float> weight,
+                              std::span<const float> bias, double eps);
+std::vector<double> l2norm(std::span<const float> x, double eps, double scale);
+double activation(Activation kind, double x);
+std::vector<double> softmax(std::span<const float> x);
+
+// What may be added to the plain scores q * k * scale; see AttentionTask.
+struct ScoreTerms {
+  int v_dim = 0;      // 0: head_dim
+  int position = -1;  // of the query; -1: last
+  double softcap = 0, slope = 0;
+  const float* bias = nullptr;   // of distance 0
+  const float* sink = nullptr;
+};
+// One query over the keys and values of positions [first, last]: k: [positions, head_dim],
+// v: [positions, v_dim].
 std::vector<double> attention(std::span<const float> q, std::span<const float> k,
                               std::span<const float> v, int head_dim, int first, int last,
-                              double scale);
+                              double scale, const ScoreTerms& terms = {});
+
+// One token of ScanTask: changes the state [k_dim, v_dim] and returns what q reads.
+struct ScanInput {
+  std::span<const float> q, k, v;
+  double decay = 1, gain = 1, skip = 0;
+  bool is_delta = false;
+};
+std::vector<double> scan(const ScanInput& input, std::vector<double>& state);
 
 double logsumexp(std::span<const float> logits);
 

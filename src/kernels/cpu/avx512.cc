@@ -66,6 +66,32 @@ inline float max_lane(F x) {
   y = _mm_max_ps(y, _mm_movehl_ps(y, y));
   return _mm_cvtss_f32(_mm_max_ss(y, _mm_movehdup_ps(y)));
 }
+// x[i][j] becomes x[j][i].
+inline void transpose(F (&x)[kLanes]) {
+  F y[kLanes];
+#pragma GCC unroll 4
+  for (int i = 0; i < 16; i += 4) {  // four by four inside each quarter
+    const __m512d a = _mm512_castps_pd(_mm512_unpacklo_ps(x[i], x[i + 1]));
+    const __m512d b = _mm512_castps_pd(_mm512_unpackhi_ps(x[i], x[i + 1]));
+    const __m512d c = _mm512_castps_pd(_mm512_unpacklo_ps(x[i + 2], x[i + 3]));
+    const __m512d d = _mm512_castps_pd(_mm512_unpackhi_ps(x[i + 2], x[i + 3]));
+    y[i] = _mm512_castpd_ps(_mm512_unpacklo_pd(a, c));
+    y[i + 1] = _mm512_castpd_ps(_mm512_unpackhi_pd(a, c));
+    y[i + 2] = _mm512_castpd_ps(_mm512_unpacklo_pd(b, d));
+    y[i + 3] = _mm512_castpd_ps(_mm512_unpackhi_pd(b, d));
+  }
+#pragma GCC unroll 4
+  for (int i = 0; i < 4; ++i) {  // then the quarters
+    const F a = _mm512_shuffle_f32x4(y[i], y[i + 4], 0x44);
+    const F b = _mm512_shuffle_f32x4(y[i], y[i + 4], 0xEE);
+    const F c = _mm512_shuffle_f32x4(y[i + 8], y[i + 12], 0x44);
+    const F d = _mm512_shuffle_f32x4(y[i + 8], y[i + 12], 0xEE);
+    x[i] = _mm512_shuffle_f32x4(a, c, 0x88);
+    x[i + 4] = _mm512_shuffle_f32x4(a, c, 0xDD);
+    x[i + 8] = _mm512_shuffle_f32x4(b, d, 0x88);
+    x[i + 12] = _mm512_shuffle_f32x4(b, d, 0xDD);
+  }
+}
 inline F load_half(const std::uint16_t* p) {
   return _mm512_cvtph_ps(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(p)));
 }

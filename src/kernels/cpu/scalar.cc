@@ -92,6 +92,15 @@ inline float max_lane(F x) {
   const F y = max(x, F{x[2], x[3], x[0], x[1]});
   return y[0] > y[1] ? y[0] : y[1];
 }
+// x[i][j] becomes x[j][i].
+inline void transpose(F (&x)[kLanes]) {
+  const F a = {x[0][0], x[1][0], x[0][1], x[1][1]}, b = {x[0][2], x[1][2], x[0][3], x[1][3]};
+  const F c = {x[2][0], x[3][0], x[2][1], x[3][1]}, d = {x[2][2], x[3][2], x[2][3], x[3][3]};
+  x[0] = F{a[0], a[1], c[0], c[1]};
+  x[1] = F{a[2], a[3], c[2], c[3]};
+  x[2] = F{b[0], b[1], d[0], d[1]};
+  x[3] = F{b[2], b[3], d[2], d[3]};
+}
 inline F load_half(const std::uint16_t* p) {
   return F{half_to_float(p[0]), half_to_float(p[1]), half_to_float(p[2]), half_to_float(p[3])};
 }

@@ -1,5 +1,5 @@
-// What happens to activations between products: quantization to int8 groups, rounding to 16 bits,
-// RMS norm and rotary positions. One token (or head) per call, one fixed order of summation.
+// What happens to activations between products: quantization to int8 groups, rounding to 16 bits
+// and rotary positions. One token (or head) per call.
 // Included once per instruction set, after its `vec` definitions (see cpu/*.cc).
 
 void quantize_int8(const float* x, int columns, ActivationBlock* out) {
@@ -71,38 +71,14 @@ void narrow(const float* x, int count, std::uint16_t* out) {
   }
 }
 
-void rmsnorm(const float* x, const float* weight, float eps, int count, float* out) {
-  F sums[kSumVectors];
-  for (F& sum : sums) sum = splat(0);
-  for (int begin = 0; begin < count; begin += kSideBySide) {
-    for (int v = 0; v < kSumVectors; ++v) {
-      const int i = begin + v * kLanes, rest = count - i;
-      if (rest <= 0) break;
-      const F value = rest < kLanes ? load_partial(x + i, rest) : load(x + i);
-      sums[v] = fma(value, value, sums[v]);
-    }
-  }
-  int i = 0;
-  const float mean = sum_side_by_side(sums) / static_cast<float>(count);
-  const F scale = splat(1.0f) / square_root(splat(mean + eps));
-  for (; i + kLanes <= count; i += kLanes) {
-    store(out + i, load(x + i) * scale * load(weight + i));
-  }
-  if (i < count) {
-    const int rest = count - i;
-    const F y = load_partial(x + i, rest) * scale * load_partial(weight + i, rest);
-    store_partial(out + i, y, rest);
-  }
-}
-
 inline void rotate_pair(float& a, float& b, float cosine, float sine) {
   const float rotated = a * cosine - b * sine;
   b = a * sine + b * cosine;
   a = rotated;
 }
 
-void rope(float* x, const float* cosines, const float* sines, int head_dim, bool adjacent) {
-  const int half = head_dim / 2;
+void rope(float* x, const float* cosines, const float* sines, int dim, bool adjacent) {
+  const int half = dim / 2;
   if (adjacent) {
     for (int i = 0; i < half; ++i) rotate_pair(x[2 * i], x[2 * i + 1], cosines[i], sines[i]);
   } else {

@@ -34,6 +34,15 @@ double sum_exp(const float* x, int count, float max) {
   return total;
 }
 
+void softmax(const float* x, int count, float* out) {
+  const F peak = splat(max_value(x, count));
+  for_each_vector(count, [&](int i, auto at) {
+    at.write(out + i, exponential(at.read(x + i) - peak));
+  });
+  const F total = splat(sum_of(out, count, [&](F sum, F value) { return sum + value; }));
+  for_each_vector(count, [&](int i, auto at) { at.write(out + i, at.read(out + i) / total); });
+}
+
 int first_above(const float* x, int begin, int count, float threshold) {
   const F limit = splat(threshold);
   int i = begin;

@@ -105,19 +105,19 @@ inline void add_values(const float (*weights)[kTileTokens], const float* rescale
   }
 }
 
-// K and V where they lie. The head dimension is whole vectors.
+// K and V where they lie. V's dimension is whole vectors.
 template <typename Element>
 struct FloatTile {
   const AttentionTask& task;
-  const typename Element::Type* k;  // [head_dim, 32]
-  const typename Element::Type* v;  // [32, v_stride]
+  const typename Element::Type* k;  // [k_dim, 32]
+  const typename Element::Type* v;  // [32, v_stride], or null: V is K's first v_dim rows
   int v_stride;
   NextTile next;
 
   template <int kQueries>
   void score(int query, float (*scores)[kTileTokens]) const {
-    score_floats<Element, kQueries>(task.q + static_cast<std::ptrdiff_t>(query) * task.head_dim,
-                                    task.head_dim, k, next, scores);
+    score_floats<Element, kQueries>(task.q + static_cast<std::ptrdiff_t>(query) * task.k_dim,
+                                    task.k_dim, k, next, scores);
   }
 
   // Tokens that all queries see go through one pass; those before and after it, through one each.
@@ -158,22 +158,48 @@ struct FloatTile {
   }
 };
 
-// Widens the tile into scratch: K [head_dim, 32] and then V [32, padded], zeros behind each row.
+// count elements as floats.
+template <typename Element>
+inline void widen_row(const typename Element::Type* from, int count, float* to) {
+  int i = 0;
+  for (; i + kLanes <= count; i += kLanes) store(to + i, Element::read(from + i));
+  for (; i < count; ++i) to[i] = Element::read_one(from + i);
+}
+
+// v: [32, padded] = the first v_dim rows of k: [k_dim, 32] transposed, zeros behind each row.
+inline void transpose_values(const float* k, int v_dim, int padded, float* v) {
+  for (int d = 0; d < padded; d += kLanes) {
+    const int rows = v_dim - d < kLanes ? v_dim - d : kLanes;
+    for (int token = 0; token < kTileTokens; token += kLanes) {
+      F block[kLanes];
+      for (int i = 0; i < kLanes; ++i) {
+        block[i] = i < rows ? load(k + (d + i) * kTileTokens + token) : splat(0);
+      }
+      transpose(block);
+      for (int i = 0; i < kLanes; ++i) store(v + (token + i) * padded + d, block[i]);
+    }
+  }
+}
+
+// Widens the tile into scratch: K [k_dim, 32] and then V [32, padded], zeros behind each row.
 template <typename Element>
 inline FloatTile<FloatElement> widen(const FloatTile<Element>& tile) {
-  using Type = typename Element::Type;
-  const int head_dim = tile.task.head_dim, padded = attention_padded_dim(head_dim);
+  const int k_dim = tile.task.k_dim, v_dim = tile.task.v_dim;
+  const int padded = attention_padded_dim(v_dim);
   float* k = tile.task.scratch;
-  float* v = k + kTileTokens * head_dim;
-  const auto row = [](const Type* from, int count, float* to) {
-    int i = 0;
-    for (; i + kLanes <= count; i += kLanes) store(to + i, Element::read(from + i));
-    for (; i < count; ++i) to[i] = Element::read_one(from + i);
-  };
-  row(tile.k, kTileTokens * head_dim, k);
+  float* v = k + kTileTokens * k_dim;
+  if (tile.v == nullptr) {
+    for (int d = 0; d < k_dim; ++d) {
+      tile.next.template fetch<kTileTokens * sizeof(*tile.k)>(tile.k + d * kTileTokens);
+      widen_row<Element>(tile.k + d * kTileTokens, kTileTokens, k + d * kTileTokens);
+    }
+    transpose_values(k, v_dim, padded, v);
+    return {tile.task, k, v, padded, {}};
+  }
+  widen_row<Element>(tile.k, kTileTokens * k_dim, k);
   for (int token = 0; token < kTileTokens; ++token) {
-    row(tile.v + token * head_dim, head_dim, v + token * padded);
-    for (int d = head_dim; d < padded; ++d) v[token * padded + d] = 0;
+    widen_row<Element>(tile.v + token * v_dim, v_dim, v + token * padded);
+    for (int d = v_dim; d < padded; ++d) v[token * padded + d] = 0;
   }
   return {tile.task, k, v, padded, {}};
 }

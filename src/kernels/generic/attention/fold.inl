@@ -2,8 +2,8 @@
 // state: what a query sees decides, not who computes), and divided into the result.
 // Included once per instruction set, before the other parts of attention (see cpu/*.cc).
 
-void attention_clear(const AttentionState& state, int queries, int head_dim) {
-  const int values = queries * attention_padded_dim(head_dim);
+void attention_clear(const AttentionState& state, int queries, int v_dim) {
+  const int values = queries * attention_padded_dim(v_dim);
   for (int i = 0; i < values; i += kLanes) store(state.values + i, splat(0));
   for (int i = 0; i < queries; ++i) {
     state.peaks[i] = -std::numeric_limits<float>::infinity();
@@ -42,23 +42,36 @@ inline void fold_some(const AttentionState& total, const AttentionState& next, i
 }
 
 void attention_fold(const AttentionState& total, const AttentionState& next, int queries,
-                    int head_dim) {
-  const int padded = attention_padded_dim(head_dim);
+                    int v_dim) {
+  const int padded = attention_padded_dim(v_dim);
   for (int first = 0; first < queries; first += kLanes) {
     const int rest = queries - first;
     fold_some(total, next, first, rest < kLanes ? rest : kLanes, padded);
   }
 }
 
-void attention_finish(const AttentionState& state, int queries, int head_dim, float* out) {
-  const int padded = attention_padded_dim(head_dim);
-  for (int query = 0; query < queries; ++query, out += head_dim) {
+// A sink is one more score that has no value: it joins the sum of weights, under the larger peak.
+inline void add_sink(float sink, float peak, float sum, float& factor, float& total) {
+  const float top = sink > peak ? sink : peak;
+  if (top == -std::numeric_limits<float>::infinity()) return;  // nothing was seen, and no sink
+  alignas(64) float shifted[kLanes] = {peak - top, sink - top};
+  store(shifted, exponential(load(shifted)));
+  factor = shifted[0];
+  total = sum * shifted[0] + shifted[1];
+}
+
+void attention_finish(const AttentionState& state, const float* sinks, int queries, int v_dim,
+                      float* out) {
+  const int padded = attention_padded_dim(v_dim);
+  for (int query = 0; query < queries; ++query, out += v_dim) {
     const float* values = state.values + static_cast<std::ptrdiff_t>(query) * padded;
-    const F total = splat(state.sums[query]);
+    float sum = state.sums[query], kept = 1;
+    if (sinks != nullptr) add_sink(sinks[query], state.peaks[query], sum, kept, sum);
+    const F total = splat(sum), factor = splat(kept);
     int d = 0;
-    for (; d + kLanes <= head_dim; d += kLanes) store(out + d, load(values + d) / total);
-    if (d < head_dim) {
-      store_partial(out + d, load_partial(values + d, head_dim - d) / total, head_dim - d);
+    for (; d + kLanes <= v_dim; d += kLanes) store(out + d, load(values + d) * factor / total);
+    if (d < v_dim) {
+      store_partial(out + d, load_partial(values + d, v_dim - d) * factor / total, v_dim - d);
     }
   }
 }

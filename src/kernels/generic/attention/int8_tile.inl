@@ -1,5 +1,5 @@
 // Scores and weighted sums over a tile of 32 tokens whose K and V are int8 codes with a scale per
-// token. K: [head_dim / 4, 32 tokens, 4] codes + 128, V: [8 groups of four tokens, padded dim, 4]
+// token. K: [padded k / 4, 32 tokens, 4] codes + 128, V: [8 groups of four tokens, padded v, 4]
 // codes; the scales [32] follow each. Both products are sums of integers, exact in any order: the
 // query becomes int8 codes with one scale, and the weights of a tile, times the scales of V, become
 // 14-bit codes (two of seven bits), so that what is added to an output is exact but for that.
@@ -40,15 +40,24 @@ struct Int8Queries {
   float* scales;              // [queries]
   std::int32_t* corrections;  // [queries] what codes + 128 add to a score, negative
 
+  explicit Int8Queries(const AttentionTask& task)
+      : Int8Queries(task, attention_padded_dim(task.k_dim)) {}
+
+  // Room behind the queries, for the codes and scales of a tile of V that is part of K.
+  std::byte* end(const AttentionTask& task) const {
+    return reinterpret_cast<std::byte*>(corrections + task.queries);
+  }
+
+ private:
   Int8Queries(const AttentionTask& task, int padded)
       : codes(reinterpret_cast<std::int8_t*>(task.scratch)),
         scales(task.scratch + task.queries * padded / 4),
         corrections(reinterpret_cast<std::int32_t*>(scales + task.queries)) {
     for (int query = 0; query < task.queries; ++query) {
       std::int8_t* to = codes + query * padded;
-      const float* from = task.q + static_cast<std::ptrdiff_t>(query) * task.head_dim;
-      scales[query] = quantize_head(from, task.head_dim, to);
-      for (int d = task.head_dim; d < padded; ++d) to[d] = 0;
+      const float* from = task.q + static_cast<std::ptrdiff_t>(query) * task.k_dim;
+      scales[query] = quantize_head(from, task.k_dim, to);
+      for (int d = task.k_dim; d < padded; ++d) to[d] = 0;
       int sum = 0;
       for (int d = 0; d < padded; ++d) sum += to[d];
       corrections[query] = kSignedWideCodes ? 0 : -128 * sum;
@@ -136,7 +145,7 @@ struct Int8Tile {
   template <int kQueries>
   void score(int query, float (*scores)[kTileTokens]) const {
     constexpr int kVectors = block_vectors(kQueries, kTokenVectors);
-    const int padded = attention_padded_dim(task.head_dim);
+    const int padded = attention_padded_dim(task.k_dim);
     const auto* codes = reinterpret_cast<const std::uint8_t*>(k);
     const auto* scales = reinterpret_cast<const float*>(k + kTileTokens * padded);
     next.fetch<kTileTokens * sizeof(float)>(scales);
@@ -196,3 +205,26 @@ struct Int8Tile {
     }
   }
 };
+
+// The first v_dim values of K's codes as a tile of V, with K's scales: each four by four bytes
+// turned (tokens of four dims become dims of four tokens), signed.  v: [8, padded v, 4], [32]
+inline void transpose_codes(const std::uint8_t* k, int padded_k, int padded_v, NextTile next,
+                            std::uint8_t* v) {
+  alignas(16) static constexpr std::uint8_t kTurned[16] = {0, 4, 8,  12, 1, 5, 9,  13,
+                                                           2, 6, 10, 14, 3, 7, 11, 15};
+  alignas(16) static constexpr std::uint8_t kOffsets[16] = {128, 128, 128, 128, 128, 128, 128, 128,
+                                                            128, 128, 128, 128, 128, 128, 128, 128};
+  const B turned = load_table(kTurned), offset = load_table(kOffsets);
+  std::memcpy(v + kTileTokens * padded_v, k + kTileTokens * padded_k, kTileTokens * sizeof(float));
+  for (int d = 0; d < padded_v; d += 4, k += kTileTokens * 4) {
+    next.fetch<kTileTokens * 4>(k);
+    for (int token = 0; token < kTileTokens; token += kLanes) {
+      alignas(64) std::uint8_t codes[4 * kLanes];
+      const B block = look_up(load_codes(k + token * 4), turned) ^ offset;
+      std::memcpy(codes, &block, sizeof block);
+      for (int i = 0; i < kLanes; i += 4) {
+        std::memcpy(v + ((token + i) / 4 * padded_v + d) * 4, codes + 4 * i, 16);
+      }
+    }
+  }
+}

@@ -14,9 +14,10 @@ struct Range {  // of a query within a tile: tokens [low, high)
   bool is_whole() const { return low == 0 && high == kTileTokens; }
 };
 
-inline Range visible(int position, int window, int tile_position) {
-  const int high = position + 1 - tile_position;
-  const int low = window > 0 ? high - window : 0;
+// Of the query at `position` that sees nothing after `last`.
+inline Range visible(int last, int position, int window, int tile_position) {
+  const int high = last + 1 - tile_position;
+  const int low = window > 0 ? position + 1 - tile_position - window : 0;
   return {low > 0 ? low : 0, high < kTileTokens ? high : kTileTokens};
 }
 

@@ -1,43 +1,23 @@
-// Every kernel of every supported table against the double-precision oracles, at odd sizes.
+// Products of every weight type on every supported table against the oracle, at odd sizes.
 #include <gtest/gtest.h>
 
 #include <cmath>
 #include <cstring>
-#include <limits>
-#include <random>
 #include <vector>
 
 #include "base/aligned_buffer.h"
-#include "base/philox.h"
 #include "kernels/dequantize.h"
+#include "kernels/kernels_for_tests.h"
 #include "kernels/pack.h"
-#include "kernels/random_weights_for_tests.h"
 #include "kernels/reference.h"
-#include "kernels/select.h"
 #include "tensor/float_bits.h"
 
 namespace quire {
 namespace {
 
-class Random {
- public:
-  explicit Random(unsigned seed) : engine_(seed) {}
-  std::vector<float> normal(std::size_t count, float scale = 1) {
-    std::normal_distribution<float> distribution(0, scale);
-    std::vector<float> x(count);
-    for (float& value : x) value = distribution(engine_);
-    return x;
-  }
-  // A matrix of any type with random codes and reasonable scales; starts at an odd address.
-  std::vector<std::byte> matrix(DType dtype, std::size_t rows, std::size_t columns) {
-    std::vector<std::byte> bytes(1 + rows * row_bytes(dtype, columns));
-    ::quire::testing::fill_random_weights(dtype, engine_, 0.1f, std::span(bytes).subspan(1));
-    return bytes;
-  }
+using testing::Random;
 
- private:
-  std::mt19937 engine_;
-};
+class MatmulTest : public testing::KernelTest {};
 
 // The scales of the rows of an I8 matrix; 1 for other types.
 std::vector<float> row_scales(DType dtype, std::size_t rows) {
@@ -46,11 +26,6 @@ std::vector<float> row_scales(DType dtype, std::size_t rows) {
   for (std::size_t i = 0; i < rows; ++i) scales[i] = 0.0007f + 0.00011f * static_cast<float>(i % 7);
   return scales;
 }
-
-class Kernels : public ::testing::TestWithParam<const KernelTable*> {
- protected:
-  const KernelTable& kernels() const { return *GetParam(); }
-};
 
 // The activations of `tokens` rows in the form that dtype reads, and the values behind that form.
 struct Input {
@@ -171,7 +146,7 @@ void expect_matmul(const KernelTable& kernels, DType dtype, int rows, int column
   }
 }
 
-TEST_P(Kernels, ProductsOfEveryType) {
+TEST_P(MatmulTest, ProductsOfEveryType) {
   for (const DTypeInfo& info : kDTypes) {
     const int columns = info.block_elements == 256 ? 768 : 576;
     for (int tokens : {1, 2, 3, 5, 8, 9, 17})
@@ -184,7 +159,7 @@ TEST_P(Kernels, ProductsOfEveryType) {
   }
 }
 
-TEST_P(Kernels, AFusedSumIsRoundedOnce) {  // and not first to a half-way point in double
+TEST_P(MatmulTest, AFusedSumIsRoundedOnce) {  // and not first to a half-way point in double
   const float tiny = 1.0f / (1 << 15), one = 1.0f + 1.0f / (1 << 23);
   const std::vector<float> matrix = {one, (1 + tiny) / (1 << 24)};
   const Input input = make_input(kernels(), DType::kF32, {1, 1 - tiny}, 2);
@@ -195,7 +170,7 @@ TEST_P(Kernels, AFusedSumIsRoundedOnce) {  // and not first to a half-way point 
   EXPECT_EQ(out, one);
 }
 
-TEST_P(Kernels, ExtremeCodesAreExact) {  // where 16-bit intermediate sums would saturate
+TEST_P(MatmulTest, ExtremeCodesAreExact) {  // where 16-bit intermediate sums would saturate
   const std::size_t columns = 64, rows = 16;
   for (int code : {-128, -127, 127}) {
     std::vector<BlockQ8_0> matrix(rows * columns / 32);
@@ -220,7 +195,7 @@ TEST_P(Kernels, ExtremeCodesAreExact) {  // where 16-bit intermediate sums would
 
 // All bits of a block zero or one, which gives every type its extreme codes and signs: against the
 // largest activations no intermediate sum may saturate.
-TEST_P(Kernels, ExtremeBlocksOfEveryTypeDoNotSaturate) {
+TEST_P(MatmulTest, ExtremeBlocksOfEveryTypeDoNotSaturate) {
   const std::size_t columns = 512, rows = 16;
   for (const DTypeInfo& info : kDTypes) {
     if (activation_form(info.dtype) != ActivationForm::kInt8) continue;
@@ -244,7 +219,7 @@ TEST_P(Kernels, ExtremeBlocksOfEveryTypeDoNotSaturate) {
   }
 }
 
-TEST_P(Kernels, ExtremeCodesPerChannelAreExact) {  // the largest sum of all, and an odd row
+TEST_P(MatmulTest, ExtremeCodesPerChannelAreExact) {  // the largest sum of all, and an odd row
   const int rows = 16;
   for (const std::size_t columns : {std::size_t{67}, std::size_t{kChannelColumnsMax}}) {
     for (int code : {-128, -127, 127}) {
@@ -266,7 +241,7 @@ TEST_P(Kernels, ExtremeCodesPerChannelAreExact) {  // the largest sum of all, an
 }
 
 // Up to 65 tokens together equal each alone, bit for bit.
-TEST_P(Kernels, ColumnsDoNotSeeEachOther) {
+TEST_P(MatmulTest, ColumnsDoNotSeeEachOther) {
   Random random(5);
   for (const DTypeInfo& info : kDTypes) {
     const std::size_t rows = 40, columns = info.block_elements == 256 ? 512 : 192, tokens = 65;
@@ -297,191 +272,7 @@ TEST_P(Kernels, ColumnsDoNotSeeEachOther) {
   }
 }
 
-TEST_P(Kernels, QuantizesToNearestAndSums) {
-  Random random(7);
-  std::vector<float> x = random.normal(320, 3);
-  for (int i = 64; i < 96; ++i) x[static_cast<std::size_t>(i)] = 0;
-  std::vector<ActivationBlock> blocks(10);
-  kernels().quantize_int8(x.data(), 320, blocks.data());
-  for (std::size_t g = 0; g < blocks.size(); ++g) {
-    int sum = 0, first = 0;
-    for (std::size_t i = 0; i < 32; ++i) {
-      sum += blocks[g].codes[i];
-      if (i < 16) first += blocks[g].codes[i];
-      EXPECT_NEAR(blocks[g].codes[i] * double{blocks[g].scale}, x[32 * g + i],
-                  0.5001 * double{blocks[g].scale});
-    }
-    EXPECT_EQ(blocks[g].negative_sum, -sum);
-    EXPECT_EQ(blocks[g].negative_sum_first, -first);
-    EXPECT_EQ(blocks[g].scaled_sum, blocks[g].scale * static_cast<float>(sum));
-  }
-  EXPECT_EQ(blocks[2].scale, 0);
-}
-
-TEST_P(Kernels, QuantizesATokenToNearestAndSums) {
-  Random random(8);
-  for (const std::size_t columns : {1u, 31u, 64u, 172u, 577u}) {
-    const std::vector<float> x = random.normal(columns, 3);
-    float largest = 0;
-    for (float value : x) largest = std::max(largest, std::abs(value));
-    for (float given : {0.0f, 0.03f, 0.01f}) {  // the last ones clamp
-      AlignedBuffer<std::byte> room(channel_token_bytes(columns));
-      std::memset(room.data(), 0x55, room.count());
-      const auto& token = *reinterpret_cast<const ChannelToken*>(room.data());
-      kernels().quantize_token(x.data(), static_cast<int>(columns), given,
-                               reinterpret_cast<ChannelToken*>(room.data()));
-      EXPECT_EQ(token.scale, given == 0 ? largest / 127 : given);
-      int sum = 0;
-      for (std::size_t i = 0; i < columns; ++i) {
-        const float exact = std::clamp(x[i] / token.scale, -127.0f, 127.0f);
-        EXPECT_NEAR(token.codes()[i], exact, 0.5001f) << i;
-        sum += token.codes()[i];
-      }
-      EXPECT_EQ(token.negative_sum, -sum);
-      for (std::size_t i = columns; i < (columns + 63) / 64 * 64; ++i) {
-        ASSERT_EQ(token.codes()[i], 0) << i;
-      }
-    }
-  }
-}
-
-TEST_P(Kernels, TokensOfZerosAndOfNoNumbers) {
-  AlignedBuffer<std::byte> room(channel_token_bytes(64));
-  auto* token = reinterpret_cast<ChannelToken*>(room.data());
-  std::vector<float> x(64, 1e-38f);
-  kernels().quantize_token(x.data(), 64, 0, token);
-  EXPECT_EQ(token->scale, 0);
-  EXPECT_EQ(token->negative_sum, 0);
-  for (float bad : {std::numeric_limits<float>::quiet_NaN(), std::numeric_limits<float>::infinity(),
-                    -std::numeric_limits<float>::infinity()}) {
-    x[40] = bad;
-    for (float given : {0.0f, 0.5f}) {
-      kernels().quantize_token(x.data(), 64, given, token);
-      EXPECT_TRUE(std::isnan(token->scale));
-      EXPECT_EQ(token->negative_sum, 0);
-      EXPECT_EQ(token->codes()[40], 0);
-    }
-  }
-}
-
-TEST_P(Kernels, NonFiniteActivationsStayVisible) {
-  for (float bad : {std::numeric_limits<float>::quiet_NaN(), std::numeric_limits<float>::infinity(),
-                    -std::numeric_limits<float>::infinity()}) {
-    std::vector<float> x(64, 1.0f);
-    x[40] = bad;
-    ActivationBlock blocks[2];
-    kernels().quantize_int8(x.data(), 64, blocks);
-    EXPECT_TRUE(std::isfinite(blocks[0].scale));
-    EXPECT_FALSE(std::isfinite(blocks[1].scale));
-    EXPECT_FALSE(std::isfinite(blocks[1].scaled_sum));
-    std::uint16_t bits[64];
-    kernels().narrow_bf16(x.data(), 64, bits);
-    EXPECT_FALSE(std::isfinite(bf16_to_float(bits[40])));
-  }
-}
-
-TEST_P(Kernels, RoundsTo16BitsAsFloatBitsDoes) {
-  Random random(11);
-  for (float scale : {1.0f, 1e-3f, 1e-7f, 1e4f, 1e38f}) {
-    const std::vector<float> x = random.normal(37, scale);
-    std::uint16_t bf16[37], half[37];
-    kernels().narrow_bf16(x.data(), 37, bf16);
-    kernels().narrow_half(x.data(), 37, half);
-    for (std::size_t i = 0; i < 37; ++i) {
-      EXPECT_EQ(bf16[i], float_to_bf16(x[i]));
-      EXPECT_EQ(half[i], float_to_half(x[i])) << x[i];
-    }
-  }
-}
-
-TEST_P(Kernels, NormRopeSilu) {
-  Random random(13);
-  for (std::size_t count : {8u, 16u, 63u, 64u, 80u, 100u, 576u, 2048u}) {
-    const std::vector<float> x = random.normal(count, 2), w = random.normal(count);
-    std::vector<float> y(count);
-    kernels().rmsnorm(x.data(), w.data(), 1e-5f, static_cast<int>(count), y.data());
-    const std::vector<double> norm = reference::rmsnorm(x, w, 1e-5f);
-    for (std::size_t i = 0; i < count; ++i)
-      EXPECT_NEAR(y[i], norm[i], 1e-6 * (1 + std::abs(norm[i])));
-    kernels().silu_mul(x.data(), w.data(), static_cast<int>(count), y.data());
-    const std::vector<double> silu = reference::silu_mul(x, w);
-    for (std::size_t i = 0; i < count; ++i)
-      EXPECT_NEAR(y[i], silu[i], 1e-6 * (1 + std::abs(silu[i])));
-    if (count % 2 != 0) continue;
-    std::vector<float> cosines, sines;
-    for (float angle : random.normal(count / 2, 10)) {
-      cosines.push_back(std::cos(angle));
-      sines.push_back(std::sin(angle));
-    }
-    for (bool adjacent : {true, false}) {
-      std::vector<float> turned = x;
-      kernels().rope(turned.data(), cosines.data(), sines.data(), static_cast<int>(count),
-                     adjacent);
-      const std::vector<double> rope = reference::rope(x, cosines, sines, adjacent);
-      for (std::size_t i = 0; i < count; ++i) EXPECT_NEAR(turned[i], rope[i], 2e-6);
-    }
-  }
-}
-
-TEST_P(Kernels, SiluAtTheEdges) {
-  const std::vector<float> gate = {
-      0,  -1e30f, -100,  -88,    -87.5f,
-      88, 100,    1e30f, 1e-30f, std::numeric_limits<float>::quiet_NaN(),
-      20, -20};
-  const std::vector<float> up(gate.size(), 1);
-  std::vector<float> y(gate.size());
-  kernels().silu_mul(gate.data(), up.data(), static_cast<int>(gate.size()), y.data());
-  const std::vector<double> expected = reference::silu_mul(gate, up);
-  for (std::size_t i = 0; i < gate.size(); ++i) {
-    if (std::isnan(gate[i])) {
-      EXPECT_TRUE(std::isnan(y[i]));
-    } else {
-      EXPECT_NEAR(y[i], expected[i], 1e-6 * std::abs(expected[i]) + 1e-30) << gate[i];
-    }
-  }
-}
-
-TEST_P(Kernels, Logits) {
-  Random random(17);
-  for (std::size_t count : {1u, 5u, 16u, 1000u, 49152u, 150001u}) {
-    std::vector<float> logits = random.normal(count, 4);
-    const int n = static_cast<int>(count);
-    const float max = kernels().max_value(logits.data(), n);
-    EXPECT_EQ(max, *std::max_element(logits.begin(), logits.end()));
-    EXPECT_NEAR(max + std::log(kernels().sum_exp(logits.data(), n, max)),
-                reference::logsumexp(logits), 1e-6);
-    logits[count / 2] = 100;
-    EXPECT_EQ(kernels().first_above(logits.data(), 0, n, 99), n / 2);
-    EXPECT_EQ(kernels().first_above(logits.data(), n / 2 + 1, n, 99), n);
-    EXPECT_EQ(kernels().first_above(logits.data(), 0, n, 100), n);
-    logits[count / 2] = std::numeric_limits<float>::quiet_NaN();
-    EXPECT_TRUE(std::isnan(kernels().sum_exp(logits.data(), n, 1)));
-  }
-}
-
-TEST_P(Kernels, PhiloxWordsAreThoseOfTheirStreams) {
-  const std::uint64_t seed = 0x123456789abcdef0, position = 0x500000007, stream = 0x9fffffff0;
-  for (const int groups : {1, 3, 16, 64}) {
-    std::vector<std::uint32_t> words(static_cast<std::size_t>(4 * groups));
-    const std::uint32_t largest =
-        kernels().philox_words(seed, position, stream - 64, groups, words.data());
-    EXPECT_EQ(largest, *std::max_element(words.begin(), words.end()));
-    for (int g = 0; g < groups; ++g) {
-      const auto expected = philox(seed, position, stream - 64 + static_cast<std::uint64_t>(g));
-      for (int i = 0; i < 4; ++i) EXPECT_EQ(words[i * groups + g], expected[i]) << g << " " << i;
-    }
-  }
-}
-
-TEST(Select, NamesAndErrors) {
-  EXPECT_EQ((*select_kernels("scalar"))->name, "scalar");
-  const auto unknown = select_kernels("vax");
-  ASSERT_FALSE(unknown.is_ok());
-  EXPECT_NE(unknown.status().message().find("scalar"), std::string::npos);
-  EXPECT_EQ(all_supported().back()->name, "scalar");
-}
-
-INSTANTIATE_TEST_SUITE_P(Isa, Kernels, ::testing::ValuesIn(all_supported()),
+INSTANTIATE_TEST_SUITE_P(Isa, MatmulTest, ::testing::ValuesIn(all_supported()),
                          [](const auto& info) { return std::string(info.param->name); });
 
 }  // namespace
