@@ -19,17 +19,17 @@ std::string fingerprint_of(const LoadedModel& model, const ModelArguments& argum
 }
 
 ModelInfo model_info(const LoadedModel& model, const ModelArguments& arguments) {
-  const ModelConfig& config = model.files->config();
+  const Words& words = model.files->facts().words;
   ModelInfo info;
   info.context_max = model.executor->capacity().context_max;
   info.vocab = model.executor->capacity().vocab;
-  info.bos_id = config.bos_id;
-  info.eos_ids = config.eos_ids;
-  info.add_bos = config.add_bos;
-  info.bos_text = config.bos_text;
-  info.eos_text = config.eos_text;
-  info.sampling = {config.generation.temperature, config.generation.top_p,
-                   config.generation.top_k, config.generation.repetition_penalty};
+  info.bos_id = words.bos_id;
+  info.eos_ids = words.eos_ids;
+  info.add_bos = words.add_bos;
+  info.bos_text = words.bos_text;
+  info.eos_text = words.eos_text;
+  info.sampling = {words.generation.temperature, words.generation.top_p,
+                   words.generation.top_k, words.generation.repetition_penalty};
   info.created = SteadyClock::unix_seconds();
   info.isa = model.isa;
   info.fingerprint = fingerprint_of(model, arguments);
@@ -48,8 +48,8 @@ Result<std::unique_ptr<HostedModel>> load_hosted(PlannedModel planned, const std
   model->chat_template = loaded.chat_template;
   model->info = model_info(loaded, arguments);
   model->files = std::make_shared<const std::pair<decltype(loaded.files),
-                                                  decltype(loaded.embedding)>>(
-      std::move(loaded.files), std::move(loaded.embedding));
+                                                  decltype(loaded.tables)>>(
+      std::move(loaded.files), std::move(loaded.tables));
   model->health = std::move(loaded.health);
   model->engine = std::make_unique<Engine>(loaded.options, std::move(loaded.executor),
                                            loaded.tokenizer, std::move(sink));

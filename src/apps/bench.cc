@@ -13,11 +13,12 @@
 #include "apps/model_arguments.h"
 #include "apps/model_path.h"
 #include "base/cpu/cpu_info.h"
-#include "formats/weight_source.h"
 #include "lab/bench/bench.h"
 #include "lab/bench/bench_report.h"
 #include "lab/logits_hash.h"
 #include "lab/random_model.h"
+#include "model/model_files.h"
+#include "model/registry.h"
 
 namespace quire {
 namespace {
@@ -47,9 +48,9 @@ std::vector<int> without_zeros(std::vector<int> counts) {
   return counts;
 }
 
-// What is measured: a configuration, where its tensors come from, and what to call it.
+// What is measured: a design, where its tensors come from, and what to call it.
 struct Subject {
-  ModelConfig config;
+  Design design;
   TensorFinder find;
   std::string name;
 };
@@ -59,7 +60,7 @@ Result<Subject> open_subject(const BenchArguments& a) {
     QUIRE_ASSIGN_OR_RETURN(const FoundModel found, find_model(a.model));
     QUIRE_ASSIGN_OR_RETURN(auto opened, open_model(found.path, ""));
     const std::shared_ptr<ModelFiles> files = std::move(opened);
-    return Subject{files->config(), [files](std::string_view name) { return files->find(name); },
+    return Subject{files->design(), [files](std::string_view name) { return files->find(name); },
                    std::filesystem::path(a.model).filename().string()};
   }
   const DType dtype = type_of(a.type);
@@ -67,7 +68,7 @@ Result<Subject> open_subject(const BenchArguments& a) {
   options.dtype = dtype;
   options.threads = a.threads;
   QUIRE_ASSIGN_OR_RETURN(RandomModel random, make_random_model(a.shape, options));
-  return Subject{random.config, random.find,
+  return Subject{random.design, random.find,
                  fmt::format("{} {} (random weights)", a.shape, weight_type_name(dtype))};
 }
 
@@ -112,7 +113,7 @@ Result<bool> print_speed(const BenchArguments& a) {
   if (!a.quantize.empty()) base.weights = WeightScheme::kW8A8;
   QUIRE_ASSIGN_OR_RETURN(base.kv_dtype, parse_kv_dtype(a.kv_cache_dtype));
   QUIRE_ASSIGN_OR_RETURN(const auto model,
-                         BenchModel::open(subject.config, subject.find, room_for(tests, base)));
+                         BenchModel::open(subject.design, subject.find, room_for(tests, base)));
   const BenchSubject about = {subject.name,
                               cpu_info().model,
                               model->backend().description(),
@@ -140,7 +141,7 @@ void declare_bench(CLI::App& parent, std::function<int()>& chosen) {
       "bench", "Measure speed beside what this machine can do at most");
   auto a = std::make_shared<BenchArguments>();
   const CLI::Range positive(1, 1 << 20);
-  const auto shapes = random_model_shapes();
+  const auto shapes = random_shapes();
   command->add_option("MODEL", a->model, "file, directory or name (default: random weights)");
   command->add_option("--shape", a->shape, "shape of a model with random weights")
       ->check(CLI::IsMember(std::vector<std::string>(shapes.begin(), shapes.end())))

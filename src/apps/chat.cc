@@ -25,15 +25,15 @@ void Chat::take(StepEvents step) {
 }
 
 Result<std::string> Chat::render(std::span<const ChatMessage> messages) const {
-  const ModelConfig& config = model_.files->config();
+  const Words& words = model_.files->facts().words;
   Json list = Json::array();
   for (const ChatMessage& message : messages) {
     list.push(Json::object({{"role", message.role}, {"content", message.content}}));
   }
   const Json context = Json::object({{"messages", std::move(list)},
                                      {"add_generation_prompt", true},
-                                     {"bos_token", config.bos_text},
-                                     {"eos_token", config.eos_text}});
+                                     {"bos_token", words.bos_text},
+                                     {"eos_token", words.eos_text}});
   RenderLimits limits;
   limits.unix_seconds = SteadyClock::unix_seconds();
   return model_.chat_template->render(dump(context), limits);

@@ -21,7 +21,7 @@ ChatModelFacts facts_of(const Chat& chat) {
   ChatModelFacts facts;
   facts.name = model.name;
   facts.context_max = chat.context_max();
-  facts.chat_template = model.files->config().chat_template;
+  facts.chat_template = model.files->facts().words.chat_template;
   facts.page = fmt::format(
       "  model    {}: {}, {}\n  context  {} tokens; KV room for {} tokens ({})\n"
       "  machine  {}, {} thread{}, {}\n",

@@ -18,8 +18,8 @@ namespace {
 constexpr std::size_t kTemplateSizeMax = std::size_t{1} << 20;
 
 Result<std::shared_ptr<const ChatTemplate>> load_template(const ModelArguments& arguments,
-                                                          const ModelConfig& config) {
-  std::string source = config.chat_template;
+                                                          const Words& words) {
+  std::string source = words.chat_template;
   if (!arguments.chat_template.empty()) {
     QUIRE_ASSIGN_OR_RETURN(source, read_file(arguments.chat_template, kTemplateSizeMax));
   }
@@ -41,7 +41,7 @@ Result<LocalOptions> local_options(const ModelArguments& arguments) {
   return options;
 }
 
-EngineOptions engine_options(const ModelArguments& arguments, const ModelConfig& config,
+EngineOptions engine_options(const ModelArguments& arguments, const Words& words,
                              const Capacity& capacity) {
   EngineOptions options;
   options.scheduler.rows_max = capacity.rows_max;
@@ -49,7 +49,7 @@ EngineOptions engine_options(const ModelArguments& arguments, const ModelConfig&
   options.scheduler.context_max = capacity.context_max;
   options.scheduler.is_prefix_caching = arguments.is_prefix_caching;
   options.queue_max = arguments.max_queue;
-  options.eos_ids.assign(config.eos_ids.begin(), config.eos_ids.end());
+  options.eos_ids.assign(words.eos_ids.begin(), words.eos_ids.end());
   return options;
 }
 
@@ -74,11 +74,9 @@ Result<std::string> packed_path(const ModelArguments& arguments, const std::stri
 ModelSummary summarize(const ModelFiles& files, const Capacity& capacity, const Backend& backend) {
   const KvGroup& kv = capacity.groups[0];
   ModelSummary summary;
-  summary.architecture = files.config().architecture;
-  for (const auto& [name, tensor] : files.tensors()) {
-    summary.parameters += tensor.rows() * tensor.columns();
-    summary.weight_bytes += tensor.bytes();
-  }
+  summary.architecture = files.facts().architecture;
+  summary.parameters = files.facts().parameters;
+  summary.weight_bytes = files.facts().weight_bytes;
   summary.context_max = capacity.context_max;
   summary.kv_tokens = std::uint64_t{kv.blocks - 1} * kv.block_tokens;
   summary.kv_bytes = kv.bytes_per_block * kv.blocks;
@@ -134,12 +132,18 @@ Result<PlannedModel> plan_model(const ModelArguments& arguments, std::shared_ptr
 
 namespace {
 
-// Rows of the embedding are gathered at every step. Where other models live in the process, they
+// Rows of tables are gathered at every step. Where other models live in the process, they
 // come from memory of our own: reading a mapped file that somebody has cut short ends a process.
-std::shared_ptr<const std::vector<std::byte>> copy_embedding(const ModelFiles& files) {
-  const auto view = files.find("embed");
-  if (!view.is_ok()) return nullptr;
-  return std::make_shared<const std::vector<std::byte>>(view->data, view->data + view->bytes());
+std::shared_ptr<const TableCopies> copy_tables(const ModelFiles& files) {
+  auto copies = std::make_shared<TableCopies>();
+  for (const TensorRule& rule : files.design().tensors.rules) {
+    if (rule.role != Role::kTable) continue;
+    const auto view = files.find(rule.canonical);
+    if (!view.is_ok()) continue;  // optional
+    copies->emplace(rule.canonical,
+                    std::vector<std::byte>(view->data, view->data + view->bytes()));
+  }
+  return copies;
 }
 
 }  // namespace
@@ -149,26 +153,28 @@ Result<LoadedModel> load_planned(PlannedModel planned) {
   LoadedModel loaded;
   loaded.name = default_name(arguments);
   loaded.files = std::move(planned.files);
-  const ModelConfig& config = loaded.files->config();
+  const Design& design = loaded.files->design();
   ProgressLine progress(fmt::format("Loading {}: tokenizer", loaded.name));
   QUIRE_ASSIGN_OR_RETURN(loaded.tokenizer, load_tokenizer(*loaded.files));
-  QUIRE_ASSIGN_OR_RETURN(loaded.chat_template, load_template(arguments, config));
+  QUIRE_ASSIGN_OR_RETURN(loaded.chat_template, load_template(arguments, design.facts.words));
   planned.options.progress = [&](std::size_t done, std::size_t total) {
     progress.say(fmt::format("Loading {}: packing weights {} %", loaded.name, 100 * done / total));
   };
   planned.options.source_health = [files = loaded.files] { return files->health(); };
-  if (planned.is_apart) loaded.embedding = copy_embedding(*loaded.files);
+  if (planned.is_apart) loaded.tables = copy_tables(*loaded.files);
   const TensorFinder find = [&loaded](std::string_view name) {
     Result<TensorView> view = loaded.files->find(name);
-    if (name == "embed" && loaded.embedding != nullptr) view->data = loaded.embedding->data();
+    if (loaded.tables == nullptr || !view.is_ok()) return view;
+    const auto copy = loaded.tables->find(name);
+    if (copy != loaded.tables->end()) view->data = copy->second.data();
     return view;
   };
   QUIRE_ASSIGN_OR_RETURN(
       auto executor,
-      make_executor(std::move(planned.backend), config, find, planned.options));
+      make_executor(std::move(planned.backend), design, find, planned.options));
   loaded.isa = executor->backend().isa();
   loaded.summary = summarize(*loaded.files, executor->capacity(), executor->backend());
-  loaded.options = engine_options(arguments, config, executor->capacity());
+  loaded.options = engine_options(arguments, design.facts.words, executor->capacity());
   loaded.health = [executor = executor.get()] { return executor->health(); };
   loaded.executor = std::move(executor);
   loaded.files->drop_resident();  // what was packed is not read again

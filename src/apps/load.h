@@ -7,6 +7,7 @@
 
 #include <cstddef>
 #include <functional>
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
@@ -15,17 +16,19 @@
 #include "apps/model_arguments.h"
 #include "core/executor.h"
 #include "core/options.h"
-#include "formats/weight_source.h"
+#include "model/model_files.h"
 #include "runtime/memory_plan.h"
 #include "text/chat_template.h"
 #include "text/tokenizer.h"
 
 namespace quire {
 
+using TableCopies = std::map<std::string, std::vector<std::byte>, std::less<>>;  // by tensor
+
 struct LoadedModel {
   std::string name;                   // what it is called when the user names nothing
   std::shared_ptr<const ModelFiles> files;  // maps the weights: outlives the executor
-  std::shared_ptr<const std::vector<std::byte>> embedding;  // likewise, where it is a copy
+  std::shared_ptr<const TableCopies> tables;  // likewise, where rows are gathered from copies
   std::shared_ptr<const Tokenizer> tokenizer;
   std::shared_ptr<const ChatTemplate> chat_template;  // null if there is none
   std::unique_ptr<Executor> executor;

@@ -5,6 +5,7 @@
 
 #include "apps/fetch_progress.h"
 #include "apps/nearest_word.h"
+#include "model/model_files.h"
 #include "store/default_model.h"
 #include "store/model_name.h"
 #include "store/pull.h"
@@ -58,6 +59,8 @@ Result<store::LocalStore> open_store() {
   return store;
 }
 
+Status check_opens(const std::string& path) { return open_model(path).status(); }
+
 Status with_suggestion(const store::LocalStore& store, const std::string& name,
                        const Status& problem) {
   if (problem.code() != StatusCode::kNotFound) return problem;
@@ -83,7 +86,7 @@ Result<FoundModel> find_model(const std::string& argument) {
     QUIRE_RETURN_IF_ERROR(store::ModelName::parse(name).status());
     QUIRE_ASSIGN_OR_RETURN(const store::LocalStore store, open_store());
     FetchProgress progress;
-    const auto manifest = store::find_or_pull(store, name, progress);
+    const auto manifest = store::find_or_pull(store, name, progress, check_opens);
     if (manifest.is_ok()) return found_in_store(store, *manifest);
     if (manifest.status().code() != StatusCode::kNotFound || store::can_pull(name)) {
       return manifest.status();

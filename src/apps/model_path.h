@@ -26,6 +26,9 @@ std::string model_name(const std::string& argument);
 // The local store, with the default model of an older version's set-up taken over.
 Result<store::LocalStore> open_store();
 
+// Whether it opens as a model that can be served: what a pull checks.
+Status check_opens(const std::string& path);
+
 // `problem` with the name of the store that was probably meant, if it is about an unknown name.
 Status with_suggestion(const store::LocalStore& store, const std::string& name,
                        const Status& problem);

@@ -17,7 +17,7 @@ namespace {
 Result<std::string> pull_model(const std::string& name) {
   QUIRE_ASSIGN_OR_RETURN(const store::LocalStore store, open_store());
   FetchProgress progress;
-  const auto manifest = store::pull(store, name, progress);
+  const auto manifest = store::pull(store, name, progress, check_opens);
   if (!manifest.is_ok()) return with_suggestion(store, name, manifest.status());
   progress.announce(fmt::format("{} is here: {}", name, store::human_bytes(manifest->bytes())));
   return store.path_of(*manifest);

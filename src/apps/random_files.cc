@@ -20,18 +20,6 @@ std::string upper(std::string text) {
   return text;
 }
 
-// The canonical names that a model of so many layers may have.
-std::vector<std::string> canonical_names(int layers) {
-  std::vector<std::string> names = {"embed", "final_norm", "head"};
-  for (int i = 0; i < layers; ++i) {
-    for (const char* part : {"attn_norm", "q", "k", "v", "o", "q_bias", "k_bias", "v_bias",
-                             "q_norm", "k_norm", "ffn_norm", "gate", "up", "down"}) {
-      names.push_back(fmt::format("layers.{}.{}", i, part));
-    }
-  }
-  return names;
-}
-
 }  // namespace
 
 bool is_random_model(const std::string& path) { return path.starts_with(kPrefix); }
@@ -60,15 +48,15 @@ Result<std::unique_ptr<ModelFiles>> open_random_model(const std::string& path,
       RandomModel random,
       make_random_model(path.substr(kPrefix.size(), colon - kPrefix.size()), options));
   ModelFiles::Parts parts;
-  parts.config = random.config;
-  for (const std::string& name : canonical_names(random.config.layers)) {
-    const auto tensor = random.find(name);
-    if (tensor.is_ok()) parts.tensors.emplace(name, *tensor);
+  for (const TensorRule& rule : random.design.tensors.rules) {
+    QUIRE_ASSIGN_OR_RETURN(const TensorView tensor, random.find(rule.canonical));
+    parts.tensors.emplace(rule.canonical, tensor);
   }
   parts.owner = std::make_shared<TensorFinder>(std::move(random.find));
-  parts.tokenizer_json = [tokenizer_path, vocab = random.config.vocab] {
+  parts.tokenizer_json = [tokenizer_path, vocab = random.design.facts.vocab] {
     return read_tokenizer_file(tokenizer_path, vocab);
   };
+  parts.design = std::move(random.design);
   return std::make_unique<ModelFiles>(std::move(parts));
 }
 

@@ -6,7 +6,7 @@
 #include <memory>
 #include <string>
 
-#include "formats/weight_source.h"
+#include "model/model_files.h"
 
 namespace quire {
 

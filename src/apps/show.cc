@@ -7,8 +7,8 @@
 
 #include "apps/manifest_json.h"
 #include "apps/model_path.h"
-#include "formats/describe.h"
-#include "formats/weight_source.h"
+#include "model/describe.h"
+#include "model/model_files.h"
 
 namespace quire {
 namespace {
@@ -27,19 +27,19 @@ Result<std::string> page(const FoundModel& model) {
 
 Result<std::string> json_page(const FoundModel& model) {
   QUIRE_ASSIGN_OR_RETURN(const auto files, open_model(model.path));
-  const ModelConfig& config = files->config();
+  const ModelFacts& facts = files->facts();
   Json root = Json::object({{"path", model.path},
-                            {"architecture", config.architecture},
-                            {"parameters", config.parameters},
-                            {"weight_bytes", config.weight_bytes},
-                            {"weight_types", config.weight_types},
-                            {"layers", config.layers},
-                            {"d_model", config.d_model},
-                            {"heads", config.heads},
-                            {"kv_heads", config.kv_heads},
-                            {"context", config.context_max},
-                            {"vocabulary", config.vocab},
-                            {"has_chat_template", !config.chat_template.empty()}});
+                            {"architecture", facts.architecture},
+                            {"parameters", facts.parameters},
+                            {"weight_bytes", facts.weight_bytes},
+                            {"weight_types", facts.weight_types},
+                            {"layers", facts.layers},
+                            {"width", facts.width},
+                            {"heads", facts.groups[0].heads},
+                            {"kv_heads", facts.groups[0].kv_heads},
+                            {"context", facts.context_max},
+                            {"vocabulary", facts.vocab},
+                            {"has_chat_template", !facts.words.chat_template.empty()}});
   if (model.manifest) {
     QUIRE_ASSIGN_OR_RETURN(const store::LocalStore store, open_store());
     root.set("store", manifest_json(store, *model.manifest));

@@ -248,6 +248,16 @@ Result<std::vector<std::int32_t>> GgufFile::int32s(std::string_view key) const {
   return values;
 }
 
+Result<std::vector<bool>> GgufFile::booleans(std::string_view key) const {
+  constexpr GgufType kTypes[] = {GgufType::kBool};
+  QUIRE_ASSIGN_OR_RETURN(const GgufEntry* entry, array(key, kTypes));
+  std::vector<bool> values(entry ? entry->count : 0);
+  for (std::size_t i = 0; i < values.size(); ++i) {
+    values[i] = read<std::uint8_t>(entry->offset + i) != 0;
+  }
+  return values;
+}
+
 Result<std::string> GgufFile::bytes(std::string_view key) const {
   constexpr GgufType kTypes[] = {GgufType::kU8, GgufType::kI8};
   QUIRE_ASSIGN_OR_RETURN(const GgufEntry* entry, array(key, kTypes));

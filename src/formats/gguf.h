@@ -2,7 +2,7 @@
 // typed metadata and tensors as views into the mapped files. Metadata comes from the first part,
 // tensors from all. Arrays are read where they lie; nothing is copied before it is asked for.
 // Shapes are outermost first (the file has them the other way round).
-// Immutable once opened; any thread. Used by config/gguf_config, weight_source and describe.
+// Immutable once opened; any thread. Used by config/gguf_config, checkpoint and describe.
 #pragma once
 
 #include <cstdint>
@@ -45,6 +45,7 @@ class GgufFile {
   Result<std::vector<std::string>> strings(std::string_view key) const;
   Result<std::vector<float>> floats(std::string_view key) const;         // of float32
   Result<std::vector<std::int32_t>> int32s(std::string_view key) const;  // of int32 or uint32
+  Result<std::vector<bool>> booleans(std::string_view key) const;        // of bool
   Result<std::string> bytes(std::string_view key) const;                 // of uint8 or int8
 
  private:

@@ -2,22 +2,27 @@
 // kv_heads, vocab, seq_len), then float32 tensors in a fixed order, each kind stacked over layers.
 // A negative vocab means a head of its own behind two tables of rotary values that are skipped.
 // There is no magic number: the file's size must be exactly what the header implies.
-// Pure functions; any thread. Used by weight_source and describe.
+// Pure functions; any thread. Used by checkpoint and file_kind.
 #pragma once
 
 #include <cstddef>
-#include <map>
 #include <span>
-#include <string>
+#include <string_view>
+#include <vector>
 
-#include "formats/model_config.h"
+#include "base/json.h"
+#include "formats/words.h"
 #include "tensor/tensor.h"
 
 namespace quire {
 
+// What is said of such files where others name an architecture.
+inline constexpr std::string_view kLlama2cArchitecture = "llama2.c";
+
 struct Llama2cModel {
-  ModelConfig config;  // without words: those are in the tokenizer file
-  std::map<std::string, TensorView, std::less<>> tensors;  // by canonical name, views into `file`
+  Json config;                      // the header, as a config.json would have it
+  Words words;                      // without a template: those are in the tokenizer file
+  std::vector<TensorView> tensors;  // named as a Hugging Face directory would; views into `file`
 };
 
 // Errors name the field and its offset.

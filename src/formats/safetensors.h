@@ -3,7 +3,7 @@
 // BF16, I8. Strict, so that no two readers can see different tensors in one file: ranges must fill
 // the data exactly, keys are unique, fields are exactly dtype, shape and data_offsets; shards are
 // plain names of regular files beside the index and hold what the index says, no more and no less.
-// Immutable once opened; any thread. Used by weight_source and describe.
+// Immutable once opened; any thread. Used by checkpoint and describe.
 #pragma once
 
 #include <cstddef>

@@ -112,7 +112,7 @@ Result<std::uint64_t> case_hash(const HashCase& hash_case, int threads, const st
   options.sequences = kHashSequences;
   options.context = kHashContext;
   options.step_tokens = kHashStepTokens;
-  QUIRE_ASSIGN_OR_RETURN(const auto model, BenchModel::open(random.config, random.find, options));
+  QUIRE_ASSIGN_OR_RETURN(const auto model, BenchModel::open(random.design, random.find, options));
   return logits_hash(*model);
 }
 

@@ -6,6 +6,7 @@
 #include "lab/bench/bench.h"
 #include "lab/bench/bench_report.h"
 #include "lab/random_model.h"
+#include "model/registry.h"
 
 namespace quire {
 namespace {
@@ -32,12 +33,14 @@ TEST(LogitsHashTest, SeesWeightsAndPositions) {
   options.sequences = kHashSequences;
   options.context = kHashContext;
   const auto hash_of = [&](const RandomModel& random) {
-    return *logits_hash(**BenchModel::open(random.config, random.find, options));
+    return *logits_hash(**BenchModel::open(random.design, random.find, options));
   };
   const RandomModel one = *make_random_model("tiny", {.seed = 1});
   const RandomModel two = *make_random_model("tiny", {.seed = 2});
   RandomModel slower = one;
-  slower.config.rope.theta *= 2;
+  Json config = *parse_json(find_shape("tiny")->config);
+  config.set("rope_theta", 2 * config.find("rope_theta")->as_double());
+  slower.design = *design_of_json("llama", dump(config), Naming::kLlama2c);
   EXPECT_NE(hash_of(one), hash_of(two));
   EXPECT_NE(hash_of(one), hash_of(slower));
 }
@@ -54,7 +57,7 @@ TEST(BenchTest, MeasuresEveryTestAndPrintsIt) {
   tests.is_roofline_quick = true;
   BenchModelOptions base;
   base.threads = 2;
-  const auto model = BenchModel::open(random.config, random.find, room_for(tests, base));
+  const auto model = BenchModel::open(random.design, random.find, room_for(tests, base));
   ASSERT_TRUE(model.is_ok()) << model.status().message();
   const auto report = measure_speed(**model, tests);
   ASSERT_TRUE(report.is_ok()) << report.status().message();
@@ -79,7 +82,7 @@ TEST(BenchTest, MeasuresPromptsAndBatchesTogether) {
   tests.batches = {1, 3};
   tests.depth = 40;
   tests.chunk = 32;
-  const auto model = BenchModel::open(random.config, random.find, room_for(tests, {.threads = 1}));
+  const auto model = BenchModel::open(random.design, random.find, room_for(tests, {.threads = 1}));
   ASSERT_TRUE(model.is_ok()) << model.status().message();
   const auto lines = measure_batched(**model, tests);
   ASSERT_TRUE(lines.is_ok()) << lines.status().message();

@@ -1,7 +1,5 @@
 #include "lab/model_cost.h"
 
-#include <fmt/format.h>
-
 #include <algorithm>
 #include <numeric>
 
@@ -30,32 +28,31 @@ double product_seconds(const Elements& elements, const Roofline& roofline) {
 
 double ModelCost::elements() const { return sum(body_elements) + sum(head_elements); }
 
-Result<ModelCost> count_model_cost(const ModelConfig& config, const TensorFinder& find,
-                                   DType kv_dtype, WeightScheme weights) {
+Result<ModelCost> count_model_cost(const Design& design, const TensorFinder& find, DType kv_dtype,
+                                   WeightScheme weights) {
   ModelCost cost;
-  const auto add = [&](const std::string& name, Elements& elements, WeightScheme scheme) -> Status {
-    QUIRE_ASSIGN_OR_RETURN(TensorView view, find(name));
-    if (scheme == WeightScheme::kW8A8) view.dtype = DType::kI8;
+  const ModelFacts& facts = design.facts;
+  for (const TensorRule& rule : design.tensors.rules) {
+    const bool is_head = rule.role == Role::kHead ||
+                         (rule.role == Role::kTable && facts.has_tied_head);
+    if (rule.is_vector() || (rule.role == Role::kTable && !is_head)) continue;
+    QUIRE_ASSIGN_OR_RETURN(TensorView view, find(rule.canonical));
+    if (scheme_of(rule.role, weights) == WeightScheme::kW8A8) view.dtype = DType::kI8;
+    Elements& elements = is_head ? cost.head_elements : cost.body_elements;
     elements[static_cast<int>(activation_form(view.dtype))] +=
         static_cast<double>(view.rows()) * static_cast<double>(view.columns());
     const std::size_t scales = view.dtype == DType::kI8 ? view.rows() * sizeof(float) : 0;
     cost.weight_bytes += static_cast<double>(view.bytes() + scales);
-    return ok_status();
-  };
-  for (int i = 0; i < config.layers; ++i) {
-    for (const char* part : {"q", "k", "v", "o", "gate", "up", "down"}) {
-      QUIRE_RETURN_IF_ERROR(
-          add(fmt::format("layers.{}.{}", i, part), cost.body_elements, weights));
-    }
   }
-  QUIRE_RETURN_IF_ERROR(add(config.tied_head ? "embed" : "head", cost.head_elements,
-                            WeightScheme::kAsStored));
-  const double width = static_cast<double>(config.layers) * config.head_dim;
-  cost.kv_bytes_per_token =
-      2.0 * config.layers * config.kv_heads *
-      static_cast<double>(kv_head_bytes(kv_dtype, config.head_dim)) / kBlockTokens;
-  cost.attention_flops_per_pair = 4 * width * config.heads;  // q * k and p * v
-  cost.window = config.sliding_window;
+  for (const GroupFacts& group : facts.groups) {
+    const auto layers = static_cast<double>(group.layers.size());
+    const double bytes = static_cast<double>(kv_head_bytes(kv_dtype, group.k_width) +
+                                             kv_head_bytes(kv_dtype, group.v_width));
+    cost.kv_bytes_per_token += layers * group.kv_heads * bytes / kBlockTokens;
+    cost.attention_flops_per_pair +=
+        2 * layers * group.heads * (group.k_width + group.v_width);  // q * k and p * v
+    cost.window = group.window;
+  }
   return cost;
 }
 

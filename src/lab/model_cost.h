@@ -10,10 +10,9 @@
 #include <array>
 #include <cstddef>
 
-#include "formats/model_config.h"
 #include "kernels/kernel_table.h"
 #include "lab/roofline.h"
-#include "model/model.h"
+#include "model/architecture.h"
 
 namespace quire {
 
@@ -30,7 +29,7 @@ struct ModelCost {
 };
 
 // With kW8A8 the layers count as the int8 weights that they become.
-Result<ModelCost> count_model_cost(const ModelConfig& config, const TensorFinder& find,
+Result<ModelCost> count_model_cost(const Design& design, const TensorFinder& find,
                                    DType kv_dtype,
                                    WeightScheme weights = WeightScheme::kAsStored);
 

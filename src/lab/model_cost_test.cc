@@ -10,7 +10,7 @@ namespace {
 // By hand: a body of 2 * (256*256 + 2*64*256 + 256*256 + 3*512*256) elements, a head of 517*256.
 TEST(ModelCostTest, CountsWhatAStepReads) {
   const RandomModel model = *make_random_model("tiny", {.dtype = DType::kQ8_0});
-  const ModelCost cost = *count_model_cost(model.config, model.find, DType::kF16);
+  const ModelCost cost = *count_model_cost(model.design, model.find, DType::kF16);
   const double body = 2 * (2 * 256 * 256 + 2 * 64 * 256 + 3 * 512 * 256), head = 517 * 256;
   EXPECT_EQ(cost.elements(), body + head);
   EXPECT_EQ(cost.weight_bytes, (body + head) * 34 / 32);   // without the untied embedding

@@ -11,13 +11,12 @@
 #include <string>
 #include <string_view>
 
-#include "formats/model_config.h"
-#include "model/model.h"
+#include "model/architecture.h"
 
 namespace quire {
 
 struct RandomModel {
-  ModelConfig config;
+  Design design;
   TensorFinder find;
 };
 
@@ -27,16 +26,11 @@ struct RandomModelOptions {
   int threads = 1;  // that fill the tensors
 };
 
-// Names of all shapes: "llama-1b", "smollm2-135m", "tiny", "tiny-odd", ...
-std::span<const std::string_view> random_model_shapes();
-
-// The configuration of a shape alone; an unknown name is refused with the list.
-Result<ModelConfig> random_model_config(std::string_view shape);
-
+// One of random_shapes() (model/registry.h); an unknown name is refused with the list.
 Result<RandomModel> make_random_model(std::string_view shape, const RandomModelOptions& options);
 
-// The same for a configuration of the caller's.
-RandomModel make_random_model(const ModelConfig& config, const RandomModelOptions& options);
+// The same for a design of the caller's.
+RandomModel make_random_model(Design design, const RandomModelOptions& options);
 
 // The type that a matrix with so many columns gets: as in files, a block type whose blocks do not
 // divide the row gives way to Q8_0, and that to F16.

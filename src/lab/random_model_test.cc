@@ -6,6 +6,7 @@
 #include <cstring>
 
 #include "kernels/dequantize.h"
+#include "model/registry.h"
 
 namespace quire {
 namespace {
@@ -50,17 +51,15 @@ TEST(RandomModelTest, WeightsOfEveryTypeHaveAMeanOfZeroAndAVarianceOfOneOverColu
 }
 
 TEST(RandomModelTest, EveryShapeHasTheTensorsOfItsArchitecture) {
-  for (const std::string_view shape : random_model_shapes()) {
-    const ModelConfig config = *random_model_config(shape);
-    EXPECT_EQ(config.heads % config.kv_heads, 0) << shape;
+  for (const std::string_view shape : random_shapes()) {
+    const auto design = design_of_shape(shape);
+    ASSERT_TRUE(design.is_ok()) << shape << ": " << design.status().message();
     if (!shape.starts_with("tiny")) continue;  // the others are large
     const RandomModel model = *make_random_model(shape, {.dtype = DType::kQ4_K});
-    EXPECT_EQ(model.find("head").is_ok(), !config.tied_head) << shape;
-    EXPECT_EQ(model.find("layers.0.q_bias").is_ok(), config.qkv_bias) << shape;
-    EXPECT_EQ(model.find("layers.0.q_norm").is_ok(), config.qk_norm) << shape;
-    EXPECT_EQ(model.find("layers.0.k")->rows(),
-              static_cast<std::size_t>(config.kv_heads * config.head_dim))
-        << shape;
+    EXPECT_EQ(model.find("head").is_ok(), !design->facts.has_tied_head) << shape;
+    for (const TensorRule& rule : design->tensors.rules) {
+      EXPECT_EQ(model.find(rule.canonical)->shape, rule.shape) << shape << " " << rule.canonical;
+    }
   }
   EXPECT_EQ(make_random_model("llama-2b", {}).status().code(), StatusCode::kNotFound);
 }

@@ -9,10 +9,11 @@
 
 #include "formats/testing/safetensors_writer.h"
 #include "formats/testing/temp_folder.h"
-#include "formats/weight_source.h"
 #include "kernels/select.h"
 #include "lab/logits_hash.h"
 #include "lab/random_model.h"
+#include "model/model_files.h"
+#include "model/registry.h"
 
 namespace quire {
 namespace {
@@ -67,30 +68,32 @@ void add_tensor(testing::SafetensorsWriter& writer, const TensorView& view,
 }
 
 // The F32 model with its layers quantized, in a directory.
-void write_directory(const RandomModel& model, const testing::TempFolder& folder) {
+void write_directory(const RandomModel& model, const std::string& config,
+                     const testing::TempFolder& folder) {
   testing::SafetensorsWriter writer;
   for (const Names& names : kOfTheModel) {
     add_tensor(writer, *model.find(names.canonical), names.hugging_face);
   }
-  for (int i = 0; i < model.config.layers; ++i) {
+  for (int i = 0; i < model.design.facts.layers; ++i) {
     for (const Names& names : kOfALayer) {
       add_tensor(writer, *model.find(fmt::format("layers.{}.{}", i, names.canonical)),
                  fmt::format("model.layers.{}.{}", i, names.hugging_face));
     }
   }
   folder.write("model.safetensors", writer.bytes());
-  const ModelConfig& c = model.config;
-  folder.write(
-      "config.json",
-      fmt::format(R"({{"architectures":["LlamaForCausalLM"],"model_type":"llama","hidden_size":{},
-"intermediate_size":{},"num_hidden_layers":{},"num_attention_heads":{},"num_key_value_heads":{},
-"vocab_size":{},"max_position_embeddings":{},"rms_norm_eps":1e-5,"rope_theta":{},
-"tie_word_embeddings":false,"quantization_config":{}}})",
-                  c.d_model, c.ffn, c.layers, c.heads, c.kv_heads, c.vocab, c.context_max,
-                  c.rope.theta, kQuantization));
+  folder.write("config.json", config);
 }
 
-std::uint64_t hash_of(const ModelConfig& config, const TensorFinder& find, WeightScheme weights,
+// Of the shapes "tiny" and "tiny-odd", as a directory has them.
+std::string config_of(std::string_view shape) {
+  Json json = *parse_json(find_shape(shape)->config);
+  json.set("architectures", Json::array({"LlamaForCausalLM"}));
+  json.set("model_type", "llama");
+  json.set("quantization_config", *parse_json(kQuantization));
+  return dump(json);
+}
+
+std::uint64_t hash_of(const Design& design, const TensorFinder& find, WeightScheme weights,
                       std::string_view isa) {
   BenchModelOptions options;
   options.isa = isa;
@@ -99,7 +102,7 @@ std::uint64_t hash_of(const ModelConfig& config, const TensorFinder& find, Weigh
   options.sequences = kHashSequences;
   options.context = kHashContext;
   options.step_tokens = kHashStepTokens;
-  const auto model = BenchModel::open(config, find, options);
+  const auto model = BenchModel::open(design, find, options);
   EXPECT_TRUE(model.is_ok()) << model.status().message();
   const auto hash = logits_hash(**model);
   EXPECT_TRUE(hash.is_ok()) << hash.status().message();
@@ -108,10 +111,11 @@ std::uint64_t hash_of(const ModelConfig& config, const TensorFinder& find, Weigh
 
 TEST(W8A8Test, QuantizedAtLoadEqualsTheSameWeightsInADirectory) {
   for (const char* shape : {"tiny", "tiny-odd"}) {
-    RandomModel model = *make_random_model(shape, {.dtype = DType::kF32});
-    model.config.rope.pairing = RopePairs::kHalfSplit;  // as directories have it
+    const std::string config = config_of(shape);
+    const RandomModel model = make_random_model(
+        *design_of_json("llama", config, Naming::kHuggingFace), {.dtype = DType::kF32});
     const testing::TempFolder folder;
-    write_directory(model, folder);
+    write_directory(model, config, folder);
     const auto opened = open_model(folder.path());
     ASSERT_TRUE(opened.is_ok()) << opened.status().message();
     const ModelFiles& files = **opened;
@@ -119,10 +123,10 @@ TEST(W8A8Test, QuantizedAtLoadEqualsTheSameWeightsInADirectory) {
     const TensorFinder find = [&](std::string_view name) { return files.find(name); };
     for (const KernelTable* table : all_supported()) {
       const std::uint64_t at_load =
-          hash_of(model.config, model.find, WeightScheme::kW8A8, table->name);
-      EXPECT_EQ(at_load, hash_of(files.config(), find, WeightScheme::kAsStored, table->name));
-      EXPECT_EQ(at_load, hash_of(files.config(), find, WeightScheme::kW8A8, table->name));
-      EXPECT_NE(at_load, hash_of(model.config, model.find, WeightScheme::kAsStored, table->name));
+          hash_of(model.design, model.find, WeightScheme::kW8A8, table->name);
+      EXPECT_EQ(at_load, hash_of(files.design(), find, WeightScheme::kAsStored, table->name));
+      EXPECT_EQ(at_load, hash_of(files.design(), find, WeightScheme::kW8A8, table->name));
+      EXPECT_NE(at_load, hash_of(model.design, model.find, WeightScheme::kAsStored, table->name));
     }
   }
 }
@@ -131,7 +135,7 @@ TEST(W8A8Test, OtherTypesAreNotQuantizedAgain) {
   const RandomModel model = *make_random_model("tiny", {.dtype = DType::kQ4_K});
   BenchModelOptions options;
   options.weights = WeightScheme::kW8A8;
-  const auto opened = BenchModel::open(model.config, model.find, options);
+  const auto opened = BenchModel::open(model.design, model.find, options);
   ASSERT_FALSE(opened.is_ok());
   EXPECT_EQ(opened.status().message(),
             "tensor 'layers.0.q' is Q4_K: only F32, F16 and BF16 weights are quantized to w8a8");
@@ -143,7 +147,7 @@ TEST(W8A8Test, CostsAByteAWeightAndAFloatARow) {
   const double rows = 2 * (2 * 256 + 2 * 64 + 2 * 512 + 256);
   const auto check = [&](DType dtype, WeightScheme weights) {
     const RandomModel model = *make_random_model("tiny", {.dtype = dtype});
-    const ModelCost cost = *count_model_cost(model.config, model.find, DType::kF16, weights);
+    const ModelCost cost = *count_model_cost(model.design, model.find, DType::kF16, weights);
     EXPECT_EQ(cost.body_elements[static_cast<int>(ActivationForm::kInt8Token)], body);
     EXPECT_EQ(cost.head_elements[static_cast<int>(ActivationForm::kBF16)], head);
     EXPECT_EQ(cost.weight_bytes, body + 4 * rows + 2 * head);

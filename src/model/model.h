@@ -8,14 +8,13 @@
 #include <string_view>
 
 #include "backend/backend.h"
-#include "formats/model_config.h"
 
 namespace quire {
 
 struct ModelOptions {
   int tokens_max = 512;        // per step
   int logits_rows_max = 64;    // per step
-  int context_max = 0;         // positions; 0: the config's
+  int context_max = 0;         // positions; 0: the model's
   WeightScheme weights = WeightScheme::kAsStored;  // kW8A8: of the layers
 };
 
@@ -34,7 +33,7 @@ class Model {
   virtual void forward(const BatchView& batch, KvStore& kv, float* logits) = 0;
 };
 
-// Looks a tensor up by its canonical name (formats/weight_source.h).
+// Looks a tensor up by its canonical name (model/tensor_rules.h).
 using TensorFinder = std::function<Result<TensorView>(std::string_view name)>;
 
 // Told how many of how many tensors are packed, for a progress line.

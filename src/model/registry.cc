@@ -1,40 +1,154 @@
 #include "model/registry.h"
 
-#include "model/arch/llama.h"
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <array>
+
+#include "formats/config/config_ranges.h"
+#include "formats/config/hf_config.h"
 
 namespace quire {
+
+// One row for each file of model/arch.
+extern const Architecture kLlama, kMistral, kQwen2, kQwen3;
+
 namespace {
 
-using Builder = Result<std::unique_ptr<Model>> (*)(const ModelConfig&, const TensorFinder&,
-                                                   Backend&, const ModelOptions&,
-                                                   const LoadProgress&);
-struct Architecture {
-  std::string_view name;
-  Builder build;
+constexpr std::array kArchitectures = {
+    &kLlama,
+    &kMistral,
+    &kQwen2,
+    &kQwen3,
 };
 
-constexpr Architecture kArchitectures[] = {
-    {"llama", make_llama},
-    {"mistral", make_llama},
-    {"qwen2", make_llama},
-    {"qwen3", make_llama},
-};
+std::string known_names() {
+  std::string names;
+  for (const Architecture* row : kArchitectures) {
+    names += names.empty() ? "" : ", ";
+    names += row->name;
+  }
+  return names;
+}
+
+// A causal model, or a class that the row names: what else a class does is not in its tensors.
+Status check_classes(const Architecture& row, const std::vector<std::string>& classes) {
+  for (const std::string& name : classes) {
+    const bool is_named =
+        std::find(std::begin(row.classes), std::end(row.classes), name) != std::end(row.classes);
+    if (is_named || (row.classes[0].empty() && name.ends_with("ForCausalLM"))) continue;
+    return error(StatusCode::kUnsupported,
+                 "architectures in config.json: \"{}\" is not a causal language model",
+                 name.substr(0, 64));
+  }
+  return ok_status();
+}
+
+Status check_facts(const ModelFacts& facts) {
+  const Words& words = facts.words;
+  if (words.bos_id >= facts.vocab) {
+    return error(StatusCode::kCorrupt, "BOS id {} is outside the vocabulary of {}", words.bos_id,
+                 facts.vocab);
+  }
+  for (const TokenId id : words.eos_ids) {
+    if (id >= 0 && id < facts.vocab) continue;
+    return error(StatusCode::kCorrupt, "EOS id {} is outside the vocabulary of {}", id,
+                 facts.vocab);
+  }
+  return ok_status();
+}
 
 }  // namespace
 
-Result<std::unique_ptr<Model>> make_model(const ModelConfig& config, const TensorFinder& find,
-                                          Backend& backend, const ModelOptions& options,
-                                          const LoadProgress& progress) {
-  std::string known;
-  for (const Architecture& row : kArchitectures) {
-    if (row.name == config.architecture) {
-      return row.build(config, find, backend, options, progress);
-    }
-    known += known.empty() ? "" : ", ";
-    known += row.name;
+std::span<const Architecture* const> all_architectures() { return kArchitectures; }
+
+Result<const Architecture*> find_architecture(std::string_view file_name) {
+  for (const Architecture* row : kArchitectures) {
+    if (row->is_called(file_name)) return row;
   }
   return error(StatusCode::kUnsupported, "architecture '{}' is not known; known are {}",
-               config.architecture, known);
+               file_name.substr(0, 64), known_names());
+}
+
+Result<Design> design_of_checkpoint(const Checkpoint& checkpoint) {
+  const auto row = find_architecture(checkpoint.architecture);
+  if (!row.is_ok()) {
+    return error(row.status().code(), "{}: {}", checkpoint.architecture_place,
+                 row.status().message());
+  }
+  QUIRE_RETURN_IF_ERROR(check_classes(**row, checkpoint.classes));
+  QUIRE_ASSIGN_OR_RETURN(Design design, (*row)->design(checkpoint.fields, checkpoint.vocab));
+  design.facts.architecture = (*row)->name;
+  design.facts.name = checkpoint.name;
+  design.facts.words = checkpoint.words;
+  QUIRE_RETURN_IF_ERROR(check_facts(design.facts));
+  return design;
+}
+
+Result<std::unique_ptr<Model>> make_model(const Design& design, const TensorFinder& find,
+                                          Backend& backend, const ModelOptions& options,
+                                          const LoadProgress& progress) {
+  ModelOptions resolved = options;
+  if (resolved.context_max == 0) resolved.context_max = design.facts.context_max;
+  WeightLoader loader(design.tensors, find, backend, options.weights, progress);
+  return design.build(loader, backend, resolved);
+}
+
+// --- random shapes ---
+
+namespace {
+
+// The names of all rows' shapes, in their order.
+const std::vector<std::string_view>& shape_names() {
+  static const std::vector<std::string_view> names = [] {
+    std::vector<std::string_view> all;
+    for (const Architecture* row : kArchitectures) {
+      for (const RandomShape& shape : row->shapes) {
+        if (!shape.name.empty()) all.push_back(shape.name);
+      }
+    }
+    return all;
+  }();
+  return names;
+}
+
+}  // namespace
+
+std::span<const std::string_view> random_shapes() { return shape_names(); }
+
+Result<Design> design_of_json(std::string_view architecture, std::string_view config,
+                              Naming naming) {
+  QUIRE_ASSIGN_OR_RETURN(const Architecture* row, find_architecture(architecture));
+  QUIRE_ASSIGN_OR_RETURN(Json json, parse_json(config));
+  const auto root = std::make_shared<const Json>(std::move(json));
+  const ConfigFields fields = config_fields(root, nullptr, naming, nullptr);
+  const int vocab = fields.integer("vocab_size", 1, kVocabMax);
+  QUIRE_ASSIGN_OR_RETURN(Design design, row->design(fields, vocab));
+  design.facts.architecture = row->name;
+  return design;
+}
+
+const RandomShape* find_shape(std::string_view name) {
+  for (const Architecture* row : kArchitectures) {
+    for (const RandomShape& shape : row->shapes) {
+      if (!shape.name.empty() && shape.name == name) return &shape;
+    }
+  }
+  return nullptr;
+}
+
+Result<Design> design_of_shape(std::string_view name) {
+  for (const Architecture* row : kArchitectures) {
+    for (const RandomShape& shape : row->shapes) {
+      if (shape.name.empty() || shape.name != name) continue;
+      QUIRE_ASSIGN_OR_RETURN(Design design,
+                             design_of_json(row->files[0], shape.config, shape.naming));
+      design.facts.name = name;
+      return design;
+    }
+  }
+  return error(StatusCode::kNotFound, "shape '{}' is not known; known are {}", name,
+               fmt::join(shape_names(), ", "));
 }
 
 }  // namespace quire

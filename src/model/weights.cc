@@ -1,48 +1,81 @@
 #include "model/weights.h"
 
+#include <fmt/ranges.h>
+
+#include <algorithm>
 #include <cstring>
 
 #include "tensor/float_bits.h"
 
 namespace quire {
 
-Result<Weight> WeightLoader::load(const std::string& name, int rows, int columns, bool is_packed) {
-  QUIRE_ASSIGN_OR_RETURN(const TensorView view, find_(name));
-  if (view.shape.size() != 2 || view.rows() != static_cast<std::size_t>(rows) ||
-      view.columns() != static_cast<std::size_t>(columns)) {
-    return error(StatusCode::kCorrupt, "tensor '{}' ({}) is not a matrix of {} x {}", name,
-                 view.name, rows, columns);
-  }
-  const bool stays = scheme_ == WeightScheme::kW8A8 && !name.starts_with("layers.");
+WeightScheme scheme_of(Role role, WeightScheme wanted) {
+  const bool stays = wanted == WeightScheme::kW8A8 && (role == Role::kTable || role == Role::kHead);
+  return stays ? WeightScheme::kAsStored : wanted;
+}
+
+WeightLoader::WeightLoader(const TensorRules& rules, const TensorFinder& find, Backend& backend,
+                           WeightScheme scheme, const LoadProgress& progress)
+    : rules_(rules), find_(find), backend_(backend), scheme_(scheme), progress_(progress) {
+  matrices_ = static_cast<std::size_t>(
+      std::count_if(rules.rules.begin(), rules.rules.end(),
+                    [](const TensorRule& rule) { return !rule.is_vector(); }));
+}
+
+const TensorRule* WeightLoader::rule_of(const std::string& name) const {
+  const auto at = std::find_if(rules_.rules.begin(), rules_.rules.end(),
+                               [&](const TensorRule& rule) { return rule.canonical == name; });
+  return at == rules_.rules.end() ? nullptr : &*at;
+}
+
+bool WeightLoader::has(const std::string& name) const {
+  const TensorRule* rule = rule_of(name);
+  return rule != nullptr && (!rule->is_optional || find_(name).is_ok());
+}
+
+Result<TensorView> WeightLoader::view_of(const std::string& name) {
+  const TensorRule* rule = rule_of(name);
+  QUIRE_CHECK(rule != nullptr, "no rule for tensor '{}'", name);
+  QUIRE_ASSIGN_OR_RETURN(TensorView view, find_(name));
+  if (view.shape == rule->shape) return view;
+  return error(StatusCode::kCorrupt, "tensor '{}' ({}) has the shape [{}], not [{}]", name,
+               view.name, fmt::join(view.shape, ", "), fmt::join(rule->shape, ", "));
+}
+
+Result<Weight> WeightLoader::load(const std::string& name, bool is_packed) {
+  QUIRE_ASSIGN_OR_RETURN(const TensorView view, view_of(name));
   QUIRE_ASSIGN_OR_RETURN(Weight weight,
-                         backend_.adopt(view, stays ? WeightScheme::kAsStored : scheme_));
+                         backend_.adopt(view, scheme_of(rule_of(name)->role, scheme_)));
   bytes_ += weight.bytes;
   if (is_packed) QUIRE_RETURN_IF_ERROR(backend_.pack(weight));
-  if (progress_) progress_(++done_, tensors_);
+  ++done_;
+  if (progress_) progress_(done_, std::max(matrices_, done_));
   return weight;
 }
 
-Result<std::vector<float>> WeightLoader::vector(const std::string& name, int count) {
-  QUIRE_ASSIGN_OR_RETURN(const TensorView view, find_(name));
-  if (view.rows() * view.columns() != static_cast<std::size_t>(count)) {
-    return error(StatusCode::kCorrupt, "tensor '{}' ({}) has {} values, not {}", name, view.name,
-                 view.rows() * view.columns(), count);
-  }
+Result<std::vector<float>> WeightLoader::vector(const std::string& name) {
+  QUIRE_ASSIGN_OR_RETURN(const TensorView view, view_of(name));
+  const std::size_t count = view.rows() * view.columns();
   std::vector<float> values(count);
   const auto* halves = reinterpret_cast<const std::uint16_t*>(view.data);
   switch (view.dtype) {
     case DType::kF32: std::memcpy(values.data(), view.data, values.size() * sizeof(float)); break;
     case DType::kF16:
-      for (int i = 0; i < count; ++i) values[i] = half_to_float(halves[i]);
+      for (std::size_t i = 0; i < count; ++i) values[i] = half_to_float(halves[i]);
       break;
     case DType::kBF16:
-      for (int i = 0; i < count; ++i) values[i] = bf16_to_float(halves[i]);
+      for (std::size_t i = 0; i < count; ++i) values[i] = bf16_to_float(halves[i]);
       break;
     default:
       return error(StatusCode::kUnsupported, "tensor '{}' ({}) is a vector of type {}", name,
                    view.name, dtype_name(view.dtype));
   }
   return values;
+}
+
+Result<std::vector<float>> WeightLoader::optional_vector(const std::string& name) {
+  if (!has(name)) return std::vector<float>();
+  return vector(name);
 }
 
 }  // namespace quire

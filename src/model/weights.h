@@ -1,6 +1,6 @@
-// WeightLoader: takes tensors by canonical name, checks their shapes against what the architecture
-// expects and hands matrices to the backend for packing. Matrices are packed on the calling
-// thread's backend, one after another. Used while a model is built, then gone.
+// WeightLoader: takes tensors by canonical name, checks them against the shapes of the rules and
+// hands matrices to the backend for packing, one after another. Used while a model is built, then
+// gone. On the thread that builds.
 #pragma once
 
 #include <cstddef>
@@ -8,44 +8,48 @@
 #include <vector>
 
 #include "model/model.h"
+#include "model/tensor_rules.h"
 
 namespace quire {
 
 class WeightLoader {
  public:
-  WeightLoader(const TensorFinder& find, Backend& backend, WeightScheme scheme,
-               std::size_t tensors, const LoadProgress& progress)
-      : find_(find),
-        backend_(backend),
-        scheme_(scheme),
-        tensors_(tensors),
-        progress_(progress) {}
+  WeightLoader(const TensorRules& rules, const TensorFinder& find, Backend& backend,
+               WeightScheme scheme, const LoadProgress& progress);
 
-  // A matrix of [rows, columns], packed for products. W8A8 is for the layers: embedding and head
-  // stay as stored, as in checkpoints that were quantized beforehand.
-  Result<Weight> matrix(const std::string& name, int rows, int columns) {
-    return load(name, rows, columns, true);
-  }
+  // Whether the architecture has it, as the model is configured; where a rule is optional, whether
+  // the file does.
+  bool has(const std::string& name) const;
+
+  // A matrix of the rule's [rows, columns], packed for products. W8A8 is for the layers: embedding
+  // and head stay as stored, as in checkpoints that were quantized beforehand.
+  Result<Weight> matrix(const std::string& name) { return load(name, true); }
   // One that rows are gathered from and no product reads.
-  Result<Weight> table(const std::string& name, int rows, int columns) {
-    return load(name, rows, columns, false);
-  }
+  Result<Weight> table(const std::string& name) { return load(name, false); }
 
-  // A vector of `count` values as float32.
-  Result<std::vector<float>> vector(const std::string& name, int count);
+  // All values of a vector of the rule's shape as float32.
+  Result<std::vector<float>> vector(const std::string& name);
+  // The same, or nothing where the architecture has none.
+  Result<std::vector<float>> optional_vector(const std::string& name);
 
   std::size_t bytes() const { return bytes_; }  // of all packed matrices so far
 
  private:
-  Result<Weight> load(const std::string& name, int rows, int columns, bool is_packed);
+  const TensorRule* rule_of(const std::string& name) const;
+  Result<TensorView> view_of(const std::string& name);
+  Result<Weight> load(const std::string& name, bool is_packed);
 
+  const TensorRules& rules_;
   const TensorFinder& find_;
   Backend& backend_;
   WeightScheme scheme_;
-  std::size_t tensors_;
   const LoadProgress& progress_;
+  std::size_t matrices_ = 0;  // of the rules
   std::size_t done_ = 0;
   std::size_t bytes_ = 0;
 };
+
+// The scheme that a tensor of this role is held in.
+WeightScheme scheme_of(Role role, WeightScheme wanted);
 
 }  // namespace quire

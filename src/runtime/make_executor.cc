@@ -51,15 +51,15 @@ std::uint32_t measured_budget(Model& model, Backend& backend, const KvShape& sha
 }  // namespace
 
 Result<std::unique_ptr<LocalExecutor>> make_executor(std::unique_ptr<Backend> backend,
-                                                     const ModelConfig& config,
+                                                     const Design& design,
                                                      const TensorFinder& find,
                                                      const LocalOptions& options) {
   CapacityRequest request = options.capacity;
-  const auto context_max = static_cast<std::uint32_t>(config.context_max);
+  const auto context_max = static_cast<std::uint32_t>(design.facts.context_max);
   if (request.context_max == 0) request.context_max = context_max;
   if (request.context_max > context_max) {
     return error(StatusCode::kInvalidArgument, "the model has a context of {} positions, not {}",
-                 config.context_max, request.context_max);
+                 design.facts.context_max, request.context_max);
   }
   const bool is_measured = request.tokens_max == 0;
   if (is_measured) {
@@ -68,11 +68,11 @@ Result<std::unique_ptr<LocalExecutor>> make_executor(std::unique_ptr<Backend> ba
 
   ModelOptions model_options;
   model_options.tokens_max = static_cast<int>(request.tokens_max);
-  model_options.logits_rows_max = static_cast<int>(choose_logits_rows(request, config.vocab));
+  model_options.logits_rows_max = static_cast<int>(choose_logits_rows(request, design.facts.vocab));
   model_options.context_max = static_cast<int>(request.context_max);
   model_options.weights = options.weights;
   QUIRE_ASSIGN_OR_RETURN(
-      auto model, make_model(config, find, *backend, model_options, options.progress));
+      auto model, make_model(design, find, *backend, model_options, options.progress));
   const auto health = [backend = backend.get(), of_source = options.source_health] {
     const Status status = backend->health();
     return status.is_ok() && of_source ? of_source() : status;
@@ -88,7 +88,7 @@ Result<std::unique_ptr<LocalExecutor>> make_executor(std::unique_ptr<Backend> ba
   QUIRE_ASSIGN_OR_RETURN(const std::uint32_t blocks, choose_kv_blocks(shape, request));
   shape.blocks = static_cast<int>(blocks) + 1;  // block 0 is padding
   QUIRE_ASSIGN_OR_RETURN(auto kv, backend->kv_store(shape));
-  Capacity capacity = make_capacity(shape, request, config.vocab);
+  Capacity capacity = make_capacity(shape, request, design.facts.vocab);
   capacity.logits_rows_max = static_cast<std::uint32_t>(model_options.logits_rows_max);
   return std::make_unique<LocalExecutor>(std::move(backend), std::move(model), std::move(kv),
                                          std::move(capacity), health);

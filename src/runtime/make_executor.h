@@ -5,14 +5,14 @@
 
 #include <memory>
 
-#include "model/model.h"
+#include "model/architecture.h"
 #include "runtime/capacity.h"
 #include "runtime/local_executor.h"
 
 namespace quire {
 
 struct LocalOptions {
-  CapacityRequest capacity;      // tokens_max 0: measured; context_max 0: the config's
+  CapacityRequest capacity;      // tokens_max 0: measured; context_max 0: the model's
   DType kv_dtype = DType::kF16;
   WeightScheme weights = WeightScheme::kAsStored;
   LoadProgress progress;
@@ -25,7 +25,7 @@ struct LocalOptions {
 inline constexpr Nanos kStepTarget = std::chrono::milliseconds(400);
 
 Result<std::unique_ptr<LocalExecutor>> make_executor(std::unique_ptr<Backend> backend,
-                                                     const ModelConfig& config,
+                                                     const Design& design,
                                                      const TensorFinder& find,
                                                      const LocalOptions& options);
 

@@ -10,16 +10,18 @@ namespace {
 Result<std::uint64_t> packed_bytes(const ModelFiles& files, Backend& backend, WeightScheme scheme,
                                    bool has_copy) {
   std::uint64_t sum = 0;
-  for (const auto& [name, tensor] : files.tensors()) {
-    if (tensor.shape.size() != 2) {
-      sum += tensor.rows() * tensor.columns() * sizeof(float);
+  for (const TensorRule& rule : files.design().tensors.rules) {
+    const auto tensor = files.find(rule.canonical);
+    if (!tensor.is_ok()) continue;  // optional
+    if (rule.is_vector()) {
+      sum += rule.elements() * sizeof(float);
       continue;
     }
-    if (name == "embed" && has_copy) sum += tensor.bytes();
-    if (name == "embed" && !files.config().tied_head) continue;
-    const bool stays = scheme == WeightScheme::kW8A8 && !name.starts_with("layers.");
+    const bool is_table = rule.role == Role::kTable;
+    if (is_table && has_copy) sum += tensor->bytes();
+    if (is_table && !files.facts().has_tied_head) continue;
     QUIRE_ASSIGN_OR_RETURN(const Weight weight,
-                           backend.adopt(tensor, stays ? WeightScheme::kAsStored : scheme));
+                           backend.adopt(*tensor, scheme_of(rule.role, scheme)));
     sum += weight.bytes;
   }
   return sum;
@@ -29,10 +31,12 @@ Result<std::uint64_t> packed_bytes(const ModelFiles& files, Backend& backend, We
 
 Result<MemoryPlan> plan_memory(const ModelFiles& files, Backend& backend,
                                const LocalOptions& options, const MemoryLimit& limit) {
-  const ModelConfig& config = files.config();
-  const KvShape shape = {config.layers, config.kv_heads, config.head_dim, 0, options.kv_dtype};
+  const ModelFacts& facts = files.facts();
+  const GroupFacts& group = facts.groups[0];
+  const KvShape shape = {static_cast<int>(group.layers.size()), group.kv_heads, group.k_width, 0,
+                         options.kv_dtype};
   CapacityRequest request = options.capacity;
-  const auto context_max = static_cast<std::uint32_t>(config.context_max);
+  const auto context_max = static_cast<std::uint32_t>(facts.context_max);
   if (request.context_max == 0) request.context_max = context_max;
   MemoryPlan plan;
   QUIRE_ASSIGN_OR_RETURN(plan.weight_bytes, packed_bytes(files, backend, options.weights,

@@ -10,7 +10,7 @@
 
 #include <cstdint>
 
-#include "formats/weight_source.h"
+#include "model/model_files.h"
 #include "runtime/make_executor.h"
 
 namespace quire {

@@ -17,12 +17,12 @@ class MemoryPlanTest : public ::testing::Test {
  protected:
   ModelFiles files(bool tied_head) {
     ModelFiles::Parts parts;
-    parts.config.layers = 2;
-    parts.config.kv_heads = 2;
-    parts.config.head_dim = 32;
-    parts.config.context_max = kContext;
-    parts.config.tied_head = tied_head;
-    const auto add = [&](const char* name, std::vector<std::size_t> shape) {
+    ModelFacts& facts = parts.design.facts;
+    facts.groups = {{.name = "all", .layers = {0, 1}, .kv_heads = 2, .k_width = 32, .v_width = 32}};
+    facts.context_max = kContext;
+    facts.has_tied_head = tied_head;
+    const auto add = [&](const char* name, std::vector<std::size_t> shape, Role role) {
+      parts.design.tensors.add({name, name, name, shape, role});
       TensorView view;
       view.name = name;
       view.dtype = DType::kF32;
@@ -30,10 +30,10 @@ class MemoryPlanTest : public ::testing::Test {
       view.data = reinterpret_cast<const std::byte*>(values_.data());
       parts.tensors.emplace(name, view);
     };
-    add("embed", {kVocab, kWidth});
-    if (!tied_head) add("head", {kVocab, kWidth});
-    add("layers.0.q", {kWidth, kWidth});
-    add("final_norm", {kWidth});
+    add("embed", {kVocab, kWidth}, Role::kTable);
+    if (!tied_head) add("head", {kVocab, kWidth}, Role::kHead);
+    add("layers.0.q", {kWidth, kWidth}, Role::kMatrix);
+    add("final_norm", {kWidth}, Role::kNorm);
     return ModelFiles(std::move(parts));
   }
 

@@ -6,7 +6,6 @@
 #include <filesystem>
 
 #include "base/clock.h"
-#include "formats/weight_source.h"
 #include "store/default_model.h"
 #include "store/hub/blob_fetch.h"
 #include "store/hub/choose_files.h"
@@ -75,11 +74,11 @@ Result<Manifest> fetch_from_hub(const LocalStore& store, const ModelName& name,
 
 // The checks that any file passes when it is loaded, under a name of its own, so that what was
 // there before stays until they are passed.
-Status check_model(const LocalStore& store, Manifest manifest) {
+Status check_model(const LocalStore& store, Manifest manifest, const ModelCheck& check) {
   static std::atomic<unsigned> count{0};
   manifest.name = fmt::format("checking-{}-{}", ::getpid(), ++count);
   const auto path = store.path_of(manifest);
-  const Status status = path.is_ok() ? open_model(*path).status() : path.status();
+  const Status status = path.is_ok() ? check(*path) : path.status();
   std::error_code ignored;
   std::filesystem::remove_all(store.model_folder(manifest.name), ignored);
   return status;
@@ -88,6 +87,7 @@ Status check_model(const LocalStore& store, Manifest manifest) {
 // With the store held. `dropped` gets the files of the version that it replaces.
 Result<Manifest> pull_held(const LocalStore& store, const ModelName& name,
                            const net::Limits& limits, FetchObserver& observer,
+                           const ModelCheck& check,
                            std::vector<StoredFile>& dropped) {
   QUIRE_ASSIGN_OR_RETURN(const FileLock held, store.hold());
   auto manifest = name.is_remote() ? fetch_from_hub(store, name, limits, observer)
@@ -96,7 +96,7 @@ Result<Manifest> pull_held(const LocalStore& store, const ModelName& name,
   const auto before = store.find(name.text);
   if (before.is_ok()) dropped = before->files;
   if (before.is_ok() && before->files == manifest->files) return before;
-  const Status status = check_model(store, *manifest);
+  const Status status = check_model(store, *manifest, check);
   // What is well-formed is kept, unless it would replace something better: a later version of this
   // program may serve it.
   const bool is_kept = status.code() == StatusCode::kUnsupported && !before.is_ok();
@@ -117,7 +117,7 @@ bool can_pull(const std::string& name) {
 }
 
 Result<Manifest> pull(const LocalStore& store, const std::string& name, FetchObserver& observer,
-                      const net::Limits& limits) {
+                      const ModelCheck& check, const net::Limits& limits) {
   QUIRE_ASSIGN_OR_RETURN(const ModelName parsed, ModelName::parse(name));
   if (!can_pull(name)) {
     return error(StatusCode::kNotFound,
@@ -129,7 +129,7 @@ Result<Manifest> pull(const LocalStore& store, const std::string& name, FetchObs
     if (adopted.is_ok()) return adopted;
   }
   std::vector<StoredFile> dropped;
-  auto manifest = pull_held(store, parsed, limits, observer, dropped);
+  auto manifest = pull_held(store, parsed, limits, observer, check, dropped);
   if (const auto freed = store.collect(dropped); !freed.is_ok()) {
     observer.announce(freed.status().message());
   }
@@ -137,10 +137,11 @@ Result<Manifest> pull(const LocalStore& store, const std::string& name, FetchObs
 }
 
 Result<Manifest> find_or_pull(const LocalStore& store, const std::string& name,
-                              FetchObserver& observer, const net::Limits& limits) {
+                              FetchObserver& observer, const ModelCheck& check,
+                              const net::Limits& limits) {
   auto found = store.find(name);
   if (found.status().code() != StatusCode::kNotFound || !can_pull(name)) return found;
-  return pull(store, name, observer, limits);
+  return pull(store, name, observer, check, limits);
 }
 
 }  // namespace quire::store

@@ -4,6 +4,7 @@
 // Blocks for as long as it takes. Any process, any thread. Called by apps.
 #pragma once
 
+#include <functional>
 #include <string>
 
 #include "store/hub/remote_file.h"
@@ -11,15 +12,20 @@
 
 namespace quire::store {
 
+// Opens a model, a file or a folder, as it will be opened to be served. The store knows no kind of
+// model: who calls it does.
+using ModelCheck = std::function<Status(const std::string& path)>;
+
 // Fetches what is missing or newer. A model that is well-formed, but of a kind that cannot be
 // served, is kept, and the observer is told.
 Result<Manifest> pull(const LocalStore& store, const std::string& name, FetchObserver& observer,
-                      const net::Limits& limits = {});
+                      const ModelCheck& check, const net::Limits& limits = {});
 
 // The model of that name, pulled only if it is not in the store. kNotFound for a name that is
 // neither in the store nor one that can be pulled.
 Result<Manifest> find_or_pull(const LocalStore& store, const std::string& name,
-                              FetchObserver& observer, const net::Limits& limits = {});
+                              FetchObserver& observer, const ModelCheck& check,
+                              const net::Limits& limits = {});
 
 // Whether pull knows where to fetch it: a name of the hub, or the default model's.
 bool can_pull(const std::string& name);

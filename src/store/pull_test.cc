@@ -7,9 +7,9 @@
 #include <filesystem>
 
 #include "base/file.h"
+#include "formats/checkpoint.h"
 #include "formats/testing/temp_folder.h"
 #include "formats/testing/tiny_models.h"
-#include "formats/weight_source.h"
 #include "store/hub/blob_fetch.h"
 #include "store/testing/fake_hub.h"
 
@@ -22,6 +22,13 @@ using testing::FakeHub;
 using testing::ServerReply;
 using testing::ServerRequest;
 using quire::testing::tiny_gguf;
+
+// A program that can serve one kind of model.
+Status open_checkpoint(const std::string& path) {
+  const auto checkpoint = Checkpoint::open(path);
+  if (!checkpoint.is_ok() || checkpoint->architecture == "llama") return checkpoint.status();
+  return error(StatusCode::kUnsupported, "'{}' is not known", checkpoint->architecture);
+}
 
 class Recorder : public FetchObserver {
  public:
@@ -37,7 +44,7 @@ class Recorder : public FetchObserver {
 class PullTest : public ::testing::Test {
  protected:
   Result<Manifest> pull_now(const std::string& name) {
-    return pull(store_, name, recorder_, limits_);
+    return pull(store_, name, recorder_, open_checkpoint, limits_);
   }
 
   void expect_refused(const std::string& name, StatusCode code, const std::string& sentence) {
@@ -78,7 +85,7 @@ TEST_F(PullTest, AGgufOfTheHubCanBeOpened) {
   ASSERT_EQ(manifest->files.size(), 1u);
   EXPECT_EQ(manifest->bytes(), model_.size());
   EXPECT_EQ(recorder_.last, model_.size());
-  EXPECT_TRUE(open_model(store_.path_of(*manifest).value()).is_ok());
+  EXPECT_TRUE(open_checkpoint(store_.path_of(*manifest).value()).is_ok());
   EXPECT_TRUE(is_empty(store_.folder() + "/partial"));
   for (const ServerRequest& request : hub_.requests()) {
     EXPECT_THAT(request.target, ::testing::Not(HasSubstr("README")));
@@ -94,7 +101,7 @@ TEST_F(PullTest, ASecondPullFetchesNothingAndFindAsksNobody) {
   EXPECT_EQ(hub_.file_requests(), before);
   answer_with({.status = 500});
   const std::size_t asked = hub_.requests().size();
-  EXPECT_TRUE(find_or_pull(store_, "hf:owner/name", recorder_, limits_).is_ok());
+  EXPECT_TRUE(find_or_pull(store_, "hf:owner/name", recorder_, open_checkpoint, limits_).is_ok());
   EXPECT_EQ(hub_.requests().size(), asked);
 }
 
@@ -106,7 +113,7 @@ TEST_F(PullTest, ADirectoryOfSafetensorsComesWithoutPickles) {
   ASSERT_TRUE(manifest.is_ok()) << manifest.status().message();
   EXPECT_EQ(manifest->files.size(), 2u);
   const std::string path = store_.path_of(*manifest).value();
-  EXPECT_TRUE(open_model(path).is_ok()) << path;
+  EXPECT_TRUE(open_checkpoint(path).is_ok()) << path;
 }
 
 TEST_F(PullTest, SizesAndChecksumsAreAskedForWhereTheListingHasNone) {
@@ -141,7 +148,7 @@ TEST_F(PullTest, ABrokenNewVersionLeavesTheOldOneInPlace) {
   hub_.add("tiny.gguf", "GGUF and nothing else");
   EXPECT_FALSE(pull_now("hf:owner/name").is_ok());
   const Manifest kept = store_.find("hf:owner/name").value();
-  EXPECT_TRUE(open_model(store_.path_of(kept).value()).is_ok());
+  EXPECT_TRUE(open_checkpoint(store_.path_of(kept).value()).is_ok());
 }
 
 TEST_F(PullTest, ANewVersionFreesTheOldOne) {
@@ -150,7 +157,7 @@ TEST_F(PullTest, ANewVersionFreesTheOldOne) {
   hub_.add("tiny.gguf", model_ + std::string(32, '\0'));
   const Manifest now = pull_now("hf:owner/name").value();
   EXPECT_FALSE(store_.has_blob(old.files[0].checksum, old.files[0].size));
-  EXPECT_TRUE(open_model(store_.path_of(now).value()).is_ok());
+  EXPECT_TRUE(open_checkpoint(store_.path_of(now).value()).is_ok());
 }
 
 TEST_F(PullTest, RefusalsSayWhatToDo) {
@@ -200,7 +207,7 @@ TEST_F(PullTest, SeveralThatAskForTheSameFetchItOnce) {
   for (int i = 0; i < 4; ++i) {
     threads.emplace_back([&] {
       Recorder recorder;
-      const auto manifest = pull(store_, "hf:owner/name", recorder, limits_);
+      const auto manifest = pull(store_, "hf:owner/name", recorder, open_checkpoint, limits_);
       EXPECT_TRUE(manifest.is_ok()) << manifest.status().message();
     });
   }
@@ -218,7 +225,7 @@ TEST_F(PullTest, AFullDiskIsSaidBeforeAnythingIsFetched) {
 TEST_F(PullTest, NamesThatCannotBePulledAreSaid) {
   EXPECT_EQ(pull_now("mine").status().code(), StatusCode::kNotFound);
   EXPECT_EQ(pull_now("hf:owner").status().code(), StatusCode::kInvalidArgument);
-  EXPECT_EQ(find_or_pull(store_, "mine", recorder_, limits_).status().code(),
+  EXPECT_EQ(find_or_pull(store_, "mine", recorder_, open_checkpoint, limits_).status().code(),
             StatusCode::kNotFound);
   EXPECT_TRUE(hub_.requests().empty());
 }

@@ -99,10 +99,10 @@ TEST(InvarianceTest, LogitsAreBitwiseTheSameAloneAndInACrowd) {
     for (const DType dtype :
          {DType::kF32, DType::kBF16, DType::kQ8_0, DType::kQ4_1, DType::kQ4_K, DType::kI8}) {
       const RandomModel model = tiny_model(dtype);
-      const Crowd crowd = random_crowd(7, model.config.vocab);
+      const Crowd crowd = random_crowd(7, model.design.facts.vocab);
       Setting setting{.isa = isa, .threads = 1, .blocks = 64};
       const Branches alone =
-          run_alone(*make_test_executor(model.config, model.find, setting), crowd);
+          run_alone(*make_test_executor(model.design, model.find, setting), crowd);
       std::size_t rows = 0;
       for (const auto& [key, branch] : alone) rows += branch.logits_hashes.size();
 
@@ -112,7 +112,7 @@ TEST(InvarianceTest, LogitsAreBitwiseTheSameAloneAndInACrowd) {
         setting.tokens_max = tokens_max;
         setting.threads = threads;
         setting.blocks = blocks;
-        const auto executor = make_test_executor(model.config, model.find, setting);
+        const auto executor = make_test_executor(model.design, model.find, setting);
         const Difference difference = count_different(*executor, crowd, alone);
         preemptions += difference.preemptions;
         EXPECT_EQ(difference.branches, 0)
@@ -145,10 +145,10 @@ TEST(InvarianceTest, ModelsThatShareADeviceDoNotSeeEachOther) {
   for (std::size_t i = 0; i < models.size(); ++i) {
     Busy& busy = models[i];
     busy.model = tiny_model(i == 0 ? DType::kQ8_0 : DType::kQ4_K);
-    busy.crowd = random_crowd(13 + i, busy.model.config.vocab);
+    busy.crowd = random_crowd(13 + i, busy.model.design.facts.vocab);
     busy.alone = run_alone(
-        *make_test_executor(busy.model.config, busy.model.find, {.blocks = 64}), busy.crowd);
-    busy.executor = make_test_executor(busy.model.config, busy.model.find, setting);
+        *make_test_executor(busy.model.design, busy.model.find, {.blocks = 64}), busy.crowd);
+    busy.executor = make_test_executor(busy.model.design, busy.model.find, setting);
   }
   std::atomic<int> at_work{2};
   std::vector<std::thread> threads;
@@ -160,7 +160,7 @@ TEST(InvarianceTest, ModelsThatShareADeviceDoNotSeeEachOther) {
   }
   int loads = 0;
   const RandomModel third = tiny_model(DType::kF32);
-  for (; at_work > 0; ++loads) make_test_executor(third.config, third.find, setting);
+  for (; at_work > 0; ++loads) make_test_executor(third.design, third.find, setting);
   for (std::thread& thread : threads) thread.join();
   for (const Busy& busy : models) EXPECT_EQ(busy.difference.branches, 0);
   EXPECT_GT(loads, 0);
@@ -170,13 +170,13 @@ TEST(InvarianceTest, ModelsThatShareADeviceDoNotSeeEachOther) {
 
 TEST(InvarianceTest, APlantedKernelThatSumsByBatchSizeIsCaught) {
   const RandomModel model = tiny_model(DType::kF32);
-  const Crowd crowd = random_crowd(7, model.config.vocab);
+  const Crowd crowd = random_crowd(7, model.design.facts.vocab);
   LocalOptions options;
   options.capacity.tokens_max = 64;
   options.capacity.blocks = 400;
   auto planted = make_executor(testing::plant_batch_dependence(
                                    make_cpu_backend({.threads = 1})),
-                               model.config, model.find, options);
+                               model.design, model.find, options);
   ASSERT_TRUE(planted.is_ok()) << planted.status().message();
   const Branches alone = run_alone(**planted, crowd);
   const Difference difference = count_different(**planted, crowd, alone);
@@ -186,8 +186,8 @@ TEST(InvarianceTest, APlantedKernelThatSumsByBatchSizeIsCaught) {
 
 TEST(InvarianceTest, ChoiceOfNEqualsTheBranchRunAlone) {
   const RandomModel model = tiny_model(DType::kQ8_0);
-  const auto executor = make_test_executor(model.config, model.find, {.threads = 2, .blocks = 64});
-  Crowd crowd = random_crowd(11, model.config.vocab);
+  const auto executor = make_test_executor(model.design, model.find, {.threads = 2, .blocks = 64});
+  Crowd crowd = random_crowd(11, model.design.facts.vocab);
   Request forked = crowd.requests[1];
   forked.id = {1000};
   forked.params.temperature = 1;

@@ -121,7 +121,7 @@ TEST_F(SmolLm2Test, W8A8RoundedToNearestCostsWhatItCosts) {
   const TensorFinder find = unpack_layers(*model_.files);
   for (const WeightScheme weights : {WeightScheme::kAsStored, WeightScheme::kW8A8}) {
     const auto executor =
-        testing::make_test_executor(model_.files->config(), find, {.weights = weights});
+        testing::make_test_executor(model_.files->design(), find, {.weights = weights});
     const bool is_w8a8 = weights == WeightScheme::kW8A8;
     for (const char* name : kTexts) {
       const Divergence d = compare(*executor, reference(name));

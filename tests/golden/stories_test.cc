@@ -21,15 +21,15 @@ using testing::read_floats;
 using testing::read_ids;
 using testing::shared_path;
 
-EngineOptions greedy_options(const ModelConfig& config, bool stops_at_eos) {
+EngineOptions greedy_options(const Words& words, bool stops_at_eos) {
   EngineOptions options;
-  if (stops_at_eos) options.eos_ids = {config.eos_ids.begin(), config.eos_ids.end()};
+  if (stops_at_eos) options.eos_ids = {words.eos_ids.begin(), words.eos_ids.end()};
   return options;
 }
 
 testing::Branch generate(const testing::OpenModel& model, LocalExecutor& executor,
                          std::vector<TokenId> prompt, int tokens_max, std::vector<TokenId> stops) {
-  EngineCore core(greedy_options(model.files->config(), false), executor, model.tokenizer);
+  EngineCore core(greedy_options(model.files->facts().words, false), executor, model.tokenizer);
   Request request;
   request.id = {1};
   request.prompt = std::move(prompt);

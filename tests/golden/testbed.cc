@@ -57,7 +57,7 @@ std::vector<std::int32_t> read_int32s(const std::string& path) {
   return read_array<std::int32_t>(path);
 }
 
-std::unique_ptr<LocalExecutor> make_test_executor(const ModelConfig& config,
+std::unique_ptr<LocalExecutor> make_test_executor(const Design& design,
                                                   const TensorFinder& find,
                                                   const Setting& setting) {
   auto backend = make_cpu_backend(
@@ -69,14 +69,14 @@ std::unique_ptr<LocalExecutor> make_test_executor(const ModelConfig& config,
   options.capacity.tokens_max = setting.tokens_max;
   options.capacity.rows_max = setting.rows_max;
   options.capacity.blocks = setting.blocks;
-  auto executor = make_executor(std::move(backend).value(), config, find, options);
+  auto executor = make_executor(std::move(backend).value(), design, find, options);
   QUIRE_CHECK(executor.is_ok(), "{}", executor.status().message());
   return std::move(executor).value();
 }
 
 std::unique_ptr<LocalExecutor> OpenModel::executor(const Setting& setting) const {
   return make_test_executor(
-      files->config(), [this](std::string_view name) { return files->find(name); }, setting);
+      files->design(), [this](std::string_view name) { return files->find(name); }, setting);
 }
 
 OpenModel open_test_model(const std::string& path, const std::string& tokenizer) {

@@ -14,7 +14,7 @@
 #include "core/options.h"
 #include "core/request.h"
 #include "engine/engine_core.h"
-#include "formats/weight_source.h"
+#include "model/model_files.h"
 #include "runtime/make_executor.h"
 #include "text/tokenizer.h"
 
@@ -42,7 +42,7 @@ struct Setting {
   std::shared_ptr<CpuDevice> device;  // shared with other models; null: one of its own
 };
 
-std::unique_ptr<LocalExecutor> make_test_executor(const ModelConfig& config,
+std::unique_ptr<LocalExecutor> make_test_executor(const Design& design,
                                                   const TensorFinder& find,
                                                   const Setting& setting);
 

@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "formats/config/config_fields.h"
+#include "formats/config/fields.h"
 
 namespace quire {
 namespace {
@@ -24,7 +24,7 @@ Result<const Json*> object_member(const Json& object, std::string_view name,
                value == nullptr ? "missing" : kind_name(value->kind()));
 }
 
-void require(ConfigFields& fields, std::string_view name, std::string_view where,
+void require(const ConfigFields& fields, std::string_view name, std::string_view where,
              const std::string& value, std::string_view only) {
   if (value == only) return;
   fields.fail(error(StatusCode::kUnsupported, "{} {}: '{}' is not supported, only '{}'", name,
@@ -32,7 +32,7 @@ void require(ConfigFields& fields, std::string_view name, std::string_view where
 }
 
 // The part that weights and activations state alike: 8 bits, integers, symmetric, no groups.
-void check_symmetric_int8(ConfigFields& fields, const std::string& where) {
+void check_symmetric_int8(const ConfigFields& fields, const std::string& where) {
   if (const int bits = fields.integer("num_bits", 1, 64); bits != 8) {
     fields.fail(error(StatusCode::kUnsupported, "num_bits {}: {} is not supported, only 8", where,
                       bits));
@@ -49,7 +49,7 @@ Status read_weights(const Json& group, CompressedTensors& quantization) {
   const std::string where = "of weights of quantization_config in config.json";
   QUIRE_ASSIGN_OR_RETURN(const Json* weights,
                          object_member(group, "weights", "of quantization_config in config.json"));
-  ConfigFields fields = json_fields(*weights, where);
+  const ConfigFields fields = ConfigFields::of_json(*weights, where);
   check_symmetric_int8(fields, where);
   if (fields.boolean("dynamic", false)) fields.refuse("dynamic");
   const std::string strategy = fields.string("strategy", "tensor");
@@ -63,7 +63,7 @@ Status read_inputs(const Json& group, CompressedTensors& quantization) {
   QUIRE_ASSIGN_OR_RETURN(
       const Json* inputs,
       object_member(group, "input_activations", "of quantization_config in config.json"));
-  ConfigFields fields = json_fields(*inputs, where);
+  const ConfigFields fields = ConfigFields::of_json(*inputs, where);
   check_symmetric_int8(fields, where);
   quantization.is_input_static = !fields.boolean("dynamic", false);
   require(fields, "strategy", where, fields.string("strategy"),
@@ -111,7 +111,7 @@ Status read_ignored(const Json& config, CompressedTensors& quantization) {
 }
 
 // What else may change the weights or the computation: absent, null, empty or of no effect.
-Status check_rest(const Json& config, ConfigFields& fields) {
+Status check_rest(const Json& config, const ConfigFields& fields) {
   for (const char* name : {"kv_cache_scheme", "transform_config", "sparsity_config"}) {
     const Json* value = member(config, name);
     const bool is_empty = value == nullptr || (value->is_object() && value->members().empty());
@@ -139,7 +139,7 @@ Result<std::optional<CompressedTensors>> read_compressed_tensors(const Json& roo
   }
   QUIRE_ASSIGN_OR_RETURN(const Json* config,
                          object_member(root, "quantization_config", "in config.json"));
-  ConfigFields fields = json_fields(*config, where);
+  const ConfigFields fields = ConfigFields::of_json(*config, where);
   require(fields, "quant_method", where, fields.string("quant_method"), "compressed-tensors");
   QUIRE_RETURN_IF_ERROR(fields.status());
   if (const std::string format = fields.string("format"); format != "naive-quantized") {
@@ -153,7 +153,7 @@ Result<std::optional<CompressedTensors>> read_compressed_tensors(const Json& roo
   }
   const Json& group = groups->members()[0].second;
   QUIRE_RETURN_IF_ERROR(check_targets(group));
-  ConfigFields group_fields = json_fields(group, where);
+  const ConfigFields group_fields = ConfigFields::of_json(group, where);
   group_fields.refuse("output_activations");
   QUIRE_RETURN_IF_ERROR(group_fields.status());
   CompressedTensors quantization;

@@ -1,6 +1,6 @@
 // The range of every number of a model's configuration, in one place: wide enough for any published
 // dense model, narrow enough that products of two fit an int and tables of one fit memory.
-// Constants. Used by model_config.cc and the readers of config/.
+// Constants. Used by the readers of formats and of model/arch.
 #pragma once
 
 #include <cstddef>

@@ -1,6 +1,6 @@
 // What kind of model a path holds, told by its first bytes (never by its name alone): a name only
 // decides which reader explains a file that is none of them.
-// Pure function of the file; any thread. Used by weight_source and describe.
+// Pure function of the file; any thread. Used by checkpoint and describe.
 #pragma once
 
 #include <string>

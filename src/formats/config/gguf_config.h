@@ -1,16 +1,24 @@
-// What a GGUF file says about its model and vocabulary, as ModelConfig and GgufVocabulary. Files of
-// the llama family hold Q and K permuted for adjacent rotary pairs; those of qwen do not.
-// Errors name the key and its offset. Pure functions; any thread. Used by weight_source, describe.
+// What a GGUF file says about its model and vocabulary, as ConfigFields, Words and GgufVocabulary.
+// Errors name the key and its offset.
+// Pure functions; any thread. Used by checkpoint, tokenizer_files and describe.
 #pragma once
 
+#include "formats/config/fields.h"
 #include "formats/gguf.h"
 #include "formats/gguf_tokenizer.h"
-#include "formats/model_config.h"
+#include "formats/words.h"
 
 namespace quire {
 
-// Everything but `parameters`, `weight_bytes` and `weight_types`.
-Result<ModelConfig> read_gguf_config(const GgufFile& file);
+struct GgufConfig {
+  std::string name;
+  std::string architecture;
+  int vocab = 0;
+  Words words;
+  ConfigFields fields;  // keys behind "ARCHITECTURE."
+};
+
+Result<GgufConfig> read_gguf_config(std::shared_ptr<const GgufFile> file);
 
 // The arrays are copied and have the right types; gguf_tokenizer checks what is in them.
 Result<GgufVocabulary> read_gguf_vocabulary(const GgufFile& file);

@@ -1,22 +1,41 @@
-// What a Hugging Face directory says about its model: config.json, generation_config.json,
-// tokenizer_config.json and chat_template.jinja. Their weights have half-split rotary pairs.
-// A field that would change results in a way we do not compute is refused by name.
-// Pure function of the directory; any thread. Used by weight_source and describe.
+// What a Hugging Face directory says about its model: config.json (with a text model nested in it,
+// if there is one), generation_config.json, tokenizer_config.json and chat_template.jinja.
+// Pure function of the directory; any thread. Used by checkpoint.
 #pragma once
 
+#include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
+#include "base/json.h"
 #include "formats/config/compressed_tensors.h"
-#include "formats/model_config.h"
+#include "formats/config/fields.h"
+#include "formats/words.h"
 
 namespace quire {
 
-// Everything but `parameters`, `weight_bytes` and `weight_types`. Where config.json does not say
-// whether the head is tied, `has_head` does: whether the weights have an lm_head.
-Result<ModelConfig> read_hf_config(const std::string& directory, bool has_head);
+struct HfConfig {
+  std::shared_ptr<const Json> root;  // config.json
+  // The text model inside, or null: its members stand before those of the root.
+  const Json* text = nullptr;
+  std::string name;
+  std::string architecture;          // model_type of the text model
+  std::vector<std::string> classes;  // `architectures`
+  int vocab = 0;
+  Words words;
+
+  // The fields of the model; `tensor` finds those of the file.
+  ConfigFields fields(std::function<const TensorView*(std::string_view)> tensor) const;
+};
+
+Result<HfConfig> read_hf_config(const std::string& directory);
 
 // How its weights are quantized; nullopt: they are not.
-Result<std::optional<CompressedTensors>> read_hf_quantization(const std::string& directory);
+Result<std::optional<CompressedTensors>> read_hf_quantization(const HfConfig& config);
+
+// The fields of a config.json in memory, `text` before `root`.
+ConfigFields config_fields(std::shared_ptr<const Json> root, const Json* text, Naming naming,
+                     std::function<const TensorView*(std::string_view)> tensor);
 
 }  // namespace quire

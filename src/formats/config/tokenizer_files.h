@@ -1,6 +1,6 @@
 // A tokenizer file of any known kind as the bytes of a tokenizer.json: tokenizer.json itself, a
 // SentencePiece tokenizer.model, a llama2.c .bin or a GGUF vocabulary. The kind is told by content.
-// Pure function of the file; any thread. Used by weight_source.
+// Pure function of the file; any thread. Used by checkpoint.
 #pragma once
 
 #include <string>

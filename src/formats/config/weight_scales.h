@@ -3,16 +3,21 @@
 // may be there too and must be zero. Attached to the views of the weights they become invisible to
 // all that comes after. Every number is checked: scales are positive, shapes fit, and which modules
 // are int8 is what the configuration says.
-// Pure functions; any thread. Used by weight_source.
+// Pure functions; any thread. Used by checkpoint.
 #pragma once
 
+#include <functional>
 #include <span>
+#include <string>
 #include <vector>
 
 #include "formats/config/compressed_tensors.h"
-#include "formats/config/model_tensors.h"
+#include "tensor/tensor.h"
 
 namespace quire {
+
+// Says where a tensor is, for messages: "at offset 123".
+using TensorPlace = std::function<std::string(const TensorView&)>;
 
 // The tensors of a file with scales where they belong; tensors of scales are gone from the list.
 struct ScaledTensors {

@@ -19,7 +19,7 @@ TensorFinder with_canonical_names(const TensorFinder& find) {
 
 }  // namespace
 
-Result<std::unique_ptr<BenchModel>> BenchModel::open(const ModelConfig& config,
+Result<std::unique_ptr<BenchModel>> BenchModel::open(const Design& design,
                                                      const TensorFinder& find,
                                                      const BenchModelOptions& options) {
   CpuBackendOptions backend_options;
@@ -42,24 +42,24 @@ Result<std::unique_ptr<BenchModel>> BenchModel::open(const ModelConfig& config,
   model_options.tokens_max = static_cast<int>(request.tokens_max);
   model_options.context_max = options.context;
   model_options.weights = options.weights;
-  model_options.logits_rows_max = static_cast<int>(choose_logits_rows(request, config.vocab));
-  QUIRE_ASSIGN_OR_RETURN(auto model, make_model(config, with_canonical_names(find), *backend,
+  model_options.logits_rows_max = static_cast<int>(choose_logits_rows(request, design.facts.vocab));
+  QUIRE_ASSIGN_OR_RETURN(auto model, make_model(design, with_canonical_names(find), *backend,
                                                 model_options));
 
   std::unique_ptr<BenchModel> bench(new BenchModel);
   bench->options_ = options;
   bench->find_ = find;
   bench->timed_backend_ = timed_backend;
-  bench->vocab_ = config.vocab;
+  bench->vocab_ = design.facts.vocab;
   bench->packed_bytes_ = model->weight_bytes();
   bench->blocks_per_sequence_ = (options.context + kBlockTokens - 1) / kBlockTokens;
   QUIRE_ASSIGN_OR_RETURN(bench->cost_,
-                         count_model_cost(config, find, options.kv_dtype, options.weights));
+                         count_model_cost(design, find, options.kv_dtype, options.weights));
   KvShape shape = model->kv_shape();
   shape.dtype = options.kv_dtype;
   shape.blocks = 1 + options.sequences * bench->blocks_per_sequence_;  // block 0 is padding
   QUIRE_ASSIGN_OR_RETURN(auto kv, backend->kv_store(shape));
-  Capacity capacity = make_capacity(shape, request, config.vocab);
+  Capacity capacity = make_capacity(shape, request, design.facts.vocab);
   bench->executor_ = std::make_unique<LocalExecutor>(std::move(backend), std::move(model),
                                                      std::move(kv), std::move(capacity));
   return bench;

@@ -38,7 +38,7 @@ struct Feed {
 
 class BenchModel {
  public:
-  static Result<std::unique_ptr<BenchModel>> open(const ModelConfig& config,
+  static Result<std::unique_ptr<BenchModel>> open(const Design& design,
                                                   const TensorFinder& find,
                                                   const BenchModelOptions& options);
 

@@ -28,7 +28,7 @@ std::map<std::string, OpTotals> by_name(const std::vector<OpTotals>& totals) {
 // "tiny": d 256, 2 layers, 8 heads and 2 KV heads of 32, ffn 512, vocabulary 517.
 TEST(TimedBackendTest, CountsWhatAStepReadsAndComputes) {
   const RandomModel random = *make_random_model("tiny", {.dtype = DType::kQ8_0});
-  const auto opened = BenchModel::open(random.config, random.find, timed_options());
+  const auto opened = BenchModel::open(random.design, random.find, timed_options());
   ASSERT_TRUE(opened.is_ok()) << opened.status().message();
   BenchModel& model = **opened;
   const std::vector<TokenId> tokens = {1, 2, 3, 4, 5};
@@ -63,7 +63,7 @@ TEST(TimedBackendTest, CountsWhatAStepReadsAndComputes) {
 
 TEST(TimedBackendTest, AWindowBoundsWhatAttentionReads) {
   const RandomModel random = *make_random_model("tiny-mistral", {.dtype = DType::kQ8_0});
-  const auto opened = BenchModel::open(random.config, random.find, timed_options());
+  const auto opened = BenchModel::open(random.design, random.find, timed_options());
   ASSERT_TRUE(opened.is_ok()) << opened.status().message();
   BenchModel& model = **opened;
   const std::vector<TokenId> tokens(100, 7);
@@ -80,9 +80,9 @@ TEST(TimedBackendTest, ChangesNoLogits) {
   for (const char* shape : {"tiny", "tiny-tied", "tiny-qwen3"}) {
     const RandomModel random = *make_random_model(shape, {.dtype = DType::kQ4_K});
     BenchModelOptions options = timed_options();
-    const auto timed = logits_hash(**BenchModel::open(random.config, random.find, options));
+    const auto timed = logits_hash(**BenchModel::open(random.design, random.find, options));
     options.is_timing_ops = false;
-    const auto plain = logits_hash(**BenchModel::open(random.config, random.find, options));
+    const auto plain = logits_hash(**BenchModel::open(random.design, random.find, options));
     ASSERT_TRUE(timed.is_ok() && plain.is_ok());
     EXPECT_EQ(*timed, *plain) << shape;
   }

@@ -5,9 +5,13 @@
 
 #include <fmt/format.h>
 
+#include "formats/config/config_ranges.h"
+#include "formats/llama2c.h"
 #include "model/layers/attention.h"
+#include "model/layers/config_checks.h"
 #include "model/layers/mlp.h"
 #include "model/layers/rope.h"
+#include "model/registry.h"
 
 namespace quire {
 namespace {
@@ -21,7 +25,7 @@ struct Layer {
 
 class Llama : public Model {
  public:
-  Llama(const ModelConfig& config, Backend& backend, const ModelOptions& options)
+  Llama(const LlamaConfig& config, Backend& backend, const ModelOptions& options)
       : config_(config),
         options_(options),
         backend_(backend),
@@ -39,7 +43,7 @@ class Llama : public Model {
  private:
   void size_workspace();
 
-  ModelConfig config_;
+  LlamaConfig config_;
   ModelOptions options_;
   Backend& backend_;
   RopeTable rope_table_;
@@ -52,24 +56,23 @@ class Llama : public Model {
 };
 
 Status Llama::load(WeightLoader& loader) {
-  const int d = config_.d_model;
-  QUIRE_ASSIGN_OR_RETURN(embedding_, config_.tied_head ? loader.matrix("embed", config_.vocab, d)
-                                                       : loader.table("embed", config_.vocab, d));
+  QUIRE_ASSIGN_OR_RETURN(
+      embedding_, config_.has_tied_head ? loader.matrix("embed") : loader.table("embed"));
   for (int i = 0; i < config_.layers; ++i) {
+    const std::string prefix = fmt::format("layers.{}.", i);
     Layer layer;
-    QUIRE_ASSIGN_OR_RETURN(layer.attention_norm,
-                           loader.vector(fmt::format("layers.{}.attn_norm", i), d));
-    QUIRE_ASSIGN_OR_RETURN(layer.attention, load_attention(loader, config_, i));
-    QUIRE_ASSIGN_OR_RETURN(layer.mlp_norm, loader.vector(fmt::format("layers.{}.ffn_norm", i), d));
-    QUIRE_ASSIGN_OR_RETURN(layer.mlp, load_mlp(loader, config_, i));
+    QUIRE_ASSIGN_OR_RETURN(layer.attention_norm, loader.vector(prefix + "attn_norm"));
+    QUIRE_ASSIGN_OR_RETURN(layer.attention, load_attention(loader, prefix));
+    QUIRE_ASSIGN_OR_RETURN(layer.mlp_norm, loader.vector(prefix + "ffn_norm"));
+    QUIRE_ASSIGN_OR_RETURN(layer.mlp, load_mlp(loader, prefix));
     layers_.push_back(std::move(layer));
   }
-  QUIRE_ASSIGN_OR_RETURN(final_norm_, loader.vector("final_norm", d));
-  if (config_.tied_head) {
+  QUIRE_ASSIGN_OR_RETURN(final_norm_, loader.vector("final_norm"));
+  if (config_.has_tied_head) {
     head_ = embedding_;
     weight_bytes_ = loader.bytes();
   } else {
-    QUIRE_ASSIGN_OR_RETURN(head_, loader.matrix("head", config_.vocab, d));
+    QUIRE_ASSIGN_OR_RETURN(head_, loader.matrix("head"));
     weight_bytes_ = loader.bytes() - embedding_.bytes;  // a step gathers a few rows of it only
   }
   size_workspace();
@@ -129,18 +132,274 @@ void Llama::forward(const BatchView& batch, KvStore& kv, float* logits) {
   backend_.linear(*w_.last, batch.logits_rows(), {&head, 1});
 }
 
+
+// --- what the files say ---
+
+void read_sizes(const ConfigFields& fields, LlamaConfig& c) {
+  c.layers = fields.integer({"num_hidden_layers", "block_count"}, 1, kLayersMax);
+  c.d_model = fields.integer({"hidden_size", "embedding_length"}, 1, kModelWidthMax);
+  c.ffn = fields.integer({"intermediate_size", "feed_forward_length"}, 1, kFfnMax);
+  c.heads = fields.integer({"num_attention_heads", "attention.head_count"}, 1, kHeadsMax);
+  c.kv_heads =
+      fields.integer({"num_key_value_heads", "attention.head_count_kv"}, 1, kHeadsMax, c.heads);
+  c.context_max = fields.integer({"max_position_embeddings", "context_length"}, 1, kContextMax);
+  c.rms_eps = static_cast<float>(fields.number(
+      {"rms_norm_eps", "attention.layer_norm_rms_epsilon"}, kRmsEpsMin, kRmsEpsMax));
+  const Key head_dim = {"head_dim", "attention.key_length"};
+  c.head_dim = fields.integer(head_dim, 2, kHeadDimMax, c.d_model / c.heads);
+  if (!fields.has(head_dim) && c.d_model % c.heads != 0) {
+    fields.fail(error(StatusCode::kCorrupt, "{}: {} heads do not divide {}",
+                      fields.name_of({"num_attention_heads", "attention.head_count"}), c.heads,
+                      c.d_model));
+  }
+  fields.refuse_unless({"", "attention.value_length"}, c.head_dim);
+  check_heads(fields, c.heads, c.kv_heads, c.head_dim);
+}
+
+// A window for all layers or none; a mix of both is another architecture.
+void read_window(const ConfigFields& fields, const LlamaTraits& traits, LlamaConfig& c) {
+  const Key window = {"sliding_window", "attention.sliding_window"};
+  const bool is_used = !traits.has_window_switch || fields.is_gguf() ||
+                       fields.boolean({"use_sliding_window", ""}, false);
+  if (traits.has_window_switch && !fields.is_gguf() && is_used) fields.refuse("use_sliding_window");
+  fields.mark(window);
+  fields.mark({"max_window_layers", ""});  // means something with use_sliding_window only
+  // Null means none; a Mistral that says nothing at all has the window of the first one.
+  const int fallback = fields.is_gguf() || fields.has_name(window) ? 0 : traits.window_default;
+  if (is_used) c.sliding_window = fields.integer(window, 0, kContextMax, fallback);
+  const std::string_view wanted = c.sliding_window > 0 ? "sliding_attention" : "full_attention";
+  for (const std::string& type : fields.strings({"layer_types", ""})) {
+    if (type == wanted) continue;
+    return fields.fail(error(StatusCode::kUnsupported, "{}: '{}' where only '{}' fits",
+                             fields.name_of({"layer_types", ""}), type.substr(0, 64), wanted));
+  }
+}
+
+// What released files of this name ask for and we do not compute.
+void check_features(const ConfigFields& fields, const LlamaTraits& traits) {
+  for (const char* name : {"mlp_bias", "num_local_experts", "num_experts", "clip_qkv"}) {
+    fields.refuse({name, ""});
+  }
+  if (!traits.has_qkv_bias) fields.refuse({"attention_bias", ""});
+  const std::string activation = fields.string({"hidden_act", ""}, "silu");
+  if (activation == "silu" || activation == "swish") return;
+  fields.fail(error(StatusCode::kUnsupported, "{}: '{}' is not supported, only silu",
+                    fields.name_of({"hidden_act", ""}), activation.substr(0, 64)));
+}
+
 }  // namespace
 
-Result<std::unique_ptr<Model>> make_llama(const ModelConfig& config, const TensorFinder& find,
-                                          Backend& backend, const ModelOptions& options,
-                                          const LoadProgress& progress) {
-  ModelOptions resolved = options;
-  if (resolved.context_max == 0) resolved.context_max = config.context_max;
-  auto model = std::make_unique<Llama>(config, backend, resolved);
-  const std::size_t matrices = 1 + 7 * std::size_t(config.layers) + (config.tied_head ? 0 : 1);
-  WeightLoader loader(find, backend, options.weights, matrices, progress);
+LlamaConfig read_llama(const ConfigFields& fields, int vocab, const LlamaTraits& traits) {
+  LlamaConfig c;
+  c.vocab = vocab;
+  read_sizes(fields, c);
+  c.rope = read_rope(fields, c.head_dim);
+  const bool is_woven = fields.naming() != Naming::kHuggingFace && traits.is_woven_in_gguf;
+  c.rope.pairing = is_woven ? RopePairs::kAdjacent : RopePairs::kHalfSplit;
+  read_window(fields, traits, c);
+  check_features(fields, traits);
+  const bool has_head = fields.tensor({"lm_head.weight", "output.weight"}) != nullptr;
+  c.has_tied_head = fields.boolean({"tie_word_embeddings", ""}, !has_head);
+  c.has_qkv_bias = traits.has_qkv_bias || fields.tensor({"", "blk.0.attn_q.bias"}) != nullptr;
+  c.has_head_norms = traits.has_head_norms;
+  return c;
+}
+
+namespace {
+
+// --- tensors and facts ---
+
+TensorRules tensors(const LlamaConfig& c) {
+  const auto d = static_cast<std::size_t>(c.d_model), ffn = static_cast<std::size_t>(c.ffn);
+  const auto vocab = static_cast<std::size_t>(c.vocab);
+  const auto head = static_cast<std::size_t>(c.head_dim);
+  const std::size_t q = c.heads * head, kv = c.kv_heads * head;
+  TensorRules t;
+  TensorRule embed = {"embed", "token_embd.weight", "model.embed_tokens.weight", {vocab, d},
+                      Role::kTable};
+  if (c.has_tied_head) {  // a tied model may store its one matrix under either name, or both
+    embed.others = {"lm_head.weight"};
+    t.ignore("lm_head.weight");
+  } else {
+    t.add({"head", "output.weight", "lm_head.weight", {vocab, d}, Role::kHead});
+  }
+  t.add(std::move(embed));
+  t.add({"final_norm", "output_norm.weight", "model.norm.weight", {d}, Role::kNorm});
+  for (int i = 0; i < c.layers; ++i) {
+    const auto add = [&](const std::string& name, const std::string& gguf, const std::string& hf,
+                         std::vector<std::size_t> shape, Role role = Role::kMatrix) {
+      t.add_layer(i, {"layers.{}." + name, "blk.{}." + gguf, "model.layers.{}." + hf,
+                      std::move(shape), role});
+    };
+    add("attn_norm", "attn_norm.weight", "input_layernorm.weight", {d}, Role::kNorm);
+    add("q", "attn_q.weight", "self_attn.q_proj.weight", {q, d});
+    add("k", "attn_k.weight", "self_attn.k_proj.weight", {kv, d});
+    add("v", "attn_v.weight", "self_attn.v_proj.weight", {kv, d});
+    add("o", "attn_output.weight", "self_attn.o_proj.weight", {d, q});
+    if (c.has_qkv_bias) {
+      add("q_bias", "attn_q.bias", "self_attn.q_proj.bias", {q}, Role::kBias);
+      add("k_bias", "attn_k.bias", "self_attn.k_proj.bias", {kv}, Role::kBias);
+      add("v_bias", "attn_v.bias", "self_attn.v_proj.bias", {kv}, Role::kBias);
+    }
+    if (c.has_head_norms) {
+      add("q_norm", "attn_q_norm.weight", "self_attn.q_norm.weight", {head}, Role::kNorm);
+      add("k_norm", "attn_k_norm.weight", "self_attn.k_norm.weight", {head}, Role::kNorm);
+    }
+    add("ffn_norm", "ffn_norm.weight", "post_attention_layernorm.weight", {d}, Role::kNorm);
+    add("gate", "ffn_gate.weight", "mlp.gate_proj.weight", {ffn, d});
+    add("up", "ffn_up.weight", "mlp.up_proj.weight", {ffn, d});
+    add("down", "ffn_down.weight", "mlp.down_proj.weight", {d, ffn});
+  }
+  t.ignore("rope_freqs.weight");       // read with the rotation
+  t.ignore("*.rotary_emb.inv_freq");   // implied by it
+  return t;
+}
+
+ModelFacts facts(const LlamaConfig& c) {
+  ModelFacts f;
+  f.layers = c.layers;
+  f.width = c.d_model;
+  f.vocab = c.vocab;
+  f.context_max = c.context_max;
+  f.has_tied_head = c.has_tied_head;
+  GroupFacts group;
+  group.name = c.sliding_window > 0 ? "window" : "all";
+  for (int i = 0; i < c.layers; ++i) group.layers.push_back(i);
+  group.heads = c.heads;
+  group.kv_heads = c.kv_heads;
+  group.k_width = group.v_width = c.head_dim;
+  group.window = c.sliding_window;
+  f.groups = {std::move(group)};
+  f.notes = {{"width", fmt::format("{}, feed-forward {}", c.d_model, c.ffn)},
+             {"heads", fmt::format("{} of {}, key-value {}{}{}", c.heads, c.head_dim, c.kv_heads,
+                                   c.has_qkv_bias ? ", with biases" : "",
+                                   c.has_head_norms ? ", with norms" : "")},
+             {"rope", rope_text(c.rope)}};
+  if (c.sliding_window > 0) f.notes.emplace_back("window", std::to_string(c.sliding_window));
+  return f;
+}
+
+Result<std::unique_ptr<Model>> build(const LlamaConfig& config, WeightLoader& loader,
+                                     Backend& backend, const ModelOptions& options) {
+  auto model = std::make_unique<Llama>(config, backend, options);
   QUIRE_RETURN_IF_ERROR(model->load(loader));
   return std::unique_ptr<Model>(std::move(model));
 }
+
+// --- the rows ---
+
+template <LlamaTraits traits>
+LlamaConfig read(const ConfigFields& fields, int vocab) {
+  return read_llama(fields, vocab, traits);
+}
+
+template <LlamaTraits traits>
+constexpr auto kDesign = design_of<read<traits>, tensors, facts, build>;
+
+constexpr LlamaTraits kOfLlama = {.is_woven_in_gguf = true};
+constexpr LlamaTraits kOfMistral = {.is_woven_in_gguf = true, .window_default = 4096};
+constexpr LlamaTraits kOfQwen2 = {.has_qkv_bias = true, .has_window_switch = true};
+constexpr LlamaTraits kOfQwen3 = {.has_head_norms = true, .has_window_switch = true};
+
+}  // namespace
+
+// Of the random shapes the tiny ones are for tests: every type has whole blocks in "tiny" (d 256),
+// none but the plain types has in "tiny-odd", and their vocabularies are no multiples of a tile.
+extern const Architecture kLlama;
+constexpr Architecture kLlama = {
+    "llama",
+    {"llama", kLlama2cArchitecture},
+    {},
+    kDesign<kOfLlama>,
+    {
+     {"llama-1b",
+      R"({"hidden_size":2048,"num_hidden_layers":16,"num_attention_heads":32,
+"num_key_value_heads":8,"head_dim":64,"intermediate_size":8192,"vocab_size":32000,
+"max_position_embeddings":8192,"tie_word_embeddings":false,"rope_theta":10000,
+"rms_norm_eps":1e-5})",
+      Naming::kLlama2c},
+     {"llama-8b",
+      R"({"hidden_size":4096,"num_hidden_layers":32,"num_attention_heads":32,
+"num_key_value_heads":8,"head_dim":128,"intermediate_size":14336,
+"vocab_size":128256,"max_position_embeddings":8192,"tie_word_embeddings":false,
+"rope_theta":500000,"rms_norm_eps":1e-5})",
+      Naming::kLlama2c},
+     {"smollm2-135m",
+      R"({"hidden_size":576,"num_hidden_layers":30,"num_attention_heads":9,
+"num_key_value_heads":3,"head_dim":64,"intermediate_size":1536,"vocab_size":49152,
+"max_position_embeddings":8192,"tie_word_embeddings":true,"rope_theta":100000,
+"rms_norm_eps":1e-5})",
+      Naming::kLlama2c},
+     {"tiny",
+      R"({"hidden_size":256,"num_hidden_layers":2,"num_attention_heads":8,
+"num_key_value_heads":2,"head_dim":32,"intermediate_size":512,"vocab_size":517,
+"max_position_embeddings":2048,"tie_word_embeddings":false,"rope_theta":10000,
+"rms_norm_eps":1e-5})",
+      Naming::kLlama2c},
+     {"tiny-tied",
+      R"({"hidden_size":256,"num_hidden_layers":2,"num_attention_heads":4,
+"num_key_value_heads":4,"head_dim":64,"intermediate_size":256,"vocab_size":333,
+"max_position_embeddings":2048,"tie_word_embeddings":true,"rope_theta":10000,
+"rms_norm_eps":1e-5})",
+      Naming::kLlama2c},
+     {"tiny-odd",
+      R"({"hidden_size":72,"num_hidden_layers":3,"num_attention_heads":9,
+"num_key_value_heads":3,"head_dim":8,"intermediate_size":172,"vocab_size":331,
+"max_position_embeddings":2048,"tie_word_embeddings":false,"rope_theta":10000,
+"rms_norm_eps":1e-5})",
+      Naming::kLlama2c},
+    }};
+
+extern const Architecture kMistral;
+constexpr Architecture kMistral = {
+    "mistral",
+    {"mistral"},
+    {},
+    kDesign<kOfMistral>,
+    {
+     {"tiny-mistral",
+      R"({"hidden_size":256,"num_hidden_layers":3,"num_attention_heads":8,
+"num_key_value_heads":1,"head_dim":32,"intermediate_size":512,"vocab_size":517,
+"max_position_embeddings":2048,"tie_word_embeddings":false,"rope_theta":10000,
+"sliding_window":40,"rms_norm_eps":1e-5})"},
+    }};
+
+extern const Architecture kQwen2;
+constexpr Architecture kQwen2 = {
+    "qwen2",
+    {"qwen2"},
+    {},
+    kDesign<kOfQwen2>,
+    {
+     {"qwen2-0.5b",
+      R"({"hidden_size":896,"num_hidden_layers":24,"num_attention_heads":14,
+"num_key_value_heads":2,"head_dim":64,"intermediate_size":4864,"vocab_size":151936,
+"max_position_embeddings":32768,"tie_word_embeddings":true,"rope_theta":1000000,
+"rms_norm_eps":1e-5})"},
+     {"tiny-qwen2",
+      R"({"hidden_size":256,"num_hidden_layers":2,"num_attention_heads":4,
+"num_key_value_heads":2,"head_dim":64,"intermediate_size":512,"vocab_size":517,
+"max_position_embeddings":2048,"tie_word_embeddings":true,"rope_theta":1000000,
+"rms_norm_eps":1e-5})"},
+    }};
+
+extern const Architecture kQwen3;
+constexpr Architecture kQwen3 = {
+    "qwen3",
+    {"qwen3"},
+    {},
+    kDesign<kOfQwen3>,
+    {
+     {"qwen3-0.6b",
+      R"({"hidden_size":1024,"num_hidden_layers":28,"num_attention_heads":16,
+"num_key_value_heads":8,"head_dim":128,"intermediate_size":3072,"vocab_size":151936,
+"max_position_embeddings":32768,"tie_word_embeddings":true,"rope_theta":1000000,
+"rms_norm_eps":1e-5})"},
+     {"tiny-qwen3",
+      R"({"hidden_size":256,"num_hidden_layers":2,"num_attention_heads":4,
+"num_key_value_heads":2,"head_dim":128,"intermediate_size":512,"vocab_size":517,
+"max_position_embeddings":2048,"tie_word_embeddings":true,"rope_theta":1000000,
+"rms_norm_eps":1e-5})"},
+    }};
 
 }  // namespace quire

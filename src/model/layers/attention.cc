@@ -2,8 +2,6 @@
 
 #include <array>
 
-#include <fmt/format.h>
-
 namespace quire {
 namespace {
 
@@ -13,24 +11,17 @@ const float* or_null(const std::vector<float>& values) {
 
 }  // namespace
 
-Result<AttentionLayer> load_attention(WeightLoader& loader, const ModelConfig& config, int layer) {
-  const auto name = [layer](const char* part) { return fmt::format("layers.{}.{}", layer, part); };
-  const int q_rows = config.heads * config.head_dim;
-  const int kv_rows = config.kv_heads * config.head_dim;
+Result<AttentionLayer> load_attention(WeightLoader& loader, const std::string& prefix) {
   AttentionLayer a;
-  QUIRE_ASSIGN_OR_RETURN(a.q, loader.matrix(name("q"), q_rows, config.d_model));
-  QUIRE_ASSIGN_OR_RETURN(a.k, loader.matrix(name("k"), kv_rows, config.d_model));
-  QUIRE_ASSIGN_OR_RETURN(a.v, loader.matrix(name("v"), kv_rows, config.d_model));
-  QUIRE_ASSIGN_OR_RETURN(a.o, loader.matrix(name("o"), config.d_model, q_rows));
-  if (config.qkv_bias) {
-    QUIRE_ASSIGN_OR_RETURN(a.q_bias, loader.vector(name("q_bias"), q_rows));
-    QUIRE_ASSIGN_OR_RETURN(a.k_bias, loader.vector(name("k_bias"), kv_rows));
-    QUIRE_ASSIGN_OR_RETURN(a.v_bias, loader.vector(name("v_bias"), kv_rows));
-  }
-  if (config.qk_norm) {
-    QUIRE_ASSIGN_OR_RETURN(a.q_norm, loader.vector(name("q_norm"), config.head_dim));
-    QUIRE_ASSIGN_OR_RETURN(a.k_norm, loader.vector(name("k_norm"), config.head_dim));
-  }
+  QUIRE_ASSIGN_OR_RETURN(a.q, loader.matrix(prefix + "q"));
+  QUIRE_ASSIGN_OR_RETURN(a.k, loader.matrix(prefix + "k"));
+  QUIRE_ASSIGN_OR_RETURN(a.v, loader.matrix(prefix + "v"));
+  QUIRE_ASSIGN_OR_RETURN(a.o, loader.matrix(prefix + "o"));
+  QUIRE_ASSIGN_OR_RETURN(a.q_bias, loader.optional_vector(prefix + "q_bias"));
+  QUIRE_ASSIGN_OR_RETURN(a.k_bias, loader.optional_vector(prefix + "k_bias"));
+  QUIRE_ASSIGN_OR_RETURN(a.v_bias, loader.optional_vector(prefix + "v_bias"));
+  QUIRE_ASSIGN_OR_RETURN(a.q_norm, loader.optional_vector(prefix + "q_norm"));
+  QUIRE_ASSIGN_OR_RETURN(a.k_norm, loader.optional_vector(prefix + "k_norm"));
   return a;
 }
 

@@ -19,7 +19,8 @@ struct AttentionLayer {
   std::vector<float> q_norm, k_norm;          // [head_dim] or empty
 };
 
-Result<AttentionLayer> load_attention(WeightLoader& loader, const ModelConfig& config, int layer);
+// `prefix`: "layers.3.", in front of q, k, v, o and what of q_bias ... k_norm the rules have.
+Result<AttentionLayer> load_attention(WeightLoader& loader, const std::string& prefix);
 
 // Adds the layer's output to w.residual; reads its normalized input from w.normed and leaves that
 // of the MLP there.

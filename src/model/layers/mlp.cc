@@ -4,12 +4,11 @@
 
 namespace quire {
 
-Result<MlpLayer> load_mlp(WeightLoader& loader, const ModelConfig& config, int layer) {
-  const auto name = [layer](const char* part) { return fmt::format("layers.{}.{}", layer, part); };
+Result<MlpLayer> load_mlp(WeightLoader& loader, const std::string& prefix) {
   MlpLayer mlp;
-  QUIRE_ASSIGN_OR_RETURN(mlp.gate, loader.matrix(name("gate"), config.ffn, config.d_model));
-  QUIRE_ASSIGN_OR_RETURN(mlp.up, loader.matrix(name("up"), config.ffn, config.d_model));
-  QUIRE_ASSIGN_OR_RETURN(mlp.down, loader.matrix(name("down"), config.d_model, config.ffn));
+  QUIRE_ASSIGN_OR_RETURN(mlp.gate, loader.matrix(prefix + "gate"));
+  QUIRE_ASSIGN_OR_RETURN(mlp.up, loader.matrix(prefix + "up"));
+  QUIRE_ASSIGN_OR_RETURN(mlp.down, loader.matrix(prefix + "down"));
   return mlp;
 }
 

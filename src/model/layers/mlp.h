@@ -14,7 +14,8 @@ struct MlpLayer {
   Weight down;  // [d_model, ffn]
 };
 
-Result<MlpLayer> load_mlp(WeightLoader& loader, const ModelConfig& config, int layer);
+// `prefix`: "layers.3.", in front of gate, up and down.
+Result<MlpLayer> load_mlp(WeightLoader& loader, const std::string& prefix);
 
 // Adds the block's output to w.residual; reads its normalized input from w.normed and leaves that
 // of the next layer there, if there is one.

@@ -6,7 +6,7 @@
 #include <span>
 #include <vector>
 
-#include "formats/model_config.h"
+#include "model/layers/rope_config.h"
 
 namespace quire {
 

@@ -19,8 +19,8 @@ http::Response refusal(const char* why) {
                               .code = "too_many_watchers", .retry_after_s = kRetrySeconds});
 }
 
-std::vector<ModelFacts> facts_of(const ModelHost& host) {
-  std::vector<ModelFacts> models;
+std::vector<ModelFigures> facts_of(const ModelHost& host) {
+  std::vector<ModelFigures> models;
   for (ModelRow& row : host.rows()) {
     models.push_back({.names = std::move(row.names),
                       .state = model_state_name(row.state),

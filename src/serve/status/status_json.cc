@@ -97,7 +97,7 @@ void add_live(const ModelRecord& record, const EngineStats& stats, Nanos begun, 
                                       {"step", quantiles_json(record.step_time, now)}}));
 }
 
-void add_memory(const ModelRecord& record, const ModelFacts& model, Nanos now, Json& out) {
+void add_memory(const ModelRecord& record, const ModelFigures& model, Nanos now, Json& out) {
   const EngineStats& stats = model.stats;
   const EngineInspection* inspection = model.is_loaded ? record.inspection.get() : nullptr;
   out.set("answered", inspection != nullptr && record.answered == record.asked);
@@ -113,7 +113,7 @@ void add_memory(const ModelRecord& record, const ModelFacts& model, Nanos now, J
           inspection != nullptr ? radix_json(inspection->kv, model.block_tokens) : Json());
 }
 
-Json model_json(const ModelFacts& model, const ModelRecord& record, const RequestLog& log,
+Json model_json(const ModelFigures& model, const ModelRecord& record, const RequestLog& log,
                 Nanos begun, Nanos now) {
   Json out = Json::object({{"name", model.names.front()}});
   Json aliases = Json::array();
@@ -191,11 +191,11 @@ Json summary_json(const RequestRecord& record) {
 
 }  // namespace
 
-Json snapshot_json(const ServerFacts& server, std::span<const ModelFacts> models,
+Json snapshot_json(const ServerFacts& server, std::span<const ModelFigures> models,
                    const Chronicle& chronicle, Nanos now) {
   static const ModelRecord kUntouched;
   Json list = Json::array();
-  for (const ModelFacts& model : models) {
+  for (const ModelFigures& model : models) {
     const ModelRecord* record = chronicle.model(model.names.front());
     list.push(model_json(model, record != nullptr ? *record : kUntouched, chronicle.requests(),
                          server.begun, now));

@@ -22,7 +22,7 @@ struct ServerFacts {
 };
 
 // What its host says of a model.
-struct ModelFacts {
+struct ModelFigures {
   std::vector<std::string> names;
   std::string_view state;
   bool is_loaded = false;  // else what follows is of its last life, or nothing
@@ -31,7 +31,7 @@ struct ModelFacts {
   EngineStats stats;
 };
 
-Json snapshot_json(const ServerFacts& server, std::span<const ModelFacts> models,
+Json snapshot_json(const ServerFacts& server, std::span<const ModelFigures> models,
                    const Chronicle& chronicle, Nanos now);
 
 Json requests_json(const RequestLog& log);

@@ -1,4 +1,4 @@
-#include "formats/describe.h"
+#include "model/describe.h"
 
 #include <fmt/ranges.h>
 
@@ -14,7 +14,8 @@
 #include "formats/config/in_file.h"
 #include "formats/gguf.h"
 #include "formats/safetensors.h"
-#include "formats/weight_source.h"
+#include "model/model_files.h"
+#include "model/registry.h"
 
 namespace quire {
 namespace {
@@ -67,16 +68,6 @@ class Page {
   std::string text_;
 };
 
-std::string rope_text(const RopeConfig& rope) {
-  std::string text = fmt::format("theta {}, {} pairs", rope.theta,
-                                 rope.pairing == RopePairs::kAdjacent ? "adjacent" : "half-split");
-  if (rope.scaling == RopeScaling::kLinear) text += fmt::format(", linear scaling {}", rope.factor);
-  if (rope.scaling == RopeScaling::kLlama3) {
-    text += fmt::format(", llama3 scaling {} from {}", rope.factor, rope.original_context);
-  }
-  return rope.frequency_factors.empty() ? text : text + ", factors per frequency";
-}
-
 // The first line of a template that says something.
 std::string template_text(const std::string& source) {
   if (source.empty()) return "no";
@@ -85,28 +76,25 @@ std::string template_text(const std::string& source) {
   return "yes: " + printable(std::string_view(source).substr(begin, end - begin));
 }
 
-void describe_config(const ModelConfig& config, Page& page) {
-  if (!config.name.empty()) page.line("name", "{}", printable(config.name));
-  page.line("architecture", "{}", config.architecture);
-  page.line("parameters", "{}", count_text(static_cast<double>(config.parameters)));
-  page.line("weights", "{}: {}", bytes_text(static_cast<double>(config.weight_bytes)),
-            config.weight_types);
-  page.line("layers", "{}", config.layers);
-  page.line("width", "{}, feed-forward {}", config.d_model, config.ffn);
-  page.line("heads", "{} of {}, key-value {}{}{}", config.heads, config.head_dim, config.kv_heads,
-            config.qkv_bias ? ", with biases" : "", config.qk_norm ? ", with norms" : "");
-  page.line("context", "{}", config.context_max);
-  if (config.sliding_window > 0) page.line("window", "{}", config.sliding_window);
-  page.line("rope", "{}", rope_text(config.rope));
-  page.line("vocabulary", "{}, head {}", config.vocab, config.tied_head ? "tied" : "of its own");
-  if (config.bos_id >= 0) {
-    page.line("BOS", "{} {}{}", config.bos_id, printable(config.bos_text),
-              config.add_bos ? ", added to prompts" : "");
+void describe_facts(const ModelFacts& facts, Page& page) {
+  const Words& words = facts.words;
+  if (!facts.name.empty()) page.line("name", "{}", printable(facts.name));
+  page.line("architecture", "{}", facts.architecture);
+  page.line("parameters", "{}", count_text(static_cast<double>(facts.parameters)));
+  page.line("weights", "{}: {}", bytes_text(static_cast<double>(facts.weight_bytes)),
+            facts.weight_types);
+  page.line("layers", "{}", facts.layers);
+  page.line("context", "{}", facts.context_max);
+  for (const auto& [name, text] : facts.notes) page.line(name, "{}", text);
+  page.line("vocabulary", "{}, head {}", facts.vocab, facts.has_tied_head ? "tied" : "of its own");
+  if (words.bos_id >= 0) {
+    page.line("BOS", "{} {}{}", words.bos_id, printable(words.bos_text),
+              words.add_bos ? ", added to prompts" : "");
   }
-  if (!config.eos_ids.empty()) {
-    page.line("EOS", "{} {}", fmt::join(config.eos_ids, ", "), printable(config.eos_text));
+  if (!words.eos_ids.empty()) {
+    page.line("EOS", "{} {}", fmt::join(words.eos_ids, ", "), printable(words.eos_text));
   }
-  page.line("chat template", "{}", template_text(config.chat_template));
+  page.line("chat template", "{}", template_text(words.chat_template));
 }
 
 // The vocabulary must turn into a tokenizer, or be of a kind that we know we do not know.
@@ -124,7 +112,7 @@ Status describe_tokenizer(const Result<std::string>& json, Page& page) {
 }
 
 // By layer, the tensors of no layer around them, as the file names them.
-std::vector<TensorView> in_model_order(const ModelFiles::TensorMap& tensors) {
+std::vector<TensorView> in_model_order(const TensorMap& tensors) {
   std::vector<std::pair<int, TensorView>> keyed;
   for (const auto& [name, tensor] : tensors) {
     const bool is_layer = name.starts_with("layers.");
@@ -140,7 +128,11 @@ std::vector<TensorView> in_model_order(const ModelFiles::TensorMap& tensors) {
 
 Status describe_loaded(const std::string& path, Page& page) {
   QUIRE_ASSIGN_OR_RETURN(const auto files, open_model(path));
-  describe_config(files->config(), page);
+  describe_facts(files->facts(), page);
+  if (!files->left_out().empty()) {
+    page.line("left out", "{} tensors of another kind of model, such as {}",
+              files->left_out().size(), printable(files->left_out().front()));
+  }
   QUIRE_RETURN_IF_ERROR(describe_tokenizer(files->tokenizer_json(), page));
   page.tensors(in_model_order(files->tensors()));
   return ok_status();
@@ -182,7 +174,7 @@ Status describe_gguf(const std::string& path, Page& page) {
   QUIRE_ASSIGN_OR_RETURN(const auto type, file.string("general.type"));
   const bool is_model = !type || *type == "model";
   if (architecture && is_model) {
-    const Status known = check_architecture(*architecture);
+    const Status known = find_architecture(*architecture).status();
     if (!known.is_ok()) page.line("warning", "{}", known.message());
     if (file.tensors().empty()) page.line("warning", "a vocabulary without weights");
     if (!known.is_ok() || file.tensors().empty()) return describe_other_gguf(file, page);

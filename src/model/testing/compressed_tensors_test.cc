@@ -10,11 +10,11 @@
 
 #include "base/json.h"
 #include "formats/config/name_pattern.h"
-#include "formats/describe.h"
 #include "formats/testing/safetensors_writer.h"
 #include "formats/testing/temp_folder.h"
 #include "formats/testing/tiny_models.h"
-#include "formats/weight_source.h"
+#include "model/describe.h"
+#include "model/model_files.h"
 #include "tensor/float_bits.h"
 
 namespace quire {
@@ -122,7 +122,7 @@ TEST_F(CompressedTensorsTest, ScalesAreThoseOfTheRows) {
   EXPECT_THAT(std::span(k->row_scales, 4), ElementsAre(0.25f, 0.5f, 0.75f, 1.0f));
   EXPECT_EQ(k->input_scale, 0);
   EXPECT_EQ((*model)->find("embed")->row_scales, nullptr);
-  EXPECT_EQ((*model)->config().weight_types, "I8 7, F32 4");
+  EXPECT_EQ((*model)->facts().weight_types, "I8 7, F32 4");
   const auto text = describe_model(folder_.path());
   ASSERT_TRUE(text.is_ok()) << text.status().message();
   EXPECT_THAT(*text, AllOf(HasSubstr("q_proj.weight"), HasSubstr("I8")));

@@ -10,11 +10,11 @@
 #include <sstream>
 
 #include "base/file.h"
-#include "formats/describe.h"
 #include "formats/gguf.h"
 #include "formats/testing/temp_folder.h"
 #include "formats/testing/tiny_models.h"
-#include "formats/weight_source.h"
+#include "model/describe.h"
+#include "model/model_files.h"
 
 namespace quire {
 namespace {

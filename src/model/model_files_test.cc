@@ -1,6 +1,6 @@
 // open_model and describe_model over all kinds of model files: tiny ones made here, real ones where
 // they are.
-#include "formats/weight_source.h"
+#include "model/model_files.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -8,9 +8,9 @@
 #include <cstdlib>
 #include <filesystem>
 
-#include "formats/describe.h"
 #include "formats/testing/temp_folder.h"
 #include "formats/testing/tiny_models.h"
+#include "model/describe.h"
 
 namespace quire {
 namespace {
@@ -31,21 +31,31 @@ std::string refusal(const std::string& path) {
   return model.is_ok() ? "accepted" : model.status().message();
 }
 
+// A line of what `quire show` says of the architecture's own.
+std::string note(const ModelFiles& files, std::string_view name) {
+  for (const auto& [key, text] : files.facts().notes) {
+    if (key == name) return text;
+  }
+  return "none";
+}
+
 void expect_tiny(const ModelFiles& files) {
-  const ModelConfig& config = files.config();
-  EXPECT_EQ(config.architecture, "llama");
-  EXPECT_EQ(config.layers, 1);
-  EXPECT_EQ(config.head_dim, 4);
-  EXPECT_EQ(config.kv_heads, 1);
-  EXPECT_EQ(config.vocab, 8);
-  EXPECT_EQ(config.context_max, 32);
-  EXPECT_FLOAT_EQ(config.rms_eps, 1e-6f);
-  EXPECT_TRUE(config.tied_head);
-  EXPECT_EQ(config.bos_id, 1);
-  EXPECT_THAT(config.eos_ids, ElementsAre(2));
-  EXPECT_EQ(config.parameters, 664u);
-  EXPECT_EQ(config.weight_bytes, 4 * 664u);
-  EXPECT_EQ(config.weight_types, "F32 11");
+  const ModelFacts& facts = files.facts();
+  EXPECT_EQ(facts.architecture, "llama");
+  EXPECT_EQ(facts.layers, 1);
+  ASSERT_EQ(facts.groups.size(), 1u);
+  EXPECT_THAT(facts.groups[0].layers, ElementsAre(0));
+  EXPECT_EQ(facts.groups[0].k_width, 4);
+  EXPECT_EQ(facts.groups[0].v_width, 4);
+  EXPECT_EQ(facts.groups[0].kv_heads, 1);
+  EXPECT_EQ(facts.vocab, 8);
+  EXPECT_EQ(facts.context_max, 32);
+  EXPECT_TRUE(facts.has_tied_head);
+  EXPECT_EQ(facts.words.bos_id, 1);
+  EXPECT_THAT(facts.words.eos_ids, ElementsAre(2));
+  EXPECT_EQ(facts.parameters, 664u);
+  EXPECT_EQ(facts.weight_bytes, 4 * 664u);
+  EXPECT_EQ(facts.weight_types, "F32 11");
   const auto down = files.find("layers.0.down");
   ASSERT_TRUE(down.is_ok());
   EXPECT_THAT(down->shape, ElementsAre(8, 16));
@@ -66,8 +76,8 @@ TEST_F(GgufModelTest, OpensAndIsDescribed) {
   const auto model = open_model(path);
   ASSERT_TRUE(model.is_ok()) << model.status().message();
   expect_tiny(**model);
-  EXPECT_EQ((*model)->config().rope.pairing, RopePairs::kAdjacent);
-  EXPECT_EQ((*model)->config().bos_text, "<s>");
+  EXPECT_THAT(note(**model, "rope"), HasSubstr("adjacent pairs"));
+  EXPECT_EQ((*model)->facts().words.bos_text, "<s>");
   EXPECT_TRUE((*model)->tokenizer_json().is_ok());
   const auto text = describe_model(path);
   ASSERT_TRUE(text.is_ok()) << text.status().message();
@@ -88,8 +98,8 @@ TEST_F(GgufModelTest, QwenHasHalfSplitPairsBiasesAndNorms) {
   qwen2.add_tensor("blk.0.attn_v.bias", {4}, testing::tiny_weights(4));
   auto model = open_model(write(qwen2));
   ASSERT_TRUE(model.is_ok()) << model.status().message();
-  EXPECT_EQ((*model)->config().rope.pairing, RopePairs::kHalfSplit);
-  EXPECT_TRUE((*model)->config().qkv_bias);
+  EXPECT_THAT(note(**model, "rope"), HasSubstr("half-split pairs"));
+  EXPECT_THAT(note(**model, "heads"), HasSubstr("with biases"));
   EXPECT_TRUE((*model)->find("layers.0.k_bias").is_ok());
 
   GgufWriter qwen3 = testing::tiny_gguf("qwen3");
@@ -97,7 +107,8 @@ TEST_F(GgufModelTest, QwenHasHalfSplitPairsBiasesAndNorms) {
   qwen3.add_tensor("blk.0.attn_k_norm.weight", {4}, testing::tiny_weights(4));
   model = open_model(write(qwen3));
   ASSERT_TRUE(model.is_ok()) << model.status().message();
-  EXPECT_TRUE((*model)->config().qk_norm);
+  EXPECT_THAT(note(**model, "heads"), HasSubstr("with norms"));
+  EXPECT_TRUE((*model)->find("layers.0.k_norm").is_ok());
 }
 
 TEST_F(GgufModelTest, AHeadOfItsOwnIsFound) {
@@ -105,7 +116,7 @@ TEST_F(GgufModelTest, AHeadOfItsOwnIsFound) {
   writer.add_tensor("output.weight", {8, 8}, testing::tiny_weights(64));
   const auto model = open_model(write(writer));
   ASSERT_TRUE(model.is_ok()) << model.status().message();
-  EXPECT_FALSE((*model)->config().tied_head);
+  EXPECT_FALSE((*model)->facts().has_tied_head);
   EXPECT_TRUE((*model)->find("head").is_ok());
 }
 
@@ -116,11 +127,8 @@ TEST_F(GgufModelTest, FrequencyFactorsAndScalingAreRead) {
   writer.add_tensor("rope_freqs.weight", {2}, {1, 8});
   const auto model = open_model(write(writer));
   ASSERT_TRUE(model.is_ok()) << model.status().message();
-  const RopeConfig& rope = (*model)->config().rope;
-  EXPECT_EQ(rope.scaling, RopeScaling::kLinear);
-  EXPECT_EQ(rope.factor, 4);
-  EXPECT_EQ(rope.theta, 500000);
-  EXPECT_THAT(rope.frequency_factors, ElementsAre(1, 8));
+  EXPECT_EQ(note(**model, "rope"),
+            "theta 500000, adjacent pairs, linear scaling 4, factors per frequency");
 }
 
 TEST_F(GgufModelTest, WhatWeCannotDoIsRefusedByName) {
@@ -169,16 +177,16 @@ TEST_F(GgufModelTest, SmolLm2) {
   if (!fs::exists(path)) GTEST_SKIP() << path << " is not here";
   const auto model = open_model(path);
   ASSERT_TRUE(model.is_ok()) << model.status().message();
-  const ModelConfig& config = (*model)->config();
-  EXPECT_EQ(config.layers, 30);
-  EXPECT_EQ(config.heads, 9);
-  EXPECT_EQ(config.kv_heads, 3);
-  EXPECT_EQ(config.vocab, 49152);
-  EXPECT_EQ(config.rope.theta, 100000);
-  EXPECT_EQ(config.eos_text, "<|im_end|>");
-  EXPECT_FALSE(config.add_bos);
-  EXPECT_EQ(config.weight_types, "Q4_1 210, F32 61, Q8_0 1");
-  EXPECT_THAT(config.chat_template, HasSubstr("<|im_start|>"));
+  const ModelFacts& facts = (*model)->facts();
+  EXPECT_EQ(facts.layers, 30);
+  EXPECT_EQ(facts.groups[0].heads, 9);
+  EXPECT_EQ(facts.groups[0].kv_heads, 3);
+  EXPECT_EQ(facts.vocab, 49152);
+  EXPECT_THAT(note(**model, "rope"), HasSubstr("theta 100000"));
+  EXPECT_EQ(facts.words.eos_text, "<|im_end|>");
+  EXPECT_FALSE(facts.words.add_bos);
+  EXPECT_EQ(facts.weight_types, "Q4_1 210, F32 61, Q8_0 1");
+  EXPECT_THAT(facts.words.chat_template, HasSubstr("<|im_start|>"));
   EXPECT_TRUE((*model)->tokenizer_json().is_ok());
 }
 
@@ -198,7 +206,7 @@ TEST_F(DirectoryTest, OpensAndIsDescribed) {
   const auto model = open_model(folder_.path());
   ASSERT_TRUE(model.is_ok()) << model.status().message();
   expect_tiny(**model);
-  EXPECT_EQ((*model)->config().rope.pairing, RopePairs::kHalfSplit);
+  EXPECT_THAT(note(**model, "rope"), HasSubstr("half-split pairs"));
   EXPECT_EQ(*(*model)->tokenizer_json(), "{}");
   EXPECT_TRUE(open_model(folder_.path() + "/").is_ok());
   EXPECT_TRUE(open_model(folder_.path() + "/model.safetensors").is_ok());
@@ -265,8 +273,8 @@ TEST_F(DirectoryTest, TinyStories) {
   if (!fs::exists(path)) GTEST_SKIP() << path << " is not here";
   const auto model = open_model(path);
   ASSERT_TRUE(model.is_ok()) << model.status().message();
-  EXPECT_EQ((*model)->config().layers, 2);
-  EXPECT_EQ((*model)->config().bos_text, "<|start_story|>");
+  EXPECT_EQ((*model)->facts().layers, 2);
+  EXPECT_EQ((*model)->facts().words.bos_text, "<|start_story|>");
   EXPECT_EQ((*model)->find("embed")->name, "lm_head.weight");
   EXPECT_TRUE((*model)->tokenizer_json().is_ok());
 }
@@ -286,8 +294,8 @@ TEST(Llama2cModelTest, SizesMustBeExact) {
   const std::string path = folder.write("tiny.bin", llama2c_bytes(8, 0));
   const auto model = open_model(path);
   ASSERT_TRUE(model.is_ok()) << model.status().message();
-  EXPECT_TRUE((*model)->config().tied_head);
-  EXPECT_EQ((*model)->config().parameters, 664u);
+  EXPECT_TRUE((*model)->facts().has_tied_head);
+  EXPECT_EQ((*model)->facts().parameters, 664u);
   EXPECT_THAT((*model)->tokenizer_json().status().message(), HasSubstr("--tokenizer"));
   const auto untied = open_model(folder.write("untied.bin", llama2c_bytes(-8, 64)));
   ASSERT_TRUE(untied.is_ok()) << untied.status().message();
@@ -302,12 +310,11 @@ TEST(Llama2cModelTest, Stories) {
   if (!fs::exists(folder)) GTEST_SKIP() << folder << " is not here";
   const auto model = open_model(folder + "stories260K.bin", folder + "tok512.bin");
   ASSERT_TRUE(model.is_ok()) << model.status().message();
-  const ModelConfig& config = (*model)->config();
-  EXPECT_EQ(config.d_model, 64);
-  EXPECT_EQ(config.ffn, 172);
-  EXPECT_EQ(config.vocab, 512);
-  EXPECT_TRUE(config.tied_head);
-  EXPECT_EQ(config.rope.pairing, RopePairs::kAdjacent);
+  EXPECT_EQ((*model)->facts().width, 64);
+  EXPECT_EQ((*model)->find("layers.0.down")->columns(), 172u);
+  EXPECT_EQ((*model)->facts().vocab, 512);
+  EXPECT_TRUE((*model)->facts().has_tied_head);
+  EXPECT_THAT(note(**model, "rope"), HasSubstr("adjacent pairs"));
   EXPECT_TRUE((*model)->tokenizer_json().is_ok());
   EXPECT_TRUE(describe_model(folder + "stories260K.bin").is_ok());
 }

@@ -1,12 +1,14 @@
 // What config.json and its neighbours may say: each row changes one field of a valid configuration.
-#include "formats/config/hf_config.h"
+#include "model/arch/llama.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include "base/json.h"
+#include "formats/config/hf_config.h"
 #include "formats/testing/temp_folder.h"
 #include "formats/testing/tiny_models.h"
+#include "model/registry.h"
 
 namespace quire {
 namespace {
@@ -15,16 +17,35 @@ using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using testing::TempFolder;
 
+// What the directory's configuration comes to.
+struct Read {
+  LlamaConfig config;
+  Words words;
+};
+
 class HfConfigTest : public ::testing::Test {
  protected:
   void SetUp() override { config_ = *parse_json(testing::tiny_hf_config()); }
 
   // Reads the configuration with one field changed to the value of a JSON text.
-  Result<ModelConfig> read_with(const std::string& key, const std::string& value) {
+  Result<Read> read_with(const std::string& key, const std::string& value) {
     Json changed = config_;
     changed.set(key, *parse_json(value));
     folder_.write("config.json", dump(changed));
-    return read_hf_config(folder_.path(), false);
+    QUIRE_ASSIGN_OR_RETURN(const HfConfig hf, read_hf_config(folder_.path()));
+    QUIRE_RETURN_IF_ERROR(read_hf_quantization(hf).status());
+    Checkpoint checkpoint;
+    checkpoint.architecture = hf.architecture;
+    checkpoint.architecture_place = "model_type in config.json";
+    checkpoint.classes = hf.classes;
+    checkpoint.vocab = hf.vocab;
+    checkpoint.words = hf.words;
+    checkpoint.fields = hf.fields(nullptr);
+    QUIRE_RETURN_IF_ERROR(design_of_checkpoint(checkpoint).status());
+    const bool is_mistral = hf.architecture == "mistral";
+    const LlamaTraits traits = {.has_window_switch = hf.architecture.starts_with("qwen"),
+                                .window_default = is_mistral ? 4096 : 0};
+    return Read{read_llama(hf.fields(nullptr), hf.vocab, traits), hf.words};
   }
   std::string refusal(const std::string& key, const std::string& value) {
     const auto config = read_with(key, value);
@@ -91,28 +112,28 @@ TEST_F(HfConfigTest, RefusesWhatWeDoNotComputeByName) {
 TEST_F(HfConfigTest, ReadsRopeScaling) {
   auto config = read_with("rope_scaling", R"({"type":"linear","factor":4.0})");
   ASSERT_TRUE(config.is_ok()) << config.status().message();
-  EXPECT_EQ(config->rope.scaling, RopeScaling::kLinear);
-  EXPECT_EQ(config->rope.factor, 4);
+  EXPECT_EQ(config->config.rope.scaling, RopeScaling::kLinear);
+  EXPECT_EQ(config->config.rope.factor, 4);
   config = read_with("rope_parameters", R"({"rope_type":"llama3","factor":8.0,"rope_theta":500000,
       "low_freq_factor":1.0,"high_freq_factor":4.0,"original_max_position_embeddings":8192})");
   ASSERT_TRUE(config.is_ok()) << config.status().message();
-  EXPECT_EQ(config->rope.scaling, RopeScaling::kLlama3);
-  EXPECT_EQ(config->rope.theta, 500000);
-  EXPECT_EQ(config->rope.original_context, 8192);
+  EXPECT_EQ(config->config.rope.scaling, RopeScaling::kLlama3);
+  EXPECT_EQ(config->config.rope.theta, 500000);
+  EXPECT_EQ(config->config.rope.original_context, 8192);
   EXPECT_THAT(refusal("rope_scaling", R"({"rope_type":"llama3","factor":8.0})"),
               HasSubstr("low_freq_factor of rope_scaling in config.json: missing"));
-  EXPECT_EQ(read_with("rope_scaling", R"({"rope_type":"default"})")->rope.scaling,
+  EXPECT_EQ(read_with("rope_scaling", R"({"rope_type":"default"})")->config.rope.scaling,
             RopeScaling::kNone);
 }
 
 TEST_F(HfConfigTest, WindowsAreForAllLayersOrNone) {
   config_.set("model_type", "mistral");
-  EXPECT_EQ(read_with("sliding_window", "16")->sliding_window, 16);
-  EXPECT_EQ(read_with("sliding_window", "null")->sliding_window, 0);
-  EXPECT_EQ(read_with("use_cache", "true")->sliding_window, 4096);  // as the first Mistral
+  EXPECT_EQ(read_with("sliding_window", "16")->config.sliding_window, 16);
+  EXPECT_EQ(read_with("sliding_window", "null")->config.sliding_window, 0);
+  EXPECT_EQ(read_with("use_cache", "true")->config.sliding_window, 4096);  // as the first Mistral
   config_.set("model_type", "qwen2");
   config_.set("sliding_window", 16);
-  EXPECT_EQ(read_with("use_sliding_window", "false")->sliding_window, 0);
+  EXPECT_EQ(read_with("use_sliding_window", "false")->config.sliding_window, 0);
   EXPECT_THAT(refusal("use_sliding_window", "true"), HasSubstr("use_sliding_window"));
 }
 
@@ -121,10 +142,10 @@ TEST_F(HfConfigTest, EosIdsComeFromBothFiles) {
                 R"({"eos_token_id":[3,2],"temperature":0.6,"top_p":0.9,"top_k":20})");
   const auto config = read_with("eos_token_id", "2");
   ASSERT_TRUE(config.is_ok()) << config.status().message();
-  EXPECT_THAT(config->eos_ids, ElementsAre(3, 2));
-  EXPECT_FLOAT_EQ(config->generation.temperature, 0.6f);
-  EXPECT_EQ(config->generation.top_k, 20);
-  EXPECT_EQ(config->generation.repetition_penalty, -1);
+  EXPECT_THAT(config->words.eos_ids, ElementsAre(3, 2));
+  EXPECT_FLOAT_EQ(config->words.generation.temperature, 0.6f);
+  EXPECT_EQ(config->words.generation.top_k, 20);
+  EXPECT_EQ(config->words.generation.repetition_penalty, -1);
 }
 
 TEST_F(HfConfigTest, WordsComeFromTheTokenizerConfig) {
@@ -133,11 +154,11 @@ TEST_F(HfConfigTest, WordsComeFromTheTokenizerConfig) {
       "chat_template":[{"name":"tool_use","template":"A"},{"name":"default","template":"B"}]})");
   auto config = read_with("use_cache", "true");
   ASSERT_TRUE(config.is_ok()) << config.status().message();
-  EXPECT_EQ(config->bos_text, "<s>");
-  EXPECT_EQ(config->eos_text, "</s>");
-  EXPECT_EQ(config->chat_template, "B");
+  EXPECT_EQ(config->words.bos_text, "<s>");
+  EXPECT_EQ(config->words.eos_text, "</s>");
+  EXPECT_EQ(config->words.chat_template, "B");
   folder_.write("chat_template.jinja", "C");
-  EXPECT_EQ(read_with("use_cache", "true")->chat_template, "C");
+  EXPECT_EQ(read_with("use_cache", "true")->words.chat_template, "C");
   folder_.write("tokenizer_config.json", "{\"a\":1,\"a\":2}");
   EXPECT_THAT(refusal("use_cache", "true"), HasSubstr("'tokenizer_config.json': JSON"));
 }

@@ -1,41 +1,39 @@
-// ModelFiles: one face over the three kinds of model files: GGUF (one file or split), a Hugging
-// Face directory (config.json, safetensors, tokenizer) and llama2.c checkpoints. It owns the mapped
-// files; the tensors it finds are views into them, under canonical names:
-//   embed  final_norm  head (absent if tied)  layers.3.attn_norm  layers.3.q|k|v|o
-//   layers.3.q_bias|k_bias|v_bias  layers.3.q_norm|k_norm  layers.3.ffn_norm  layers.3.gate|up|down
-// Once open, every tensor of the architecture is there with the shape that the config implies, and
-// the file has no tensor that the architecture does not know.
+// ModelFiles: an opened model whose architecture is known: its design, and its tensors under the
+// canonical names of the design's rules, as views into the mapped files that it owns.
+// Once open, every tensor of the architecture is there with the shape that the configuration
+// implies, and the file has no tensor that the architecture does not know.
 // Immutable once opened; any thread. Called by apps, lab and tests through open_model.
 #pragma once
 
 #include <functional>
-#include <map>
 #include <memory>
 #include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "base/file.h"
-#include "formats/model_config.h"
-#include "tensor/tensor.h"
+#include "model/architecture.h"
+#include "model/tensor_match.h"
 
 namespace quire {
 
 class ModelFiles {
  public:
-  using TensorMap = std::map<std::string, TensorView, std::less<>>;  // by canonical name
-
   struct Parts {
-    ModelConfig config;
+    Design design;
     TensorMap tensors;
     std::function<Result<std::string>()> tokenizer_json;
+    std::vector<std::string> left_out;  // tensors of other kinds of models in the same files
     std::shared_ptr<const void> owner;  // keeps the mapped files
     std::span<const MappedFile> files;  // of the weights, in order; empty: made in memory
   };
-  explicit ModelFiles(Parts parts) : parts_(std::move(parts)) {}
+  explicit ModelFiles(Parts parts);  // counts parameters, bytes and types
 
-  const ModelConfig& config() const { return parts_.config; }
+  const ModelFacts& facts() const { return parts_.design.facts; }
+  const Design& design() const { return parts_.design; }
   const TensorMap& tensors() const { return parts_.tensors; }
+  std::span<const std::string> left_out() const { return parts_.left_out; }
   Result<TensorView> find(std::string_view canonical_name) const;
 
   // The first file of the weights; empty if they were made in memory.
@@ -54,8 +52,7 @@ class ModelFiles {
   Parts parts_;
 };
 
-// `tokenizer_path` replaces the model's own tokenizer (tokenizer.json, tokenizer.model, or for
-// llama2.c its .bin, which has none of its own); empty: the model's.
+// `tokenizer_path` replaces the model's own tokenizer; see Checkpoint::open. Errors name the file.
 Result<std::unique_ptr<ModelFiles>> open_model(const std::string& path,
                                                const std::string& tokenizer_path = {});
 

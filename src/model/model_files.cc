@@ -1,0 +1,78 @@
+#include "model/model_files.h"
+
+#include <algorithm>
+
+#include "base/hash.h"
+#include "formats/config/in_file.h"
+#include "model/registry.h"
+
+namespace quire {
+namespace {
+
+void count_weights(const TensorMap& tensors, ModelFacts& facts) {
+  std::vector<std::pair<int, std::string_view>> counts;
+  for (const DTypeInfo& row : kDTypes) counts.emplace_back(0, row.name);
+  facts.parameters = facts.weight_bytes = 0;
+  for (const auto& [name, tensor] : tensors) {
+    facts.parameters += tensor.rows() * tensor.columns();
+    facts.weight_bytes += tensor.bytes();
+    --counts[static_cast<std::size_t>(tensor.dtype)].first;  // negative: most first when sorted
+  }
+  std::stable_sort(counts.begin(), counts.end(),
+                   [](const auto& a, const auto& b) { return a.first < b.first; });
+  facts.weight_types.clear();
+  for (const auto& [count, name] : counts) {
+    if (count == 0) break;
+    facts.weight_types +=
+        fmt::format("{}{} {}", facts.weight_types.empty() ? "" : ", ", name, -count);
+  }
+}
+
+Result<ModelFiles::Parts> match(Checkpoint checkpoint) {
+  ModelFiles::Parts parts;
+  QUIRE_ASSIGN_OR_RETURN(parts.design, design_of_checkpoint(checkpoint));
+  QUIRE_ASSIGN_OR_RETURN(parts.tensors, match_tensors(parts.design.tensors, checkpoint,
+                                                      parts.design.facts.architecture));
+  parts.tokenizer_json = std::move(checkpoint.tokenizer_json);
+  parts.left_out = std::move(checkpoint.left_out);
+  parts.owner = std::move(checkpoint.owner);
+  parts.files = checkpoint.files;
+  return parts;
+}
+
+}  // namespace
+
+ModelFiles::ModelFiles(Parts parts) : parts_(std::move(parts)) {
+  count_weights(parts_.tensors, parts_.design.facts);
+}
+
+Result<TensorView> ModelFiles::find(std::string_view canonical_name) const {
+  const auto at = parts_.tensors.find(canonical_name);
+  if (at != parts_.tensors.end()) return at->second;
+  return error(StatusCode::kNotFound, "the model has no tensor '{}'", canonical_name);
+}
+
+std::uint64_t ModelFiles::stamp() const {
+  std::uint64_t stamp = 0;
+  for (const MappedFile& file : parts_.files) stamp = mix64(stamp + file.stamp());
+  return stamp;
+}
+
+Status ModelFiles::health() const {
+  for (const MappedFile& file : parts_.files) QUIRE_RETURN_IF_ERROR(file.health());
+  return ok_status();
+}
+
+void ModelFiles::drop_resident() const {
+  for (const MappedFile& file : parts_.files) file.drop_resident();
+}
+
+Result<std::unique_ptr<ModelFiles>> open_model(const std::string& path,
+                                               const std::string& tokenizer_path) {
+  QUIRE_ASSIGN_OR_RETURN(Checkpoint checkpoint, Checkpoint::open(path, tokenizer_path));
+  Result<ModelFiles::Parts> parts = match(std::move(checkpoint));
+  if (!parts.is_ok()) return in_file(path, parts.status());
+  return std::make_unique<ModelFiles>(std::move(parts).value());
+}
+
+}  // namespace quire
