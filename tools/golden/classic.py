@@ -1,0 +1,41 @@
+"""GPT-2, BLOOM and Falcon: LayerNorm, biases, learned positions, ALiBi, parallel blocks."""
+
+from golden import Golden
+from ranges import OUTPUTS, TIED
+from spelling import as_transformers_4
+
+VOCAB = {"vocab_size": 331, "bos_token_id": 1, "eos_token_id": 2}
+GPT2_RULES = ((r"wpe\.weight$", 0.0, 0.03125, "vector"),
+              (r"c_attn\.weight$", 0.0, 1.125, "conv1d"), (r"c_fc\.weight$", 0.0, 1.0, "conv1d"),
+              (r"c_proj\.weight$", 0.0, 0.0625, "conv1d"), *TIED)
+# Its embedding passes a norm of its own and enters the layers at full size.
+BLOOM_RULES = (*TIED[:2], (OUTPUTS, 0.0, 1.0, "matrix"))
+
+
+def without_prefix(config):
+    """As the first files on the hub name the tensors."""
+    spelling = as_transformers_4(config)
+    spelling["rename"] = [["transformer.", ""]]
+    return spelling
+
+
+def falcon(name, **fields):
+    config = {**VOCAB, "model_type": "falcon", "hidden_size": 96, "num_hidden_layers": 3,
+              "num_attention_heads": 6, "max_position_embeddings": 512,
+              "rope_parameters": {"rope_type": "default", "rope_theta": 10000.0}, **fields}
+    return Golden(name, config, rules=TIED, spellings=lambda config: [as_transformers_4(config)])
+
+
+GOLDENS = [
+    Golden("gpt2", {**VOCAB, "model_type": "gpt2", "n_embd": 96, "n_layer": 3, "n_head": 6,
+                    "n_positions": 192},
+           rules=GPT2_RULES,
+           spellings=lambda config: [as_transformers_4(config), without_prefix(config)]),
+    Golden("bloom", {**VOCAB, "model_type": "bloom", "hidden_size": 96, "n_layer": 3, "n_head": 6},
+           rules=BLOOM_RULES, spellings=lambda config: [without_prefix(config)]),
+    # As Falcon-7B, Falcon-40B and Falcon-RW.
+    falcon("falcon_7b", multi_query=True, parallel_attn=True, bias=False),
+    falcon("falcon_40b", new_decoder_architecture=True, num_kv_heads=2, bias=False,
+           parallel_attn=True, tie_word_embeddings=False),
+    falcon("falcon_rw", alibi=True, multi_query=False, parallel_attn=False, bias=True),
+]

@@ -1,0 +1,50 @@
+"""Gemma 2 and 3: offset norms before and after, soft caps, windows, RoPE of two bases."""
+
+from golden import Golden
+from spelling import as_transformers_4, nested
+
+SMALL = {
+    "hidden_size": 72, "intermediate_size": 136, "num_attention_heads": 4,
+    "num_key_value_heads": 2, "head_dim": 24, "vocab_size": 331, "max_position_embeddings": 512,
+    "rms_norm_eps": 1e-5, "pad_token_id": 0, "eos_token_id": 1, "bos_token_id": 2,
+    "query_pre_attn_scalar": 20, "sliding_window": 20,
+}
+# Norms add 1 themselves; the embedding is multiplied by the root of the width.
+RULES = ((r"^model\.norm\.weight$", -1.0, 1.5, "vector"), (r"norm\.weight$", 0.0, 0.375, "vector"),
+         (r"embed_tokens\.weight$", 0.0, 0.078125, "vector"))
+
+
+def gemma2_of_4(config):
+    return as_transformers_4(config, hidden_act="gelu_pytorch_tanh", cache_implementation="hybrid")
+
+
+def gemma3_of_4(config):
+    rope = config["rope_parameters"]
+    scaling = {k: v for k, v in rope["full_attention"].items() if k != "rope_theta"}
+    fields = {"rope_theta": rope["full_attention"]["rope_theta"],
+              "rope_local_base_freq": rope["sliding_attention"]["rope_theta"],
+              "rope_scaling": scaling, "sliding_window_pattern": 3}
+    return as_transformers_4(config, **fields)
+
+
+def gemma3_that_sees(spelling):
+    return nested({**spelling["config"]}, "gemma3", "Gemma3ForConditionalGeneration",
+                  [["model.", "language_model.model."]], mm_tokens_per_image=256,
+                  image_token_index=330)
+
+
+GOLDENS = [
+    Golden("gemma2", {**SMALL, "model_type": "gemma2", "num_hidden_layers": 4,
+                      "attn_logit_softcapping": 3.0, "final_logit_softcapping": 1.5,
+                      "rope_parameters": {"rope_type": "default", "rope_theta": 10000.0}},
+           rules=RULES, spellings=lambda config: [gemma2_of_4(config)]),
+    Golden("gemma3", {**SMALL, "model_type": "gemma3_text", "num_hidden_layers": 6,
+                      "layer_types": (["sliding_attention"] * 2 + ["full_attention"]) * 2,
+                      "rope_parameters": {
+                          "full_attention": {"rope_type": "linear", "factor": 8.0,
+                                             "rope_theta": 100000.0},
+                          "sliding_attention": {"rope_type": "default", "rope_theta": 10000.0}}},
+           rules=RULES,
+           spellings=lambda config: [gemma3_of_4(config), gemma3_that_sees(gemma3_of_4(config)),
+                                     gemma3_that_sees({"config": config})]),
+]

@@ -1,0 +1,26 @@
+"""Golden: one tiny model of which a fixture is made, as the family files list them."""
+
+import dataclasses
+from collections.abc import Callable
+
+import transformers
+
+
+@dataclasses.dataclass
+class Golden:
+    """`config` holds the fields that differ from the library's defaults, model_type among them."""
+
+    name: str
+    config: dict
+    kind: str = "decoder"  # or "encoder_decoder", "encoder"
+    model_class: type = transformers.AutoModelForCausalLM
+    prompt_tokens: int = 90
+    rules: tuple = ()  # of ranges.py, before the common ones
+    spellings: Callable = lambda config: []  # config.json -> [{config, rename}]
+    is_stepwise: bool = False  # the answer depends on how tokens came: through the cache
+
+    def class_of_config(self):
+        """The class that makes an untrained model of a configuration."""
+        if hasattr(self.model_class, "from_config"):
+            return self.model_class.from_config
+        return self.model_class

@@ -1,0 +1,107 @@
+"""What transformers answers: log-probabilities and greedy ids, in float32 on one thread."""
+
+import torch
+
+GREEDY_TOKENS = 64
+MARGIN_MIN = 0.0002  # of the greedy ids: errors in float32 are a tenth of it
+DIFFERENCE_MAX = 1e-4  # of a logit, read at once and token by token through the cache
+
+
+class Unsuitable(Exception):
+    """These weights leave a greedy id in doubt: another seed is tried."""
+
+
+def logits_of(model, ids):
+    """[len(ids), vocab] of one pass without a cache."""
+    with torch.no_grad():
+        return model(input_ids=torch.tensor([ids]), use_cache=False).logits[0]
+
+
+def logits_step_by_step(model, prompt, steps):
+    """Logits of the prompt in one pass, then of greedy tokens one by one through the cache: for
+    models whose answer depends on how the tokens came (dynamic NTK). Returns (ids, logits)."""
+    with torch.no_grad():
+        answer = model(input_ids=torch.tensor([prompt]), use_cache=True)
+        rows, ids = [answer.logits[0]], list(prompt)
+        for _ in range(steps):
+            ids.append(int(rows[-1][-1].argmax()))
+            answer = model(input_ids=torch.tensor([ids[-1:]]), use_cache=True,
+                           past_key_values=answer.past_key_values)
+            rows.append(answer.logits[0])
+    return ids, torch.cat(rows)
+
+
+def margins_of(logits):
+    top = logits.topk(2, dim=-1).values
+    return (top[:, 0] - top[:, 1]).tolist()
+
+
+def continue_greedily(next_logits, start):
+    """next_logits(ids) -> [vocab]. Returns the ids after `start`."""
+    ids = list(start)
+    for _ in range(GREEDY_TOKENS):
+        row = next_logits(ids)
+        if margins_of(row[None])[0] < MARGIN_MIN:
+            raise Unsuitable("a greedy id is in doubt")
+        ids.append(int(row.argmax()))
+        if len(ids) == len(start) + 24 and len(set(ids[len(start):])) < 8:
+            raise Unsuitable("it repeats itself")
+    return ids
+
+
+def decoder_answers(ids, logits, start):
+    """What the fixture keeps. ids: [T], the first `start` of them given; logits: [T - 1 or T]"""
+    if len(set(ids[start:])) < 12:
+        raise Unsuitable("it repeats itself")  # that shows little
+    margins = margins_of(logits[start - 1:len(ids) - 1])
+    if min(margins) < MARGIN_MIN:
+        raise Unsuitable("a greedy id is in doubt")
+    logprobs = torch.log_softmax(logits.double(), -1)
+    last = len(ids) - 2
+    chosen = sorted({0, (start - 1) // 8, (start - 1) // 2, start - 1, start + 29, last})
+    return {
+        "next_logprobs": [float(logprobs[i, ids[i + 1]]) for i in range(len(ids) - 1)],
+        "rows": [{"position": p, "logprobs": logprobs[p].tolist()} for p in chosen],
+        "greedy": ids[start:],
+        "margins": margins,
+    }
+
+
+def is_same_model(one, other, prompt):
+    return torch.equal(logits_of(one, prompt), logits_of(other, prompt))
+
+
+def decoder(model, prompt, is_stepwise):
+    """The ids come through the cache; the log-probabilities of one pass must agree with them."""
+    ids, logits = logits_step_by_step(model, prompt, GREEDY_TOKENS)
+    if not is_stepwise:
+        whole = logits_of(model, ids)
+        difference = float((whole - logits).abs().max())
+        if difference > DIFFERENCE_MAX:
+            raise ValueError(f"with the cache logits differ by {difference}")
+        logits = whole
+    return decoder_answers(ids, logits, len(prompt))
+
+
+def encoder_decoder(model, prompt, start_id):
+    """The same for the decoder's side; `prompt` is read by the encoder."""
+    def logits_after(ids):
+        with torch.no_grad():
+            return model(input_ids=torch.tensor([prompt]), decoder_input_ids=torch.tensor([ids]),
+                         use_cache=False).logits[0]
+    ids = continue_greedily(lambda ids: logits_after(ids)[-1], [start_id])
+    return decoder_answers(ids, logits_after(ids), 1)
+
+
+def encoder(model, prompt, token_types):
+    """Hidden states of a few positions and the pooled vectors."""
+    with torch.no_grad():
+        answer = model(input_ids=torch.tensor([prompt]), token_type_ids=torch.tensor([token_types]))
+    hidden = answer.last_hidden_state[0]
+    last = len(prompt) - 1
+    return {
+        "hidden": [{"position": p, "values": hidden[p].tolist()}
+                   for p in (0, 1, last // 3, last // 2, last)],
+        "pooled": {"cls": hidden[0].tolist(), "mean": hidden.mean(0).tolist(),
+                   "last": hidden[last].tolist(), "pooler": answer.pooler_output[0].tolist()},
+    }
