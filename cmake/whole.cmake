@@ -21,6 +21,6 @@ if(QUIRE_TESTS)
   set(lab ${CMAKE_SOURCE_DIR}/src/lab)
   add_executable(logits_hash ${CMAKE_SOURCE_DIR}/tests/logits_hash.cc
                  ${lab}/logits_hash.cc ${lab}/random_model.cc ${lab}/random_blocks.cc
-                 ${lab}/model_cost.cc ${lab}/bench/bench_model.cc ${lab}/bench/timed_backend.cc)
+                 ${lab}/model_cost.cc ${lab}/bench/bench_model.cc ${lab}/bench/op_times.cc)
   target_link_libraries(logits_hash PRIVATE quire_runtime)
 endif()

@@ -5,8 +5,9 @@
 
 #include <numeric>
 
-#include "backend/cpu_backend.h"
-#include "backend/tiny_model.h"
+#include "backend/cpu/cpu_backend.h"
+#include "backend/testing/one_op.h"
+#include "kernels/random_weights_for_tests.h"
 #include "base/cpu/cpu_info.h"
 #include "kernels/select.h"
 
@@ -27,11 +28,13 @@ void linear(benchmark::State& state, DType dtype, int tokens) {
   }
   const TensorView view{"w", dtype, {static_cast<std::size_t>(rows), kColumns}, bytes.data()};
   const Weight weight = *backend.adopt(view);
-  const Weight* consumers[] = {&weight};
-  const auto x = backend.activations(tokens, consumers);
-  std::vector<float> out(static_cast<std::size_t>(rows) * static_cast<std::size_t>(tokens));
-  const LinearOutput outputs[] = {{&weight, out.data(), rows}};
-  for (auto _ : state) backend.linear(*x, tokens, outputs);
+  QUIRE_CHECK(backend.pack(weight).is_ok(), "out of memory");
+  const Buffer x = backend.buffer(Rows::kTokens, tokens, kColumns);
+  const Buffer out = backend.buffer(Rows::kTokens, tokens, rows);
+  Program program;
+  program.linear(x, {{&weight, &out}});
+  const ::quire::testing::PlainBatch batch(tokens);
+  for (auto _ : state) batch.run(backend, program);
   using benchmark::Counter;
   state.counters["GB/s"] =
       Counter(static_cast<double>(weight.bytes) / 1e9, Counter::kIsIterationInvariantRate);
@@ -42,9 +45,14 @@ void linear(benchmark::State& state, DType dtype, int tokens) {
 // `rows` sequences of `past` positions, each fed `tokens` more.
 void attention(benchmark::State& state, DType kv_type, int rows, int past, int tokens) {
   CpuBackend backend(**select_kernels(""), cpu_info().cores);
-  const AttentionShape shape{32, 8, 64, 0.125f, 0};
   const int length = past + tokens, blocks = (length + 31) / 32, width = 2048, layers = 8;
-  auto kv = backend.kv_store({layers, 8, 64, blocks * rows + 1, kv_type}).value();
+  KvGroupShape group;
+  group.layers = layers;
+  group.kv_heads = 8;
+  group.k_dim = group.v_dim = 64;
+  group.blocks = blocks * rows + 1;
+  group.dtype = kv_type;
+  auto kv = backend.kv_store({&group, 1}).value();
   std::vector<std::int32_t> ids, positions, begins = {0}, lengths, tables = {0}, table;
   for (int row = 0; row < rows; ++row) {
     for (int t = 0; t < tokens; ++t) positions.push_back(past + t);
@@ -54,24 +62,29 @@ void attention(benchmark::State& state, DType kv_type, int rows, int past, int t
     tables.push_back(static_cast<std::int32_t>(table.size()));
   }
   ids.resize(positions.size());
-  const BatchView batch{ids, positions, {}, begins, lengths, tables, table, {}};
-  const std::vector<float> q(positions.size() * width), w(width);
-  auto& store = static_cast<CpuKvStore&>(*kv);
-  std::memset(store.data.get(), 0, store.layer_bytes * layers);
-  const Weight weight =
-      *backend.adopt({"w", DType::kF32, {1, width}, reinterpret_cast<const std::byte*>(w.data())});
-  const Weight* consumers[] = {&weight};
-  const auto out = backend.activations(rows * tokens, consumers);
-  int layer = 0;
+  const GroupView view{{}, lengths, tables, table};
+  const BatchView batch{ids, positions, begins, {}, {}, {&view, 1}, nullptr};
+  const CpuKvGroup& memory = static_cast<CpuKvStore&>(*kv).memory[0];
+  std::memset(memory.data.get(), 0, memory.layer_bytes * layers);
+  const Buffer q = backend.buffer(Rows::kTokens, rows * tokens, width);
+  const Buffer out = backend.buffer(Rows::kTokens, rows * tokens, width);
+  ::quire::testing::want(out);
+  Attend attend;
+  attend.heads = 32;
+  attend.kv_heads = 8;
+  attend.k_dim = attend.v_dim = 64;
+  attend.scale = 0.125f;
+  Program program;
+  program.attend(q, attend, out);
   for (auto _ : state) {
-    backend.attention(shape, batch, q.data(), width, *kv, layer, *out);
-    layer = (layer + 1) % layers;
+    backend.run(program, batch, *kv);
+    attend.cache.layer = (attend.cache.layer + 1) % layers;
   }
   using benchmark::Counter;
   const double positions_read = static_cast<double>(rows) * length;
   const double pairs = static_cast<double>(rows) * tokens * (past + 0.5 * tokens);
   state.counters["GB/s"] = Counter(
-      positions_read * static_cast<double>(kv->bytes_per_block) / (layers * kBlockTokens) / 1e9,
+      positions_read * static_cast<double>(kv_block_bytes(group)) / (layers * kBlockTokens) / 1e9,
       Counter::kIsIterationInvariantRate);
   state.counters["TOP/s"] = Counter(pairs * 4 * 2048 * 1e-12, Counter::kIsIterationInvariantRate);
 }

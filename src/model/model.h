@@ -1,11 +1,12 @@
 // Model: a forward pass over a batch. It is fed a BatchView and knows no request; it owns its
-// weights (in the backend's layouts) and the activation buffers of one step.
+// weights and buffers, which are the backend's: no number of a step passes through it.
 // Called by runtime/model_runner, one step at a time.
 #pragma once
 
 #include <functional>
 #include <memory>
 #include <string_view>
+#include <vector>
 
 #include "backend/backend.h"
 
@@ -22,15 +23,14 @@ class Model {
  public:
   virtual ~Model() = default;
 
-  // What its KV looks like; blocks and dtype are the caller's to choose.
-  virtual KvShape kv_shape() const = 0;
   virtual int vocab() const = 0;
 
   // Bytes of weights read by a decode step, for the roofline.
   virtual std::size_t weight_bytes() const = 0;
 
-  // Computes KV for every token of the batch, and logits [batch.logits_rows(), vocab].
-  virtual void forward(const BatchView& batch, KvStore& kv, float* logits) = 0;
+  // Computes KV for every token of the batch, and the rows of logits() that it wants.
+  virtual void forward(const BatchView& batch, KvStore& kv) = 0;
+  virtual const Buffer& logits() const = 0;  // [batch.logits_rows(), vocab]
 };
 
 // Looks a tensor up by its canonical name (model/tensor_rules.h).

@@ -53,7 +53,7 @@ Result<Weight> WeightLoader::load(const std::string& name, bool is_packed) {
   return weight;
 }
 
-Result<std::vector<float>> WeightLoader::vector(const std::string& name) {
+Result<std::vector<float>> WeightLoader::values(const std::string& name) {
   QUIRE_ASSIGN_OR_RETURN(const TensorView view, view_of(name));
   const std::size_t count = view.rows() * view.columns();
   std::vector<float> values(count);
@@ -73,8 +73,13 @@ Result<std::vector<float>> WeightLoader::vector(const std::string& name) {
   return values;
 }
 
-Result<std::vector<float>> WeightLoader::optional_vector(const std::string& name) {
-  if (!has(name)) return std::vector<float>();
+Result<Vector> WeightLoader::vector(const std::string& name) {
+  QUIRE_ASSIGN_OR_RETURN(const std::vector<float> numbers, values(name));
+  return backend_.vector(numbers);
+}
+
+Result<Vector> WeightLoader::optional_vector(const std::string& name) {
+  if (!has(name)) return Vector();
   return vector(name);
 }
 

@@ -27,10 +27,12 @@ class WeightLoader {
   // One that rows are gathered from and no product reads.
   Result<Weight> table(const std::string& name) { return load(name, false); }
 
-  // All values of a vector of the rule's shape as float32.
-  Result<std::vector<float>> vector(const std::string& name);
+  // All values of a vector of the rule's shape, on the device.
+  Result<Vector> vector(const std::string& name);
   // The same, or nothing where the architecture has none.
-  Result<std::vector<float>> optional_vector(const std::string& name);
+  Result<Vector> optional_vector(const std::string& name);
+  // The same as float32 on the host, for who makes something else of them.
+  Result<std::vector<float>> values(const std::string& name);
 
   std::size_t bytes() const { return bytes_; }  // of all packed matrices so far
 

@@ -4,18 +4,19 @@
 #include <fstream>
 #include <string>
 
+#include "base/check.h"
+
 namespace quire {
 namespace {
 
 constexpr std::uint64_t kKvBytesDefault = std::uint64_t{4} << 30;
+// Of a state group: the current state, the one before it, and snapshots: one at the end of the text
+// and one every so many positions.
+constexpr std::uint32_t kStatesMin = 4;
+constexpr std::uint32_t kSnapshotTokens = 1024;
 constexpr std::uint64_t kLogitsBytesMax = std::uint64_t{64} << 20;
 
 }  // namespace
-
-std::uint64_t kv_block_bytes(const KvShape& shape) {
-  return 2 * std::uint64_t{kv_head_bytes(shape.dtype, shape.head_dim)} *
-         std::uint64_t(shape.layers) * shape.kv_heads;
-}
 
 std::uint64_t memory_available() {
   std::ifstream file("/proc/meminfo");
@@ -28,25 +29,84 @@ std::uint64_t memory_available() {
   return 0;
 }
 
-Result<std::uint32_t> choose_kv_blocks(const KvShape& shape, const CapacityRequest& request) {
-  const std::uint64_t block_bytes = kv_block_bytes(shape);
-  std::uint64_t blocks = request.blocks;
-  if (blocks == 0 && request.kv_bytes > 0) blocks = request.kv_bytes / block_bytes;
-  if (blocks == 0 && request.kv_bytes == 0) {
-    const std::uint64_t per_sequence = (request.context_max + kBlockTokens - 1) / kBlockTokens;
+std::vector<KvGroupShape> group_shapes(const ModelFacts& facts, DType dtype) {
+  std::vector<KvGroupShape> shapes;
+  for (const GroupFacts& group : facts.groups) {
+    KvGroupShape& shape = shapes.emplace_back();
+    shape.name = group.name;
+    shape.layers = static_cast<int>(group.layers.size());
+    shape.kv_heads = group.kv_heads;
+    shape.k_dim = group.k_width;
+    shape.v_dim = group.v_width;
+    shape.dtype = dtype;
+    shape.window = group.window;
+    shape.is_encoder = group.is_encoder_long;
+    shape.state_floats = static_cast<int>(group.state_bytes / sizeof(float));
+  }
+  return shapes;
+}
+
+std::uint64_t sequence_kv_bytes(std::span<const KvGroupShape> groups,
+                                const CapacityRequest& request) {
+  std::uint64_t sum = 0;
+  for (const KvGroupShape& group : groups) {
+    sum += kv_block_bytes(group) * blocks_per_sequence(group, request);
+  }
+  return sum;
+}
+
+std::uint32_t blocks_per_sequence(const KvGroupShape& group, const CapacityRequest& request) {
+  const std::uint32_t all = (request.context_max + kBlockTokens - 1) / kBlockTokens;
+  if (group.is_state()) return kStatesMin + request.context_max / kSnapshotTokens;
+  if (group.window == 0) return all;
+  // The window, what one step writes before it, and a block cut at either end.
+  const std::uint32_t seen =
+      (static_cast<std::uint32_t>(group.window) + request.tokens_max) / kBlockTokens + 2;
+  return std::min(all, seen);
+}
+
+std::uint64_t kv_bytes(std::span<const KvGroupShape> groups,
+                       std::span<const std::uint32_t> blocks) {
+  std::uint64_t sum = 0;
+  for (std::size_t g = 0; g < groups.size(); ++g) {
+    sum += (std::uint64_t{blocks[g]} + 1) * kv_block_bytes(groups[g]);
+  }
+  return sum;
+}
+
+Result<std::vector<std::uint32_t>> choose_kv_blocks(std::span<const KvGroupShape> groups,
+                                                    const CapacityRequest& request) {
+  QUIRE_CHECK(!groups.empty(), "a model that remembers nothing");
+  QUIRE_CHECK(request.context_max > 0, "a context of no positions");
+  std::uint64_t least_bytes = 0;
+  for (const KvGroupShape& group : groups) least_bytes += kv_block_bytes(group);
+  const std::uint64_t sequence_bytes = sequence_kv_bytes(groups, request);
+  std::uint64_t bytes = request.kv_bytes;
+  if (bytes == 0) {
     const std::uint64_t available = memory_available();
     const std::uint64_t room =
         available == 0 ? kKvBytesDefault : std::min(kKvBytesDefault, available / 2);
-    blocks = std::min(per_sequence * request.rows_max, room / block_bytes);
+    bytes = std::min(sequence_bytes * request.rows_max, room);
   }
-  if (blocks == 0) {
+  if (request.blocks == 0 && bytes < least_bytes) {
     return error(StatusCode::kInvalidArgument,
                  "no room for KV: one block of {} tokens takes {} bytes; give more with "
                  "--kv-cache-memory or --num-kv-blocks",
-                 kBlockTokens, block_bytes);
+                 kBlockTokens, least_bytes);
   }
-  constexpr std::uint64_t kBlocksMax = std::uint64_t{1} << 26;  // slots stay within int32
-  return static_cast<std::uint32_t>(std::min(blocks, kBlocksMax - 1));
+  // As a fraction: how many full contexts of the first group, or of all groups.
+  const std::uint64_t parts =
+      request.blocks > 0 ? request.blocks : bytes, whole =
+      request.blocks > 0 ? blocks_per_sequence(groups[0], request) : sequence_bytes;
+  std::vector<std::uint32_t> blocks;
+  for (const KvGroupShape& group : groups) {
+    constexpr std::uint64_t kBlocksMax = std::uint64_t{1} << 26;  // slots stay within int32
+    const auto wide = static_cast<unsigned __int128>(parts) * blocks_per_sequence(group, request);
+    const auto share = static_cast<std::uint64_t>(wide / whole);
+    const std::uint64_t least = group.is_state() ? kStatesMin : 1;
+    blocks.push_back(static_cast<std::uint32_t>(std::clamp(share, least, kBlocksMax - 1)));
+  }
+  return blocks;
 }
 
 std::uint32_t choose_logits_rows(const CapacityRequest& request, int vocab) {
@@ -55,14 +115,20 @@ std::uint32_t choose_logits_rows(const CapacityRequest& request, int vocab) {
   return std::max(request.rows_max, std::min(request.tokens_max, affordable));
 }
 
-Capacity make_capacity(const KvShape& shape, const CapacityRequest& request, int vocab) {
+Capacity make_capacity(std::span<const KvGroupShape> groups, const CapacityRequest& request,
+                       int vocab) {
   Capacity capacity;
-  KvGroup group;
-  group.layers = static_cast<std::uint32_t>(shape.layers);
-  group.block_tokens = kBlockTokens;
-  group.blocks = static_cast<std::uint32_t>(shape.blocks);
-  group.bytes_per_block = kv_block_bytes(shape);
-  capacity.groups = {group};
+  for (const KvGroupShape& shape : groups) {
+    KvGroup& group = capacity.groups.emplace_back();
+    group.name = shape.name;
+    group.layers = static_cast<std::uint32_t>(shape.layers);
+    group.holds = shape.is_state() ? GroupHolds::kState : GroupHolds::kPositions;
+    group.length = shape.is_encoder ? GroupLength::kEncoder : GroupLength::kText;
+    group.block_tokens = kBlockTokens;
+    group.blocks = static_cast<std::uint32_t>(shape.blocks);
+    group.window = static_cast<std::uint32_t>(shape.window);
+    group.bytes_per_block = kv_block_bytes(shape);
+  }
   capacity.rows_max = request.rows_max;
   capacity.tokens_max = request.tokens_max;
   capacity.logits_rows_max = choose_logits_rows(request, vocab);

@@ -5,9 +5,12 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <span>
+#include <vector>
 
 #include "backend/backend.h"
 #include "core/executor.h"
+#include "formats/model_facts.h"
 #include "model/model.h"
 
 namespace quire {
@@ -16,25 +19,38 @@ struct CapacityRequest {
   std::uint32_t rows_max = 64;      // --max-num-seqs
   std::uint32_t tokens_max = 512;   // --max-num-batched-tokens
   std::uint32_t context_max = 0;    // --max-model-len
-  std::uint32_t blocks = 0;         // --num-kv-blocks (allocatable); 0: from kv_bytes
+  std::uint32_t blocks = 0;         // --num-kv-blocks: of the first group; 0: from kv_bytes
   std::uint64_t kv_bytes = 0;       // --kv-cache-memory; 0: from the machine's free memory
   std::uint32_t depth = 1;          // plans in flight: more where it runs behind a thread
   std::uint32_t drafts_max = 0;     // verified per row
 };
 
-// Bytes of one block over all layers, K and V.
-std::uint64_t kv_block_bytes(const KvShape& shape);
-
 // Free memory in bytes now (MemAvailable); 0 when the system does not tell.
 std::uint64_t memory_available();
 
-// Without a wish, KV takes what rows_max full contexts need, at most half of the free memory and at
-// most kKvBytesDefault. An error if not even one sequence of one block fits.
-Result<std::uint32_t> choose_kv_blocks(const KvShape& shape, const CapacityRequest& request);
+// What the model remembers, as its facts say it, with keys and values of this type.
+std::vector<KvGroupShape> group_shapes(const ModelFacts& facts, DType dtype);
+
+// Blocks that a sequence of a full context takes at most in a group, cached snapshots included.
+std::uint32_t blocks_per_sequence(const KvGroupShape& group, const CapacityRequest& request);
+
+// Of every group, allocatable ones: as many as equally many sequences need. Without a wish, KV
+// takes what rows_max full contexts need, at most half of the free memory and at most
+// kKvBytesDefault. An error if not even one sequence of one block fits.
+Result<std::vector<std::uint32_t>> choose_kv_blocks(std::span<const KvGroupShape> groups,
+                                                    const CapacityRequest& request);
+
+// Of all groups, for a sequence of a full context.
+std::uint64_t sequence_kv_bytes(std::span<const KvGroupShape> groups,
+                                const CapacityRequest& request);
+
+// The bytes of so many blocks and the padding block of each group.
+std::uint64_t kv_bytes(std::span<const KvGroupShape> groups, std::span<const std::uint32_t> blocks);
 
 // Wanted logits rows are bounded by memory: at least one a sequence, more for prompt log-probs.
 std::uint32_t choose_logits_rows(const CapacityRequest& request, int vocab);
 
-Capacity make_capacity(const KvShape& shape, const CapacityRequest& request, int vocab);
+Capacity make_capacity(std::span<const KvGroupShape> groups, const CapacityRequest& request,
+                       int vocab);
 
 }  // namespace quire

@@ -1,11 +1,11 @@
 #include "runtime/make_executor.h"
 
 #include <algorithm>
-#include <numeric>
 #include <vector>
 
 #include "base/clock.h"
 #include "model/registry.h"
+#include "runtime/step_inputs.h"
 
 namespace quire {
 namespace {
@@ -16,32 +16,41 @@ constexpr int kTrialTokens = 32;  // enough that arithmetic is the limit, as in 
 constexpr int kTrials = 2;        // the first one finds cold caches and new pages
 
 // Times a forward pass over one prompt chunk; the first pass warms caches and pages.
-Nanos time_trial(Model& model, Backend& backend, const KvShape& shape, int tokens) {
-  KvShape trial_shape = shape;
-  trial_shape.blocks = 1 + (tokens + kBlockTokens - 1) / kBlockTokens;
-  auto kv = backend.kv_store(trial_shape);
+Nanos time_trial(Model& model, Backend& backend, std::vector<KvGroupShape> groups, int tokens) {
+  const std::uint32_t block_count =
+      static_cast<std::uint32_t>((tokens + kBlockTokens - 1) / kBlockTokens);
+  Capacity capacity;
+  StepPlan plan;
+  plan.groups = static_cast<std::uint32_t>(groups.size());
+  for (KvGroupShape& group : groups) {
+    const std::uint32_t blocks = group.is_state() ? 1 : block_count;
+    group.blocks = static_cast<int>(blocks) + 1;
+    plan.tables.push_back({static_cast<std::uint32_t>(plan.blocks.size()), blocks});
+    for (std::uint32_t i = 1; i <= blocks; ++i) plan.blocks.push_back(static_cast<BlockId>(i));
+  }
+  auto kv = backend.kv_store(groups);
   if (!kv.is_ok()) return Nanos(0);
-  std::vector<std::int32_t> ids(tokens), positions(tokens), slots(tokens);
-  std::vector<std::int32_t> blocks(trial_shape.blocks - 1);
-  std::iota(blocks.begin(), blocks.end(), 1);
-  std::iota(positions.begin(), positions.end(), 0);
-  std::iota(slots.begin(), slots.end(), kBlockTokens);
-  for (int i = 0; i < tokens; ++i) ids[i] = i % model.vocab();
-  const std::vector<std::int32_t> row_begin = {0, tokens}, kv_length = {tokens};
-  const std::vector<std::int32_t> table_begin = {0, static_cast<std::int32_t>(blocks.size())};
-  const BatchView batch = {ids, positions, slots, row_begin, kv_length, table_begin, blocks, {}};
+  CapacityRequest request;
+  request.tokens_max = static_cast<std::uint32_t>(tokens);
+  capacity = make_capacity(groups, request, model.vocab());
+  for (int i = 0; i < tokens; ++i) plan.tokens.push_back(i % model.vocab());
+  StepRow& row = plan.rows.emplace_back();
+  row.tokens = {0, static_cast<std::uint32_t>(tokens)};
+  StepInputs inputs(capacity);
+  inputs.fill(plan, {});
   Nanos best = Nanos::max();
   for (int trial = 0; trial < kTrials; ++trial) {
     const Turns::Turn turn = backend.turns().take();
     const Nanos start = SteadyClock::now();
-    model.forward(batch, **kv, nullptr);
+    model.forward(inputs.view(), **kv);
     best = std::min(best, SteadyClock::now() - start);
   }
   return best;
 }
 
-std::uint32_t measured_budget(Model& model, Backend& backend, const KvShape& shape) {
-  const Nanos trial = time_trial(model, backend, shape, kTrialTokens);
+std::uint32_t measured_budget(Model& model, Backend& backend,
+                              const std::vector<KvGroupShape>& groups) {
+  const Nanos trial = time_trial(model, backend, groups, kTrialTokens);
   if (trial.count() <= 0) return kTokensMin;
   const auto fitting = static_cast<int>(kTrialTokens * kStepTarget.count() / trial.count());
   return static_cast<std::uint32_t>(
@@ -80,15 +89,17 @@ Result<std::unique_ptr<LocalExecutor>> make_executor(std::unique_ptr<Backend> ba
   QUIRE_RETURN_IF_ERROR(health());  // before anything is kept of it
   backend->finish_packing();
 
-  KvShape shape = model->kv_shape();
-  shape.dtype = options.kv_dtype;
+  std::vector<KvGroupShape> groups = group_shapes(design.facts, options.kv_dtype);
   if (is_measured) {
-    request.tokens_max = std::max(measured_budget(*model, *backend, shape), request.rows_max);
+    request.tokens_max = std::max(measured_budget(*model, *backend, groups), request.rows_max);
   }
-  QUIRE_ASSIGN_OR_RETURN(const std::uint32_t blocks, choose_kv_blocks(shape, request));
-  shape.blocks = static_cast<int>(blocks) + 1;  // block 0 is padding
-  QUIRE_ASSIGN_OR_RETURN(auto kv, backend->kv_store(shape));
-  Capacity capacity = make_capacity(shape, request, design.facts.vocab);
+  QUIRE_ASSIGN_OR_RETURN(const std::vector<std::uint32_t> blocks,
+                         choose_kv_blocks(groups, request));
+  for (std::size_t g = 0; g < groups.size(); ++g) {
+    groups[g].blocks = static_cast<int>(blocks[g]) + 1;  // block 0 is padding
+  }
+  QUIRE_ASSIGN_OR_RETURN(auto kv, backend->kv_store(groups));
+  Capacity capacity = make_capacity(groups, request, design.facts.vocab);
   capacity.logits_rows_max = static_cast<std::uint32_t>(model_options.logits_rows_max);
   return std::make_unique<LocalExecutor>(std::move(backend), std::move(model), std::move(kv),
                                          std::move(capacity), health);

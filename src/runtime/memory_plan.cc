@@ -32,32 +32,29 @@ Result<std::uint64_t> packed_bytes(const ModelFiles& files, Backend& backend, We
 Result<MemoryPlan> plan_memory(const ModelFiles& files, Backend& backend,
                                const LocalOptions& options, const MemoryLimit& limit) {
   const ModelFacts& facts = files.facts();
-  const GroupFacts& group = facts.groups[0];
-  const KvShape shape = {static_cast<int>(group.layers.size()), group.kv_heads, group.k_width, 0,
-                         options.kv_dtype};
+  const std::vector<KvGroupShape> groups = group_shapes(facts, options.kv_dtype);
   CapacityRequest request = options.capacity;
   const auto context_max = static_cast<std::uint32_t>(facts.context_max);
   if (request.context_max == 0) request.context_max = context_max;
   MemoryPlan plan;
   QUIRE_ASSIGN_OR_RETURN(plan.weight_bytes, packed_bytes(files, backend, options.weights,
                                                          limit.models > 1));
-  QUIRE_ASSIGN_OR_RETURN(std::uint32_t blocks, choose_kv_blocks(shape, request));
-  const std::uint64_t block_bytes = kv_block_bytes(shape);
-  const bool is_wished = request.blocks > 0 || request.kv_bytes > 0;
-  if (limit.bytes > 0 && !is_wished) {
+  if (request.blocks == 0 && request.kv_bytes == 0 && limit.bytes > 0) {
     const std::uint64_t share = limit.bytes / limit.models;
     const std::uint64_t left =
         share > plan.weight_bytes           ? share - plan.weight_bytes
         : limit.bytes > plan.weight_bytes   ? (limit.bytes - plan.weight_bytes) / 2
                                             : 0;
-    const std::uint64_t padding = 1;  // block 0
-    const std::uint64_t fitting = left / block_bytes > padding ? left / block_bytes - padding : 0;
-    const std::uint64_t one_context = (request.context_max + kBlockTokens - 1) / kBlockTokens;
-    blocks = static_cast<std::uint32_t>(
-        std::min<std::uint64_t>(blocks, std::max(fitting, one_context)));
+    QUIRE_ASSIGN_OR_RETURN(const auto wished, choose_kv_blocks(groups, request));
+    const std::vector<std::uint32_t> none(groups.size(), 0);
+    const std::uint64_t padding = kv_bytes(groups, none);
+    const std::uint64_t whole = kv_bytes(groups, wished) - padding;
+    const std::uint64_t least = sequence_kv_bytes(groups, request);
+    request.kv_bytes = std::min(whole, std::max(left > padding ? left - padding : 0, least));
   }
-  plan.kv_blocks = blocks;
-  plan.kv_bytes = (std::uint64_t{blocks} + 1) * block_bytes;
+  QUIRE_ASSIGN_OR_RETURN(const auto blocks, choose_kv_blocks(groups, request));
+  plan.kv_blocks = blocks[0];
+  plan.kv_bytes = kv_bytes(groups, blocks);
   return plan;
 }
 

@@ -17,11 +17,11 @@ ModelRunner::ModelRunner(const Capacity& capacity, Backend& backend, std::unique
       inputs_(capacity),
       sampler_(backend),
       vocab_(capacity.vocab),
-      logits_(std::size_t{capacity.logits_rows_max} * capacity.vocab) {}
+      logits_rows_max_(capacity.logits_rows_max) {}
 
 void ModelRunner::feed(const StepPlan& plan) {
   moves_.clear();
-  for (const BlockCopy& copy : plan.copies) moves_.push_back({copy.src, copy.dst});
+  for (const BlockCopy& copy : plan.copies) moves_.push_back({copy.group, copy.src, copy.dst});
   if (!moves_.empty()) backend_.copy_blocks(*kv_, moves_);
   inputs_.fill(plan, promised_);
 }
@@ -29,9 +29,11 @@ void ModelRunner::feed(const StepPlan& plan) {
 void ModelRunner::compute() {
   const BatchView& batch = inputs_.view();
   logits_count_ = std::size_t(batch.logits_rows()) * vocab_;
-  QUIRE_CHECK(logits_count_ <= logits_.count(), "{} logits rows are more than the buffer holds",
-              batch.logits_rows());
-  if (batch.tokens() > 0) model_->forward(batch, *kv_, logits_.data());
+  QUIRE_CHECK(std::uint32_t(batch.logits_rows()) <= logits_rows_max_,
+              "{} logits rows are more than the buffer of {} holds", batch.logits_rows(),
+              logits_rows_max_);
+  if (batch.tokens() > 0) model_->forward(batch, *kv_);
+  logits_ = backend_.host_rows(model_->logits());
 }
 
 StepResult ModelRunner::sample(const StepPlan& plan, const SampleSpec& spec) {
@@ -40,14 +42,14 @@ StepResult ModelRunner::sample(const StepPlan& plan, const SampleSpec& spec) {
   QUIRE_CHECK(spec.rows.size() * vocab_ == logits_count_,
               "step {}: {} rows to sample, {} were computed", plan.step, spec.rows.size(),
               logits_count_ / vocab_);
-  auto outcomes = sampler_.sample(spec.rows, logits_.data(), static_cast<int>(vocab_));
+  auto outcomes = sampler_.sample(spec.rows, logits_, static_cast<int>(vocab_));
   promised_.clear();
   for (const Sampler::Outcome& outcome : outcomes) promised_.push_back(std::max(outcome.token, 0));
 
   StepResult result;
   result.step = plan.step;
   result.rows = accept_rows(plan, spec, outcomes);
-  const float* logits = logits_.data();
+  const float* logits = logits_;
   for (std::size_t r = 0; r < plan.rows.size(); ++r) {
     const StepRow& row = plan.rows[r];
     for (std::uint32_t i = 0; i < row.want_last; ++i, logits += vocab_) {

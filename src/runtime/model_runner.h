@@ -7,7 +7,6 @@
 #include <vector>
 
 #include "backend/backend.h"
-#include "base/aligned_buffer.h"
 #include "core/executor.h"
 #include "model/model.h"
 #include "runtime/sampler.h"
@@ -29,7 +28,7 @@ class ModelRunner {
   // Draws and scores from the logits of the last compute().
   StepResult sample(const StepPlan& plan, const SampleSpec& spec);
 
-  std::span<const float> logits() const { return {logits_.data(), logits_count_}; }
+  std::span<const float> logits() const { return {logits_, logits_count_}; }
 
  private:
   Capacity capacity_;
@@ -39,7 +38,8 @@ class ModelRunner {
   StepInputs inputs_;
   Sampler sampler_;
   std::uint32_t vocab_;
-  AlignedBuffer<float> logits_;      // [logits_rows_max, vocab]
+  std::uint32_t logits_rows_max_;
+  const float* logits_ = nullptr;    // [logits rows, vocab] of the last step
   std::size_t logits_count_ = 0;     // floats of the last step
   std::vector<TokenId> promised_;    // outputs of the last sampled plan, flat
   std::vector<BlockMove> moves_;

@@ -1,63 +1,94 @@
 #include "runtime/step_inputs.h"
 
+#include <algorithm>
+
 #include "base/check.h"
 
 namespace quire {
 
-StepInputs::StepInputs(const Capacity& capacity)
-    : block_tokens_(capacity.groups.at(0).block_tokens) {
-  token_ids_.reserve(capacity.tokens_max);
-  positions_.reserve(capacity.tokens_max);
-  slots_.reserve(capacity.tokens_max);
-  row_begin_.reserve(capacity.rows_max + 1);
-  kv_length_.reserve(capacity.rows_max);
-  table_begin_.reserve(capacity.rows_max + 1);
-  logits_tokens_.reserve(capacity.logits_rows_max);
+StepInputs::StepInputs(const Capacity& capacity) : groups_(capacity.groups) {
+  for (Lane* lane : {&decoder_, &encoder_}) {
+    lane->token_ids.reserve(capacity.tokens_max);
+    lane->positions.reserve(capacity.tokens_max);
+    lane->row_begin.reserve(capacity.rows_max + 1);
+    lane->logits_tokens.reserve(capacity.logits_rows_max);
+    lane->groups.resize(groups_.size());
+    lane->views.resize(groups_.size());
+  }
+}
+
+void StepInputs::Lane::clear() {
+  token_ids.clear(), positions.clear(), logits_tokens.clear(), pooled_rows.clear();
+  row_begin.assign(1, 0);
+  for (GroupArrays& group : groups) {
+    group.slots.clear(), group.lengths.clear(), group.table.clear();
+    group.table_begin.assign(1, 0);
+  }
+}
+
+void StepInputs::Lane::publish() {
+  for (std::size_t g = 0; g < groups.size(); ++g) {
+    views[g] = {groups[g].slots, groups[g].lengths, groups[g].table_begin, groups[g].table};
+  }
+  view = {token_ids, positions, row_begin, logits_tokens, pooled_rows, views, nullptr};
 }
 
 void StepInputs::fill(const StepPlan& plan, std::span<const TokenId> promised) {
-  token_ids_.clear();
-  positions_.clear();
-  slots_.clear();
-  kv_length_.clear();
-  block_table_.clear();
-  logits_tokens_.clear();
-  row_begin_.assign(1, 0);
-  table_begin_.assign(1, 0);
+  decoder_.clear();
+  encoder_.clear();
   for (std::size_t r = 0; r < plan.rows.size(); ++r) add_row(plan, r, promised);
-  view_ = {token_ids_, positions_, slots_,       row_begin_,
-           kv_length_, table_begin_, block_table_, logits_tokens_};
+  decoder_.publish();
+  encoder_.publish();
+  if (encoder_.view.tokens() > 0) decoder_.view.encoder = &encoder_.view;
 }
 
 void StepInputs::add_row(const StepPlan& plan, std::size_t r, std::span<const TokenId> promised) {
   const StepRow& row = plan.rows[r];
-  const Span table = plan.table(r, 0);
-  const BlockId* blocks = plan.blocks.data() + table.begin;
+  Lane& lane = row.lane == 0 ? decoder_ : encoder_;
   for (std::uint32_t i = 0; i < row.tokens.count; ++i) {
     const TokenId token = plan.tokens[row.tokens.begin + i];
-    const std::uint32_t position = row.first_position + i;
-    const std::uint32_t block = position / block_tokens_;
-    QUIRE_CHECK(block < table.count, "position {} needs block {}, the table of sequence {} has {}",
-                position, block, row.seq.value, table.count);
     if (token < 0) {
       const auto output = static_cast<std::size_t>(-1 - std::int64_t{token});
       QUIRE_CHECK(output < promised.size(), "promise {} of {} outputs", output, promised.size());
-      token_ids_.push_back(promised[output]);
+      lane.token_ids.push_back(promised[output]);
     } else {
-      token_ids_.push_back(token);
+      lane.token_ids.push_back(token);
     }
-    positions_.push_back(static_cast<std::int32_t>(position));
-    slots_.push_back(static_cast<std::int32_t>(blocks[block] * block_tokens_ +
-                                               position % block_tokens_));
+    lane.positions.push_back(static_cast<std::int32_t>(row.first_position + i));
   }
-  const auto end = static_cast<std::int32_t>(token_ids_.size());
+  const auto end = static_cast<std::int32_t>(lane.token_ids.size());
   for (std::uint32_t i = row.want_last; i > 0; --i) {
-    logits_tokens_.push_back(end - static_cast<std::int32_t>(i));
+    lane.logits_tokens.push_back(end - static_cast<std::int32_t>(i));
   }
-  row_begin_.push_back(end);
-  kv_length_.push_back(static_cast<std::int32_t>(row.first_position + row.tokens.count));
-  block_table_.insert(block_table_.end(), blocks, blocks + table.count);
-  table_begin_.push_back(static_cast<std::int32_t>(block_table_.size()));
+  if (row.flags & kRowPool) {
+    lane.pooled_rows.push_back(static_cast<std::int32_t>(lane.row_begin.size()) - 1);
+  }
+  lane.row_begin.push_back(end);
+  add_tables(plan, r, lane);
+}
+
+// A group that this lane does not write has no slots for its tokens.
+void StepInputs::add_tables(const StepPlan& plan, std::size_t r, Lane& lane) {
+  const StepRow& row = plan.rows[r];
+  for (std::size_t g = 0; g < groups_.size(); ++g) {
+    const KvGroup& group = groups_[g];
+    GroupArrays& arrays = lane.groups[g];
+    const Span table = plan.table(r, static_cast<std::uint32_t>(g));
+    const BlockId* blocks = plan.blocks.data() + table.begin;
+    arrays.table.insert(arrays.table.end(), blocks, blocks + table.count);
+    arrays.table_begin.push_back(static_cast<std::int32_t>(arrays.table.size()));
+    arrays.lengths.push_back(static_cast<std::int32_t>(row.first_position + row.tokens.count));
+    const bool is_written = (group.length == GroupLength::kEncoder) == (row.lane == 1);
+    if (group.holds == GroupHolds::kState || !is_written) continue;
+    for (std::uint32_t i = 0; i < row.tokens.count; ++i) {
+      const std::uint32_t position = row.first_position + i, block = position / group.block_tokens;
+      QUIRE_CHECK(block < table.count,
+                  "position {} needs block {}, the table of sequence {} has {}", position, block,
+                  row.seq.value, table.count);
+      arrays.slots.push_back(static_cast<std::int32_t>(blocks[block] * group.block_tokens +
+                                                       position % group.block_tokens));
+    }
+  }
 }
 
 }  // namespace quire

@@ -1,6 +1,7 @@
-// StepInputs: a StepPlan spelled out as the flat arrays of a BatchView: positions, KV slots, block
-// tables, which tokens want logits. Buffers are sized once for the largest step and reused.
-// Used by ModelRunner, one step at a time.
+// StepInputs: a StepPlan spelled out as the flat arrays of a BatchView: positions, which tokens
+// want logits, and for every KV group slots and tables. Rows of an encoder's lane become a batch of
+// their own. Buffers are sized once for the largest step and reused. Used by ModelRunner, one step
+// at a time.
 #pragma once
 
 #include <cstdint>
@@ -21,17 +22,31 @@ class StepInputs {
   // it.
   void fill(const StepPlan& plan, std::span<const TokenId> promised);
 
-  // Tables of the first KV group. Valid until the next fill.
-  const BatchView& view() const { return view_; }
+  // Valid until the next fill.
+  const BatchView& view() const { return decoder_.view; }
 
  private:
-  void add_row(const StepPlan& plan, std::size_t r, std::span<const TokenId> promised);
+  struct GroupArrays {
+    std::vector<std::int32_t> slots, lengths, table_begin, table;
+  };
+  // One lane of the step.
+  struct Lane {
+    std::vector<std::int32_t> token_ids, positions;  // [tokens]
+    std::vector<std::int32_t> row_begin;             // [rows + 1]
+    std::vector<std::int32_t> logits_tokens, pooled_rows;
+    std::vector<GroupArrays> groups;
+    std::vector<GroupView> views;                    // of the groups
+    BatchView view;
 
-  std::uint32_t block_tokens_;
-  std::vector<std::int32_t> token_ids_, positions_, slots_;       // [tokens]
-  std::vector<std::int32_t> row_begin_, kv_length_, table_begin_; // [rows + 1], [rows], [rows + 1]
-  std::vector<std::int32_t> block_table_, logits_tokens_;
-  BatchView view_;
+    void clear();
+    void publish();
+  };
+
+  void add_row(const StepPlan& plan, std::size_t r, std::span<const TokenId> promised);
+  void add_tables(const StepPlan& plan, std::size_t r, Lane& lane);
+
+  std::vector<KvGroup> groups_;
+  Lane decoder_, encoder_;
 };
 
 }  // namespace quire

@@ -33,11 +33,13 @@ TEST(StepInputsTest, SpellsOutPositionsSlotsAndWantedTokens) {
   const BatchView& view = inputs.view();
   EXPECT_THAT(view.token_ids, ElementsAre(100, 101, 102, 103, 42));
   EXPECT_THAT(view.positions, ElementsAre(30, 31, 32, 33, 12));
-  EXPECT_THAT(view.slots, ElementsAre(5 * 32 + 30, 5 * 32 + 31, 7 * 32, 7 * 32 + 1, 3 * 32 + 12));
+  ASSERT_EQ(view.groups.size(), 1u);
+  EXPECT_THAT(view.groups[0].slots,
+              ElementsAre(5 * 32 + 30, 5 * 32 + 31, 7 * 32, 7 * 32 + 1, 3 * 32 + 12));
   EXPECT_THAT(view.row_begin, ElementsAre(0, 4, 5));
-  EXPECT_THAT(view.kv_length, ElementsAre(34, 13));
-  EXPECT_THAT(view.table_begin, ElementsAre(0, 2, 3));
-  EXPECT_THAT(view.block_table, ElementsAre(5, 7, 3));
+  EXPECT_THAT(view.groups[0].lengths, ElementsAre(34, 13));
+  EXPECT_THAT(view.groups[0].table_begin, ElementsAre(0, 2, 3));
+  EXPECT_THAT(view.groups[0].table, ElementsAre(5, 7, 3));
   EXPECT_THAT(view.logits_tokens, ElementsAre(4));
 }
 

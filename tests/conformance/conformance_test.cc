@@ -33,7 +33,7 @@ std::unique_ptr<LocalExecutor> make_local(std::uint32_t depth) {
   options.capacity = {.rows_max = 16, .tokens_max = 64, .blocks = 48};
   options.capacity.depth = depth;
   options.capacity.drafts_max = 4;
-  auto made = make_executor(std::move(backend).value(), model.config, model.find, options);
+  auto made = make_executor(std::move(backend).value(), model.design, model.find, options);
   QUIRE_CHECK(made.is_ok(), "{}", made.status().message());
   return std::move(made).value();
 }

@@ -174,9 +174,8 @@ TEST(InvarianceTest, APlantedKernelThatSumsByBatchSizeIsCaught) {
   LocalOptions options;
   options.capacity.tokens_max = 64;
   options.capacity.blocks = 400;
-  auto planted = make_executor(testing::plant_batch_dependence(
-                                   make_cpu_backend({.threads = 1})),
-                               model.design, model.find, options);
+  auto planted =
+      make_executor(testing::planted_backend(1), model.design, model.find, options);
   ASSERT_TRUE(planted.is_ok()) << planted.status().message();
   const Branches alone = run_alone(**planted, crowd);
   const Difference difference = count_different(**planted, crowd, alone);

@@ -1,14 +1,14 @@
-// A backend with a planted fault: its products depend, in the last bit, on how many tokens share
-// the call. Everything else is passed on. Proof that the invariance tests can fail.
+// A backend whose products depend on how many tokens a step has: what the invariance tests must
+// catch. For tests.
 #pragma once
 
 #include <memory>
 
-#include "base/status.h"
 #include "backend/backend.h"
 
 namespace quire::testing {
 
-std::unique_ptr<Backend> plant_batch_dependence(Result<std::unique_ptr<Backend>> backend);
+// Of the best instruction set; `threads` of its own.
+std::unique_ptr<Backend> planted_backend(int threads);
 
 }  // namespace quire::testing

@@ -11,7 +11,7 @@
 #include <fstream>
 #include <random>
 
-#include "backend/cpu_backend.h"
+#include "backend/testing/one_op.h"
 #include "kernels/random_weights_for_tests.h"
 #include "kernels/select.h"
 
@@ -61,11 +61,10 @@ class PackedCacheTest : public ::testing::Test {
     backend.finish_packing();
     const Status written = backend.packed_cache()->wait();
     EXPECT_TRUE(written.is_ok()) << written.message();
-    std::vector<float> row(kColumns);
-    for (int i = 0; i < steps; ++i) {
-      const std::int32_t id = 0;
-      backend.gather(weights[0], {&id, 1}, row.data());
-    }
+    const Buffer row = backend.buffer(Rows::kTokens, 1, kColumns);
+    Program gather;
+    gather.gather(weights[0], row);
+    for (int i = 0; i < steps; ++i) ::quire::testing::PlainBatch(1).run(backend, gather);
     const std::size_t moved = std::min<std::size_t>(steps, result.mapped);
     EXPECT_EQ(backend.mapped_weights(), result.mapped - moved);
     for (const Weight& weight : weights) multiply(backend, weight, result.products);
@@ -77,13 +76,13 @@ class PackedCacheTest : public ::testing::Test {
     std::normal_distribution<float> normal;
     std::vector<float> x(kColumns);
     for (float& value : x) value = normal(engine);
-    const Weight* consumers[] = {&weight};
-    const auto activations = backend.activations(1, consumers);
-    static_cast<CpuActivations&>(*activations)
-        .put(**select_kernels(""), 0, 0, kColumns, x.data());
-    std::vector<float> product(static_cast<std::size_t>(weight.rows));
-    const LinearOutput output[] = {{&weight, product.data(), weight.rows}};
-    backend.linear(*activations, 1, output);
+    const Buffer input = backend.buffer(Rows::kTokens, 1, kColumns);
+    const Buffer output = backend.buffer(Rows::kTokens, 1, weight.rows);
+    ::quire::testing::fill(input, x);
+    Program program;
+    program.linear(input, {{&weight, &output}});
+    ::quire::testing::PlainBatch(1).run(backend, program);
+    const std::vector<float> product = ::quire::testing::read(output, 1);
     out.insert(out.end(), product.begin(), product.end());
   }
 

@@ -105,7 +105,7 @@ struct Timing {
 template <typename Measure>
 Status repeat(BenchModel& model, RooflineGauge& gauge, int count, Timing& timing,
               Measure measure) {
-  if (model.timed_backend() != nullptr) model.timed_backend()->clear();
+  if (model.op_times() != nullptr) model.op_times()->clear();
   Roofline before = gauge.read();
   int steady = 0;
   double seconds_sum = 0;
@@ -123,8 +123,8 @@ Status repeat(BenchModel& model, RooflineGauge& gauge, int count, Timing& timing
     timing.repeats.push_back(one);
     before = after;
   }
-  if (model.timed_backend() != nullptr) {
-    timing.ops = make_op_report(model.timed_backend()->totals(),
+  if (model.op_times() != nullptr) {
+    timing.ops = make_op_report(model.op_times()->totals(),
                                 timing.steps * static_cast<int>(timing.repeats.size()),
                                 seconds_sum, timing.repeats.back().machine);
   }

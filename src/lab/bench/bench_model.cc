@@ -27,12 +27,6 @@ Result<std::unique_ptr<BenchModel>> BenchModel::open(const Design& design,
   backend_options.isa = options.isa;
   backend_options.has_huge_pages = options.has_huge_pages;
   QUIRE_ASSIGN_OR_RETURN(auto backend, make_cpu_backend(backend_options));
-  TimedBackend* timed_backend = nullptr;
-  if (options.is_timing_ops) {
-    auto timed = std::make_unique<TimedBackend>(std::move(backend));
-    timed_backend = timed.get();
-    backend = std::move(timed);
-  }
 
   CapacityRequest request;
   request.rows_max = static_cast<std::uint32_t>(options.sequences);
@@ -49,17 +43,22 @@ Result<std::unique_ptr<BenchModel>> BenchModel::open(const Design& design,
   std::unique_ptr<BenchModel> bench(new BenchModel);
   bench->options_ = options;
   bench->find_ = find;
-  bench->timed_backend_ = timed_backend;
+  if (options.is_timing_ops) {
+    bench->op_times_ = std::make_unique<OpTimes>();
+    backend->set_watch(bench->op_times_.get());
+  }
   bench->vocab_ = design.facts.vocab;
   bench->packed_bytes_ = model->weight_bytes();
   bench->blocks_per_sequence_ = (options.context + kBlockTokens - 1) / kBlockTokens;
   QUIRE_ASSIGN_OR_RETURN(bench->cost_,
                          count_model_cost(design, find, options.kv_dtype, options.weights));
-  KvShape shape = model->kv_shape();
-  shape.dtype = options.kv_dtype;
-  shape.blocks = 1 + options.sequences * bench->blocks_per_sequence_;  // block 0 is padding
-  QUIRE_ASSIGN_OR_RETURN(auto kv, backend->kv_store(shape));
-  Capacity capacity = make_capacity(shape, request, design.facts.vocab);
+  std::vector<KvGroupShape> groups = group_shapes(design.facts, options.kv_dtype);
+  for (KvGroupShape& group : groups) {
+    bench->group_blocks_.push_back(group.is_state() ? 1 : bench->blocks_per_sequence_);
+    group.blocks = 1 + options.sequences * bench->group_blocks_.back();  // block 0 is padding
+  }
+  QUIRE_ASSIGN_OR_RETURN(auto kv, backend->kv_store(groups));
+  Capacity capacity = make_capacity(groups, request, design.facts.vocab);
   bench->executor_ = std::make_unique<LocalExecutor>(std::move(backend), std::move(model),
                                                      std::move(kv), std::move(capacity));
   return bench;
@@ -68,6 +67,7 @@ Result<std::unique_ptr<BenchModel>> BenchModel::open(const Design& design,
 StepPlan BenchModel::plan_of(std::span<const Feed> feeds, bool is_hashing) {
   StepPlan plan;
   plan.step = next_step_++;
+  plan.groups = static_cast<std::uint32_t>(group_blocks_.size());
   plan.copies = std::move(copies_);
   copies_.clear();
   for (const Feed& feed : feeds) {
@@ -84,10 +84,13 @@ StepPlan BenchModel::plan_of(std::span<const Feed> feeds, bool is_hashing) {
     row.flags = is_hashing ? kRowHashLogits : 0;
     plan.rows.push_back(row);
     plan.tokens.insert(plan.tokens.end(), feed.tokens.begin(), feed.tokens.end());
-    const std::uint32_t blocks = (end + kBlockTokens - 1) / kBlockTokens;
-    plan.tables.push_back({static_cast<std::uint32_t>(plan.blocks.size()), blocks});
-    for (std::uint32_t i = 0; i < blocks; ++i) {
-      plan.blocks.push_back(block_of(feed.sequence, static_cast<int>(i)));
+    for (std::size_t g = 0; g < group_blocks_.size(); ++g) {
+      const std::uint32_t wanted = (end + kBlockTokens - 1) / kBlockTokens;
+      const std::uint32_t blocks = std::min(wanted, static_cast<std::uint32_t>(group_blocks_[g]));
+      plan.tables.push_back({static_cast<std::uint32_t>(plan.blocks.size()), blocks});
+      for (std::uint32_t i = 0; i < blocks; ++i) {
+        plan.blocks.push_back(block_of(g, feed.sequence, static_cast<int>(i)));
+      }
     }
   }
   return plan;
@@ -125,11 +128,15 @@ Result<std::vector<std::uint64_t>> BenchModel::step(std::span<const Feed> feeds,
 }
 
 void BenchModel::copy_sequence(int from, int to, int tokens) {
-  for (int i = 0; i < (tokens + kBlockTokens - 1) / kBlockTokens; ++i) {
-    BlockCopy copy;
-    copy.src = block_of(from, i);
-    copy.dst = block_of(to, i);
-    copies_.push_back(copy);
+  for (std::size_t g = 0; g < group_blocks_.size(); ++g) {
+    const int blocks = std::min(group_blocks_[g], (tokens + kBlockTokens - 1) / kBlockTokens);
+    for (int i = 0; i < blocks; ++i) {
+      BlockCopy copy;
+      copy.group = static_cast<std::uint16_t>(g);
+      copy.src = block_of(g, from, i);
+      copy.dst = block_of(g, to, i);
+      copies_.push_back(copy);
+    }
   }
 }
 

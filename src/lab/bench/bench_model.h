@@ -10,7 +10,7 @@
 #include <vector>
 
 #include "base/nanos.h"
-#include "lab/bench/timed_backend.h"
+#include "lab/bench/op_times.h"
 #include "lab/model_cost.h"
 #include "runtime/local_executor.h"
 
@@ -53,13 +53,13 @@ class BenchModel {
   std::size_t packed_bytes() const { return packed_bytes_; }
   const BenchModelOptions& options() const { return options_; }
   Backend& backend() { return executor_->backend(); }
-  TimedBackend* timed_backend() { return timed_backend_; }  // null: ops are not timed
+  OpTimes* op_times() { return op_times_.get(); }  // null: ops are not timed
   int vocab() const { return vocab_; }
 
  private:
   BenchModel() = default;
-  BlockId block_of(int sequence, int index) const {
-    return 1 + sequence * blocks_per_sequence_ + index;
+  BlockId block_of(std::size_t group, int sequence, int index) const {
+    return 1 + sequence * group_blocks_[group] + index;
   }
   StepPlan plan_of(std::span<const Feed> feeds, bool is_hashing);
 
@@ -67,10 +67,11 @@ class BenchModel {
   ModelCost cost_;
   TensorFinder find_;  // keeps the weights' memory
   std::unique_ptr<LocalExecutor> executor_;
-  TimedBackend* timed_backend_ = nullptr;  // the executor's, or null
+  std::unique_ptr<OpTimes> op_times_;  // of the executor's backend, or null
   std::size_t packed_bytes_ = 0;
   int vocab_ = 0;
-  int blocks_per_sequence_ = 0;
+  int blocks_per_sequence_ = 0;      // of positions
+  std::vector<int> group_blocks_;    // [groups] of a sequence
   std::vector<BlockCopy> copies_;  // of the next step
   StepId next_step_ = 1;
 };

@@ -8,7 +8,7 @@
 #include <string>
 #include <vector>
 
-#include "lab/bench/timed_backend.h"
+#include "lab/bench/op_times.h"
 #include "lab/roofline.h"
 
 namespace quire {

@@ -1,6 +1,5 @@
 #include "model/arch/llama.h"
 
-#include <cmath>
 #include <vector>
 
 #include <fmt/format.h>
@@ -11,127 +10,75 @@
 #include "model/layers/config_checks.h"
 #include "model/layers/mlp.h"
 #include "model/layers/rope.h"
+#include "model/layers/stem.h"
 #include "model/registry.h"
 
 namespace quire {
 namespace {
 
 struct Layer {
-  std::vector<float> attention_norm;  // [d_model]
   AttentionLayer attention;
-  std::vector<float> mlp_norm;        // [d_model]
   MlpLayer mlp;
 };
 
 class Llama : public Model {
  public:
   Llama(const LlamaConfig& config, Backend& backend, const ModelOptions& options)
-      : config_(config),
-        options_(options),
-        backend_(backend),
-        rope_table_(make_rope_table(config.rope, config.head_dim, options.context_max)) {}
+      : config_(config), options_(options), backend_(backend) {}
 
   Status load(WeightLoader& loader);
 
-  KvShape kv_shape() const override {
-    return {config_.layers, config_.kv_heads, config_.head_dim, 0, DType::kF16};
-  }
   int vocab() const override { return config_.vocab; }
   std::size_t weight_bytes() const override { return weight_bytes_; }
-  void forward(const BatchView& batch, KvStore& kv, float* logits) override;
+  const Buffer& logits() const override { return w_.logits; }
+
+  void forward(const BatchView& batch, KvStore& kv) override {
+    program_.clear();
+    stem_.begin(program_, w_);
+    for (const Layer& layer : layers_) {
+      run_attention(layer.attention, program_, w_);
+      run_mlp(layer.mlp, program_, w_);
+    }
+    stem_.end(program_, w_);
+    backend_.run(program_, batch, kv);
+  }
 
  private:
-  void size_workspace();
-
   LlamaConfig config_;
   ModelOptions options_;
   Backend& backend_;
-  RopeTable rope_table_;
-  Weight embedding_;                // [vocab, d_model]
+  Stem stem_;
   std::vector<Layer> layers_;
-  std::vector<float> final_norm_;   // [d_model]
-  Weight head_;                     // [vocab, d_model]; the embedding itself when tied
-  std::size_t weight_bytes_ = 0;
   Workspace w_;
+  Program program_;
+  std::size_t weight_bytes_ = 0;
 };
 
 Status Llama::load(WeightLoader& loader) {
-  QUIRE_ASSIGN_OR_RETURN(
-      embedding_, config_.has_tied_head ? loader.matrix("embed") : loader.table("embed"));
-  for (int i = 0; i < config_.layers; ++i) {
+  const LlamaConfig& c = config_;
+  const Norm rms = {Norm::Kind::kRms, {}, {}, c.rms_eps};
+  stem_.final_norm = rms;
+  QUIRE_RETURN_IF_ERROR(stem_.load(loader));
+  const Rope rope = make_rope(c.rope, c.head_dim, options_.context_max, backend_);
+  for (int i = 0; i < c.layers; ++i) {
     const std::string prefix = fmt::format("layers.{}.", i);
-    Layer layer;
-    QUIRE_ASSIGN_OR_RETURN(layer.attention_norm, loader.vector(prefix + "attn_norm"));
-    QUIRE_ASSIGN_OR_RETURN(layer.attention, load_attention(loader, prefix));
-    QUIRE_ASSIGN_OR_RETURN(layer.mlp_norm, loader.vector(prefix + "ffn_norm"));
-    QUIRE_ASSIGN_OR_RETURN(layer.mlp, load_mlp(loader, prefix));
-    layers_.push_back(std::move(layer));
+    Layer& layer = layers_.emplace_back();
+    AttentionLayer& attention = layer.attention;
+    attention.norm = layer.mlp.norm = rms;
+    attention.q_rope = attention.k_rope = rope;
+    attention.q_rope.norm = attention.k_rope.norm = rms;
+    attention.attend = plain_attention(c.heads, c.kv_heads, c.head_dim, {0, i});
+    attention.attend.window = c.sliding_window;
+    QUIRE_RETURN_IF_ERROR(load_attention(loader, prefix, attention));
+    QUIRE_RETURN_IF_ERROR(load_mlp(loader, prefix, layer.mlp));
   }
-  QUIRE_ASSIGN_OR_RETURN(final_norm_, loader.vector("final_norm"));
-  if (config_.has_tied_head) {
-    head_ = embedding_;
-    weight_bytes_ = loader.bytes();
-  } else {
-    QUIRE_ASSIGN_OR_RETURN(head_, loader.matrix("head"));
-    weight_bytes_ = loader.bytes() - embedding_.bytes;  // a step gathers a few rows of it only
-  }
-  size_workspace();
+  weight_bytes_ = loader.bytes() - stem_.untouched_bytes;
+  const int q = c.heads * c.head_dim, kv = c.kv_heads * c.head_dim;
+  w_ = Workspace::make(backend_, options_,
+                       {.d_model = c.d_model, .q = q, .k = kv, .v = kv, .attended = q,
+                        .ffn = c.ffn, .vocab = c.vocab});
   return ok_status();
 }
-
-void Llama::size_workspace() {
-  const std::size_t tokens = options_.tokens_max;
-  const int q_width = config_.heads * config_.head_dim;
-  const int kv_width = config_.kv_heads * config_.head_dim;
-  w_.residual = AlignedBuffer<float>(tokens * config_.d_model);
-  w_.qkv = AlignedBuffer<float>(tokens * (q_width + 2 * kv_width));
-  w_.gate_up = AlignedBuffer<float>(tokens * 2 * config_.ffn);
-  std::vector<const Weight*> normed, attended, gated;
-  for (const Layer& layer : layers_) {
-    normed.insert(normed.end(), {&layer.attention.q, &layer.attention.k, &layer.attention.v,
-                                 &layer.mlp.gate, &layer.mlp.up});
-    attended.push_back(&layer.attention.o);
-    gated.push_back(&layer.mlp.down);
-  }
-  const Weight* head = &head_;
-  w_.normed = backend_.activations(options_.tokens_max, normed);
-  w_.attended = backend_.activations(options_.tokens_max, attended);
-  w_.gated = backend_.activations(options_.tokens_max, gated);
-  w_.last = backend_.activations(options_.logits_rows_max, {&head, 1});
-}
-
-void Llama::forward(const BatchView& batch, KvStore& kv, float* logits) {
-  const int tokens = batch.tokens();
-  const AttentionShape shape = {config_.heads, config_.kv_heads, config_.head_dim,
-                                1.0f / std::sqrt(static_cast<float>(config_.head_dim)),
-                                config_.sliding_window};
-  RopeSpec rope;
-  rope.pairing = config_.rope.pairing == RopePairs::kAdjacent ? RopePairing::kAdjacent
-                                                              : RopePairing::kHalfSplit;
-  rope.cosines = rope_table_.cosines.data();
-  rope.sines = rope_table_.sines.data();
-  rope.norm_eps = config_.rms_eps;
-
-  const auto norm = [this](const std::vector<float>& weight) {
-    return NormSpec{weight.data(), config_.rms_eps};
-  };
-  backend_.gather(embedding_, batch.token_ids, w_.residual.data());
-  backend_.rmsnorm(w_.residual.data(), layers_[0].attention_norm.data(), config_.rms_eps, tokens,
-                   *w_.normed);
-  for (int i = 0; i < config_.layers; ++i) {
-    const Layer& layer = layers_[i];
-    run_attention(layer.attention, shape, rope, backend_, batch, kv, i, norm(layer.mlp_norm), w_);
-    const bool is_last = i + 1 == config_.layers;
-    run_mlp(layer.mlp, backend_, tokens,
-            is_last ? NormSpec{} : norm(layers_[i + 1].attention_norm), w_);
-  }
-  if (batch.logits_rows() == 0) return;
-  backend_.select_rmsnorm(w_.residual.data(), batch.logits_tokens, config_.d_model,
-                          final_norm_.data(), config_.rms_eps, *w_.last);
-  const LinearOutput head = {&head_, logits, config_.vocab};
-  backend_.linear(*w_.last, batch.logits_rows(), {&head, 1});
-}
-
 
 // --- what the files say ---
 

@@ -1,49 +1,55 @@
 #include "model/layers/attention.h"
 
-#include <array>
+#include <cmath>
 
 namespace quire {
-namespace {
 
-const float* or_null(const std::vector<float>& values) {
-  return values.empty() ? nullptr : values.data();
+Attend plain_attention(int heads, int kv_heads, int head_dim, CacheSlot cache) {
+  Attend attend;
+  attend.heads = heads;
+  attend.kv_heads = kv_heads;
+  attend.k_dim = attend.v_dim = head_dim;
+  attend.scale = 1.0f / std::sqrt(static_cast<float>(head_dim));
+  attend.cache = cache;
+  return attend;
 }
 
-}  // namespace
-
-Result<AttentionLayer> load_attention(WeightLoader& loader, const std::string& prefix) {
-  AttentionLayer a;
-  QUIRE_ASSIGN_OR_RETURN(a.q, loader.matrix(prefix + "q"));
-  QUIRE_ASSIGN_OR_RETURN(a.k, loader.matrix(prefix + "k"));
-  QUIRE_ASSIGN_OR_RETURN(a.v, loader.matrix(prefix + "v"));
-  QUIRE_ASSIGN_OR_RETURN(a.o, loader.matrix(prefix + "o"));
-  QUIRE_ASSIGN_OR_RETURN(a.q_bias, loader.optional_vector(prefix + "q_bias"));
-  QUIRE_ASSIGN_OR_RETURN(a.k_bias, loader.optional_vector(prefix + "k_bias"));
-  QUIRE_ASSIGN_OR_RETURN(a.v_bias, loader.optional_vector(prefix + "v_bias"));
-  QUIRE_ASSIGN_OR_RETURN(a.q_norm, loader.optional_vector(prefix + "q_norm"));
-  QUIRE_ASSIGN_OR_RETURN(a.k_norm, loader.optional_vector(prefix + "k_norm"));
-  return a;
+Status load_attention(WeightLoader& loader, const std::string& prefix, AttentionLayer& layer) {
+  QUIRE_RETURN_IF_ERROR(load_norm(loader, prefix + "attn_norm", layer.norm));
+  QUIRE_ASSIGN_OR_RETURN(layer.q, loader.matrix(prefix + "q"));
+  QUIRE_ASSIGN_OR_RETURN(layer.k, loader.matrix(prefix + "k"));
+  QUIRE_ASSIGN_OR_RETURN(layer.v, loader.matrix(prefix + "v"));
+  if (loader.has(prefix + "attn_gate")) {
+    QUIRE_ASSIGN_OR_RETURN(layer.gate, loader.matrix(prefix + "attn_gate"));
+  }
+  QUIRE_ASSIGN_OR_RETURN(layer.o, loader.matrix(prefix + "o"));
+  QUIRE_ASSIGN_OR_RETURN(layer.q_bias, loader.optional_vector(prefix + "q_bias"));
+  QUIRE_ASSIGN_OR_RETURN(layer.k_bias, loader.optional_vector(prefix + "k_bias"));
+  QUIRE_ASSIGN_OR_RETURN(layer.v_bias, loader.optional_vector(prefix + "v_bias"));
+  QUIRE_ASSIGN_OR_RETURN(layer.o_bias, loader.optional_vector(prefix + "o_bias"));
+  QUIRE_RETURN_IF_ERROR(load_norm(loader, prefix + "q_norm", layer.q_rope.norm));
+  QUIRE_RETURN_IF_ERROR(load_norm(loader, prefix + "k_norm", layer.k_rope.norm));
+  return load_norm(loader, prefix + "attn_post_norm", layer.branch.norm);
 }
 
-void run_attention(const AttentionLayer& layer, const AttentionShape& shape, RopeSpec rope,
-                   Backend& backend, const BatchView& batch, KvStore& kv, int index,
-                   const NormSpec& mlp_norm, Workspace& w) {
-  const int stride = (shape.heads + 2 * shape.kv_heads) * shape.head_dim;
-  float* q = w.qkv.data();
-  float* k = q + shape.heads * shape.head_dim;
-  float* v = k + shape.kv_heads * shape.head_dim;
-  const std::array<LinearOutput, 3> projections = {{
-      {&layer.q, q, stride, or_null(layer.q_bias)},
-      {&layer.k, k, stride, or_null(layer.k_bias)},
-      {&layer.v, v, stride, or_null(layer.v_bias)},
-  }};
-  rope.q_norm = or_null(layer.q_norm);
-  rope.k_norm = or_null(layer.k_norm);
-  backend.attend(*w.normed, projections, shape, rope, batch, kv, index, *w.attended);
-
-  const LinearOutput back = {&layer.o, w.residual.data(), layer.o.rows, nullptr, true};
-  backend.linear_rmsnorm(*w.attended, batch.tokens(), back, mlp_norm.weight, mlp_norm.eps,
-                         *w.normed);
+void run_attention(const AttentionLayer& layer, Program& p, const Workspace& w) {
+  if (layer.norm) p.norm(w.residual, layer.norm, w.normed);
+  if (layer.gate) {
+    p.linear(w.normed, {{&layer.q, &w.q, &layer.q_bias},
+                        {&layer.k, &w.k, &layer.k_bias},
+                        {&layer.v, &w.v, &layer.v_bias},
+                        {&layer.gate, &w.output_gate}});
+  } else {
+    p.linear(w.normed, {{&layer.q, &w.q, &layer.q_bias},
+                        {&layer.k, &w.k, &layer.k_bias},
+                        {&layer.v, &w.v, &layer.v_bias}});
+  }
+  if (layer.q_rope) p.rotate(w.q, layer.attend.heads, layer.q_rope);
+  if (layer.k_rope) p.rotate(w.k, layer.attend.kv_heads, layer.k_rope);
+  p.store(w.k, w.v, layer.attend.cache);
+  p.attend(w.q, layer.attend, w.attended);
+  if (layer.gate) p.gate(Activation::kSigmoid, w.output_gate, w.attended, w.gated_output);
+  add_branch(p, layer.gate ? w.gated_output : w.attended, layer.o, layer.o_bias, layer.branch, w);
 }
 
 }  // namespace quire

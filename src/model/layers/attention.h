@@ -1,9 +1,8 @@
-// AttentionLayer: project to queries, keys and values, rotate, store KV, attend, project back. With
-// fewer key heads than query heads it is grouped (GQA), with one multi-query (MQA). Biases (Qwen2)
-// and head norms (Qwen3) are present or empty: the code is one.
+// AttentionLayer: softmax attention with what belongs to it: the norm before it, queries, keys and
+// values, head norms and rotation, the cache, the way back and what is done to the sum. With fewer
+// key heads than query heads it is grouped (GQA), with one multi-query (MQA). What an architecture
+// does not have is empty: the code is one.
 #pragma once
-
-#include <vector>
 
 #include "model/layers/workspace.h"
 #include "model/weights.h"
@@ -11,21 +10,27 @@
 namespace quire {
 
 struct AttentionLayer {
-  Weight q;  // [heads * head_dim, d_model]
-  Weight k;  // [kv_heads * head_dim, d_model]
-  Weight v;  // [kv_heads * head_dim, d_model]
-  Weight o;  // [d_model, heads * head_dim]
-  std::vector<float> q_bias, k_bias, v_bias;  // [rows of the matrix] or empty
-  std::vector<float> q_norm, k_norm;          // [head_dim] or empty
+  Norm norm;          // of the residual stream; none: w.normed holds the input
+  Weight q;           // [heads * k_dim, d_model]
+  Weight k;           // [kv_heads * k_dim, d_model]
+  Weight v;           // [kv_heads * v_dim, d_model]
+  Weight gate;        // [heads * v_dim, d_model]; the output times its sigmoid; empty: none
+  Weight o;           // [d_model, heads * v_dim]
+  Vector q_bias, k_bias, v_bias, o_bias;  // [rows of the matrix] or empty
+  Rope q_rope, k_rope;  // with norms of the heads; neither angles nor norm: none
+  Attend attend;
+  Branch branch;      // how the output joins the residual stream
 };
 
-// `prefix`: "layers.3.", in front of q, k, v, o and what of q_bias ... k_norm the rules have.
-Result<AttentionLayer> load_attention(WeightLoader& loader, const std::string& prefix);
+// Of heads of one size, causal, scaled by 1/sqrt(head_dim).
+Attend plain_attention(int heads, int kv_heads, int head_dim, CacheSlot cache);
 
-// Adds the layer's output to w.residual; reads its normalized input from w.normed and leaves that
-// of the MLP there.
-void run_attention(const AttentionLayer& layer, const AttentionShape& shape, RopeSpec rope,
-                   Backend& backend, const BatchView& batch, KvStore& kv, int index,
-                   const NormSpec& mlp_norm, Workspace& w);
+// Loads into a layer whose values (kinds and eps of norms, angles, attention) are set: the weights
+// "q" "k" "v" "o" behind the prefix "layers.3.", and what of "attn_norm", "attn_post_norm" (each
+// with "_bias"), "q_bias" ... "o_bias", "q_norm", "k_norm" and "attn_gate" the rules have.
+Status load_attention(WeightLoader& loader, const std::string& prefix, AttentionLayer& layer);
+
+// Adds the layer's output to w.residual.
+void run_attention(const AttentionLayer& layer, Program& program, const Workspace& w);
 
 }  // namespace quire

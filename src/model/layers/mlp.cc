@@ -1,28 +1,31 @@
 #include "model/layers/mlp.h"
 
-#include <fmt/format.h>
-
 namespace quire {
 
-Result<MlpLayer> load_mlp(WeightLoader& loader, const std::string& prefix) {
-  MlpLayer mlp;
-  QUIRE_ASSIGN_OR_RETURN(mlp.gate, loader.matrix(prefix + "gate"));
-  QUIRE_ASSIGN_OR_RETURN(mlp.up, loader.matrix(prefix + "up"));
-  QUIRE_ASSIGN_OR_RETURN(mlp.down, loader.matrix(prefix + "down"));
-  return mlp;
+Status load_mlp(WeightLoader& loader, const std::string& prefix, MlpLayer& layer) {
+  QUIRE_RETURN_IF_ERROR(load_norm(loader, prefix + "ffn_norm", layer.norm));
+  if (loader.has(prefix + "gate")) {
+    QUIRE_ASSIGN_OR_RETURN(layer.gate, loader.matrix(prefix + "gate"));
+  }
+  QUIRE_ASSIGN_OR_RETURN(layer.up, loader.matrix(prefix + "up"));
+  QUIRE_ASSIGN_OR_RETURN(layer.down, loader.matrix(prefix + "down"));
+  QUIRE_ASSIGN_OR_RETURN(layer.gate_bias, loader.optional_vector(prefix + "gate_bias"));
+  QUIRE_ASSIGN_OR_RETURN(layer.up_bias, loader.optional_vector(prefix + "up_bias"));
+  QUIRE_ASSIGN_OR_RETURN(layer.down_bias, loader.optional_vector(prefix + "down_bias"));
+  return load_norm(loader, prefix + "ffn_post_norm", layer.branch.norm);
 }
 
-void run_mlp(const MlpLayer& layer, Backend& backend, int tokens, const NormSpec& next_norm,
-             Workspace& w) {
-  const int ffn = layer.gate.rows;
-  const int stride = 2 * ffn;
-  float* gate = w.gate_up.data();
-  float* up = gate + ffn;
-  backend.linear_silu(*w.normed, tokens, {&layer.gate, gate, stride}, {&layer.up, up, stride},
-                      *w.gated);
-  const LinearOutput back = {&layer.down, w.residual.data(), layer.down.rows, nullptr, true};
-  if (next_norm.weight == nullptr) return backend.linear(*w.gated, tokens, {&back, 1});
-  backend.linear_rmsnorm(*w.gated, tokens, back, next_norm.weight, next_norm.eps, *w.normed);
+void run_mlp(const MlpLayer& layer, Program& p, const Workspace& w) {
+  if (layer.norm) p.norm(w.residual, layer.norm, w.normed);
+  if (layer.gate) {
+    p.linear(w.normed, {{&layer.gate, &w.gate, &layer.gate_bias},
+                        {&layer.up, &w.up, &layer.up_bias}});
+    p.gate(layer.activation, w.gate, w.up, w.gated);
+  } else {
+    p.linear(w.normed, {{&layer.up, &w.up, &layer.up_bias}});
+    p.activate(layer.activation, w.up, w.gated);
+  }
+  add_branch(p, w.gated, layer.down, layer.down_bias, layer.branch, w);
 }
 
 }  // namespace quire

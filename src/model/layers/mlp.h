@@ -1,6 +1,6 @@
-// MlpLayer: the gated feed-forward block, down(silu(gate(x)) * up(x)) (Shazeer, "GLU variants
-// improve transformer", 2020). Plain weights and one function over them. Called by the
-// architectures; the thread that drives the device.
+// MlpLayer: the feed-forward block with the norm before it: down(f(gate(x)) * up(x)) (Shazeer, "GLU
+// variants improve transformer", 2020), or without a gate down(f(up(x))). Plain weights and one
+// function over them. Called by the architectures; the thread that drives the device.
 #pragma once
 
 #include "model/layers/workspace.h"
@@ -9,17 +9,21 @@
 namespace quire {
 
 struct MlpLayer {
-  Weight gate;  // [ffn, d_model]
+  Norm norm;    // of the residual stream; none: w.normed holds the input
+  Weight gate;  // [ffn, d_model]; empty: plain
   Weight up;    // [ffn, d_model]
   Weight down;  // [d_model, ffn]
+  Vector gate_bias, up_bias, down_bias;  // [rows of the matrix] or empty
+  Activation activation = Activation::kSilu;
+  Branch branch;  // how the output joins the residual stream
 };
 
-// `prefix`: "layers.3.", in front of gate, up and down.
-Result<MlpLayer> load_mlp(WeightLoader& loader, const std::string& prefix);
+// Loads into a layer whose values are set: "up" and "down" behind the prefix "layers.3.", and what
+// of "gate", "ffn_norm", "ffn_post_norm" (each with "_bias"), "gate_bias" ... "down_bias" the rules
+// have.
+Status load_mlp(WeightLoader& loader, const std::string& prefix, MlpLayer& layer);
 
-// Adds the block's output to w.residual; reads its normalized input from w.normed and leaves that
-// of the next layer there, if there is one.
-void run_mlp(const MlpLayer& layer, Backend& backend, int tokens, const NormSpec& next_norm,
-             Workspace& w);
+// Adds the block's output to w.residual.
+void run_mlp(const MlpLayer& layer, Program& program, const Workspace& w);
 
 }  // namespace quire

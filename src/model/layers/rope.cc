@@ -50,4 +50,15 @@ RopeTable make_rope_table(const RopeConfig& rope, int head_dim, int positions) {
   return table;
 }
 
+Rope make_rope(const RopeConfig& config, int head_dim, int positions, Backend& backend) {
+  const RopeTable table = make_rope_table(config, head_dim, positions);
+  Rope rope;
+  rope.cosines = backend.vector(table.cosines);
+  rope.sines = backend.vector(table.sines);
+  rope.dims = head_dim;
+  rope.pairing = config.pairing == RopePairs::kAdjacent ? RopePairing::kAdjacent
+                                                        : RopePairing::kHalfSplit;
+  return rope;
+}
+
 }  // namespace quire

@@ -6,6 +6,7 @@
 #include <span>
 #include <vector>
 
+#include "backend/backend.h"
 #include "model/layers/rope_config.h"
 
 namespace quire {
@@ -19,5 +20,8 @@ struct RopeTable {
 std::vector<double> rope_frequencies(const RopeConfig& rope, int head_dim);
 
 RopeTable make_rope_table(const RopeConfig& rope, int head_dim, int positions);
+
+// The same on the device, without a norm.
+Rope make_rope(const RopeConfig& config, int head_dim, int positions, Backend& backend);
 
 }  // namespace quire

@@ -3,7 +3,7 @@
 // planted product that sums in another order when it has company must be caught.
 #include <gtest/gtest.h>
 
-#include "backend/tiny_model.h"
+#include "backend/testing/tiny_model.h"
 #include "kernels/select.h"
 
 namespace quire {

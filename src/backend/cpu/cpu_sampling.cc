@@ -6,7 +6,8 @@
 #include <limits>
 #include <numeric>
 
-#include "backend/cpu_backend.h"
+#include "backend/cpu/cpu_backend.h"
+#include "base/clock.h"
 
 namespace quire {
 namespace {
@@ -103,7 +104,9 @@ std::uint32_t CpuBackend::philox_words(std::uint64_t seed, std::uint64_t positio
 }
 
 void CpuBackend::parallel(int count, const std::function<void(int)>& body) {
+  const Nanos start = watch_ == nullptr ? Nanos(0) : SteadyClock::now();
   pool_.for_each(count, [&](int item, int) { body(item); });
+  if (watch_ != nullptr) watch_->sampled(SteadyClock::now() - start);
 }
 
 }  // namespace quire

@@ -6,7 +6,8 @@
 #include <numeric>
 #include <random>
 
-#include "backend/tiny_model.h"
+#include "backend/testing/one_op.h"
+#include "backend/testing/tiny_model.h"
 #include "kernels/reference.h"
 #include "kernels/select.h"
 
@@ -62,9 +63,15 @@ class Sequence {
     k_ = normal(engine, n * kv_width_);
     v_ = normal(engine, n * kv_width_);
     const int blocks = (c.length + 31) / 32;
-    kv_ = backend.kv_store({2, c.kv_heads, c.head_dim, blocks + 2, c.kv}).value();
-    auto& store = static_cast<CpuKvStore&>(*kv_);
-    std::memset(store.data.get(), 0xFF, 2 * store.layer_bytes);
+    KvGroupShape group;
+    group.layers = 2;
+    group.kv_heads = c.kv_heads;
+    group.k_dim = group.v_dim = c.head_dim;
+    group.dtype = c.kv;
+    group.blocks = blocks + 2;
+    kv_ = backend.kv_store({&group, 1}).value();
+    const CpuKvGroup& memory = static_cast<CpuKvStore&>(*kv_).memory[0];
+    std::memset(memory.data.get(), 0xFF, 2 * memory.layer_bytes);
     for (int block = 0; block < blocks; ++block) table_.push_back(blocks - block);
     write();
   }
@@ -88,24 +95,18 @@ class Sequence {
       tables.push_back(static_cast<std::int32_t>(table.size()));
     }
     const std::vector<std::int32_t> ids(positions.size());
-    const BatchView batch{ids, positions, {}, begins, lengths, tables, table, {}};
-    const std::vector<float> row_of_reader(width_);
-    const Weight reader = backend_
-                              .adopt({"reader",
-                                      DType::kF32,
-                                      {1, width_},
-                                      reinterpret_cast<const std::byte*>(row_of_reader.data())})
-                              .value();
-    const Weight* consumers[] = {&reader};
-    const auto out = backend_.activations(static_cast<int>(ids.size()), consumers);
-    backend_.attention(shape(), batch, q.data(), static_cast<int>(width_), *kv_, 1, *out);
-    std::vector<float> all;
-    for (std::size_t t = 0; t < ids.size(); ++t) {
-      const auto* row = reinterpret_cast<const float*>(
-          static_cast<CpuActivations&>(*out).f32.row(static_cast<int>(t)));
-      all.insert(all.end(), row, row + width_);
-    }
-    return all;
+    const GroupView view{{}, lengths, tables, table};
+    const BatchView batch{ids, positions, begins, {}, {}, {&view, 1}, nullptr};
+    const Attend attend = shape();
+    const auto tokens = static_cast<int>(ids.size()), width = static_cast<int>(width_);
+    const Buffer queries = backend_.buffer(Rows::kTokens, tokens, width);
+    const Buffer out = backend_.buffer(Rows::kTokens, tokens, width);
+    ::quire::testing::fill(queries, q);
+    ::quire::testing::want(out);
+    Program program;
+    program.attend(queries, attend, out);
+    backend_.run(program, batch, *kv_);
+    return ::quire::testing::read(out, tokens);
   }
 
   void expect(int position, std::span<const float> out) {
@@ -136,7 +137,16 @@ class Sequence {
   }
 
  private:
-  AttentionShape shape() const { return {c_.heads, c_.kv_heads, c_.head_dim, 0.25f, c_.window}; }
+  Attend shape() const {
+    Attend attend;
+    attend.heads = c_.heads;
+    attend.kv_heads = c_.kv_heads;
+    attend.k_dim = attend.v_dim = c_.head_dim;
+    attend.scale = 0.25f;
+    attend.window = c_.window;
+    attend.cache = {0, 1};
+    return attend;
+  }
 
   void write() {  // no rotation
     const auto n = static_cast<std::size_t>(c_.length);
@@ -147,11 +157,16 @@ class Sequence {
     }
     const std::vector<std::int32_t> begin = {0, c_.length}, length = {c_.length},
                                     tables = {0, static_cast<std::int32_t>(table_.size())};
-    const BatchView batch{ids, positions, slots, begin, length, tables, table_, {}};
-    const std::vector<float> ones(n * dim_, 1), zeros(n * dim_);
-    const RopeSpec rope{RopePairing::kAdjacent, ones.data(), zeros.data(), nullptr, nullptr, 0};
-    backend_.rope_store(shape(), rope, batch, q_.data(), static_cast<int>(width_), k_.data(),
-                        v_.data(), static_cast<int>(kv_width_), *kv_, 1);
+    const GroupView view{slots, length, tables, table_};
+    const BatchView batch{ids, positions, begin, {}, {}, {&view, 1}, nullptr};
+    const auto width = static_cast<int>(kv_width_);
+    const Buffer k = backend_.buffer(Rows::kTokens, c_.length, width);
+    const Buffer v = backend_.buffer(Rows::kTokens, c_.length, width);
+    ::quire::testing::fill(k, k_);
+    ::quire::testing::fill(v, v_);
+    Program program;
+    program.store(k, v, {0, 1});
+    backend_.run(program, batch, *kv_);
   }
 
   Backend& backend_;
@@ -265,9 +280,14 @@ TEST(AttentionPlanTest, SharedSplitsAreOneItemPerHead) {
     }
     tables[static_cast<std::size_t>(row + 1)] = static_cast<std::int32_t>(table.size());
   }
-  const BatchView batch{ids, positions, {}, begins, lengths, tables, table, {}};
+  const GroupView view{{}, lengths, tables, table};
+  const BatchView batch{ids, positions, begins, {}, {}, {&view, 1}, nullptr};
   AttentionPlan plan;
-  plan.make({32, 8, 64, 0.125f, 0}, batch, 2);
+  Attend shape;
+  shape.heads = 32;
+  shape.kv_heads = 8;
+  shape.k_dim = shape.v_dim = 64;
+  plan.make(shape, batch, view, 2);
   int shared = 0, alone = 0;
   for (const AttentionItem& item : plan.items) {
     if (item.split < 2) {

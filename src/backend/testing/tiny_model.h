@@ -9,7 +9,7 @@
 #include <random>
 #include <vector>
 
-#include "backend/cpu_backend.h"
+#include "backend/cpu/cpu_backend.h"
 #include "base/hash.h"
 #include "kernels/random_weights_for_tests.h"
 
@@ -48,66 +48,77 @@ class TinyModel {
                          add(engine, shape.ffn, shape.width), add(engine, shape.ffn, shape.width),
                          add(engine, shape.width, shape.ffn)});
     }
-    std::vector<const Weight*> normed = {&embedding_}, attended, gated;
     for (const Layer& l : layers_) {
-      normed.insert(normed.end(), {&l.q, &l.k, &l.v, &l.gate, &l.up});
-      attended.push_back(&l.o);
-      gated.push_back(&l.down);
+      for (const Weight* weight : {&l.q, &l.k, &l.v, &l.o, &l.gate, &l.up, &l.down}) pack(*weight);
     }
-    normed_ = room(normed);
-    attended_ = room(attended);
-    gated_ = room(gated);
-    kv_ = std::move(backend.kv_store(
-                        {shape.layers, shape.kv_heads, shape.head_dim, shape.blocks, shape.kv}))
-              .value();
-    auto& store = static_cast<CpuKvStore&>(*kv_);
-    std::memset(store.data.get(), 0xFF, store.layer_bytes * static_cast<std::size_t>(shape.layers));
-    norm_.assign(static_cast<std::size_t>(std::max(shape.width, shape.head_dim)), 0.75f);
+    pack(embedding_);
+    residual_ = room(shape.width), normed_ = room(shape.width);
+    q_ = room(q), k_ = room(kv), v_ = room(kv), attended_ = room(q);
+    gate_ = room(shape.ffn), up_ = room(shape.ffn), gated_ = room(shape.ffn);
+    last_ = backend.buffer(Rows::kWanted, shape.tokens_max, shape.width);
+    logits_ = backend.buffer(Rows::kWanted, shape.tokens_max, shape.vocab);
+    KvGroupShape group;
+    group.layers = shape.layers;
+    group.kv_heads = shape.kv_heads;
+    group.k_dim = group.v_dim = shape.head_dim;
+    group.dtype = shape.kv;
+    group.blocks = shape.blocks;
+    kv_ = std::move(backend.kv_store({&group, 1})).value();
+    const CpuKvGroup& memory = static_cast<CpuKvStore&>(*kv_).memory[0];
+    std::memset(memory.data.get(), 0xFF,
+                memory.layer_bytes * static_cast<std::size_t>(shape.layers));
+    norm_ = {Norm::Kind::kRms, constant(shape.width), {}, 1e-5f};
+    std::vector<float> cosines, sines;
     for (int position = 0; position < 1024; ++position) {
       for (int i = 0; i < shape.head_dim / 2; ++i) {
         const double angle = position * std::pow(10000.0, -2.0 * i / shape.head_dim);
-        cosines_.push_back(static_cast<float>(std::cos(angle)));
-        sines_.push_back(static_cast<float>(std::sin(angle)));
+        cosines.push_back(static_cast<float>(std::cos(angle)));
+        sines.push_back(static_cast<float>(std::sin(angle)));
       }
+    }
+    rope_ = {{Norm::Kind::kRms, constant(shape.head_dim), {}, 1e-5f}, backend.vector(cosines),
+             backend.vector(sines), shape.head_dim};
+    for (int layer = 0; layer < shape.layers; ++layer) {
+      Attend attend;
+      attend.heads = shape.heads;
+      attend.kv_heads = shape.kv_heads;
+      attend.k_dim = attend.v_dim = shape.head_dim;
+      attend.scale = 1 / std::sqrt(static_cast<float>(shape.head_dim));
+      attend.window = shape.window;
+      attend.cache = {0, layer};
+      attends_.push_back(attend);
     }
   }
 
   // The hash of each fed token's logits, in order of the rows.
   std::vector<std::uint64_t> step(const std::vector<TinyRow>& rows) {
     feed(rows);
-    const auto& s = shape_;
-    const int tokens = batch_.tokens(), q = s.heads * s.head_dim, kv = s.kv_heads * s.head_dim;
-    const auto floats = [&](int width) {
-      return std::vector<float>(static_cast<std::size_t>(tokens * width));
-    };
-    std::vector<float> x = floats(s.width), qs = floats(q), ks = floats(kv), vs = floats(kv);
-    std::vector<float> gate = floats(s.ffn), up = floats(s.ffn), logits = floats(s.vocab);
-    const AttentionShape attention{s.heads, s.kv_heads, s.head_dim,
-                                   1 / std::sqrt(static_cast<float>(s.head_dim)), s.window};
-    const RopeSpec rope{
-        RopePairing::kHalfSplit, cosines_.data(), sines_.data(), norm_.data(), norm_.data(), 1e-5f};
-    backend_.gather(embedding_, batch_.token_ids, x.data());
-    backend_.rmsnorm(x.data(), norm_.data(), 1e-5f, tokens, *normed_);
-    for (int i = 0; i < s.layers; ++i) {
-      const Layer& l = layers_[static_cast<std::size_t>(i)];
-      const std::array<LinearOutput, 3> qkv = {
-          {{&l.q, qs.data(), q}, {&l.k, ks.data(), kv}, {&l.v, vs.data(), kv}}};
-      backend_.attend(*normed_, qkv, attention, rope, batch_, *kv_, i, *attended_);
-      const LinearOutput o = {&l.o, x.data(), s.width, nullptr, true};
-      backend_.linear_rmsnorm(*attended_, tokens, o, norm_.data(), 1e-5f, *normed_);
-      backend_.linear_silu(*normed_, tokens, {&l.gate, gate.data(), s.ffn},
-                           {&l.up, up.data(), s.ffn}, *gated_);
-      const LinearOutput down = {&l.down, x.data(), s.width, nullptr, true};
-      backend_.linear_rmsnorm(*gated_, tokens, down, norm_.data(), 1e-5f, *normed_);
+    Program p;
+    p.gather(embedding_, residual_);
+    for (std::size_t i = 0; i < layers_.size(); ++i) {
+      const Layer& l = layers_[i];
+      p.norm(residual_, norm_, normed_);
+      p.linear(normed_, {{&l.q, &q_}, {&l.k, &k_}, {&l.v, &v_}});
+      p.rotate(q_, shape_.heads, rope_);
+      p.rotate(k_, shape_.kv_heads, rope_);
+      p.store(k_, v_, attends_[i].cache);
+      p.attend(q_, attends_[i], attended_);
+      p.linear(attended_, {{&l.o, &residual_, nullptr, true}});
+      p.norm(residual_, norm_, normed_);
+      p.linear(normed_, {{&l.gate, &gate_}, {&l.up, &up_}});
+      p.gate(Activation::kSilu, gate_, up_, gated_);
+      p.linear(gated_, {{&l.down, &residual_, nullptr, true}});
     }
-    backend_.select_rmsnorm(x.data(), every_token_, s.width, norm_.data(), 1e-5f, *normed_);
-    const LinearOutput head[] = {{&embedding_, logits.data(), s.vocab}};
-    backend_.linear(*normed_, tokens, head);
+    p.norm(residual_, norm_, last_);
+    p.linear(last_, {{&embedding_, &logits_}});
+    backend_.run(p, batch_, *kv_);
+    const float* logits = backend_.host_rows(logits_);
     std::vector<std::uint64_t> hashes;
-    for (int t = 0; t < tokens; ++t) {
-      const float* row = &logits[static_cast<std::size_t>(t * s.vocab)];
-      all_finite_ = all_finite_ && std::isfinite(backend_.logsumexp({row, std::size_t(s.vocab)}));
-      hashes.push_back(hash_bytes(row, static_cast<std::size_t>(s.vocab) * sizeof(float)));
+    for (int t = 0; t < batch_.tokens(); ++t) {
+      const float* row = logits + t * shape_.vocab;
+      all_finite_ =
+          all_finite_ && std::isfinite(backend_.logsumexp({row, std::size_t(shape_.vocab)}));
+      hashes.push_back(hash_bytes(row, static_cast<std::size_t>(shape_.vocab) * sizeof(float)));
     }
     return hashes;
   }
@@ -134,8 +145,13 @@ class TinyModel {
     }
     return backend_.adopt(view).value();
   }
-  std::unique_ptr<Activations> room(std::vector<const Weight*> consumers) {
-    return backend_.activations(shape_.tokens_max, consumers);
+  void pack(const Weight& weight) {
+    const Status status = backend_.pack(weight);
+    QUIRE_CHECK(status.is_ok(), "{}", status.message());
+  }
+  Buffer room(int columns) { return backend_.buffer(Rows::kTokens, shape_.tokens_max, columns); }
+  Vector constant(int count) {
+    return backend_.vector(std::vector<float>(static_cast<std::size_t>(count), 0.75f));
   }
 
   // Token at `position` of a sequence; block tables are scattered over the store.
@@ -158,7 +174,8 @@ class TinyModel {
       }
       table_begins_.push_back(static_cast<std::int32_t>(table_.size()));
     }
-    batch_ = {ids_, positions_, slots_, begins_, lengths_, table_begins_, table_, every_token_};
+    group_ = {slots_, lengths_, table_begins_, table_};
+    batch_ = {ids_, positions_, begins_, every_token_, {}, {&group_, 1}, nullptr};
   }
   int block_of(int sequence, int index) {
     const auto [at, is_new] = blocks_.try_emplace({sequence, index}, 0);
@@ -172,12 +189,15 @@ class TinyModel {
   std::vector<std::vector<float>> row_scales_;
   Weight embedding_;
   std::vector<Layer> layers_;
-  std::unique_ptr<Activations> normed_, attended_, gated_;
+  Buffer residual_, normed_, q_, k_, v_, attended_, gate_, up_, gated_, last_, logits_;
   std::unique_ptr<KvStore> kv_;
-  std::vector<float> norm_, cosines_, sines_;
+  Norm norm_;
+  Rope rope_;
+  std::vector<Attend> attends_;
   std::map<std::pair<int, int>, int> blocks_;
   std::vector<std::int32_t> ids_, positions_, slots_, begins_, lengths_, table_begins_, table_;
   std::vector<std::int32_t> every_token_;
+  GroupView group_;
   BatchView batch_;
   bool all_finite_ = true;
 };

@@ -10,7 +10,9 @@
 #include <cstdint>
 #include <vector>
 
-#include "backend/backend.h"
+#include "backend/batch_view.h"
+#include "backend/kv_groups.h"
+#include "backend/program.h"
 
 namespace quire {
 
@@ -37,7 +39,9 @@ struct AttentionPlan {
   std::vector<int> splits_of;            // [batch tokens] of a cut token
   std::size_t state_floats = 0;          // of all split items
 
-  void make(const AttentionShape& shape, const BatchView& batch, int threads);
+  std::vector<std::int32_t> lasts;       // [batch tokens] the last position that each sees
+
+  void make(const Attend& shape, const BatchView& batch, const GroupView& view, int threads);
 
  private:
   struct Row {  // a row that is cut by splits
@@ -47,17 +51,18 @@ struct AttentionPlan {
     int alike;                   // first splits whose blocks are those of the row before it
   };
 
-  void add_whole(const AttentionShape& shape, int row, int begin, int end);
-  void find_cut_rows(const AttentionShape& shape, const BatchView& batch, bool is_scarce);
-  void add_cut_rows(const AttentionShape& shape);
-  void add_split(const AttentionShape& shape, const Row* rows, int count, int split);
+  void add_whole(const Attend& shape, int row, int begin, int end);
+  void find_cut_rows(const Attend& shape, const BatchView& batch, const GroupView& view,
+                     bool is_scarce);
+  void add_cut_rows(const Attend& shape);
+  void add_split(const Attend& shape, const Row* rows, int count, int split);
 
   std::vector<Row> rows_;  // sorted by their block tables
 };
 
 inline constexpr int kQueriesPerItem = 64;  // query heads times tokens that read a tile together
 
-inline int first_split(const AttentionShape& shape, int position) {
+inline int first_split(const Attend& shape, int position) {
   const int low = position - shape.window + 1;
   return shape.window > 0 && low > 0 ? low / kSplitTokens : 0;
 }

@@ -1,6 +1,6 @@
 // The backend's ops against the oracles: gather, linear, sampling ops; what it refuses. Attention
 // has a file of its own.
-#include "backend/cpu_backend.h"
+#include "backend/cpu/cpu_backend.h"
 
 #include <gtest/gtest.h>
 
@@ -11,7 +11,8 @@
 #include <numeric>
 #include <random>
 
-#include "backend/tiny_model.h"
+#include "backend/testing/one_op.h"
+#include "backend/testing/tiny_model.h"
 #include "kernels/dequantize.h"
 #include "kernels/reference.h"
 #include "kernels/select.h"
@@ -33,6 +34,16 @@ TensorView view_of(const char* name, DType dtype, std::size_t rows, std::size_t 
   return {name, dtype, {rows, columns}, static_cast<const std::byte*>(data)};
 }
 
+KvGroupShape group_of(int layers, int kv_heads, int head_dim, int blocks, DType dtype) {
+  KvGroupShape shape;
+  shape.layers = layers;
+  shape.kv_heads = kv_heads;
+  shape.k_dim = shape.v_dim = head_dim;
+  shape.blocks = blocks;
+  shape.dtype = dtype;
+  return shape;
+}
+
 TEST_P(CpuBackendTest, GatherEqualsTheProductWithAUnitVector) {
   CpuBackend backend(*GetParam(), 2);
   std::mt19937 engine(3);
@@ -45,26 +56,30 @@ TEST_P(CpuBackendTest, GatherEqualsTheProductWithAUnitVector) {
     if (info.dtype == DType::kI8) view.row_scales = scales.data();
     const Weight table = backend.adopt(view).value();
     const std::vector<std::int32_t> ids = {20, 0, 7, 7};
-    std::vector<float> gathered(ids.size() * columns);
-    backend.gather(table, ids, gathered.data());
+    ASSERT_TRUE(backend.pack(table).is_ok());
+    const auto width = static_cast<int>(columns);
+    const Buffer rows_of_table = backend.buffer(Rows::kTokens, 4, width);
+    Program gather;
+    gather.gather(table, rows_of_table);
+    ::quire::testing::PlainBatch(ids).run(backend, gather);
+    const std::vector<float> gathered = ::quire::testing::read(rows_of_table, 4);
     // One value at column k that every form holds exactly: in int8 the peak of its group or token,
     // which becomes `code` at a scale of 1. So the product is exact too.
     const bool is_int8 = activation_form(info.dtype) == ActivationForm::kInt8;
     const float code = is_int8 ? std::nearbyint(kActivationPeak) : 127;
-    std::vector<float> unit(columns), ones(columns, 1);
-    const Weight* consumers[] = {&table};
-    auto x = backend.activations(1, consumers);
-    auto& forms = static_cast<CpuActivations&>(*x);
-    std::vector<float> product(rows);
+    std::vector<float> unit(columns);
+    const Buffer x = backend.buffer(Rows::kTokens, 1, width);
+    const Buffer product = backend.buffer(Rows::kTokens, 1, static_cast<int>(rows));
+    Program program;
+    program.linear(x, {{&table, &product}});
     for (std::size_t k = 0; k < columns; k += 37) {
       std::fill(unit.begin(), unit.end(), 0.0f);
       unit[k] = is_int8 ? kActivationPeak : code;
-      forms.put(*GetParam(), 0, 0, static_cast<int>(columns), unit.data());
-      const LinearOutput output[] = {{&table, product.data(), static_cast<int>(rows)}};
-      backend.linear(*x, 1, output);
+      ::quire::testing::fill(x, unit);
+      ::quire::testing::PlainBatch(1).run(backend, program);
       for (std::size_t i = 0; i < ids.size(); ++i) {
         const float expected = gathered[i * columns + k];
-        EXPECT_NEAR(product[static_cast<std::size_t>(ids[i])] / code, expected,
+        EXPECT_NEAR(cpu(product).floats(0)[ids[i]] / code, expected,
                     2e-7 * (std::abs(expected) + 0.1))
             << info.name;
       }
@@ -81,13 +96,15 @@ TEST_P(CpuBackendTest, UnpackedWeightsAreTheDequantizedValues) {
   const Weight exact =
       backend.adopt(view_of("w", DType::kQ4_1, rows, columns, bytes.data()), WeightScheme::kFloat32)
           .value();
-  const Weight* consumers[] = {&exact};
-  auto x = backend.activations(1, consumers);
-  const std::vector<float> values = normal(engine, columns), ones(columns, 1);
-  static_cast<CpuActivations&>(*x).put(*GetParam(), 0, 0, 96, values.data());
-  std::vector<float> out(rows), bias = normal(engine, rows);
-  const LinearOutput output[] = {{&exact, out.data(), 13, bias.data()}};
-  backend.linear(*x, 1, output);
+  ASSERT_TRUE(backend.pack(exact).is_ok());
+  const Buffer x = backend.buffer(Rows::kTokens, 1, 96), y = backend.buffer(Rows::kTokens, 1, 13);
+  const std::vector<float> values = normal(engine, columns), bias = normal(engine, rows);
+  ::quire::testing::fill(x, values);
+  const Vector biases = backend.vector(bias);
+  Program program;
+  program.linear(x, {{&exact, &y, &biases}});
+  ::quire::testing::PlainBatch(1).run(backend, program);
+  const std::vector<float> out = ::quire::testing::read(y, 1);
   for (std::size_t row = 0; row < rows; ++row) {
     const std::byte* weights = bytes.data() + row * row_bytes(DType::kQ4_1, columns);
     EXPECT_NEAR(out[row], reference::dot(DType::kQ4_1, weights, values) + bias[row], 1e-4);
@@ -131,15 +148,24 @@ TEST_P(CpuBackendTest, W8A8QuantizesRowsAndTokensToNearest) {
   const Weight with_input_scale = backend.adopt(stored).value();
   stored.input_scale = x_scale;
   const Weight with_the_same_scale = backend.adopt(stored).value();
-  const Weight* consumers[] = {&quantized, &packed, &with_input_scale, &with_the_same_scale};
-  auto input = backend.activations(3, consumers);
-  for (int t = 0; t < 3; ++t) {
-    static_cast<CpuActivations&>(*input).put(*GetParam(), t, 0, columns, x.data());
+  const Weight* weights[] = {&quantized, &packed, &with_input_scale, &with_the_same_scale};
+  const Buffer input = backend.buffer(Rows::kTokens, 3, static_cast<int>(columns));
+  std::vector<float> thrice;
+  for (int t = 0; t < 3; ++t) thrice.insert(thrice.end(), x.begin(), x.end());
+  ::quire::testing::fill(input, thrice);
+  std::vector<Buffer> buffers;
+  for (const Weight* weight : weights) {
+    ASSERT_TRUE(backend.pack(*weight).is_ok());
+    buffers.push_back(backend.buffer(Rows::kTokens, 3, static_cast<int>(rows)));
   }
-  std::vector<std::vector<float>> out(4, std::vector<float>(3 * rows));
-  std::vector<LinearOutput> outputs;
-  for (std::size_t i = 0; i < 4; ++i) outputs.push_back({consumers[i], out[i].data(), rows});
-  backend.linear(*input, 3, outputs);
+  Program program;
+  program.linear(input, {{weights[0], &buffers[0]},
+                         {weights[1], &buffers[1]},
+                         {weights[2], &buffers[2]},
+                         {weights[3], &buffers[3]}});
+  ::quire::testing::PlainBatch(3).run(backend, program);
+  std::vector<std::vector<float>> out;
+  for (const Buffer& buffer : buffers) out.push_back(testing::read(buffer, 3));
   for (std::size_t i = 0; i < 3 * rows; ++i) {
     const std::size_t row = i % rows;
     EXPECT_EQ(out[0][i], sums[row]);
@@ -210,15 +236,17 @@ TEST_P(CpuBackendTest, TopCandidatesOfAllAreSortedStably) {
 
 TEST_P(CpuBackendTest, CopiesBlocksInOrder) {
   CpuBackend backend(*GetParam(), 2);
-  auto kv = backend.kv_store({3, 2, 16, 6, DType::kF16}).value();
-  auto& store = static_cast<CpuKvStore&>(*kv);
-  EXPECT_EQ(store.bytes_per_block, 3u * 2 * 2 * 16 * 32 * 2);
+  const KvGroupShape shape = group_of(3, 2, 16, 6, DType::kF16);
+  auto kv = backend.kv_store({&shape, 1}).value();
+  const CpuKvGroup& store = static_cast<CpuKvStore&>(*kv).memory[0];
+  EXPECT_EQ(kv_block_bytes(shape), 3u * 2 * 2 * 16 * 32 * 2);
   for (int layer = 0; layer < 3; ++layer) {
     for (int block = 0; block < 6; ++block) {
       std::memset(store.k(layer, block, 0), 10 * layer + block, store.block_bytes);
     }
   }
-  const BlockMove moves[] = {{1, 2}, {2, 3}, {5, 1}};  // each sees what the one before it left
+  // Each sees what the one before it left.
+  const BlockMove moves[] = {{0, 1, 2}, {0, 2, 3}, {0, 5, 1}};
   backend.copy_blocks(*kv, moves);
   for (int layer = 0; layer < 3; ++layer) {
     const int expected[] = {0, 5, 1, 1, 4, 5};
@@ -247,9 +275,11 @@ TEST_P(CpuBackendTest, RefusesWhatItCannotHold) {
   TensorView wide = view_of("wide", DType::kI8, 1, kChannelColumnsMax + 1, bytes.data());
   wide.row_scales = &scale;
   EXPECT_FALSE(backend.adopt(wide).is_ok());
-  EXPECT_FALSE(backend.kv_store({1, 1, 64, 4, DType::kQ8_0}).is_ok());
-  EXPECT_FALSE(backend.kv_store({1, 1, 15, 4, DType::kF16}).is_ok());
-  EXPECT_FALSE(backend.kv_store({1 << 20, 1 << 20, 512, 1 << 30, DType::kF32}).is_ok());
+  for (const KvGroupShape& shape :
+       {group_of(1, 1, 64, 4, DType::kQ8_0), group_of(1, 1, 2048, 4, DType::kF16),
+        group_of(1 << 20, 1 << 20, 512, 1 << 30, DType::kF32)}) {
+    EXPECT_FALSE(backend.kv_store({&shape, 1}).is_ok());
+  }
   EXPECT_FALSE(make_cpu_backend({.threads = -1, .isa = ""}).is_ok());
   EXPECT_FALSE(make_cpu_backend({.threads = 1, .isa = "vax"}).is_ok());
 }

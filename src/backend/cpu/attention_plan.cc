@@ -1,4 +1,4 @@
-#include "backend/attention_plan.h"
+#include "backend/cpu/attention_plan.h"
 
 #include <algorithm>
 #include <limits>
@@ -12,26 +12,35 @@ namespace {
 constexpr int kBlocksPerSplit = kSplitTokens / kBlockTokens;
 constexpr int kSplitsMany = 8;  // a row of so many is cut, lest one worker be late with it
 
-std::span<const std::int32_t> blocks_of(const BatchView& batch, int row, int splits) {
-  const auto begin = static_cast<std::size_t>(batch.table_begin[static_cast<std::size_t>(row)]);
-  return batch.block_table.subspan(begin, static_cast<std::size_t>(splits * kBlocksPerSplit));
+std::span<const std::int32_t> blocks_of(const GroupView& view, int row, int splits) {
+  const auto begin = static_cast<std::size_t>(view.table_begin[static_cast<std::size_t>(row)]);
+  return view.table.subspan(begin, static_cast<std::size_t>(splits * kBlocksPerSplit));
 }
 
-int tokens_per_item(const AttentionShape& shape) {
+int tokens_per_item(const Attend& shape) {
   return std::max(1, kQueriesPerItem / (shape.heads / shape.kv_heads));
 }
 
 }  // namespace
 
-void AttentionPlan::make(const AttentionShape& shape, const BatchView& batch, int threads) {
+void AttentionPlan::make(const Attend& shape, const BatchView& batch, const GroupView& view,
+                         int threads) {
   items.clear();
   tokens.clear();
   parts.clear();
   part_of.assign(static_cast<std::size_t>(batch.tokens()), -1);
   splits_of.assign(static_cast<std::size_t>(batch.tokens()), 0);
   state_floats = 0;
+  lasts.assign(batch.positions.begin(), batch.positions.end());
+  if (!shape.is_causal) {
+    for (int row = 0; row < batch.rows(); ++row) {
+      const auto r = static_cast<std::size_t>(row);
+      std::fill(lasts.begin() + batch.row_begin[r], lasts.begin() + batch.row_begin[r + 1],
+                view.lengths[r] - 1);
+    }
+  }
   const bool is_scarce = batch.rows() * shape.kv_heads < 4 * threads;
-  find_cut_rows(shape, batch, is_scarce);
+  find_cut_rows(shape, batch, view, is_scarce);
   for (int row = 0; row < batch.rows(); ++row) {
     const auto r = static_cast<std::size_t>(row);
     const int begin = batch.row_begin[r], end = batch.row_begin[r + 1];
@@ -43,7 +52,7 @@ void AttentionPlan::make(const AttentionShape& shape, const BatchView& batch, in
 }
 
 // The end of a prompt is dearest: it goes first, so that the workers finish together.
-void AttentionPlan::add_whole(const AttentionShape& shape, int row, int begin, int end) {
+void AttentionPlan::add_whole(const Attend& shape, int row, int begin, int end) {
   for (int last = end; last > begin; last -= tokens_per_item(shape)) {
     const int first = std::max(begin, last - tokens_per_item(shape));
     const int at = static_cast<int>(tokens.size());
@@ -56,14 +65,14 @@ void AttentionPlan::add_whole(const AttentionShape& shape, int row, int begin, i
 
 // Rows of one token that see more than one split are cut if workers would be idle otherwise, if
 // they are long, or if they share a whole split with another row.
-void AttentionPlan::find_cut_rows(const AttentionShape& shape, const BatchView& batch,
-                                  bool is_scarce) {
+void AttentionPlan::find_cut_rows(const Attend& shape, const BatchView& batch,
+                                  const GroupView& view, bool is_scarce) {
   rows_.clear();
   for (int row = 0; row < batch.rows(); ++row) {
     const auto r = static_cast<std::size_t>(row);
     if (batch.row_begin[r + 1] - batch.row_begin[r] != 1) continue;
     const int token = batch.row_begin[r];
-    const int position = batch.positions[static_cast<std::size_t>(token)];
+    const int position = lasts[static_cast<std::size_t>(token)];
     const Row cut{row,
                   token,
                   first_split(shape, position),
@@ -73,8 +82,8 @@ void AttentionPlan::find_cut_rows(const AttentionShape& shape, const BatchView& 
     if (cut.split_end > 1) rows_.push_back(cut);
   }
   std::sort(rows_.begin(), rows_.end(), [&](const Row& a, const Row& b) {
-    const auto left = blocks_of(batch, a.row, a.whole_end);
-    const auto right = blocks_of(batch, b.row, b.whole_end);
+    const auto left = blocks_of(view, a.row, a.whole_end);
+    const auto right = blocks_of(view, b.row, b.whole_end);
     const auto [l, r] = std::mismatch(left.begin(), left.end(), right.begin(), right.end());
     if (l == left.end() || r == right.end()) {
       return left.size() != right.size() ? left.size() < right.size() : a.row < b.row;
@@ -83,8 +92,8 @@ void AttentionPlan::find_cut_rows(const AttentionShape& shape, const BatchView& 
   });
   for (std::size_t i = 1; i < rows_.size(); ++i) {
     const int splits = std::min(rows_[i - 1].whole_end, rows_[i].whole_end);
-    const auto before = blocks_of(batch, rows_[i - 1].row, splits);
-    const auto blocks = blocks_of(batch, rows_[i].row, splits);
+    const auto before = blocks_of(view, rows_[i - 1].row, splits);
+    const auto blocks = blocks_of(view, rows_[i].row, splits);
     const auto [end, other] = std::mismatch(before.begin(), before.end(), blocks.begin());
     rows_[i].alike = static_cast<int>(end - before.begin()) / kBlocksPerSplit;
   }
@@ -111,7 +120,7 @@ void AttentionPlan::find_cut_rows(const AttentionShape& shape, const BatchView& 
   }
 }
 
-void AttentionPlan::add_cut_rows(const AttentionShape& shape) {
+void AttentionPlan::add_cut_rows(const Attend& shape) {
   int split_end = 0;
   for (const Row& row : rows_) split_end = std::max(split_end, row.split_end);
   const int most = tokens_per_item(shape);
@@ -135,7 +144,7 @@ void AttentionPlan::add_cut_rows(const AttentionShape& shape) {
   }
 }
 
-void AttentionPlan::add_split(const AttentionShape& shape, const Row* rows, int count, int split) {
+void AttentionPlan::add_split(const Attend& shape, const Row* rows, int count, int split) {
   const int group = shape.heads / shape.kv_heads;
   const int at = static_cast<int>(tokens.size());
   for (int i = 0; i < count; ++i) tokens.push_back(rows[i].token);
@@ -146,7 +155,7 @@ void AttentionPlan::add_split(const AttentionShape& shape, const Row* rows, int 
       parts[static_cast<std::size_t>(part_of[static_cast<std::size_t>(rows[i].token)] + index)] = {
           state_floats, count * group, i * group};
     }
-    state_floats += static_cast<std::size_t>(attention_state_floats(count * group, shape.head_dim));
+    state_floats += static_cast<std::size_t>(attention_state_floats(count * group, shape.v_dim));
   }
 }
 

@@ -1,0 +1,250 @@
+// CpuBackend: the ops of program.h over one KernelTable and one thread pool. It splits work into
+// ranges, never sums across a split: which thread computes what, and how many there are, cannot be
+// seen in a result. Ops use every worker; a small op runs on the caller alone. Parts:
+// cpu_backend.cc (memory), memory/cpu_packing.cc, cpu_run.cc (programs, and which neighbours run as
+// one), cpu_rows.cc (norms, activations and other work row by row), cpu_linear.cc, cpu_experts.cc,
+// cpu_kv.cc, cpu_attention.cc, cpu_scan.cc (recurrent layers), cpu_sampling.cc. One driving thread
+// at a time; see backend.h.
+#pragma once
+
+#include <array>
+#include <deque>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "backend/backend.h"
+#include "backend/cpu/attention_plan.h"
+#include "backend/cpu/cpu_memory.h"
+#include "backend/memory/huge_arena.h"
+#include "backend/memory/packed_cache.h"
+#include "base/cpu/thread_pool.h"
+#include "kernels/kernel_table.h"
+
+namespace quire {
+
+struct CpuDevice {
+  explicit CpuDevice(int threads) : pool(threads) {}
+
+  ThreadPool pool;  // used by whoever holds the turn
+  Turns turns;
+};
+
+// One matrix of a `linear` call, its places found: rows [row, row + rows) of an input in the form
+// that the weight reads, and where their products go.
+struct LinearOutput {
+  const Weight* weight = nullptr;
+  int expert = 0;           // which of the weight's matrices
+  int row = 0, rows = 0;    // of the input
+  float* out = nullptr;     // [rows, stride]
+  int stride = 0;           // floats from one row to the next
+  const float* bias = nullptr;  // [weight->rows] or null
+  bool accumulate = false;
+  const CpuBuffer::Form* x = nullptr;
+  std::size_t x_offset = 0;  // bytes into each row of the form
+};
+
+struct AttentionScratch;
+
+class CpuBackend final : public Backend {
+ public:
+  // kernels must outlive the backend (tables are constants; tests plant their own).
+  // Of the options, what a device and a table stand for is not asked.
+  CpuBackend(const KernelTable& kernels, std::shared_ptr<CpuDevice> device,
+             const CpuBackendOptions& options);
+  CpuBackend(const KernelTable& kernels, int threads);  // on a device of its own
+
+  std::string description() const override;
+  Status health() const override {
+    return packed_cache_ == nullptr ? ok_status() : packed_cache_->health();
+  }
+  std::string_view isa() const override { return kernels_.name; }
+  int threads() const override { return pool_.threads(); }
+  Turns& turns() override { return device_->turns; }
+
+  Result<Weight> adopt(const TensorView& matrix,
+                       WeightScheme scheme = WeightScheme::kAsStored) override;
+  Result<Weight> adopt_experts(std::span<const TensorView> matrices,
+                               WeightScheme scheme = WeightScheme::kAsStored) override;
+  Status pack(const Weight& weight) override;
+  void finish_packing() override;
+  PackedCache* packed_cache() { return packed_cache_.get(); }  // for tests; null: none
+  std::size_t mapped_weights() const { return mapped_.size(); }  // served from its file, for tests
+  Vector vector(std::span<const float> values) override;
+  Buffer buffer(Rows rows, int rows_max, int columns, int per_token = 1) override;
+  Result<std::unique_ptr<KvStore>> kv_store(std::span<const KvGroupShape> groups) override;
+  void copy_blocks(KvStore& kv, std::span<const BlockMove> moves) override;
+  const float* host_rows(const Buffer& buffer) override;
+
+  void run(const Program& program, const BatchView& batch, KvStore& kv) override;
+  void set_watch(RunWatch* watch) override { watch_ = watch; }
+
+  double logsumexp(std::span<const float> logits) const override;
+  void top_candidates(std::span<const float> logits, std::span<Candidate> out) const override;
+  float max_value(std::span<const float> logits) const override;
+  std::uint32_t philox_words(std::uint64_t seed, std::uint64_t position, std::uint64_t stream,
+                             std::span<std::uint32_t> words) const override;
+  void parallel(int count, const std::function<void(int)>& body) override;
+
+ private:
+  static constexpr std::int64_t kAloneElements = 4096;  // a wake-up costs more than so many
+
+  // A program's step: the batch, its memory, and the lane that an op works on.
+  struct Step {
+    const BatchView& batch;
+    CpuKvStore& kv;
+
+    const BatchView& lane(const Buffer& buffer) const {
+      return buffer.rows == Rows::kEncoderTokens ? *batch.encoder : batch;
+    }
+    int rows(const Buffer& buffer) const;
+  };
+  // Tiles [begin, end) of one output of a `linear` call.
+  struct LinearItem {
+    int output, begin, end;
+  };
+  // The input of a `linear` call as int8 with the scale that a checkpoint states.
+  struct StaticInput {
+    float scale = 0;
+    CpuBuffer::Form form;
+  };
+  // Queries and keys of a step on their way: rotated, and the keys and values stored.
+  struct StoreCall {
+    const BatchView& batch;
+    const GroupView& view;
+    const CpuKvGroup& kv;
+    int layer;
+    const RotateOp* rotate_q;  // null: not here
+    const RotateOp* rotate_k;
+    const StoreOp* store;
+  };
+  struct AttentionCall {
+    const Attend& shape;
+    const BatchView& batch;
+    const GroupView& view;
+    const CpuBuffer& q;
+    const CpuKvGroup& kv;
+    int layer;
+    CpuBuffer& out;
+
+    int group() const { return shape.heads / shape.kv_heads; }
+    int position(int token) const { return batch.positions[static_cast<std::size_t>(token)]; }
+  };
+  // What row-wise work needs: rows, their index in x where they are chosen, and room.
+  struct NormCall {
+    const CpuBuffer& x;
+    const std::int32_t* indices;  // null: all rows in order
+    const Norm& norm;
+    CpuBuffer& out;
+    bool accumulate;
+  };
+
+  // --- cpu_run.cc ---
+  void make_forms(const Program& program);
+  std::size_t run_some(std::span<const Op> ops, const Step& step);  // how many ran as one
+  bool runs_as_linear_norm(std::span<const Op> ops, const Step& step);
+  bool runs_as_gated(std::span<const Op> ops, const Step& step);
+  std::size_t run_as_attention(std::span<const Op> ops, const Step& step);
+  void run_op(const GatherOp& op, const Step& step);
+  void run_op(const NormOp& op, const Step& step);
+  void run_op(const LinearOp& op, const Step& step);
+  void run_op(const HeadLinearOp& op, const Step& step);
+  void run_op(const GateOp& op, const Step& step);
+  void run_op(const RotateOp& op, const Step& step);
+  void run_op(const StoreOp& op, const Step& step);
+  void run_op(const AttendOp& op, const Step& step);
+  void run_op(const RouteOp& op, const Step& step);
+  void run_op(const CombineOp& op, const Step& step);
+  void run_op(const AddOp& op, const Step& step);
+  void run_op(const CapOp& op, const Step& step);
+  void run_op(const ConvolveOp& op, const Step& step);
+  void run_op(const ScanOp& op, const Step& step);
+  void run_op(const GatedNormOp& op, const Step& step);
+  void run_op(const PoolOp& op, const Step& step);
+
+  // --- memory ---
+  void pack_rows(const TensorView& source, DType dtype, int first, int rows,
+                 std::byte* tile) const;
+  void promote_weight();
+  float* scratch(int worker, std::size_t floats);
+  void grow_scratch(std::size_t floats);  // per worker, before a dispatch
+
+  // --- cpu_rows.cc ---
+  // body(row, worker) for all rows; on the caller alone where they are few.
+  template <typename Body>
+  void for_rows(int rows, int columns, const Body& body) {
+    if (std::int64_t{rows} * columns <= kAloneElements) {
+      for (int row = 0; row < rows; ++row) body(row, 0);
+    } else {
+      pool_.for_each(rows, body);
+    }
+  }
+  void act_mul(Activation activation, const float* gate, const float* up, int count,
+               float* out) const;
+  void norm_row(const NormCall& call, int row, float* room) const;
+  void norm_values(const Norm& norm, const float* x, int columns, float* out) const;
+  void refresh(CpuBuffer& buffer, int rows);
+
+  // --- cpu_linear.cc ---
+  std::span<LinearOutput> find_outputs(const LinearOp& op, const Step& step);
+  void find_inputs(CpuBuffer& x, int rows, std::span<LinearOutput> outputs);
+  const CpuBuffer::Form& input_of(CpuBuffer& x, int rows, const CpuPacked& packed);
+  void plan_linear(std::span<const LinearOutput> outputs, int tiles_multiple);
+  void expect_next(MatmulTask& task, std::span<const LinearOutput> outputs, std::size_t item) const;
+  void run_linear(std::size_t item, std::span<const LinearOutput> outputs, float* room) const;
+  void linear(std::span<const LinearOutput> outputs);
+  void linear_norm(const LinearOutput& output, const NormCall& norm);
+  void linear_gated(std::span<const LinearOutput> outputs, Activation activation, CpuBuffer& out);
+  void run_gated(std::size_t item, int row, int count, std::span<const LinearOutput> outputs,
+                 Activation activation, float* room, CpuBuffer& out) const;
+
+  // --- cpu_experts.cc ---
+  std::span<LinearOutput> find_expert_outputs(const LinearOp& op, const Step& step);
+
+  // --- cpu_scan.cc ---
+  void scan_gates(const ScanOp& op, int token, float* decays, float* gains) const;
+
+  // --- cpu_kv.cc, cpu_attention.cc ---
+  void rotate(const RotateOp& op, const BatchView& batch, int token, float* head) const;
+  void store_head(const StoreCall& call, int token, int head, bool is_key, const float* values,
+                  float* room) const;
+  void store_key(const StoreCall& call, int token, int head, const float* key, float* room) const;
+  void store_token(const StoreCall& call, int token, float* room) const;
+  void store_all(const StoreCall& call);
+  void store_projected(const StoreCall& call, const LinearItem& item, const LinearOutput& output,
+                       float* room) const;
+  void attention(const AttentionCall& call);
+  void attend_fused(std::span<const LinearOutput> qkv, const StoreCall& store,
+                    const AttentionCall& attention);
+  void plan_attention(const AttentionCall& call);
+  AttentionTask attention_task(const AttentionCall& call, const AttentionItem& item,
+                               const AttentionScratch& scratch) const;
+  static const float* sinks_of(const AttentionCall& call, int kv_head);
+  void run_attention(const AttentionCall& call, const AttentionItem& item, float* floats);
+  void finish_attention(const AttentionCall& call, const AttentionItem& item, float* scratch);
+  void fold_splits(const AttentionCall& call, int token, int kv_head, float* scratch);
+  float* attended_head(const AttentionCall& call, int token, int kv_head);
+
+  const KernelTable& kernels_;
+  std::shared_ptr<CpuDevice> device_;
+  ThreadPool& pool_;  // the device's
+  HugeArena arena_;
+  bool has_huge_pages_;
+  RunWatch* watch_ = nullptr;
+  std::unique_ptr<PackedCache> packed_cache_;  // null: none
+  std::vector<Weight> mapped_;                 // that are not in huge pages yet
+  std::vector<AlignedBuffer<float>> scratch_;  // per worker
+  std::vector<LinearOutput> linear_outputs_;   // of a `linear` op
+  std::vector<LinearItem> linear_items_;
+  std::deque<StaticInput> static_inputs_;              // of the same call, then reused
+  std::size_t static_inputs_used_ = 0;
+  CpuBuffer::Form expert_input_;       // rows of a product's input, sorted by their expert
+  AlignedBuffer<float> scan_gates_;    // [2, tokens, heads] decays and gains
+  std::vector<std::vector<float*>> row_states_;  // per worker: where states go
+  AttentionPlan plan_;
+  AlignedBuffer<float> partials_;      // states of split items, at AttentionItem::state
+  std::vector<std::int32_t> pending_;  // [tokens, kv_heads + 1]: splits of each head, then heads
+  AlignedBuffer<float> attended_;      // [tokens, heads * v_dim]
+};
+
+}  // namespace quire

@@ -1,0 +1,84 @@
+#include "backend/cpu/cpu_memory.h"
+
+#include <cstring>
+
+#include "kernels/dequantize.h"
+
+namespace quire {
+
+void read_row(const TensorView& matrix, std::size_t row, float* out) {
+  const std::size_t columns = matrix.columns();
+  dequantize_row(matrix.dtype, matrix.data + row * row_bytes(matrix.dtype, columns), columns, out);
+  if (matrix.row_scales == nullptr) return;
+  for (std::size_t i = 0; i < columns; ++i) out[i] *= matrix.row_scales[row];
+}
+
+void CpuBuffer::Form::resize(int rows, std::size_t row_bytes) {
+  // Several rows must not fall into the same cache sets.
+  stride = ((row_bytes + 63) / 64 | 1) * 64;
+  const std::size_t bytes = stride * static_cast<std::size_t>(rows);
+  if (data.count() < bytes) data = AlignedBuffer<std::byte>(bytes);
+}
+
+const CpuBuffer::Form& CpuBuffer::form(ActivationForm which) const {
+  switch (which) {
+    case ActivationForm::kF32:
+      return f32;
+    case ActivationForm::kBF16:
+      return bf16;
+    case ActivationForm::kInt8:
+      return int8;
+    case ActivationForm::kInt8Token:
+      return int8_token;
+  }
+  QUIRE_CHECK(false, "activation form {}", static_cast<int>(which));
+}
+
+void CpuBuffer::grow(ActivationForm which) {
+  if (form(which)) return;
+  const auto count = static_cast<std::size_t>(columns);
+  switch (which) {
+    case ActivationForm::kF32:
+      f32.resize(rows_max, count * sizeof(float));
+      if (is_tight) f32.stride = count * sizeof(float);
+      return;
+    case ActivationForm::kBF16:
+      return bf16.resize(rows_max, (count + 1) * 2);
+    case ActivationForm::kInt8:
+      return int8.resize(rows_max, count / 32 * sizeof(ActivationBlock));
+    case ActivationForm::kInt8Token:
+      return int8_token.resize(rows_max, channel_token_bytes(count));
+  }
+}
+
+void CpuBuffer::put(const KernelTable& kernels, int row, int begin, int count,
+                         const float* values) {
+  if (f32) {
+    auto* to = reinterpret_cast<float*>(f32.row(row)) + begin;
+    if (to != values) std::memcpy(to, values, static_cast<std::size_t>(count) * sizeof(float));
+  }
+  narrow(kernels, row, begin, count, values);
+}
+
+void CpuBuffer::refresh(const KernelTable& kernels, int row) {
+  narrow(kernels, row, 0, columns, floats(row));
+}
+
+void CpuBuffer::narrow(const KernelTable& kernels, int row, int begin, int count,
+                       const float* values) {
+  if (bf16) {
+    kernels.narrow_bf16(values, count, reinterpret_cast<std::uint16_t*>(bf16.row(row)) + begin);
+  }
+  if (int8) {
+    kernels.quantize_int8(values, count,
+                          reinterpret_cast<ActivationBlock*>(int8.row(row)) + begin / 32);
+  }
+  if (int8_token) {
+    QUIRE_CHECK(begin == 0 && count == columns, "columns {} + {} of a row of {}", begin, count,
+                columns);
+    auto* to = reinterpret_cast<ChannelToken*>(int8_token.row(row));
+    kernels.quantize_token(values, count, 0, to);
+  }
+}
+
+}  // namespace quire

@@ -1,0 +1,197 @@
+// CpuBackend::run: a program op by op, and the peephole over it: neighbours that are cheaper as one
+// pass over the data run as one. Known are
+//   linear, norm                              the residual stream, then the norm of what it became
+//   linear, gate                              the gated half of an MLP
+//   rotate?, rotate?, store                   queries and keys, row by row
+//   linear, rotate?, rotate?, store, attend   of few tokens, in one dispatch
+// What a fused pass leaves unwritten (the products between) nobody reads: the patterns ask for ops
+// whose buffers are written anew by the next op that names them.
+#include <algorithm>
+
+#include "backend/cpu/cpu_backend.h"
+#include "base/clock.h"
+
+namespace quire {
+namespace {
+
+constexpr int kFusedTokensMax = 64;  // a prompt is worth dispatches of its own, each balanced
+
+template <typename T>
+const T* op_at(std::span<const Op> ops, std::size_t index) {
+  return index < ops.size() ? std::get_if<T>(&ops[index]) : nullptr;
+}
+
+void want_floats(const Buffer* buffer) {
+  if (buffer != nullptr) cpu(*buffer).grow(ActivationForm::kF32);
+}
+
+// Room for what an op reads and writes as plain floats. What is written row by row with all of its
+// forms (norms, gates, attention) has floats only if somebody reads them.
+struct FloatsOf {
+  void operator()(const GatherOp& op) const { want_floats(op.out); }
+  void operator()(const NormOp& op) const {
+    want_floats(op.x);
+    if (op.accumulate) want_floats(op.out);
+  }
+  void operator()(const LinearOp& op) const {
+    for (int i = 0; i < op.count; ++i) want_floats(op.products[static_cast<std::size_t>(i)].out);
+  }
+  void operator()(const HeadLinearOp& op) const { want_floats(op.product.out); }
+  void operator()(const GateOp& op) const { want_floats(op.gate), want_floats(op.up); }
+  void operator()(const RotateOp& op) const { want_floats(op.x); }
+  void operator()(const StoreOp& op) const {
+    want_floats(op.k), want_floats(op.k_rest), want_floats(op.v);
+  }
+  void operator()(const AttendOp& op) const { want_floats(op.q); }
+  void operator()(const RouteOp& op) const { want_floats(op.logits), want_floats(op.routing); }
+  void operator()(const CombineOp& op) const { want_floats(op.x), want_floats(op.out); }
+  void operator()(const AddOp& op) const {
+    want_floats(op.x), want_floats(op.out), want_floats(op.gate);
+  }
+  void operator()(const CapOp& op) const { want_floats(op.x); }
+  void operator()(const ConvolveOp& op) const { want_floats(op.x), want_floats(op.out); }
+  void operator()(const ScanOp& op) const {
+    want_floats(op.x), want_floats(op.a), want_floats(op.b), want_floats(op.out);
+  }
+  void operator()(const GatedNormOp& op) const { want_floats(op.x), want_floats(op.gate); }
+  void operator()(const PoolOp& op) const { want_floats(op.x), want_floats(op.out); }
+};
+
+void want_form(const Buffer& x, const Weight& weight) {
+  const auto& packed = static_cast<const CpuPacked&>(*weight.packed);
+  CpuBuffer& buffer = cpu(x);
+  const ActivationForm form = packed.input_form();
+  if (buffer.form(form)) return;
+  buffer.grow(form);
+  buffer.is_fresh = false;
+}
+
+}  // namespace
+
+int CpuBackend::Step::rows(const Buffer& buffer) const {
+  switch (buffer.rows) {
+    case Rows::kTokens:
+      return batch.tokens();
+    case Rows::kWanted:
+      return batch.logits_rows();
+    case Rows::kPooled:
+      return static_cast<int>(batch.pooled_rows.size());
+    case Rows::kEncoderTokens:
+      return batch.encoder == nullptr ? 0 : batch.encoder->tokens();
+    case Rows::kRouted:
+      return batch.tokens() * buffer.per_token;
+  }
+  QUIRE_CHECK(false, "rows of kind {}", static_cast<int>(buffer.rows));
+}
+
+void CpuBackend::make_forms(const Program& program) {
+  for (const Op& op : program.ops()) {
+    std::visit(FloatsOf(), op);
+    if (const auto* linear = std::get_if<LinearOp>(&op)) {
+      for (int i = 0; i < linear->count; ++i) {
+        want_form(*linear->x, *linear->products[static_cast<std::size_t>(i)].weight);
+      }
+    } else if (const auto* heads = std::get_if<HeadLinearOp>(&op)) {
+      want_form(*heads->x, *heads->product.weight);
+    }
+  }
+}
+
+void CpuBackend::run(const Program& program, const BatchView& batch, KvStore& kv) {
+  make_forms(program);
+  promote_weight();
+  const Step step{batch, static_cast<CpuKvStore&>(kv)};
+  std::span<const Op> ops = program.ops();
+  while (!ops.empty()) {
+    const Nanos start = watch_ == nullptr ? Nanos(0) : SteadyClock::now();
+    const std::size_t ran = run_some(ops, step);
+    if (watch_ != nullptr) watch_->ran(ops.first(ran), batch, kv, SteadyClock::now() - start);
+    ops = ops.subspan(ran);
+  }
+}
+
+// Runs the first ops of the span as one; returns how many.
+std::size_t CpuBackend::run_some(std::span<const Op> ops, const Step& step) {
+  if (const std::size_t ran = run_as_attention(ops, step); ran > 0) return ran;
+  if (runs_as_linear_norm(ops, step) || runs_as_gated(ops, step)) return 2;
+  std::visit([&](const auto& op) { run_op(op, step); }, ops.front());
+  return 1;
+}
+
+bool CpuBackend::runs_as_linear_norm(std::span<const Op> ops, const Step& step) {
+  const auto* linear = op_at<LinearOp>(ops, 0);
+  const auto* norm = op_at<NormOp>(ops, 1);
+  if (linear == nullptr || norm == nullptr || linear->count != 1 || linear->routing != nullptr) {
+    return false;
+  }
+  if (norm->x != linear->products[0].out || norm->x->rows != norm->out->rows) return false;
+  const auto outputs = find_outputs(*linear, step);
+  if (outputs[0].rows > 0) {
+    linear_norm(outputs[0], {cpu(*norm->x), nullptr, *norm->norm, cpu(*norm->out),
+                             norm->accumulate});
+  }
+  return true;
+}
+
+bool CpuBackend::runs_as_gated(std::span<const Op> ops, const Step& step) {
+  const auto* linear = op_at<LinearOp>(ops, 0);
+  const auto* gate = op_at<GateOp>(ops, 1);
+  if (linear == nullptr || gate == nullptr || linear->count != 2 || linear->routing != nullptr) {
+    return false;
+  }
+  const Product& first = linear->products[0];
+  const Product& second = linear->products[1];
+  const bool is_pair = gate->gate == first.out && gate->up == second.out &&
+                       first.weight->rows == second.weight->rows && !first.accumulate &&
+                       !second.accumulate;
+  if (!is_pair) return false;
+  const auto outputs = find_outputs(*linear, step);
+  if (outputs[0].rows > 0) linear_gated(outputs, gate->activation, cpu(*gate->out));
+  return true;
+}
+
+// Rotations before a store, the store, and of few tokens the products before and the attention.
+std::size_t CpuBackend::run_as_attention(std::span<const Op> ops, const Step& step) {
+  const auto* linear = op_at<LinearOp>(ops, 0);
+  std::size_t at = linear != nullptr ? 1 : 0;
+  const std::size_t rotations = at;
+  while (at < rotations + 2 && op_at<RotateOp>(ops, at) != nullptr) ++at;
+  const auto* store = op_at<StoreOp>(ops, at);
+  const auto* attend = op_at<AttendOp>(ops, at + 1);
+  if (store == nullptr || attend == nullptr) return 0;
+  const RotateOp *rotate_q = nullptr, *rotate_k = nullptr;
+  for (std::size_t i = rotations; i < at; ++i) {
+    const RotateOp& rotate = std::get<RotateOp>(ops[i]);
+    if (rotate.x != attend->q && rotate.x != store->k) return 0;
+    (rotate.x == attend->q ? rotate_q : rotate_k) = &rotate;
+  }
+  const BatchView& batch = step.lane(*attend->q);
+  const auto group = static_cast<std::size_t>(store->cache.group);
+  const CpuKvGroup& memory = step.kv.memory[group];
+  const StoreCall storing{batch,    batch.groups[group], memory, store->cache.layer,
+                          rotate_q, rotate_k,            store};
+  if (linear == nullptr) {
+    if (rotate_q != nullptr) cpu(*rotate_q->x).is_fresh = false;
+    if (batch.tokens() > 0) store_all(storing);
+    return at + 1;
+  }
+  const Attend& shape = *attend->attend;
+  const bool is_plain =
+      linear->count == 3 && linear->routing == nullptr && linear->products[0].out == attend->q &&
+      linear->products[1].out == store->k && linear->products[2].out == store->v &&
+      store->k_rest == nullptr && shape.k_dim == shape.v_dim &&
+      shape.k_dim % kernels_.tile_rows == 0 && shape.cache.group == store->cache.group &&
+      batch.tokens() <= kFusedTokensMax;
+  if (!is_plain) return 0;
+  const auto outputs = find_outputs(*linear, step);
+  if (outputs[0].rows > 0) {
+    attend_fused(outputs, storing,
+                 {shape, batch, batch.groups[group], cpu(*attend->q), memory, shape.cache.layer,
+                  cpu(*attend->out)});
+  }
+  return at + 2;
+}
+
+void CpuBackend::run_op(const LinearOp& op, const Step& step) { linear(find_outputs(op, step)); }
+
+}  // namespace quire

@@ -1,0 +1,188 @@
+// CpuBackend's recurrent layers: short convolutions and scans over each row's tokens, from the
+// state that the row's table names to the states after its last tokens (backend/batch_view.h). A
+// row that begins at position 0 begins with zeros. Items are rows and heads: who computes leaves no
+// trace.
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+
+#include "backend/cpu/cpu_backend.h"
+
+namespace quire {
+namespace {
+
+constexpr int kConvChannels = 256;  // of an item
+
+// Where the state of a row is read, and where it goes after each of its tokens.
+class RowStates {
+ public:
+  RowStates(const BatchView& batch, const GroupView& view, const CpuKvGroup& group, int layer,
+            int row, int begin)
+      : group_(group), layer_(layer), begin_(begin) {
+    const auto r = static_cast<std::size_t>(row);
+    first_token_ = batch.row_begin[r];
+    tokens_ = batch.row_begin[r + 1] - first_token_;
+    entries_ = view.table.subspan(static_cast<std::size_t>(view.table_begin[r]),
+                                  static_cast<std::size_t>(view.table_begin[r + 1] -
+                                                           view.table_begin[r]));
+    QUIRE_CHECK(!entries_.empty(), "row {} has no state", row);
+    is_new_ = tokens_ > 0 && batch.positions[static_cast<std::size_t>(first_token_)] == 0;
+  }
+
+  int first_token() const { return first_token_; }
+  int tokens() const { return tokens_; }
+  bool is_new() const { return is_new_; }
+  bool is_in_place() const { return entries_.size() == 1; }
+  // `offset`: floats from the beginning of the layer's own part.
+  float* before(int offset) const { return at(0, offset); }
+  float* after(int token, int offset) const {
+    const int entry = token - (tokens_ - static_cast<int>(entries_.size()));
+    return at(std::max(entry, 0), offset);
+  }
+
+ private:
+  float* at(int entry, int offset) const {
+    return group_.state(layer_, entries_[static_cast<std::size_t>(entry)]) + begin_ + offset;
+  }
+
+  const CpuKvGroup& group_;
+  int layer_, begin_;
+  std::span<const std::int32_t> entries_;
+  int first_token_ = 0, tokens_ = 0;
+  bool is_new_ = false;
+};
+
+// The states after each token, where there is more than one to keep.
+void set_states(const RowStates& states, int offset, std::vector<float*>& pointers) {
+  pointers.clear();
+  if (states.is_in_place()) return;
+  for (int t = 0; t < states.tokens(); ++t) pointers.push_back(states.after(t, offset));
+}
+
+}  // namespace
+
+void CpuBackend::run_op(const ConvolveOp& op, const Step& step) {
+  const Convolution& conv = *op.convolution;
+  const BatchView& batch = step.lane(*op.x);
+  const int channels = op.x->columns, group = conv.cache.group;
+  const CpuKvGroup& memory = step.kv.memory[static_cast<std::size_t>(group)];
+  const GroupView& view = batch.groups[static_cast<std::size_t>(group)];
+  const CpuBuffer& x = cpu(*op.x);
+  CpuBuffer& out = cpu(*op.out);
+  const int cuts = (channels + kConvChannels - 1) / kConvChannels;
+  row_states_.resize(static_cast<std::size_t>(threads()));
+  pool_.for_each(batch.rows() * cuts, [&](int item, int worker) {
+    const RowStates states(batch, view, memory, conv.cache.layer, item / cuts, conv.state_begin);
+    if (states.tokens() == 0) return;
+    ConvTask task;
+    task.tokens = states.tokens();
+    task.channels = channels;
+    task.width = conv.width;
+    task.channel_begin = item % cuts * kConvChannels;
+    task.channel_end = std::min(task.channel_begin + kConvChannels, channels);
+    task.x = x.floats(states.first_token());
+    task.x_stride = x.stride();
+    task.weights = conv.weight.values.get();
+    task.bias = conv.bias.values.get();
+    task.out = out.floats(states.first_token());
+    task.out_stride = out.stride();
+    task.is_silu = conv.is_silu;
+    task.state = states.before(0);
+    if (states.is_new()) {
+      for (int i = 0; i + 1 < conv.width; ++i) {
+        std::fill(task.state + i * channels + task.channel_begin,
+                  task.state + i * channels + task.channel_end, 0.0f);
+      }
+    }
+    std::vector<float*>& pointers = row_states_[static_cast<std::size_t>(worker)];
+    set_states(states, 0, pointers);
+    task.states = pointers.empty() ? nullptr : pointers.data();
+    kernels_.conv(task);
+  });
+  out.is_fresh = false;
+}
+
+// What the scan of a token needs beside its vectors: how much of the state stays, and the gain of
+// what comes. Keys and queries of the delta rule are normalised in place.
+void CpuBackend::scan_gates(const ScanOp& op, int token, float* decays, float* gains) const {
+  const Recurrence& r = *op.recurrence;
+  DecayTask task;
+  task.count = r.v_heads;
+  task.x = cpu(*op.a).floats(token);
+  task.bias = r.dt_bias.values.get();
+  task.rates = r.rates.values.get();
+  task.step_min = r.step_min;
+  task.step_max = r.step_max;
+  task.decays = decays;
+  if (r.kind == Recurrence::Kind::kSsd) {
+    task.steps = gains;
+    return kernels_.decays(task);
+  }
+  kernels_.decays(task);
+  kernels_.act(Activation::kSigmoid, cpu(*op.b).floats(token), r.v_heads, gains);
+  float* q = cpu(*op.x).floats(token);
+  float* k = q + r.k_heads * r.k_dim;
+  const float scale = 1 / std::sqrt(static_cast<float>(r.k_dim));
+  for (int head = 0; head < r.k_heads; ++head) {
+    kernels_.l2norm(q + head * r.k_dim, r.eps, scale, r.k_dim, q + head * r.k_dim);
+    kernels_.l2norm(k + head * r.k_dim, r.eps, 1, r.k_dim, k + head * r.k_dim);
+  }
+}
+
+void CpuBackend::run_op(const ScanOp& op, const Step& step) {
+  const Recurrence& r = *op.recurrence;
+  const BatchView& batch = step.lane(*op.x);
+  const auto group = static_cast<std::size_t>(r.cache.group);
+  const CpuKvGroup& memory = step.kv.memory[group];
+  const GroupView& view = batch.groups[group];
+  const CpuBuffer& x = cpu(*op.x);
+  CpuBuffer& out = cpu(*op.out);
+  const bool is_delta = r.kind == Recurrence::Kind::kDelta;
+  const int heads = r.v_heads, keys = r.k_heads * r.k_dim, values = heads * r.v_dim;
+  QUIRE_CHECK(op.x->columns == 2 * keys + values && op.out->columns == values,
+              "a scan of {} heads of {} from {} columns into {}", heads, r.v_dim, op.x->columns,
+              op.out->columns);
+  const auto count = static_cast<std::size_t>(batch.tokens() * heads);
+  if (scan_gates_.count() < 2 * count) scan_gates_ = AlignedBuffer<float>(2 * count);
+  float* decays = scan_gates_.data();
+  float* gains = decays + count;
+  row_states_.resize(static_cast<std::size_t>(threads()));
+  const int state_floats = scan_state_floats(r.k_dim, r.v_dim);
+  // Columns of x: the delta rule has q, k, v in this order; ssd has v (x), k (B), q (C).
+  const int q_begin = is_delta ? 0 : values + keys, k_begin = is_delta ? keys : values;
+  const int v_begin = is_delta ? 2 * keys : 0;
+  pool_.for_each_then(
+      batch.tokens(),
+      [&](int token, int) { scan_gates(op, token, decays + token * heads, gains + token * heads); },
+      batch.rows() * heads,
+      [&](int item, int worker) {
+        const int head = item % heads, offset = head * state_floats;
+        const RowStates states(batch, view, memory, r.cache.layer, item / heads, r.state_begin);
+        if (states.tokens() == 0) return;
+        const int first = states.first_token(), key = head / (heads / r.k_heads) * r.k_dim;
+        ScanTask task;
+        task.tokens = states.tokens();
+        task.k_dim = r.k_dim;
+        task.v_dim = r.v_dim;
+        task.q = x.floats(first) + q_begin + key;
+        task.k = x.floats(first) + k_begin + key;
+        task.v = x.floats(first) + v_begin + head * r.v_dim;
+        task.out = out.floats(first) + head * r.v_dim;
+        task.q_stride = task.k_stride = task.v_stride = x.stride();
+        task.out_stride = out.stride();
+        task.decays = decays + std::ptrdiff_t{first} * heads + head;
+        task.gains = gains + std::ptrdiff_t{first} * heads + head;
+        task.decay_stride = task.gain_stride = heads;
+        task.skip = r.skip ? r.skip.values.get()[head] : 0;
+        task.is_delta = is_delta;
+        task.state = states.before(offset);
+        if (states.is_new()) std::fill_n(task.state, state_floats, 0.0f);
+        std::vector<float*>& pointers = row_states_[static_cast<std::size_t>(worker)];
+        set_states(states, offset, pointers);
+        task.states = pointers.empty() ? nullptr : pointers.data();
+        kernels_.scan(task);
+      });
+  out.is_fresh = false;
+}
+
+}  // namespace quire

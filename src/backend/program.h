@@ -1,0 +1,284 @@
+// Program: a forward pass as a sequence of ops, which a backend then runs. A model says what is to
+// be computed, op by op, as its paper does; which neighbours become one pass over the data is the
+// backend's own affair (cpu/cpu_run.cc). Every variant of an op is a value, never another op.
+//
+// Ops name buffers, vectors and weights of the model by address: these must stay where they are
+// until the program has run. A model records the same program for every step; only the batch
+// differs. Recording allocates nothing once the list has grown.
+// Batch invariance: what an op writes for one row depends on that row's inputs alone.
+// One thread.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <initializer_list>
+#include <limits>
+#include <variant>
+#include <vector>
+
+#include "backend/buffer.h"
+#include "kernels/kernel_table.h"  // Activation
+
+namespace quire {
+
+struct Weight;
+
+// --- values ---
+
+// Each row, or each of its `heads` equal parts, on its own.
+//   rms:   x / sqrt(mean(x^2) + eps) * weight          (Zhang and Sennrich, 2019)
+//   layer: (x - mean) / sqrt(variance + eps) * weight + bias    (Ba et al., 2016)
+//   l2:    x / sqrt(sum(x^2) + eps)
+struct Norm {
+  enum class Kind : std::uint8_t { kNone, kRms, kLayer, kL2 };
+  Kind kind = Kind::kNone;
+  Vector weight;  // [columns / heads], shared by all, or [columns]; of l2: none
+  Vector bias;    // likewise; layer only, may be absent
+  float eps = 0;
+  int heads = 1;
+
+  explicit operator bool() const { return kind != Kind::kNone; }
+};
+
+// One product of a `linear` op: out[t, r] (+)= dot(weight[r], x[t]) + bias[r].
+struct Product {
+  const Weight* weight = nullptr;
+  const Buffer* out = nullptr;
+  const Vector* bias = nullptr;  // [weight rows]; null or empty: none
+  bool accumulate = false;       // add to what out holds (the residual stream)
+};
+
+// A weight of several matrices, one per head: head h reads its part of x and writes its part of
+// out, `out_stride` floats from one head to the next, the first at column `out_begin`.
+struct HeadProduct {
+  const Weight* weight = nullptr;  // [heads, rows, columns]
+  const Buffer* out = nullptr;
+  int out_begin = 0, out_stride = 0;
+};
+
+// Which two values of a head a rotation turns: (2i, 2i+1), or (i, i + dims/2).
+enum class RopePairing : std::uint8_t { kAdjacent, kHalfSplit };
+
+// Rotary positions (Su et al., 2021): the norm of each head first, then the rotation of its `dims`
+// values from `begin` on; the rest of the head stays.
+struct Rope {
+  Norm norm;        // of each head; none: as it is
+  Vector cosines;   // [positions, dims / 2]; empty: no rotation
+  Vector sines;     // likewise
+  int dims = 0;     // even
+  int begin = 0;
+  RopePairing pairing = RopePairing::kHalfSplit;
+
+  explicit operator bool() const { return norm || cosines; }
+};
+
+// Where a layer's memory is: a group of the model and the layer's place in it.
+struct CacheSlot {
+  int group = 0;
+  int layer = 0;
+};
+
+// Softmax attention of one layer over its cache. Heads are grouped: heads / kv_heads share a key.
+struct Attend {
+  int heads = 0, kv_heads = 0;
+  int k_dim = 0, v_dim = 0;
+  float scale = 0;      // on the scores
+  int window = 0;       // a token sees the last `window` positions, itself included; 0: all
+  float softcap = 0;    // score = softcap * tanh(score / softcap); 0: none
+  bool is_causal = true;  // false: a token sees all positions of its sequence
+  Vector slopes;        // [heads] ALiBi: score += slope * (key position - query position)
+  Vector sinks;         // [heads] a logit beside the scores that takes weight and gives nothing
+  Vector bias;          // [heads, 2 * bias_reach + 1]: score += bias[head, reach + key - query]
+  int bias_reach = 0;
+  CacheSlot cache;
+};
+
+// Choice of experts for each token, from the router's logits [tokens, experts]: kernels/router.h.
+struct Router {
+  int experts = 0;
+  int used = 0;             // experts of a token
+  bool is_sigmoid = false;  // scores; else softmax
+  bool is_renormalised = false;  // weights of the chosen sum to one
+  float scale = 1;          // on the weights, at last
+  int groups = 1, groups_kept = 1;
+  bool is_group_by_two = false;
+  Vector correction;        // [experts] added to the scores for the choice only; may be empty
+};
+
+// What a row of a pooled sequence becomes.
+enum class Pool : std::uint8_t { kFirst, kLast, kMean };
+
+// A causal convolution over each channel's last `width` inputs (then silu), whose state
+// is the width - 1 inputs before the row, kept at `state_begin` of the cache.
+struct Convolution {
+  int width = 0;
+  Vector weight;  // [width, channels]
+  Vector bias;    // [channels] or empty
+  bool is_silu = true;
+  CacheSlot cache;
+  int state_begin = 0;  // floats
+};
+
+// A linear recurrence, token by token in order, in float32.
+//   delta:  the gated delta rule (Yang et al., 2024). x = [q | k | v], q and k normed here (l2), q
+//           scaled by 1/sqrt(k_dim); step = softplus(a + dt_bias), beta = sigmoid(b)
+//           S *= exp(rate * step); S += k (beta (v - S'k))'; out = S'q
+//   ssd:    Mamba-2 (Dao and Gu, 2024). x = [x | B | C]; step = softplus(a + dt_bias)
+//           S = S * exp(rate * step) + (step x) B'; out = S C + D x
+struct Recurrence {
+  enum class Kind : std::uint8_t { kDelta, kSsd };
+  Kind kind = Kind::kDelta;
+  int k_heads = 0, k_dim = 0;  // ssd: groups and state size
+  int v_heads = 0, v_dim = 0;  // ssd: heads and head size
+  Vector rates;                // [v_heads] -exp(A)
+  Vector dt_bias;              // [v_heads]
+  Vector skip;                 // [v_heads] D; ssd only
+  float step_min = 0;          // bounds of the steps, softplus(a + dt_bias)
+  float step_max = std::numeric_limits<float>::infinity();
+  float eps = 1e-6f;           // of the l2 norms of the delta rule
+  CacheSlot cache;
+  int state_begin = 0;  // floats
+};
+
+// --- ops ---
+
+struct GatherOp {  // out[i] (+)= scale * row of the table
+  enum class Index : std::uint8_t { kToken, kPosition, kZero };
+  const Weight* table = nullptr;
+  const Buffer* out = nullptr;
+  Index index = Index::kToken;
+  int offset = 0;  // added to the index
+  float scale = 1;
+  bool accumulate = false;
+};
+struct NormOp {  // of wanted or pooled rows of x where out has such rows
+  const Buffer* x = nullptr;
+  const Norm* norm = nullptr;
+  const Buffer* out = nullptr;
+  bool accumulate = false;
+};
+inline constexpr int kProductsMax = 6;
+struct LinearOp {  // all products read the same x; of routed rows, each row its expert's matrix
+  const Buffer* x = nullptr;
+  std::array<Product, kProductsMax> products;
+  int count = 0;
+  const Buffer* routing = nullptr;
+};
+struct HeadLinearOp {
+  const Buffer* x = nullptr;
+  HeadProduct product;
+};
+struct GateOp {  // out = activation(gate) * up; without up: activation(gate)
+  const Buffer* gate = nullptr;
+  const Buffer* up = nullptr;
+  const Buffer* out = nullptr;
+  Activation activation = Activation::kSilu;
+};
+struct RotateOp {
+  const Buffer* x = nullptr;  // [tokens, heads * head_dim]
+  int heads = 0;
+  const Rope* rope = nullptr;
+};
+struct StoreOp {  // keys and values into the cache; a key may have a second part
+  const Buffer* k = nullptr;
+  const Buffer* k_rest = nullptr;  // one for all heads, behind k; null: none
+  const Buffer* v = nullptr;       // null where V is the beginning of K
+  CacheSlot cache;
+};
+struct AttendOp {
+  const Buffer* q = nullptr;
+  const Attend* attend = nullptr;
+  const Buffer* out = nullptr;
+};
+struct RouteOp {
+  const Buffer* logits = nullptr;
+  const Router* router = nullptr;
+  const Buffer* routing = nullptr;  // [tokens, used]: what products over experts follow
+};
+struct CombineOp {  // out += scale * sum over a token's experts, in order of their rank
+  const Buffer* x = nullptr;  // routed rows
+  const Buffer* routing = nullptr;
+  const Buffer* out = nullptr;
+  float scale = 1;
+};
+struct AddOp {  // out += scale * sigmoid(gate) * x
+  const Buffer* x = nullptr;
+  const Buffer* out = nullptr;
+  const Buffer* gate = nullptr;  // [rows, 1]; null: none
+  float scale = 1;
+};
+struct CapOp {  // x = softcap * tanh(scale * x / softcap), in place; softcap 0: scale * x
+  const Buffer* x = nullptr;
+  float scale = 1;
+  float softcap = 0;
+};
+struct ConvolveOp {
+  const Buffer* x = nullptr;
+  const Convolution* convolution = nullptr;
+  const Buffer* out = nullptr;
+};
+struct ScanOp {
+  const Buffer* x = nullptr;
+  const Buffer* a = nullptr;
+  const Buffer* b = nullptr;  // delta only
+  const Recurrence* recurrence = nullptr;
+  const Buffer* out = nullptr;  // [tokens, v_heads * v_dim]
+};
+struct GatedNormOp {  // norm(x) * silu(gate), or norm(x * silu(gate))
+  const Buffer* x = nullptr;
+  const Buffer* gate = nullptr;
+  const Norm* norm = nullptr;
+  const Buffer* out = nullptr;
+  bool gate_first = false;
+};
+struct PoolOp {
+  const Buffer* x = nullptr;
+  const Buffer* out = nullptr;
+  Pool pool = Pool::kMean;
+};
+
+using Op = std::variant<GatherOp, NormOp, LinearOp, HeadLinearOp, GateOp, RotateOp, StoreOp,
+                        AttendOp, RouteOp, CombineOp, AddOp, CapOp, ConvolveOp, ScanOp,
+                        GatedNormOp, PoolOp>;
+
+class Program {
+ public:
+  void clear() { ops_.clear(); }
+  const std::vector<Op>& ops() const { return ops_; }
+  template <typename T>
+  void add(const T& op) {
+    ops_.emplace_back(op);
+  }
+
+  void gather(const Weight& table, const Buffer& out, float scale = 1) {
+    add(GatherOp{&table, &out, GatherOp::Index::kToken, 0, scale, false});
+  }
+  void norm(const Buffer& x, const Norm& norm, const Buffer& out) { add(NormOp{&x, &norm, &out}); }
+  // The residual stream after a norm of what is added to it.
+  void norm_add(const Buffer& x, const Norm& norm, const Buffer& out) {
+    add(NormOp{&x, &norm, &out, true});
+  }
+  void linear(const Buffer& x, std::initializer_list<Product> products,
+              const Buffer* routing = nullptr);
+  void gate(Activation activation, const Buffer& gate, const Buffer& up, const Buffer& out) {
+    add(GateOp{&gate, &up, &out, activation});
+  }
+  void activate(Activation activation, const Buffer& x, const Buffer& out) {
+    add(GateOp{&x, nullptr, &out, activation});
+  }
+  void rotate(const Buffer& x, int heads, const Rope& rope) { add(RotateOp{&x, heads, &rope}); }
+  void store(const Buffer& k, const Buffer& v, CacheSlot cache) {
+    add(StoreOp{&k, nullptr, &v, cache});
+  }
+  void attend(const Buffer& q, const Attend& attend, const Buffer& out) {
+    add(AttendOp{&q, &attend, &out});
+  }
+  void add_to(const Buffer& x, const Buffer& out, float scale = 1) {
+    add(AddOp{&x, &out, nullptr, scale});
+  }
+
+ private:
+  std::vector<Op> ops_;
+};
+
+}  // namespace quire

@@ -1,0 +1,31 @@
+#include "model/layers/stem.h"
+
+namespace quire {
+
+Status Stem::load(WeightLoader& loader) {
+  const bool is_tied = !loader.has("head");
+  QUIRE_ASSIGN_OR_RETURN(embedding, is_tied ? loader.matrix("embed") : loader.table("embed"));
+  QUIRE_RETURN_IF_ERROR(load_norm(loader, "embed_norm", embedding_norm));
+  QUIRE_RETURN_IF_ERROR(load_norm(loader, "final_norm", final_norm));
+  QUIRE_ASSIGN_OR_RETURN(head_bias, loader.optional_vector("head_bias"));
+  if (is_tied) {
+    head = embedding;
+    return ok_status();
+  }
+  untouched_bytes = embedding.bytes;
+  QUIRE_ASSIGN_OR_RETURN(head, loader.matrix("head"));
+  return ok_status();
+}
+
+void Stem::begin(Program& p, const Workspace& w) const {
+  p.gather(embedding, w.residual, embedding_scale);
+  if (embedding_norm) p.norm(w.residual, embedding_norm, w.residual);
+}
+
+void Stem::end(Program& p, const Workspace& w) const {
+  p.norm(w.residual, final_norm, w.last);
+  p.linear(w.last, {{&head, &w.logits, &head_bias}});
+  if (logit_scale != 1 || logit_cap > 0) p.add(CapOp{&w.logits, logit_scale, logit_cap});
+}
+
+}  // namespace quire
