@@ -133,8 +133,8 @@ TEST_F(GgufModelTest, FrequencyFactorsAndScalingAreRead) {
 
 TEST_F(GgufModelTest, WhatWeCannotDoIsRefusedByName) {
   const auto refused = [&](const GgufWriter& writer) { return refusal(write(writer)); };
-  EXPECT_THAT(refused(testing::tiny_gguf().set("llama.rope.scaling.type", "yarn")),
-              HasSubstr("'yarn' is not supported"));
+  EXPECT_THAT(refused(testing::tiny_gguf().set("llama.rope.scaling.type", "longrope")),
+              HasSubstr("'longrope' is not supported"));
   EXPECT_THAT(refused(testing::tiny_gguf().set("llama.expert_count", 8u)),
               HasSubstr("llama.expert_count at offset"));
   EXPECT_THAT(refused(testing::tiny_gguf().set("llama.attention.value_length", 2u)),
@@ -143,7 +143,7 @@ TEST_F(GgufModelTest, WhatWeCannotDoIsRefusedByName) {
               HasSubstr("'adapter' is not a model"));
   EXPECT_THAT(refused(testing::tiny_gguf("gemma3")),
               AllOf(HasSubstr("'gemma3' is not known"), HasSubstr("llama, mistral, qwen2, qwen3")));
-  EXPECT_THAT(refused(testing::tiny_gguf().add_tensor("blk.0.attn_output.bias", {1}, {0})),
+  EXPECT_THAT(refused(testing::tiny_gguf().add_tensor("blk.0.attn_sinks.weight", {1}, {0})),
               HasSubstr("llama has no such tensor"));
   EXPECT_THAT(refused(testing::tiny_gguf().add_tensor("rope_freqs.weight", {2}, {1, 0})),
               HasSubstr("rope frequency factors"));

@@ -1,5 +1,6 @@
 #include "model/arch/llama.h"
 
+#include <algorithm>
 #include <vector>
 
 #include <fmt/format.h>
@@ -7,6 +8,7 @@
 #include "formats/config/config_ranges.h"
 #include "formats/llama2c.h"
 #include "model/layers/attention.h"
+#include "model/layers/caches.h"
 #include "model/layers/config_checks.h"
 #include "model/layers/mlp.h"
 #include "model/layers/rope.h"
@@ -54,12 +56,21 @@ class Llama : public Model {
   std::size_t weight_bytes_ = 0;
 };
 
+Caches caches_of(const LlamaConfig& c) {
+  GroupFacts like;
+  like.heads = c.heads;
+  like.kv_heads = c.kv_heads;
+  like.k_width = like.v_width = c.head_dim;
+  return divide_layers(c.windows, like);
+}
+
 Status Llama::load(WeightLoader& loader) {
   const LlamaConfig& c = config_;
   const Norm rms = {Norm::Kind::kRms, {}, {}, c.rms_eps};
   stem_.final_norm = rms;
   QUIRE_RETURN_IF_ERROR(stem_.load(loader));
   const Rope rope = make_rope(c.rope, c.head_dim, options_.context_max, backend_);
+  const Caches caches = caches_of(c);
   for (int i = 0; i < c.layers; ++i) {
     const std::string prefix = fmt::format("layers.{}.", i);
     Layer& layer = layers_.emplace_back();
@@ -67,8 +78,9 @@ Status Llama::load(WeightLoader& loader) {
     attention.norm = layer.mlp.norm = rms;
     attention.q_rope = attention.k_rope = rope;
     attention.q_rope.norm = attention.k_rope.norm = rms;
-    attention.attend = plain_attention(c.heads, c.kv_heads, c.head_dim, {0, i});
-    attention.attend.window = c.sliding_window;
+    const auto at = static_cast<std::size_t>(i);
+    attention.attend = plain_attention(c.heads, c.kv_heads, c.head_dim, caches.slots[at]);
+    attention.attend.window = c.windows[at];
     QUIRE_RETURN_IF_ERROR(load_attention(loader, prefix, attention));
     QUIRE_RETURN_IF_ERROR(load_mlp(loader, prefix, layer.mlp));
   }
@@ -103,51 +115,85 @@ void read_sizes(const ConfigFields& fields, LlamaConfig& c) {
   check_heads(fields, c.heads, c.kv_heads, c.head_dim);
 }
 
-// A window for all layers or none; a mix of both is another architecture.
-void read_window(const ConfigFields& fields, const LlamaTraits& traits, LlamaConfig& c) {
-  const Key window = {"sliding_window", "attention.sliding_window"};
-  const bool is_used = !traits.has_window_switch || fields.is_gguf() ||
-                       fields.boolean({"use_sliding_window", ""}, false);
-  if (traits.has_window_switch && !fields.is_gguf() && is_used) fields.refuse("use_sliding_window");
-  fields.mark(window);
-  fields.mark({"max_window_layers", ""});  // means something with use_sliding_window only
+// A window for all layers; or, where a switch is on, for those from max_window_layers on; or as
+// the list of layers says.
+void read_windows(const ConfigFields& fields, const LlamaTraits& traits, LlamaConfig& c) {
+  const Key key = {"sliding_window", "attention.sliding_window"};
+  const bool has_switch = traits.has_window_switch && !fields.is_gguf();
+  const bool is_used = !has_switch || fields.boolean({"use_sliding_window", ""}, false);
+  fields.mark(key);
   // Null means none; a Mistral that says nothing at all has the window of the first one.
-  const int fallback = fields.is_gguf() || fields.has_name(window) ? 0 : traits.window_default;
-  if (is_used) c.sliding_window = fields.integer(window, 0, kContextMax, fallback);
-  const std::string_view wanted = c.sliding_window > 0 ? "sliding_attention" : "full_attention";
-  for (const std::string& type : fields.strings({"layer_types", ""})) {
-    if (type == wanted) continue;
-    return fields.fail(error(StatusCode::kUnsupported, "{}: '{}' where only '{}' fits",
-                             fields.name_of({"layer_types", ""}), type.substr(0, 64), wanted));
+  const int fallback = fields.is_gguf() || fields.has_name(key) ? 0 : traits.window_default;
+  const int window = is_used ? fields.integer(key, 0, kContextMax, fallback) : 0;
+  const int first =
+      fields.integer({"max_window_layers", ""}, 0, kLayersMax, has_switch ? c.layers : 0);
+  for (int i = 0; i < c.layers; ++i) {
+    c.windows.push_back(has_switch && i < first ? 0 : window);
+  }
+  const std::vector<std::string> types = fields.strings({"layer_types", ""});
+  if (types.empty()) return;
+  if (types.size() != c.windows.size()) {
+    return fields.fail(error(StatusCode::kCorrupt, "{}: {} layers of {}",
+                             fields.name_of({"layer_types", ""}), types.size(), c.layers));
+  }
+  for (std::size_t i = 0; i < types.size(); ++i) {
+    const bool is_sliding = types[i] == "sliding_attention";
+    if ((is_sliding && window == 0) || (!is_sliding && types[i] != "full_attention")) {
+      return fields.fail(error(StatusCode::kUnsupported, "{}: '{}' where only '{}' fits",
+                               fields.name_of({"layer_types", ""}), types[i].substr(0, 64),
+                               window > 0 ? "sliding_attention' or 'full_attention"
+                                          : "full_attention"));
+    }
+    c.windows[i] = is_sliding ? window : 0;
   }
 }
 
 // What released files of this name ask for and we do not compute.
-void check_features(const ConfigFields& fields, const LlamaTraits& traits) {
-  for (const char* name : {"mlp_bias", "num_local_experts", "num_experts", "clip_qkv"}) {
+void check_features(const ConfigFields& fields) {
+  for (const char* name : {"num_local_experts", "num_experts", "clip_qkv"}) {
     fields.refuse({name, ""});
   }
-  if (!traits.has_qkv_bias) fields.refuse({"attention_bias", ""});
   const std::string activation = fields.string({"hidden_act", ""}, "silu");
   if (activation == "silu" || activation == "swish") return;
   fields.fail(error(StatusCode::kUnsupported, "{}: '{}' is not supported, only silu",
                     fields.name_of({"hidden_act", ""}), activation.substr(0, 64)));
 }
 
+void read_biases(const ConfigFields& fields, const LlamaTraits& traits, LlamaConfig& c) {
+  const bool is_asked =
+      !traits.has_qkv_bias && fields.boolean({"attention_bias", ""}, false);
+  if (traits.has_qkv_bias) fields.mark({"attention_bias", ""});
+  c.has_qkv_bias =
+      traits.has_qkv_bias || is_asked || fields.tensor({"", "blk.0.attn_q.bias"}) != nullptr;
+  c.has_o_bias = is_asked || fields.tensor({"", "blk.0.attn_output.bias"}) != nullptr;
+  c.has_mlp_bias = fields.boolean({"mlp_bias", ""}, false) ||
+                   fields.tensor({"", "blk.0.ffn_gate.bias"}) != nullptr;
+}
+
 }  // namespace
+
+int LlamaConfig::window() const {
+  return windows.empty() ? 0 : *std::max_element(windows.begin(), windows.end());
+}
 
 LlamaConfig read_llama(const ConfigFields& fields, int vocab, const LlamaTraits& traits) {
   LlamaConfig c;
   c.vocab = vocab;
   read_sizes(fields, c);
   c.rope = read_rope(fields, c.head_dim);
+  if (c.rope.dims > 0) {
+    fields.fail(error(StatusCode::kUnsupported, "{}: {} of {} values of a head; only all are known",
+                      fields.name_of({"partial_rotary_factor", "rope.dimension_count"}),
+                      c.rope.dims, c.head_dim));
+  }
   const bool is_woven = fields.naming() != Naming::kHuggingFace && traits.is_woven_in_gguf;
   c.rope.pairing = is_woven ? RopePairs::kAdjacent : RopePairs::kHalfSplit;
-  read_window(fields, traits, c);
-  check_features(fields, traits);
+  c.context_max = std::max(c.context_max, c.rope.context());
+  read_windows(fields, traits, c);
+  check_features(fields);
   const bool has_head = fields.tensor({"lm_head.weight", "output.weight"}) != nullptr;
   c.has_tied_head = fields.boolean({"tie_word_embeddings", ""}, !has_head);
-  c.has_qkv_bias = traits.has_qkv_bias || fields.tensor({"", "blk.0.attn_q.bias"}) != nullptr;
+  read_biases(fields, traits, c);
   c.has_head_norms = traits.has_head_norms;
   return c;
 }
@@ -188,6 +234,9 @@ TensorRules tensors(const LlamaConfig& c) {
       add("k_bias", "attn_k.bias", "self_attn.k_proj.bias", {kv}, Role::kBias);
       add("v_bias", "attn_v.bias", "self_attn.v_proj.bias", {kv}, Role::kBias);
     }
+    if (c.has_o_bias) {
+      add("o_bias", "attn_output.bias", "self_attn.o_proj.bias", {d}, Role::kBias);
+    }
     if (c.has_head_norms) {
       add("q_norm", "attn_q_norm.weight", "self_attn.q_norm.weight", {head}, Role::kNorm);
       add("k_norm", "attn_k_norm.weight", "self_attn.k_norm.weight", {head}, Role::kNorm);
@@ -196,6 +245,10 @@ TensorRules tensors(const LlamaConfig& c) {
     add("gate", "ffn_gate.weight", "mlp.gate_proj.weight", {ffn, d});
     add("up", "ffn_up.weight", "mlp.up_proj.weight", {ffn, d});
     add("down", "ffn_down.weight", "mlp.down_proj.weight", {d, ffn});
+    if (!c.has_mlp_bias) continue;
+    add("gate_bias", "ffn_gate.bias", "mlp.gate_proj.bias", {ffn}, Role::kBias);
+    add("up_bias", "ffn_up.bias", "mlp.up_proj.bias", {ffn}, Role::kBias);
+    add("down_bias", "ffn_down.bias", "mlp.down_proj.bias", {d}, Role::kBias);
   }
   t.ignore("rope_freqs.weight");       // read with the rotation
   t.ignore("*.rotary_emb.inv_freq");   // implied by it
@@ -209,20 +262,18 @@ ModelFacts facts(const LlamaConfig& c) {
   f.vocab = c.vocab;
   f.context_max = c.context_max;
   f.has_tied_head = c.has_tied_head;
-  GroupFacts group;
-  group.name = c.sliding_window > 0 ? "window" : "all";
-  for (int i = 0; i < c.layers; ++i) group.layers.push_back(i);
-  group.heads = c.heads;
-  group.kv_heads = c.kv_heads;
-  group.k_width = group.v_width = c.head_dim;
-  group.window = c.sliding_window;
-  f.groups = {std::move(group)};
+  f.groups = caches_of(c).groups;
   f.notes = {{"width", fmt::format("{}, feed-forward {}", c.d_model, c.ffn)},
              {"heads", fmt::format("{} of {}, key-value {}{}{}", c.heads, c.head_dim, c.kv_heads,
                                    c.has_qkv_bias ? ", with biases" : "",
                                    c.has_head_norms ? ", with norms" : "")},
              {"rope", rope_text(c.rope)}};
-  if (c.sliding_window > 0) f.notes.emplace_back("window", std::to_string(c.sliding_window));
+  if (c.window() > 0) {
+    const auto count = std::count_if(c.windows.begin(), c.windows.end(),
+                                     [](int window) { return window > 0; });
+    f.notes.emplace_back("window", fmt::format("{} in {} of {} layers", c.window(), count,
+                                               c.layers));
+  }
   return f;
 }
 

@@ -20,10 +20,14 @@ struct LlamaConfig {
   int context_max = 0;
   float rms_eps = 1e-5f;
   RopeConfig rope;
-  int sliding_window = 0;      // 0: every position sees all before it
+  std::vector<int> windows;    // [layers] positions that a position sees; 0: all before it
   bool has_tied_head = false;  // logits use the embedding matrix
   bool has_qkv_bias = false;
+  bool has_o_bias = false;
+  bool has_mlp_bias = false;
   bool has_head_norms = false;  // RMS norm of each query and key head
+
+  int window() const;  // the largest of them; 0: none
 };
 
 // In what the members of the family differ before a file says anything.

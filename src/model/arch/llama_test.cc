@@ -86,8 +86,6 @@ TEST_F(HfConfigTest, RefusesValuesOutOfRange) {
 
 TEST_F(HfConfigTest, RefusesWhatWeDoNotComputeByName) {
   for (const auto& [key, value] : std::vector<std::pair<std::string, std::string>>{
-           {"attention_bias", "true"},
-           {"mlp_bias", "true"},
            {"attn_logit_softcapping", "50.0"},
            {"final_logit_softcapping", "30.0"},
            {"hidden_act", "\"gelu\""},
@@ -96,16 +94,15 @@ TEST_F(HfConfigTest, RefusesWhatWeDoNotComputeByName) {
            {"quantization_config", R"({"quant_method":"gptq"})"},
            {"architectures", R"(["LlamaForSequenceClassification"])"},
            {"layer_types", R"(["sliding_attention"])"},
-           {"rope_scaling", R"({"type":"yarn","factor":4})"},
            {"rope_scaling", R"({"rope_type":"longrope"})"},
-           {"rope_parameters", R"({"rope_type":"dynamic","factor":2})"},
+           {"rope_parameters", R"({"rope_type":"proportional","factor":2})"},
        }) {
     const auto config = read_with(key, value);
     ASSERT_FALSE(config.is_ok()) << key;
     EXPECT_EQ(config.status().code(), StatusCode::kUnsupported) << key;
     EXPECT_THAT(config.status().message(), HasSubstr(key));
   }
-  EXPECT_THAT(refusal("rope_scaling", R"({"type":"yarn"})"), HasSubstr("'yarn' is not supported"));
+  EXPECT_THAT(refusal("rope_scaling", R"({"type":"su"})"), HasSubstr("'su' is not supported"));
   EXPECT_THAT(refusal("model_type", "\"gemma3\""), HasSubstr("known are llama, mistral"));
 }
 
@@ -126,15 +123,46 @@ TEST_F(HfConfigTest, ReadsRopeScaling) {
             RopeScaling::kNone);
 }
 
-TEST_F(HfConfigTest, WindowsAreForAllLayersOrNone) {
+// The published values of YaRN for a context of 4: 32 turns are kept, one is divided, and attention
+// is sharpened by 0.1 ln 4 + 1. A context that the file does not stretch is stretched by the
+// factor.
+TEST_F(HfConfigTest, ReadsYarnAndDynamicScaling) {
+  config_.set("max_position_embeddings", 32768);
+  auto config = read_with("rope_scaling", R"({"type":"yarn","factor":4.0,
+      "original_max_position_embeddings":32768})");
+  ASSERT_TRUE(config.is_ok()) << config.status().message();
+  EXPECT_EQ(config->config.rope.scaling, RopeScaling::kYarn);
+  EXPECT_NEAR(config->config.rope.magnitude, 1.1386294, 1e-6);
+  EXPECT_EQ(config->config.context_max, 131072);
+  config = read_with("rope_parameters", R"({"rope_type":"dynamic","factor":2})");
+  ASSERT_TRUE(config.is_ok()) << config.status().message();
+  EXPECT_EQ(config->config.context_max, 32768);
+  EXPECT_THAT(refusal("rope_scaling", R"({"type":"yarn","factor":4.0,"beta_fast":1,"beta_slow":2})"),
+              HasSubstr("beta_fast 1, beta_slow 2"));
+}
+
+TEST_F(HfConfigTest, BiasesAreReadWhereTheFileAsks) {
+  auto config = read_with("attention_bias", "true");
+  ASSERT_TRUE(config.is_ok()) << config.status().message();
+  EXPECT_TRUE(config->config.has_qkv_bias && config->config.has_o_bias);
+  config = read_with("mlp_bias", "true");
+  ASSERT_TRUE(config.is_ok()) << config.status().message();
+  EXPECT_TRUE(config->config.has_mlp_bias);
+}
+
+TEST_F(HfConfigTest, WindowsMayDifferByLayer) {
   config_.set("model_type", "mistral");
-  EXPECT_EQ(read_with("sliding_window", "16")->config.sliding_window, 16);
-  EXPECT_EQ(read_with("sliding_window", "null")->config.sliding_window, 0);
-  EXPECT_EQ(read_with("use_cache", "true")->config.sliding_window, 4096);  // as the first Mistral
+  EXPECT_EQ(read_with("sliding_window", "16")->config.window(), 16);
+  EXPECT_EQ(read_with("sliding_window", "null")->config.window(), 0);
+  EXPECT_EQ(read_with("use_cache", "true")->config.window(), 4096);  // as the first Mistral
   config_.set("model_type", "qwen2");
   config_.set("sliding_window", 16);
-  EXPECT_EQ(read_with("use_sliding_window", "false")->config.sliding_window, 0);
-  EXPECT_THAT(refusal("use_sliding_window", "true"), HasSubstr("use_sliding_window"));
+  EXPECT_EQ(read_with("use_sliding_window", "false")->config.window(), 0);
+  config_.set("max_window_layers", 1);
+  const auto config = read_with("use_sliding_window", "true");
+  ASSERT_TRUE(config.is_ok()) << config.status().message();
+  EXPECT_EQ(config->config.windows.front(), 0);
+  EXPECT_EQ(config->config.window(), config->config.windows.size() > 1 ? 16 : 0);
 }
 
 TEST_F(HfConfigTest, EosIdsComeFromBothFiles) {

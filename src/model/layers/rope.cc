@@ -1,5 +1,6 @@
 #include "model/layers/rope.h"
 
+#include <algorithm>
 #include <cmath>
 #include <numbers>
 
@@ -17,16 +18,37 @@ double scale_llama3(const RopeConfig& rope, double frequency) {
   return (1 - blend) * frequency / rope.factor + blend * frequency;
 }
 
+// Where on the scale of frequencies one turns so often in the original context.
+double yarn_index(const RopeConfig& rope, int dims, double turns) {
+  return dims * std::log(rope.original_context / (turns * 2 * std::numbers::pi)) /
+         (2 * std::log(double{rope.theta}));
+}
+
+// Frequencies before the ramp are kept, those behind it divided by the factor.
+double scale_yarn(const RopeConfig& rope, int dims, int i, double frequency) {
+  double low = yarn_index(rope, dims, rope.beta_fast);
+  double high = yarn_index(rope, dims, rope.beta_slow);
+  if (rope.has_whole_ramp) low = std::floor(low), high = std::ceil(high);
+  low = std::max(low, 0.0);
+  high = std::min(high, dims - 1.0);
+  if (low == high) high += 0.001;
+  const double divided = std::clamp((i - low) / (high - low), 0.0, 1.0);
+  return frequency / rope.factor * divided + frequency * (1 - divided);
+}
+
 }  // namespace
 
 std::vector<double> rope_frequencies(const RopeConfig& rope, int head_dim) {
-  std::vector<double> frequencies(head_dim / 2);
-  for (int i = 0; i < head_dim / 2; ++i) {
-    double frequency = std::pow(double{rope.theta}, -2.0 * i / head_dim);
+  const int dims = rope.dims_of(head_dim);
+  std::vector<double> frequencies(dims / 2);
+  for (int i = 0; i < dims / 2; ++i) {
+    double frequency = std::pow(double{rope.theta}, -2.0 * i / dims);
     switch (rope.scaling) {
-      case RopeScaling::kNone: break;
+      case RopeScaling::kNone:
+      case RopeScaling::kDynamic: break;
       case RopeScaling::kLinear: frequency /= rope.factor; break;
       case RopeScaling::kLlama3: frequency = scale_llama3(rope, frequency); break;
+      case RopeScaling::kYarn: frequency = scale_yarn(rope, dims, i, frequency); break;
     }
     if (!rope.frequency_factors.empty()) frequency /= rope.frequency_factors[i];
     frequencies[i] = frequency;
@@ -43,8 +65,8 @@ RopeTable make_rope_table(const RopeConfig& rope, int head_dim, int positions) {
   for (int position = 0; position < positions; ++position) {
     for (std::size_t i = 0; i < half; ++i) {
       const double angle = position * frequencies[i];
-      table.cosines[position * half + i] = static_cast<float>(std::cos(angle));
-      table.sines[position * half + i] = static_cast<float>(std::sin(angle));
+      table.cosines[position * half + i] = static_cast<float>(rope.magnitude * std::cos(angle));
+      table.sines[position * half + i] = static_cast<float>(rope.magnitude * std::sin(angle));
     }
   }
   return table;
@@ -55,7 +77,7 @@ Rope make_rope(const RopeConfig& config, int head_dim, int positions, Backend& b
   Rope rope;
   rope.cosines = backend.vector(table.cosines);
   rope.sines = backend.vector(table.sines);
-  rope.dims = head_dim;
+  rope.dims = config.dims_of(head_dim);
   rope.pairing = config.pairing == RopePairs::kAdjacent ? RopePairing::kAdjacent
                                                         : RopePairing::kHalfSplit;
   return rope;

@@ -1,6 +1,7 @@
 // RopeTable: cosines and sines of the rotary angles for every position, computed once in double
-// (Su et al., "RoFormer", 2021). Scaling is a change of the frequencies: none, linear (position
-// interpolation) or Llama 3's by wavelength; a file may also give a factor per frequency.
+// (Su et al., "RoFormer", 2021). Scaling is a change of the frequencies: linear (position
+// interpolation), Llama 3's by wavelength or YaRN's by a ramp; a file may also give a factor per
+// frequency. Of a head the first `dims` values turn.
 #pragma once
 
 #include <span>
@@ -12,11 +13,11 @@
 namespace quire {
 
 struct RopeTable {
-  std::vector<float> cosines;  // [positions, head_dim / 2]
-  std::vector<float> sines;    // [positions, head_dim / 2]
+  std::vector<float> cosines;  // [positions, dims / 2]
+  std::vector<float> sines;    // [positions, dims / 2]
 };
 
-// One angle step per pair, after scaling.  [head_dim / 2]
+// One angle step per pair, after scaling.  [dims / 2]
 std::vector<double> rope_frequencies(const RopeConfig& rope, int head_dim);
 
 RopeTable make_rope_table(const RopeConfig& rope, int head_dim, int positions);

@@ -20,44 +20,82 @@ void read_llama3_scaling(const ConfigFields& scaling, RopeConfig& rope) {
                      rope.low_freq_factor, rope.high_freq_factor, rope.original_context));
 }
 
-void read_scaling(const ConfigFields& scaling, RopeConfig& rope) {
-  rope.theta = static_cast<float>(scaling.number("rope_theta", kThetaMin, kThetaMax, rope.theta));
-  scaling.refuse_unless("partial_rotary_factor", 1);
-  const std::string old_type = scaling.string("type", "default");
-  const std::string type = scaling.string("rope_type", old_type);
-  if (type == "linear" || type == "llama3") {
-    rope.factor = static_cast<float>(scaling.number("factor", kRopeFactorMin, kRopeFactorMax));
-    rope.scaling = RopeScaling::kLinear;
-    if (type == "llama3") read_llama3_scaling(scaling, rope);
-  } else if (type != "default") {
-    scaling.fail(error(StatusCode::kUnsupported,
-                       "{}: type '{}' is not supported; known are default, linear, llama3",
-                       scaling.place(), type.substr(0, 64)));
-  }
+// 0.1 m ln(factor) + 1: how much attention is sharpened for a context stretched so far.
+double yarn_magnitude(double factor, double m = 1) {
+  return factor <= 1 ? 1 : 0.1 * m * std::log(factor) + 1;
 }
 
-void read_gguf(const ConfigFields& fields, int head_dim, RopeConfig& rope) {
-  fields.refuse_unless("rope.dimension_count", head_dim);
-  rope.theta = static_cast<float>(fields.number("rope.freq_base", kThetaMin, kThetaMax, 10000.0));
-  const std::string type = fields.string("rope.scaling.type", "none");
+void read_yarn_scaling(const ConfigFields& scaling, RopeConfig& rope) {
+  rope.scaling = RopeScaling::kYarn;
+  const int trained = static_cast<int>(rope.original_context);
+  rope.original_context = static_cast<float>(
+      scaling.integer("original_max_position_embeddings", 1, kContextMax,
+                      trained > 0 ? std::optional(trained) : std::nullopt));
+  rope.beta_fast = static_cast<float>(scaling.number("beta_fast", 1e-3, 1e6, 32));
+  rope.beta_slow = static_cast<float>(scaling.number("beta_slow", 1e-3, 1e6, 1));
+  rope.has_whole_ramp = scaling.boolean("truncate", true);
+  const double m = scaling.number("mscale", 0, 1e3, 0.0);
+  const double m_all = scaling.number("mscale_all_dim", 0, 1e3, 0.0);
+  const double magnitude = m > 0 && m_all > 0 ? yarn_magnitude(rope.factor, m) /
+                                                    yarn_magnitude(rope.factor, m_all)
+                                              : yarn_magnitude(rope.factor);
+  rope.magnitude =
+      static_cast<float>(scaling.number("attention_factor", 1e-3, 1e3, magnitude));
+  if (rope.beta_fast > rope.beta_slow) return;
+  scaling.fail(error(StatusCode::kCorrupt, "rope scaling yarn: beta_fast {}, beta_slow {}",
+                     rope.beta_fast, rope.beta_slow));
+}
+
+void read_partial(const ConfigFields& fields, int head_dim, double fallback, RopeConfig& rope) {
+  const double partial = fields.number({"partial_rotary_factor", ""}, 0, 1, fallback);
+  if (partial == 1) return;
+  rope.dims = static_cast<int>(head_dim * partial);
+  if (rope.dims >= 2 && rope.dims % 2 == 0) return;
+  fields.fail(error(StatusCode::kUnsupported, "{}: {} of {} values are {}, not an even number",
+                    fields.name_of({"partial_rotary_factor", ""}), partial, head_dim, rope.dims));
+}
+
+void read_gguf(const ConfigFields& fields, int head_dim, double theta, RopeConfig& rope) {
+  rope.dims = fields.integer("rope.dimension_count", 2, kHeadDimMax, head_dim);
+  if (rope.dims == head_dim) rope.dims = 0;
+  if (rope.dims % 2 != 0 || rope.dims > head_dim) {
+    fields.fail(error(StatusCode::kCorrupt, "{}: {} values of a head of {}",
+                      fields.name_of("rope.dimension_count"), rope.dims, head_dim));
+  }
+  rope.theta = static_cast<float>(fields.number("rope.freq_base", kThetaMin, kThetaMax, theta));
+  // Older files give the linear factor alone, under either name.
+  const double old = fields.number("rope.scale_linear", kRopeFactorMin, kRopeFactorMax, 1.0);
+  rope.factor = static_cast<float>(
+      fields.number("rope.scaling.factor", kRopeFactorMin, kRopeFactorMax, old));
+  const std::string type =
+      fields.string("rope.scaling.type", rope.factor != 1 ? "linear" : "none");
   if (type == "linear") {
     rope.scaling = RopeScaling::kLinear;
-    rope.factor =
-        static_cast<float>(fields.number("rope.scaling.factor", kRopeFactorMin, kRopeFactorMax));
-  } else if (type != "none") {
+    fields.refuse_unless("rope.scaling.attn_factor", 1);
+  } else if (type == "yarn") {
+    rope.scaling = RopeScaling::kYarn;
+    rope.original_context = static_cast<float>(
+        fields.integer("rope.scaling.original_context_length", 1, kContextMax));
+    rope.magnitude = static_cast<float>(
+        yarn_magnitude(rope.factor) * fields.number("rope.scaling.attn_factor", 1e-3, 1e3, 1.0));
+    rope.beta_fast =
+        static_cast<float>(fields.number("rope.scaling.yarn_beta_fast", 1e-3, 1e6, 32));
+    rope.beta_slow = static_cast<float>(fields.number("rope.scaling.yarn_beta_slow", 1e-3, 1e6, 1));
+  } else if (type == "none") {
+    fields.refuse_unless("rope.scaling.attn_factor", 1);
+    rope.factor = 1;
+  } else {
     fields.fail(error(StatusCode::kUnsupported,
-                      "{}: scaling '{}' is not supported; known are none, linear",
+                      "{}: scaling '{}' is not supported; known are none, linear, yarn",
                       fields.name_of("rope.scaling.type"), type.substr(0, 64)));
   }
-  fields.refuse_unless("rope.scaling.attn_factor", 1);
-  fields.refuse_unless("rope.scale_linear", 1);
 }
 
 // Llama 3 scaling, worked out per frequency by whoever wrote the file.
 void read_frequency_factors(const ConfigFields& fields, int head_dim, RopeConfig& rope) {
   const TensorView* tensor = fields.tensor({"", "rope_freqs.weight"});
   if (tensor == nullptr) return;
-  const auto count = static_cast<std::size_t>(head_dim / 2);
+  const auto count = static_cast<std::size_t>(rope.dims_of(head_dim) / 2);
   if (tensor->dtype != DType::kF32 || tensor->shape != std::vector<std::size_t>{count}) {
     return fields.fail(error(StatusCode::kCorrupt, "rope_freqs.weight {}: not {} values of F32",
                              fields.place_of(*tensor), count));
@@ -73,17 +111,41 @@ void read_frequency_factors(const ConfigFields& fields, int head_dim, RopeConfig
 
 }  // namespace
 
-RopeConfig read_rope(const ConfigFields& fields, int head_dim) {
+void read_rope_parameters(const ConfigFields& parameters, int head_dim, RopeConfig& rope) {
+  rope.theta =
+      static_cast<float>(parameters.number("rope_theta", kThetaMin, kThetaMax, rope.theta));
+  read_partial(parameters, head_dim, double{1} * rope.dims_of(head_dim) / head_dim, rope);
+  const std::string old_type = parameters.string("type", "default");
+  const std::string type = parameters.string("rope_type", old_type);
+  if (type == "default") return;
+  if (type != "linear" && type != "llama3" && type != "yarn" && type != "dynamic") {
+    return parameters.fail(
+        error(StatusCode::kUnsupported,
+              "{}: type '{}' is not supported; known are default, linear, dynamic, yarn, llama3",
+              parameters.place(), type.substr(0, 64)));
+  }
+  rope.factor = static_cast<float>(parameters.number("factor", kRopeFactorMin, kRopeFactorMax));
+  if (type == "linear") rope.scaling = RopeScaling::kLinear;
+  if (type == "dynamic") rope.scaling = RopeScaling::kDynamic;
+  if (type == "llama3") read_llama3_scaling(parameters, rope);
+  if (type == "yarn") read_yarn_scaling(parameters, rope);
+}
+
+RopeConfig read_rope(const ConfigFields& fields, int head_dim, const RopeDefaults& defaults) {
   RopeConfig rope;
   if (fields.is_gguf()) {
-    read_gguf(fields, head_dim, rope);
+    read_gguf(fields, head_dim, defaults.theta, rope);
     read_frequency_factors(fields, head_dim, rope);
     return rope;
   }
-  rope.theta = static_cast<float>(fields.number("rope_theta", kThetaMin, kThetaMax, 10000.0));
-  fields.refuse_unless("partial_rotary_factor", 1);
+  rope.theta =
+      static_cast<float>(fields.number("rope_theta", kThetaMin, kThetaMax, defaults.theta));
+  read_partial(fields, head_dim, defaults.partial, rope);
+  // Older files leave it out where nothing was stretched when they were written.
+  rope.original_context =
+      static_cast<float>(fields.integer({"max_position_embeddings", ""}, 1, kContextMax, 1));
   for (const char* name : {"rope_scaling", "rope_parameters"}) {
-    if (const auto scaling = fields.object(name)) read_scaling(*scaling, rope);
+    if (const auto scaling = fields.object(name)) read_rope_parameters(*scaling, head_dim, rope);
   }
   return rope;
 }
@@ -95,6 +157,13 @@ std::string rope_text(const RopeConfig& rope) {
   if (rope.scaling == RopeScaling::kLlama3) {
     text += fmt::format(", llama3 scaling {} from {}", rope.factor, rope.original_context);
   }
+  if (rope.scaling == RopeScaling::kYarn) {
+    text += fmt::format(", yarn scaling {} from {}", rope.factor, rope.original_context);
+  }
+  if (rope.scaling == RopeScaling::kDynamic) {
+    text += fmt::format(", dynamic scaling {}: none inside the context", rope.factor);
+  }
+  if (rope.dims > 0) text += fmt::format(", {} values of a head", rope.dims);
   return rope.frequency_factors.empty() ? text : text + ", factors per frequency";
 }
 

@@ -18,6 +18,8 @@ enum class RopeScaling {
   kNone,
   kLinear,  // positions divided by `factor`
   kLlama3,  // long wavelengths divided by `factor`, short ones kept
+  kYarn,    // the same by a ramp over the frequencies (Peng et al., "YaRN", 2023)
+  kDynamic,  // nothing inside the trained context, beyond which nobody is served
 };
 
 struct RopeConfig {
@@ -27,12 +29,31 @@ struct RopeConfig {
   float factor = 1;
   float low_freq_factor = 1;   // llama3: wavelengths above original_context / low are divided
   float high_freq_factor = 4;  // llama3: those below original_context / high are kept
-  float original_context = 0;  // llama3: positions it was first trained for
-  std::vector<float> frequency_factors;  // [head_dim / 2] divisors of the frequencies, or empty
+  float original_context = 0;  // llama3, yarn: positions it was first trained for
+  float beta_fast = 32;        // yarn: who turns more often in that context is kept
+  float beta_slow = 1;         // yarn: who turns less often is divided by `factor`
+  bool has_whole_ramp = true;  // yarn: the ramp begins and ends at whole frequencies
+  float magnitude = 1;         // of cosines and sines
+  int dims = 0;                // rotated values of a head, the first ones; 0: all
+  std::vector<float> frequency_factors;  // [dims / 2] divisors of the frequencies, or empty
+
+  int dims_of(int head_dim) const { return dims > 0 ? dims : head_dim; }
+  // Positions that the scaling was made for; 0: it says nothing.
+  int context() const {
+    return scaling == RopeScaling::kYarn ? static_cast<int>(original_context * factor) : 0;
+  }
+};
+
+// What a file is taken to mean where it says nothing.
+struct RopeDefaults {
+  double theta = 10000;
+  double partial = 1;  // share of a head that is rotated
 };
 
 // Everything but the pairing. Errors go to the fields.
-RopeConfig read_rope(const ConfigFields& fields, int head_dim);
+RopeConfig read_rope(const ConfigFields& fields, int head_dim, const RopeDefaults& defaults = {});
+// What one object of rope_parameters says, where each kind of layer has its own.
+void read_rope_parameters(const ConfigFields& parameters, int head_dim, RopeConfig& rope);
 
 // "theta 10000, half-split pairs, linear scaling 4": for quire show.
 std::string rope_text(const RopeConfig& rope);

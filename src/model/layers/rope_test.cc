@@ -49,6 +49,32 @@ TEST(RopeTest, Llama3ScalingKeepsShortAndStretchesLongWavelengths) {
   }
 }
 
+// Qwen2.5's published values: factor 4 of 32768 positions, theta 1000000, heads of 128. 32 turns
+// lie at index 23.6, one turn at 39.6.
+TEST(RopeTest, YarnKeepsFastAndStretchesSlowFrequencies) {
+  RopeConfig rope;
+  rope.theta = 1000000;
+  const auto plain = rope_frequencies(rope, 128);
+  rope.scaling = RopeScaling::kYarn;
+  rope.factor = 4;
+  rope.original_context = 32768;
+  const auto scaled = rope_frequencies(rope, 128);
+  for (int i = 0; i <= 23; ++i) EXPECT_DOUBLE_EQ(scaled[i], plain[i]) << i;
+  for (int i = 40; i < 64; ++i) EXPECT_DOUBLE_EQ(scaled[i], plain[i] / 4) << i;
+  const double divided = (30.0 - 23) / (40 - 23);
+  EXPECT_DOUBLE_EQ(scaled[30], plain[30] / 4 * divided + plain[30] * (1 - divided));
+  rope.magnitude = 1.25;
+  EXPECT_FLOAT_EQ(make_rope_table(rope, 128, 1).cosines[0], 1.25f);
+}
+
+TEST(RopeTest, OnlyTheFirstValuesOfAHeadTurn) {
+  RopeConfig rope;
+  rope.dims = 4;
+  const auto f = rope_frequencies(rope, 16);
+  ASSERT_EQ(f.size(), 2u);
+  EXPECT_NEAR(f[1], 0.01, 1e-15);
+}
+
 TEST(RopeTest, FactorsPerFrequencyDivide) {
   RopeConfig rope;
   rope.theta = 10000;
