@@ -11,8 +11,7 @@ use serde_json::Value;
 use tokenizers::Tokenizer;
 
 use crate::buffer::QuireBuffer;
-use crate::tokenizer::QuireTokenizer;
-use crate::{guard, Fault, QuireTextStatus};
+use crate::Fault;
 
 pub const SPECIAL: u8 = 1;
 pub const ADDED: u8 = 2;
@@ -178,6 +177,21 @@ impl TokenTable {
         }
         Ok(table)
     }
+
+    /// A copy as the C header shows it.
+    pub fn flat(&self) -> Result<QuireTokenTable, Fault> {
+        let (names, name_offsets) = concatenated(&self.names)?;
+        let (bytes, byte_offsets) = concatenated(&self.bytes)?;
+        Ok(QuireTokenTable {
+            count: self.flags.len() as u32,
+            strips_leading_space: self.strips_leading_space as u8,
+            names,
+            name_offsets,
+            bytes,
+            byte_offsets,
+            flags: self.flags.clone().into(),
+        })
+    }
 }
 
 #[repr(C)]
@@ -202,28 +216,4 @@ fn concatenated<T: AsRef<[u8]>>(pieces: &[T]) -> Result<(QuireBuffer, QuireBuffe
         offsets.push(end);
     }
     Ok((bytes.into(), QuireBuffer::of_words(offsets.iter())))
-}
-
-/// # Safety
-/// See `quire_tokenizer_new`.
-#[no_mangle]
-pub unsafe extern "C" fn quire_tokenizer_table(
-    tokenizer: *const QuireTokenizer,
-    out: *mut QuireTokenTable,
-) -> QuireTextStatus {
-    guard(|| {
-        let table = &(*tokenizer).table;
-        let (names, name_offsets) = concatenated(&table.names)?;
-        let (bytes, byte_offsets) = concatenated(&table.bytes)?;
-        *out = QuireTokenTable {
-            count: table.flags.len() as u32,
-            strips_leading_space: table.strips_leading_space as u8,
-            names,
-            name_offsets,
-            bytes,
-            byte_offsets,
-            flags: table.flags.clone().into(),
-        };
-        Ok(())
-    })
 }

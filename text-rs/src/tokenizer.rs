@@ -8,7 +8,7 @@
 use tokenizers::Tokenizer;
 
 use crate::buffer::QuireBuffer;
-use crate::token_table::TokenTable;
+use crate::token_table::{QuireTokenTable, TokenTable};
 use crate::{bytes_of, guard, text_of, Fault, QuireTextStatus};
 
 pub struct QuireTokenizer {
@@ -86,6 +86,19 @@ pub unsafe extern "C" fn quire_tokenizer_encode(
         let text = text_of("the text", text, text_size)?;
         let ids = (*tokenizer).encode(text, add_special != 0, parse_special != 0)?;
         *out = QuireBuffer::of_words(ids.iter());
+        Ok(())
+    })
+}
+
+/// # Safety
+/// See `quire_tokenizer_new`.
+#[no_mangle]
+pub unsafe extern "C" fn quire_tokenizer_table(
+    tokenizer: *const QuireTokenizer,
+    out: *mut QuireTokenTable,
+) -> QuireTextStatus {
+    guard(|| {
+        *out = (*tokenizer).table.flat()?;
         Ok(())
     })
 }
