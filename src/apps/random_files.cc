@@ -48,10 +48,12 @@ Result<std::unique_ptr<ModelFiles>> open_random_model(const std::string& path,
       RandomModel random,
       make_random_model(path.substr(kPrefix.size(), colon - kPrefix.size()), options));
   ModelFiles::Parts parts;
+  TensorMap tensors;
   for (const TensorRule& rule : random.design.tensors.rules) {
     QUIRE_ASSIGN_OR_RETURN(const TensorView tensor, random.find(rule.canonical));
-    parts.tensors.emplace(rule.canonical, tensor);
+    tensors.emplace(rule.canonical, tensor);
   }
+  parts.tensors = MatchedTensors(std::move(tensors));
   parts.owner = std::make_shared<TensorFinder>(std::move(random.find));
   parts.tokenizer_json = [tokenizer_path, vocab = random.design.facts.vocab] {
     return read_tokenizer_file(tokenizer_path, vocab);

@@ -14,8 +14,10 @@ TEST(ModelCostTest, CountsWhatAStepReads) {
   const double body = 2 * (2 * 256 * 256 + 2 * 64 * 256 + 3 * 512 * 256), head = 517 * 256;
   EXPECT_EQ(cost.elements(), body + head);
   EXPECT_EQ(cost.weight_bytes, (body + head) * 34 / 32);   // without the untied embedding
-  EXPECT_EQ(cost.kv_bytes_per_token, 2 * 2 * 2 * 2 * 32);  // K and V, layers, heads, bytes, dim
-  EXPECT_EQ(cost.attention_flops_per_pair, 4 * 2 * 8 * 32);
+  ASSERT_EQ(cost.attention.size(), 1u);
+  // K and V, layers, heads, bytes, dim.
+  EXPECT_EQ(cost.attention[0].bytes_per_token, 2 * 2 * 2 * 2 * 32);
+  EXPECT_EQ(cost.attention[0].flops_per_pair, 4 * 2 * 8 * 32);
 }
 
 TEST(ModelCostTest, LimitsFollowTheFormulas) {
@@ -23,7 +25,7 @@ TEST(ModelCostTest, LimitsFollowTheFormulas) {
   cost.body_elements[2] = 900;  // int8
   cost.head_elements[2] = 100;
   cost.weight_bytes = 1000;
-  cost.kv_bytes_per_token = 10;
+  cost.attention = {{.bytes_per_token = 10}};
   Roofline roofline;
   roofline.read_bytes_per_second = 1000;
   roofline.int8_operations_per_second = 10000;
@@ -37,11 +39,26 @@ TEST(ModelCostTest, LimitsFollowTheFormulas) {
   EXPECT_DOUBLE_EQ(many.seconds, 2);
   EXPECT_DOUBLE_EQ(prefill_limit(cost, roofline, 100).seconds, 100 * 0.18 + 0.02);
 
-  cost.attention_flops_per_pair = 1;
+  cost.attention[0].flops_per_pair = 1;
   EXPECT_DOUBLE_EQ(prefill_limit(cost, roofline, 100).seconds, 18.02 + 5050 / 5000.0);
-  cost.window = 10;  // 10 tokens see 1..10 keys, 90 see 10
+  cost.attention[0].window = 10;  // 10 tokens see 1..10 keys, 90 see 10
   EXPECT_DOUBLE_EQ(prefill_limit(cost, roofline, 100).seconds, 18.02 + 955 / 5000.0);
   EXPECT_DOUBLE_EQ(decode_limit(cost, roofline, 1, 50).seconds, 1.1);
+}
+
+// Of 8 experts a token reads 2; two tokens are expected to read 8 (1 - 0.75^2) = 3.5 of them.
+TEST(ModelCostTest, ExpertsAndStatesCountAsFarAsAStepReadsThem) {
+  ModelCost cost;
+  cost.weight_bytes = 1000;
+  cost.expert_bytes = 8000;
+  cost.expert_share = 0.25;
+  cost.state_bytes = 100;
+  Roofline roofline;
+  roofline.read_bytes_per_second = 1000;
+  roofline.int8_operations_per_second = 1e9;
+  roofline.bf16_operations_per_second = roofline.f32_operations_per_second = 1e9;
+  EXPECT_DOUBLE_EQ(decode_limit(cost, roofline, 1, 0).seconds, 3 + 0.1);
+  EXPECT_DOUBLE_EQ(decode_limit(cost, roofline, 2, 0).seconds, 1 + 3.5 + 0.2);
 }
 
 }  // namespace

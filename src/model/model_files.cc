@@ -31,8 +31,8 @@ void count_weights(const TensorMap& tensors, ModelFacts& facts) {
 Result<ModelFiles::Parts> match(Checkpoint checkpoint) {
   ModelFiles::Parts parts;
   QUIRE_ASSIGN_OR_RETURN(parts.design, design_of_checkpoint(checkpoint));
-  QUIRE_ASSIGN_OR_RETURN(parts.tensors, match_tensors(parts.design.tensors, checkpoint,
-                                                      parts.design.facts.architecture));
+  QUIRE_ASSIGN_OR_RETURN(parts.tensors, MatchedTensors::match(parts.design.tensors, checkpoint,
+                                                              parts.design.facts.architecture));
   parts.tokenizer_json = std::move(checkpoint.tokenizer_json);
   parts.left_out = std::move(checkpoint.left_out);
   parts.owner = std::move(checkpoint.owner);
@@ -43,13 +43,7 @@ Result<ModelFiles::Parts> match(Checkpoint checkpoint) {
 }  // namespace
 
 ModelFiles::ModelFiles(Parts parts) : parts_(std::move(parts)) {
-  count_weights(parts_.tensors, parts_.design.facts);
-}
-
-Result<TensorView> ModelFiles::find(std::string_view canonical_name) const {
-  const auto at = parts_.tensors.find(canonical_name);
-  if (at != parts_.tensors.end()) return at->second;
-  return error(StatusCode::kNotFound, "the model has no tensor '{}'", canonical_name);
+  count_weights(parts_.tensors.views(), parts_.design.facts);
 }
 
 std::uint64_t ModelFiles::stamp() const {

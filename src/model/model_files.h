@@ -1,5 +1,5 @@
 // ModelFiles: an opened model whose architecture is known: its design, and its tensors under the
-// canonical names of the design's rules, as views into the mapped files that it owns.
+// canonical names of the design's rules, as views into the mapped files that it owns where it can.
 // Once open, every tensor of the architecture is there with the shape that the configuration
 // implies, and the file has no tensor that the architecture does not know.
 // Immutable once opened; any thread. Called by apps, lab and tests through open_model.
@@ -22,7 +22,7 @@ class ModelFiles {
  public:
   struct Parts {
     Design design;
-    TensorMap tensors;
+    MatchedTensors tensors;
     std::function<Result<std::string>()> tokenizer_json;
     std::vector<std::string> left_out;  // tensors of other kinds of models in the same files
     std::shared_ptr<const void> owner;  // keeps the mapped files
@@ -32,9 +32,12 @@ class ModelFiles {
 
   const ModelFacts& facts() const { return parts_.design.facts; }
   const Design& design() const { return parts_.design; }
-  const TensorMap& tensors() const { return parts_.tensors; }
+  // Names, types and shapes; data perhaps when found.
+  const TensorMap& tensors() const { return parts_.tensors.views(); }
   std::span<const std::string> left_out() const { return parts_.left_out; }
-  Result<TensorView> find(std::string_view canonical_name) const;
+  Result<TensorView> find(std::string_view canonical_name) const {
+    return parts_.tensors.find(canonical_name);
+  }
 
   // The first file of the weights; empty if they were made in memory.
   std::string path() const { return parts_.files.empty() ? "" : parts_.files.front().path(); }

@@ -4,10 +4,41 @@
 
 #include <set>
 
+#include "model/tensor_make.h"
+
 namespace quire {
 namespace {
 
-bool is_vector_type(DType dtype) { return dtype_info(dtype).block_elements == 1; }
+using Shape = std::vector<std::size_t>;
+
+bool is_plain_type(DType dtype) {
+  return dtype == DType::kF32 || dtype == DType::kF16 || dtype == DType::kBF16;
+}
+
+// Without dimensions of 1, which some libraries write and others do not.
+Shape squeezed(const Shape& shape) {
+  Shape out;
+  for (const std::size_t size : shape) {
+    if (size != 1) out.push_back(size);
+  }
+  return out.empty() ? Shape{1} : out;
+}
+
+// The shape in the file of what is stored so: a vector's values are rows.
+Shape stored_shape(const TensorRule& rule, const Stored& stored, bool is_one_expert) {
+  Shape shape = rule.shape;
+  if (is_one_expert) shape.erase(shape.begin());
+  const std::size_t rows_at = shape.size() >= 2 ? shape.size() - 2 : 0;
+  if (stored.total != 0) shape[rows_at] = stored.total;
+  if (stored.is_transposed) std::swap(shape[shape.size() - 1], shape[shape.size() - 2]);
+  return shape;
+}
+
+std::string expert_name(std::string_view name, std::size_t expert) {
+  return fmt::format("{}.{}", name, expert);
+}
+
+}  // namespace
 
 class Matcher {
  public:
@@ -18,21 +49,15 @@ class Matcher {
         is_gguf_(checkpoint.fields.is_gguf()) {}
 
   Status take(const TensorRule& rule) {
-    const Stored& first = is_gguf_ ? rule.gguf : rule.hf;
-    auto at = checkpoint_.tensors.find(first.name);
-    for (std::size_t i = 0; at == checkpoint_.tensors.end() && i < rule.others.size(); ++i) {
-      if (!is_gguf_) at = checkpoint_.tensors.find(rule.others[i].name);
+    const Stored& usual = is_gguf_ ? rule.gguf : rule.hf;
+    if (!usual.name.empty() && has(usual)) return take_as(rule, usual);
+    for (const Stored& other : rule.others) {
+      if (has(other)) return take_as(rule, other);
     }
-    if (at == checkpoint_.tensors.end()) {
-      if (rule.is_optional) return ok_status();
-      return error(StatusCode::kCorrupt, "tensor '{}': missing, but architecture {} needs it",
-                   first.name, architecture_);
-    }
-    const TensorView& tensor = at->second;
-    QUIRE_RETURN_IF_ERROR(check(rule, tensor));
-    used_.insert(at->first);
-    tensors_.emplace(rule.canonical, tensor);
-    return ok_status();
+    if (rule.is_optional) return ok_status();
+    const std::string name = usual.name.empty() ? rule.canonical : first_name(usual);
+    return error(StatusCode::kCorrupt, "tensor '{}': missing, but architecture {} needs it", name,
+                 architecture_);
   }
 
   Status check_all_used() const {
@@ -44,26 +69,124 @@ class Matcher {
     return ok_status();
   }
 
-  TensorMap result() { return std::move(tensors_); }
+  MatchedTensors result() { return std::move(matched_); }
 
  private:
-  Status check(const TensorRule& rule, const TensorView& tensor) const {
-    if (tensor.shape != rule.shape) {
+  static bool is_scattered(const Stored& stored) {
+    return stored.name.find("{e}") != std::string::npos;
+  }
+  static std::string name_of_expert(const Stored& stored, std::size_t expert) {
+    std::string name = stored.name;
+    if (const std::size_t at = name.find("{e}"); at != std::string::npos) {
+      name.replace(at, 3, std::to_string(expert));
+    }
+    return name;
+  }
+  static std::string first_name(const Stored& stored) { return name_of_expert(stored, 0); }
+
+  bool has(const Stored& stored) const {
+    return checkpoint_.tensors.contains(first_name(stored));
+  }
+
+  Status take_as(const TensorRule& rule, const Stored& stored) {
+    if (is_scattered(stored)) return take_scattered(rule, stored);
+    QUIRE_ASSIGN_OR_RETURN(const TensorView* file, checked(rule, stored, stored.name, false));
+    if (rule.role == Role::kExperts) return take_stack(rule, stored, *file);
+    add(matched_.tensors_, rule.canonical, rule.shape, stored, *file);
+    return ok_status();
+  }
+
+  // Each expert has a tensor of its own.
+  Status take_scattered(const TensorRule& rule, const Stored& stored) {
+    TensorView whole;
+    for (std::size_t expert = 0; expert < rule.shape[0]; ++expert) {
+      QUIRE_ASSIGN_OR_RETURN(const TensorView* file,
+                             checked(rule, stored, name_of_expert(stored, expert), true));
+      if (expert == 0) whole = *file;
+      if (file->dtype != whole.dtype) {
+        return error(StatusCode::kUnsupported, "tensor '{}' {}: it is {}, but that of expert 0 {}",
+                     file->name, checkpoint_.place(*file), dtype_name(file->dtype),
+                     dtype_name(whole.dtype));
+      }
+      add(matched_.experts_, expert_name(rule.canonical, expert), {rule.shape[1], rule.shape[2]},
+          stored, *file);
+    }
+    whole.shape = rule.shape;
+    whole.data = nullptr;
+    matched_.tensors_.emplace(rule.canonical, std::move(whole));
+    return ok_status();
+  }
+
+  // All experts lie in one tensor, one behind the other.
+  Status take_stack(const TensorRule& rule, const Stored& stored, const TensorView& file) {
+    const std::size_t rows = stored.total == 0 ? rule.shape[1] : stored.total;
+    const std::size_t columns = rule.shape[2];
+    TensorView slice = file;
+    slice.shape = stored.is_transposed ? Shape{columns, rows} : Shape{rows, columns};
+    for (std::size_t expert = 0; expert < rule.shape[0]; ++expert) {
+      slice.data = file.data + expert * slice.bytes();
+      if (file.row_scales != nullptr) slice.row_scales = file.row_scales + expert * rows;
+      add(matched_.experts_, expert_name(rule.canonical, expert), {rule.shape[1], columns}, stored,
+          slice);
+    }
+    TensorView whole = file;
+    whole.shape = rule.shape;
+    if (!is_view(stored) || stored.total != 0) whole.data = nullptr;
+    matched_.tensors_.emplace(rule.canonical, std::move(whole));
+    return ok_status();
+  }
+
+  // A view where it can be one; else what it is to be made of.
+  void add(TensorMap& map, const std::string& name, Shape shape, const Stored& stored,
+           const TensorView& file) {
+    TensorView view = file;
+    view.shape = std::move(shape);
+    const std::size_t columns = view.shape.size() == 1 ? 1 : view.columns();
+    if (is_view(stored)) {
+      view.data += stored.first * row_bytes(view.dtype, columns);
+      if (view.row_scales != nullptr) view.row_scales += stored.first;
+    } else {
+      view.dtype = made_dtype(file, stored);
+      view.data = nullptr;
+      matched_.made_.emplace(name, MatchedTensors::Made{file, stored, {}});
+    }
+    map.emplace(name, std::move(view));
+  }
+
+  Result<const TensorView*> checked(const TensorRule& rule, const Stored& stored,
+                                    const std::string& name, bool is_one_expert) {
+    const auto at = checkpoint_.tensors.find(name);
+    if (at == checkpoint_.tensors.end()) {
+      return error(StatusCode::kCorrupt, "tensor '{}': missing, but architecture {} needs it",
+                   name, architecture_);
+    }
+    const TensorView& tensor = at->second;
+    const Shape shape = stored_shape(rule, stored, is_one_expert);
+    const bool fits = rule.is_vector() ? squeezed(tensor.shape) == squeezed(shape)
+                                       : tensor.shape == shape;
+    if (!fits) {
       return error(StatusCode::kCorrupt,
                    "tensor '{}' {}: shape [{}], but the configuration says [{}]", tensor.name,
                    checkpoint_.place(tensor), fmt::join(tensor.shape, ", "),
-                   fmt::join(rule.shape, ", "));
+                   fmt::join(shape, ", "));
     }
     if (tensor.dtype == DType::kI8 && tensor.row_scales == nullptr) {
       return error(StatusCode::kUnsupported,
                    "tensor '{}' {}: I8 without scales that quantization_config would explain",
                    tensor.name, checkpoint_.place(tensor));
     }
-    if (rule.is_vector() && !is_vector_type(tensor.dtype)) {
+    if (rule.is_vector() && !is_plain_type(tensor.dtype)) {
       return error(StatusCode::kUnsupported, "tensor '{}' {}: a vector of type {}", tensor.name,
                    checkpoint_.place(tensor), dtype_name(tensor.dtype));
     }
-    return ok_status();
+    if (!is_view(stored) && (stored.is_transposed || tensor.row_scales != nullptr) &&
+        !is_plain_type(tensor.dtype)) {
+      return error(StatusCode::kUnsupported,
+                   "tensor '{}' {}: of type {}, which cannot be rearranged value by value",
+                   tensor.name, checkpoint_.place(tensor), dtype_name(tensor.dtype));
+    }
+    used_.insert(at->first);
+    return &tensor;
   }
 
   const TensorRules& rules_;
@@ -71,17 +194,54 @@ class Matcher {
   std::string_view architecture_;
   bool is_gguf_;
   std::set<std::string, std::less<>> used_;
-  TensorMap tensors_;
+  MatchedTensors matched_;
 };
 
-}  // namespace
-
-Result<TensorMap> match_tensors(const TensorRules& rules, const Checkpoint& checkpoint,
-                                std::string_view architecture) {
+Result<MatchedTensors> MatchedTensors::match(const TensorRules& rules,
+                                             const Checkpoint& checkpoint,
+                                             std::string_view architecture) {
   Matcher matcher(rules, checkpoint, architecture);
   for (const TensorRule& rule : rules.rules) QUIRE_RETURN_IF_ERROR(matcher.take(rule));
   QUIRE_RETURN_IF_ERROR(matcher.check_all_used());
   return matcher.result();
+}
+
+Result<TensorView> MatchedTensors::find(std::string_view name) const {
+  auto at = tensors_.find(name);
+  if (at == tensors_.end()) {
+    at = experts_.find(name);
+    if (at == experts_.end()) {
+      return error(StatusCode::kNotFound, "the model has no tensor '{}'", name);
+    }
+  }
+  TensorView view = at->second;
+  const auto made = made_.find(name);
+  if (made == made_.end()) return view;
+  const std::lock_guard held(lock_->mutex);
+  std::vector<std::byte>& bytes = made->second.bytes;
+  if (bytes.empty()) bytes = make_tensor(made->second.file, made->second.stored, view.shape);
+  view.data = bytes.data();
+  return view;
+}
+
+Result<std::vector<TensorView>> expert_views(
+    const std::function<Result<TensorView>(std::string_view name)>& find, const TensorRule& rule) {
+  QUIRE_CHECK(rule.shape.size() == 3, "tensor '{}' is of no experts", rule.canonical);
+  QUIRE_ASSIGN_OR_RETURN(const TensorView whole, find(rule.canonical));
+  std::vector<TensorView> views;
+  for (std::size_t expert = 0; expert < rule.shape[0]; ++expert) {
+    if (whole.data == nullptr) {
+      QUIRE_ASSIGN_OR_RETURN(TensorView one, find(expert_name(rule.canonical, expert)));
+      views.push_back(std::move(one));
+      continue;
+    }
+    TensorView one = whole;
+    one.shape = {rule.shape[1], rule.shape[2]};
+    one.data = whole.data + expert * one.bytes();
+    if (whole.row_scales != nullptr) one.row_scales = whole.row_scales + expert * rule.shape[1];
+    views.push_back(std::move(one));
+  }
+  return views;
 }
 
 }  // namespace quire

@@ -1,11 +1,20 @@
 // match_tensors: the tensors of a checkpoint under the canonical names of a model's rules. A file
 // must have each of them with its shape, and none that no rule knows: an unknown tensor is an
-// unknown feature.
-// Pure function; any thread. Used by model_files.
+// unknown feature. What lies in the file as the rule wants it, alone, as rows of a fused tensor or
+// as slices of a stack, is a view; what does not (transposed, woven, converted) is made in memory
+// when it is first asked for. Experts are found whole ("layers.0.gate", where they lie together)
+// and one by one ("layers.0.gate.7").
+// Immutable but for what is made, which a lock guards; any thread. Used by model_files.
 #pragma once
 
+#include <cstddef>
+#include <functional>
 #include <map>
+#include <memory>
+#include <mutex>
 #include <string>
+#include <string_view>
+#include <vector>
 
 #include "formats/checkpoint.h"
 #include "model/tensor_rules.h"
@@ -14,7 +23,40 @@ namespace quire {
 
 using TensorMap = std::map<std::string, TensorView, std::less<>>;  // by canonical name
 
-Result<TensorMap> match_tensors(const TensorRules& rules, const Checkpoint& checkpoint,
-                                std::string_view architecture);
+class MatchedTensors {
+ public:
+  MatchedTensors() = default;
+  explicit MatchedTensors(TensorMap tensors) : tensors_(std::move(tensors)) {}
+
+  static Result<MatchedTensors> match(const TensorRules& rules, const Checkpoint& checkpoint,
+                                      std::string_view architecture);
+
+  // Every tensor of the rules that the file has, once: of the rule's shape, and with the type and
+  // name that the file gives it; without data where it is made or scattered.
+  const TensorMap& views() const { return tensors_; }
+  // With data. Experts that do not lie together have none as a whole.
+  Result<TensorView> find(std::string_view canonical_name) const;
+
+ private:
+  friend class Matcher;
+
+  struct Made {
+    TensorView file;  // what it is made of
+    Stored stored;
+    mutable std::vector<std::byte> bytes;  // once asked for; under the lock
+  };
+  struct Lock {
+    std::mutex mutex;
+  };
+
+  TensorMap tensors_;
+  TensorMap experts_;  // one by one
+  std::map<std::string, Made, std::less<>> made_;
+  std::unique_ptr<Lock> lock_ = std::make_unique<Lock>();
+};
+
+// The matrices of an experts' tensor [experts, rows, columns], each of [rows, columns].
+Result<std::vector<TensorView>> expert_views(
+    const std::function<Result<TensorView>(std::string_view name)>& find, const TensorRule& rule);
 
 }  // namespace quire

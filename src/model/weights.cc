@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "model/tensor_match.h"
 #include "tensor/float_bits.h"
 
 namespace quire {
@@ -42,14 +43,29 @@ Result<TensorView> WeightLoader::view_of(const std::string& name) {
                view.name, fmt::join(view.shape, ", "), fmt::join(rule->shape, ", "));
 }
 
-Result<Weight> WeightLoader::load(const std::string& name, bool is_packed) {
-  QUIRE_ASSIGN_OR_RETURN(const TensorView view, view_of(name));
-  QUIRE_ASSIGN_OR_RETURN(Weight weight,
-                         backend_.adopt(view, scheme_of(rule_of(name)->role, scheme_)));
+Status WeightLoader::keep(const Weight& weight, bool is_packed) {
   bytes_ += weight.bytes;
   if (is_packed) QUIRE_RETURN_IF_ERROR(backend_.pack(weight));
   ++done_;
   if (progress_) progress_(done_, std::max(matrices_, done_));
+  return ok_status();
+}
+
+Result<Weight> WeightLoader::load(const std::string& name, bool is_packed) {
+  QUIRE_ASSIGN_OR_RETURN(const TensorView view, view_of(name));
+  QUIRE_ASSIGN_OR_RETURN(const Weight weight,
+                         backend_.adopt(view, scheme_of(rule_of(name)->role, scheme_)));
+  QUIRE_RETURN_IF_ERROR(keep(weight, is_packed));
+  return weight;
+}
+
+Result<Weight> WeightLoader::experts(const std::string& name) {
+  QUIRE_RETURN_IF_ERROR(view_of(name).status());
+  const TensorRule& rule = *rule_of(name);
+  QUIRE_ASSIGN_OR_RETURN(const std::vector<TensorView> views, expert_views(find_, rule));
+  QUIRE_ASSIGN_OR_RETURN(const Weight weight,
+                         backend_.adopt_experts(views, scheme_of(rule.role, scheme_)));
+  QUIRE_RETURN_IF_ERROR(keep(weight, true));
   return weight;
 }
 

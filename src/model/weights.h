@@ -27,6 +27,9 @@ class WeightLoader {
   // One that rows are gathered from and no product reads.
   Result<Weight> table(const std::string& name) { return load(name, false); }
 
+  // The matrices of a rule's [experts, rows, columns], among which a product chooses.
+  Result<Weight> experts(const std::string& name);
+
   // All values of a vector of the rule's shape, on the device.
   Result<Vector> vector(const std::string& name);
   // The same, or nothing where the architecture has none.
@@ -40,6 +43,7 @@ class WeightLoader {
   const TensorRule* rule_of(const std::string& name) const;
   Result<TensorView> view_of(const std::string& name);
   Result<Weight> load(const std::string& name, bool is_packed);
+  Status keep(const Weight& weight, bool is_packed);
 
   const TensorRules& rules_;
   const TensorFinder& find_;

@@ -5,24 +5,38 @@
 namespace quire {
 namespace {
 
+// Of one matrix, or of all experts' together.
+Result<std::uint64_t> adopted_bytes(const ModelFiles& files, Backend& backend,
+                                    const TensorRule& rule, WeightScheme scheme) {
+  const auto find = [&files](std::string_view name) { return files.find(name); };
+  if (rule.role == Role::kExperts) {  // of equal shapes and types
+    QUIRE_ASSIGN_OR_RETURN(const auto views, expert_views(find, rule));
+    QUIRE_ASSIGN_OR_RETURN(const Weight weight, backend.adopt(views[0], scheme));
+    return views.size() * weight.bytes;
+  }
+  QUIRE_ASSIGN_OR_RETURN(const TensorView view, find(rule.canonical));
+  QUIRE_ASSIGN_OR_RETURN(const Weight weight, backend.adopt(view, scheme));
+  return std::uint64_t{weight.bytes};
+}
+
 // Of what will be packed. The embedding's rows are gathered from their mapped file, which counts
 // for nothing, or from a copy.
 Result<std::uint64_t> packed_bytes(const ModelFiles& files, Backend& backend, WeightScheme scheme,
                                    bool has_copy) {
   std::uint64_t sum = 0;
   for (const TensorRule& rule : files.design().tensors.rules) {
-    const auto tensor = files.find(rule.canonical);
-    if (!tensor.is_ok()) continue;  // optional
+    const auto tensor = files.tensors().find(rule.canonical);
+    if (tensor == files.tensors().end()) continue;  // optional
     if (rule.is_vector()) {
       sum += rule.elements() * sizeof(float);
       continue;
     }
     const bool is_table = rule.role == Role::kTable;
-    if (is_table && has_copy) sum += tensor->bytes();
+    if (is_table && has_copy) sum += tensor->second.bytes();
     if (is_table && !files.facts().has_tied_head) continue;
-    QUIRE_ASSIGN_OR_RETURN(const Weight weight,
-                           backend.adopt(*tensor, scheme_of(rule.role, scheme)));
-    sum += weight.bytes;
+    QUIRE_ASSIGN_OR_RETURN(const std::uint64_t bytes,
+                           adopted_bytes(files, backend, rule, scheme_of(rule.role, scheme)));
+    sum += bytes;
   }
   return sum;
 }

@@ -21,6 +21,7 @@ class MemoryPlanTest : public ::testing::Test {
     facts.groups = {{.name = "all", .layers = {0, 1}, .kv_heads = 2, .k_width = 32, .v_width = 32}};
     facts.context_max = kContext;
     facts.has_tied_head = tied_head;
+    TensorMap tensors;
     const auto add = [&](const char* name, std::vector<std::size_t> shape, Role role) {
       parts.design.tensors.add({name, name, name, shape, role});
       TensorView view;
@@ -28,12 +29,13 @@ class MemoryPlanTest : public ::testing::Test {
       view.dtype = DType::kF32;
       view.shape = std::move(shape);
       view.data = reinterpret_cast<const std::byte*>(values_.data());
-      parts.tensors.emplace(name, view);
+      tensors.emplace(name, view);
     };
     add("embed", {kVocab, kWidth}, Role::kTable);
     if (!tied_head) add("head", {kVocab, kWidth}, Role::kHead);
     add("layers.0.q", {kWidth, kWidth}, Role::kMatrix);
     add("final_norm", {kWidth}, Role::kNorm);
+    parts.tensors = MatchedTensors(std::move(tensors));
     return ModelFiles(std::move(parts));
   }
 

@@ -205,8 +205,9 @@ BenchLine finish_line(Timing timing, const ModelCost& cost) {
   line.is_memory_bound = timing.repeats.front().limit.is_memory_bound;
   const double steps = tokens / step_tokens;
   const double kv_bytes =
-      timing.prompt > 0 ? 0 : timing.rows * timing.context * cost.kv_bytes_per_token;
-  line.gigabytes_per_second = steps * (cost.weight_bytes + kv_bytes) / seconds_median * 1e-9;
+      timing.prompt > 0 ? 0 : timing.rows * cost.memory_bytes(timing.context);
+  line.gigabytes_per_second =
+      steps * (cost.weight_bytes_of(step_tokens) + kv_bytes) / seconds_median * 1e-9;
   line.teraoperations_per_second = 2e-12 * cost.elements() * tokens / seconds_median;
   line.ops = std::move(timing.ops);
   return line;

@@ -1,0 +1,79 @@
+#include "model/tensor_make.h"
+
+#include <cmath>
+#include <cstring>
+
+#include "base/check.h"
+#include "tensor/float_bits.h"
+
+namespace quire {
+namespace {
+
+float value_at(const TensorView& tensor, std::size_t i) {
+  if (tensor.dtype == DType::kF32) return reinterpret_cast<const float*>(tensor.data)[i];
+  const std::uint16_t bits = reinterpret_cast<const std::uint16_t*>(tensor.data)[i];
+  return tensor.dtype == DType::kF16 ? half_to_float(bits) : bf16_to_float(bits);
+}
+
+float converted(float value, Convert convert) {
+  switch (convert) {
+    case Convert::kNone: return value;
+    case Convert::kPlusOne: return 1 + value;
+    case Convert::kMinusExp: return -std::exp(value);
+  }
+  return value;
+}
+
+// The row of the stored tensor that our row is.
+std::size_t stored_row(const Stored& stored, std::size_t row) {
+  if (stored.run == 0) return stored.first + row;
+  return stored.first + row / stored.run * stored.stride + row % stored.run;
+}
+
+}  // namespace
+
+bool is_view(const Stored& stored) {
+  return stored.run == 0 && !stored.is_transposed && stored.convert == Convert::kNone;
+}
+
+DType made_dtype(const TensorView& file, const Stored& stored) {
+  return stored.convert == Convert::kNone ? file.dtype : DType::kF32;
+}
+
+std::vector<std::byte> make_tensor(const TensorView& file, const Stored& stored,
+                                   const std::vector<std::size_t>& wanted) {
+  std::size_t rows = 1;
+  for (std::size_t i = 0; i + 1 < wanted.size(); ++i) rows *= wanted[i];
+  std::size_t columns = wanted.back();
+  if (wanted.size() == 1 && !is_view(stored) && stored.convert == Convert::kNone) {
+    std::swap(rows, columns);  // a woven vector: its values are rows of one column
+  }
+  if (stored.convert != Convert::kNone) {
+    std::vector<std::byte> bytes(rows * columns * sizeof(float));
+    auto* out = reinterpret_cast<float*>(bytes.data());
+    for (std::size_t i = 0; i < rows * columns; ++i) {
+      out[i] = converted(value_at(file, stored_row(stored, i)), stored.convert);
+    }
+    return bytes;
+  }
+  const std::size_t row_size = row_bytes(file.dtype, columns);
+  std::vector<std::byte> bytes(rows * row_size);
+  if (!stored.is_transposed) {
+    for (std::size_t row = 0; row < rows; ++row) {
+      std::memcpy(&bytes[row * row_size], file.data + stored_row(stored, row) * row_size, row_size);
+    }
+    return bytes;
+  }
+  const std::size_t size = dtype_info(file.dtype).block_bytes;
+  const std::size_t total = stored.total == 0 ? rows : stored.total;
+  for (std::size_t row = 0; row < rows; ++row) {
+    const std::byte* in = file.data + stored_row(stored, row) * size;
+    std::byte* out = &bytes[row * row_size];
+    for (std::size_t column = 0; column < columns; ++column) {
+      std::memcpy(out + column * size, in + column * total * size, size);
+    }
+  }
+  return bytes;
+}
+
+}  // namespace quire

@@ -1,0 +1,26 @@
+// The bytes of a tensor that a file holds in another way than a product reads it: rows taken out of
+// a weave, columns and rows exchanged, vectors converted. Codes of quantized rows move as they are;
+// what has to be read value by value must be F32, F16 or BF16.
+// Pure functions; any thread. Used by tensor_match.
+#pragma once
+
+#include <cstddef>
+#include <vector>
+
+#include "base/status.h"
+#include "model/tensor_rules.h"
+#include "tensor/tensor.h"
+
+namespace quire {
+
+// Whether a matrix or vector can be a view: its rows are one run, as they are.
+bool is_view(const Stored& stored);
+
+// What it is made into: converted vectors are F32.
+DType made_dtype(const TensorView& file, const Stored& stored);
+
+// Rows [rows, columns] of `wanted`, out of `file`. REQUIRES: the shapes fit (tensor_match checks).
+std::vector<std::byte> make_tensor(const TensorView& file, const Stored& stored,
+                                   const std::vector<std::size_t>& wanted);
+
+}  // namespace quire

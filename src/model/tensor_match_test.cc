@@ -1,0 +1,128 @@
+// Tensors that files hold in other ways than products read them: against the same taken by hand.
+#include "model/tensor_match.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <numeric>
+
+namespace quire {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+
+class TensorMatchTest : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    checkpoint_.place = [](const TensorView&) { return std::string("at offset 7"); };
+  }
+
+  // A tensor of the file with the values 0, 1, 2, ...
+  void add(const std::string& name, std::vector<std::size_t> shape) {
+    TensorView view;
+    view.name = name;
+    view.shape = std::move(shape);
+    std::vector<float>& values = memory_.emplace_back(view.rows() * view.columns());
+    std::iota(values.begin(), values.end(), 0.0f);
+    view.data = reinterpret_cast<const std::byte*>(values.data());
+    checkpoint_.tensors[name] = view;
+  }
+
+  Result<MatchedTensors> match(const TensorRule& rule) {
+    TensorRules rules;
+    rules.add(rule);
+    return MatchedTensors::match(rules, checkpoint_, "mine");
+  }
+  std::vector<float> values(const TensorRule& rule, const std::string& name = "x") {
+    const auto matched = match(rule);
+    EXPECT_TRUE(matched.is_ok()) << matched.status().message();
+    const TensorView view = *matched->find(name);
+    const auto* data = reinterpret_cast<const float*>(view.data);
+    return {data, data + view.rows() * view.columns()};
+  }
+  std::string refusal(const TensorRule& rule) { return match(rule).status().message(); }
+
+  Checkpoint checkpoint_;
+  std::vector<std::vector<float>> memory_;
+};
+
+TEST_F(TensorMatchTest, PartsOfAFusedTensorAreViews) {
+  add("qkv", {6, 2});
+  const TensorRule rule = {"x", "", Stored("qkv").rows(2, 6), {3, 2}};
+  EXPECT_THAT(values(rule), ElementsAre(4, 5, 6, 7, 8, 9));
+  const auto matched = match(rule);
+  EXPECT_EQ(matched->find("x")->data, checkpoint_.tensors["qkv"].data + 4 * sizeof(float));
+  EXPECT_THAT(refusal({"x", "", Stored("qkv").rows(2, 7), {3, 2}}),
+              HasSubstr("shape [6, 2], but the configuration says [7, 2]"));
+  add("bias", {6});
+  EXPECT_THAT(refusal(rule), HasSubstr("mine has no such tensor"));
+}
+
+// Two heads of two rows each for query, key and value: the keys.
+TEST_F(TensorMatchTest, HeadsAreTakenOutOfAWeave) {
+  add("qkv", {12, 1});
+  EXPECT_THAT(values({"x", "", Stored("qkv").runs(2, 2, 6, 12), {4, 1}}),
+              ElementsAre(2, 3, 8, 9));
+  checkpoint_.tensors.clear();
+  add("bias", {12});
+  EXPECT_THAT(values({"x", "", Stored("bias").runs(4, 2, 6, 12), {4}, Role::kBias}),
+              ElementsAre(4, 5, 10, 11));
+}
+
+TEST_F(TensorMatchTest, ColumnsAndRowsAreExchanged) {
+  add("w", {2, 6});  // [columns, rows of three matrices of two rows]
+  EXPECT_THAT(values({"x", "", Stored("w").rows(2, 6).transposed(), {2, 2}}),
+              ElementsAre(2, 8, 3, 9));
+}
+
+TEST_F(TensorMatchTest, VectorsAreConvertedAndMayHaveDimensionsOfOne) {
+  add("w", {2, 1, 2});
+  EXPECT_THAT(values({"x", "", "w", {2, 2}, Role::kVector}), ElementsAre(0, 1, 2, 3));
+  checkpoint_.tensors.clear();
+  add("w", {2});
+  EXPECT_THAT(values({"x", "", Stored("w").converted(Convert::kPlusOne), {2}, Role::kNorm}),
+              ElementsAre(1, 2));
+  EXPECT_THAT(values({"x", "", Stored("w").converted(Convert::kMinusExp), {2}, Role::kVector}),
+              ElementsAre(-1, -std::exp(1.0f)));
+}
+
+TEST_F(TensorMatchTest, ExpertsLieTogetherOrApart) {
+  TensorRule rule = {"x", "", Stored("e.{e}.w"), {2, 1, 3}, Role::kExperts};
+  rule.others = {Stored("fused").rows(1, 2)};
+  const auto of = [&] {
+    const auto matched = match(rule);
+    EXPECT_TRUE(matched.is_ok()) << matched.status().message();
+    const auto views = expert_views(
+        [&](std::string_view name) { return matched->find(name); }, rule);
+    std::vector<float> firsts;
+    for (const TensorView& view : *views) {
+      EXPECT_THAT(view.shape, ElementsAre(1, 3));
+      firsts.push_back(*reinterpret_cast<const float*>(view.data));
+    }
+    return firsts;
+  };
+  add("fused", {2, 2, 3});  // of each expert two rows, of which ours is the second
+  EXPECT_THAT(of(), ElementsAre(3, 9));
+  checkpoint_.tensors.clear();
+  add("e.0.w", {1, 3});
+  EXPECT_THAT(refusal(rule), HasSubstr("'e.1.w': missing"));
+  add("e.1.w", {1, 3});
+  EXPECT_THAT(of(), ElementsAre(0, 0));
+  checkpoint_.tensors.clear();
+  rule.hf = "stack";
+  add("stack", {2, 1, 3});
+  EXPECT_THAT(of(), ElementsAre(0, 3));
+}
+
+TEST_F(TensorMatchTest, OptionalTensorsMayBeAbsent) {
+  TensorRule rule = {"x", "", "w", {2}};
+  rule.is_optional = true;
+  EXPECT_TRUE(match(rule)->views().empty());
+  rule.is_optional = false;
+  EXPECT_THAT(refusal(rule), HasSubstr("'w': missing, but architecture mine needs it"));
+}
+
+}  // namespace
+}  // namespace quire
