@@ -137,7 +137,8 @@ TEST_F(HfConfigTest, ReadsYarnAndDynamicScaling) {
   config = read_with("rope_parameters", R"({"rope_type":"dynamic","factor":2})");
   ASSERT_TRUE(config.is_ok()) << config.status().message();
   EXPECT_EQ(config->config.context_max, 32768);
-  EXPECT_THAT(refusal("rope_scaling", R"({"type":"yarn","factor":4.0,"beta_fast":1,"beta_slow":2})"),
+  EXPECT_THAT(refusal("rope_scaling",
+                      R"({"type":"yarn","factor":4.0,"beta_fast":1,"beta_slow":2})"),
               HasSubstr("beta_fast 1, beta_slow 2"));
 }
 
