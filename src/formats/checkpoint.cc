@@ -8,7 +8,7 @@
 #include "formats/config/hf_config.h"
 #include "formats/config/in_file.h"
 #include "formats/config/tokenizer_files.h"
-#include "formats/config/weight_scales.h"
+#include "formats/quant/quant_methods.h"
 #include "formats/llama2c.h"
 #include "formats/safetensors.h"
 
@@ -117,7 +117,7 @@ Result<Checkpoint> open_directory(const std::string& directory) {
     return error(StatusCode::kNotFound, "'{}' has no config.json", directory);
   }
   QUIRE_ASSIGN_OR_RETURN(HfConfig config, read_hf_config(directory));
-  QUIRE_ASSIGN_OR_RETURN(const auto quantization, read_hf_quantization(config));
+  QUIRE_ASSIGN_OR_RETURN(const AttachScales attach, read_quantization(*config.root, directory));
   QUIRE_ASSIGN_OR_RETURN(SafetensorsFiles opened, open_directory_weights(directory));
   const auto files = std::make_shared<const SafetensorsFiles>(std::move(opened));
   Checkpoint checkpoint;
@@ -126,8 +126,8 @@ Result<Checkpoint> open_directory(const std::string& directory) {
   };
   std::span<const TensorView> tensors = files->tensors();
   const auto scaled = std::make_shared<ScaledTensors>();
-  if (quantization) {
-    QUIRE_ASSIGN_OR_RETURN(*scaled, attach_scales(*quantization, tensors, checkpoint.place));
+  if (attach) {
+    QUIRE_ASSIGN_OR_RETURN(*scaled, attach(tensors, checkpoint.place));
     tensors = scaled->tensors;
   }
   add_tensors(tensors, config.text != nullptr, checkpoint);

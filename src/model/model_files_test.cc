@@ -215,6 +215,43 @@ TEST_F(DirectoryTest, OpensAndIsDescribed) {
   EXPECT_THAT(*text, HasSubstr("model.layers.0.mlp.down_proj.weight"));
 }
 
+// A text model in one of several kinds: its configuration and tensors lie one level deeper.
+TEST_F(DirectoryTest, ATextModelInsideAnotherIsFound) {
+  const std::string text = testing::tiny_hf_config();
+  folder_.write("config.json",
+                R"({"architectures":["LlamaForCausalLM"],"model_type":"several","vision_config":
+{"hidden_size":3},"image_token_index":7,"tie_word_embeddings":true,"text_config":)" + text + "}");
+  for (const std::string prefix : {"language_model.", "model.language_model."}) {
+    std::vector<std::string> names;
+    for (const auto& tensor : testing::tiny_tensors()) {
+      const std::string name = tensor.hugging_face;
+      names.push_back(prefix + (prefix == "language_model." ? name : name.substr(6)));
+    }
+    auto tensors = testing::tiny_tensors();
+    for (std::size_t i = 0; i < names.size(); ++i) tensors[i].hugging_face = names[i].c_str();
+    tensors.push_back({"", "vision_tower.patch.weight", {3}});
+    folder_.write("model.safetensors", testing::tiny_safetensors(tensors));
+    const auto model = open_model(folder_.path());
+    ASSERT_TRUE(model.is_ok()) << model.status().message();
+    expect_tiny(**model);
+    EXPECT_THAT((*model)->left_out(), ElementsAre("vision_tower.patch.weight"));
+    EXPECT_THAT(*describe_model(folder_.path()), HasSubstr("vision_tower.patch.weight"));
+  }
+}
+
+// What changes nothing may be there; what asks for nothing, too.
+TEST_F(DirectoryTest, AnOptionThatNobodyKnowsIsRefusedByName) {
+  Json config = *parse_json(testing::tiny_hf_config());
+  config.set("sparkle_factor", 2);
+  folder_.write("config.json", dump(config));
+  EXPECT_THAT(refusal(folder_.path()),
+              HasSubstr("sparkle_factor in config.json: 2 is an option that"));
+  config.set("sparkle_factor", false);
+  config.set("attention_dropout", 0.5);
+  folder_.write("config.json", dump(config));
+  EXPECT_EQ(refusal(folder_.path()), "accepted");
+}
+
 TEST_F(DirectoryTest, ShardsAreOneModel) {
   fs::remove(folder_.path() + "/model.safetensors");
   EXPECT_THAT(refusal(folder_.path()), HasSubstr("neither model.safetensors nor"));

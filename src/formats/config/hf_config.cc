@@ -150,10 +150,6 @@ ConfigFields HfConfig::fields(std::function<const TensorView*(std::string_view)>
   return config_fields(root, text, Naming::kHuggingFace, std::move(tensor));
 }
 
-Result<std::optional<CompressedTensors>> read_hf_quantization(const HfConfig& config) {
-  return read_compressed_tensors(*config.root);
-}
-
 Result<HfConfig> read_hf_config(const std::string& directory) {
   QUIRE_ASSIGN_OR_RETURN(Json root, read_object(directory, "config.json"));
   QUIRE_ASSIGN_OR_RETURN(const Json generation, read_object(directory, "generation_config.json"));

@@ -3,13 +3,12 @@
 // Pure function of the directory; any thread. Used by checkpoint.
 #pragma once
 
+#include <functional>
 #include <memory>
-#include <optional>
 #include <string>
 #include <vector>
 
 #include "base/json.h"
-#include "formats/config/compressed_tensors.h"
 #include "formats/config/fields.h"
 #include "formats/words.h"
 
@@ -30,9 +29,6 @@ struct HfConfig {
 };
 
 Result<HfConfig> read_hf_config(const std::string& directory);
-
-// How its weights are quantized; nullopt: they are not.
-Result<std::optional<CompressedTensors>> read_hf_quantization(const HfConfig& config);
 
 // The fields of a config.json in memory, `text` before `root`.
 ConfigFields config_fields(std::shared_ptr<const Json> root, const Json* text, Naming naming,

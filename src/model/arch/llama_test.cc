@@ -6,6 +6,7 @@
 
 #include "base/json.h"
 #include "formats/config/hf_config.h"
+#include "formats/quant/quant_methods.h"
 #include "formats/testing/temp_folder.h"
 #include "formats/testing/tiny_models.h"
 #include "model/registry.h"
@@ -33,7 +34,7 @@ class HfConfigTest : public ::testing::Test {
     changed.set(key, *parse_json(value));
     folder_.write("config.json", dump(changed));
     QUIRE_ASSIGN_OR_RETURN(const HfConfig hf, read_hf_config(folder_.path()));
-    QUIRE_RETURN_IF_ERROR(read_hf_quantization(hf).status());
+    QUIRE_RETURN_IF_ERROR(read_quantization(*hf.root, folder_.path()).status());
     Checkpoint checkpoint;
     checkpoint.architecture = hf.architecture;
     checkpoint.architecture_place = "model_type in config.json";

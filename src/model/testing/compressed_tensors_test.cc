@@ -9,7 +9,7 @@
 #include <span>
 
 #include "base/json.h"
-#include "formats/config/name_pattern.h"
+#include "formats/quant/name_pattern.h"
 #include "formats/testing/safetensors_writer.h"
 #include "formats/testing/temp_folder.h"
 #include "formats/testing/tiny_models.h"
@@ -208,6 +208,28 @@ TEST_F(CompressedTensorsTest, Int8NeedsAConfiguration) {
   older.set("compression_config", quantization_);
   folder_.write("config.json", dump(older));
   EXPECT_THAT(open_model(folder_.path()).status().message(), HasSubstr("compression_config"));
+}
+
+// By the method's name, with what is read instead, although the codes are of a type that no reader
+// of safetensors knows.
+TEST_F(CompressedTensorsTest, OtherMethodsAreRefusedByName) {
+  testing::SafetensorsWriter writer;
+  writer.add("model.layers.0.mlp.down_proj.qweight", "I32", {1, 16}, std::vector<float>(16));
+  const auto refused = [&](const std::string& key, const std::string& value) {
+    Json config = *parse_json(testing::tiny_hf_config());
+    config.set(key, *parse_json(value));
+    folder_.write("config.json", dump(config));
+    folder_.write("model.safetensors", writer.bytes());
+    return open_model(folder_.path()).status().message();
+  };
+  for (const std::string method : {"gptq", "awq", "fp8", "bitsandbytes", "mxfp4"}) {
+    EXPECT_THAT(refused("quantization_config", "{\"quant_method\":\"" + method + "\"}"),
+                AllOf(HasSubstr("quant_method"), HasSubstr("'" + method + "' weights are not read"),
+                      HasSubstr("read are compressed-tensors in W8A8"), HasSubstr("GGUF")));
+  }
+  EXPECT_THAT(refused("quantization", R"({"bits":4})"), HasSubstr("'mlx' weights"));
+  folder_.write("quantize_config.json", R"({"bits":4})");
+  EXPECT_THAT(refused("use_cache", "true"), HasSubstr("'quantize_config.json': 'gptq' weights"));
 }
 
 TEST_F(CompressedTensorsTest, WhatWeDoNotComputeIsRefusedByName) {

@@ -2,16 +2,15 @@
 // compressed-tensors writes them. What we compute is read: symmetric 8-bit integers for every
 // linear layer that is not ignored, weights with a scale per row or per matrix, activations with
 // one per token or a stated one. All else is refused with the name of the field.
-// Pure functions; any thread. Used by hf_config and weight_scales.
+// Pure functions; any thread. Used by quant_methods and weight_scales.
 #pragma once
 
-#include <optional>
 #include <set>
 #include <string>
 #include <vector>
 
 #include "base/json.h"
-#include "formats/config/name_pattern.h"
+#include "formats/quant/name_pattern.h"
 
 namespace quire {
 
@@ -24,7 +23,6 @@ struct CompressedTensors {
   bool is_ignored(std::string_view module) const;
 };
 
-// `root`: config.json. nullopt: the weights are not quantized.
-Result<std::optional<CompressedTensors>> read_compressed_tensors(const Json& root);
+Result<CompressedTensors> read_compressed_tensors(const Json& quantization_config);
 
 }  // namespace quire

@@ -1,4 +1,4 @@
-#include "formats/config/compressed_tensors.h"
+#include "formats/quant/compressed_tensors.h"
 
 #include <algorithm>
 
@@ -131,17 +131,10 @@ bool CompressedTensors::is_ignored(std::string_view module) const {
                      [&](const NamePattern& pattern) { return pattern.matches(module); });
 }
 
-Result<std::optional<CompressedTensors>> read_compressed_tensors(const Json& root) {
+Result<CompressedTensors> read_compressed_tensors(const Json& quantization_config) {
   const std::string where = "of quantization_config in config.json";
-  if (member(root, "quantization_config") == nullptr) {
-    if (member(root, "compression_config") == nullptr) return std::optional<CompressedTensors>();
-    return error(StatusCode::kUnsupported, "compression_config in config.json is not supported");
-  }
-  QUIRE_ASSIGN_OR_RETURN(const Json* config,
-                         object_member(root, "quantization_config", "in config.json"));
+  const Json* config = &quantization_config;
   const ConfigFields fields = ConfigFields::of_json(*config, where);
-  require(fields, "quant_method", where, fields.string("quant_method"), "compressed-tensors");
-  QUIRE_RETURN_IF_ERROR(fields.status());
   if (const std::string format = fields.string("format"); format != "naive-quantized") {
     require(fields, "format", where, format, "int-quantized");
   }
@@ -160,7 +153,7 @@ Result<std::optional<CompressedTensors>> read_compressed_tensors(const Json& roo
   QUIRE_RETURN_IF_ERROR(read_weights(group, quantization));
   QUIRE_RETURN_IF_ERROR(read_inputs(group, quantization));
   QUIRE_RETURN_IF_ERROR(read_ignored(*config, quantization));
-  return std::optional(std::move(quantization));
+  return quantization;
 }
 
 }  // namespace quire

@@ -11,7 +11,8 @@
 #include <string>
 #include <vector>
 
-#include "formats/config/compressed_tensors.h"
+#include "base/json.h"
+#include "formats/quant/compressed_tensors.h"
 #include "tensor/tensor.h"
 
 namespace quire {
@@ -27,5 +28,12 @@ struct ScaledTensors {
 
 Result<ScaledTensors> attach_scales(const CompressedTensors& quantization,
                                     std::span<const TensorView> file, const TensorPlace& place);
+
+// What a quantization method makes of a file's tensors: scales put to the codes.
+using AttachScales = std::function<Result<ScaledTensors>(std::span<const TensorView> file,
+                                                         const TensorPlace& place)>;
+
+// The row of this method: its configuration, ready to be applied.
+Result<AttachScales> attach_compressed_tensors(const Json& quantization_config);
 
 }  // namespace quire

@@ -1,4 +1,4 @@
-#include "formats/config/name_pattern.h"
+#include "formats/quant/name_pattern.h"
 
 namespace quire {
 namespace {

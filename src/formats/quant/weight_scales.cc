@@ -1,4 +1,4 @@
-#include "formats/config/weight_scales.h"
+#include "formats/quant/weight_scales.h"
 
 #include <algorithm>
 #include <cmath>
@@ -121,6 +121,14 @@ Result<ScaledTensors> attach_scales(const CompressedTensors& quantization,
     if (!reader.is_used(i)) result.tensors.push_back(std::move(all[i]));
   }
   return result;
+}
+
+Result<AttachScales> attach_compressed_tensors(const Json& quantization_config) {
+  QUIRE_ASSIGN_OR_RETURN(CompressedTensors read, read_compressed_tensors(quantization_config));
+  return AttachScales([quantization = std::move(read)](std::span<const TensorView> file,
+                                                       const TensorPlace& place) {
+    return attach_scales(quantization, file, place);
+  });
 }
 
 }  // namespace quire
