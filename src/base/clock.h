@@ -21,6 +21,13 @@ struct SteadyClock {
                std::chrono::system_clock::now().time_since_epoch())
         .count();
   }
+  // How far local time is ahead of UTC at a moment; for dates that people read.
+  static std::int32_t utc_offset_seconds(std::int64_t unix_seconds) {
+    const time_t moment = unix_seconds;
+    tm local{};
+    return ::localtime_r(&moment, &local) == nullptr ? 0
+                                                     : static_cast<std::int32_t>(local.tm_gmtoff);
+  }
   // What the calling thread has computed so far; for metrics.
   static Nanos thread_cpu() {
     timespec time{};

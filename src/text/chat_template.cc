@@ -3,10 +3,25 @@
 
 #include <algorithm>
 
+#include "base/json.h"
 #include "text/rust_boundary.h"
 
 namespace quire {
 namespace {
+
+// Of the messages that are rendered to see what a template reads: words that no template has, and a
+// member that shows where a list of parts is written as it stands.
+constexpr std::string_view kProbe = "quire-probe-content";
+constexpr std::string_view kProbeMember = "quire_probe_member";
+
+Json probe(std::string_view role, std::string_view words, bool is_parts) {
+  Json content = words;
+  if (is_parts) {
+    content = Json::array({Json::object(
+        {{"type", "text"}, {"text", words}, {std::string(kProbeMember), 1}})});
+  }
+  return Json::object({{"role", role}, {"content", std::move(content)}});
+}
 
 std::vector<std::string> lines_of(std::string_view text) {
   std::vector<std::string> lines;
@@ -28,6 +43,9 @@ Result<std::shared_ptr<const ChatTemplate>> ChatTemplate::compile(std::string_vi
   rust::Buffer variables;
   QUIRE_RETURN_IF_ERROR(rust::to_status(quire_template_variables(raw, variables.out())));
   chat_template->variables_ = lines_of(variables.text());
+  chat_template->user_form_ = chat_template->try_content("user");
+  chat_template->system_form_ = chat_template->try_content("system");
+  chat_template->assistant_form_ = chat_template->try_content("assistant");
   return std::shared_ptr<const ChatTemplate>(std::move(chat_template));
 }
 
@@ -36,11 +54,58 @@ ChatTemplate::~ChatTemplate() { quire_template_free(raw_); }
 Result<std::string> ChatTemplate::render(std::string_view context,
                                          const RenderLimits& limits) const {
   const QuireRenderLimits raw_limits = {limits.steps_max, limits.output_size_max,
-                                        limits.unix_seconds};
+                                        limits.unix_seconds, limits.utc_offset_seconds};
   rust::Buffer text;
   QUIRE_RETURN_IF_ERROR(rust::to_status(quire_template_render(
       raw_, rust::bytes_of(context), context.size(), raw_limits, text.out())));
   return std::string(text.text());
+}
+
+// Whether the words of a message of that role come out, as words.
+bool ChatTemplate::shows_content(std::string_view role, bool is_parts) const {
+  const bool is_user_parts = role == "user" ? is_parts : user_form_ == ContentForm::kParts;
+  Json messages = Json::array();
+  if (role == "system") messages.push(probe(role, kProbe, is_parts));
+  messages.push(probe("user", role == "user" ? kProbe : "?", is_user_parts));
+  if (role == "assistant") {
+    messages.push(probe(role, kProbe, is_parts));
+    messages.push(probe("user", "?", is_user_parts));
+  }
+  const Json context = Json::object({{"messages", std::move(messages)},
+                                     {"add_generation_prompt", true},
+                                     {"bos_token", ""},
+                                     {"eos_token", ""}});
+  RenderLimits limits;
+  limits.steps_max = 200'000;
+  limits.output_size_max = std::size_t{1} << 20;
+  const Result<std::string> text = render(dump(context), limits);
+  return text.is_ok() && text->find(kProbe) != std::string::npos &&
+         text->find(kProbeMember) == std::string::npos;
+}
+
+ContentForm ChatTemplate::try_content(std::string_view role) const {
+  const bool shows_text = shows_content(role, false);
+  const bool shows_parts = shows_content(role, true);
+  if (shows_parts) return shows_text ? ContentForm::kEither : ContentForm::kParts;
+  // Nothing came out at all: it objects to the role, or wants what a probe does not have.
+  return shows_text || role == "user" ? ContentForm::kText : user_form_;
+}
+
+ContentForm ChatTemplate::content_form(std::string_view role) const {
+  if (role == "system") return system_form_;
+  return role == "assistant" ? assistant_form_ : user_form_;
+}
+
+std::string_view content_form_name(ContentForm form) {
+  switch (form) {
+    case ContentForm::kText:
+      return "text";
+    case ContentForm::kParts:
+      return "parts";
+    case ContentForm::kEither:
+      return "text or parts";
+  }
+  return "";
 }
 
 bool ChatTemplate::has_variable(std::string_view name) const {

@@ -17,10 +17,20 @@ struct QuireTemplate;
 
 namespace quire {
 
+// How a template reads the content of a message.
+enum class ContentForm : std::uint8_t {
+  kText,    // a string
+  kParts,   // a list of {"type": "text", "text": ...}
+  kEither,  // whichever it is given
+};
+
+std::string_view content_form_name(ContentForm form);
+
 struct RenderLimits {
   std::uint64_t steps_max = 1'000'000;
   std::size_t output_size_max = std::size_t{16} << 20;  // bytes; serve sets it from the context
-  std::int64_t unix_seconds = 0;                        // what strftime_now() shows, in UTC
+  std::int64_t unix_seconds = 0;                        // what strftime_now() shows
+  std::int32_t utc_offset_seconds = 0;                  // of its local time
 };
 
 class ChatTemplate {
@@ -39,11 +49,19 @@ class ChatTemplate {
   const std::vector<std::string>& variables() const { return variables_; }
   bool has_variable(std::string_view name) const;
 
+  // What the template makes of messages of a role; found out once by rendering some.
+  ContentForm content_form(std::string_view role) const;
+
  private:
   explicit ChatTemplate(QuireTemplate* raw) : raw_(raw) {}
+  ContentForm try_content(std::string_view role) const;
+  bool shows_content(std::string_view role, bool is_parts) const;
 
   QuireTemplate* raw_;
   std::vector<std::string> variables_;
+  ContentForm user_form_ = ContentForm::kText;
+  ContentForm system_form_ = ContentForm::kText;
+  ContentForm assistant_form_ = ContentForm::kText;
 };
 
 }  // namespace quire

@@ -60,6 +60,32 @@ TEST(ChatTemplate, SpeaksPython) {
   EXPECT_EQ(text_of("{% macro f(x) %}[{{ x }}]{% endmacro %}{{ f('a') + f('b') }}"), "[a][b]");
   EXPECT_EQ(text_of("{{ missing is defined }} {{ missing }}|"), "False |");
   EXPECT_EQ(text_of("{{ strftime_now('%d %b %Y') }}"), "01 Jan 1970");
+  RenderLimits limits;
+  limits.unix_seconds = 1'700'000'000;  // 22:13:20 on 14 November 2023, UTC
+  const std::string_view date = "{{ strftime_now('%Y-%m-%d %H:%M:%S%z%Z %A %j') }}";
+  EXPECT_EQ(*rendered(date, kContext, limits), "2023-11-14 22:13:20 Tuesday 318");
+  limits.utc_offset_seconds = 14 * 3600;
+  EXPECT_EQ(*rendered(date, kContext, limits), "2023-11-15 12:13:20 Wednesday 319");
+  limits.utc_offset_seconds = -(9 * 3600 + 1800);
+  EXPECT_EQ(*rendered(date, kContext, limits), "2023-11-14 12:43:20 Tuesday 318");
+}
+
+// Tags of transformers for training: a scope when a prompt is rendered.
+TEST(ChatTemplate, LooksThroughGenerationTags) {
+  EXPECT_EQ(text_of("{% for m in messages[2:3] %}A\n{% generation %}\n  {{ m.content }}\n"
+                    "{% endgeneration %}\nB{% endfor %}"),
+            "A\n  Hello!\nB");
+  EXPECT_EQ(text_of("a {%- generation -%} b {%- endgeneration -%} c"), "abc");
+  EXPECT_EQ(text_of("{% set x = 1 %}{%generation%}{% set x = 2 %}{{ x }}{%+ endgeneration %}"
+                    "{{ x }}"),
+            "21");
+  EXPECT_EQ(text_of("{{ '{% generation %}' }}{# {% generation %} #}{% raw %}{% generation %}"
+                    "{% endraw %}{{ \"%}\" }}{% if '%}' %}{% generation %}é{% endgeneration %}"
+                    "{% endif %}"),
+            "{% generation %}{% generation %}%}é");
+  EXPECT_EQ(text_of("{% generation %}\n{{ raise_exception('x') }}{% endgeneration %}"),
+            "error: chat template: x (line 2)");
+  EXPECT_FALSE(rendered("{% generation %}").is_ok());
 }
 
 TEST(ChatTemplate, TellsWhatItReads) {

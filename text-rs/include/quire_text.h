@@ -77,6 +77,7 @@ typedef struct QuireRenderLimits {
   uint64_t steps_max;       /* interpreter steps */
   uint64_t output_size_max; /* bytes */
   int64_t unix_seconds;     /* what strftime_now() reads */
+  int32_t utc_offset_seconds; /* of its local time */
 } QuireRenderLimits;
 
 QuireTextStatus quire_template_new(const uint8_t* source, size_t source_size, QuireTemplate** out);

@@ -42,13 +42,6 @@ pub fn charge(bytes: usize) -> Result<(), Error> {
     }
 }
 
-/// Writes a value's text as far as the budget goes: a small value can have a huge text.
-pub fn text_of(value: impl fmt::Display) -> Result<String, Error> {
-    let mut target = Metered(String::new());
-    append(&mut target, value)?;
-    Ok(target.0)
-}
-
 /// A string whose growth is charged.
 pub struct Metered(pub String);
 

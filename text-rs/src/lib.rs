@@ -8,9 +8,16 @@ mod budget;
 mod buffer;
 mod grammar;
 mod template;
+mod template_filters;
+mod template_format;
 mod template_json;
 mod template_library;
 mod template_program;
+mod template_source;
+mod template_strings;
+mod template_texts;
+mod template_unicode;
+mod template_value;
 mod token_table;
 mod tokenizer;
 

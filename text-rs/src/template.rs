@@ -10,6 +10,7 @@ use minijinja::machinery::CompiledTemplate;
 use minijinja::{AutoEscape, Environment, ErrorKind, Value};
 
 use crate::buffer::QuireBuffer;
+use crate::template_source::without_generation_tags;
 use crate::{
     budget, bytes_of, guard, panic_message, template_library, template_program, text_of, Fault,
     QuireTextStatus,
@@ -30,6 +31,7 @@ pub struct QuireRenderLimits {
     steps_max: u64,
     output_size_max: u64,
     unix_seconds: i64,
+    utc_offset_seconds: i32,
 }
 
 pub struct QuireTemplate {
@@ -66,7 +68,7 @@ impl QuireTemplate {
                 source.len()
             )));
         }
-        let source: Box<str> = source.into();
+        let source: Box<str> = without_generation_tags(source).into();
         // SAFETY: the boxed text does not move with the struct and is dropped after `compiled`.
         let borrowed: &'static str = unsafe { &*(&*source as *const str) };
         let (compiled, variables) = template_program::compile(borrowed)
@@ -87,7 +89,7 @@ impl QuireTemplate {
         let output_max = usize::try_from(limits.output_size_max).unwrap_or(usize::MAX);
         budget::start(output_max.saturating_mul(WORK_PER_OUTPUT).max(WORK_MIN));
         let mut environment: Environment<'static> =
-            template_library::environment(limits.unix_seconds);
+            template_library::environment(limits.unix_seconds, limits.utc_offset_seconds);
         environment.set_fuel(Some(limits.steps_max));
         environment.set_recursion_limit(DEPTH_MAX);
         let mut text = String::new();

@@ -2,16 +2,13 @@
 //! depth and metered in bytes. No HTML escapes, unlike Jinja's own.
 
 use minijinja::value::{Kwargs, ValueKind};
-use minijinja::{Error, ErrorKind, Value};
+use minijinja::{Error, Value};
 
 use crate::budget::{self, Metered};
+use crate::template_value::{failure, float_text};
 
 const DEPTH_MAX: usize = 128;
 const INDENT_MAX: usize = 32;
-
-fn failure(message: impl Into<String>) -> Error {
-    Error::new(ErrorKind::InvalidOperation, message.into())
-}
 
 pub fn to_json(value: &Value, options: Kwargs) -> Result<Value, Error> {
     // The defaults of transformers' own tojson; sort_keys and separators are accepted as there.
@@ -98,7 +95,7 @@ impl JsonWriter {
                 "-Infinity".into()
             }
         } else {
-            python_float(number)
+            float_text(number)
         };
         self.put(&text)
     }
@@ -179,21 +176,4 @@ impl JsonWriter {
         }
         self.put(bracket)
     }
-}
-
-/// repr() of a finite Python float: shortest digits, an exponent from 1e16 and below 1e-4.
-fn python_float(number: f64) -> String {
-    let magnitude = number.abs();
-    if magnitude != 0.0 && !(1e-4..1e16).contains(&magnitude) {
-        let text = format!("{number:e}");
-        let (digits, exponent) = text.split_once('e').unwrap_or((&text, "0"));
-        let exponent: i32 = exponent.parse().unwrap_or(0);
-        let sign = if exponent < 0 { '-' } else { '+' };
-        return format!("{digits}e{sign}{:02}", exponent.abs());
-    }
-    let mut text = number.to_string();
-    if !text.contains('.') {
-        text.push_str(".0");
-    }
-    text
 }

@@ -2,15 +2,19 @@
 //! or sizes are written here with limits; the rest is minijinja's, whose results are charged by the
 //! rewritten program.
 
+use std::cmp::Ordering;
 use std::fmt::Write;
 
-use jiff::Timestamp;
+use jiff::{tz::Offset, Timestamp};
 use minijinja::value::{Kwargs, Rest, ValueKind, ValueOrKwargs};
-use minijinja::{filters, Environment, Error, ErrorKind, Output, State, UndefinedBehavior, Value};
+use minijinja::{filters, Environment, Error, Output, State, UndefinedBehavior, Value};
 
 use crate::budget::{self, Metered};
-use crate::template_json;
+use crate::template_filters::{self, check_order};
+use crate::template_format::{format_method, printf, printf_operator};
 use crate::template_program as program;
+use crate::template_value::{failure, text_of, Args};
+use crate::{template_json, template_strings};
 
 /// No count, width or padding in a template needs more.
 const NUMBER_MAX: i64 = 10_000;
@@ -18,11 +22,7 @@ const ITEMS_MAX: usize = 100_000;
 const ITEM_SIZE: usize = std::mem::size_of::<Value>();
 const DATE_FORMAT_SIZE_MAX: usize = 64;
 
-fn failure(message: impl Into<String>) -> Error {
-    Error::new(ErrorKind::InvalidOperation, message.into())
-}
-
-pub fn environment(unix_seconds: i64) -> Environment<'static> {
+pub fn environment(unix_seconds: i64, utc_offset_seconds: i32) -> Environment<'static> {
     let mut environment = Environment::new();
     environment.set_undefined_behavior(UndefinedBehavior::Lenient);
     environment.set_formatter(emit);
@@ -31,15 +31,36 @@ pub fn environment(unix_seconds: i64) -> Environment<'static> {
     environment.add_function(program::ADD, add);
     environment.add_function(program::MULTIPLY, multiply);
     environment.add_function(program::CHARGE, charged);
+    environment.add_function(program::REMAINDER, remainder);
+    environment.add_function(program::LESS, |a: &Value, b: &Value| {
+        ordered(a, b, Ordering::is_lt)
+    });
+    environment.add_function(program::LESS_EQUAL, |a: &Value, b: &Value| {
+        ordered(a, b, Ordering::is_le)
+    });
+    environment.add_function(program::GREATER, |a: &Value, b: &Value| {
+        ordered(a, b, Ordering::is_gt)
+    });
+    environment.add_function(program::GREATER_EQUAL, |a: &Value, b: &Value| {
+        ordered(a, b, Ordering::is_ge)
+    });
     environment.add_function("raise_exception", raise_exception);
     environment.add_function("strftime_now", move |format: &str| {
-        strftime(unix_seconds, format)
+        strftime(unix_seconds, utc_offset_seconds, format)
     });
     environment.add_filter("tojson", template_json::to_json);
     environment.add_filter("join", join);
-    environment.add_filter("replace", |text: Value, from: &str, to: &str| {
-        replace(&budget::text_of(text)?, from, to, -1)
-    });
+    environment.add_filter(
+        "replace",
+        |text: &Value, from: &Value, to: &Value, count: Option<i64>| {
+            replace(
+                &text_of(text)?,
+                &text_of(from)?,
+                &text_of(to)?,
+                count.unwrap_or(-1),
+            )
+        },
+    );
     environment.add_filter("indent", indent);
     bound_numbers(
         &mut environment,
@@ -51,11 +72,13 @@ pub fn environment(unix_seconds: i64) -> Environment<'static> {
         "slice",
         Value::from_function(filters::slice),
     );
-    bound_numbers(
-        &mut environment,
+    environment.add_filter(
         "format",
-        Value::from_function(filters::format),
+        |state: &mut State, args: Rest<ValueOrKwargs>| -> Result<Value, Error> {
+            printf(state, &args.into_values())
+        },
     );
+    template_filters::add_all(&mut environment);
     bound_numbers(
         &mut environment,
         "round",
@@ -65,9 +88,6 @@ pub fn environment(unix_seconds: i64) -> Environment<'static> {
     environment.add_test("iterable", |value: &Value| {
         !value.is_none() && value.try_iter().is_ok()
     });
-    // Not Jinja's, and a short chain of them is an endless sequence.
-    environment.remove_filter("chain");
-    environment.remove_filter("zip");
     environment
 }
 
@@ -77,7 +97,7 @@ fn emit(output: &mut Output, _: &mut State, value: &Value) -> Result<(), Error> 
             budget::charge(text.len())?;
             output.write_str(text)?;
         }
-        None => output.write_str(&budget::text_of(value)?)?,
+        None => output.write_str(&text_of(value)?)?,
     }
     Ok(())
 }
@@ -85,10 +105,40 @@ fn emit(output: &mut Output, _: &mut State, value: &Value) -> Result<(), Error> 
 // --- operators ---
 
 fn concatenate(left: &Value, right: &Value) -> Result<Value, Error> {
-    let mut text = Metered(String::new());
-    budget::append(&mut text, left)?;
-    budget::append(&mut text, right)?;
-    Ok(Value::from(text.0))
+    let mut text = text_of(left)?;
+    text.push_str(&text_of(right)?);
+    Ok(Value::from(text))
+}
+
+/// `%`: printf behind a text, else the remainder with the sign of the divisor.
+fn remainder(state: &mut State, left: &Value, right: &Value) -> Result<Value, Error> {
+    if left.as_str().is_some() {
+        return printf_operator(state, left, right);
+    }
+    let of_integers = |a: i64, b: i64| {
+        let rest = a.checked_rem(b)?;
+        Some(if rest != 0 && (rest < 0) != (b < 0) {
+            rest + b
+        } else {
+            rest
+        })
+    };
+    let of_floats = |a: f64, b: f64| {
+        let rest = a % b;
+        if rest != 0.0 && (rest < 0.0) != (b < 0.0) {
+            rest + b
+        } else {
+            rest
+        }
+    };
+    arithmetic(left, right, "%", of_integers, of_floats)
+}
+
+fn ordered(left: &Value, right: &Value, is_so: fn(Ordering) -> bool) -> Result<bool, Error> {
+    if !left.is_undefined() && !right.is_undefined() {
+        check_order(left, right)?;
+    }
+    Ok(is_so(left.cmp(right)))
 }
 
 fn is_list(value: &Value) -> bool {
@@ -201,13 +251,17 @@ fn raise_exception(message: String) -> Result<Value, Error> {
     Err(failure(message))
 }
 
-fn strftime(unix_seconds: i64, format: &str) -> Result<Value, Error> {
+/// Local time, as datetime.now() of Python has it: it knows no zone, and writes none.
+fn strftime(unix_seconds: i64, utc_offset_seconds: i32, format: &str) -> Result<Value, Error> {
     if format.len() > DATE_FORMAT_SIZE_MAX {
         return Err(failure("strftime_now: the format is too long"));
     }
-    let now = Timestamp::from_second(unix_seconds).map_err(|error| failure(error.to_string()))?;
+    let wrong = |error: jiff::Error| failure(error.to_string());
+    let offset = Offset::from_seconds(utc_offset_seconds).map_err(wrong)?;
+    let now = offset.to_datetime(Timestamp::from_second(unix_seconds).map_err(wrong)?);
+    let format = format.replace("%Z", "").replace("%z", "");
     let mut text = Metered(String::new());
-    write!(text, "{}", now.strftime(format))
+    write!(text, "{}", now.strftime(&format))
         .map_err(|_| failure("strftime_now: the format is not understood"))?;
     Ok(Value::from(text.0))
 }
@@ -225,9 +279,6 @@ fn bound_numbers(environment: &mut Environment<'static>, name: &'static str, bui
                 None => subject.len().unwrap_or(0),
             });
             budget::charge(size.saturating_mul(number_max as usize))?;
-            if name == "format" {
-                check_widths(args.first().and_then(Value::as_str).unwrap_or_default())?;
-            }
             builtin.call(state, &args)
         },
     );
@@ -258,22 +309,6 @@ fn largest_number(name: &str, args: &[Value]) -> Result<i64, Error> {
     }
 }
 
-/// A printf-like format may hold widths; four digits are enough for any.
-fn check_widths(format: &str) -> Result<(), Error> {
-    let mut digits = 0;
-    for symbol in format.chars() {
-        digits = if symbol.is_ascii_digit() {
-            digits + 1
-        } else {
-            0
-        };
-        if digits > 4 {
-            return Err(failure("format: a width is beyond 9999"));
-        }
-    }
-    Ok(())
-}
-
 fn replace(text: &str, from: &str, to: &str, count: i64) -> Result<Value, Error> {
     let places = if from.is_empty() {
         text.len() + 1
@@ -289,24 +324,21 @@ fn replace(text: &str, from: &str, to: &str, count: i64) -> Result<Value, Error>
     Ok(Value::from(text.replacen(from, to, places)))
 }
 
-/// Jinja's indent: minijinja's drops a newline at the end of the text.
-fn indent(
-    text: &str,
-    width: Option<usize>,
-    first: Option<bool>,
-    blank: Option<bool>,
-    options: Kwargs,
-) -> Result<Value, Error> {
-    let width = width
-        .or(options.get("width")?)
-        .unwrap_or(4)
-        .min(NUMBER_MAX as usize);
-    let first = first.or(options.get("first")?).unwrap_or(false);
-    let blank = blank.or(options.get("blank")?).unwrap_or(false);
-    options.assert_all_used()?;
-    let margin = " ".repeat(width);
+/// Jinja's indent: minijinja's drops a newline at the end of the text. The width may be a text.
+fn indent(text: &Value, rest: Rest<ValueOrKwargs>) -> Result<Value, Error> {
+    let given = Args::new("indent", &rest.into_values())?;
+    let margin = match given.find(0, "width")? {
+        Some(width) if width.as_str().is_some() => text_of(&width)?,
+        _ => {
+            let width = given.integer(0, "width")?.unwrap_or(4);
+            " ".repeat(width.clamp(0, NUMBER_MAX) as usize)
+        }
+    };
+    let first = given.boolean(1, "first")?;
+    let blank = given.boolean(2, "blank")?;
+    given.check(3)?;
     let mut indented = Metered(String::new());
-    for (index, line) in text.split('\n').enumerate() {
+    for (index, line) in text_of(text)?.split('\n').enumerate() {
         if index > 0 {
             budget::append(&mut indented, "\n")?;
         }
@@ -351,13 +383,13 @@ fn join(
             None => item,
         };
         budget::charge(1)?;
-        budget::append(&mut text, item)?;
+        budget::append(&mut text, text_of(&item)?)?;
     }
     Ok(Value::from(text.0))
 }
 
-/// Methods of Python's values: those that can grow are bounded here, the rest is the contrib
-/// crate's.
+/// Methods of Python's values, in the order in which somebody knows them: ours, then the contrib
+/// crate's. What changes a value in place is unknown, as in transformers' sandbox.
 fn call_method(
     state: &mut State,
     value: &Value,
@@ -365,30 +397,55 @@ fn call_method(
     args: &[Value],
 ) -> Result<Value, Error> {
     if let Some(text) = value.as_str() {
-        match name {
-            "replace" => {
-                let (from, to, count): (&str, &str, Option<i64>) =
-                    minijinja::value::from_args(args)?;
-                return replace(text, from, to, count.unwrap_or(-1));
+        return call_text_method(state, text, value, name, args);
+    }
+    if is_list(value) && name == "index" {
+        let given = Args::new(name, args)?;
+        let wanted = given.find(0, "value")?.unwrap_or_default();
+        given.check(1)?;
+        let place = value.try_iter()?.position(|item| item == wanted);
+        return place
+            .map(Value::from)
+            .ok_or_else(|| failure("index: the value is not in the list"));
+    }
+    if name == "copy" && (is_list(value) || value.kind() == ValueKind::Map) {
+        Args::new(name, args)?.check(0)?;
+        return Ok(value.clone());
+    }
+    minijinja_contrib::pycompat::unknown_method_callback(state, value, name, args)
+}
+
+fn call_text_method(
+    state: &mut State,
+    text: &str,
+    value: &Value,
+    name: &str,
+    args: &[Value],
+) -> Result<Value, Error> {
+    match name {
+        "replace" => {
+            let given = Args::new(name, args)?;
+            let from = given.needed_text(0, "old")?;
+            let to = given.needed_text(1, "new")?;
+            let count = given.integer(2, "count")?.unwrap_or(-1);
+            given.check(3)?;
+            return replace(text, &from, &to, count);
+        }
+        "join" => {
+            let (items,): (&Value,) = minijinja::value::from_args(args)?;
+            for item in items.try_iter()? {
+                if item.as_str().is_none() {
+                    return Err(failure("join: an item is no text"));
+                }
             }
-            "join" => {
-                let (items,): (&Value,) = minijinja::value::from_args(args)?;
-                let no_options: Kwargs = std::iter::empty::<(&str, Value)>().collect();
-                return join(items, Some(value.clone()), None, no_options);
+            let no_options: Kwargs = std::iter::empty::<(&str, Value)>().collect();
+            return join(items, Some(value.clone()), None, no_options);
+        }
+        "format" | "format_map" => return format_method(state, value, name == "format_map", args),
+        _ => {
+            if let Some(result) = template_strings::call(text, name, args)? {
+                return Ok(result);
             }
-            // Its format specifications hold widths, and nobody uses it.
-            "format" | "format_map" => {
-                return Err(failure("str.format is not available in templates"))
-            }
-            "removeprefix" => {
-                let (prefix,): (&str,) = minijinja::value::from_args(args)?;
-                return Ok(Value::from(text.strip_prefix(prefix).unwrap_or(text)));
-            }
-            "removesuffix" => {
-                let (suffix,): (&str,) = minijinja::value::from_args(args)?;
-                return Ok(Value::from(text.strip_suffix(suffix).unwrap_or(text)));
-            }
-            _ => {}
         }
     }
     minijinja_contrib::pycompat::unknown_method_callback(state, value, name, args)

@@ -1,7 +1,7 @@
 //! Compiles a template and rewrites its program so that everything which can create text passes
 //! through code of ours that charges for it (`budget`):
 //!
-//! - `~`, `+` and `*` become calls of metered functions, whose names no template can spell;
+//! - `~`, `+`, `*`, `%` and comparisons become calls of functions that no template can name;
 //! - raw text becomes a constant that is emitted, because only emitted values meet the formatter;
 //! - the result of every filter, method, slice and capture is charged.
 //!
@@ -16,6 +16,11 @@ pub const CONCATENATE: &str = "~";
 pub const ADD: &str = "+";
 pub const MULTIPLY: &str = "*";
 pub const CHARGE: &str = "$";
+pub const REMAINDER: &str = "%";
+pub const LESS: &str = "<";
+pub const LESS_EQUAL: &str = "<=";
+pub const GREATER: &str = ">";
+pub const GREATER_EQUAL: &str = ">=";
 
 const NAME: &str = "chat_template";
 
@@ -85,6 +90,11 @@ fn replacement(
         StringConcat => (CallFunction(CONCATENATE, Some(2)), None),
         Add => (CallFunction(ADD, Some(2)), None),
         Mul => (CallFunction(MULTIPLY, Some(2)), None),
+        Rem => (CallFunction(REMAINDER, Some(2)), None),
+        Lt => (CallFunction(LESS, Some(2)), None),
+        Lte => (CallFunction(LESS_EQUAL, Some(2)), None),
+        Gt => (CallFunction(GREATER, Some(2)), None),
+        Gte => (CallFunction(GREATER_EQUAL, Some(2)), None),
         EmitRaw(text) => (LoadConst(Value::from(*text)), Some(Emit)),
         ApplyFilter(..) | CallMethod(..) | CallObject(..) | Slice | EndCapture => {
             (step.clone(), Some(CallFunction(CHARGE, Some(1))))
