@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cctype>
+#include <functional>
 #include <map>
 #include <optional>
 #include <set>
@@ -14,7 +15,8 @@ namespace {
 // Better first: what a person wants who does not say. Small and good, then better, then smaller.
 constexpr std::string_view kQuantizations[] = {
     "Q4_K_M", "Q4_K_S", "Q4_1", "Q4_0", "IQ4_NL", "IQ4_XS", "MXFP4", "Q4_K", "Q4_K_L", "Q4_K_XL",
-    "Q5_K_M", "Q5_K_S", "Q5_K", "Q5_1", "Q5_0", "Q5_K_XL", "Q6_K", "Q6_K_XL", "Q8_0", "Q8_K_XL",
+    "Q5_K_M", "Q5_K_S", "Q5_K", "Q5_1", "Q5_0", "Q5_K_L", "Q5_K_XL", "Q6_K", "Q6_K_L", "Q6_K_XL",
+    "Q8_0", "Q8_K_XL",
     "BF16", "F16", "FP16", "F32", "FP32",
     "Q3_K_L", "Q3_K_M", "Q3_K_S", "Q3_K", "Q3_K_XL", "IQ3_M", "IQ3_S", "IQ3_XS", "IQ3_XXS",
     "Q2_K", "Q2_K_S", "Q2_K_L", "Q2_K_XL", "IQ2_M", "IQ2_S", "IQ2_XS", "IQ2_XXS",
@@ -59,11 +61,29 @@ std::string_view stem_of(std::string_view path) {
   return is_part ? path.substr(0, path.size() - kTail) : path;
 }
 
+bool is_word(char c) { return std::isalnum(static_cast<unsigned char>(c)) != 0; }
+
+// Whether `word` stands in `text` with no letter or digit beside it. With `is_last` no '_' may
+// follow either, so that "Q6_K" is not found in "Q6_K_L".
+bool has_word(std::string_view text, std::string_view word, bool is_last) {
+  for (std::size_t at = text.find(word); at != std::string_view::npos;
+       at = text.find(word, at + 1)) {
+    const std::size_t end = at + word.size();
+    const bool begins = at == 0 || !is_word(text[at - 1]);
+    const bool ends = end == text.size() || (!is_word(text[end]) && !(is_last && text[end] == '_'));
+    if (begins && ends) return true;
+  }
+  return false;
+}
+
+// Projectors of images, importance matrices and adapters are GGUF files, but no models. A name may
+// tell how a model was made: "m-lora-merged-Q8_0" is one.
 bool is_model_gguf(std::string_view path) {
   const std::string name = upper(base_name(path));
-  // Projectors of images and importance matrices are GGUF files, but no models.
-  return path.ends_with(".gguf") && !name.starts_with("MMPROJ") &&
-         name.find("IMATRIX") == std::string::npos;
+  if (!name.ends_with(".GGUF") || name.find("MMPROJ") != std::string::npos) return false;
+  if (name.find("IMATRIX") != std::string::npos || has_word(name, "PROJECTOR", false)) return false;
+  const bool is_merged = has_word(name, "MERGED", false);
+  return is_merged || !(has_word(name, "LORA", false) || has_word(name, "ADAPTER", false));
 }
 
 // One quantization: a whole file, or the parts of one.
@@ -72,6 +92,21 @@ struct GgufGroup {
   std::string quantization;
   std::vector<HubFile> files;
 };
+
+// How long the quantization is that `text` begins with, up to a character that cannot be part of
+// it; 0 if it does not: Q4_K_M, IQ2_XXS, Q4_0_4_4, TQ1_0, BF16, MXFP4 and whatever has their shape.
+std::size_t quantization_size(std::string_view text) {
+  std::size_t size = 0;
+  while (size < text.size() && (is_word(text[size]) || text[size] == '_')) ++size;
+  const std::string_view word = text.substr(0, size);
+  for (const std::string_view name : {"F16", "BF16", "FP16", "F32", "FP32", "MXFP4", "NVFP4"}) {
+    if (word == name) return size;
+  }
+  std::size_t at = word.starts_with("IQ") || word.starts_with("TQ") ? 2
+                   : word.starts_with("Q")                          ? 1 : 0;
+  const bool has_bits = at > 0 && at < size && word[at] >= '1' && word[at] <= '8';
+  return has_bits && at + 1 < size && word[at + 1] == '_' && !word.ends_with('_') ? size : 0;
+}
 
 std::vector<GgufGroup> gguf_groups(const std::vector<HubFile>& files) {
   std::map<std::string, GgufGroup, std::less<>> groups;
@@ -100,8 +135,10 @@ std::vector<GgufGroup> gguf_groups(const std::vector<HubFile>& files) {
 }
 
 std::string label(const GgufGroup& group) {
-  return group.quantization.empty() ? std::string(base_name(group.stem)) + ".gguf"
-                                    : group.quantization;
+  if (group.quantization.empty()) return std::string(base_name(group.stem)) + ".gguf";
+  // Some publishers have two kinds of a quantization, with a word in front of one.
+  const std::string dynamic = "UD-" + group.quantization;
+  return has_word(upper(base_name(group.stem)), dynamic, true) ? dynamic : group.quantization;
 }
 
 std::string labels(const std::vector<GgufGroup>& groups) {
@@ -123,12 +160,21 @@ Result<FileChoice> choose_gguf(const std::vector<GgufGroup>& groups, const std::
     }
     return chosen;
   }
-  for (const GgufGroup& group : groups) {
-    const bool has_file =
-        std::any_of(group.files.begin(), group.files.end(), [&](const HubFile& file) {
-          return file.path == choice || base_name(file.path) == choice;
-        });
-    if (has_file || group.quantization == upper(choice)) return FileChoice{group.files, {}};
+  const std::string word = upper(choice);
+  const auto is_named = [&](const GgufGroup& group) {
+    return std::any_of(group.files.begin(), group.files.end(), [&](const HubFile& file) {
+      return file.path == choice || base_name(file.path) == choice;
+    });
+  };
+  // The narrowest reading that some file fits: its name, what it is called in our list, its
+  // quantization, a word of its path.
+  const std::function<bool(const GgufGroup&)> readings[] = {
+      is_named, [&](const GgufGroup& group) { return label(group) == word; },
+      [&](const GgufGroup& group) { return group.quantization == word; },
+      [&](const GgufGroup& group) { return has_word(upper(group.stem), word, true); }};
+  for (const auto& fits : readings) {
+    const auto group = std::find_if(groups.begin(), groups.end(), fits);
+    if (group != groups.end()) return FileChoice{group->files, {}};
   }
   return error(StatusCode::kNotFound, "there is no '{}' in it; there are {}", choice,
                labels(groups));
@@ -174,18 +220,16 @@ Result<FileChoice> choose_directory(const std::vector<HubFile>& files) {
 }  // namespace
 
 std::string quantization_of(std::string_view path) {
+  // The last word of that shape: a name may hold others ("f16games").
   const std::string stem = upper(base_name(stem_of(path)));
-  std::string_view best;
-  for (const std::string_view name : kQuantizations) {
-    const std::size_t at = stem.rfind(name);
-    if (at == std::string::npos || name.size() < best.size()) continue;
-    const auto is_edge = [&](std::size_t index) {
-      return index >= stem.size() || (std::isalnum(static_cast<unsigned char>(stem[index])) == 0 &&
-                                      stem[index] != '_');
-    };
-    if (is_edge(at + name.size()) && (at == 0 || is_edge(at - 1))) best = name;
+  std::string best;
+  for (std::size_t at = 0; at < stem.size();) {
+    const bool begins = at == 0 || !is_word(stem[at - 1]);
+    const std::size_t size = begins ? quantization_size(std::string_view(stem).substr(at)) : 0;
+    if (size > 0) best = stem.substr(at, size);
+    at += std::max<std::size_t>(size, 1);
   }
-  return std::string(best);
+  return best;
 }
 
 Result<FileChoice> choose_files(const std::vector<HubFile>& files, const std::string& choice) {

@@ -30,6 +30,11 @@ TEST(ChooseFilesTest, QuantizationsAreReadFromNames) {
   EXPECT_EQ(quantization_of("m-UD-Q4_K_XL.gguf"), "Q4_K_XL");
   EXPECT_EQ(quantization_of("gpt-oss-mxfp4.gguf"), "MXFP4");
   EXPECT_EQ(quantization_of("m-bf16.gguf"), "BF16");
+  EXPECT_EQ(quantization_of("m-Q6_K_L.gguf"), "Q6_K_L");
+  EXPECT_EQ(quantization_of("m-Q4_0_4_4.gguf"), "Q4_0_4_4");
+  EXPECT_EQ(quantization_of("m_q5_k_m.gguf"), "Q5_K_M");
+  EXPECT_EQ(quantization_of("My Model (v1) Q8_0.gguf"), "Q8_0");
+  EXPECT_EQ(quantization_of("q2-tiny-IQ4_NL.GGUF"), "IQ4_NL");
   EXPECT_EQ(quantization_of("f16games.gguf"), "");
   EXPECT_EQ(quantization_of("model.gguf"), "");
 }
@@ -49,6 +54,33 @@ TEST(ChooseFilesTest, AQuantizationOrAFileIsTakenByName) {
   EXPECT_EQ(chosen(paths, "q8_0"), Paths{"m-Q8_0.gguf"});
   EXPECT_EQ(chosen(paths, "sub/n-Q4_K_M.gguf"), Paths{"sub/n-Q4_K_M.gguf"});
   EXPECT_EQ(chosen(paths, "Q5_K_M"), Paths{"there is no 'Q5_K_M' in it; there are Q4_K_M, Q8_0"});
+}
+
+// As publishers call them.
+TEST(ChooseFilesTest, QuantizationsAreFoundByTheNameInTheFile) {
+  const Paths dynamic = {"M-Q4_K_M.gguf", "M-UD-Q4_K_XL.gguf", "M-UD-IQ1_S.gguf"};
+  EXPECT_EQ(chosen(dynamic, "Q4_K_XL"), Paths{"M-UD-Q4_K_XL.gguf"});
+  EXPECT_EQ(chosen(dynamic, "ud-q4_k_xl"), Paths{"M-UD-Q4_K_XL.gguf"});
+  const Paths both = {"M-UD-Q4_K_M.gguf", "M-Q4_K_M.gguf", "M-Q6_K_L.gguf", "M-Q6_K.gguf"};
+  EXPECT_EQ(chosen(both, "Q4_K_M"), Paths{"M-Q4_K_M.gguf"});
+  EXPECT_EQ(chosen(both, "UD-Q4_K_M"), Paths{"M-UD-Q4_K_M.gguf"});
+  EXPECT_EQ(chosen(both, "Q6_K"), Paths{"M-Q6_K.gguf"});
+  EXPECT_EQ(chosen(both, "Q6_K_L"), Paths{"M-Q6_K_L.gguf"});
+  EXPECT_EQ(chosen({"Q8_0/model.gguf", "Q4_0/model.gguf"}, "Q8_0"), Paths{"Q8_0/model.gguf"});
+  EXPECT_EQ(chosen({"M-Q8_0.GGUF"}, ""), Paths{"M-Q8_0.GGUF"});
+}
+
+TEST(ChooseFilesTest, WhatIsNoModelIsNeverTaken) {
+  const Paths others = {"mmproj-F16.gguf", "M-mmproj-F16.gguf", "imatrix-F16.gguf",
+                        "M.imatrix-F16.gguf", "lora-F16.gguf", "M-adapter-F16.gguf"};
+  for (const std::string& other : others) {
+    EXPECT_EQ(chosen({other, "M-BF16.gguf"}, ""), Paths{"M-BF16.gguf"});
+    EXPECT_EQ(chosen({other, "M-BF16.gguf"}, "F16"),
+              Paths{"there is no 'F16' in it; there are BF16"});
+    EXPECT_EQ(chosen({other, "M-BF16.gguf"}, other),
+              Paths{"there is no '" + other + "' in it; there are BF16"});
+  }
+  EXPECT_EQ(chosen({"M-lora-merged-F16.gguf"}, ""), Paths{"M-lora-merged-F16.gguf"});
 }
 
 TEST(ChooseFilesTest, ASplitFileComesWithAllItsParts) {
