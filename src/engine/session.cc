@@ -99,6 +99,7 @@ bool Session::is_stop_token(TokenId token) const {
 bool Session::take_token(TokenId token, TokenEvent& event) {
   ++generated_;
   if (is_stop_token(token)) {
+    if (request_->params.include_stop && detokenizer_) show(detokenizer_->append(token), event);
     event.finish = FinishReason::kStop;
     event.stop_token = token;
     flush(event);

@@ -50,6 +50,23 @@ TEST(Session, ShowsWholeCharacters) {
   EXPECT_EQ(last.usage.prompt_tokens, 2u);
 }
 
+// As in vLLM: what is included is whatever ended the text, string or token.
+TEST(Session, AStopTokenIsShownWhereItIsToBeIncluded) {
+  for (const bool is_included : {false, true}) {
+    SamplingParams params;
+    params.stop_ids = {'.'};
+    params.stop_strings = {"never"};
+    params.include_stop = is_included;
+    Branch branch(params);
+    const TokenEvent event = branch.take("hi. x");
+    EXPECT_EQ(event.text, is_included ? "hi." : "hi");
+    EXPECT_EQ(event.finish, FinishReason::kStop);
+    EXPECT_EQ(event.stop_token, '.');
+    Branch at_eos(params);
+    EXPECT_EQ(at_eos.take({'h', kEos}).text, "h") << "control tokens are not shown";
+  }
+}
+
 TEST(Session, EosEndsWithoutText) {
   Branch branch({});
   const TokenEvent event = branch.take({'h', 'i', kEos, 'x'});
