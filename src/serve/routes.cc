@@ -81,6 +81,7 @@ bool has_keyed_prefix(std::string_view path) {
 }
 
 std::string allowed_methods(std::string_view path) {
+  if (path == "*") return "GET, HEAD, POST";  // OPTIONS of the server as a whole
   std::string methods;
   for (const Route& route : kRoutes) {
     if (!is_path_of(route, path)) continue;
@@ -89,6 +90,13 @@ std::string allowed_methods(std::string_view path) {
     if (route.method == "GET") methods += ", HEAD";
   }
   return methods;
+}
+
+// A method that nobody knows is not implemented; one that is known may not be allowed (RFC 9110).
+bool is_known_method(std::string_view method) {
+  constexpr std::string_view kMethods[] = {"GET",     "HEAD",    "POST",  "PUT",  "DELETE",
+                                           "CONNECT", "OPTIONS", "TRACE", "PATCH"};
+  return std::find(std::begin(kMethods), std::end(kMethods), method) != std::end(kMethods);
 }
 
 // "application/json", with or without parameters.
@@ -170,6 +178,10 @@ std::optional<http::Response> FrontDoor::find_refusal(const http::Request& head)
     response.headers.push_back({"www-authenticate", "Bearer"});
     return response;
   }
+  if (route == nullptr && !is_known_method(head.method)) {
+    return render_openai_error({.status = 501,
+                                .message = fmt::format("No such method here: {}.", head.method)});
+  }
   if (route == nullptr) {
     const std::string methods = allowed_methods(head.path);
     ApiError error{.status = methods.empty() ? 404 : 405,
@@ -183,10 +195,12 @@ std::optional<http::Response> FrontDoor::find_refusal(const http::Request& head)
   if (route->method == "GET") return std::nullopt;
   // Asked of every POST, so that no page of another site can send one unasked.
   if (!is_json(head)) {
-    return render_openai_error({.status = 415,
-                                .message = "Unsupported Media Type: send the body with the header "
-                                           "Content-Type: application/json.",
-                                .code = "unsupported_content_type"});
+    auto response = render_openai_error({.status = 415,
+                                         .message = "Unsupported Media Type: send the body with "
+                                                    "the header Content-Type: application/json.",
+                                         .code = "unsupported_content_type"});
+    response.headers.push_back({"accept", "application/json"});
+    return response;
   }
   if (service_->is_draining()) {
     return render_openai_error({.status = 503,
@@ -228,7 +242,9 @@ http::Response FrontDoor::transport_error(int status, std::string_view reason) {
     error.code = "server_is_overloaded";
     error.retry_after_s = 1;
   }
-  return render_openai_error(error);
+  auto response = render_openai_error(error);
+  if (status == 415) response.headers.push_back({"accept-encoding", "identity"});
+  return response;
 }
 
 http::Response FrontDoor::show_root(const http::Request& request) const {

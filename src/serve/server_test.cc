@@ -253,6 +253,15 @@ TEST(ServerTest, TokenizeAndBack) {
       "/detokenize", dump(Json::object({{"model", "m"}, {"tokens", *tokens.find("tokens")}})));
   EXPECT_EQ(json_of(text).find("prompt")->as_string(), "h\xC3\xA9");
   EXPECT_EQ(client.post("/detokenize", R"({"tokens":[-1]})").status, 400);
+  // What a chat documents is known here, too.
+  for (const char* field : {R"("tools":null)", R"("tools":[])", R"("documents":[])",
+                            R"("chat_template_kwargs":{})", R"("mm_processor_kwargs":{})"}) {
+    EXPECT_EQ(client.post("/tokenize", kHello + std::string(",") + field + "}").status, 200)
+        << field;
+  }
+  const auto tools = client.post("/tokenize", kHello + std::string(R"(,"tools":[1]})"));
+  EXPECT_EQ(tools.status, 400);
+  EXPECT_EQ(json_of(tools).find("error")->find("param")->as_string(), "tools");
   const Json chat = json_of(client.post("/tokenize", kHello + std::string("}")));
   EXPECT_EQ(chat.find("tokens")->items()[0].as_int(), kTestImStart);
 }
@@ -275,6 +284,9 @@ TEST(ServerTest, KeysGuardWhatIsUnderV1) {
   };
   EXPECT_EQ(with("Authorization: Bearer sesame\r\n"), 200);
   EXPECT_EQ(with("authorization: bearer other\r\n"), 200);
+  EXPECT_EQ(with("Authorization: Bearer   sesame \r\n"), 200) << "RFC 9110, 11.4: 1*SP";
+  EXPECT_EQ(with("Authorization: Bearer\tsesame\r\n"), 401);
+  EXPECT_EQ(with("Authorization: Bearer \r\n"), 401);
   EXPECT_EQ(with("Authorization: Bearer sesam\r\n"), 401);
   EXPECT_EQ(with("Authorization: Basic sesame\r\n"), 401);
   EXPECT_EQ(with("Authorization: Bearer sesame\r\nAuthorization: Bearer x\r\n"), 401);
@@ -559,7 +571,9 @@ TEST(ServerTest, BadBytesAreRefusedAndTheirTailIsNeverARequest) {
     const TestResponse response = client.receive();
     // Good ones, and those that need a key to be bad.
     const bool may_succeed = name.starts_with("000") || name.starts_with("056") ||
-                             name.starts_with("059") || name.starts_with("067");
+                             name.starts_with("059") || name.starts_with("067") ||
+                             // The target's host counts; HTTP/1.2 is served as 1.1.
+                             name.starts_with("023_abs") || name.starts_with("034_version_1.");
     EXPECT_TRUE((response.status >= 400 && response.status < 600 && response.status != 500) ||
                 (may_succeed && response.status == 200)) << name << " " << response.status;
     EXPECT_EQ(server.client().get("/health").status, 200) << name;

@@ -17,14 +17,16 @@ Tenants::Digest Tenants::digest_of(std::string_view key) {
 
 std::optional<std::string> Tenants::tenant_of(const http::Request& request) const {
   if (!asks_for_keys()) return std::string();
-  constexpr std::string_view kScheme = "bearer ";
+  constexpr std::string_view kScheme = "bearer ";  // and any number of spaces more
   if (request.count("authorization") != 1) return std::nullopt;
   const std::string& value = *request.find("authorization");
   if (value.size() <= kScheme.size()) return std::nullopt;
   for (std::size_t i = 0; i < kScheme.size(); ++i) {
     if ((value[i] | 0x20) != kScheme[i]) return std::nullopt;
   }
-  const Digest given = digest_of(std::string_view(value).substr(kScheme.size()));
+  const std::size_t key = value.find_first_not_of(' ', kScheme.size());
+  if (key == std::string::npos) return std::nullopt;
+  const Digest given = digest_of(std::string_view(value).substr(key));
   std::optional<std::string> tenant;
   for (std::size_t i = 0; i < digests_.size(); ++i) {  // all of them, found or not
     if (CRYPTO_memcmp(given.data(), digests_[i].data(), given.size()) == 0) {

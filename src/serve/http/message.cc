@@ -3,6 +3,10 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
+#include <ctime>
+
+#include "base/clock.h"
 
 namespace quire::http {
 namespace {
@@ -22,6 +26,7 @@ std::string_view reason_phrase(int status) {
     case 415: return "Unsupported Media Type";
     case 417: return "Expectation Failed";
     case 429: return "Too Many Requests";
+    case 421: return "Misdirected Request";
     case 431: return "Request Header Fields Too Large";
     case 500: return "Internal Server Error";
     case 501: return "Not Implemented";
@@ -29,6 +34,20 @@ std::string_view reason_phrase(int status) {
     case 505: return "HTTP Version Not Supported";
     default: return "Unknown";
   }
+}
+
+// "Sun, 06 Nov 1994 08:49:37 GMT", as every answer of a server with a clock has it.
+std::string date_text(std::int64_t unix_seconds) {
+  constexpr std::array<const char*, 7> kDays = {"Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"};
+  constexpr std::array<const char*, 12> kMonths = {"Jan", "Feb", "Mar", "Apr", "May", "Jun",
+                                                   "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
+  const std::time_t moment = unix_seconds;
+  std::tm utc{};
+  ::gmtime_r(&moment, &utc);
+  return fmt::format("{}, {:02} {} {} {:02}:{:02}:{:02} GMT",
+                     kDays[static_cast<std::size_t>(utc.tm_wday)], utc.tm_mday,
+                     kMonths[static_cast<std::size_t>(utc.tm_mon)], utc.tm_year + 1900, utc.tm_hour,
+                     utc.tm_min, utc.tm_sec);
 }
 
 }  // namespace
@@ -51,6 +70,7 @@ std::string response_head(const Response& response, const Request& request,
                           std::optional<std::size_t> size, bool closes) {
   std::string head = fmt::format("HTTP/1.1 {} {}\r\ncontent-type: {}\r\n", response.status,
                                  reason_phrase(response.status), response.content_type);
+  head += fmt::format("date: {}\r\n", date_text(SteadyClock::unix_seconds()));
   for (const Header& header : response.headers) {
     head += fmt::format("{}: {}\r\n", header.name, header.value);
   }

@@ -36,6 +36,7 @@ RequestGate::Verdict RequestGate::look(std::string_view bytes) {
       const std::string_view line = bytes.substr(line_begin_, seen_ - 1 - line_begin_);
       line_begin_ = seen_ + 1;
       if (line.empty() && lines_ > 0) return Verdict::kComplete;
+      if (line.empty()) continue;  // before a request (RFC 9112, 2.2)
       if (!is_good_line(line)) return Verdict::kRefused;
       ++lines_;
     } else if (seen_ > line_begin_ && bytes[seen_ - 1] == '\r') {
@@ -94,7 +95,7 @@ bool RequestGate::is_good_request_line(std::string_view line) {
     refuse(400, "the request line does not end in an HTTP version");
     return false;
   }
-  if (version != "HTTP/1.1" && version != "HTTP/1.0") {
+  if (!version.starts_with("HTTP/1.")) {  // a later minor version is read as 1.1
     refuse(505, "only HTTP/1.1 and HTTP/1.0 are spoken here");
     return false;
   }

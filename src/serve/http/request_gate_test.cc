@@ -53,13 +53,22 @@ TEST(RequestGateTest, RefusesWhatCouldBeReadInTwoWays) {
         std::string("GET / HTTP/1.1\r\nA: b\r\n folded\r\n"), std::string("GET  / HTTP/1.1\r\n"),
         std::string("GET /\r\n"), std::string("GET / HTTP/11\r\n"),
         std::string("GET / http/1.1\r\n"),
-        std::string("\x16\x03\x01"), std::string("\r\nGET / HTTP/1.1\r\n"),
+        std::string("\x16\x03\x01"), std::string("\r\n GET / HTTP/1.1\r\n"),
         std::string("GET /\xC3\xA9 HTTP/1.1\r\n"), std::string("m\",\"messages\":[{"),
         std::string(40, 'A')}) {
     EXPECT_EQ(look_at(bytes).status, 400) << bytes;
   }
   EXPECT_EQ(look_at("GET / HTTP/2.0\r\n").status, 505);
-  EXPECT_EQ(look_at("GET / HTTP/1.2\r\n").status, 505);
+  EXPECT_EQ(look_at("GET / HTTP/3.0\r\n").status, 505);
+}
+
+// RFC 9112, 2.2 and 2.3.
+TEST(RequestGateTest, EmptyLinesBeforeARequestAndLaterMinorVersionsAreFine) {
+  EXPECT_EQ(look_at("\r\n\r\nGET / HTTP/1.1\r\nHost: t\r\n\r\n").verdict, Verdict::kComplete);
+  EXPECT_EQ(look_at("GET / HTTP/1.2\r\nHost: t\r\n\r\n").verdict, Verdict::kComplete);
+  std::string lines;
+  for (int i = 0; i < 5000; ++i) lines += "\r\n";
+  EXPECT_EQ(look_at(lines).status, 414);
 }
 
 TEST(RequestGateTest, BoundsLinesFieldsAndTheWhole) {

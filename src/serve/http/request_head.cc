@@ -71,9 +71,13 @@ bool read_framing(RequestHead& head) {
   if (codings + lengths > 1) return refuse(head, 400, "the body's length is given twice");
   if (codings == 1) {
     if (request.is_http_10) return refuse(head, 400, "HTTP/1.0 knows no transfer-encoding");
-    if (lower(*request.find("transfer-encoding")) != "chunked") {
-      return refuse(head, 501, "the only transfer-encoding is 'chunked'");
-    }
+    const std::string coding = lower(*request.find("transfer-encoding"));
+    const std::size_t comma = coding.rfind(',');
+    const std::size_t at = std::min(coding.find_first_not_of(" \t", comma + 1), coding.size());
+    const std::string last = coding.substr(at);
+    // Without chunks nobody knows where the body ends (RFC 9112, 6.3).
+    if (last != "chunked") return refuse(head, 400, "the last transfer-encoding is not 'chunked'");
+    if (coding != "chunked") return refuse(head, 501, "the only transfer-encoding is 'chunked'");
     head.is_chunked = true;
   }
   if (lengths == 1) {
@@ -108,6 +112,43 @@ bool read_expectations(RequestHead& head) {
   return true;
 }
 
+// "http://host/path" -> "/path": the absolute form must be accepted, and its host is the one that
+// counts (RFC 9112, 3.2.2).
+bool take_authority(std::string& target, RequestHead& head) {
+  const std::size_t colon = target.find("://");
+  if (target.starts_with('/') || colon == std::string::npos) return true;
+  const std::string scheme = lower(target.substr(0, colon));
+  if (scheme == "https") return refuse(head, 421, "an https resource over a plain connection");
+  if (scheme != "http") return refuse(head, 400, "the request target's scheme is not http");
+  const std::size_t begin = colon + 3;
+  const std::size_t end = std::min(target.find_first_of("/?#", begin), target.size());
+  const std::string authority = target.substr(begin, end - begin);
+  if (authority.empty() || authority.starts_with(':')) {
+    return refuse(head, 400, "the request target names no host");
+  }
+  target.erase(0, end);
+  if (!target.starts_with('/')) target.insert(0, "/");
+  std::vector<Header>& headers = head.request.headers;
+  const bool has_host = head.request.find("host") != nullptr;
+  if (!has_host && head.request.is_http_10) headers.push_back({"host", authority});
+  for (Header& header : headers) {
+    if (header.name == "host") header.value = authority;
+  }
+  return true;
+}
+
+// Empty lines before a request are passed over, and a later minor version is read as the last one
+// that we know (RFC 9112, 2.2 and 2.3).
+std::string readable_head(std::string_view bytes) {
+  while (bytes.starts_with("\r\n")) bytes.remove_prefix(2);
+  std::string head(bytes);
+  const std::size_t end = head.find("\r\n");
+  const bool has_minor = end != std::string::npos && end >= 1 && head[end - 1] >= '2' &&
+                         head[end - 1] <= '9';
+  if (has_minor) head[end - 1] = '1';
+  return head;
+}
+
 }  // namespace
 
 bool decode_target(std::string_view target, std::string& path) {
@@ -132,7 +173,8 @@ bool decode_target(std::string_view target, std::string& path) {
   return framed.find("/./") == std::string::npos && framed.find("/../") == std::string::npos;
 }
 
-RequestHead parse_head(std::string_view bytes, const Limits& limits) {
+RequestHead parse_head(std::string_view raw, const Limits& limits) {
+  const std::string bytes = readable_head(raw);
   RequestHead head;
   http::request_parser<http::empty_body> parser;
   parser.header_limit(static_cast<std::uint32_t>(limits.head_max + 1));
@@ -154,7 +196,11 @@ RequestHead parse_head(std::string_view bytes, const Limits& limits) {
                                std::string(field.value())});
   }
   request.id = request_id(request);
-  if (!decode_target(std::string(message.target()), request.path)) {
+  std::string target(message.target());
+  if (!take_authority(target, head)) return head;
+  if (target == "*" && request.method == "OPTIONS") {  // the server as a whole
+    request.path = target;
+  } else if (!decode_target(target, request.path)) {
     refuse(head, 400, "the request target is not an absolute path that we read");
     return head;
   }

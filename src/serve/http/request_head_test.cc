@@ -57,6 +57,39 @@ TEST(RequestHeadTest, OneHostThatIsAHost) {
   EXPECT_EQ(parse("Host: [::1]:8000\r\n").refusal, 0);
 }
 
+// RFC 9112, 3.2.2: it must be accepted, and its host is the one that counts.
+TEST(RequestHeadTest, ATargetMayBeAbsolute) {
+  const RequestHead head = parse("Host: other\r\n", "GET http://t:80/a%20b?x HTTP/1.1");
+  ASSERT_EQ(head.refusal, 0) << head.reason;
+  EXPECT_EQ(head.request.path, "/a b");
+  EXPECT_EQ(*head.request.find("host"), "t:80");
+  EXPECT_EQ(parse("Host: t\r\n", "GET HTTP://t HTTP/1.1").request.path, "/");
+  EXPECT_EQ(parse("Host: t\r\n", "GET http://t?q HTTP/1.1").request.path, "/");
+  EXPECT_EQ(*parse("", "GET http://t/ HTTP/1.0").request.find("host"), "t");
+  EXPECT_EQ(parse("", "GET http://t/ HTTP/1.1").refusal, 400) << "the host field is still needed";
+  EXPECT_EQ(parse("Host: t\r\nHost: t\r\n", "GET http://t/ HTTP/1.1").refusal, 400);
+  EXPECT_EQ(parse("Host: t\r\n", "GET https://t/ HTTP/1.1").refusal, 421);
+  for (const char* target : {"http:///a", "http://:80/", "ftp://t/", "http://u@t/", "http:/t", "t",
+                             "http://t/../x", "*"}) {
+    EXPECT_EQ(parse("Host: t\r\n", "GET " + std::string(target) + " HTTP/1.1").refusal, 400)
+        << target;
+  }
+  EXPECT_EQ(parse("Host: t\r\n", "OPTIONS * HTTP/1.1").refusal, 0);
+}
+
+TEST(RequestHeadTest, VersionsAndEmptyLinesAreReadLiberally) {
+  EXPECT_EQ(parse("Host: t\r\n", "GET / HTTP/1.7").refusal, 0);
+  EXPECT_FALSE(parse("Host: t\r\n", "GET / HTTP/1.7").request.is_http_10);
+  EXPECT_EQ(parse("Host: t\r\n", "\r\n\r\nGET / HTTP/1.1").refusal, 0);
+}
+
+TEST(RequestHeadTest, AnEndThatNobodyKnowsIsABadRequest) {
+  EXPECT_EQ(parse("Host: t\r\nTransfer-Encoding: gzip\r\n").refusal, 400);
+  EXPECT_EQ(parse("Host: t\r\nTransfer-Encoding: chunked, gzip\r\n").refusal, 400);
+  EXPECT_EQ(parse("Host: t\r\nTransfer-Encoding: chunked,\r\n").refusal, 400);
+  EXPECT_EQ(parse("Host: t\r\nTransfer-Encoding: gzip, chunked\r\n").refusal, 501);
+}
+
 TEST(RequestHeadTest, ExpectationsAndCodings) {
   EXPECT_TRUE(parse("Host: t\r\nExpect: 100-continue\r\n").expects_continue);
   EXPECT_EQ(parse("Host: t\r\nExpect: 200-maybe\r\n").refusal, 417);
