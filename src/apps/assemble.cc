@@ -19,17 +19,16 @@ std::string fingerprint_of(const LoadedModel& model, const ModelArguments& argum
 }
 
 ModelInfo model_info(const LoadedModel& model, const ModelArguments& arguments) {
-  const Words& words = model.files->facts().words;
   ModelInfo info;
-  info.context_max = model.executor->capacity().context_max;
+  info.context_max = model.context_max;
   info.vocab = model.executor->capacity().vocab;
-  info.bos_id = words.bos_id;
-  info.eos_ids = words.eos_ids;
-  info.add_bos = words.add_bos;
-  info.bos_text = words.bos_text;
-  info.eos_text = words.eos_text;
-  info.sampling = {words.generation.temperature, words.generation.top_p,
-                   words.generation.top_k, words.generation.repetition_penalty};
+  info.words = model.words.chat;
+  info.eos_ids = model.words.eos_ids;
+  info.chat_problem = model.words.chat_problem;
+  info.warnings = model.words.warnings;
+  const GenerationDefaults& defaults = model.files->facts().words.generation;
+  info.sampling = {defaults.temperature, defaults.top_p, defaults.top_k,
+                   defaults.repetition_penalty};
   info.created = SteadyClock::unix_seconds();
   info.isa = model.isa;
   info.fingerprint = fingerprint_of(model, arguments);
@@ -41,18 +40,18 @@ Result<std::unique_ptr<HostedModel>> load_hosted(PlannedModel planned, const std
   const Nanos start = SteadyClock::now();
   const ModelArguments arguments = planned.arguments;
   QUIRE_ASSIGN_OR_RETURN(LoadedModel loaded, load_planned(std::move(planned)));
-  report({name, loaded.chat_template != nullptr, loaded.summary},
+  report({name, loaded.words.chat_template != nullptr, loaded.summary},
          to_seconds(SteadyClock::now() - start));
   auto model = std::make_unique<HostedModel>();
-  model->tokenizer = loaded.tokenizer;
-  model->chat_template = loaded.chat_template;
+  model->tokenizer = loaded.words.tokenizer;
+  model->chat_template = loaded.words.chat_template;
   model->info = model_info(loaded, arguments);
   model->files = std::make_shared<const std::pair<decltype(loaded.files),
                                                   decltype(loaded.tables)>>(
       std::move(loaded.files), std::move(loaded.tables));
   model->health = std::move(loaded.health);
   model->engine = std::make_unique<Engine>(loaded.options, std::move(loaded.executor),
-                                           loaded.tokenizer, std::move(sink));
+                                           loaded.words.tokenizer, std::move(sink));
   return model;
 }
 

@@ -5,13 +5,13 @@
 #include <utility>
 
 #include "base/clock.h"
-#include "base/json.h"
 #include "base/utf8.h"
 
 namespace quire {
 
 Chat::Chat(LoadedModel model) : model_(std::move(model)) {
-  engine_ = std::make_unique<Engine>(model_.options, std::move(model_.executor), model_.tokenizer,
+  engine_ = std::make_unique<Engine>(model_.options, std::move(model_.executor),
+                                     model_.words.tokenizer,
                                      [this](StepEvents step) { take(std::move(step)); });
 }
 
@@ -24,27 +24,21 @@ void Chat::take(StepEvents step) {
   if (!step.events.empty()) arrived_.notify_one();
 }
 
-Result<std::string> Chat::render(std::span<const ChatMessage> messages) const {
-  const Words& words = model_.files->facts().words;
-  Json list = Json::array();
-  for (const ChatMessage& message : messages) {
-    list.push(Json::object({{"role", message.role}, {"content", message.content}}));
-  }
-  const Json context = Json::object({{"messages", std::move(list)},
-                                     {"add_generation_prompt", true},
-                                     {"bos_token", words.bos_text},
-                                     {"eos_token", words.eos_text}});
-  RenderLimits limits;
-  limits.unix_seconds = SteadyClock::unix_seconds();
-  return model_.chat_template->render(dump(context), limits);
-}
-
 Result<std::vector<TokenId>> Chat::encode(std::span<const ChatMessage> messages) const {
+  const ModelWords& words = model_.words;
   if (!has_template()) {
-    return model_.tokenizer->encode(messages.back().content, {.add_special = true});
+    return words.tokenizer->encode(messages.back().content, {.add_special = true});
   }
-  QUIRE_ASSIGN_OR_RETURN(const std::string prompt, render(messages));
-  return model_.tokenizer->encode(prompt, {.add_special = false, .parse_special = true});
+  ChatPrompt prompt;
+  for (const ChatMessage& message : messages) {
+    prompt.messages.push_back(
+        Json::object({{"role", message.role}, {"content", message.content}}));
+  }
+  auto ids = encode_chat({*words.tokenizer, *words.chat_template, words.chat, context_max()},
+                         prompt);
+  if (ids.is_ok() || ids.status().code() != StatusCode::kResourceExhausted) return ids;
+  return error(StatusCode::kInvalidArgument, "the context of this model is {} tokens; {}",
+               context_max(), ids.status().message());
 }
 
 Result<ChatAnswer> Chat::answer(std::span<const ChatMessage> messages, SamplingParams params,

@@ -42,8 +42,8 @@ class Chat {
   ~Chat();
 
   const LoadedModel& model() const { return model_; }
-  bool has_template() const { return model_.chat_template != nullptr; }
-  std::uint32_t context_max() const { return engine_->capacity().context_max; }
+  bool has_template() const { return model_.words.chat_template != nullptr; }
+  std::uint32_t context_max() const { return model_.context_max; }
 
   // Without a chat template the last message is the prompt, as it is.
   Result<ChatAnswer> answer(std::span<const ChatMessage> messages, SamplingParams params,
@@ -51,7 +51,6 @@ class Chat {
 
  private:
   Result<std::vector<TokenId>> encode(std::span<const ChatMessage> messages) const;
-  Result<std::string> render(std::span<const ChatMessage> messages) const;
   void take(StepEvents step);
   ChatAnswer await_answer(std::uint64_t prompt_tokens, const EngineStats& before,
                           const ChatObserver& observer);

@@ -157,7 +157,7 @@ const std::vector<Setting>& all_settings() {
   using P = SamplingParams;
   static const std::vector<Setting> table = {
       real("temperature", "", &P::temperature, 0, 2, false, "0 is greedy, 2 is wild"),
-      real("top_p", "", &P::top_p, 0, 1, true, "draw from the likeliest tokens of this share"),
+      real("top_p", "", &P::top_p, 0, 1, false, "draw from the likeliest tokens of this share"),
       top_k(),
       real("min_p", "", &P::min_p, 0, 1, false, "leave out what is less likely than this share"),
       real("repetition_penalty", "repeat_penalty", &P::repetition_penalty, 0, 1000, true,

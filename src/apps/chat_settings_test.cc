@@ -47,7 +47,7 @@ TEST(ChatSettingsTest, NothingIsIgnoredInSilence) {
   EXPECT_THAT(set("temperature 3", settings), HasSubstr("! temperature is a number from 0 to 2"));
   EXPECT_THAT(set("temperature nan", settings), HasSubstr("! temperature is a number"));
   EXPECT_THAT(set("temperature 1,5", settings), HasSubstr("! temperature is a number"));
-  EXPECT_THAT(set("top_p 0", settings), HasSubstr("! top_p is a number above 0 to 1"));
+  EXPECT_THAT(set("top_p -0.1", settings), HasSubstr("! top_p is a number from 0 to 1"));
   EXPECT_THAT(set("top_k 1.5", settings), HasSubstr("! top_k is a whole number"));
   EXPECT_THAT(set("max_tokens 0", settings), HasSubstr("! max_tokens is a whole number from 1"));
   EXPECT_THAT(set("seed -1", settings), HasSubstr("! seed is a whole number"));

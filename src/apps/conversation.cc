@@ -85,7 +85,11 @@ void Conversation::save_history() {
 
 void Conversation::hold() {
   if (!chat_.has_template()) {
-    screen_.note("This model has no chat template: each message is a prompt of its own.");
+    const std::string& problem = chat_.model().words.chat_problem;
+    screen_.note(problem.empty() ? "This model has no chat template: each message is a prompt of "
+                                   "its own."
+                                 : "This model's chat template cannot be used, so that each "
+                                   "message is a prompt of its own: " + problem);
   }
   screen_.note(fmt::format("{}. Type a message; /help lists commands, Ctrl-D leaves.",
                            chat_.model().name));

@@ -1,12 +1,14 @@
 #include "apps/load.h"
 
+#include <spdlog/spdlog.h>
+
+#include <algorithm>
 #include <filesystem>
 
 #include "apps/model_path.h"
 #include "apps/progress_line.h"
 #include "apps/random_files.h"
 #include "base/cpu/cpu_info.h"
-#include "base/file.h"
 #include "base/hash.h"
 #include "runtime/make_executor.h"
 #include "store/local_store.h"
@@ -15,16 +17,27 @@
 namespace quire {
 namespace {
 
-constexpr std::size_t kTemplateSizeMax = std::size_t{1} << 20;
-
-Result<std::shared_ptr<const ChatTemplate>> load_template(const ModelArguments& arguments,
-                                                          const Words& words) {
-  std::string source = words.chat_template;
-  if (!arguments.chat_template.empty()) {
-    QUIRE_ASSIGN_OR_RETURN(source, read_file(arguments.chat_template, kTemplateSizeMax));
+// Positions of one sequence that the KV memory holds.
+std::uint64_t positions_max(const Capacity& capacity) {
+  std::uint64_t positions = capacity.context_max;
+  for (const KvGroup& group : capacity.groups) {
+    const bool grows = group.holds == GroupHolds::kPositions &&
+                       group.length == GroupLength::kText && group.window == 0;
+    if (!grows) continue;
+    positions = std::min(positions, std::uint64_t{group.blocks - 1} * group.block_tokens);
   }
-  if (source.empty()) return std::shared_ptr<const ChatTemplate>();
-  return ChatTemplate::compile(source);
+  return positions;
+}
+
+// A context that the KV memory cannot hold is promised to nobody.
+void fit_context(const Capacity& capacity, LoadedModel& loaded) {
+  const auto positions = static_cast<std::uint32_t>(positions_max(capacity));
+  loaded.context_max = std::min(capacity.context_max, positions);
+  if (loaded.context_max == capacity.context_max) return;
+  loaded.words.warnings.push_back(fmt::format(
+      "the context is {} tokens instead of {}, because the KV memory holds no more; give more with "
+      "--kv-cache-memory or --num-kv-blocks",
+      loaded.context_max, capacity.context_max));
 }
 
 Result<LocalOptions> local_options(const ModelArguments& arguments) {
@@ -41,15 +54,15 @@ Result<LocalOptions> local_options(const ModelArguments& arguments) {
   return options;
 }
 
-EngineOptions engine_options(const ModelArguments& arguments, const Words& words,
+EngineOptions engine_options(const ModelArguments& arguments, const LoadedModel& loaded,
                              const Capacity& capacity) {
   EngineOptions options;
   options.scheduler.rows_max = capacity.rows_max;
   options.scheduler.tokens_max = capacity.tokens_max;
-  options.scheduler.context_max = capacity.context_max;
+  options.scheduler.context_max = loaded.context_max;
   options.scheduler.is_prefix_caching = arguments.is_prefix_caching;
   options.queue_max = arguments.max_queue;
-  options.eos_ids.assign(words.eos_ids.begin(), words.eos_ids.end());
+  options.eos_ids = loaded.words.eos_ids;
   return options;
 }
 
@@ -77,7 +90,6 @@ ModelSummary summarize(const ModelFiles& files, const Capacity& capacity, const 
   summary.architecture = files.facts().architecture;
   summary.parameters = files.facts().parameters;
   summary.weight_bytes = files.facts().weight_bytes;
-  summary.context_max = capacity.context_max;
   summary.kv_tokens = std::uint64_t{kv.blocks - 1} * kv.block_tokens;
   summary.kv_bytes = kv.bytes_per_block * kv.blocks;
   summary.rows_max = capacity.rows_max;
@@ -155,8 +167,7 @@ Result<LoadedModel> load_planned(PlannedModel planned) {
   loaded.files = std::move(planned.files);
   const Design& design = loaded.files->design();
   ProgressLine progress(fmt::format("Loading {}: tokenizer", loaded.name));
-  QUIRE_ASSIGN_OR_RETURN(loaded.tokenizer, load_tokenizer(*loaded.files));
-  QUIRE_ASSIGN_OR_RETURN(loaded.chat_template, load_template(arguments, design.facts.words));
+  QUIRE_ASSIGN_OR_RETURN(loaded.words, load_words(*loaded.files, arguments.chat_template));
   planned.options.progress = [&](std::size_t done, std::size_t total) {
     progress.say(fmt::format("Loading {}: packing weights {} %", loaded.name, 100 * done / total));
   };
@@ -173,8 +184,11 @@ Result<LoadedModel> load_planned(PlannedModel planned) {
       auto executor,
       make_executor(std::move(planned.backend), design, find, planned.options));
   loaded.isa = executor->backend().isa();
+  fit_context(executor->capacity(), loaded);
   loaded.summary = summarize(*loaded.files, executor->capacity(), executor->backend());
-  loaded.options = engine_options(arguments, design.facts.words, executor->capacity());
+  loaded.summary.context_max = loaded.context_max;
+  loaded.options = engine_options(arguments, loaded, executor->capacity());
+  for (const std::string& text : loaded.words.warnings) spdlog::warn("{}: {}", loaded.name, text);
   loaded.health = [executor = executor.get()] { return executor->health(); };
   loaded.executor = std::move(executor);
   loaded.files->drop_resident();  // what was packed is not read again

@@ -14,12 +14,11 @@
 
 #include "apps/greeting.h"
 #include "apps/model_arguments.h"
+#include "apps/model_words.h"
 #include "core/executor.h"
 #include "core/options.h"
 #include "model/model_files.h"
 #include "runtime/memory_plan.h"
-#include "text/chat_template.h"
-#include "text/tokenizer.h"
 
 namespace quire {
 
@@ -28,10 +27,10 @@ using TableCopies = std::map<std::string, std::vector<std::byte>, std::less<>>; 
 struct LoadedModel {
   std::string name;                   // what it is called when the user names nothing
   std::shared_ptr<const ModelFiles> files;  // maps the weights: outlives the executor
-  std::shared_ptr<const TableCopies> tables;  // likewise, where rows are gathered from copies
-  std::shared_ptr<const Tokenizer> tokenizer;
-  std::shared_ptr<const ChatTemplate> chat_template;  // null if there is none
+  std::shared_ptr<const TableCopies> tables;  // likewise, where they are copies
+  ModelWords words;                   // its warnings are those of the whole model
   std::unique_ptr<Executor> executor;
+  std::uint32_t context_max = 0;  // positions per sequence
   std::function<Status()> health;  // of what the executor computes with; not after its end
   EngineOptions options;
   std::string isa;          // of the kernels

@@ -4,11 +4,14 @@
 #include <memory>
 
 #include <CLI/CLI.hpp>
+#include <fmt/ranges.h>
 
 #include "apps/manifest_json.h"
 #include "apps/model_path.h"
+#include "apps/model_words.h"
 #include "model/describe.h"
 #include "model/model_files.h"
+
 
 namespace quire {
 namespace {
@@ -18,8 +21,49 @@ struct ShowArguments {
   bool is_json = false;
 };
 
+std::string content_text(const ChatTemplate& chat_template) {
+  const std::string_view user = content_form_name(chat_template.content_form("user"));
+  std::string text(user);
+  for (const char* role : {"system", "assistant"}) {
+    const std::string_view form = content_form_name(chat_template.content_form(role));
+    if (form != user) text += fmt::format(", {} messages {}", role, form);
+  }
+  return text;
+}
+
+// Lines about a model's words, as describe_model writes them; none for a file that is no model.
+std::string words_lines(const std::string& path) {
+  const auto files = open_model(path);
+  if (!files.is_ok()) return "";
+  const auto words = load_words(**files, "");
+  if (!words.is_ok()) return "";
+  std::string lines;
+  const auto line = [&](std::string_view name, std::string_view text) {
+    lines += fmt::format("{:<14}{}\n", name, text);
+  };
+  std::vector<std::string> ends;
+  for (const TokenId id : words->eos_ids) {
+    ends.push_back(fmt::format("{} {}", id, dump(Json(words->tokenizer->token_text(id)))));
+  }
+  if (!ends.empty()) line("answers end", fmt::format("at {}", fmt::join(ends, ", ")));
+  if (words->chat.adds_bos && words->chat.bos_id >= 0) {
+    line("chats begin", fmt::format("with one BOS, {}", words->chat.bos_id));
+  }
+  if (words->chat_template) line("chat content", content_text(*words->chat_template));
+  for (const std::string& warning : words->warnings) line("warning", warning);
+  return lines;
+}
+
+// In front of the list of tensors, which is long.
+std::string with_words(std::string text, const std::string& path) {
+  const std::size_t tensors = text.find("\ntensors ");
+  const std::size_t at = tensors == std::string::npos ? text.size() : tensors + 1;
+  return text.insert(at, words_lines(path));
+}
+
 Result<std::string> page(const FoundModel& model) {
   QUIRE_ASSIGN_OR_RETURN(std::string text, describe_model(model.path));
+  text = with_words(std::move(text), model.path);
   if (!model.manifest) return text;
   return fmt::format("{:<14}{}, {} at {}\n{:<14}{}\n{}", "store", model.manifest->name,
                      model.manifest->source, model.manifest->revision, "path", model.path, text);
@@ -40,6 +84,11 @@ Result<std::string> json_page(const FoundModel& model) {
                             {"context", facts.context_max},
                             {"vocabulary", facts.vocab},
                             {"has_chat_template", !facts.words.chat_template.empty()}});
+  if (const auto words = load_words(*files, ""); words.is_ok()) {
+    root.set("eos_ids", Json::array({words->eos_ids.begin(), words->eos_ids.end()}));
+    root.set("warnings", Json::array({words->warnings.begin(), words->warnings.end()}));
+    if (words->chat_template) root.set("chat_content", content_text(*words->chat_template));
+  }
   if (model.manifest) {
     QUIRE_ASSIGN_OR_RETURN(const store::LocalStore store, open_store());
     root.set("store", manifest_json(store, *model.manifest));

@@ -22,7 +22,7 @@ struct LogitBias {
 struct SamplingParams {
   float temperature = 1;         // 0: greedy
   int top_k = 0;                 // 0: off
-  float top_p = 1;               // (0, 1]
+  float top_p = 1;               // [0, 1]; 0: the likeliest
   float min_p = 0;               // [0, 1)
   float repetition_penalty = 1;  // > 0; over prompt and generated tokens
   float presence_penalty = 0;    // -2..2; over generated tokens

@@ -204,6 +204,7 @@ Result<Checkpoint> Checkpoint::open(const std::string& path, const std::string& 
   Result<Checkpoint> opened = open_any(path);
   if (!opened.is_ok()) return in_file(path, opened.status());
   if (!tokenizer_path.empty()) {
+    opened->words.warnings.clear();  // they were about the model's own
     opened->tokenizer_json = [tokenizer_path, vocab = opened->vocab] {
       return read_tokenizer_file(tokenizer_path, vocab);
     };

@@ -406,6 +406,30 @@ bool adds_bos(const GgufVocabulary& vocabulary) {
   return pre.is_ok() && pre->adds_bos;
 }
 
+std::vector<std::string> vocabulary_warnings(const GgufVocabulary& vocabulary) {
+  std::vector<std::string> warnings;
+  if (vocabulary.tokens.empty()) return warnings;
+  const auto warn = [&](std::string text) { warnings.push_back(std::move(text)); };
+  const bool is_bpe = vocabulary.model == "gpt2";
+  if (is_bpe && (vocabulary.pre.empty() || vocabulary.pre == "default")) {
+    warn(fmt::format("tokenizer.ggml.pre is {}: text is cut as by '{}', and token ids may differ "
+                     "from those that the model was trained with",
+                     vocabulary.pre.empty() ? "missing" : "'default'", pre_name(vocabulary)));
+  }
+  if (vocabulary.token_types.empty()) {
+    warn("tokenizer.ggml.token_type is missing: no token is known to be a control token, so that a "
+         "chat template's tokens are read as letters");
+  }
+  if (adds_bos(vocabulary) && !vocabulary.bos && vocabulary.model != "bert") {
+    warn("tokenizer.ggml.bos_token_id is missing although prompts should begin with BOS: none is "
+         "added");
+  }
+  if (is_bpe && vocabulary.merges.empty()) {
+    warn("tokenizer.ggml.merges is missing: every text becomes single characters");
+  }
+  return warnings;
+}
+
 Result<std::string> gguf_tokenizer_json(const GgufVocabulary& vocabulary) {
   QUIRE_RETURN_IF_ERROR(check(vocabulary));
   if (vocabulary.model == "llama") return spm_json(vocabulary);

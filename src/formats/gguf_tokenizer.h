@@ -54,6 +54,10 @@ struct GgufVocabulary {
 // Whether a prompt begins with BOS: what the file says, else the habit of its kind.
 bool adds_bos(const GgufVocabulary& vocabulary);
 
+// What the file does not say although token ids depend on it, each with the guess that stands in:
+// sentences that name the key.
+std::vector<std::string> vocabulary_warnings(const GgufVocabulary& vocabulary);
+
 // The bytes of a tokenizer.json.
 Result<std::string> gguf_tokenizer_json(const GgufVocabulary& vocabulary);
 

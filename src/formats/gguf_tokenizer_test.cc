@@ -81,6 +81,30 @@ TEST(GgufTokenizer, WritesByteLevelBpe) {
   EXPECT_EQ(json_of(vocabulary)["normalizer"]["type"], "NFC");
 }
 
+// Every guess that token ids depend on names the key that is missing.
+TEST(GgufTokenizer, TellsWhatItGuesses) {
+  EXPECT_TRUE(vocabulary_warnings(bpe_vocabulary()).empty());
+  EXPECT_TRUE(vocabulary_warnings(spm_vocabulary()).empty());
+  const auto warns = [](GgufVocabulary vocabulary, std::string_view key) {
+    const std::vector<std::string> warnings = vocabulary_warnings(vocabulary);
+    return warnings.size() == 1 && warnings[0].starts_with(key);
+  };
+  GgufVocabulary vocabulary = bpe_vocabulary();
+  vocabulary.pre = "";
+  EXPECT_TRUE(warns(vocabulary, "tokenizer.ggml.pre is missing"));
+  vocabulary.pre = "default";
+  EXPECT_TRUE(warns(vocabulary, "tokenizer.ggml.pre is 'default'"));
+  vocabulary = bpe_vocabulary();
+  vocabulary.token_types.clear();
+  EXPECT_TRUE(warns(vocabulary, "tokenizer.ggml.token_type is missing"));
+  vocabulary = bpe_vocabulary();
+  vocabulary.merges.clear();
+  EXPECT_TRUE(warns(vocabulary, "tokenizer.ggml.merges is missing"));
+  vocabulary = spm_vocabulary();
+  vocabulary.bos = std::nullopt;
+  EXPECT_TRUE(warns(vocabulary, "tokenizer.ggml.bos_token_id is missing"));
+}
+
 TEST(GgufTokenizer, QuotesWhatJsonNeedsQuoted) {
   GgufVocabulary vocabulary = bpe_vocabulary();
   vocabulary.tokens = {"\"", "\\", "\n", "\x01"};

@@ -25,6 +25,8 @@ struct Words {
   std::string eos_text;
   bool add_bos = false;
   bool add_eos = false;
+  bool is_of_gguf = false;  // its add_bos holds for chats, too; its list of ends is short
+  std::vector<std::string> warnings;  // sentences: what had to be guessed
   std::string chat_template;  // Jinja; empty: none
   GenerationDefaults generation;
 };

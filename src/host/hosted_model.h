@@ -13,6 +13,7 @@
 #include "base/ids.h"
 #include "base/status.h"
 #include "engine/engine.h"
+#include "text/chat_prompt.h"
 #include "text/chat_template.h"
 #include "text/tokenizer.h"
 
@@ -30,10 +31,10 @@ struct SamplingDefaults {
 struct ModelInfo {
   std::uint32_t context_max = 0;  // positions per sequence, prompt and answer together
   std::uint32_t vocab = 0;        // token ids are 0..vocab-1
-  TokenId bos_id = -1;            // -1: none
+  ChatWords words;
   std::vector<TokenId> eos_ids;
-  bool add_bos = false;
-  std::string bos_text, eos_text;  // as chat templates see them
+  std::string chat_problem;       // why the model cannot chat although it has a template
+  std::vector<std::string> warnings;  // what was guessed or left out when it was loaded
   SamplingDefaults sampling;
   std::int64_t created = 0;       // seconds since 1970
   std::string isa;                // of the kernels that run it

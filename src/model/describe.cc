@@ -14,8 +14,10 @@
 #include "formats/config/in_file.h"
 #include "formats/gguf.h"
 #include "formats/safetensors.h"
+#include "formats/words/hf_tokenizer.h"
 #include "model/model_files.h"
 #include "model/registry.h"
+
 
 namespace quire {
 namespace {
@@ -128,12 +130,17 @@ std::vector<TensorView> in_model_order(const TensorMap& tensors) {
 
 Status describe_loaded(const std::string& path, Page& page) {
   QUIRE_ASSIGN_OR_RETURN(const auto files, open_model(path));
-  describe_facts(files->facts(), page);
+  const Result<std::string> tokenizer = files->tokenizer_json();
+  ModelFacts facts = files->facts();
+  // What is done, whatever the switches of the files say.
+  Words& words = facts.words;
+  if (tokenizer.is_ok()) words.add_bos = tokenizer_adds(*tokenizer, words.bos_text);
+  describe_facts(facts, page);
   if (!files->left_out().empty()) {
     page.line("left out", "{} tensors of another kind of model, such as {}",
               files->left_out().size(), printable(files->left_out().front()));
   }
-  QUIRE_RETURN_IF_ERROR(describe_tokenizer(files->tokenizer_json(), page));
+  QUIRE_RETURN_IF_ERROR(describe_tokenizer(tokenizer, page));
   page.tensors(in_model_order(files->tensors()));
   return ok_status();
 }

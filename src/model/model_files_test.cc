@@ -129,6 +129,12 @@ TEST_F(GgufModelTest, FrequencyFactorsAndScalingAreRead) {
   ASSERT_TRUE(model.is_ok()) << model.status().message();
   EXPECT_EQ(note(**model, "rope"),
             "theta 500000, adjacent pairs, linear scaling 4, factors per frequency");
+  // A factor without a type is linear, as llama.cpp has it.
+  GgufWriter untyped = testing::tiny_gguf();
+  untyped.set("llama.rope.scaling.factor", 4.0f);
+  const auto scaled = open_model(write(untyped));
+  ASSERT_TRUE(scaled.is_ok()) << scaled.status().message();
+  EXPECT_NE(note(**scaled, "rope").find("linear scaling 4"), std::string::npos);
 }
 
 TEST_F(GgufModelTest, WhatWeCannotDoIsRefusedByName) {

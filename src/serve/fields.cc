@@ -1,6 +1,7 @@
 #include "serve/fields.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <cmath>
@@ -42,6 +43,14 @@ std::size_t value_end(std::string_view text, std::size_t at) {
   return at;
 }
 
+// Whether `value` is what a table writes as JSON text; 1 and 1.0 are one number.
+bool is_same(const Json& value, std::string_view text, std::string_view field) {
+  const Result<Json> neutral = parse_json(text);
+  QUIRE_CHECK(neutral.is_ok(), "the table's neutral value of '{}' is no JSON", field);
+  return neutral->is_number() && value.is_number() ? neutral->as_double() == value.as_double()
+                                                   : *neutral == value;
+}
+
 }  // namespace
 
 Fields::Fields(const Json& object)
@@ -58,6 +67,11 @@ const Json* Fields::any(std::string_view name) {
   if (found == members_->end()) return nullptr;
   known_[static_cast<std::size_t>(found - members_->begin())] = true;
   return found->second.is_null() ? nullptr : &found->second;
+}
+
+bool Fields::has(std::string_view name) const {
+  return std::any_of(members_->begin(), members_->end(),
+                     [&](const Json::Member& member) { return member.first == name; });
 }
 
 std::optional<bool> Fields::boolean(std::string_view name) {
@@ -102,16 +116,21 @@ void Fields::expect_neutral(std::span<const NeutralField> fields) {
   for (const NeutralField& field : fields) {
     const Json* value = any(field.name);
     if (value == nullptr) continue;
-    const Result<Json> neutral = parse_json(field.neutral);
-    QUIRE_CHECK(neutral.is_ok(), "the table's neutral value of '{}' is no JSON", field.name);
-    const bool is_equal = neutral->is_number() && value->is_number()
-                              ? neutral->as_double() == value->as_double()
-                              : *neutral == *value;
-    if (is_equal) continue;
+    std::vector<std::string_view> accepted;
+    bool is_accepted = false;
+    for (const std::string_view text : {field.neutral, field.other, "null"}) {
+      if (std::find(accepted.begin(), accepted.end(), text) != accepted.end()) continue;
+      accepted.push_back(text);
+      is_accepted |= is_same(*value, text, field.name);
+    }
+    if (is_accepted) continue;
+    const std::string_view last = accepted.back();
+    accepted.pop_back();
     fail(unsupported_parameter(
-        field.name, fmt::format("Unsupported parameter: '{}' is not supported by this server; only "
-                                "{} or null is accepted, got {}.",
-                                field.name, field.neutral, shown(*value))));
+        field.name,
+        fmt::format("Unsupported parameter: '{}' is not supported by this server; only {}{}{} is "
+                    "accepted, got {}.", field.name, fmt::join(accepted, ", "),
+                    accepted.empty() ? "" : " or ", last, shown(*value))));
   }
 }
 

@@ -24,10 +24,12 @@ struct Range {
   bool is_min_open = false;  // min itself is not allowed
 };
 
-// A field that we know but do not deliver: only `neutral` (JSON text) or null is accepted.
+// A field that we know but do not deliver: only `neutral` and `other` (JSON texts) and null, which
+// is nothing, are accepted.
 struct NeutralField {
   const char* name;
   const char* neutral;
+  const char* other = "null";
 };
 
 class Fields {
@@ -35,6 +37,7 @@ class Fields {
   explicit Fields(const Json& object);  // which outlives this
 
   const Json* any(std::string_view name);  // null if absent
+  bool has(std::string_view name) const;   // also where it is null
   std::optional<bool> boolean(std::string_view name);
   std::optional<std::int64_t> integer(std::string_view name, std::int64_t min, std::int64_t max);
   std::optional<double> number(std::string_view name, Range range);

@@ -67,6 +67,21 @@ TEST(FieldsTest, UndeliveredFieldsAreAcceptedAtTheirNeutralValue) {
   EXPECT_EQ(refused.error()->param, "b");
 }
 
+TEST(FieldsTest, EachAcceptedValueIsNamedOnce) {
+  constexpr NeutralField kTable[] = {{"a", "null"}, {"b", "\"none\"", "\"auto\""}, {"c", "[]"}};
+  const auto refusal = [&](const char* text) {
+    const Json body = parse(text);
+    Fields fields(body);
+    fields.expect_neutral(kTable);
+    return fields.error() ? fields.error()->message : std::string();
+  };
+  EXPECT_NE(refusal(R"({"a":1})").find("only null is accepted, got 1."), std::string::npos);
+  EXPECT_NE(refusal(R"({"c":1})").find("only [] or null is accepted"), std::string::npos);
+  EXPECT_NE(refusal(R"({"b":1})").find("only \"none\", \"auto\" or null is accepted"),
+            std::string::npos);
+  EXPECT_EQ(refusal(R"({"a":null,"b":"auto","c":[]})"), "");
+}
+
 TEST(FieldsTest, NamesTheFieldWhoseValueIsNoJson) {
   EXPECT_EQ(field_at_fault(R"({"a":1,"b":{"x":"}"},"t":1e999999,"c":2})"), "t");
   EXPECT_EQ(field_at_fault(R"({"a":"\ud800"})"), "a");

@@ -1,8 +1,6 @@
-// Prompts: from what a client wrote to token ids. A text that cannot fit is refused before it is
-// tokenized. A chat is rendered by the model's template and encoded as one text; where a message's
-// own content reads like a control token ("<|im_end|>"), that place is encoded as plain letters, so
-// that nobody speaks as somebody else. Ordinary chats have exactly the ids of the whole rendered
-// text. Pure; worker threads. Used by dialects.
+// Prompts: from what a client wrote to token ids, with the errors of an API. A text that cannot fit
+// is refused before it is tokenized; chats go through text/chat_prompt, as in the terminal.
+// Pure; worker threads. Used by dialects.
 #pragma once
 
 #include <cstdint>
@@ -11,23 +9,15 @@
 #include <string_view>
 #include <vector>
 
-#include "base/json.h"
 #include "host/hosted_model.h"
 #include "serve/api_error.h"
+#include "text/chat_prompt.h"
 
 namespace quire {
 
 // A text of the client's own making: control tokens in it are meant.
 Parsed<std::vector<TokenId>> encode_text(const HostedModel& model, std::string_view text,
                                          bool add_special, const std::string& field);
-
-struct ChatPrompt {
-  std::vector<Json> messages;     // objects with role and content, as the template sees them
-  std::vector<Json::Member> template_kwargs;
-  bool add_generation_prompt = true;
-  bool continue_final_message = false;  // the last message stays open
-  bool add_special_tokens = false;
-};
 
 Parsed<std::vector<TokenId>> encode_chat(const HostedModel& model, const ChatPrompt& chat);
 

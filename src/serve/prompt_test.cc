@@ -67,10 +67,14 @@ TEST_F(PromptTest, ATemplateThatTrimsIsFollowed) {
   EXPECT_EQ(ids.size(), 2 + std::string("<|im_end|> x").size());
 }
 
-TEST_F(PromptTest, ATemplateThatRewritesContentRefusesControlText) {
+TEST_F(PromptTest, ATemplateThatRewritesContentMayRefuseControlText) {
   model_.chat_template = *ChatTemplate::compile(
       "{% for m in messages %}{{ m.content | replace('a', 'b') }}{% endfor %}");
   EXPECT_EQ(encode(model_, chat_of({{"user", "banana"}})), whole("bbnbnb"));
+  const auto ids = encode(model_, chat_of({{"user", "banana<|im_end|>"}}));
+  EXPECT_EQ(std::count(ids.begin(), ids.end(), kTestImEnd), 0);
+  model_.chat_template = *ChatTemplate::compile(
+      "{% for m in messages %}{{ m.content.split('<|im_end|>')[0] }}{% endfor %}");
   auto refused = encode_chat(model_, chat_of({{"user", "banana<|im_end|>"}}));
   ASSERT_FALSE(refused.is_ok());
   EXPECT_EQ(refused.error().status, 400);
@@ -78,11 +82,15 @@ TEST_F(PromptTest, ATemplateThatRewritesContentRefusesControlText) {
 }
 
 TEST_F(PromptTest, TheFinalMessageCanStayOpen) {
-  ChatPrompt chat = chat_of({{"user", "say"}, {"assistant", "Once "}});
-  chat.add_generation_prompt = false;
-  chat.continue_final_message = true;
-  EXPECT_EQ(encode(model_, chat),
-            whole("<|im_start|>user\nsay<|im_end|>\n<|im_start|>assistant\nOnce"));
+  for (const char* words : {"Once ", "", "end", "im", "|", "<", "Sure\n", "end|>", "e\xCC\x81"}) {
+    ChatPrompt chat = chat_of({{"user", "say"}, {"assistant", words}});
+    chat.add_generation_prompt = false;
+    chat.continue_final_message = true;
+    EXPECT_EQ(encode(model_, chat),
+              whole("<|im_start|>user\nsay<|im_end|>\n<|im_start|>assistant\n" +
+                    std::string(words)))
+        << words;
+  }
 }
 
 TEST_F(PromptTest, WhatCannotFitIsRefusedBeforeItIsTokenized) {

@@ -107,6 +107,8 @@ Status read_words(const GgufFile& file, const ConfigFields& fields, int vocab, W
   QUIRE_RETURN_IF_ERROR(fields.status());
   config.add_bos = !vocabulary.tokens.empty() && adds_bos(vocabulary);
   config.add_eos = vocabulary.add_eos.value_or(false);
+  config.is_of_gguf = true;
+  config.warnings = vocabulary_warnings(vocabulary);
   if (vocabulary.tokens.empty()) return ok_status();
   if (config.bos_id >= 0) config.bos_text = vocabulary.tokens[config.bos_id];
   if (!config.eos_ids.empty()) config.eos_text = vocabulary.tokens[config.eos_ids[0]];

@@ -9,6 +9,7 @@
 #include "formats/config/in_file.h"
 #include "formats/llama2c_tokenizer.h"
 #include "formats/sentencepiece.h"
+#include "formats/words/hf_tokenizer.h"
 
 namespace quire {
 namespace {
@@ -61,7 +62,9 @@ Result<std::string> read_tokenizer_file(const std::string& path, int vocab) {
 Result<std::string> read_directory_tokenizer(const std::string& directory, int vocab) {
   for (const char* name : {"tokenizer.json", "tokenizer.model"}) {
     const fs::path path = fs::path(directory) / name;
-    if (fs::exists(path)) return read_tokenizer_file(path, vocab);
+    if (!fs::exists(path)) continue;
+    QUIRE_ASSIGN_OR_RETURN(std::string json, read_tokenizer_file(path, vocab));
+    return follow_tokenizer_class(std::move(json), directory);
   }
   return error(StatusCode::kNotFound,
                "'{}' has neither tokenizer.json nor tokenizer.model; name one with --tokenizer",

@@ -19,7 +19,8 @@ class MessageReader {
 
   bool read(const Json& message, Json& out) {
     if (!message.is_object()) return fail("", "an object is expected");
-    std::string role, content;
+    std::string role;
+    Json content;
     for (const auto& [name, value] : message.members()) {
       if (!read_member(name, value, role, content, out)) return false;
     }
@@ -27,7 +28,7 @@ class MessageReader {
     if (!has_content_) return fail(".content", "a message needs content");
     // The order of a template's view: role, content, then the rest.
     Json rest = std::move(out);
-    out = Json::object({{"role", role}, {"content", content}});
+    out = Json::object({{"role", role}, {"content", std::move(content)}});
     for (const auto& [name, value] : rest.members()) out.set(name, value);
     return true;
   }
@@ -48,7 +49,7 @@ class MessageReader {
   }
 
   bool read_member(const std::string& name, const Json& value, std::string& role,
-                   std::string& content, Json& out) {
+                   Json& content, Json& out) {
     if (name == "role") return read_role(value, role);
     if (name == "content") return read_content(value, content);
     if (name == "name") return read_name(value, out);
@@ -86,11 +87,11 @@ class MessageReader {
     return true;
   }
 
-  bool read_content(const Json& value, std::string& content) {
+  bool read_content(const Json& value, Json& content) {
     if (value.is_null()) return true;  // as if it were absent
     has_content_ = true;
     if (value.is_string()) {
-      content = value.as_string();
+      content = value;
       return true;
     }
     if (!value.is_array()) {
@@ -98,12 +99,13 @@ class MessageReader {
     }
     const std::vector<Json>& parts = value.items();
     for (std::size_t i = 0; i < parts.size(); ++i) {
-      if (!read_part(parts[i], fmt::format(".content[{}]", i), i == 0, content)) return false;
+      if (!check_part(parts[i], fmt::format(".content[{}]", i))) return false;
     }
+    content = parts.empty() ? Json("") : value;
     return true;
   }
 
-  bool read_part(const Json& part, const std::string& where, bool is_first, std::string& content) {
+  bool check_part(const Json& part, const std::string& where) {
     const Json* type = part.find("type");
     if (type == nullptr || !type->is_string()) return fail(where + ".type", "a part needs a type");
     const std::string& kind = type->as_string();
@@ -112,8 +114,6 @@ class MessageReader {
       if (text == nullptr || !text->is_string() || part.members().size() != 2) {
         return fail(where, "a text part is {\"type\":\"text\",\"text\":string}");
       }
-      if (!is_first) content += '\n';
-      content += text->as_string();
       return true;
     }
     if (kind == "image_url" || kind == "input_audio" || kind == "file" || kind == "refusal" ||
@@ -195,6 +195,12 @@ ChatPrompt read_chat_prompt(Fields& fields, const HostedModel* model) {
                             "to True.",
                  .param = "continue_final_message",
                  .code = "mutually_exclusive_parameters"});
+  }
+  if (model != nullptr && model->chat_template == nullptr && !model->info.chat_problem.empty()) {
+    fields.fail(unsupported_parameter(
+        "messages", "This model cannot chat, because its chat template cannot be used: " +
+                        model->info.chat_problem +
+                        ". Use /v1/completions, or serve it with --chat-template FILE."));
   }
   if (model != nullptr && model->chat_template == nullptr) {
     fields.fail(unsupported_parameter("messages", "This model has no chat template, so it cannot "

@@ -1,5 +1,5 @@
 // Messages: the `messages` of a chat request, checked and made into what a chat template reads:
-// role and content as text. Text parts are joined by line breaks; `developer` is OpenAI's newer
+// role and content, text or parts of text. `developer` is OpenAI's newer
 // word for `system` and is rendered as such. What is not text, and tool calls, are refused by name.
 // Pure. Used by openai_chat and vllm_tokenize.
 #pragma once

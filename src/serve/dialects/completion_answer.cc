@@ -22,13 +22,18 @@ CompletionAnswer::CompletionAnswer(const OpenAiRequest& request,
       options_(std::move(options)),
       prompt_scores_(requests.size()),
       choices_(requests.size() * static_cast<std::size_t>(request.n)) {
+  for (const Request& made : requests) {
+    is_start_of_text_.push_back(
+        std::all_of(made.prompt.begin(), made.prompt.end(), [&](TokenId token) {
+          return names_.tokenizer().is_special(token);
+        }));
+  }
   if (!request.return_token_ids && !(options_.echo && options_.logprobs >= 0)) return;
   for (const Request& made : requests) prompts_.push_back(made.prompt);
 }
 
 void CompletionAnswer::append_row(std::string name, Json logprob, Json top, Choice& choice) const {
   choice.columns.text_offset.push(choice.offset);
-  choice.offset += characters(name);
   choice.columns.tokens.push(std::move(name));
   choice.columns.token_logprobs.push(std::move(logprob));
   choice.columns.top_logprobs.push(std::move(top));
@@ -45,16 +50,37 @@ void CompletionAnswer::append_score(const TokenScore& score, Choice& choice) con
   if (top.find(name) == nullptr) top.set(name, logprob_json(score.logprob));
   append_row(name, logprob_json(score.logprob), options_.logprobs > 0 ? std::move(top) : Json(),
              choice);
+  advance(score.token, choice);
+}
+
+// A token that is half a character completes nothing: the next one begins where it began.
+void CompletionAnswer::advance(TokenId token, Choice& choice) const {
+  choice.offset += characters(choice.words->append(token));
+}
+
+// What the engine's detokenizer will make of the answer.
+void CompletionAnswer::begin_words(std::size_t prompt, Choice& choice) const {
+  choice.words.emplace(names_.tokenizer(),
+                       DetokenizerOptions{.shows_special = !request_.params.skip_special_tokens,
+                                          .is_start_of_text = is_start_of_text_[prompt]});
 }
 
 void CompletionAnswer::echo_prompt(std::size_t prompt, Choice& choice) {
-  choice.text += options_.prompt_texts[prompt];
+  const std::string& text = options_.prompt_texts[prompt];
+  choice.text += text;
   if (options_.logprobs < 0) return;
+  choice.words.emplace(names_.tokenizer(),
+                       DetokenizerOptions{.shows_special = true, .is_start_of_text = true});
   const TokenId first = prompts_[prompt].front();
   std::string name = names_.name(first);
   if (names_.tokenizer().strips_leading_space() && name.starts_with(' ')) name.erase(0, 1);
   append_row(std::move(name), Json(), Json(), choice);
+  // BOS that was added to a text is not in it.
+  const bool is_added =
+      names_.tokenizer().is_special(first) && !text.starts_with(names_.bytes(first));
+  if (!is_added) advance(first, choice);
   for (const TokenScore& score : prompt_scores_[prompt]) append_score(score, choice);
+  choice.offset = characters(text);
 }
 
 void CompletionAnswer::take(std::size_t prompt, const TokenEvent& event, std::string& out) {
@@ -62,7 +88,10 @@ void CompletionAnswer::take(std::size_t prompt, const TokenEvent& event, std::st
   const std::size_t index = choice_index(prompt, event.branch);
   Choice& choice = choices_[index];
   if (!event.prompt_scores.empty()) prompt_scores_[prompt] = event.prompt_scores;
-  if (!std::exchange(choice.is_begun, true) && options_.echo) echo_prompt(prompt, choice);
+  if (!std::exchange(choice.is_begun, true)) {
+    if (options_.echo) echo_prompt(prompt, choice);
+    begin_words(prompt, choice);
+  }
   choice.text += event.text;
   if (options_.logprobs >= 0) {
     for (const TokenScore& score : event.scores) append_score(score, choice);

@@ -3,10 +3,12 @@
 // One call; I/O thread. Used by openai_completions.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "serve/dialects/openai_answer.h"
+#include "text/detokenizer.h"
 
 namespace quire {
 
@@ -35,7 +37,8 @@ class CompletionAnswer : public OpenAiAnswer {
   struct Choice {
     std::string text;       // of a stream: what the next chunk says
     Columns columns;        // likewise
-    std::size_t offset = 0;  // characters that the columns cover
+    std::size_t offset = 0;  // whole characters of the text before the next token
+    std::optional<Detokenizer> words;  // as the engine's: what each token adds to the text
     std::vector<TokenId> token_ids;
     Json finish_reason, stop_reason;
     bool is_begun = false;
@@ -43,6 +46,8 @@ class CompletionAnswer : public OpenAiAnswer {
   };
 
   void echo_prompt(std::size_t prompt, Choice& choice);
+  void begin_words(std::size_t prompt, Choice& choice) const;
+  void advance(TokenId token, Choice& choice) const;
   void append_score(const TokenScore& score, Choice& choice) const;
   void append_row(std::string name, Json logprob, Json top, Choice& choice) const;
   Json choice_json(std::size_t index, Choice& choice);
@@ -50,6 +55,7 @@ class CompletionAnswer : public OpenAiAnswer {
 
   CompletionOptions options_;
   std::vector<std::vector<TokenScore>> prompt_scores_;  // [prompts]
+  std::vector<bool> is_start_of_text_;                  // [prompts]: the answer begins a text
   std::vector<Choice> choices_;
 };
 

@@ -16,12 +16,12 @@ constexpr std::int64_t kInt32Max = std::numeric_limits<std::int32_t>::max();
 constexpr NeutralField kChatNeutralFields[] = {
     {"audio", "null"},
     {"echo", "false"},
-    {"function_call", "\"none\""},
+    {"function_call", "\"none\"", "\"auto\""},
     {"functions", "[]"},
     {"modalities", "[\"text\"]"},
     {"prediction", "null"},
     {"reasoning_effort", "\"none\""},
-    {"tool_choice", "\"none\""},
+    {"tool_choice", "\"none\"", "\"auto\""},
     {"tools", "[]"},
     {"verbosity", "\"medium\""},
     {"web_search_options", "null"},
@@ -200,6 +200,7 @@ Parsed<Call> parse_openai_chat(const DialectContext& context, const http::Reques
   chat.tokens_max = read_chat_tokens_max(fields);
   ChatPrompt prompt = read_chat_prompt(fields, chat.model.get());
   prompt.add_special_tokens = chat.add_special_tokens.value_or(false);
+  prompt.settles_bos = chat.add_special_tokens.value_or(true);
   fields.boolean("parallel_tool_calls");  // without tools there is nothing to be parallel
   fields.boolean("include_reasoning");    // nor reasoning to be left out
   fields.expect_neutral(kChatNeutralFields);

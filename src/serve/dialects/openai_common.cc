@@ -152,7 +152,7 @@ void read_sampling(Fields& fields, const HostedModel* model, SamplingParams& par
   const SamplingParams neutral;
   params.temperature = or_default(fields.number("temperature", {0, 2}), defaults.temperature,
                                   neutral.temperature);
-  params.top_p = or_default(fields.number("top_p", {0, 1, true}), defaults.top_p, neutral.top_p);
+  params.top_p = or_default(fields.number("top_p", {0, 1}), defaults.top_p, neutral.top_p);
   params.min_p = or_default(fields.number("min_p", {0, 1}), -1, neutral.min_p);
   params.repetition_penalty = or_default(fields.number("repetition_penalty", {0, 1000, true}),
                                          defaults.repetition_penalty, neutral.repetition_penalty);

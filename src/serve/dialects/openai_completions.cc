@@ -57,27 +57,37 @@ Parsed<Prompt> prompt_of_ids(const HostedModel& model, const Json& list) {
   return prompt;
 }
 
+// What stands in front of a text: nothing where a model knows no such token.
+std::vector<TokenId> new_document(const HostedModel& model) {
+  const TokenId bos = model.info.words.bos_id;
+  return bos >= 0 ? std::vector<TokenId>{bos} : std::vector<TokenId>{};
+}
+
 Parsed<Prompt> read_prompt(const HostedModel& model, const Json& value, bool add_special) {
   if (is_list_of_integers(value)) return prompt_of_ids(model, value);
+  if (value.is_null()) return Prompt{new_document(model), ""};
   if (!value.is_string()) {
     return bad_prompt("expected a string, a list of strings, a list of token ids or a list of "
                       "those.");
   }
   auto ids = encode_text(model, value.as_string(), add_special, "prompt");
   if (!ids.is_ok()) return ids.error();
+  if (ids->empty()) return Prompt{new_document(model), ""};
   return Prompt{std::move(*ids), value.as_string()};
 }
 
 // One prompt or a list of prompts.
-Parsed<std::vector<Prompt>> read_prompts(const HostedModel& model, const Json* value,
+Parsed<std::vector<Prompt>> read_prompts(const HostedModel& model, const Json* value, bool is_null,
                                          bool add_special) {
+  const Json nothing;  // null: the beginning of a new document
+  if (is_null) value = &nothing;
   if (value == nullptr) {
     return ApiError{.message = "You must provide a prompt.",
                     .param = "prompt",
                     .code = "missing_required_parameter"};
   }
   std::vector<Prompt> prompts;
-  const bool is_one = value->is_string() || is_list_of_integers(*value);
+  const bool is_one = is_null || value->is_string() || is_list_of_integers(*value);
   const std::vector<Json> one = is_one ? std::vector<Json>{*value} : std::vector<Json>{};
   if (!is_one && (!value->is_array() || value->items().empty())) {
     return bad_prompt("expected a string, a list of strings, a list of token ids or a list of "
@@ -90,7 +100,10 @@ Parsed<std::vector<Prompt>> read_prompts(const HostedModel& model, const Json* v
   for (const Json& item : items) {
     auto prompt = read_prompt(model, item, add_special);
     if (!prompt.is_ok()) return prompt.error();
-    if (prompt->ids.empty()) return bad_prompt("a prompt has no tokens.");
+    if (prompt->ids.empty()) {
+      return bad_prompt("it is empty, and this model has no token that begins a text (BOS), so "
+                        "there is nothing to continue.");
+    }
     prompts.push_back(std::move(*prompt));
   }
   return prompts;
@@ -100,20 +113,21 @@ struct CompletionRequest {
   OpenAiRequest common;
   CompletionOptions options;
   const Json* prompt = nullptr;
+  bool is_prompt_null = false;
 };
 
 CompletionRequest read_completion(Fields& fields, const DialectContext& context) {
   CompletionRequest request{.common = read_openai_request(fields, context)};
   OpenAiRequest& common = request.common;
   request.prompt = fields.any("prompt");
+  request.is_prompt_null = request.prompt == nullptr && fields.has("prompt");
   request.options.echo = fields.boolean("echo").value_or(false);
   request.options.logprobs =
       static_cast<int>(fields.integer("logprobs", 0, kLogprobsMax).value_or(-1));
   request.options.prompt_logprobs = common.params.prompt_logprobs;
-  const bool is_scoring = request.options.echo || common.params.prompt_logprobs >= 0;
-  common.tokens_max = fields.integer("max_tokens", is_scoring ? 0 : 1, kInt32Max);
-  const auto best_of = fields.integer("best_of", 1, kChoicesMax);
-  if (best_of && *best_of != common.n) {
+  common.tokens_max = fields.integer("max_tokens", 0, kInt32Max);
+  const auto best_of = fields.integer("best_of", 0, kChoicesMax);
+  if (best_of && std::max<std::int64_t>(*best_of, 1) != common.n) {
     fields.fail(unsupported_parameter("best_of", "Unsupported parameter: 'best_of' is supported "
                                                  "only where it equals 'n'."));
   }
@@ -142,7 +156,8 @@ Parsed<Call> parse_openai_completion(const DialectContext& context, const http::
   if (fields.error()) return *fields.error();
 
   const HostedModel& model = *common.model;
-  auto prompts = read_prompts(model, completion.prompt, common.add_special_tokens.value_or(true));
+  auto prompts = read_prompts(model, completion.prompt, completion.is_prompt_null,
+                              common.add_special_tokens.value_or(true));
   if (!prompts.is_ok()) return prompts.error();
 
   Call call{.model = common.model, .is_stream = common.is_stream, .prompt_field = "prompt",

@@ -8,11 +8,13 @@ namespace {
 
 // Until a model has been loaded once nobody knows its context.
 Json model_json(const ModelRow& model, std::string_view name) {
+  std::vector<Json> warnings(model.info.warnings.begin(), model.info.warnings.end());
   const std::uint32_t context_max = model.info.context_max;
   return Json::object({{"id", name}, {"object", "model"}, {"created", model.info.created},
                        {"owned_by", "quire"}, {"root", model.names.front()}, {"parent", Json()},
                        {"max_model_len", context_max > 0 ? Json(context_max) : Json()},
-                       {"state", model_state_name(model.state)}});
+                       {"state", model_state_name(model.state)},
+                       {"warnings", Json::array(std::move(warnings))}});
 }
 
 }  // namespace

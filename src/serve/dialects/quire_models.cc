@@ -18,6 +18,8 @@ Json model_json(const ModelRow& model) {
                             {"unloads", model.unloads},
                             {"failures", model.failures}});
   json.set("failure", model.failure.empty() ? Json() : Json(model.failure));
+  json.set("warnings",
+           Json::array({model.info.warnings.begin(), model.info.warnings.end()}));
   json.set("requests_running", model.stats.requests_running);
   json.set("requests_waiting", model.stats.requests_waiting);
   json.set("generated_tokens", model.stats.generated_tokens);

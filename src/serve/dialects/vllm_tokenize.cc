@@ -8,6 +8,14 @@
 namespace quire {
 namespace {
 
+// Fields of a chat that change its prompt, and that we do not deliver.
+constexpr NeutralField kTokenizeNeutralFields[] = {
+    {"documents", "null", "[]"},
+    {"media_io_kwargs", "{}"},
+    {"mm_processor_kwargs", "{}"},
+    {"tools", "[]"},
+};
+
 // An answer that is known already.
 class ReadyAnswer : public AnswerWriter {
  public:
@@ -37,6 +45,18 @@ ModelLease read_model(Fields& fields, const DialectContext& context) {
   return nullptr;
 }
 
+// A prompt is no chat: what belongs to chats may stand there with a value that says nothing.
+void refuse_chat_fields(Fields& fields) {
+  constexpr NeutralField kChatFields[] = {
+      {"messages", "null"},
+      {"add_generation_prompt", "true", "false"},
+      {"continue_final_message", "false"},
+      {"chat_template", "null"},
+      {"chat_template_kwargs", "{}"},
+  };
+  fields.expect_neutral(kChatFields);
+}
+
 void refuse_unknown_fields(Fields& fields, const DialectContext& context) {
   OpenAiRequest ignored;
   refuse_unknown(fields, context, ignored);
@@ -53,8 +73,14 @@ Parsed<Call> parse_vllm_tokenize(const DialectContext& context, const http::Requ
   const auto add_special = fields.boolean("add_special_tokens");
   const bool shows_texts = fields.boolean("return_token_strs").value_or(false);
   ChatPrompt chat;
-  if (prompt == nullptr) chat = read_chat_prompt(fields, model.get());
-  chat.add_special_tokens = add_special.value_or(false);
+  if (prompt == nullptr) {
+    chat = read_chat_prompt(fields, model.get());
+  } else {
+    refuse_chat_fields(fields);
+  }
+  // What the template writes, unless more is asked for; vLLM's default.
+  chat.add_special_tokens = chat.settles_bos = add_special.value_or(false);
+  fields.expect_neutral(kTokenizeNeutralFields);
   refuse_unknown_fields(fields, context);
   if (fields.error()) return *fields.error();
 

@@ -84,7 +84,8 @@ HostedModel make_test_model(const TestModelOptions& options) {
   model.info.context_max = options.context_max;
   model.info.vocab = kTestVocab;
   model.info.eos_ids = {kTestImEnd};
-  model.info.eos_text = "<|im_end|>";
+  model.info.words.bos_id = options.bos_id;
+  model.info.words.eos_text = "<|im_end|>";
   model.info.created = 1'700'000'000;
   model.info.isa = "script";
   model.info.fingerprint = "fp_test";

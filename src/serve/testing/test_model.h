@@ -54,6 +54,7 @@ struct TestModelOptions {
   std::uint32_t queue_max = 256;
   TokenId token_non_finite = -1;
   bool has_template = true;
+  TokenId bos_id = -1;
   std::vector<std::string> names = {"m", "other-name"};
 };
 

@@ -1,0 +1,267 @@
+#include "text/chat_prompt.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <optional>
+
+#include "base/check.h"
+#include "base/clock.h"
+#include "text/control_text.h"
+
+namespace quire {
+namespace {
+
+Json text_part(std::string text) {
+  return Json::object({{"type", "text"}, {"text", std::move(text)}});
+}
+
+// Rebuilds `value` with every text that a person may have written replaced by change(text): all of
+// them but roles and kinds, which are checked where messages are read.
+template <typename Change>
+Json with_texts(const Json& value, const Change& change) {
+  if (value.is_string()) return Json(change(value.as_string()));
+  if (value.is_array()) {
+    Json list = Json::array();
+    for (const Json& item : value.items()) list.push(with_texts(item, change));
+    return list;
+  }
+  if (!value.is_object()) return value;
+  Json object = Json::object();
+  for (const auto& [name, inner] : value.members()) {
+    const bool is_fixed = name == "role" || name == "type";
+    object.set(name, is_fixed ? inner : with_texts(inner, change));
+  }
+  return object;
+}
+
+template <typename Change>
+std::vector<Json> with_texts(const std::vector<Json>& messages, const Change& change) {
+  std::vector<Json> out;
+  out.reserve(messages.size());
+  for (const Json& message : messages) out.push_back(with_texts(message, change));
+  return out;
+}
+
+template <typename Visit>
+void each_text(const Json& value, const Visit& visit) {
+  if (value.is_string()) return visit(value.as_string());
+  if (value.is_array()) {
+    for (const Json& item : value.items()) each_text(item, visit);
+  }
+  if (!value.is_object()) return;
+  for (const auto& member : value.members()) each_text(member.second, visit);
+}
+
+// The content with `tail` behind its last text; nothing if it has no text.
+std::optional<Json> with_tail(const Json& content, std::string_view tail) {
+  if (content.is_string()) return Json(content.as_string() + std::string(tail));
+  if (!content.is_array()) return std::nullopt;
+  std::vector<Json> parts = content.items();
+  for (auto part = parts.rbegin(); part != parts.rend(); ++part) {
+    const Json* text = part->find("text");
+    if (text == nullptr || !text->is_string()) continue;
+    part->set("text", text->as_string() + std::string(tail));
+    return Json::array(std::move(parts));
+  }
+  return std::nullopt;
+}
+
+// Two characters for private use that nobody has written.
+struct Marks {
+  std::string control, end;
+};
+
+Marks unused_marks(const std::vector<Json>& messages) {
+  const std::string all = dump(Json::array(messages));
+  std::vector<std::string> found;
+  for (unsigned low = 0; found.size() < 2; ++low) {
+    QUIRE_CHECK(low < 0x1000, "{} bytes of messages use every private character", all.size());
+    const unsigned code = 0x10F000 + low;
+    const std::string mark = {static_cast<char>(0xF0 | code >> 18),
+                              static_cast<char>(0x80 | (code >> 12 & 0x3F)),
+                              static_cast<char>(0x80 | (code >> 6 & 0x3F)),
+                              static_cast<char>(0x80 | (code & 0x3F))};
+    if (all.find(mark) == std::string::npos) found.push_back(mark);
+  }
+  return {found[0], found[1]};
+}
+
+// --- rendering ---
+
+Result<std::string> render(const ChatModel& model, const ChatPrompt& chat,
+                           std::vector<Json> messages) {
+  Json context = Json::object();
+  context.set("messages", Json::array(std::move(messages)));
+  context.set("add_generation_prompt", chat.add_generation_prompt);
+  context.set("bos_token", model.words.bos_text);
+  context.set("eos_token", model.words.eos_text);
+  for (const auto& [name, value] : chat.template_kwargs) context.set(name, value);
+  RenderLimits limits;
+  limits.unix_seconds = SteadyClock::unix_seconds();
+  limits.utc_offset_seconds = SteadyClock::utc_offset_seconds(limits.unix_seconds);
+  limits.output_size_max = model.context_max * model.tokenizer.token_size_max() + 1;
+  return model.chat_template.render(dump(context), limits);
+}
+
+// A message that stays open is rendered with a mark and a blank behind its words, and the prompt
+// ends at the mark. Where the blank is gone the template trims, and would have trimmed the words.
+Result<std::string> render_open(const ChatModel& model, const ChatPrompt& chat,
+                                std::vector<Json> messages, const Marks& marks) {
+  constexpr std::string_view kBlank = " \t\n\r\v\f";
+  const Json* content = messages.back().find("content");
+  const auto tailed = content == nullptr ? std::nullopt : with_tail(*content, marks.end + " ");
+  if (!tailed) {
+    return error(StatusCode::kInvalidArgument,
+                 "continue_final_message: the last message has no text");
+  }
+  messages.back().set("content", *tailed);
+  QUIRE_ASSIGN_OR_RETURN(std::string text, render(model, chat, std::move(messages)));
+  const std::size_t at = text.rfind(marks.end);
+  if (at == std::string::npos) {
+    return error(StatusCode::kInvalidArgument,
+                 "continue_final_message: the template does not keep the last message's text");
+  }
+  const bool is_trimmed = !std::string_view(text).substr(at).starts_with(marks.end + " ");
+  text.resize(at);
+  if (is_trimmed) text.resize(text.find_last_not_of(kBlank) + 1);
+  return text;
+}
+
+Result<std::string> render_text(const ChatModel& model, const ChatPrompt& chat,
+                                const std::vector<Json>& messages, const Marks& marks) {
+  Result<std::string> text = chat.continue_final_message
+                                 ? render_open(model, chat, messages, marks)
+                                 : render(model, chat, messages);
+  if (text.is_ok()) return text;
+  if (text.status().code() == StatusCode::kResourceExhausted) {
+    return error(StatusCode::kResourceExhausted, "your messages render to more text than that");
+  }
+  return error(StatusCode::kInvalidArgument, "The chat template refuses these messages: {}",
+               text.status().message());
+}
+
+// --- encoding ---
+
+// Control tokens without a mark become themselves. A stretch between two of them that has a mark is
+// encoded as letters; all the others are encoded together with the control tokens around them.
+Result<std::vector<TokenId>> encode_around(const Tokenizer& tokenizer, std::string_view text,
+                                           std::string_view mark, const ControlText& control,
+                                           bool add_special) {
+  QUIRE_ASSIGN_OR_RETURN(auto ids, tokenizer.encode("", {.add_special = add_special}));
+  const auto append = [&](const std::string& piece, bool parse_special) -> Status {
+    if (piece.empty()) return ok_status();
+    QUIRE_ASSIGN_OR_RETURN(const auto more,
+                           tokenizer.encode(piece, {.add_special = false,
+                                                    .parse_special = parse_special}));
+    ids.insert(ids.end(), more.begin(), more.end());
+    return ok_status();
+  };
+  std::size_t begin = 0;  // of what is not encoded yet
+  std::size_t piece = 0;  // where the text behind the last control token begins
+  const auto end_piece = [&](std::size_t end) -> Status {
+    const std::string_view words = text.substr(piece, end - piece);
+    if (words.find(mark) == std::string_view::npos) return ok_status();
+    QUIRE_RETURN_IF_ERROR(append(std::string(text.substr(begin, piece - begin)), true));
+    QUIRE_RETURN_IF_ERROR(append(unmarked(words, mark), false));
+    begin = end;
+    return ok_status();
+  };
+  for (std::size_t at = 0; at < text.size();) {
+    const ControlText::Token* token = control.find_at(text, at);
+    if (token == nullptr) {
+      ++at;
+      continue;
+    }
+    QUIRE_RETURN_IF_ERROR(end_piece(at));
+    at = piece = at + token->text.size();
+  }
+  QUIRE_RETURN_IF_ERROR(end_piece(text.size()));
+  QUIRE_RETURN_IF_ERROR(append(std::string(text.substr(begin)), true));
+  return ids;
+}
+
+Result<std::vector<TokenId>> encode_marked(const ChatModel& model, const ChatPrompt& chat,
+                                           const std::vector<Json>& messages,
+                                           const std::string& text, const Marks& marks,
+                                           const ControlText& control) {
+  const auto marked = with_texts(messages, [&](const std::string& words) {
+    return control.marked(words, marks.control);
+  });
+  const Result<std::string> overlay = render_text(model, chat, marked, marks);
+  if (!overlay.is_ok() || unmarked(*overlay, marks.control) != text) {
+    return error(StatusCode::kInvalidArgument,
+                 "A message holds a control token of this model (such as \"<|im_end|>\") and the "
+                 "chat template rewrites messages, so that it cannot be kept apart from the "
+                 "conversation's own. Remove it from the message.");
+  }
+  return encode_around(model.tokenizer, *overlay, marks.control, control,
+                       chat.add_special_tokens);
+}
+
+// Exactly one where the model's file wants one.
+void settle_bos(const ChatWords& words, std::vector<TokenId>& ids) {
+  if (!words.adds_bos || words.bos_id < 0) return;
+  const auto is_bos = [&](TokenId id) { return id == words.bos_id; };
+  ids.erase(ids.begin(), std::find_if_not(ids.begin(), ids.end(), is_bos));
+  ids.insert(ids.begin(), words.bos_id);
+}
+
+}  // namespace
+
+Json fit_content(const Json& message, ContentForm form) {
+  const Json* content = message.find("content");
+  if (content == nullptr) return message;
+  Json fitted = message;
+  if (form == ContentForm::kParts && content->is_string()) {
+    fitted.set("content", Json::array({text_part(content->as_string())}));
+  }
+  if (form != ContentForm::kText || !content->is_array()) return fitted;
+  std::string joined;
+  for (const Json& part : content->items()) {
+    const Json* text = part.find("text");
+    if (text == nullptr || !text->is_string()) return message;  // no text could stand for it
+    if (&part != &content->items().front()) joined += '\n';
+    joined += text->as_string();
+  }
+  fitted.set("content", std::move(joined));
+  return fitted;
+}
+
+Result<std::vector<TokenId>> encode_chat(const ChatModel& model, const ChatPrompt& chat) {
+  QUIRE_CHECK(!chat.messages.empty(), "a chat without messages");
+  std::size_t size = 0;  // bytes
+  std::vector<Json> messages;
+  for (const Json& message : chat.messages) {
+    const Json* role = message.find("role");
+    const bool has_role = role != nullptr && role->is_string();
+    each_text(message, [&](const std::string& text) { size += text.size(); });
+    messages.push_back(fit_content(
+        message, model.chat_template.content_form(has_role ? role->as_string() : "")));
+  }
+  if (size / model.tokenizer.token_size_max() > model.context_max ||
+      messages.size() > model.context_max) {
+    return error(StatusCode::kResourceExhausted, "your messages are longer than that");
+  }
+  const ControlText control(model.tokenizer);
+  bool has_risk = false;
+  for (const Json& message : messages) {
+    each_text(message, [&](const std::string& words) { has_risk |= control.has_risk(words); });
+  }
+  const bool needs_marks = has_risk || chat.continue_final_message;
+  const Marks marks = needs_marks ? unused_marks(messages) : Marks{};
+  QUIRE_ASSIGN_OR_RETURN(const std::string text, render_text(model, chat, messages, marks));
+  if (const std::size_t tokens_min = model.tokenizer.tokens_min(text);
+      tokens_min > model.context_max) {
+    return error(StatusCode::kResourceExhausted, "your messages have at least {} tokens",
+                 tokens_min);
+  }
+  Result<std::vector<TokenId>> ids =
+      has_risk ? encode_marked(model, chat, messages, text, marks, control)
+               : model.tokenizer.encode(text, {.add_special = chat.add_special_tokens,
+                                               .parse_special = true});
+  if (ids.is_ok() && chat.settles_bos) settle_bos(model.words, *ids);
+  return ids;
+}
+
+}  // namespace quire
