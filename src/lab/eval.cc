@@ -16,22 +16,33 @@ double log_total(std::span<const float> logits) {
   return largest + std::log(sum);
 }
 
+// The tables of a sequence that has the memory for itself, from block 1 of each group on.
+StepPlan plan_of_one(const Capacity& capacity, std::size_t tokens) {
+  StepPlan plan;
+  plan.groups = static_cast<std::uint32_t>(capacity.groups.size());
+  for (const KvGroup& group : capacity.groups) {
+    const bool is_state = group.holds == GroupHolds::kState;
+    const std::size_t wanted =
+        is_state ? 1 : (tokens + group.block_tokens - 1) / group.block_tokens;
+    QUIRE_CHECK(wanted < group.blocks, "{} tokens need {} blocks of '{}', there are {}", tokens,
+                wanted, group.name, group.blocks - 1);
+    const auto begin = static_cast<std::uint32_t>(plan.blocks.size());
+    plan.tables.push_back({begin, static_cast<std::uint32_t>(wanted)});
+    plan.blocks.resize(begin + wanted);
+    std::iota(plan.blocks.begin() + begin, plan.blocks.end(), 1);
+  }
+  return plan;
+}
+
 }  // namespace
 
 void compute_logits(LocalExecutor& executor, std::span<const TokenId> ids,
                     std::uint32_t chunk_tokens, const LogitsSink& sink) {
   const Capacity& capacity = executor.capacity();
-  const std::uint32_t block_tokens = capacity.groups[0].block_tokens;
-  const auto blocks = static_cast<std::uint32_t>((ids.size() + block_tokens - 1) / block_tokens);
-  QUIRE_CHECK(blocks < capacity.groups[0].blocks, "{} tokens need {} blocks, there are {}",
-              ids.size(), blocks, capacity.groups[0].blocks - 1);
   const std::uint32_t chunk =
       std::min({chunk_tokens, capacity.tokens_max, capacity.logits_rows_max});
 
-  StepPlan plan;
-  plan.blocks.resize(blocks);
-  std::iota(plan.blocks.begin(), plan.blocks.end(), 1);
-  plan.tables = {{0, blocks}};
+  StepPlan plan = plan_of_one(capacity, ids.size());
   for (std::size_t begin = 0; begin < ids.size(); begin += chunk) {
     const std::size_t end = std::min<std::size_t>(begin + chunk, ids.size());
     plan.step += 1;

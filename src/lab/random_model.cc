@@ -57,8 +57,9 @@ class TensorStore {
 
   // As in checkpoints of W8A8, whose quantizers leave all but the layers alone.
   DType wanted(Role role) const {
-    const bool stays =
-        options_.dtype == DType::kI8 && (role == Role::kTable || role == Role::kHead);
+    const bool stays = options_.dtype == DType::kI8 &&
+                       (role == Role::kTable || role == Role::kHead || role == Role::kHeads ||
+                        role == Role::kRouter);
     return stays ? DType::kBF16 : options_.dtype;
   }
 

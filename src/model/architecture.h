@@ -39,6 +39,9 @@ struct Architecture {
   std::string_view classes[4];  // of `architectures` in config.json; none: any causal model
   Result<Design> (*design)(const ConfigFields& fields, int vocab);
   RandomShape shapes[8]{};
+  // Whether a file that carries a later name of `files`, which another row has as well, is of this
+  // kind; null: all that are called so.
+  bool (*is_meant)(const ConfigFields& fields) = nullptr;
 
   bool is_called(std::string_view file_name) const {
     for (const std::string_view name_of_file : files) {

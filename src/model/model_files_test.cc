@@ -142,7 +142,7 @@ TEST_F(GgufModelTest, WhatWeCannotDoIsRefusedByName) {
   EXPECT_THAT(refused(testing::tiny_gguf().set("llama.rope.scaling.type", "longrope")),
               HasSubstr("'longrope' is not supported"));
   EXPECT_THAT(refused(testing::tiny_gguf().set("llama.expert_count", 8u)),
-              HasSubstr("llama.expert_count at offset"));
+              HasSubstr("llama.expert_used_count in the metadata"));
   EXPECT_THAT(refused(testing::tiny_gguf().set("llama.attention.value_length", 2u)),
               HasSubstr("value_length"));
   EXPECT_THAT(refused(testing::tiny_gguf().set("general.type", "adapter")),

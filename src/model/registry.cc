@@ -12,6 +12,7 @@ namespace quire {
 
 // One row for each file of model/arch.
 extern const Architecture kLlama, kMistral, kQwen2, kQwen3;
+extern const Architecture kMixtral, kQwen3Moe;
 
 namespace {
 
@@ -20,6 +21,8 @@ constexpr std::array kArchitectures = {
     &kMistral,
     &kQwen2,
     &kQwen3,
+    &kMixtral,
+    &kQwen3Moe,
 };
 
 std::string known_names() {
@@ -62,16 +65,22 @@ Status check_facts(const ModelFacts& facts) {
 
 std::span<const Architecture* const> all_architectures() { return kArchitectures; }
 
-Result<const Architecture*> find_architecture(std::string_view file_name) {
+Result<const Architecture*> find_architecture(std::string_view file_name,
+                                              const ConfigFields* fields) {
   for (const Architecture* row : kArchitectures) {
-    if (row->is_called(file_name)) return row;
+    const bool is_asked = fields != nullptr && row->is_meant != nullptr;
+    if (is_asked && row->is_called(file_name) && row->is_meant(*fields)) return row;
+  }
+  for (const Architecture* row : kArchitectures) {
+    if (row->files[0] == file_name) return row;
+    if (row->is_meant == nullptr && row->is_called(file_name)) return row;
   }
   return error(StatusCode::kUnsupported, "architecture '{}' is not known; known are {}",
                file_name.substr(0, 64), known_names());
 }
 
 Result<Design> design_of_checkpoint(const Checkpoint& checkpoint) {
-  const auto row = find_architecture(checkpoint.architecture);
+  const auto row = find_architecture(checkpoint.architecture, &checkpoint.fields);
   if (!row.is_ok()) {
     return error(row.status().code(), "{}: {}", checkpoint.architecture_place,
                  row.status().message());

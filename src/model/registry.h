@@ -15,8 +15,10 @@ namespace quire {
 
 std::span<const Architecture* const> all_architectures();
 
-// The row whose files carry this name. An unknown one is refused with the list of known.
-Result<const Architecture*> find_architecture(std::string_view file_name);
+// The row whose files carry this name; where kinds share one, the fields tell which. An unknown one
+// is refused with the list of known.
+Result<const Architecture*> find_architecture(std::string_view file_name,
+                                              const ConfigFields* fields = nullptr);
 
 // Asks the checkpoint's fields and adds to the facts what its words say.
 Result<Design> design_of_checkpoint(const Checkpoint& checkpoint);

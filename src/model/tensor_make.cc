@@ -70,7 +70,7 @@ std::vector<std::byte> make_tensor(const TensorView& file, const Stored& stored,
     const std::byte* in = file.data + stored_row(stored, row) * size;
     std::byte* out = &bytes[row * row_size];
     for (std::size_t column = 0; column < columns; ++column) {
-      std::memcpy(out + column * size, in + column * total * size, size);
+      std::memcpy(out + column * size, in + (stored.column + column) * total * size, size);
     }
   }
   return bytes;

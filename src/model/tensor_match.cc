@@ -30,6 +30,7 @@ Shape stored_shape(const TensorRule& rule, const Stored& stored, bool is_one_exp
   if (is_one_expert) shape.erase(shape.begin());
   const std::size_t rows_at = shape.size() >= 2 ? shape.size() - 2 : 0;
   if (stored.total != 0) shape[rows_at] = stored.total;
+  if (stored.columns != 0) shape.back() = stored.columns;
   if (stored.is_transposed) std::swap(shape[shape.size() - 1], shape[shape.size() - 2]);
   return shape;
 }
@@ -72,6 +73,10 @@ class Matcher {
   MatchedTensors result() { return std::move(matched_); }
 
  private:
+  // The matrices of a stack as one matrix, one behind the other.
+  static bool is_flat_stack(const TensorView& tensor, const Shape& shape) {
+    return shape.size() == 3 && tensor.shape == Shape{shape[0] * shape[1], shape[2]};
+  }
   static bool is_scattered(const Stored& stored) {
     return stored.name.find("{e}") != std::string::npos;
   }
@@ -91,7 +96,7 @@ class Matcher {
   Status take_as(const TensorRule& rule, const Stored& stored) {
     if (is_scattered(stored)) return take_scattered(rule, stored);
     QUIRE_ASSIGN_OR_RETURN(const TensorView* file, checked(rule, stored, stored.name, false));
-    if (rule.role == Role::kExperts) return take_stack(rule, stored, *file);
+    if (rule.is_stack()) return take_stack(rule, stored, *file);
     add(matched_.tensors_, rule.canonical, rule.shape, stored, *file);
     return ok_status();
   }
@@ -117,12 +122,13 @@ class Matcher {
     return ok_status();
   }
 
-  // All experts lie in one tensor, one behind the other.
+  // All experts, or heads, lie in one tensor, one behind the other.
   Status take_stack(const TensorRule& rule, const Stored& stored, const TensorView& file) {
     const std::size_t rows = stored.total == 0 ? rule.shape[1] : stored.total;
     const std::size_t columns = rule.shape[2];
+    const std::size_t stored_columns = stored.columns == 0 ? columns : stored.columns;
     TensorView slice = file;
-    slice.shape = stored.is_transposed ? Shape{columns, rows} : Shape{rows, columns};
+    slice.shape = stored.is_transposed ? Shape{stored_columns, rows} : Shape{rows, columns};
     for (std::size_t expert = 0; expert < rule.shape[0]; ++expert) {
       slice.data = file.data + expert * slice.bytes();
       if (file.row_scales != nullptr) slice.row_scales = file.row_scales + expert * rows;
@@ -163,7 +169,7 @@ class Matcher {
     const TensorView& tensor = at->second;
     const Shape shape = stored_shape(rule, stored, is_one_expert);
     const bool fits = rule.is_vector() ? squeezed(tensor.shape) == squeezed(shape)
-                                       : tensor.shape == shape;
+                                       : tensor.shape == shape || is_flat_stack(tensor, shape);
     if (!fits) {
       return error(StatusCode::kCorrupt,
                    "tensor '{}' {}: shape [{}], but the configuration says [{}]", tensor.name,

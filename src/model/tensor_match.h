@@ -55,7 +55,7 @@ class MatchedTensors {
   std::unique_ptr<Lock> lock_ = std::make_unique<Lock>();
 };
 
-// The matrices of an experts' tensor [experts, rows, columns], each of [rows, columns].
+// The matrices of a stack [experts or heads, rows, columns], each of [rows, columns].
 Result<std::vector<TensorView>> expert_views(
     const std::function<Result<TensorView>(std::string_view name)>& find, const TensorRule& rule);
 

@@ -17,7 +17,9 @@ enum class Role {
   kMatrix,   // [rows, columns]: a product of every token
   kTable,    // [rows, columns]: gathered from; a tied head's products read it, too
   kHead,     // [rows, columns]: a product of wanted rows only
+  kRouter,   // [experts, columns]: chooses among experts; small, and held as float32
   kExperts,  // [experts, rows, columns]: products of the tokens that are sent there
+  kHeads,    // [heads, rows, columns]: a product of every token, each head with its own part
   kNorm,     // [columns]: about 1
   kBias,     // [columns]: about 0
   kVector,   // any small shape: float32, about `center`
@@ -40,6 +42,8 @@ struct Stored {
   std::size_t stride = 0;
   std::size_t total = 0;      // 0: as many as ours
   bool is_transposed = false;  // [columns, rows]: floats only
+  std::size_t column = 0;     // of what is transposed: our first column is this one of `columns`;
+  std::size_t columns = 0;    // 0: all are ours
   Convert convert = Convert::kNone;
 
   Stored(const char* file_name = "") : name(file_name) {}
@@ -65,6 +69,13 @@ struct Stored {
     stored.is_transposed = true;
     return stored;
   }
+  // Transposed, with columns [first, first + ours) of `of_columns`.
+  Stored transposed(std::size_t first_column, std::size_t of_columns) const {
+    Stored stored = transposed();
+    stored.column = first_column;
+    stored.columns = of_columns;
+    return stored;
+  }
   Stored converted(Convert how) const {
     Stored stored = *this;
     stored.convert = how;
@@ -82,6 +93,7 @@ struct TensorRule {
   bool is_optional = false;        // a file may be without it
   float center = 0;                // of a random vector's values
 
+  bool is_stack() const { return role == Role::kExperts || role == Role::kHeads; }
   bool is_vector() const {
     return role == Role::kNorm || role == Role::kBias || role == Role::kVector;
   }

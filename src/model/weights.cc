@@ -11,7 +11,9 @@
 namespace quire {
 
 WeightScheme scheme_of(Role role, WeightScheme wanted) {
-  const bool stays = wanted == WeightScheme::kW8A8 && (role == Role::kTable || role == Role::kHead);
+  if (role == Role::kRouter) return WeightScheme::kFloat32;  // a near tie must not turn over
+  const bool stays = wanted == WeightScheme::kW8A8 &&
+                     (role == Role::kTable || role == Role::kHead || role == Role::kHeads);
   return stays ? WeightScheme::kAsStored : wanted;
 }
 

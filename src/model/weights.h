@@ -22,12 +22,12 @@ class WeightLoader {
   bool has(const std::string& name) const;
 
   // A matrix of the rule's [rows, columns], packed for products. W8A8 is for the layers: embedding
-  // and head stay as stored, as in checkpoints that were quantized beforehand.
+  // and head stay as stored, as in checkpoints that were quantized beforehand. Routers are float32.
   Result<Weight> matrix(const std::string& name) { return load(name, true); }
   // One that rows are gathered from and no product reads.
   Result<Weight> table(const std::string& name) { return load(name, false); }
 
-  // The matrices of a rule's [experts, rows, columns], among which a product chooses.
+  // The matrices of a rule's [experts or heads, rows, columns], among which a product chooses.
   Result<Weight> experts(const std::string& name);
 
   // All values of a vector of the rule's shape, on the device.

@@ -5,11 +5,11 @@
 namespace quire {
 namespace {
 
-// Of one matrix, or of all experts' together.
+// Of one matrix, or of a stack of them.
 Result<std::uint64_t> adopted_bytes(const ModelFiles& files, Backend& backend,
                                     const TensorRule& rule, WeightScheme scheme) {
   const auto find = [&files](std::string_view name) { return files.find(name); };
-  if (rule.role == Role::kExperts) {  // of equal shapes and types
+  if (rule.is_stack()) {  // of equal shapes and types
     QUIRE_ASSIGN_OR_RETURN(const auto views, expert_views(find, rule));
     QUIRE_ASSIGN_OR_RETURN(const Weight weight, backend.adopt(views[0], scheme));
     return views.size() * weight.bytes;

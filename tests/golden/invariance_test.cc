@@ -1,11 +1,13 @@
 // Batch invariance through EngineCore: hashes of the raw logits rows of every token of every
 // request are the same alone and in a crowd, whatever the chunk size, threads, pool size
-// (preemption) and prefix cache; on every ISA and arithmetic. A planted kernel that sums by batch
-// size must fail it.
+// (preemption) and prefix cache; on every ISA and arithmetic, and for a tiny model of every kind. A
+// planted kernel that sums by batch size must fail it.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <array>
 #include <atomic>
+#include <cctype>
 #include <cstdio>
 #include <random>
 #include <thread>
@@ -13,6 +15,7 @@
 #include "base/check.h"
 #include "kernels/select.h"
 #include "lab/random_model.h"
+#include "model/registry.h"
 #include "planted_backend.h"
 #include "testbed.h"
 
@@ -127,6 +130,81 @@ TEST(InvarianceTest, LogitsAreBitwiseTheSameAloneAndInACrowd) {
     }
   }
 }
+
+// A forked request equals its branches run alone, too.
+void expect_branches_alone(LocalExecutor& executor, const Request& request) {
+  Branches single;
+  for (int i = 0; i < request.n; ++i) {
+    Request one = request;
+    one.n = 1;
+    one.branch_first = i;
+    EngineCore core(hashing_options(), executor, nullptr);
+    single[{request.id.value, i}] = run_to_end(core, {{one}, {}}).begin()->second;
+  }
+  EngineCore core(hashing_options(), executor, nullptr);
+  EXPECT_EQ(run_to_end(core, {{request}, {}}), single);
+}
+
+struct Chunking {
+  std::uint32_t tokens_max, rows_max, blocks;
+  int threads;
+};
+constexpr Chunking kChunkings[] = {
+    {1, 1, 64, 1}, {7, 4, 8, 2}, {64, 64, 8, 1}, {512, 64, 400, 2}};
+
+class TinyShapeTest : public ::testing::TestWithParam<std::string> {};
+
+TEST_P(TinyShapeTest, IsBitwiseTheSameAloneAndInACrowd) {
+  for (const DType dtype : {DType::kF32, DType::kBF16, DType::kQ8_0}) {
+    auto made = make_random_model(GetParam(), {.dtype = dtype, .seed = 42, .threads = 2});
+    ASSERT_TRUE(made.is_ok()) << made.status().message();
+    const RandomModel& model = *made;
+    Crowd crowd = random_crowd(17, model.design.facts.vocab);
+    const Branches alone = run_alone(
+        *make_test_executor(model.design, model.find, {.threads = 1, .blocks = 64}), crowd);
+    std::size_t rows = 0;
+    for (const auto& [key, branch] : alone) rows += branch.logits_hashes.size();
+    std::uint64_t preemptions = 0;
+    for (const Chunking& chunking : kChunkings) {
+      const auto executor = make_test_executor(
+          model.design, model.find,
+          {.threads = chunking.threads, .tokens_max = chunking.tokens_max,
+           .rows_max = chunking.rows_max, .blocks = chunking.blocks});
+      const Difference difference = count_different(*executor, crowd, alone);
+      preemptions += difference.preemptions;
+      EXPECT_EQ(difference.branches, 0) << dtype_name(dtype) << ": chunk " << chunking.tokens_max;
+    }
+    const std::vector<GroupFacts>& groups = model.design.facts.groups;
+    const bool has_window = std::any_of(groups.begin(), groups.end(),
+                                        [](const GroupFacts& g) { return g.window > 0; });
+    EXPECT_TRUE(preemptions > 0 || has_window);  // a window's blocks come back by themselves
+    Request forked = crowd.requests[1];
+    forked.params.temperature = 1;
+    forked.params.tokens_max = 20;
+    forked.n = 3;
+    expect_branches_alone(
+        *make_test_executor(model.design, model.find, {.threads = 2, .blocks = 64}), forked);
+    std::printf("FIGURE %s %s: %zu logits rows equal in chunks of 1, 7, 64 and 512, forked, "
+                "%llu preemptions\n", GetParam().c_str(),
+                std::string(dtype_name(dtype)).c_str(), rows,
+                static_cast<unsigned long long>(preemptions));
+  }
+}
+
+std::vector<std::string> tiny_shapes() {
+  std::vector<std::string> names;
+  for (const std::string_view name : random_shapes()) {
+    if (name.starts_with("tiny-")) names.emplace_back(name);
+  }
+  return names;
+}
+std::string shape_test_name(const ::testing::TestParamInfo<std::string>& info) {
+  std::string name = info.param;
+  std::replace_if(name.begin(), name.end(), [](char c) { return !std::isalnum(c); }, '_');
+  return name;
+}
+INSTANTIATE_TEST_SUITE_P(Shapes, TinyShapeTest, ::testing::ValuesIn(tiny_shapes()),
+                         shape_test_name);
 
 // Two models on one device: their threads take turns, while a third one is loaded and dropped again
 // and again between their steps.

@@ -44,14 +44,14 @@ def continue_greedily(next_logits, start):
         if margins_of(row[None])[0] < MARGIN_MIN:
             raise Unsuitable("a greedy id is in doubt")
         ids.append(int(row.argmax()))
-        if len(ids) == len(start) + 24 and len(set(ids[len(start):])) < 8:
+        if len(ids) == len(start) + 24 and len(set(ids[len(start):])) < 4:
             raise Unsuitable("it repeats itself")
     return ids
 
 
 def decoder_answers(ids, logits, start):
     """What the fixture keeps. ids: [T], the first `start` of them given; logits: [T - 1 or T]"""
-    if len(set(ids[start:])) < 12:
+    if len(set(ids[start:])) < 8:
         raise Unsuitable("it repeats itself")  # that shows little
     margins = margins_of(logits[start - 1:len(ids) - 1])
     if min(margins) < MARGIN_MIN:

@@ -37,6 +37,7 @@ struct LinearOutput {
   int expert = 0;           // which of the weight's matrices
   int row = 0, rows = 0;    // of the input
   float* out = nullptr;     // [rows, stride]
+  int out_row = 0;          // which row of its buffer that is
   int stride = 0;           // floats from one row to the next
   const float* bias = nullptr;  // [weight->rows] or null
   bool accumulate = false;

@@ -111,6 +111,7 @@ std::span<LinearOutput> CpuBackend::find_expert_outputs(const LinearOp& op, cons
       output.row = is_by_token && !is_gathered ? 0 : begin;
       output.rows = count;
       output.out = out.floats(begin);
+      output.out_row = begin;
       output.stride = out.stride();
       const bool has_bias = product.bias != nullptr && *product.bias;
       output.bias =

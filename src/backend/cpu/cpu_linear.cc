@@ -198,52 +198,60 @@ void CpuBackend::run_gated(std::size_t item, int row, int count,
                            std::span<const LinearOutput> outputs, Activation activation,
                            float* room, CpuBuffer& out) const {
   const LinearItem& tiles = linear_items_[item];
+  const auto index = static_cast<std::size_t>(tiles.output);
+  const LinearOutput* pair[2] = {&outputs[index], &outputs[index + outputs.size() / 2]};
   const int first = tiles.begin * kernels_.tile_rows;
   const int width = std::min(tiles.end * kernels_.tile_rows, out.columns) - first;
   const int size = count * width;
-  float* products[2] = {room + matmul_scratch_bytes(outputs[0].weight->columns) / sizeof(float)};
+  float* products[2] = {room + matmul_scratch_bytes(pair[0]->weight->columns) / sizeof(float)};
   products[1] = products[0] + size;
   for (std::size_t i = 0; i < 2; ++i) {
-    MatmulTask task = task_of(outputs[i], tiles.begin, tiles.end, row, count, kernels_.tile_rows,
+    MatmulTask task = task_of(*pair[i], tiles.begin, tiles.end, row, count, kernels_.tile_rows,
                               products[i], width);
     task.scratch = reinterpret_cast<std::byte*>(room);
     if (i == 0) {
-      set_next(task, outputs[1], tiles.begin, tiles.end);
+      set_next(task, *pair[1], tiles.begin, tiles.end);
     } else {
       expect_next(task, outputs, item + 1);
     }
-    kernels_.matmul[static_cast<std::size_t>(packed_of(outputs[i]).dtype)](task);
+    kernels_.matmul[static_cast<std::size_t>(packed_of(*pair[i]).dtype)](task);
   }
   for (int t = 0; t < count; ++t) {
+    const int out_row = pair[0]->out_row + row + t;
     float* gate = products[0] + t * width;
     float* y = gate;
-    if (out.f32) y = out.floats(row + t) + first;
-    if (out.int8_token) y = row_of(outputs[0], row + t) + first;
+    if (out.f32) y = out.floats(out_row) + first;
+    if (out.int8_token) y = row_of(*pair[0], row + t) + first;
     act_mul(activation, gate, products[1] + t * width, width, y);
-    if (!out.int8_token) out.put(kernels_, row + t, first, width, y);
+    if (!out.int8_token) out.put(kernels_, out_row, first, width, y);
   }
 }
 
+// Outputs are pairs: gates in the first half, in the same order what they gate in the second.
 void CpuBackend::linear_gated(std::span<const LinearOutput> outputs, Activation activation,
                               CpuBuffer& out) {
-  const LinearOutput& gate = outputs[0];
-  plan_linear({outputs.data(), 1}, kGroup / kernels_.tile_rows);
+  const std::span<const LinearOutput> gates = outputs.first(outputs.size() / 2);
+  plan_linear(gates, kGroup / kernels_.tile_rows);
   int tiles = 0;  // of the largest item
   for (const LinearItem& item : linear_items_) tiles = std::max(tiles, item.end - item.begin);
-  const int pass = std::min(gate.rows, kGatedTokens);
-  const std::size_t room = matmul_scratch_bytes(gate.weight->columns) / sizeof(float) +
+  const int pass = std::min(rows_max(gates), kGatedTokens);
+  const std::size_t room = matmul_scratch_bytes(gates[0].weight->columns) / sizeof(float) +
                            2 * static_cast<std::size_t>(pass * tiles * kernels_.tile_rows);
   grow_scratch(room);
   pool_.for_each(static_cast<int>(linear_items_.size()), [&](int i, int worker) {
-    for (int row = 0; row < gate.rows; row += pass) {
-      run_gated(static_cast<std::size_t>(i), row, std::min(pass, gate.rows - row), outputs,
-                activation, scratch(worker, room), out);
+    const auto item = static_cast<std::size_t>(i);
+    const int rows = gates[static_cast<std::size_t>(linear_items_[item].output)].rows;
+    for (int row = 0; row < rows; row += pass) {
+      run_gated(item, row, std::min(pass, rows - row), outputs, activation,
+                scratch(worker, room), out);
     }
   });
   out.is_fresh = true;
   if (!out.int8_token) return;
-  for_rows(gate.rows, out.columns, [&](int row, int) {
-    out.put(kernels_, row, 0, out.columns, row_of(gate, row));
+  int rows = 0;  // of all experts, which follow each other
+  for (const LinearOutput& gate : gates) rows += gate.rows;
+  for_rows(rows, out.columns, [&](int row, int) {
+    out.put(kernels_, row, 0, out.columns, row_of(gates[0], row));
   });
 }
 

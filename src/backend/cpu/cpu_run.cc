@@ -1,7 +1,7 @@
 // CpuBackend::run: a program op by op, and the peephole over it: neighbours that are cheaper as one
 // pass over the data run as one. Known are
 //   linear, norm                              the residual stream, then the norm of what it became
-//   linear, gate                              the gated half of an MLP
+//   linear, gate                              the gated half of an MLP, or of experts
 //   rotate?, rotate?, store                   queries and keys, row by row
 //   linear, rotate?, rotate?, store, attend   of few tokens, in one dispatch
 // What a fused pass leaves unwritten (the products between) nobody reads: the patterns ask for ops
@@ -136,17 +136,18 @@ bool CpuBackend::runs_as_linear_norm(std::span<const Op> ops, const Step& step) 
 bool CpuBackend::runs_as_gated(std::span<const Op> ops, const Step& step) {
   const auto* linear = op_at<LinearOp>(ops, 0);
   const auto* gate = op_at<GateOp>(ops, 1);
-  if (linear == nullptr || gate == nullptr || linear->count != 2 || linear->routing != nullptr) {
-    return false;
-  }
+  if (linear == nullptr || gate == nullptr || linear->count != 2) return false;
   const Product& first = linear->products[0];
   const Product& second = linear->products[1];
   const bool is_pair = gate->gate == first.out && gate->up == second.out &&
-                       first.weight->rows == second.weight->rows && !first.accumulate &&
-                       !second.accumulate;
+                       first.weight->rows == second.weight->rows &&
+                       first.weight->experts == second.weight->experts && !first.accumulate &&
+                       !second.accumulate && gate->out->rows == first.out->rows;
   if (!is_pair) return false;
   const auto outputs = find_outputs(*linear, step);
-  if (outputs[0].rows > 0) linear_gated(outputs, gate->activation, cpu(*gate->out));
+  if (!outputs.empty() && outputs[0].rows > 0) {
+    linear_gated(outputs, gate->activation, cpu(*gate->out));
+  }
   return true;
 }
 

@@ -11,6 +11,7 @@ inline constexpr int kLayersMax = 1024;
 inline constexpr int kModelWidthMax = 65536;
 inline constexpr int kFfnMax = 1 << 20;
 inline constexpr int kHeadsMax = 1024;
+inline constexpr int kExpertsMax = 4096;
 inline constexpr int kHeadDimMax = 1024;
 inline constexpr int kHeadsWidthMax = 1 << 18;  // heads * head_dim
 inline constexpr int kVocabMax = 1 << 20;

@@ -1,0 +1,74 @@
+#include "model/layers/moe.h"
+
+namespace quire {
+
+MoeWorkspace MoeWorkspace::make(Backend& backend, const ModelOptions& options,
+                                const MoeShape& shape) {
+  const auto of_tokens = [&](int columns) {
+    return columns > 0 ? backend.buffer(Rows::kTokens, options.tokens_max, columns) : Buffer();
+  };
+  const auto routed = [&](int columns) {
+    return backend.buffer(Rows::kRouted, options.tokens_max, columns, shape.used);
+  };
+  MoeWorkspace m;
+  m.logits = of_tokens(shape.experts);
+  m.routing = of_tokens(shape.used);
+  m.gate = routed(shape.ffn);
+  m.up = routed(shape.ffn);
+  m.gated = routed(shape.ffn);
+  m.out = routed(shape.d_model);
+  m.shared_gate = of_tokens(shape.shared_ffn);
+  m.shared_up = of_tokens(shape.shared_ffn);
+  m.shared_gated = of_tokens(shape.shared_ffn);
+  m.shared_out = of_tokens(shape.shared_ffn > 0 ? shape.d_model : 0);
+  m.shared_scale = of_tokens(shape.has_shared_scale ? 1 : 0);
+  return m;
+}
+
+Status load_moe(WeightLoader& loader, const std::string& prefix, MoeLayer& layer) {
+  QUIRE_RETURN_IF_ERROR(load_norm(loader, prefix + "ffn_norm", layer.norm));
+  QUIRE_ASSIGN_OR_RETURN(layer.router_weight, loader.matrix(prefix + "router"));
+  QUIRE_ASSIGN_OR_RETURN(layer.router.correction,
+                         loader.optional_vector(prefix + "router_correction"));
+  QUIRE_ASSIGN_OR_RETURN(layer.gate, loader.experts(prefix + "experts_gate"));
+  QUIRE_ASSIGN_OR_RETURN(layer.up, loader.experts(prefix + "experts_up"));
+  QUIRE_ASSIGN_OR_RETURN(layer.down, loader.experts(prefix + "experts_down"));
+  if (loader.has(prefix + "shared_gate")) {
+    QUIRE_ASSIGN_OR_RETURN(layer.shared_gate, loader.matrix(prefix + "shared_gate"));
+    QUIRE_ASSIGN_OR_RETURN(layer.shared_up, loader.matrix(prefix + "shared_up"));
+    QUIRE_ASSIGN_OR_RETURN(layer.shared_down, loader.matrix(prefix + "shared_down"));
+  }
+  if (!loader.has(prefix + "shared_scale")) return ok_status();
+  QUIRE_ASSIGN_OR_RETURN(layer.shared_scale, loader.matrix(prefix + "shared_scale"));
+  return ok_status();
+}
+
+namespace {
+
+void run_shared(const MoeLayer& layer, Program& p, const Workspace& w, const MoeWorkspace& m) {
+  p.linear(w.normed,
+           {{&layer.shared_gate, &m.shared_gate}, {&layer.shared_up, &m.shared_up}});
+  p.gate(layer.activation, m.shared_gate, m.shared_up, m.shared_gated);
+  if (!layer.shared_scale && layer.scale == 1) {
+    return p.linear(m.shared_gated, {{&layer.shared_down, &w.residual, nullptr, true}});
+  }
+  p.linear(m.shared_gated, {{&layer.shared_down, &m.shared_out}});
+  if (!layer.shared_scale) return p.add_to(m.shared_out, w.residual, layer.scale);
+  p.linear(w.normed, {{&layer.shared_scale, &m.shared_scale}});
+  p.add(AddOp{&m.shared_out, &w.residual, &m.shared_scale, layer.scale});
+}
+
+}  // namespace
+
+void run_moe(const MoeLayer& layer, Program& p, const Workspace& w, const MoeWorkspace& m) {
+  if (layer.norm) p.norm(w.residual, layer.norm, w.normed);
+  p.linear(w.normed, {{&layer.router_weight, &m.logits}});
+  p.add(RouteOp{&m.logits, &layer.router, &m.routing});
+  p.linear(w.normed, {{&layer.gate, &m.gate}, {&layer.up, &m.up}}, &m.routing);
+  p.gate(layer.activation, m.gate, m.up, m.gated);
+  p.linear(m.gated, {{&layer.down, &m.out}}, &m.routing);
+  p.add(CombineOp{&m.out, &m.routing, &w.residual, layer.scale});
+  if (layer.shared_gate) run_shared(layer, p, w, m);
+}
+
+}  // namespace quire

@@ -1,0 +1,218 @@
+// Golden tests of tiny checkpoints of every kind of model against transformers in float32: the
+// folder is written as Hugging Face has it, opened by the public path, and its log-probabilities
+// and greedy ids compared. What is not served yet stands in the tables below and must be refused:
+// no fixture is passed over in silence. Whoever serves a model takes its row away.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cmath>
+#include <cstdio>
+
+#include "engine/engine_core.h"
+#include "lab/eval.h"
+#include "model/model_files.h"
+#include "testbed.h"
+#include "tiny_checkpoint.h"
+
+namespace quire {
+namespace {
+
+using testing::Setting;
+using testing::TempFolder;
+using testing::TinyFixture;
+using testing::TinySpelling;
+using ::testing::HasSubstr;
+
+constexpr double kErrorMax = 2e-4;      // of a log-probability, weights and KV in F32
+constexpr double kBf16ErrorMax = 2e-2;  // weights in BF16
+constexpr float kMarginMin = 0.01f;     // greedy ids are compared where it is larger
+
+struct NotServed {
+  std::string_view name;
+  std::size_t spelling;  // 0: the fixture's own and so all of them
+  std::string_view refusal;
+};
+constexpr NotServed kNotServed[] = {
+    {"bert", 0, "'bert' is not known"},
+    {"bloom", 0, "'bloom' is not known"},
+    {"deepseek_v2", 0, "'deepseek_v2' is not known"},
+    {"deepseek_v2_lite", 0, "'deepseek_v2' is not known"},
+    {"deepseek_v3", 0, "'deepseek_v3' is not known"},
+    {"falcon_40b", 0, "'falcon' is not known"},
+    {"falcon_7b", 0, "'falcon' is not known"},
+    {"falcon_rw", 0, "'falcon' is not known"},
+    {"gemma2", 0, "'gemma2' is not known"},
+    {"gemma3", 0, "'gemma3_text' is not known"},
+    {"gpt2", 0, "'gpt2' is not known"},
+    {"granite_hybrid", 0, "'granitemoehybrid' is not known"},
+    {"granite_hybrid_experts", 0, "'granitemoehybrid' is not known"},
+    {"mistral", 2, "Mistral3ForConditionalGeneration"},
+    {"qwen3_5", 0, "is not known"},
+    {"qwen3_next", 0, "'qwen3_next' is not known"},
+};
+
+// The row of a spelling, or null.
+const NotServed* not_served(const std::string& name, std::size_t spelling) {
+  for (const NotServed& row : kNotServed) {
+    if (row.name == name && (row.spelling == 0 || row.spelling == spelling)) return &row;
+  }
+  return nullptr;
+}
+
+Result<std::unique_ptr<ModelFiles>> open_tiny(const TinyFixture& fixture,
+                                              const TinySpelling& spelling, DType dtype,
+                                              const TempFolder& folder) {
+  write_tiny_checkpoint(fixture, spelling, dtype, folder);
+  return open_model(folder.path());
+}
+
+double largest_difference(std::span<const float> logits, std::span<const float> logprobs) {
+  const double total = logits[0] - token_logprob(logits, 0);
+  double largest = 0;
+  for (std::size_t i = 0; i < logits.size(); ++i) {
+    largest = std::max(largest, std::abs(logits[i] - total - logprobs[i]));
+  }
+  return largest;
+}
+
+struct Agreement {
+  double error_max = 0;      // of all log-probabilities of the fixture
+  int greedy_compared = 0;
+  int greedy_equal = 0;
+};
+
+// Reads the whole text in chunks, as far as the model's context goes (the reference of dynamic NTK
+// turns otherwise beyond). An id that is not the likeliest counts where the margin is large.
+Agreement compare_text(LocalExecutor& executor, const TinyFixture& fixture,
+                       std::uint32_t chunk_tokens) {
+  const std::vector<TokenId> text = fixture.text();
+  Agreement agreement;
+  const auto compare = [&](std::size_t position, std::span<const float> logits) {
+    const double logprob = token_logprob(logits, text[position + 1]);
+    const double error = std::abs(logprob - fixture.next_logprobs[position]);
+    agreement.error_max = std::max(agreement.error_max, std::isnan(error) ? HUGE_VAL : error);
+    for (const testing::GoldenRow& row : fixture.rows) {
+      if (row.position != position) continue;
+      agreement.error_max = std::max(agreement.error_max, largest_difference(logits, row.values));
+    }
+    const std::size_t next = position + 1;
+    if (next < fixture.decoded.size()) return;
+    if (fixture.margins[next - fixture.decoded.size()] <= kMarginMin) return;
+    const auto best = std::max_element(logits.begin(), logits.end()) - logits.begin();
+    agreement.greedy_compared += 1;
+    agreement.greedy_equal += best == text[next];
+  };
+  const std::size_t read =
+      std::min<std::size_t>(text.size() - 1, executor.capacity().context_max);
+  compute_logits(executor, std::span(text).first(read), chunk_tokens, compare);
+  return agreement;
+}
+
+std::vector<TokenId> decode_greedily(LocalExecutor& executor, const TinyFixture& fixture) {
+  EngineCore core({}, executor, nullptr);
+  Request request;
+  request.id = {1};
+  request.prompt = fixture.prompt;
+  request.params.temperature = 0;
+  request.params.tokens_max = static_cast<int>(fixture.greedy.size());
+  return testing::run_to_end(core, {{request}, {}}).at({1, 0}).tokens;
+}
+
+class TinyTest : public ::testing::TestWithParam<std::string> {
+ protected:
+  void SetUp() override { fixture_ = testing::read_tiny(GetParam()); }
+
+  // Null after a refusal that the table expects, or after a failure.
+  std::unique_ptr<ModelFiles> open(std::size_t spelling, DType dtype) {
+    auto files = open_tiny(fixture_, fixture_.spellings[spelling], dtype, folder_);
+    const NotServed* row = not_served(fixture_.name, spelling);
+    if (row == nullptr) {
+      EXPECT_TRUE(files.is_ok()) << files.status().message();
+      return files.is_ok() ? std::move(files).value() : nullptr;
+    }
+    EXPECT_FALSE(files.is_ok()) << fixture_.name << " is served now: take it out of kNotServed";
+    if (!files.is_ok()) {
+      EXPECT_THAT(files.status().message(), HasSubstr(std::string(row->refusal)));
+    }
+    return nullptr;
+  }
+
+  std::unique_ptr<LocalExecutor> executor(const ModelFiles& files, const Setting& setting) {
+    return testing::make_test_executor(
+        files.design(), [&files](std::string_view name) { return files.find(name); }, setting);
+  }
+
+  TempFolder folder_;
+  TinyFixture fixture_;
+};
+
+TEST_P(TinyTest, EqualsTheReferenceInFloat32) {
+  const auto files = open(0, DType::kF32);
+  if (files == nullptr) {
+    std::printf("FIGURE %s: not served yet\n", GetParam().c_str());
+    return;
+  }
+  const auto model = executor(*files, {.kv_dtype = DType::kF32});
+  for (const std::uint32_t chunk : {~0u, 7u}) {
+    const Agreement agreement = compare_text(*model, fixture_, chunk);
+    EXPECT_LT(agreement.error_max, kErrorMax);
+    EXPECT_EQ(agreement.greedy_equal, agreement.greedy_compared);
+    if (chunk == 7) continue;
+    std::printf("FIGURE %s: largest error of a log-probability %.2e (below %.0e), %d of %d greedy "
+                "ids equal\n", GetParam().c_str(), agreement.error_max, kErrorMax,
+                agreement.greedy_equal, agreement.greedy_compared);
+  }
+  std::vector<TokenId> expected = fixture_.greedy, decoded = decode_greedily(*model, fixture_);
+  expected.resize(std::min(expected.size(),
+                           model->capacity().context_max - fixture_.prompt.size()));
+  decoded.resize(expected.size());  // the last one may be answered at the end of the context
+  EXPECT_EQ(decoded, expected);
+}
+
+TEST_P(TinyTest, StaysNearTheReferenceWithBf16Weights) {
+  const auto files = open(0, DType::kBF16);
+  if (files == nullptr) return;
+  const auto model = executor(*files, {});
+  const Agreement agreement = compare_text(*model, fixture_, ~0u);
+  std::printf("FIGURE %s: largest error of a log-probability %.2e with bf16 weights (below %.0e)\n",
+              GetParam().c_str(), agreement.error_max, kBf16ErrorMax);
+  EXPECT_LT(agreement.error_max, kBf16ErrorMax);
+}
+
+TEST_P(TinyTest, IsTheSameModelInEverySpelling) {
+  const auto files = open(0, DType::kF32);
+  if (files == nullptr) return;
+  const auto model = executor(*files, {.kv_dtype = DType::kF32});
+  std::vector<std::vector<float>> expected;
+  auto text = fixture_.text();
+  text.resize(std::min<std::size_t>(text.size(), model->capacity().context_max));
+  compute_logits(*model, text, ~0u, [&](std::size_t, std::span<const float> logits) {
+    expected.emplace_back(logits.begin(), logits.end());
+  });
+  for (std::size_t i = 1; i < fixture_.spellings.size(); ++i) {
+    const auto others = open(i, DType::kF32);
+    if (others == nullptr) continue;
+    const auto other = executor(*others, {.kv_dtype = DType::kF32});
+    std::size_t equal = 0;
+    compute_logits(*other, text, ~0u, [&](std::size_t position, std::span<const float> logits) {
+      equal += std::equal(logits.begin(), logits.end(), expected[position].begin());
+    });
+    EXPECT_EQ(equal, text.size()) << "spelling " << i;
+  }
+}
+
+std::string name_of(const ::testing::TestParamInfo<std::string>& info) { return info.param; }
+
+INSTANTIATE_TEST_SUITE_P(Golden, TinyTest, ::testing::ValuesIn(testing::tiny_names()), name_of);
+
+TEST(TinyTablesTest, NameFixturesThatAreThere) {
+  const auto names = testing::tiny_names();
+  EXPECT_GE(names.size(), 10u);
+  for (const NotServed& row : kNotServed) {
+    EXPECT_THAT(names, ::testing::Contains(std::string(row.name)));
+  }
+}
+
+}  // namespace
+}  // namespace quire
