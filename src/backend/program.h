@@ -48,8 +48,9 @@ struct Product {
   bool accumulate = false;       // add to what out holds (the residual stream)
 };
 
-// A weight of several matrices, one per head: head h reads its part of x and writes its part of
-// out, `out_stride` floats from one head to the next, the first at column `out_begin`.
+// A weight of several matrices, one per head: head h reads the beginning of its part of x (parts
+// are equally wide) and writes its part of out, `out_stride` floats from one head to the next, the
+// first at column `out_begin`.
 struct HeadProduct {
   const Weight* weight = nullptr;  // [heads, rows, columns]
   const Buffer* out = nullptr;
@@ -185,10 +186,11 @@ struct StoreOp {  // keys and values into the cache; a key may have a second par
   const Buffer* v = nullptr;       // null where V is the beginning of K
   CacheSlot cache;
 };
-struct AttendOp {
+struct AttendOp {  // a query may have a second part: what ends each head's part of q_rest
   const Buffer* q = nullptr;
   const Attend* attend = nullptr;
   const Buffer* out = nullptr;
+  const Buffer* q_rest = nullptr;  // behind q in each head; null: none
 };
 struct RouteOp {
   const Buffer* logits = nullptr;
@@ -271,7 +273,7 @@ class Program {
     add(StoreOp{&k, nullptr, &v, cache});
   }
   void attend(const Buffer& q, const Attend& attend, const Buffer& out) {
-    add(AttendOp{&q, &attend, &out});
+    add(AttendOp{&q, &attend, &out, nullptr});
   }
   void add_to(const Buffer& x, const Buffer& out, float scale = 1) {
     add(AddOp{&x, &out, nullptr, scale});

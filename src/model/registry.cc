@@ -12,7 +12,7 @@ namespace quire {
 
 // One row for each file of model/arch.
 extern const Architecture kLlama, kMistral, kQwen2, kQwen3;
-extern const Architecture kMixtral, kQwen3Moe;
+extern const Architecture kMixtral, kQwen3Moe, kDeepseekV2, kDeepseekV3;
 
 namespace {
 
@@ -23,6 +23,8 @@ constexpr std::array kArchitectures = {
     &kQwen3,
     &kMixtral,
     &kQwen3Moe,
+    &kDeepseekV2,
+    &kDeepseekV3,
 };
 
 std::string known_names() {

@@ -116,6 +116,27 @@ TEST_F(TensorMatchTest, ExpertsLieTogetherOrApart) {
   EXPECT_THAT(of(), ElementsAre(0, 3));
 }
 
+// Two heads of two rows of keys and one of values: the keys of each, exchanged, and the values.
+TEST_F(TensorMatchTest, HeadsOfAFlatStackAreTakenApart) {
+  const auto of = [&](const TensorRule& rule) {
+    const auto matched = match(rule);
+    EXPECT_TRUE(matched.is_ok()) << matched.status().message();
+    const auto views = expert_views(
+        [&](std::string_view name) { return matched->find(name); }, rule);
+    std::vector<float> all;
+    for (const TensorView& view : *views) {
+      const auto* values = reinterpret_cast<const float*>(view.data);
+      all.insert(all.end(), values, values + view.rows() * view.columns());
+    }
+    return all;
+  };
+  add("kv", {6, 2});
+  EXPECT_THAT(of({"k", "", Stored("kv").transposed(0, 3), {2, 2, 2}, Role::kHeads}),
+              ElementsAre(0, 2, 1, 3, 6, 8, 7, 9));
+  EXPECT_THAT(of({"v", "", Stored("kv").rows(2, 3), {2, 1, 2}, Role::kHeads}),
+              ElementsAre(4, 5, 10, 11));
+}
+
 TEST_F(TensorMatchTest, OptionalTensorsMayBeAbsent) {
   TensorRule rule = {"x", "", "w", {2}};
   rule.is_optional = true;

@@ -36,9 +36,6 @@ struct NotServed {
 constexpr NotServed kNotServed[] = {
     {"bert", 0, "'bert' is not known"},
     {"bloom", 0, "'bloom' is not known"},
-    {"deepseek_v2", 0, "'deepseek_v2' is not known"},
-    {"deepseek_v2_lite", 0, "'deepseek_v2' is not known"},
-    {"deepseek_v3", 0, "'deepseek_v3' is not known"},
     {"falcon_40b", 0, "'falcon' is not known"},
     {"falcon_7b", 0, "'falcon' is not known"},
     {"falcon_rw", 0, "'falcon' is not known"},

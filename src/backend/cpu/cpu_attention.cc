@@ -58,12 +58,18 @@ AttentionTask CpuBackend::attention_task(const AttentionCall& call, const Attent
                                          const AttentionScratch& scratch) const {
   const Attend& shape = call.shape;
   const int dim = shape.k_dim, group = call.group(), queries = item.count * group;
+  const int own = call.q.columns / shape.heads;  // of q itself
   const std::int32_t* tokens = plan_.tokens.data() + item.first_token;
   const bool is_shaped = shape.slopes || shape.bias || !shape.is_causal;
   for (int i = 0; i < queries; ++i) {
     const int token = tokens[i / group], head = item.kv_head * group + i % group;
-    const float* from = call.q.floats(token) + head * dim;
-    for (int d = 0; d < dim; ++d) scratch.q[i * dim + d] = from[d] * shape.scale;
+    const float* from = call.q.floats(token) + head * own;
+    for (int d = 0; d < own; ++d) scratch.q[i * dim + d] = from[d] * shape.scale;
+    if (own < dim) {
+      const int part = call.q_rest->columns / shape.heads;
+      from = call.q_rest->floats(token) + (head + 1) * part - dim;
+      for (int d = own; d < dim; ++d) scratch.q[i * dim + d] = from[d] * shape.scale;
+    }
     scratch.lasts[i] = plan_.lasts[static_cast<std::size_t>(token)];
     if (!is_shaped) continue;
     scratch.positions[i] = call.position(token);
@@ -173,9 +179,11 @@ void CpuBackend::plan_attention(const AttentionCall& call) {
   const Attend& shape = call.shape;
   const BatchView& batch = call.batch;
   const KvGroupShape& kv = call.kv.shape;
+  const int rest = call.q_rest == nullptr ? 0 : shape.k_dim - call.q.columns / shape.heads;
   QUIRE_CHECK(shape.kv_heads > 0 && shape.heads % shape.kv_heads == 0 &&
                   call.out.columns == shape.heads * shape.v_dim &&
-                  call.q.columns == shape.heads * shape.k_dim &&
+                  call.q.columns + shape.heads * rest == shape.heads * shape.k_dim &&
+                  rest >= 0 && (rest == 0 || call.q_rest->columns >= shape.heads * rest) &&
                   batch.tokens() <= call.out.rows_max,
               "attention of {}/{} heads of {} from {} into {} columns", shape.heads,
               shape.kv_heads, shape.v_dim, call.q.columns, call.out.columns);
@@ -242,7 +250,8 @@ void CpuBackend::run_op(const AttendOp& op, const Step& step) {
   const BatchView& batch = step.lane(*op.q);
   const auto group = static_cast<std::size_t>(op.attend->cache.group);
   attention({*op.attend, batch, batch.groups[group], cpu(*op.q), step.kv.memory[group],
-             op.attend->cache.layer, cpu(*op.out)});
+             op.attend->cache.layer, cpu(*op.out),
+             op.q_rest == nullptr ? nullptr : &cpu(*op.q_rest)});
 }
 
 }  // namespace quire

@@ -101,12 +101,36 @@ class Sequence {
     const auto tokens = static_cast<int>(ids.size()), width = static_cast<int>(width_);
     const Buffer queries = backend_.buffer(Rows::kTokens, tokens, width);
     const Buffer out = backend_.buffer(Rows::kTokens, tokens, width);
+    const int heads = c_.heads, first = c_.head_dim - rest_;
+    const Buffer beginnings = backend_.buffer(Rows::kTokens, tokens, heads * first);
+    const Buffer ends = backend_.buffer(Rows::kTokens, tokens, heads * (rest_ + 3));
     ::quire::testing::fill(queries, q);
     ::quire::testing::want(out);
     Program program;
-    program.attend(queries, attend, out);
+    if (rest_ == 0) {
+      program.attend(queries, attend, out);
+    } else {
+      split(q, beginnings, ends);
+      program.add(AttendOp{&beginnings, &attend, &out, &ends});
+    }
     backend_.run(program, batch, *kv_);
     return ::quire::testing::read(out, tokens);
+  }
+
+  // Queries come in two buffers from now on, the last `count` values of a head in the second.
+  void split_queries(int count) { rest_ = count; }
+
+  // q: [tokens, heads, head_dim]. Before a head's end lie three values that nobody may read.
+  void split(const std::vector<float>& q, const Buffer& beginnings, const Buffer& ends) {
+    std::vector<float> first, second;
+    for (std::size_t at = 0; at < q.size(); at += dim_) {
+      const std::size_t middle = at + dim_ - static_cast<std::size_t>(rest_);
+      first.insert(first.end(), q.begin() + at, q.begin() + middle);
+      second.insert(second.end(), 3, std::numeric_limits<float>::quiet_NaN());
+      second.insert(second.end(), q.begin() + middle, q.begin() + at + dim_);
+    }
+    ::quire::testing::fill(beginnings, first);
+    ::quire::testing::fill(ends, second);
   }
 
   void expect(int position, std::span<const float> out) {
@@ -173,6 +197,7 @@ class Sequence {
   AttentionCase c_;
   std::size_t dim_, width_, kv_width_;
   std::vector<float> q_, k_, v_;
+  int rest_ = 0;  // of a head, in a buffer of its own
   std::vector<std::int32_t> table_;
   std::unique_ptr<KvStore> kv_;
 };
@@ -248,6 +273,14 @@ TEST_P(CpuAttentionTest, RowsThatShareBlocksEqualEachAlone) {
       sequence.expect(1099 - 22, std::span(together).subspan(2 * 48, 48));
     }
   }
+}
+
+TEST_P(CpuAttentionTest, QueriesInTwoPartsAreTheSame) {
+  CpuBackend backend(*GetParam(), 2);
+  Sequence sequence(backend, {6, 2, 24, 70, 0, DType::kF16});
+  const std::vector<float> whole = sequence.attend({{0, 70, sequence.table()}});
+  sequence.split_queries(8);
+  EXPECT_EQ(sequence.attend({{0, 70, sequence.table()}}), whole);
 }
 
 TEST_P(CpuAttentionTest, Int8HeadsKeepWhatIsNotFinite) {

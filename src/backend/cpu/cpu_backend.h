@@ -127,6 +127,7 @@ class CpuBackend final : public Backend {
     const CpuKvGroup& kv;
     int layer;
     CpuBuffer& out;
+    const CpuBuffer* q_rest = nullptr;  // the end of each head's part of it is behind q's
 
     int group() const { return shape.heads / shape.kv_heads; }
     int position(int token) const { return batch.positions[static_cast<std::size_t>(token)]; }

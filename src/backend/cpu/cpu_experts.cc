@@ -148,7 +148,8 @@ void CpuBackend::run_op(const HeadLinearOp& op, const Step& step) {
   const int rows = step.rows(*op.x);
   CpuBuffer& x = cpu(*op.x);
   CpuBuffer& out = cpu(*product.out);
-  QUIRE_CHECK(op.x->columns == weight.experts * weight.columns &&
+  const int part = op.x->columns / weight.experts;  // of x, of which a head reads the beginning
+  QUIRE_CHECK(op.x->columns % weight.experts == 0 && part >= weight.columns &&
                   product.out_begin + (weight.experts - 1) * product.out_stride + weight.rows <=
                       product.out->columns,
               "'{}': {} heads of {} x {} read {} columns and write {}", weight.packed->name,
@@ -156,10 +157,11 @@ void CpuBackend::run_op(const HeadLinearOp& op, const Step& step) {
   if (rows == 0) return;
   const auto& packed = static_cast<const CpuPacked&>(*weight.packed);
   const CpuBuffer::Form& form = input_of(x, rows, packed);
-  const auto width = static_cast<std::size_t>(weight.columns);
+  const auto width = static_cast<std::size_t>(part);
   std::size_t head_bytes = width * sizeof(float);
   if (packed.input_form() == ActivationForm::kBF16) head_bytes = width * 2;
   if (packed.input_form() == ActivationForm::kInt8) {
+    QUIRE_CHECK(part % 32 == 0, "'{}': heads of {} values are no whole groups", packed.name, part);
     head_bytes = width / 32 * sizeof(ActivationBlock);
   }
   QUIRE_CHECK(packed.input_form() != ActivationForm::kInt8Token, "'{}': heads of one scale",

@@ -156,6 +156,48 @@ TEST(CpuExpertsTest, AreTheSameAloneAndInCompany) {
   }
 }
 
+// Heads of a wider x: each reads the beginning of its part.
+TEST(CpuExpertsTest, HeadsReadTheBeginningOfTheirPart) {
+  constexpr int kHeads = 3, kRows = 40, kColumns = 32, kPart = 64;
+  for (const DType dtype : {DType::kF32, DType::kBF16, DType::kQ8_0}) {
+    CpuBackend backend(*all_supported().back(), 2);
+    std::mt19937 engine(3);
+    std::vector<std::vector<std::byte>> bytes;
+    std::vector<TensorView> matrices;
+    for (int h = 0; h < kHeads; ++h) {
+      auto& data = bytes.emplace_back(kRows * row_bytes(dtype, kColumns));
+      ::quire::testing::fill_random_weights(dtype, engine, 0.1f, data);
+      matrices.push_back({"heads", dtype, {kRows, kColumns}, data.data()});
+    }
+    const Weight all = backend.adopt_experts(matrices).value();
+    ASSERT_TRUE(backend.pack(all).is_ok());
+    const Buffer x = backend.buffer(Rows::kTokens, 2, kHeads * kPart);
+    const Buffer out = backend.buffer(Rows::kTokens, 2, kHeads * kRows);
+    const Input input = random_input(2 * kHeads * kPart / kWidth);
+    testing::fill(x, input.values);
+    Program program;
+    program.add(HeadLinearOp{&x, {&all, &out, 0, kRows}});
+    PlainBatch(2).run(backend, program);
+    const std::vector<float> together = testing::read(out, 2);
+    for (int h = 0; h < kHeads; ++h) {
+      const Weight one = backend.adopt(matrices[static_cast<std::size_t>(h)]).value();
+      ASSERT_TRUE(backend.pack(one).is_ok());
+      const Buffer part = backend.buffer(Rows::kTokens, 1, kColumns);
+      const Buffer product = backend.buffer(Rows::kTokens, 1, kRows);
+      for (int t = 0; t < 2; ++t) {
+        const auto from = input.values.begin() + (t * kHeads + h) * kPart;
+        testing::fill(part, std::vector<float>(from, from + kColumns));
+        Program alone;
+        alone.linear(part, {{&one, &product}});
+        PlainBatch(1).run(backend, alone);
+        const std::vector<float> expected = testing::read(product, 1);
+        EXPECT_TRUE(std::equal(expected.begin(), expected.end(),
+                               together.begin() + (t * kHeads + h) * kRows));
+      }
+    }
+  }
+}
+
 // How often each packed tile was read.
 std::mutex reads_mutex;
 std::map<const std::byte*, int> reads;

@@ -41,6 +41,7 @@ void read_yarn_scaling(const ConfigFields& scaling, RopeConfig& rope) {
                                               : yarn_magnitude(rope.factor);
   rope.magnitude =
       static_cast<float>(scaling.number("attention_factor", 1e-3, 1e3, magnitude));
+  if (m_all > 0) rope.score_magnitude = static_cast<float>(yarn_magnitude(rope.factor, m_all));
   if (rope.beta_fast > rope.beta_slow) return;
   scaling.fail(error(StatusCode::kCorrupt, "rope scaling yarn: beta_fast {}, beta_slow {}",
                      rope.beta_fast, rope.beta_slow));
@@ -78,6 +79,12 @@ void read_gguf(const ConfigFields& fields, int head_dim, double theta, RopeConfi
         fields.integer("rope.scaling.original_context_length", 1, kContextMax));
     rope.magnitude = static_cast<float>(
         yarn_magnitude(rope.factor) * fields.number("rope.scaling.attn_factor", 1e-3, 1e3, 1.0));
+    // With a multiplier of its own for the scores, the cosines are as they are.
+    const Key multiplier = {"", "rope.scaling.yarn_log_multiplier"};
+    if (const double m = fields.number(multiplier, 0, 1e3, 0.0); m > 0) {
+      rope.score_magnitude = static_cast<float>(1 + m * std::log(rope.factor));
+      rope.magnitude /= static_cast<float>(yarn_magnitude(rope.factor));
+    }
     rope.beta_fast =
         static_cast<float>(fields.number("rope.scaling.yarn_beta_fast", 1e-3, 1e6, 32));
     rope.beta_slow = static_cast<float>(fields.number("rope.scaling.yarn_beta_slow", 1e-3, 1e6, 1));
