@@ -33,6 +33,16 @@ struct KvGroup {
   std::uint64_t bytes_per_block = 0;
 };
 
+inline bool holds_states(const KvGroup& group) { return group.holds == GroupHolds::kState; }
+// One block in `block_tokens` positions of the text.
+inline bool holds_text(const KvGroup& group) {
+  return group.holds == GroupHolds::kPositions && group.length == GroupLength::kText;
+}
+// Blocks from the start that the sinks lie in.
+inline std::uint32_t sink_blocks(const KvGroup& group) {
+  return (group.sinks + group.block_tokens - 1) / group.block_tokens;
+}
+
 struct Capacity {
   std::vector<KvGroup> groups;     // at least one
   std::uint32_t rows_max = 0;      // per step

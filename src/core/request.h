@@ -60,6 +60,10 @@ struct Request {
   int priority = 0;          // smaller is served sooner (as vLLM counts)
   std::optional<Nanos> deadline;  // a point in time; past it the request ends with kDeadline
 
+  // Where messages of the prompt end, ascending: places from which another request may go on. A
+  // model with states keeps one at the last whole block before each.
+  std::vector<std::uint32_t> message_ends;
+
   int n = 1;             // branches; branch i draws noise of stream branch_first + i
   int branch_first = 0;  // so that one branch of a larger n can be run alone
 };

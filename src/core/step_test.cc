@@ -141,6 +141,32 @@ TEST(StepPlan, WhatTheModelCannotDoIsRefused) {
   EXPECT_FALSE(validate(plan, capacity).is_ok());
 }
 
+TEST(StepPlan, AStateHasOneBlockAndOneMoreForEveryDraft) {
+  Capacity capacity = two_groups();
+  capacity.groups[1] = {
+      .layers = 1, .holds = GroupHolds::kState, .block_tokens = 4, .blocks = 10};
+  StepPlan plan = good_plan();
+  EXPECT_FALSE(validate(plan, capacity).is_ok());  // a table by position
+  plan.tables[1] = {4, 1};
+  EXPECT_TRUE(validate(plan, capacity).is_ok());
+  plan.rows[1].drafts = 1;
+  EXPECT_FALSE(validate(plan, capacity).is_ok());
+  plan.blocks.push_back(9);
+  plan.tables[3].count = 2;
+  EXPECT_TRUE(validate(plan, capacity).is_ok());
+  plan.blocks.back() = 0;
+  EXPECT_FALSE(validate(plan, capacity).is_ok());
+  plan.blocks.back() = plan.blocks[4];
+  EXPECT_FALSE(validate(plan, capacity).is_ok());  // two rows would write it
+}
+
+TEST(StepPlan, SinksStayInView) {
+  Capacity capacity = two_groups();
+  EXPECT_TRUE(validate(good_plan(), capacity).is_ok());
+  capacity.groups[1].sinks = 1;
+  EXPECT_FALSE(validate(good_plan(), capacity).is_ok());
+}
+
 class Spec : public testing::Test {
  protected:
   // One draw at position 10; two prompt tokens to score and a draw.

@@ -100,10 +100,48 @@ Status validate_row(const StepPlan& plan, std::size_t r, const Capacity& capacit
 }
 
 // Tables long enough for the row's positions; id 0 only for blocks behind the window.
+Status validate_positions(const StepPlan& plan, std::size_t r, std::uint32_t g,
+                          const KvGroup& group, std::vector<GroupBlock>& written) {
+  const StepRow& row = plan.rows[r];
+  const Span table = plan.table(r, g);
+  const std::uint64_t end = std::uint64_t{row.first_position} + row.tokens.count;
+  if (std::uint64_t{table.count} * group.block_tokens < end) {
+    return bad("row {}: {} blocks of {} for {} positions", r, table.count, group.block_tokens, end);
+  }
+  const std::uint32_t visible =  // the first position of the window of the first token
+      group.window != 0 && row.first_position >= group.window
+          ? row.first_position - group.window + 1
+          : 0;
+  for (std::uint32_t i = 0; i < table.count; ++i) {
+    const BlockId block = plan.blocks[table.begin + i];
+    const bool is_behind =
+        i >= sink_blocks(group) && (std::uint64_t{i} + 1) * group.block_tokens <= visible;
+    if (block == 0 && !is_behind) return bad("row {}: block 0 at {} of group {}", r, i, g);
+  }
+  for (std::uint64_t i = row.first_position / group.block_tokens; i * group.block_tokens < end;
+       ++i) {
+    written.emplace_back(g, plan.blocks[table.begin + i]);
+  }
+  return ok_status();
+}
+
+// One entry, and one more for every draft.
+Status validate_states(const StepPlan& plan, std::size_t r, std::uint32_t g,
+                       std::vector<GroupBlock>& written) {
+  const Span table = plan.table(r, g);
+  if (table.count != 1 + plan.rows[r].drafts) {
+    return bad("row {}: {} states in group {}, {} drafts", r, table.count, g, plan.rows[r].drafts);
+  }
+  for (std::uint32_t i = 0; i < table.count; ++i) {
+    const BlockId block = plan.blocks[table.begin + i];
+    if (block == 0) return bad("row {}: no block for state {} of group {}", r, i, g);
+    written.emplace_back(g, block);
+  }
+  return ok_status();
+}
+
 Status validate_tables(const StepPlan& plan, std::size_t r, const Capacity& capacity,
                        std::vector<GroupBlock>& written) {
-  const StepRow& row = plan.rows[r];
-  const std::uint64_t end = std::uint64_t{row.first_position} + row.tokens.count;
   for (std::uint32_t g = 0; g < plan.groups; ++g) {
     const KvGroup& group = capacity.groups[g];
     const Span table = plan.table(r, g);
@@ -111,26 +149,14 @@ Status validate_tables(const StepPlan& plan, std::size_t r, const Capacity& capa
       return bad("row {}: table [{}, +{}) of {} blocks", r, table.begin, table.count,
                  plan.blocks.size());
     }
-    if (std::uint64_t{table.count} * group.block_tokens < end) {
-      return bad("row {}: {} blocks of {} for {} positions", r, table.count, group.block_tokens,
-                 end);
-    }
-    const std::uint32_t visible =  // the first position that the first token sees
-        group.window != 0 && row.first_position >= group.window
-            ? row.first_position - group.window + 1
-            : 0;
     for (std::uint32_t i = 0; i < table.count; ++i) {
       const BlockId block = plan.blocks[table.begin + i];
-      const bool is_behind = (std::uint64_t{i} + 1) * group.block_tokens <= visible;
-      if (block < 0 || static_cast<std::uint32_t>(block) >= group.blocks ||
-          (block == 0 && !is_behind)) {
+      if (block < 0 || static_cast<std::uint32_t>(block) >= group.blocks) {
         return bad("row {}: block {} at {} of group {}", r, block, i, g);
       }
     }
-    for (std::uint64_t i = row.first_position / group.block_tokens; i * group.block_tokens < end;
-         ++i) {
-      written.emplace_back(g, plan.blocks[table.begin + i]);
-    }
+    QUIRE_RETURN_IF_ERROR(holds_states(group) ? validate_states(plan, r, g, written)
+                                              : validate_positions(plan, r, g, group, written));
   }
   return ok_status();
 }

@@ -4,6 +4,7 @@
 // must not.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <functional>
 
 #include "engine/testing/world.h"
@@ -14,6 +15,10 @@ namespace quire {
 struct LedgerSaboteur {
   static void free_early(KvLedger& ledger, BlockId block) { ledger.pools_[0].release(block); }
   static void leak(KvLedger& ledger, BlockId block) { ledger.pools_[0].retain(block); }
+  // It lets go of what fell behind a smaller window than the model's.
+  static void shrink_windows(KvLedger& ledger) {
+    for (KvGroup& group : ledger.groups_) group.window /= 2;
+  }
 };
 struct SchedulerSaboteur {
   static KvLedger& ledger(EngineCore& core) { return core.scheduler_.ledger_; }
@@ -50,7 +55,8 @@ class TamperingExecutor : public Executor {
 // A busy little world: shared beginnings, forks, preemption. Returns the first complaint of the
 // oracle, the contract or (asked last) the balance.
 std::string live(const Tamper& tamper, std::uint32_t depth = 1,
-                 const std::function<void(ScriptWorld&, int)>& sabotage = {}) {
+                 const std::function<void(ScriptWorld&, int)>& sabotage = {},
+                 bool is_hybrid = false) {
   Dice dice(5);
   EngineOptions options;
   options.queue_max = 20;
@@ -58,6 +64,13 @@ std::string live(const Tamper& tamper, std::uint32_t depth = 1,
   options.scheduler.tokens_max = 24;
   ScriptOptions script{.capacity = script_capacity(24)};
   script.capacity.depth = depth;
+  if (is_hybrid) {
+    auto& groups = script.capacity.groups;
+    groups.push_back({.layers = 1, .block_tokens = 4, .blocks = 40, .window = 12});
+    groups.push_back(
+        {.layers = 1, .holds = GroupHolds::kState, .block_tokens = 4, .blocks = 40});
+    script.drafts_max = 4;
+  }
   ScriptWorld::Wrap wrap;
   if (tamper) {
     wrap = [&](Executor& inner) { return std::make_unique<TamperingExecutor>(inner, tamper); };
@@ -93,6 +106,94 @@ TEST(PlantedBugs, WithoutOneNothingIsSeen) {
     EXPECT_EQ(live({}, depth), "");
     EXPECT_EQ(live([](StepPlan&) {}, depth), "");
   }
+}
+
+constexpr std::uint16_t kState = 2;
+
+TEST(PlantedBugs, WithoutOneNothingIsSeenInAHybrid) {
+  for (const std::uint32_t depth : {1u, 2u, 4u}) EXPECT_EQ(live({}, depth, {}, true), "");
+}
+
+// Copied after the row that overwrites it: the state of a later position.
+TEST(PlantedBugs, AStateTakenAtTheWrongPositionIsSeen) {
+  std::vector<BlockCopy> late;
+  const auto tamper = [&](StepPlan& plan) {
+    std::vector<BlockCopy> now = std::move(late);
+    late.clear();
+    const auto is_snapshot = [&](const BlockCopy& copy) {
+      for (std::size_t r = 0; r < plan.rows.size() && copy.group == kState; ++r) {
+        if (plan.blocks[plan.table(r, kState).begin] == copy.src) return true;
+      }
+      return false;
+    };
+    for (const BlockCopy& copy : plan.copies) (is_snapshot(copy) ? late : now).push_back(copy);
+    plan.copies = now;
+  };
+  EXPECT_NE(live(tamper, 1, {}, true), "");
+}
+
+TEST(PlantedBugs, ASnapshotThatIsOverwrittenIsSeen) {
+  std::vector<BlockId> snapshots;
+  int plans = 0;
+  const auto tamper = [&](StepPlan& plan) {
+    if (++plans % 10 == 0 && !plan.rows.empty()) {
+      for (const BlockId block : snapshots) {
+        bool is_named = false;
+        for (std::size_t r = 0; r < plan.rows.size(); ++r) {
+          const Span table = plan.table(r, kState);
+          for (std::uint32_t i = 0; i < table.count; ++i) {
+            is_named |= plan.blocks[table.begin + i] == block;
+          }
+        }
+        for (const BlockCopy& copy : plan.copies) {
+          is_named |= copy.group == kState && (copy.src == block || copy.dst == block);
+        }
+        const BlockId other = plan.blocks[plan.table(0, kState).begin];
+        if (!is_named) plan.copies.push_back({.group = kState, .src = other, .dst = block});
+      }
+      snapshots.clear();
+    }
+    for (const BlockCopy& copy : plan.copies) {
+      if (copy.group == kState) snapshots.push_back(copy.dst);
+    }
+    std::sort(snapshots.begin(), snapshots.end());
+    snapshots.erase(std::unique(snapshots.begin(), snapshots.end()), snapshots.end());
+  };
+  const std::string seen = live(tamper, 1, {}, true);
+  EXPECT_EQ(seen.substr(0, 7), "oracle:") << seen;
+}
+
+TEST(PlantedBugs, ARollbackThatKeepsTheWrongEntryIsSeen) {
+  const auto tamper = [](StepPlan& plan) {
+    for (std::size_t r = 0; r < plan.rows.size(); ++r) {
+      const Span table = plan.table(r, kState);
+      if (table.count > 2) std::swap(plan.blocks[table.begin + 1], plan.blocks[table.begin + 2]);
+    }
+  };
+  const std::string seen = live(tamper, 1, {}, true);
+  EXPECT_EQ(seen.substr(0, 7), "oracle:") << seen;
+}
+
+// A smaller window than the model has: the plan itself shows it.
+TEST(PlantedBugsDeathTest, AWindowBlockFreedTooEarlyIsSeenByTheContract) {
+  const auto shrink = [](ScriptWorld& world, int i) {
+    if (i == 100) LedgerSaboteur::shrink_windows(SchedulerSaboteur::ledger(world.core()));
+  };
+  EXPECT_DEATH(live({}, 1, shrink, true), "block 0 at . of group 1");
+}
+
+// ... and if it did not, another's tokens in the block would.
+TEST(PlantedBugs, AWindowBlockThatAnotherWritesIsSeen) {
+  int plans = 0;
+  const auto tamper = [&](StepPlan& plan) {
+    if (++plans < 40 || plan.rows.size() < 2) return;
+    const Span table = plan.table(0, 1);
+    const std::uint32_t first = plan.rows[0].first_position;
+    if (first < 12 || first / 4 + 1 > table.count) return;
+    plan.blocks[table.begin + (first - 11) / 4] = plan.blocks[table.begin + first / 4];
+  };
+  const std::string seen = live(tamper, 1, {}, true);
+  EXPECT_EQ(seen.substr(0, 7), "oracle:") << seen;
 }
 
 TEST(PlantedBugs, CopiesAfterTheWritesAreSeen) {

@@ -63,6 +63,27 @@ Climate random_climate(Dice& dice) {
   return climate;
 }
 
+// The same with a recurrent layer or two, in pools from ample to hardly enough.
+void add_states(Dice& dice, Climate& climate) {
+  ScriptOptions& script = climate.script;
+  auto& groups = script.capacity.groups;
+  const std::uint32_t block_tokens = groups[0].block_tokens;
+  for (std::uint32_t count = dice.between(1, 2); count > 0; --count) {
+    const std::uint32_t blocks = dice.one_of<std::uint32_t>({1, 2, 3, 5, 10, 30, 100});
+    groups.push_back({.layers = 1,
+                      .holds = GroupHolds::kState,
+                      .block_tokens = block_tokens,
+                      .blocks = blocks + 1});
+  }
+  if (dice.chance(30)) std::swap(groups.front(), groups.back());
+  if (dice.chance(10)) {  // nothing but states
+    std::erase_if(groups, [](const KvGroup& group) { return holds_text(group); });
+  }
+  for (KvGroup& group : groups) {
+    if (group.window != 0 && dice.chance(30)) group.sinks = dice.between(1, 6);
+  }
+}
+
 // Prompts of a few families, so that beginnings are shared at every length.
 std::vector<TokenId> random_prompt(Dice& dice, std::uint32_t length_max) {
   std::vector<TokenId> prompt(dice.between(1, length_max));
@@ -97,9 +118,18 @@ Request random_request(Dice& dice, const Climate& climate, Nanos now) {
   return request;
 }
 
+// Messages end anywhere, also where nothing of the prompt is.
+void add_message_ends(Dice& dice, Request& request) {
+  std::uint32_t end = 0;
+  for (std::uint32_t i = dice.below(4); i > 0; --i) {
+    request.message_ends.push_back(end += dice.between(1, 20));
+  }
+}
+
 struct Tally {
   std::uint64_t events = 0, refused = 0, branches = 0, preemptions = 0, steps = 0;
   std::uint64_t copies = 0, promises = 0, drafts = 0, cached = 0;
+  std::uint64_t plans = 0;  // a hash of all of them
 };
 
 // Adds facts up as a reader of them would, who knows nothing else.
@@ -169,10 +199,12 @@ void tell_world(int) {
                static_cast<unsigned long long>(world_event));
 }
 
-void live_in(std::uint64_t seed, std::uint64_t events, Tally& tally) {
+void live_in(std::uint64_t seed, std::uint64_t events, bool has_states, Tally& tally) {
   world_seed = seed;
   Dice dice(seed);
-  const Climate climate = random_climate(dice);
+  Climate climate = random_climate(dice);
+  Dice of_states(seed);
+  if (has_states) add_states(of_states, climate);
   if (std::getenv("QUIRE_WORLD_SEED") != nullptr) {
     std::printf(
         "depth %u, groups %zu, block %u, blocks %u, window %u/%u, caching %d\n",
@@ -189,7 +221,9 @@ void live_in(std::uint64_t seed, std::uint64_t events, Tally& tally) {
   for (std::uint64_t i = 0; i < events; ++i) {
     world_event = i;
     if (dice.chance(busy)) {
-      tally.refused += !world.submit(random_request(dice, climate, world.now())).is_ok();
+      Request request = random_request(dice, climate, world.now());
+      if (has_states) add_message_ends(of_states, request);
+      tally.refused += !world.submit(std::move(request)).is_ok();
     } else if (dice.chance(4)) {
       const std::vector<RequestId> live = world.live();
       if (!live.empty()) world.cancel(live[dice.below(static_cast<std::uint32_t>(live.size()))]);
@@ -206,6 +240,7 @@ void live_in(std::uint64_t seed, std::uint64_t events, Tally& tally) {
   ASSERT_EQ(world.check_ended(), "");
   ASSERT_EQ(world.check_idle(), "");
   const EngineStats stats = world.core().stats();
+  tally.plans = mix64(tally.plans * 31 + world.script().plans_hash());
   tally.events += events;
   tally.branches += world.branches_compared();
   tally.preemptions += stats.preemptions;
@@ -216,15 +251,20 @@ void live_in(std::uint64_t seed, std::uint64_t events, Tally& tally) {
   tally.drafts += world.script().drafts_accepted();
 }
 
-TEST(Worlds, AMillionEventsAndEveryBranchIsRight) {
-  const std::uint64_t wanted = events_wanted();
+class ManyWorlds : public testing::TestWithParam<bool> {};
+INSTANTIATE_TEST_SUITE_P(States, ManyWorlds, testing::Bool(), [](const auto& info) {
+  return info.param ? "WithStates" : "Without";
+});
+
+TEST_P(ManyWorlds, AMillionEventsAndEveryBranchIsRight) {
+  const std::uint64_t wanted = events_wanted() / (GetParam() ? 2 : 1);
   const std::uint64_t events_each = std::max<std::uint64_t>(1000, wanted / 400);
   Tally tally;
   std::signal(SIGABRT, tell_world);
   const char* one = std::getenv("QUIRE_WORLD_SEED");  // start here, to look at one world
   for (std::uint64_t seed = one != nullptr ? std::strtoull(one, nullptr, 10) : 1;
        tally.events < wanted; ++seed) {
-    live_in(seed, events_each, tally);
+    live_in(seed, events_each, GetParam(), tally);
     if (HasFatalFailure()) return;
   }
   std::printf(
@@ -276,6 +316,13 @@ TEST(Worlds, ALargeRequestIsNotStarvedBySmallOnes) {
     EXPECT_EQ(world.check_ended(), "");
     EXPECT_EQ(world.check_idle(), "");
   }
+}
+
+// Of models without states; whoever changes a plan on purpose changes this.
+TEST(Worlds, PlansAreFrozen) {
+  Tally tally;
+  for (std::uint64_t seed = 1; seed <= 60; ++seed) live_in(seed, 1000, false, tally);
+  EXPECT_EQ(tally.plans, 2154091477691919346u);
 }
 
 // The same events give the same plans, to the byte.

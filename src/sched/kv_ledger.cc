@@ -15,7 +15,10 @@ std::uint32_t divide_up(std::uint64_t a, std::uint32_t b) {
 
 KvLedger::KvLedger(std::span<const KvGroup> groups, bool is_caching)
     : groups_(groups.begin(), groups.end()), is_caching_(is_caching), tree_(groups) {
-  for (const KvGroup& group : groups_) pools_.emplace_back(group.blocks);
+  for (const KvGroup& group : groups_) {
+    pools_.emplace_back(group.blocks);
+    has_states_ |= holds_states(group);
+  }
 }
 
 std::uint32_t KvLedger::first_visible(std::uint32_t group, std::uint32_t position) const {
@@ -24,12 +27,14 @@ std::uint32_t KvLedger::first_visible(std::uint32_t group, std::uint32_t positio
 }
 
 std::uint32_t KvLedger::need(std::uint32_t group, std::uint32_t end, std::uint32_t chunk) const {
+  if (holds_states(groups_[group])) return 1;
   const std::uint32_t all = divide_up(end, block_tokens());
   const std::uint32_t window = groups_[group].window;
   if (window == 0) return all;
   // The window before a chunk and the chunk, a block that both ends may cut, and the one behind
   // the window that the cursor stands on.
-  return std::min(all, divide_up(std::uint64_t{window} + chunk, block_tokens()) + 2);
+  return std::min(all, divide_up(std::uint64_t{window} + chunk, block_tokens()) + 2 +
+                           sink_blocks(groups_[group]));
 }
 
 std::uint32_t KvLedger::owed(std::uint32_t group, const Sequence& seq, std::uint32_t end,
@@ -107,14 +112,19 @@ bool KvLedger::can_admit(const PrefixMatch& match, std::uint32_t end, std::uint3
   const auto matched = static_cast<std::uint32_t>(match.path.size());
   for (std::uint32_t g = 0; g < groups(); ++g) {
     // Blocks of the match that nobody owns yet stop being room when they are adopted.
-    std::uint32_t idle = 0;
-    const std::uint32_t visible = first_visible(g, matched * block_tokens());
-    for (std::uint32_t i = visible; i < matched; ++i) {
-      idle += pools_[g].owners(match.path[i]->blocks[g]) == 0;
+    std::uint32_t idle = 0, seen = 0;
+    const std::uint32_t wanted = need(g, end, chunk);
+    if (holds_states(groups_[g])) {
+      idle = matched > 0 && pools_[g].owners(match.path.back()->blocks[g]) == 0;
+    } else {
+      for (std::uint32_t i = 0; i < matched; ++i) {
+        if (!is_seen(g, i, matched * block_tokens())) continue;
+        ++seen;
+        idle += pools_[g].owners(match.path[i]->blocks[g]) == 0;
+      }
     }
     if (match.partial != nullptr) idle += pools_[g].owners(match.partial->blocks[g]) == 0;
-    const std::uint32_t wanted = need(g, end, chunk);
-    const std::uint32_t adopted = std::min(wanted, matched - visible);
+    const std::uint32_t adopted = std::min(wanted, seen);
     if (std::uint64_t{wanted} - adopted + idle + spare[g] > room(g)) return false;
   }
   return true;
@@ -124,7 +134,9 @@ bool KvLedger::can_admit_fork(std::uint32_t at, std::uint32_t end, std::uint32_t
                               const std::vector<std::uint32_t>& spare) const {
   for (std::uint32_t g = 0; g < groups(); ++g) {
     const std::uint32_t wanted = need(g, end, chunk);
-    const std::uint32_t shared = std::min(wanted, at / block_tokens() - first_visible(g, at));
+    std::uint32_t shared = at / block_tokens() - first_visible(g, at);
+    if (holds_states(groups_[g])) shared = 0;
+    shared = std::min(wanted, shared);
     if (std::uint64_t{wanted} - shared + spare[g] > room(g)) return false;
   }
   return true;
@@ -137,19 +149,35 @@ void KvLedger::copy_partial(std::uint32_t group, BlockId source, Sequence& seq,
   seq.tables[group].push_back(copy);
 }
 
-void KvLedger::admit(Sequence& seq, const PrefixMatch& match, std::vector<BlockCopy>& copies) {
-  const auto matched = static_cast<std::uint32_t>(match.path.size());
-  for (RadixNode* node : match.path) tree_.touch(node, step_);
+// Takes the path's blocks from node `from` on, as far as the next token sees them, and the states
+// at its end.
+void KvLedger::adopt(Sequence& seq, const std::vector<RadixNode*>& path, std::uint32_t from) {
+  const auto depth = static_cast<std::uint32_t>(path.size());
   for (std::uint32_t g = 0; g < groups(); ++g) {
-    seq.tables[g].assign(matched, 0);
-    for (std::uint32_t i = first_visible(g, matched * block_tokens()); i < matched; ++i) {
-      seq.tables[g][i] = match.path[i]->blocks[g];
-      retain(g, seq.tables[g][i]);
+    if (holds_states(groups_[g])) {
+      if (depth > 0) begin_at(seq, g, path.back()->blocks[g]);
+      continue;
+    }
+    for (std::uint32_t i = from; i < depth; ++i) {
+      if (i < seq.tables[g].size()) {
+        retire(g, seq.tables[g][i]);  // reserved, never written
+      } else {
+        seq.tables[g].push_back(0);
+      }
+      const bool is_taken = is_seen(g, i, depth * block_tokens());
+      seq.tables[g][i] = is_taken ? path[i]->blocks[g] : 0;
+      if (is_taken) retain(g, seq.tables[g][i]);
     }
   }
-  seq.published = matched;
-  seq.cursor = match.path.empty() ? nullptr : match.path.back();
-  seq.computed = matched * block_tokens();
+  for (RadixNode* node : path) tree_.touch(node, step_);
+  seq.published = depth;
+  stand_on(seq, path.empty() ? nullptr : path.back());
+  seq.computed = depth * block_tokens();
+  seq.passed = seq.computed;
+}
+
+void KvLedger::admit(Sequence& seq, const PrefixMatch& match, std::vector<BlockCopy>& copies) {
+  adopt(seq, match.path, 0);
   if (match.partial != nullptr) {
     tree_.touch(match.partial, step_);
     // All sources are pinned before room is made, lest making it evicts one of them.
@@ -165,8 +193,12 @@ void KvLedger::admit(Sequence& seq, const PrefixMatch& match, std::vector<BlockC
 bool KvLedger::can_fork(const Sequence& lead, std::uint32_t at) const {
   if (lead.computed < at) return false;
   for (std::uint32_t g = 0; g < groups(); ++g) {
-    for (std::uint32_t i = first_visible(g, at); i * block_tokens() < at; ++i) {
-      if (lead.tables[g][i] == 0) return false;  // fallen behind the lead's window
+    if (holds_states(groups_[g])) {
+      if (at > 0 && fork_source(lead, g, at) == 0) return false;
+      continue;
+    }
+    for (std::uint32_t i = 0; i * block_tokens() < at; ++i) {
+      if (is_seen(g, i, at) && lead.tables[g][i] == 0) return false;
     }
   }
   return true;
@@ -176,8 +208,13 @@ void KvLedger::fork(const Sequence& lead, Sequence& seq, std::uint32_t at,
                     std::vector<BlockCopy>& copies) {
   const std::uint32_t whole = at / block_tokens();
   for (std::uint32_t g = 0; g < groups(); ++g) {
+    if (holds_states(groups_[g])) {
+      if (at > 0) begin_at(seq, g, fork_source(lead, g, at));
+      continue;
+    }
     seq.tables[g].assign(whole, 0);
-    for (std::uint32_t i = first_visible(g, at); i < whole; ++i) {
+    for (std::uint32_t i = 0; i < whole; ++i) {
+      if (!is_seen(g, i, at)) continue;
       seq.tables[g][i] = lead.tables[g][i];
       retain(g, seq.tables[g][i]);
     }
@@ -187,28 +224,30 @@ void KvLedger::fork(const Sequence& lead, Sequence& seq, std::uint32_t at,
   }
   // The lead's whole blocks are in the tree; walk to the last of them that is shared.
   seq.published = std::min(lead.published, whole);
-  seq.cursor = lead.cursor;
+  RadixNode* cursor = lead.cursor;
   for (std::uint32_t depth = lead.published; depth > seq.published; --depth) {
-    seq.cursor = seq.cursor->parent;
+    cursor = cursor->parent;
   }
-  if (seq.published == 0) seq.cursor = nullptr;
+  stand_on(seq, seq.published == 0 ? nullptr : cursor);
   seq.computed = seq.planned = at;
+  seq.passed = at;
 }
 
-bool KvLedger::can_reserve(const Sequence& seq, std::uint32_t end) const {
+bool KvLedger::can_reserve(const Sequence& seq, std::uint32_t end, std::uint32_t drafts) const {
   for (std::uint32_t g = 0; g < groups(); ++g) {
-    const std::uint32_t blocks = divide_up(end, block_tokens());
+    const std::uint32_t blocks =
+        holds_states(groups_[g]) ? 1 + drafts : divide_up(end, block_tokens());
     const auto held = static_cast<std::uint32_t>(seq.tables[g].size());
     if (blocks > held && blocks - held > room(g)) return false;
   }
   return true;
 }
 
-void KvLedger::reserve(Sequence& seq, std::uint32_t end) {
+void KvLedger::reserve(Sequence& seq, std::uint32_t end, std::uint32_t drafts) {
   for (std::uint32_t g = 0; g < groups(); ++g) {
-    while (std::uint64_t{seq.tables[g].size()} * block_tokens() < end) {
-      seq.tables[g].push_back(take(g));
-    }
+    const std::uint32_t blocks =
+        holds_states(groups_[g]) ? 1 + drafts : divide_up(end, block_tokens());
+    while (seq.tables[g].size() < blocks) seq.tables[g].push_back(take(g));
   }
 }
 
@@ -219,23 +258,9 @@ std::uint32_t KvLedger::extend(Sequence& seq, std::uint32_t limit) {
   const PrefixMatch found = match(seq, limit);
   const auto depth = static_cast<std::uint32_t>(found.path.size());
   if (depth <= seq.published) return 0;
-  for (std::uint32_t g = 0; g < groups(); ++g) {
-    const std::uint32_t visible = first_visible(g, depth * block_tokens());
-    for (std::uint32_t i = seq.published; i < depth; ++i) {
-      if (i < seq.tables[g].size()) {
-        retire(g, seq.tables[g][i]);  // reserved, never written
-      } else {
-        seq.tables[g].push_back(0);
-      }
-      seq.tables[g][i] = i < visible ? 0 : found.path[i]->blocks[g];
-      if (i >= visible) retain(g, seq.tables[g][i]);
-    }
-  }
   const std::uint32_t gained = (depth - seq.published) * block_tokens();
-  for (RadixNode* node : found.path) tree_.touch(node, step_);
-  seq.published = depth;
-  seq.cursor = found.path.back();
-  seq.computed = seq.planned = depth * block_tokens();
+  adopt(seq, found.path, seq.published);
+  seq.planned = seq.computed;
   settle(seq);
   return gained;
 }
@@ -248,8 +273,10 @@ void KvLedger::publish(Sequence& seq) {
     RadixNode* parent = seq.cursor == nullptr ? tree_.root(seq.space) : seq.cursor;
     RadixNode* node = tree_.child(parent, block);
     if (node == nullptr) {
-      std::vector<BlockId> blocks;
-      for (const auto& table : seq.tables) blocks.push_back(table[i]);
+      std::vector<BlockId> blocks(groups(), 0);
+      for (std::uint32_t g = 0; g < groups(); ++g) {
+        if (holds_text(groups_[g])) blocks[g] = seq.tables[g][i];
+      }
       node = tree_.insert(parent, block, blocks, step_);
       for (std::uint32_t g = 0; g < groups(); ++g) {
         if (blocks[g] != 0) pools_[g].publish(blocks[g]);
@@ -258,7 +285,7 @@ void KvLedger::publish(Sequence& seq) {
       // Another computed the same at the same time. Theirs stays and becomes ours, so that whoever
       // owns a node owns the nodes above it; ours goes when no launched step names it.
       for (std::uint32_t g = 0; g < groups(); ++g) {
-        const BlockId ours = seq.tables[g][i];
+        const BlockId ours = holds_text(groups_[g]) ? seq.tables[g][i] : 0;
         if (ours == 0) continue;
         if (node->blocks[g] == 0) {
           tree_.fill(node, g, ours);
@@ -271,17 +298,26 @@ void KvLedger::publish(Sequence& seq) {
       }
       tree_.touch(node, step_);
     }
-    seq.cursor = node;
+    stand_on(seq, node);
   }
+}
+
+void KvLedger::stand_on(Sequence& seq, RadixNode* node) {
+  if (node == seq.cursor) return;
+  if (node != nullptr) tree_.arrive(node);
+  if (seq.cursor != nullptr) tree_.leave(seq.cursor);
+  seq.cursor = node;
 }
 
 void KvLedger::settle(Sequence& seq) {
   if (is_caching_) publish(seq);
+  publish_snapshots(seq);
   for (std::uint32_t g = 0; g < groups(); ++g) {
+    if (!holds_text(groups_[g])) continue;
     // The last published block stays: the cursor stands on its node.
     std::uint32_t behind = first_visible(g, seq.computed);
     if (is_caching_) behind = std::min(behind, seq.published > 0 ? seq.published - 1 : 0);
-    for (std::uint32_t i = behind; i > 0 && seq.tables[g][i - 1] != 0; --i) {
+    for (std::uint32_t i = behind; i > sink_blocks(groups_[g]) && seq.tables[g][i - 1] != 0; --i) {
       release_block(g, std::exchange(seq.tables[g][i - 1], 0));  // no later row names it
     }
     if (seq.rows_in_flight > 0) continue;
@@ -294,13 +330,15 @@ void KvLedger::settle(Sequence& seq) {
 }
 
 void KvLedger::release(Sequence& seq) {
+  give_state(seq);
+  release_states(seq);
   for (std::uint32_t g = 0; g < groups(); ++g) {
     for (const BlockId block : seq.tables[g]) {
       if (block != 0) release_block(g, block);
     }
     seq.tables[g].clear();
   }
-  seq.cursor = nullptr;
+  stand_on(seq, nullptr);
   seq.published = 0;
   seq.computed = seq.planned = 0;
 }
@@ -314,8 +352,13 @@ Status KvLedger::check(std::span<const Sequence* const> sequences) const {
     const BlockPool& pool = pools_[g];
     std::vector<std::uint32_t> owners(pool.total() + 1, 0);
     for (const Sequence* seq : sequences) {
-      for (const BlockId block : seq->tables[g])
+      const auto count = [&owners](BlockId block) {
         owners[static_cast<std::size_t>(block)] += block != 0;
+      };
+      for (const BlockId block : seq->tables[g]) count(block);
+      for (const Snapshot& snapshot : seq->snapshots) count(snapshot.blocks[g]);
+      if (!seq->state_from.empty()) count(seq->state_from[g]);
+      if (!seq->fork_state.empty()) count(seq->fork_state[g]);
     }
     for (const auto& pins : pins_) {
       for (const GroupBlock& it : pins) {

@@ -7,6 +7,12 @@
 // that is not enough is the scheduler's business. Invariants (check()): per group free + cached +
 // referenced = N, and every count equals its owners. Engine thread; no clock: time is the step
 // number.
+//
+// Of a group of states a sequence owns one current block, which its rows update in place; blocks
+// for drafts beside it; and snapshots: copies of the current block, made before a row overwrites it,
+// that go to the tree as soon as the node is there. A sequence that begins at a snapshot copies it
+// to a block of its own. Taking a snapshot is never worth anybody's place: without room there is
+// none, and somebody computes more later (kv_states.cc).
 #pragma once
 
 #include <cstdint>
@@ -63,13 +69,29 @@ class KvLedger {
   void fork(const Sequence& lead, Sequence& seq, std::uint32_t at, std::vector<BlockCopy>& copies);
 
   // --- it runs ---
-  bool can_reserve(const Sequence& seq, std::uint32_t end) const;
-  void reserve(Sequence& seq, std::uint32_t end);  // tables cover `end` positions
+  // Tables cover `end` positions, the last `drafts` of which are guesses.
+  bool can_reserve(const Sequence& seq, std::uint32_t end, std::uint32_t drafts = 0) const;
+  void reserve(Sequence& seq, std::uint32_t end, std::uint32_t drafts = 0);
   // Takes whole blocks that others published since; the sequence is between steps. Tokens gained.
   std::uint32_t extend(Sequence& seq, std::uint32_t limit);
   // After `computed` moved: publishes full blocks, lets go of what fell behind a window and, if it
   // has no row in flight, of what rejected drafts had reserved.
   void settle(Sequence& seq);
+
+  // --- states ---
+  bool has_states() const { return has_states_; }
+  // The next position behind `from` where a snapshot is wanted; it may lie behind the end.
+  std::uint32_t next_stop(const Sequence& seq, std::uint32_t from) const;
+  // Will `other` leave a snapshot on the way of `seq`, between `from` and `limit`?
+  bool is_state_coming(const Sequence& seq, std::uint32_t from, std::uint32_t limit,
+                       const Sequence& other) const;
+  // A row that begins at `planned` is about to be appended, and may overwrite the current state:
+  // copies to where it goes on from, and what is to stay of it. `keep` blocks stay untouched.
+  void begin_row(Sequence& seq, bool is_to_be_forked, std::uint32_t keep,
+                 std::vector<BlockCopy>& copies);
+  // Of the states that a row left from `first` on, the one after `accepted` tokens is the current.
+  void keep_state(Sequence& seq, std::uint32_t first, std::uint32_t accepted);
+  void drop_fork_state(Sequence& seq);
 
   // --- it leaves; no launched plan names its blocks any more ---
   void release(Sequence& seq);
@@ -87,11 +109,28 @@ class KvLedger {
   void retire(std::uint32_t group, BlockId block);  // release, after the launched steps
   void pin(std::uint32_t group, BlockId block);
   void publish(Sequence& seq);
+  bool is_seen(std::uint32_t group, std::uint32_t index, std::uint32_t position) const {
+    return index >= first_visible(group, position) || index < sink_blocks(groups_[group]);
+  }
+  void adopt(Sequence& seq, const std::vector<RadixNode*>& path, std::uint32_t from);
+  void stand_on(Sequence& seq, RadixNode* node);
+  void begin_at(Sequence& seq, std::uint32_t group, BlockId snapshot);
+  bool can_keep_state(std::uint32_t keep) const;
+  bool has_snapshot(const Sequence& seq, std::uint32_t position) const;
+  void take_snapshot(Sequence& seq, std::vector<BlockCopy>& copies);
+  void publish_snapshots(Sequence& seq);
+  void give_state(Sequence& seq);
+  void attach(std::uint32_t group, RadixNode* node, BlockId block);
+  BlockId fork_source(const Sequence& lead, std::uint32_t group, std::uint32_t at) const;
+  void thin_out(Sequence& seq, std::uint32_t position);
+  RadixNode* node_at(const Sequence& seq, std::uint32_t position) const;
+  void release_states(Sequence& seq);
   void copy_partial(std::uint32_t group, BlockId source, Sequence& seq,
                     std::vector<BlockCopy>& copies);
 
   std::vector<KvGroup> groups_;
   bool is_caching_;
+  bool has_states_ = false;
   std::vector<BlockPool> pools_;  // [groups]
   RadixTree tree_;
   StepId step_ = 0;

@@ -32,6 +32,7 @@ RadixTree::RadixTree(std::span<const KvGroup> groups)
     QUIRE_CHECK(group.block_tokens == block_tokens_, "groups with blocks of {} and {} tokens",
                 group.block_tokens, block_tokens_);
     holders_.emplace_back(group.blocks, nullptr);
+    has_states_ |= holds_states(group);
   }
 }
 
@@ -46,19 +47,33 @@ RadixNode* RadixTree::child(const RadixNode* node, std::span<const TokenId> bloc
   return it == node->children.end() ? nullptr : it->get();
 }
 
+// Does the next token see no hole in the group, if a path of `depth` nodes has its first hole at
+// node `whole_to` and its last one before `whole_from`?
+bool RadixTree::is_usable_to(std::uint32_t group, std::size_t depth, const RadixNode& last,
+                             std::size_t whole_from, std::size_t whole_to) const {
+  if (holds_states(groups_[group])) return last.blocks[group] != 0;
+  if (!holds_text(groups_[group])) return true;
+  const std::uint64_t position = depth * block_tokens_;
+  const std::uint64_t window = groups_[group].window;
+  const std::uint64_t visible = window == 0 || position < window ? 0 : position - window + 1;
+  // With a window of one token nothing before it is seen; its own block is not on the path.
+  return whole_from * block_tokens_ <= visible &&
+         whole_to >= std::min<std::size_t>(sink_blocks(groups_[group]), depth);
+}
+
 // How much of the path can be used: the deepest node from which the next token sees no hole.
 std::size_t RadixTree::usable_depth(const std::vector<RadixNode*>& path) const {
-  std::vector<std::size_t> run_begin(groups_.size(), 0);  // after the last hole so far
+  std::vector<std::size_t> whole_from(groups_.size(), 0);  // after the last hole so far
+  std::vector<std::size_t> whole_to(groups_.size(), path.size());  // the first hole
   std::size_t usable = 0;
   for (std::size_t depth = 1; depth <= path.size(); ++depth) {
     bool is_usable = true;
-    for (std::size_t g = 0; g < groups_.size(); ++g) {
-      if (path[depth - 1]->blocks[g] == 0) run_begin[g] = depth;
-      const std::uint64_t position = depth * block_tokens_;
-      const std::uint64_t window = groups_[g].window;
-      const std::uint64_t visible = window == 0 || position < window ? 0 : position - window + 1;
-      // With a window of one token nothing before it is seen; its own block is not on the path.
-      is_usable &= run_begin[g] * block_tokens_ <= visible;
+    for (std::uint32_t g = 0; g < groups_.size(); ++g) {
+      if (path[depth - 1]->blocks[g] == 0) {
+        whole_from[g] = depth;
+        whole_to[g] = std::min(whole_to[g], depth - 1);
+      }
+      is_usable &= is_usable_to(g, depth, *path[depth - 1], whole_from[g], whole_to[g]);
     }
     if (is_usable) usable = depth;
   }
@@ -79,6 +94,7 @@ PrefixMatch RadixTree::match(const CacheNamespace& space, std::span<const TokenI
     node = next;
   }
   found.path.resize(usable_depth(found.path));
+  if (has_states_) return found;  // a state in the middle of a block is nowhere
   node = found.path.empty() ? &root->second : found.path.back();
 
   auto rest = tokens.subspan(found.path.size() * block_tokens_);
@@ -152,10 +168,14 @@ RadixNode* RadixTree::holder(std::uint32_t group, BlockId block) const {
 
 bool RadixTree::can_evict(const RadixNode& node, std::uint32_t group) const {
   if (node.parent == nullptr || node.blocks[group] == 0 || node.is_owned[group]) return false;
-  if (groups_[group].window != 0) return true;
-  // A whole node goes: nothing may stand on it and nobody may own any of its blocks.
-  return node.children.empty() &&
-         std::find(node.is_owned.begin(), node.is_owned.end(), 1) == node.is_owned.end();
+  if (may_have_holes(group)) return true;
+  // A whole node goes: nothing may stand on it and nobody may own any of its blocks. Only a
+  // snapshot may still be copied from: it leaves the tree with the rest and is free after that.
+  if (!node.children.empty()) return false;
+  for (std::size_t g = 0; g < groups_.size(); ++g) {
+    if (node.is_owned[g] && !holds_states(groups_[g])) return false;
+  }
+  return true;
 }
 
 void RadixTree::list(RadixNode& node) {
@@ -182,9 +202,25 @@ void RadixTree::drop_block(RadixNode& node, std::uint32_t group, std::vector<Gro
   dropped.push_back({group, block});
 }
 
-// Removes a leaf that holds no block, then its parents that became such leaves.
+void RadixTree::drop(std::uint32_t group, BlockId block) {
+  RadixNode* node = holder(group, block);
+  QUIRE_CHECK(node != nullptr && !node->is_owned[group] && may_have_holes(group),
+              "block {} of group {} cannot be dropped", block, group);
+  std::vector<GroupBlock> dropped;
+  unlist(*node);
+  drop_block(*node, group, dropped);
+  list(*node);
+  remove_bare(node);
+}
+
+void RadixTree::leave(RadixNode* node) {
+  QUIRE_CHECK(node->visitors > 0, "nobody stands on the node {}", node->serial);
+  if (--node->visitors == 0) remove_bare(node);
+}
+
+// Removes a leaf that holds no block and no visitor, then its parents that became such leaves.
 void RadixTree::remove_bare(RadixNode* node) {
-  while (node->parent != nullptr && node->children.empty() &&
+  while (node->parent != nullptr && node->children.empty() && node->visitors == 0 &&
          std::all_of(node->blocks.begin(), node->blocks.end(), [](BlockId b) { return b == 0; })) {
     RadixNode* parent = node->parent;
     unlist(*parent);
@@ -201,7 +237,7 @@ std::vector<GroupBlock> RadixTree::evict(std::uint32_t group) {
   if (idle_[group].empty()) return dropped;
   RadixNode* node = std::get<RadixNode*>(*idle_[group].begin());
   unlist(*node);
-  if (groups_[group].window != 0) {
+  if (may_have_holes(group)) {
     drop_block(*node, group, dropped);
   } else {
     for (std::uint32_t g = 0; g < groups_.size(); ++g) drop_block(*node, g, dropped);

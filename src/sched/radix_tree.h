@@ -8,7 +8,9 @@
 // list per group in order of last use (a step number, never a clock); eviction takes the oldest, in
 // O(log n). In a group without a window only leaves are taken, with all their blocks. In a window
 // group any idle block may go and leaves a hole: a prefix stays usable as long as the blocks that
-// its next token can see are there.
+// its next token can see are there. In a group of states a node's block is a snapshot of the state
+// at the node's end; most nodes have a hole there, and a prefix is usable only where it ends at a
+// snapshot. Blocks of groups as long as the encoder's input are never here.
 //
 // The tree counts nothing: ownership is BlockPool's, and KvLedger keeps the two in step.
 // Engine thread.
@@ -53,6 +55,7 @@ struct RadixNode {
   const CacheNamespace* space = nullptr;  // of a root
   std::vector<TokenId> tokens;            // [block_tokens]; empty in a root
   std::vector<BlockId> blocks;            // [groups]; 0: a hole
+  std::uint32_t visitors = 0;             // sequences that stand here: it stays, though bare
   std::vector<std::uint8_t> is_owned;     // [groups]
   std::vector<std::uint8_t> is_listed;    // [groups] stands in the eviction list
   std::set<std::unique_ptr<RadixNode>, RadixOrder> children;
@@ -89,6 +92,12 @@ class RadixTree {
                     std::span<const BlockId> blocks, StepId step);
   void fill(RadixNode* node, std::uint32_t group, BlockId block);  // a hole, with an owned block
 
+  // Takes an idle block of a group that may have holes out of the tree.
+  void drop(std::uint32_t group, BlockId block);
+  // A sequence comes to stand on a node, or goes; a bare leaf goes with its last one.
+  void arrive(RadixNode* node) { ++node->visitors; }
+  void leave(RadixNode* node);
+
   void touch(RadixNode* node, StepId step);
   // The first owner came or the last one left.
   void set_owned(std::uint32_t group, BlockId block, bool is_owned);
@@ -107,6 +116,11 @@ class RadixTree {
  private:
   using Place = std::tuple<StepId, std::uint64_t, RadixNode*>;  // last use, serial
 
+  bool may_have_holes(std::uint32_t group) const {
+    return groups_[group].window != 0 || !holds_text(groups_[group]);
+  }
+  bool is_usable_to(std::uint32_t group, std::size_t depth, const RadixNode& last,
+                    std::size_t whole_from, std::size_t whole_to) const;
   bool can_evict(const RadixNode& node, std::uint32_t group) const;
   void list(RadixNode& node);    // enters every eviction list where it belongs
   void unlist(RadixNode& node);  // leaves them, before anything that they are ordered by changes
@@ -115,6 +129,7 @@ class RadixTree {
   std::size_t usable_depth(const std::vector<RadixNode*>& path) const;
 
   std::vector<KvGroup> groups_;
+  bool has_states_ = false;
   std::uint32_t block_tokens_;
   std::map<CacheNamespace, RadixNode> roots_;
   std::vector<std::set<Place>> idle_;             // [groups]

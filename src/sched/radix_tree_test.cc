@@ -106,6 +106,55 @@ TEST(RadixTree, AWindowGroupHasHolesAndStaysUsable) {
   EXPECT_EQ(tree.match(space, run, 8).path.size(), 3u);
 }
 
+// A prefix ends at a snapshot or nowhere; without it the positions stay.
+TEST(RadixTree, AGroupOfStatesHasItsBlocksWhereSnapshotsAre) {
+  std::vector<KvGroup> groups = one_group(20);
+  groups.push_back({.layers = 1,
+                    .holds = GroupHolds::kState,
+                    .block_tokens = kBlockTokens,
+                    .blocks = 20});
+  RadixTree tree(groups);
+  const CacheNamespace space;
+  const Tokens run = {1, 2, 3, 4, 5, 6, 7, 8};
+  RadixNode* node = tree.root(space);
+  std::vector<RadixNode*> nodes;
+  for (BlockId block = 1; block <= 4; ++block) {
+    node = tree.insert(node, std::span(run).subspan(static_cast<std::size_t>(block - 1) * 2, 2),
+                       std::vector<BlockId>{block, 0}, 1);
+    tree.set_owned(0, block, false);
+    nodes.push_back(node);
+  }
+  EXPECT_TRUE(tree.match(space, run, 8).path.empty());
+  for (const int depth : {2, 3}) {
+    tree.fill(nodes[static_cast<std::size_t>(depth - 1)], 1, depth + 10);
+    tree.set_owned(1, depth + 10, false);
+  }
+  EXPECT_EQ(tree.match(space, run, 8).path.size(), 3u);
+  EXPECT_EQ(tree.match(space, run, 5).path.size(), 2u);
+  EXPECT_EQ(tree.match(space, run, 5).partial, nullptr);  // no state lies inside a block
+  EXPECT_EQ(tree.evict(1), (std::vector<GroupBlock>{{1, 12}}));
+  EXPECT_EQ(tree.match(space, run, 5).path.size(), 0u);
+  tree.drop(1, 13);
+  EXPECT_EQ(tree.node_count(), 4u);
+  EXPECT_TRUE(tree.match(space, run, 8).path.empty());
+}
+
+TEST(RadixTree, ABareNodeStaysWhileSomebodyStandsOnIt) {
+  std::vector<KvGroup> groups = {{.layers = 1,
+                                  .holds = GroupHolds::kState,
+                                  .block_tokens = kBlockTokens,
+                                  .blocks = 20}};
+  RadixTree tree(groups);
+  RadixNode* first = tree.insert(tree.root({}), Tokens{1, 2}, std::vector<BlockId>{0}, 1);
+  RadixNode* second = tree.insert(first, Tokens{3, 4}, std::vector<BlockId>{0}, 1);
+  tree.arrive(second);
+  tree.arrive(second);
+  tree.leave(second);
+  EXPECT_EQ(tree.node_count(), 2u);
+  tree.leave(second);
+  EXPECT_EQ(tree.node_count(), 0u);
+}
+
 TEST(RadixTree, ClearIsNotRecursive) {
   constexpr BlockId kDepth = 50'000;
   RadixTree tree(one_group(kDepth + 1));

@@ -206,6 +206,7 @@ void Scheduler::book(const Flight::Row& row, const StepRow& fed, RowResult& resu
               accepted, row.draws);
   seq.computed = end - (is_verify ? row.draws - accepted : 0);
   if (is_verify) {
+    ledger_.keep_state(seq, fed.first_position, accepted);
     seq.drafts_in_flight = 0;
     seq.planned = seq.computed;
   }
@@ -323,7 +324,7 @@ Status Scheduler::check_invariants() const {
   std::vector<const Sequence*> all;
   std::uint32_t draining = 0;
   for (const auto& [id, seq] : sequences_) {
-    QUIRE_RETURN_IF_ERROR(check_sequence(seq, ledger_.block_tokens()));
+    QUIRE_RETURN_IF_ERROR(check_sequence(seq, capacity_.groups));
     draining += seq.state == SeqState::kDraining;
     all.push_back(&seq);
   }

@@ -148,6 +148,8 @@ class Scheduler {
   Entrance entrance(const Sequence& seq) const;
   const Sequence* lead_of(const Sequence& seq) const;  // while it has not ended, else null
   void admit(Sequence& seq, const Entrance& how, Sketch& sketch);
+  bool has_unbegun_branches(const Sequence& lead) const;
+  bool is_to_be_forked(const Sequence& seq) const;
   bool is_being_computed(const Sequence& seq, std::uint32_t from) const;
   std::vector<std::uint32_t> spare_blocks() const;  // [groups]
   std::uint32_t match_limit(const Sequence& seq) const;

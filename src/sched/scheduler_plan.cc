@@ -86,10 +86,11 @@ void Scheduler::allot_drafts(std::vector<Claim>& claims, bool has_prompts, Sketc
     std::vector<Claim*> unsated;
     for (Claim* claim : turns) {
       // Nobody gives way for a guess.
-      const bool has_room = ledger_.can_reserve(*claim->seq, claim->end + claim->drafts + 1);
+      const std::uint32_t drafts = claim->drafts + 1;
+      const bool has_room = ledger_.can_reserve(*claim->seq, claim->end + drafts, drafts);
       if (left == 0 || claim->drafts == drafts_of(*claim->seq) || !has_room) continue;
-      ++claim->drafts;
-      ledger_.reserve(*claim->seq, claim->end + claim->drafts);
+      claim->drafts = drafts;
+      ledger_.reserve(*claim->seq, claim->end + drafts, drafts);
       drafts_served_ = claim->seq->id;
       --left, --sketch.tokens_left, --sketch.logits_left;
       unsated.push_back(claim);
@@ -170,6 +171,8 @@ Scheduler::Entrance Scheduler::entrance(const Sequence& seq) const {
   if (ledger_.can_admit(how.match, end, options_.tokens_max, spare)) return how;
   how.match.partial = nullptr;  // the copy needs both blocks for a moment
   how.match.partial_tokens = 0;
+  if (ledger_.can_admit(how.match, end, options_.tokens_max, spare)) return how;
+  if (ledger_.has_states()) how.match = {};  // as does the copy of a state
   if (!ledger_.can_admit(how.match, end, options_.tokens_max, spare)) how.kind = Kind::kNoRoom;
   return how;
 }
@@ -189,6 +192,8 @@ void Scheduler::admit(Sequence& seq, const Entrance& how, Sketch& sketch) {
   if (how.kind == Entrance::Kind::kFork) {
     ledger_.fork(*how.lead, seq, seq.prompt_count - 1, sketch.plan.copies);
     seq.cached = how.lead->cached;
+    Sequence& lead = sequences_.at(how.lead->id);
+    if (!has_unbegun_branches(lead)) ledger_.drop_fork_state(lead);
   } else {
     ledger_.admit(seq, how.match, sketch.plan.copies);
     if (is_first) {
@@ -201,8 +206,29 @@ void Scheduler::admit(Sequence& seq, const Entrance& how, Sketch& sketch) {
   QUIRE_CHECK(is_fed, "sequence {} was admitted without room", seq.id.value);
 }
 
-// Is the next whole block of `seq`, which has KV up to `from`, in a step of another right now?
+bool Scheduler::has_unbegun_branches(const Sequence& lead) const {
+  const std::vector<SeqId>& seqs = requests_.at(lead.request->id).seqs;
+  return std::any_of(seqs.begin(), seqs.end(), [this](SeqId id) {
+    const Sequence* branch = find(id);
+    return branch != nullptr && !branch->has_begun;
+  });
+}
+
+// Will the row that begins where it stands overwrite the state that its branches begin with?
+bool Scheduler::is_to_be_forked(const Sequence& seq) const {
+  return seq.is_lead() && seq.request->n > 1 && seq.planned > 0 &&
+         seq.planned + 1 == seq.prompt_count && has_unbegun_branches(seq);
+}
+
+// Is what `seq`, which has KV up to `from`, could take from the cache in a step of another right
+// now: its next whole block, or a state further on?
 bool Scheduler::is_being_computed(const Sequence& seq, std::uint32_t from) const {
+  if (options_.is_prefix_caching && ledger_.has_states()) {
+    return std::any_of(running_.begin(), running_.end(), [&](const Sequence* other) {
+      return other != &seq && other->rows_in_flight > 0 && other->space == seq.space &&
+             ledger_.is_state_coming(seq, from, match_limit(seq), *other);
+    });
+  }
   const std::uint32_t block = ledger_.block_tokens();
   const std::uint32_t end = from + block;
   if (!options_.is_prefix_caching || from % block != 0 || end > seq.known() ||
@@ -242,6 +268,9 @@ bool Scheduler::can_feed(const Sequence& seq) const {
 // Where its next row ends; `planned` if it cannot have one.
 std::uint32_t Scheduler::chunk_end(const Sequence& seq, const Sketch& sketch) const {
   std::uint32_t end = seq.planned + std::min(seq.remaining(), sketch.tokens_left);
+  if (ledger_.has_states() && options_.is_prefix_caching) {
+    end = std::min(end, ledger_.next_stop(seq, seq.planned));
+  }
   const std::uint32_t last = seq.prompt_count - 1;
   // Branches fork before the last prompt token, which each feeds in a row of its own.
   if (seq.is_lead() && seq.request->n > 1 && seq.planned < last) end = std::min(end, last);
@@ -280,6 +309,11 @@ std::optional<Scheduler::Claim> Scheduler::make_claim(Sequence& seq, Sketch& ske
   claim.end = chunk_end(seq, sketch);
   if (claim.end <= seq.planned || !make_room(seq, claim.end)) return {};
   ledger_.reserve(seq, claim.end);
+  if (ledger_.has_states()) {
+    // While somebody waits, a snapshot may not take the place that would let it in.
+    const std::uint32_t keep = waiting_.empty() ? 0 : 1;
+    ledger_.begin_row(seq, is_to_be_forked(seq), keep, sketch.plan.copies);
+  }
   claim.draws = claim.end == seq.length_coming() && claim.end < seq.length_max;
   const std::uint32_t scored_end = std::min(claim.end, seq.prompt_count - 1);
   const std::uint32_t scored_from = std::max(seq.planned, seq.scored_planned);
@@ -337,13 +371,18 @@ void Scheduler::append_row(const Claim& claim, Sketch& sketch) {
 }
 
 void Scheduler::append_tables(const Sequence& seq, std::uint32_t end, StepPlan& plan) const {
-  const std::uint32_t count = (end + ledger_.block_tokens() - 1) / ledger_.block_tokens();
+  const std::uint32_t positions = (end + ledger_.block_tokens() - 1) / ledger_.block_tokens();
   for (std::uint32_t g = 0; g < ledger_.groups(); ++g) {
-    plan.tables.push_back({static_cast<std::uint32_t>(plan.blocks.size()), count});
-    const std::uint32_t visible = std::min(ledger_.first_visible(g, seq.planned), count);
-    plan.blocks.insert(plan.blocks.end(), visible, 0);
+    const KvGroup& group = capacity_.groups[g];
     const auto& table = seq.tables[g];
-    plan.blocks.insert(plan.blocks.end(), table.begin() + visible, table.begin() + count);
+    const auto count =
+        holds_states(group) ? static_cast<std::uint32_t>(table.size()) : positions;
+    const std::uint32_t visible = ledger_.first_visible(g, seq.planned);
+    plan.tables.push_back({static_cast<std::uint32_t>(plan.blocks.size()), count});
+    for (std::uint32_t i = 0; i < count; ++i) {
+      const bool is_behind = holds_text(group) && i < visible && i >= sink_blocks(group);
+      plan.blocks.push_back(is_behind ? 0 : table[i]);
+    }
   }
 }
 

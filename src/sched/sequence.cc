@@ -12,7 +12,8 @@ Status broken(const Sequence& seq, const char* what) {
 
 }  // namespace
 
-Status check_sequence(const Sequence& seq, std::uint32_t block_tokens) {
+Status check_sequence(const Sequence& seq, std::span<const KvGroup> groups) {
+  const std::uint32_t block_tokens = groups.front().block_tokens;
   if (seq.computed > seq.known()) return broken(seq, "KV of tokens that it does not know");
   if (seq.computed > seq.planned) return broken(seq, "computed more than was planned");
   if (seq.planned > seq.length_coming() + seq.drafts_in_flight) {
@@ -39,8 +40,11 @@ Status check_sequence(const Sequence& seq, std::uint32_t block_tokens) {
       }
       break;
   }
-  for (const auto& table : seq.tables) {
-    if (std::uint64_t{table.size()} * block_tokens < seq.planned) {
+  for (std::size_t g = 0; g < groups.size(); ++g) {
+    const std::uint64_t held = seq.tables[g].size();
+    if (holds_states(groups[g])) {
+      if (held != 1 + std::uint64_t{seq.drafts_in_flight}) return broken(seq, "states are missing");
+    } else if (held * block_tokens < seq.planned) {
       return broken(seq, "a block table is too short");
     }
   }

@@ -10,6 +10,9 @@
 //
 // Waiting (no blocks) -> Running -> Draining (ended or preempted while a launched step still names
 // its blocks) -> Finished, or Waiting again after a preemption.
+// In a group of states the table is not by position: it holds the current state, and while drafts
+// are verified one more for each. Snapshots are the states that it leaves behind on its way, until
+// the tree takes them.
 // Invariants: computed <= planned < tokens + outputs + drafts + 1; computed <= tokens; every table
 // covers the planned positions. Engine thread.
 #pragma once
@@ -21,12 +24,19 @@
 
 #include "base/ids.h"
 #include "base/status.h"
+#include "core/executor.h"
 #include "core/request.h"
 #include "sched/radix_tree.h"
 
 namespace quire {
 
 enum class SeqState : std::uint8_t { kWaiting, kRunning, kDraining, kFinished };
+
+// The states after `position` tokens, a whole number of blocks.
+struct Snapshot {
+  std::uint32_t position = 0;
+  std::vector<BlockId> blocks;  // [groups]; 0 in groups of positions
+};
 
 struct Sequence {
   SeqId id;
@@ -60,6 +70,13 @@ struct Sequence {
   std::uint32_t scored_planned = 0;
 
   std::vector<std::vector<BlockId>> tables;  // [groups][blocks]; 0: behind the window
+  std::vector<BlockId> state_from;  // [groups] copied to the current state before its next row
+  StepId state_step = 0;            // whose copies wrote the current state last
+  std::vector<BlockId> fork_state;  // [groups] kept before the last prompt token, for the branches
+  StepId fork_step = 0;             // whose copies wrote it
+  std::vector<Snapshot> snapshots;  // not in the tree yet, by position
+  std::uint32_t passed = 0;         // the last position where a snapshot was thought of
+  std::uint32_t thinned_to = 0;     // its newest snapshot behind the prompt
   RadixNode* cursor = nullptr;               // the node of its last published block; null: the root
   std::uint32_t published = 0;               // whole blocks from the start that are in the tree
   std::uint32_t cached = 0;  // prompt tokens that its first pass took from the cache
@@ -85,6 +102,6 @@ struct Sequence {
 };
 
 // The counters and tables against each other.
-Status check_sequence(const Sequence& seq, std::uint32_t block_tokens);
+Status check_sequence(const Sequence& seq, std::span<const KvGroup> groups);
 
 }  // namespace quire

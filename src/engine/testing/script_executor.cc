@@ -21,9 +21,12 @@ std::uint64_t fold_history(std::uint64_t hash, TokenId token) {
   return (hash ^ static_cast<std::uint32_t>(token)) * 0x100000001B3ull + 1;
 }
 
-// The first position that `position` sees in a group.
-std::uint32_t visible_from(const KvGroup& group, std::uint32_t position) {
-  return group.window == 0 || position < group.window ? 0 : position - group.window + 1;
+// Calls visit(i) for what the token at `position` sees before it in a group with a window.
+template <typename Visit>
+void visit_seen(const KvGroup& group, std::uint32_t position, Visit visit) {
+  const std::uint32_t from = position < group.window ? 0 : position - group.window + 1;
+  for (std::uint32_t i = 0; i < std::min(group.sinks, from); ++i) visit(i);
+  for (std::uint32_t i = from; i < position; ++i) visit(i);
 }
 
 std::uint64_t logits_hash(std::uint64_t context, TokenId token, std::uint32_t position) {
@@ -91,12 +94,12 @@ void ScriptOracle::push(TokenId token) {
   const auto position = static_cast<std::uint32_t>(tokens_.size());
   std::uint64_t context = 0;
   for (const KvGroup& group : capacity_->groups) {
-    std::uint64_t read = folded_;
+    std::uint64_t read = folded_;  // a state is a fold of all before it
     if (group.window != 0) {
       read = 0;
-      for (std::uint32_t i = visible_from(group, position); i < position; ++i) {
+      visit_seen(group, position, [&](std::uint32_t i) {
         read = fold(read, tokens_[i], i, contexts_[i]);
-      }
+      });
     }
     context = combine(context, read);
   }
@@ -119,7 +122,7 @@ TokenScore ScriptOracle::score(TokenId token, int alternatives) const {
 
 // What one row has read so far.
 struct ScriptExecutor::Reading {
-  std::vector<std::uint64_t> folded;  // [groups] over the slots from position 0 (no window)
+  std::vector<State> folded;  // [groups] over the slots from position 0, or the state; no window
   TokenId token = -1;                 // the newest
   std::uint32_t position = 0;
   std::uint64_t logits = 0;
@@ -129,8 +132,10 @@ struct ScriptExecutor::Reading {
 ScriptExecutor::ScriptExecutor(ScriptOptions options) : options_(std::move(options)) {
   Capacity& capacity = options_.capacity;
   capacity.drafts_max = std::max(capacity.drafts_max, options_.drafts_max);
-  for (const KvGroup& group : options_.capacity.groups) {
-    slots_.emplace_back(std::size_t{group.blocks} * group.block_tokens);
+  for (const KvGroup& group : capacity.groups) {
+    const bool has_slots = !holds_states(group);
+    slots_.emplace_back(has_slots ? std::size_t{group.blocks} * group.block_tokens : 0);
+    states_.emplace_back(has_slots ? 0 : group.blocks);
   }
 }
 
@@ -186,10 +191,13 @@ void ScriptExecutor::look_for_hazards(const StepPlan& plan) {
   for (std::size_t r = 0; r < plan.rows.size(); ++r) {
     const StepRow& row = plan.rows[r];
     for (std::uint32_t g = 0; g < plan.groups; ++g) {
+      const bool is_state = holds_states(options_.capacity.groups[g]);
       const std::uint32_t size = options_.capacity.groups[g].block_tokens;
-      const std::uint32_t last = (row.first_position + row.tokens.count - 1) / size;
       const Span table = plan.table(r, g);
-      for (std::uint32_t i = row.first_position / size; i <= last && i < table.count; ++i) {
+      const std::uint32_t last =
+          is_state ? table.count - 1 : (row.first_position + row.tokens.count - 1) / size;
+      for (std::uint32_t i = is_state ? 0 : row.first_position / size;
+           i <= last && i < table.count; ++i) {
         if (is_named_by_other(g, plan.blocks[table.begin + i], row.seq)) {
           note("a plan writes a block that an unfinished plan names");
         }
@@ -216,6 +224,12 @@ ScriptExecutor::Slot& ScriptExecutor::slot(const StepPlan& plan, std::size_t r,
   return slots_[group][static_cast<std::size_t>(block) * size + position % size];
 }
 
+ScriptExecutor::State& ScriptExecutor::state(const StepPlan& plan, std::size_t r,
+                                             std::uint32_t group, std::uint32_t entry) {
+  const BlockId block = plan.blocks[plan.table(r, group).begin + entry];
+  return states_[group][static_cast<std::size_t>(block)];
+}
+
 StepResult ScriptExecutor::finish(Ticket ticket) {
   QUIRE_CHECK(
       !flights_.empty() && flights_.front().plan.step == ticket.step && flights_.front().is_sampled,
@@ -234,9 +248,14 @@ StepResult ScriptExecutor::finish(Ticket ticket) {
   for (const BlockCopy& copy : plan.copies) {
     const std::size_t size = options_.capacity.groups[copy.group].block_tokens;
     auto& slots = slots_[copy.group];
+    ++copies_;
+    if (holds_states(options_.capacity.groups[copy.group])) {
+      auto& states = states_[copy.group];
+      states[static_cast<std::size_t>(copy.dst)] = states[static_cast<std::size_t>(copy.src)];
+      continue;
+    }
     std::copy_n(slots.begin() + static_cast<std::ptrdiff_t>(copy.src * size), size,
                 slots.begin() + static_cast<std::ptrdiff_t>(copy.dst * size));
-    ++copies_;
   }
   for (TokenId& token : flight.plan.tokens) {
     if (token >= 0) continue;
@@ -264,9 +283,11 @@ void ScriptExecutor::run_row(Flight& flight, std::size_t r, std::uint32_t logits
   Reading reading;
   reading.folded.resize(groups.size());
   for (std::uint32_t g = 0; g < groups.size(); ++g) {
-    if (groups[g].window != 0) continue;
-    for (std::uint32_t i = 0; i < row.first_position; ++i) {
-      reading.folded[g] = read(plan, r, g, i, reading.folded[g], reading);
+    State& folded = reading.folded[g];
+    if (holds_states(groups[g])) {
+      folded = row.first_position == 0 ? State() : state(plan, r, g, 0);
+    } else if (groups[g].window == 0) {
+      for (std::uint32_t i = 0; i < row.first_position; ++i) add(folded, slot(plan, r, g, i));
     }
   }
   bool is_open = true;  // no draft was refused yet
@@ -282,35 +303,40 @@ void ScriptExecutor::run_row(Flight& flight, std::size_t r, std::uint32_t logits
   }
 }
 
-// Feeds one token: reads what it sees, writes its slots.
+// Feeds one token: reads what it sees, writes its slots and the states after it.
 void ScriptExecutor::read_token(const StepPlan& plan, std::size_t r, Reading& reading) {
   const auto& groups = options_.capacity.groups;
   std::uint64_t context = 0;
   for (std::uint32_t g = 0; g < groups.size(); ++g) {
-    std::uint64_t hash = reading.folded[g];
+    State seen = reading.folded[g];
     if (groups[g].window != 0) {
-      hash = 0;
-      for (std::uint32_t i = visible_from(groups[g], reading.position); i < reading.position; ++i) {
-        hash = read(plan, r, g, i, hash, reading);
-      }
+      seen = {};
+      visit_seen(groups[g], reading.position,
+                 [&](std::uint32_t i) { add(seen, slot(plan, r, g, i)); });
     }
-    context = combine(context, hash);
+    reading.is_finite &= seen.is_finite;
+    context = combine(context, seen.hash);
   }
+  const Slot fed = {reading.token, reading.position, context};
+  const std::uint32_t index = reading.position - plan.rows[r].first_position;
   for (std::uint32_t g = 0; g < groups.size(); ++g) {
-    slot(plan, r, g, reading.position) = {reading.token, reading.position, context};
-    if (groups[g].window == 0) {
-      reading.folded[g] = read(plan, r, g, reading.position, reading.folded[g], reading);
+    if (groups[g].window == 0) add(reading.folded[g], fed);
+    if (!holds_states(groups[g])) {
+      slot(plan, r, g, reading.position) = fed;
+      continue;
     }
+    // Entry i of c holds the state after token n - c + i of n.
+    const std::uint32_t count = plan.table(r, g).count;
+    const std::uint32_t tokens = plan.rows[r].tokens.count;
+    if (index + count >= tokens) state(plan, r, g, index + count - tokens) = reading.folded[g];
   }
   reading.is_finite &= reading.token != options_.token_non_finite;
   reading.logits = logits_hash(context, reading.token, reading.position);
 }
 
-std::uint64_t ScriptExecutor::read(const StepPlan& plan, std::size_t r, std::uint32_t group,
-                                   std::uint32_t position, std::uint64_t hash, Reading& reading) {
-  const Slot& it = slot(plan, r, group, position);
-  reading.is_finite &= it.token != options_.token_non_finite || it.token < 0;
-  return fold(hash, it.token, it.position, it.context);
+void ScriptExecutor::add(State& to, const Slot& slot) const {
+  to.hash = fold(to.hash, slot.token, slot.position, slot.context);
+  to.is_finite &= slot.token != options_.token_non_finite || slot.token < 0;
 }
 
 // Draws or scores what the spec asks for one wanted logits row.

@@ -1,9 +1,9 @@
 // ScriptExecutor: an executor without a model, for tests of everything above the seam. In place of
 // KV it keeps in every slot of every block which token at which position was written there and what
-// its writer had read; it applies copies, and answers with a keyed hash of what the block tables
-// really point at. A swapped copy, a block freed too early, a wrong offset or a foreign block
-// changes the hash, so every answer must equal that of ScriptOracle, which has seen one branch
-// alone.
+// its writer had read, and as a state all that, folded in order; it applies copies, and answers
+// with a keyed hash of what the block tables really point at. A swapped copy, a block freed too
+// early, a wrong offset or a foreign block changes the hash, so every answer must equal that of
+// ScriptOracle, which has seen one branch alone.
 //
 // Depth 1 to any; a plan runs when it is finished, in launch order, and promises take what the plan
 // before it drew. At launch it looks whether the plan writes what an unfinished one still names.
@@ -76,6 +76,11 @@ class ScriptExecutor : public Executor {
     std::uint32_t position = 0;
     std::uint64_t context = 0;  // what its writer had read
   };
+  // Of a recurrent layer: all that was fed so far, folded in order.
+  struct State {
+    std::uint64_t hash = 0;
+    bool is_finite = true;
+  };
   struct Flight {
     StepPlan plan;
     SampleSpec spec;
@@ -87,15 +92,16 @@ class ScriptExecutor : public Executor {
   void look_for_hazards(const StepPlan& plan);
   void run_row(Flight& flight, std::size_t r, std::uint32_t logits_begin, RowResult& result);
   void read_token(const StepPlan& plan, std::size_t r, Reading& reading);
-  std::uint64_t read(const StepPlan& plan, std::size_t r, std::uint32_t group,
-                     std::uint32_t position, std::uint64_t hash, Reading& reading);
+  void add(State& to, const Slot& slot) const;
   void answer(const Flight& flight, std::size_t r, std::uint32_t output, const Reading& reading,
               TokenId next, RowResult& result, bool& is_open);
   void propose(const SampleRow& sample, RowResult& result) const;
   Slot& slot(const StepPlan& plan, std::size_t r, std::uint32_t group, std::uint32_t position);
+  State& state(const StepPlan& plan, std::size_t r, std::uint32_t group, std::uint32_t entry);
 
   ScriptOptions options_;
-  std::vector<std::vector<Slot>> slots_;  // [groups][blocks * block_tokens]
+  std::vector<std::vector<Slot>> slots_;    // [groups][blocks * block_tokens] of positions
+  std::vector<std::vector<State>> states_;  // [groups][blocks] of states
   std::deque<Flight> flights_;
   std::vector<TokenId> outputs_;  // [logits rows] of the plan finished last
   StepId launched_ = 0;
