@@ -9,9 +9,9 @@
 // number.
 //
 // Of a group of states a sequence owns one current block, which its rows update in place; blocks
-// for drafts beside it; and snapshots: copies of the current block, made before a row overwrites it,
-// that go to the tree as soon as the node is there. A sequence that begins at a snapshot copies it
-// to a block of its own. Taking a snapshot is never worth anybody's place: without room there is
+// for drafts beside it; and snapshots: copies of the current block, made before a row overwrites
+// it, that go to the tree as soon as the node is there. A sequence that begins at a snapshot copies
+// it to a block of its own. Taking a snapshot is never worth anybody's place: without room there is
 // none, and somebody computes more later (kv_states.cc).
 #pragma once
 
