@@ -152,7 +152,8 @@ void declare_bench(CLI::App& parent, std::function<int()>& chosen) {
   declare_quantize_flag(*command, a->quantize);
   command->add_option("--threads", a->threads, "compute threads (default: every core)")
       ->check(CLI::Range(1, 1024));
-  command->add_option("--isa", a->isa, "avx512, avx_vnni, avx2 or scalar (default: the best here)");
+  command->add_option("--isa", a->isa,
+                      "avx512, avx512_vnni, avx_vnni, avx2 or scalar (default: the best here)");
   declare_kv_dtype_flag(*command, a->kv_cache_dtype);
   declare_huge_pages_flag(*command, a->has_huge_pages);
   command->add_option("--prompt", a->prompts, "tokens of each prefill test; 0: none")

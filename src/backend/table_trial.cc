@@ -1,5 +1,7 @@
 #include "backend/table_trial.h"
 
+#include <fmt/core.h>
+
 #include <algorithm>
 
 #include "base/aligned_buffer.h"
@@ -66,13 +68,32 @@ const TableTrial& fastest_of(const std::vector<TableTrial>& trials) {
   return *fastest;
 }
 
-const std::vector<TableTrial>& table_trials() {
-  static const std::vector<TableTrial> trials = [] {
-    std::vector<const KernelTable*> tables = all_supported();
-    if (tables.size() > 1) tables.pop_back();  // the portable one
-    return time_tables(tables);
-  }();
-  return trials;
+std::vector<const KernelTable*> rivals_of(std::vector<const KernelTable*> tables) {
+  QUIRE_CHECK(!tables.empty(), "no table to choose from");
+  const Bf16Products products = tables.front()->bf16_products;
+  std::erase_if(tables, [&](const KernelTable* t) { return t->bf16_products != products; });
+  if (tables.size() > 1 && tables.back() == &kScalarKernels) tables.pop_back();
+  return tables;
+}
+
+TableChoice choose_table(const std::vector<const KernelTable*>& tables) {
+  const std::vector<const KernelTable*> rivals = rivals_of(tables);
+  if (rivals.size() == 1) {
+    return {rivals.front(), tables.size() == 1 ? "the only table here"
+                                               : "the widest; no other that is fast has its bits"};
+  }
+  const std::vector<TableTrial> trials = time_tables(rivals);
+  std::string figures;
+  for (const TableTrial& trial : trials) {
+    figures += fmt::format("{}{} {:.2f}", figures.empty() ? "" : ", ", trial.table->name,
+                           trial.operations_per_second * 1e-12);
+  }
+  return {fastest_of(trials).table, "int8 TOP/s of a thread, with the same bits: " + figures};
+}
+
+const TableChoice& table_choice() {
+  static const TableChoice choice = choose_table(all_supported());
+  return choice;
 }
 
 }  // namespace quire

@@ -180,8 +180,13 @@ struct ConvTask {
 };
 inline constexpr int kConvWidthMax = 16;
 
+// How products of bf16 weights are rounded. All else has the same bits in every table, so that two
+// tables with the same products are interchangeable.
+enum class Bf16Products : std::uint8_t { kWidened, kPairs };
+
 struct KernelTable {
   std::string_view name;
+  Bf16Products bf16_products = Bf16Products::kWidened;
   int tile_rows = 0;  // rows interleaved in a packed tile: 4, 8 or 16
 
   // --- products, by the weight's DType ---

@@ -11,8 +11,9 @@ std::vector<const KernelTable*> all_supported() {
   std::vector<const KernelTable*> tables;
 #if defined(__x86_64__)
   const CpuInfo& cpu = cpu_info();
-  if (cpu.has_avx512 && cpu.has_avx512_vnni && cpu.has_avx512_bf16) {
-    tables.push_back(&kAvx512Kernels);
+  if (cpu.has_avx512 && cpu.has_avx512_vnni) {
+    if (cpu.has_avx512_bf16) tables.push_back(&kAvx512Kernels);
+    tables.push_back(&kAvx512VnniKernels);
   }
   if (cpu.has_avx_vnni) tables.push_back(&kAvxVnniKernels);
   if (cpu.has_avx2) tables.push_back(&kAvx2Kernels);

@@ -128,7 +128,7 @@ RooflineLoops choose_loops(std::string_view isa) {
   if (cpu.has_avx512 && isa != "avx_vnni" && isa != "avx2" && isa != "scalar") {
     RooflineLoops loops = kAvx512Loops;
     loops.int8 = cpu.has_avx512_vnni ? kAvx512VnniInt8Loop : kAvx2Loops.int8;
-    if (cpu.has_avx512_bf16) loops.bf16 = kAvx512Bf16Loop;
+    if (cpu.has_avx512_bf16 && isa != "avx512_vnni") loops.bf16 = kAvx512Bf16Loop;
     return loops;
   }
   if (cpu.has_avx2 && isa != "scalar") {

@@ -45,7 +45,7 @@ Result<std::shared_ptr<CpuDevice>> make_cpu_device(int threads) {
 
 Result<std::unique_ptr<Backend>> make_cpu_backend(const CpuBackendOptions& options) {
   QUIRE_ASSIGN_OR_RETURN(const KernelTable* kernels, select_kernels(options.isa));
-  if (options.isa.empty() && forced_isa().empty()) kernels = fastest_of(table_trials()).table;
+  if (options.isa.empty() && forced_isa().empty()) kernels = table_choice().table;
   std::shared_ptr<CpuDevice> device = options.device;
   if (device == nullptr) {
     QUIRE_ASSIGN_OR_RETURN(device, make_cpu_device(options.threads));
@@ -70,15 +70,10 @@ CpuBackend::CpuBackend(const KernelTable& kernels, int threads)
     : CpuBackend(kernels, std::make_shared<CpuDevice>(threads), {}) {}
 
 std::string CpuBackend::description() const {
-  std::string rivals;  // what the choice was between
-  for (const TableTrial& trial : table_trials()) {
-    rivals += fmt::format("{}{} {:.2f}", rivals.empty() ? "" : ", ", trial.table->name,
-                          trial.operations_per_second * 1e-12);
-  }
-  return fmt::format("{} kernels ({} rows a tile; int8 TOP/s of a thread: {}), {} threads of {} "
-                     "cores, {}",
-                     kernels_.name, kernels_.tile_rows, rivals, threads(), cpu_info().cores,
-                     cpu_info().model);
+  const TableChoice& choice = table_choice();
+  return fmt::format("{} kernels ({} rows a tile; {}), {} threads of {} cores, {}", kernels_.name,
+                     kernels_.tile_rows, choice.table == &kernels_ ? choice.reason : "as named",
+                     threads(), cpu_info().cores, cpu_info().model);
 }
 
 // --- memory ---

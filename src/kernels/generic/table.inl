@@ -2,9 +2,11 @@
 // by another algorithm replaces the slot after calling this.
 // Included once per instruction set, after the other generics (see cpu/*.cc).
 
-constexpr KernelTable make_table(std::string_view name) {
+constexpr KernelTable make_table(std::string_view name,
+                                 Bf16Products bf16_products = Bf16Products::kWidened) {
   KernelTable table;
   table.name = name;
+  table.bf16_products = bf16_products;
   table.tile_rows = kLanes;
   const auto slot = [&](DType dtype) -> auto& { return table.matmul[static_cast<int>(dtype)]; };
   slot(DType::kF32) = matmul<WideCore<float>>;

@@ -272,6 +272,31 @@ TEST_P(MatmulTest, ColumnsDoNotSeeEachOther) {
   }
 }
 
+// What makes two tables interchangeable: every product has the portable table's bits, unless its
+// own way to round bf16 is declared.
+TEST_P(MatmulTest, BitsAreThoseOfThePortableTable) {
+  Random random(23);
+  for (const DTypeInfo& info : kDTypes) {
+    const bool is_own =
+        info.dtype == DType::kBF16 && kernels().bf16_products == Bf16Products::kPairs;
+    const std::size_t rows = 37, columns = info.block_elements == 256 ? 1024 : 672, tokens = 7;
+    const std::vector<std::byte> matrix = random.matrix(info.dtype, rows, columns);
+    const std::vector<float> x = random.normal(columns * tokens);
+    const auto multiply = [&](const KernelTable& table) {
+      const PackedMatrix packed = pack(table, info.dtype, &matrix[1], rows, columns);
+      const Input input = make_input(table, info.dtype, x, columns);
+      std::vector<float> out(rows * tokens);
+      table.matmul[static_cast<int>(info.dtype)](
+          task_of(packed, input, static_cast<int>(rows), static_cast<int>(columns),
+                  static_cast<int>(tokens), out.data()));
+      return out;
+    };
+    const std::vector<float> out = multiply(kernels()), portable = multiply(kScalarKernels);
+    const int difference = std::memcmp(out.data(), portable.data(), out.size() * sizeof(float));
+    EXPECT_EQ(difference != 0, is_own) << info.name;
+  }
+}
+
 INSTANTIATE_TEST_SUITE_P(Isa, MatmulTest, ::testing::ValuesIn(all_supported()),
                          [](const auto& info) { return std::string(info.param->name); });
 
