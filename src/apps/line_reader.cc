@@ -210,6 +210,8 @@ TypedLine LineReader::read(const std::string& prompt, bool has_colour) {
   editor.end = LineEnd::kEntered;
   editor.warning.clear();
   write_out("\033[?2004h");
+  // libedit shows the prompt before it takes the terminal over: Ctrl-D in between would be lost.
+  el_set(editor.line, EL_PREP_TERM, 1);
   int size = 0;
   errno = 0;
   const char* text = el_gets(editor.line, &size);
