@@ -13,6 +13,7 @@ namespace quire {
 // One row for each file of model/arch.
 extern const Architecture kLlama, kMistral, kQwen2, kQwen3;
 extern const Architecture kMixtral, kQwen3Moe, kDeepseekV2, kDeepseekV3;
+extern const Architecture kGpt2, kGemma2, kGemma3, kBloom, kFalcon;
 
 namespace {
 
@@ -25,6 +26,11 @@ constexpr std::array kArchitectures = {
     &kQwen3Moe,
     &kDeepseekV2,
     &kDeepseekV3,
+    &kGpt2,
+    &kGemma2,
+    &kGemma3,
+    &kBloom,
+    &kFalcon,
 };
 
 std::string known_names() {

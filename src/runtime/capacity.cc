@@ -61,7 +61,9 @@ std::uint32_t blocks_per_sequence(const KvGroupShape& group, const CapacityReque
   if (group.window == 0) return all;
   // The window, what one step writes before it, and a block cut at either end.
   const std::uint32_t seen =
-      (static_cast<std::uint32_t>(group.window) + request.tokens_max) / kBlockTokens + 2;
+      (static_cast<std::uint32_t>(group.window) + request.tokens_max + kBlockTokens - 1) /
+          kBlockTokens +
+      2;
   return std::min(all, seen);
 }
 
@@ -103,7 +105,11 @@ Result<std::vector<std::uint32_t>> choose_kv_blocks(std::span<const KvGroupShape
     constexpr std::uint64_t kBlocksMax = std::uint64_t{1} << 26;  // slots stay within int32
     const auto wide = static_cast<unsigned __int128>(parts) * blocks_per_sequence(group, request);
     const auto share = static_cast<std::uint64_t>(wide / whole);
-    const std::uint64_t least = group.is_state() ? kStatesMin : 1;
+    // What fits into the first group never fails for want of a window.
+    std::uint64_t least = group.is_state() ? kStatesMin : 1;
+    if (!blocks.empty() && group.window > 0) {
+      least = std::min(blocks.front(), blocks_per_sequence(group, request));
+    }
     blocks.push_back(static_cast<std::uint32_t>(std::clamp(share, least, kBlocksMax - 1)));
   }
   return blocks;

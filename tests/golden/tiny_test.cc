@@ -35,13 +35,6 @@ struct NotServed {
 };
 constexpr NotServed kNotServed[] = {
     {"bert", 0, "'bert' is not known"},
-    {"bloom", 0, "'bloom' is not known"},
-    {"falcon_40b", 0, "'falcon' is not known"},
-    {"falcon_7b", 0, "'falcon' is not known"},
-    {"falcon_rw", 0, "'falcon' is not known"},
-    {"gemma2", 0, "'gemma2' is not known"},
-    {"gemma3", 0, "'gemma3_text' is not known"},
-    {"gpt2", 0, "'gpt2' is not known"},
     {"granite_hybrid", 0, "'granitemoehybrid' is not known"},
     {"granite_hybrid_experts", 0, "'granitemoehybrid' is not known"},
     {"mistral", 2, "Mistral3ForConditionalGeneration"},

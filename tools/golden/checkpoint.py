@@ -50,18 +50,18 @@ def fill(folder, tensors, seed):
     save_file(values, pathlib.Path(folder) / "model.safetensors", {"format": "pt"})
 
 
-def load(folder, model_class):
+def load(folder, model_class, attention="eager"):
     model, info = model_class.from_pretrained(
-        folder, dtype=torch.float32, attn_implementation="eager", output_loading_info=True)
+        folder, dtype=torch.float32, attn_implementation=attention, output_loading_info=True)
     for problem in ("missing_keys", "unexpected_keys", "mismatched_keys"):
         if info[problem]:
             raise ValueError(f"{problem}: {info[problem]}")
     return model.eval()
 
 
-def load_spelled(folder, spelling, model_class):
+def load_spelled(folder, spelling, model_class, attention="eager"):
     """The same folder read with another config.json; of a nested one, the text part is read."""
     config = spelling["config"]
     (pathlib.Path(folder) / "config.json").write_text(
         json.dumps(config.get("text_config", config)))
-    return load(folder, model_class)
+    return load(folder, model_class, attention)

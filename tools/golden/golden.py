@@ -17,6 +17,7 @@ class Golden:
     prompt_tokens: int = 90
     rules: tuple = ()  # of ranges.py, before the common ones
     spellings: Callable = lambda config: []  # config.json -> [{config, rename}]
+    attention: str = "eager"  # the library's own code that computes it
     is_stepwise: bool = False  # the answer depends on how tokens came: through the cache
 
     def class_of_config(self):

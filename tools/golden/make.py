@@ -52,7 +52,7 @@ def answers_of(golden, model, config, seed):
 def first_suitable(golden, folder, tensors, config):
     for seed in SEEDS:
         checkpoint.fill(folder, tensors, seed)
-        model = checkpoint.load(folder, golden.model_class)
+        model = checkpoint.load(folder, golden.model_class, golden.attention)
         try:
             found = seed, *answers_of(golden, model, config, seed)
             check_spellings(golden, folder, model, config, found[1]["prompt"])
@@ -64,7 +64,7 @@ def first_suitable(golden, folder, tensors, config):
 
 def check_spellings(golden, folder, model, config, prompt):
     for index, spelling in enumerate(golden.spellings(config)):
-        other = checkpoint.load_spelled(folder, spelling, golden.model_class)
+        other = checkpoint.load_spelled(folder, spelling, golden.model_class, golden.attention)
         if not reference.is_same_model(model, other, prompt):
             raise ValueError(f"spelling {index} is another model")
 

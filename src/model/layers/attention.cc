@@ -1,6 +1,9 @@
 #include "model/layers/attention.h"
 
+#include <bit>
 #include <cmath>
+
+#include "base/check.h"
 
 namespace quire {
 
@@ -12,6 +15,19 @@ Attend plain_attention(int heads, int kv_heads, int head_dim, CacheSlot cache) {
   attend.scale = 1.0f / std::sqrt(static_cast<float>(head_dim));
   attend.cache = cache;
   return attend;
+}
+
+std::vector<float> alibi_slopes(int heads) {
+  QUIRE_CHECK(heads > 0, "{} heads", heads);
+  const int whole = static_cast<int>(std::bit_floor(static_cast<unsigned>(heads)));
+  const double step = std::exp2(-8.0 / whole), half_step = std::exp2(-4.0 / whole);
+  std::vector<float> slopes;
+  for (int i = 0; i < heads; ++i) {
+    const double slope =
+        i < whole ? std::pow(step, i + 1) : std::pow(half_step, 2 * (i - whole) + 1);
+    slopes.push_back(static_cast<float>(slope));
+  }
+  return slopes;
 }
 
 Status load_attention(WeightLoader& loader, const std::string& prefix, AttentionLayer& layer) {

@@ -4,6 +4,9 @@
 // does not have is empty: the code is one.
 #pragma once
 
+#include <string>
+#include <vector>
+
 #include "model/layers/workspace.h"
 #include "model/weights.h"
 
@@ -24,6 +27,10 @@ struct AttentionLayer {
 
 // Of heads of one size, causal, scaled by 1/sqrt(head_dim).
 Attend plain_attention(int heads, int kv_heads, int head_dim, CacheSlot cache);
+
+// Slopes of linear biases (ALiBi; Press et al., "Train short, test long", 2022): [heads] powers of
+// 2^(-8 / heads); those beyond a power of two lie between the others. REQUIRES: heads > 0.
+std::vector<float> alibi_slopes(int heads);
 
 // Loads into a layer whose values (kinds and eps of norms, angles, attention) are set: the weights
 // "q" "k" "v" "o" behind the prefix "layers.3.", and what of "attn_norm", "attn_post_norm" (each

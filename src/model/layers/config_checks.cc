@@ -18,4 +18,41 @@ void check_heads(const ConfigFields& fields, int heads, int kv_heads, int head_d
   }
 }
 
+namespace {
+
+struct NamedActivation {
+  std::string_view name;
+  Activation activation;
+};
+constexpr NamedActivation kActivations[] = {
+    {"silu", Activation::kSilu},
+    {"swish", Activation::kSilu},
+    {"gelu", Activation::kGelu},
+    {"gelu_python", Activation::kGelu},
+    {"gelu_new", Activation::kGeluTanh},
+    {"gelu_fast", Activation::kGeluTanh},
+    {"gelu_accurate", Activation::kGeluTanh},
+    {"gelu_pytorch_tanh", Activation::kGeluTanh},
+    {"gelu_python_tanh", Activation::kGeluTanh},
+    {"relu", Activation::kRelu},
+    {"relu2", Activation::kReluSquared},
+};
+
+}  // namespace
+
+Activation read_activation(const ConfigFields& fields, const char* name,
+                           const std::string& fallback) {
+  const Key key = {name, ""};
+  const std::string wanted = fields.string(key, fallback);
+  std::string known;
+  for (const NamedActivation& row : kActivations) {
+    if (row.name == wanted) return row.activation;
+    known += known.empty() ? "" : ", ";
+    known += row.name;
+  }
+  fields.fail(error(StatusCode::kUnsupported, "{}: '{}' is not supported; known are {}",
+                    fields.name_of(key), wanted.substr(0, 64), known));
+  return Activation::kSilu;
+}
+
 }  // namespace quire

@@ -3,6 +3,7 @@
 // Pure functions; any thread. Called by the readers of model/arch.
 #pragma once
 
+#include "backend/program.h"
 #include "formats/config/fields.h"
 
 namespace quire {
@@ -10,5 +11,9 @@ namespace quire {
 // Query heads share key-value heads evenly; a head has an even number of values; all of them
 // together stay in range.
 void check_heads(const ConfigFields& fields, int heads, int kv_heads, int head_dim);
+
+// The activation function that a config.json names; GGUF names none.
+Activation read_activation(const ConfigFields& fields, const char* name,
+                           const std::string& fallback);
 
 }  // namespace quire
