@@ -46,6 +46,7 @@ struct Product {
   const Buffer* out = nullptr;
   const Vector* bias = nullptr;  // [weight rows]; null or empty: none
   bool accumulate = false;       // add to what out holds (the residual stream)
+  int column = 0;                // of out, where the rows of the weight begin
 };
 
 // A weight of several matrices, one per head: head h reads the beginning of its part of x (parts

@@ -14,6 +14,7 @@ namespace quire {
 extern const Architecture kLlama, kMistral, kQwen2, kQwen3;
 extern const Architecture kMixtral, kQwen3Moe, kDeepseekV2, kDeepseekV3;
 extern const Architecture kGpt2, kGemma2, kGemma3, kBloom, kFalcon;
+extern const Architecture kGraniteHybrid, kQwen3Next, kQwen3_5;
 
 namespace {
 
@@ -31,6 +32,9 @@ constexpr std::array kArchitectures = {
     &kGemma3,
     &kBloom,
     &kFalcon,
+    &kGraniteHybrid,
+    &kQwen3Next,
+    &kQwen3_5,
 };
 
 std::string known_names() {

@@ -150,7 +150,8 @@ struct Chunking {
   int threads;
 };
 constexpr Chunking kChunkings[] = {
-    {1, 1, 64, 1}, {7, 4, 8, 2}, {64, 64, 8, 1}, {512, 64, 400, 2}};
+    {1, 1, 64, 1}, {7, 4, 8, 2}, {16, 16, 8, 1}, {64, 64, 8, 1}, {512, 64, 400, 2}};
+constexpr std::uint32_t kContext = 256;
 
 class TinyShapeTest : public ::testing::TestWithParam<std::string> {};
 
@@ -169,7 +170,7 @@ TEST_P(TinyShapeTest, IsBitwiseTheSameAloneAndInACrowd) {
       const auto executor = make_test_executor(
           model.design, model.find,
           {.threads = chunking.threads, .tokens_max = chunking.tokens_max,
-           .rows_max = chunking.rows_max, .blocks = chunking.blocks});
+           .rows_max = chunking.rows_max, .blocks = chunking.blocks, .context_max = kContext});
       const Difference difference = count_different(*executor, crowd, alone);
       preemptions += difference.preemptions;
       EXPECT_EQ(difference.branches, 0) << dtype_name(dtype) << ": chunk " << chunking.tokens_max;

@@ -39,6 +39,7 @@ struct Setting {
   std::uint32_t tokens_max = 512;
   std::uint32_t rows_max = 64;
   std::uint32_t blocks = 0;
+  std::uint32_t context_max = 0;     // 0: the model's
   std::shared_ptr<CpuDevice> device;  // shared with other models; null: one of its own
 };
 

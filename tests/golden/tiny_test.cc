@@ -35,11 +35,7 @@ struct NotServed {
 };
 constexpr NotServed kNotServed[] = {
     {"bert", 0, "'bert' is not known"},
-    {"granite_hybrid", 0, "'granitemoehybrid' is not known"},
-    {"granite_hybrid_experts", 0, "'granitemoehybrid' is not known"},
     {"mistral", 2, "Mistral3ForConditionalGeneration"},
-    {"qwen3_5", 0, "is not known"},
-    {"qwen3_next", 0, "'qwen3_next' is not known"},
 };
 
 // The row of a spelling, or null.

@@ -73,14 +73,16 @@ std::span<LinearOutput> CpuBackend::find_outputs(const LinearOp& op, const Step&
     const Product& product = op.products[static_cast<std::size_t>(i)];
     CpuBuffer& out = cpu(*product.out);
     QUIRE_CHECK(product.weight->columns == op.x->columns &&
-                    product.weight->rows == product.out->columns && rows <= out.rows_max,
-                "'{}': {} x {} reads {} columns and writes {} x {} of {} rows",
+                    product.column >= 0 &&
+                    product.column + product.weight->rows <= product.out->columns &&
+                    rows <= out.rows_max,
+                "'{}': {} x {} reads {} columns and writes {} x {} of {} rows, from {} on",
                 product.weight->packed->name, product.weight->rows, product.weight->columns,
-                op.x->columns, rows, product.out->columns, out.rows_max);
+                op.x->columns, rows, product.out->columns, out.rows_max, product.column);
     LinearOutput& output = linear_outputs_.emplace_back();
     output.weight = product.weight;
     output.rows = rows;
-    output.out = out.floats(0);
+    output.out = out.floats(0) + product.column;
     output.stride = out.stride();
     const bool has_bias = product.bias != nullptr && *product.bias;
     output.bias = has_bias ? product.bias->values.get() : nullptr;

@@ -21,6 +21,11 @@ const T* op_at(std::span<const Op> ops, std::size_t index) {
   return index < ops.size() ? std::get_if<T>(&ops[index]) : nullptr;
 }
 
+// Whether a product makes whole rows: what the patterns ask for.
+bool makes_rows(const Product& product) {
+  return product.weight->rows == product.out->columns;
+}
+
 void want_floats(const Buffer* buffer) {
   if (buffer != nullptr) cpu(*buffer).grow(ActivationForm::kF32);
 }
@@ -124,7 +129,10 @@ bool CpuBackend::runs_as_linear_norm(std::span<const Op> ops, const Step& step) 
   if (linear == nullptr || norm == nullptr || linear->count != 1 || linear->routing != nullptr) {
     return false;
   }
-  if (norm->x != linear->products[0].out || norm->x->rows != norm->out->rows) return false;
+  if (norm->x != linear->products[0].out || norm->x->rows != norm->out->rows ||
+      !makes_rows(linear->products[0])) {
+    return false;
+  }
   const auto outputs = find_outputs(*linear, step);
   if (outputs[0].rows > 0) {
     linear_norm(outputs[0], {cpu(*norm->x), nullptr, *norm->norm, cpu(*norm->out),
@@ -139,7 +147,7 @@ bool CpuBackend::runs_as_gated(std::span<const Op> ops, const Step& step) {
   if (linear == nullptr || gate == nullptr || linear->count != 2) return false;
   const Product& first = linear->products[0];
   const Product& second = linear->products[1];
-  const bool is_pair = gate->gate == first.out && gate->up == second.out &&
+  const bool is_pair = gate->gate == first.out && gate->up == second.out && makes_rows(first) &&
                        first.weight->rows == second.weight->rows &&
                        first.weight->experts == second.weight->experts && !first.accumulate &&
                        !second.accumulate && gate->out->rows == first.out->rows;
@@ -178,7 +186,9 @@ std::size_t CpuBackend::run_as_attention(std::span<const Op> ops, const Step& st
   }
   const Attend& shape = *attend->attend;
   const bool is_plain =
-      linear->count == 3 && linear->routing == nullptr && linear->products[0].out == attend->q &&
+      linear->count == 3 && linear->routing == nullptr &&
+      std::all_of(linear->products.begin(), linear->products.begin() + 3, makes_rows) &&
+      linear->products[0].out == attend->q &&
       linear->products[1].out == store->k && linear->products[2].out == store->v &&
       store->k_rest == nullptr && attend->q_rest == nullptr && shape.k_dim == shape.v_dim &&
       shape.k_dim % kernels_.tile_rows == 0 && shape.cache.group == store->cache.group &&

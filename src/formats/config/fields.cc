@@ -1,6 +1,7 @@
 #include "formats/config/fields.h"
 
 #include <cmath>
+#include <limits>
 #include <set>
 
 #include "formats/config/harmless_keys.h"
@@ -112,6 +113,7 @@ Field ConfigFields::find_needed(Key key, bool is_needed) const {
 }
 
 bool ConfigFields::has(Key key) const { return !find(key).is_absent(); }
+bool ConfigFields::is_text(Key key) const { return find(key).value.is_string(); }
 
 bool ConfigFields::has_name(Key key) const {
   const std::string name = file_name(key);
@@ -233,15 +235,30 @@ std::vector<int> ConfigFields::integers(Key key, int min, int max) const {
   return values;
 }
 
+namespace {
+
+// Not a number where it is none.
+double number_of(const Json& item) {
+  if (item.is_number()) return item.as_double();
+  const Json* written = item.is_object() ? item.find("__float__") : nullptr;
+  const bool is_infinite =
+      written != nullptr && written->is_string() && written->as_string() == "Infinity";
+  return is_infinite ? std::numeric_limits<double>::infinity()
+                     : std::numeric_limits<double>::quiet_NaN();
+}
+
+}  // namespace
+
 std::vector<double> ConfigFields::numbers(Key key, double min, double max) const {
   std::vector<double> values;
-  for (const Json& item :
-       list(key, "a list of numbers", [](const Json& j) { return j.is_number(); })) {
-    if (!(item.as_double() >= min && item.as_double() <= max)) {
-      out_of_range(key, find(key), item.as_double(), min, max);
+  const auto fits = [](const Json& item) { return !std::isnan(number_of(item)); };
+  for (const Json& item : list(key, "a list of numbers", fits)) {
+    const double value = number_of(item);
+    if (!(value >= min && value <= max)) {
+      out_of_range(key, find(key), value, min, max);
       return {};
     }
-    values.push_back(item.as_double());
+    values.push_back(value);
   }
   return values;
 }

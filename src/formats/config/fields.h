@@ -76,6 +76,7 @@ class ConfigFields {
 
   // Lists; absent is empty. A list is refused that has more than kListMax items.
   std::vector<int> integers(Key key, int min, int max) const;
+  // As a number counts what transformers writes for want of a word: {"__float__":"Infinity"}.
   std::vector<double> numbers(Key key, double min, double max) const;
   std::vector<bool> booleans(Key key) const;
   std::vector<std::string> strings(Key key) const;
@@ -87,6 +88,7 @@ class ConfigFields {
   std::optional<ConfigFields> object(Key key) const;
 
   bool has(Key key) const;       // there and not null
+  bool is_text(Key key) const;   // there, and a string
   bool has_name(Key key) const;  // there, perhaps null; JSON only
   // A tensor of the file by its own name; null: not there.
   const TensorView* tensor(Key key) const;

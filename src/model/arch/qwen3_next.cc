@@ -1,0 +1,472 @@
+// Qwen3-Next (Alibaba, 2025) and Qwen3.5 (2026): three layers of the gated delta rule for one of
+// softmax attention, whose output has a gate of its own and whose heads turn by a quarter; a gated
+// feed-forward block or experts beside one that every token goes through. Norms are stored as their
+// distance from 1. Qwen3-Next weaves the parts of its projections head by head, Qwen3.5 has them
+// one behind the other. Of a model that sees, the text part is read: positions in three directions
+// are the same number there.
+// Pure functions, and a model that the thread of the device drives.
+#include <algorithm>
+#include <vector>
+
+#include <fmt/format.h>
+
+#include "formats/config/config_ranges.h"
+#include "model/architecture.h"
+#include "model/layers/attention.h"
+#include "model/layers/config_checks.h"
+#include "model/layers/delta_net.h"
+#include "model/layers/mlp.h"
+#include "model/layers/moe.h"
+#include "model/layers/rope.h"
+#include "model/layers/stem.h"
+
+namespace quire {
+namespace {
+
+struct QwenConfig {
+  int layers = 0, d_model = 0, vocab = 0, context_max = 0;
+  std::vector<bool> is_delta;    // [layers]
+  std::vector<bool> has_experts;  // [layers]
+  int heads = 0, kv_heads = 0, head_dim = 0;
+  DeltaNetShape delta;
+  bool is_woven = false;  // projections of the delta rule, key head by key head
+  int ffn = 0;
+  int experts = 0, used = 0, expert_ffn = 0, shared_ffn = 0;
+  bool is_renormalised = true;
+  RopeConfig rope;
+  float rms_eps = 1e-6f;
+  bool has_tied_head = false;
+
+  int delta_layers() const {
+    return static_cast<int>(std::count(is_delta.begin(), is_delta.end(), true));
+  }
+  bool has_plain_block() const {
+    return std::find(has_experts.begin(), has_experts.end(), false) != has_experts.end();
+  }
+};
+
+struct Layer {
+  bool is_delta = false, has_experts = false;
+  DeltaNetLayer delta;
+  AttentionLayer attention;
+  MlpLayer mlp;
+  MoeLayer moe;
+};
+
+class Qwen3Next : public Model {
+ public:
+  Qwen3Next(const QwenConfig& config, Backend& backend, const ModelOptions& options)
+      : config_(config), options_(options), backend_(backend) {}
+
+  Status load(WeightLoader& loader);
+
+  int vocab() const override { return config_.vocab; }
+  std::size_t weight_bytes() const override { return weight_bytes_; }
+  const Buffer& logits() const override { return w_.logits; }
+
+  void forward(const BatchView& batch, KvStore& kv) override {
+    program_.clear();
+    stem_.begin(program_, w_);
+    for (const Layer& layer : layers_) {
+      if (layer.is_delta) {
+        run_delta_net(layer.delta, program_, w_, delta_);
+      } else {
+        run_attention(layer.attention, program_, w_);
+      }
+      if (layer.has_experts) {
+        run_moe(layer.moe, program_, w_, moe_);
+      } else {
+        run_mlp(layer.mlp, program_, w_);
+      }
+    }
+    stem_.end(program_, w_);
+    backend_.run(program_, batch, kv);
+  }
+
+ private:
+  Status load_layer(WeightLoader& loader, int index, const Rope& rope, CacheSlot cache);
+
+  QwenConfig config_;
+  ModelOptions options_;
+  Backend& backend_;
+  Stem stem_;
+  std::vector<Layer> layers_;
+  Workspace w_;
+  DeltaNetWorkspace delta_;
+  MoeWorkspace moe_;
+  Program program_;
+  std::size_t weight_bytes_ = 0;
+};
+
+Status Qwen3Next::load_layer(WeightLoader& loader, int index, const Rope& rope, CacheSlot cache) {
+  const QwenConfig& c = config_;
+  const std::string prefix = fmt::format("layers.{}.", index);
+  const Norm rms = {Norm::Kind::kRms, {}, {}, c.rms_eps};
+  Layer& layer = layers_.emplace_back();
+  layer.is_delta = c.is_delta[static_cast<std::size_t>(index)];
+  layer.has_experts = c.has_experts[static_cast<std::size_t>(index)];
+  layer.delta.norm = layer.delta.gated_norm = rms;
+  layer.attention.norm = layer.mlp.norm = layer.moe.norm = rms;
+  if (layer.is_delta) {
+    set_shape(layer.delta, c.delta, cache);
+    QUIRE_RETURN_IF_ERROR(load_delta_net(loader, prefix, layer.delta));
+  } else {
+    layer.attention.q_rope = layer.attention.k_rope = rope;
+    layer.attention.q_rope.norm = layer.attention.k_rope.norm = rms;
+    layer.attention.attend = plain_attention(c.heads, c.kv_heads, c.head_dim, cache);
+    QUIRE_RETURN_IF_ERROR(load_attention(loader, prefix, layer.attention));
+  }
+  if (!layer.has_experts) return load_mlp(loader, prefix, layer.mlp);
+  layer.moe.router.experts = c.experts;
+  layer.moe.router.used = c.used;
+  layer.moe.router.is_renormalised = c.is_renormalised;
+  return load_moe(loader, prefix, layer.moe);
+}
+
+Status Qwen3Next::load(WeightLoader& loader) {
+  const QwenConfig& c = config_;
+  stem_.final_norm = {Norm::Kind::kRms, {}, {}, c.rms_eps};
+  QUIRE_RETURN_IF_ERROR(stem_.load(loader));
+  const Rope rope = make_rope(c.rope, c.head_dim, options_.context_max, backend_);
+  const int state_group = c.delta_layers() < c.layers ? 1 : 0;  // see facts
+  int attention_layers = 0, delta_layers = 0;
+  for (int i = 0; i < c.layers; ++i) {
+    const bool is_delta = c.is_delta[static_cast<std::size_t>(i)];
+    const CacheSlot cache = is_delta ? CacheSlot{state_group, delta_layers++}
+                                     : CacheSlot{0, attention_layers++};
+    QUIRE_RETURN_IF_ERROR(load_layer(loader, i, rope, cache));
+  }
+  weight_bytes_ = loader.bytes() - stem_.untouched_bytes;
+  const int q = c.heads * c.head_dim, kv = c.kv_heads * c.head_dim;
+  w_ = Workspace::make(backend_, options_,
+                       {.d_model = c.d_model, .q = q, .k = kv, .v = kv, .attended = q,
+                        .has_output_gate = true, .ffn = c.has_plain_block() ? c.ffn : 0,
+                        .vocab = c.vocab});
+  delta_ = DeltaNetWorkspace::make(backend_, options_, c.delta);
+  if (c.experts == 0) return ok_status();
+  moe_ = MoeWorkspace::make(backend_, options_,
+                            {.d_model = c.d_model, .experts = c.experts, .used = c.used,
+                             .ffn = c.expert_ffn, .shared_ffn = c.shared_ffn,
+                             .has_shared_scale = true});
+  return ok_status();
+}
+
+// --- what the files say ---
+
+// A list of words, or every so many layers one of attention.
+void read_layers(const ConfigFields& fields, QwenConfig& c) {
+  const int interval = fields.integer("full_attention_interval", 1, kLayersMax, 4);
+  const std::vector<std::string> types = fields.strings("layer_types");
+  for (int i = 0; i < c.layers && types.empty(); ++i) c.is_delta.push_back((i + 1) % interval != 0);
+  for (const std::string& type : types) {
+    if (type != "linear_attention" && type != "full_attention") {
+      fields.fail(error(StatusCode::kUnsupported, "{}: '{}' is not supported",
+                        fields.name_of("layer_types"), type.substr(0, 64)));
+    }
+    c.is_delta.push_back(type == "linear_attention");
+  }
+  if (c.is_delta.size() == static_cast<std::size_t>(c.layers)) return;
+  fields.fail(error(StatusCode::kCorrupt, "{}: {} layers of {}", fields.name_of("layer_types"),
+                    types.size(), c.layers));
+  c.is_delta.resize(static_cast<std::size_t>(c.layers));
+}
+
+void read_delta(const ConfigFields& fields, QwenConfig& c) {
+  DeltaNetShape& d = c.delta;
+  d.k_heads = fields.integer("linear_num_key_heads", 1, kHeadsMax, 16);
+  d.v_heads = fields.integer("linear_num_value_heads", 1, kHeadsMax, 32);
+  d.k_dim = fields.integer("linear_key_head_dim", 1, kHeadDimMax, 128);
+  d.v_dim = fields.integer("linear_value_head_dim", 1, kHeadDimMax, 128);
+  d.width = fields.integer("linear_conv_kernel_dim", 2, kConvWidthMax, 4);
+  fields.mark("mamba_ssm_dtype");  // states are float32 here
+  if (d.v_heads % d.k_heads != 0) {
+    fields.fail(error(StatusCode::kCorrupt, "{}: {} value heads for {} key heads",
+                      fields.name_of("linear_num_value_heads"), d.v_heads, d.k_heads));
+    d.v_heads = d.k_heads;
+  }
+}
+
+void read_attention(const ConfigFields& fields, QwenConfig& c) {
+  c.heads = fields.integer("num_attention_heads", 1, kHeadsMax);
+  c.kv_heads = fields.integer("num_key_value_heads", 1, kHeadsMax, c.heads);
+  c.head_dim = fields.integer("head_dim", 2, kHeadDimMax, 256);
+  check_heads(fields, c.heads, c.kv_heads, c.head_dim);
+  fields.refuse("attention_bias");
+  if (!fields.boolean("attn_output_gate", true)) {
+    fields.fail(error(StatusCode::kUnsupported, "{}: false is not supported",
+                      fields.name_of("attn_output_gate")));
+  }
+  fields.refuse("use_sliding_window");
+  c.rope = read_rope(fields, c.head_dim, {.theta = 10000, .partial = 0.25});
+  for (const char* name : {"rope_scaling", "rope_parameters"}) {
+    const auto parameters = fields.object(name);
+    if (!parameters) continue;
+    parameters->mark("mrope_section");  // which direction each pair turns by: the same for text
+    parameters->mark("mrope_interleaved");
+  }
+}
+
+void read_blocks(const ConfigFields& fields, QwenConfig& c) {
+  c.experts = fields.integer("num_experts", 0, kExpertsMax, 0);
+  const int step = fields.integer("decoder_sparse_step", 1, kLayersMax, 1);
+  const std::vector<int> plain = fields.integers("mlp_only_layers", 0, kLayersMax);
+  for (int i = 0; i < c.layers; ++i) {
+    const bool is_plain = std::find(plain.begin(), plain.end(), i) != plain.end();
+    c.has_experts.push_back(c.experts > 0 && !is_plain && (i + 1) % step == 0);
+  }
+  fields.mark("intermediate_size");
+  if (c.has_plain_block()) c.ffn = fields.integer("intermediate_size", 1, kFfnMax);
+  for (const char* name : {"num_experts_per_tok", "moe_intermediate_size",
+                           "shared_expert_intermediate_size", "norm_topk_prob"}) {
+    fields.mark(name);
+  }
+  if (c.experts == 0) return;
+  c.used = fields.integer("num_experts_per_tok", 1, c.experts, std::min(c.experts, 10));
+  c.expert_ffn = fields.integer("moe_intermediate_size", 1, kFfnMax);
+  c.shared_ffn = fields.integer("shared_expert_intermediate_size", 1, kFfnMax);
+  c.is_renormalised = fields.boolean("norm_topk_prob", true);
+}
+
+template <bool is_woven>
+QwenConfig read(const ConfigFields& fields, int vocab) {
+  QwenConfig c;
+  c.is_woven = is_woven;
+  c.vocab = vocab;
+  c.layers = fields.integer("num_hidden_layers", 1, kLayersMax);
+  c.d_model = fields.integer("hidden_size", 1, kModelWidthMax);
+  c.context_max = fields.integer("max_position_embeddings", 1, kContextMax);
+  c.rms_eps =
+      static_cast<float>(fields.number("rms_norm_eps", kRmsEpsMin, kRmsEpsMax, 1e-6));
+  read_layers(fields, c);
+  read_delta(fields, c);
+  read_attention(fields, c);
+  read_blocks(fields, c);
+  fields.refuse_unless("hidden_act", "silu");
+  // A head that drafts: its tensors are left out.
+  for (const char* name : {"mtp_num_hidden_layers", "mtp_use_dedicated_embeddings"}) {
+    fields.mark(name);
+  }
+  c.has_tied_head = fields.boolean("tie_word_embeddings", false);
+  return c;
+}
+
+// --- tensors and facts ---
+
+using Shape = std::vector<std::size_t>;
+
+std::size_t size(int value) { return static_cast<std::size_t>(value); }
+
+class LayerRules {
+ public:
+  LayerRules(TensorRules& rules, int layer) : rules_(rules), layer_(layer) {}
+
+  void add(const char* name, Stored hf, Shape shape, Role role = Role::kMatrix,
+           std::vector<Stored> others = {}, float center = 0) {
+    hf.name = "model.layers.{}." + hf.name;
+    for (Stored& other : others) other.name = "model.layers.{}." + other.name;
+    TensorRule rule = {std::string("layers.{}.") + name, "", std::move(hf), std::move(shape), role};
+    rule.others = std::move(others);
+    rule.center = center;
+    rules_.add_layer(layer_, std::move(rule));
+  }
+  void add_norm(const char* name, const char* hf, std::size_t columns) {
+    add(name, Stored(hf).converted(Convert::kPlusOne), {columns}, Role::kNorm);
+  }
+
+ private:
+  TensorRules& rules_;
+  int layer_;
+};
+
+// Of each key head: a query, a key, the values of its value heads, their gates; and of the small
+// projection how much is written and how much is kept.
+void add_woven_delta(LayerRules& layer, const QwenConfig& c) {
+  const DeltaNetShape& n = c.delta;
+  const std::size_t d = size(c.d_model), keys = size(n.keys()), values = size(n.values());
+  const std::size_t k = size(n.k_dim), shared = size(n.v_heads / n.k_heads);
+  const std::size_t v = shared * size(n.v_dim), every = 2 * k + 2 * v;
+  const std::size_t total = 2 * (keys + values), heads = size(n.v_heads);
+  const Stored wide = "linear_attn.in_proj_qkvz.weight", narrow = "linear_attn.in_proj_ba.weight";
+  layer.add("delta_q", wide.runs(0, k, every, total), {keys, d});
+  layer.add("delta_k", wide.runs(k, k, every, total), {keys, d});
+  layer.add("delta_v", wide.runs(2 * k, v, every, total), {values, d});
+  layer.add("delta_gate", wide.runs(2 * k + v, v, every, total), {values, d});
+  layer.add("delta_beta", narrow.runs(0, shared, 2 * shared, 2 * heads), {heads, d});
+  layer.add("delta_step", narrow.runs(shared, shared, 2 * shared, 2 * heads), {heads, d});
+}
+
+void add_plain_delta(LayerRules& layer, const QwenConfig& c) {
+  const DeltaNetShape& n = c.delta;
+  const std::size_t d = size(c.d_model), keys = size(n.keys()), values = size(n.values());
+  const std::size_t total = size(n.channels()), heads = size(n.v_heads);
+  const Stored wide = "linear_attn.in_proj_qkv.weight";
+  layer.add("delta_q", wide.rows(0, total), {keys, d});
+  layer.add("delta_k", wide.rows(keys, total), {keys, d});
+  layer.add("delta_v", wide.rows(2 * keys, total), {values, d});
+  layer.add("delta_gate", "linear_attn.in_proj_z.weight", {values, d});
+  layer.add("delta_beta", "linear_attn.in_proj_b.weight", {heads, d});
+  layer.add("delta_step", "linear_attn.in_proj_a.weight", {heads, d});
+}
+
+void add_delta(LayerRules layer, const QwenConfig& c) {
+  const DeltaNetShape& n = c.delta;
+  const std::size_t d = size(c.d_model), heads = size(n.v_heads);
+  layer.add_norm("delta_norm", "input_layernorm.weight", d);
+  c.is_woven ? add_woven_delta(layer, c) : add_plain_delta(layer, c);
+  layer.add("delta_conv", Stored("linear_attn.conv1d.weight").transposed(),
+            {size(n.width), size(n.channels())}, Role::kVector);
+  layer.add("delta_rates", Stored("linear_attn.A_log").converted(Convert::kMinusExp), {heads},
+            Role::kVector, {}, -1);
+  layer.add("delta_step_bias", "linear_attn.dt_bias", {heads}, Role::kBias);
+  layer.add("delta_gated_norm", "linear_attn.norm.weight", {size(n.v_dim)}, Role::kNorm);
+  layer.add("delta_out", "linear_attn.out_proj.weight", {d, size(n.values())});
+}
+
+// Of each query head: its query and its gate.
+void add_attention(LayerRules layer, const QwenConfig& c) {
+  const std::size_t d = size(c.d_model), head = size(c.head_dim);
+  const std::size_t q = size(c.heads) * head, kv = size(c.kv_heads) * head;
+  const Stored fused = "self_attn.q_proj.weight";
+  layer.add_norm("attn_norm", "input_layernorm.weight", d);
+  layer.add("q", fused.runs(0, head, 2 * head, 2 * q), {q, d});
+  layer.add("attn_gate", fused.runs(head, head, 2 * head, 2 * q), {q, d});
+  layer.add("k", "self_attn.k_proj.weight", {kv, d});
+  layer.add("v", "self_attn.v_proj.weight", {kv, d});
+  layer.add("o", "self_attn.o_proj.weight", {d, q});
+  layer.add_norm("q_norm", "self_attn.q_norm.weight", head);
+  layer.add_norm("k_norm", "self_attn.k_norm.weight", head);
+}
+
+void add_block(LayerRules layer, const QwenConfig& c, bool has_experts) {
+  const std::size_t d = size(c.d_model);
+  layer.add_norm("ffn_norm", "post_attention_layernorm.weight", d);
+  if (!has_experts) {
+    layer.add("gate", "mlp.gate_proj.weight", {size(c.ffn), d});
+    layer.add("up", "mlp.up_proj.weight", {size(c.ffn), d});
+    layer.add("down", "mlp.down_proj.weight", {d, size(c.ffn)});
+    return;
+  }
+  const std::size_t n = size(c.experts), ffn = size(c.expert_ffn), shared = size(c.shared_ffn);
+  const Stored fused = "mlp.experts.gate_up_proj";
+  layer.add("router", "mlp.gate.weight", {n, d}, Role::kRouter);
+  layer.add("experts_gate", "mlp.experts.{e}.gate_proj.weight", {n, ffn, d}, Role::kExperts,
+            {fused.rows(0, 2 * ffn)});
+  layer.add("experts_up", "mlp.experts.{e}.up_proj.weight", {n, ffn, d}, Role::kExperts,
+            {fused.rows(ffn, 2 * ffn)});
+  layer.add("experts_down", "mlp.experts.{e}.down_proj.weight", {n, d, ffn}, Role::kExperts,
+            {"mlp.experts.down_proj"});
+  layer.add("shared_gate", "mlp.shared_expert.gate_proj.weight", {shared, d});
+  layer.add("shared_up", "mlp.shared_expert.up_proj.weight", {shared, d});
+  layer.add("shared_down", "mlp.shared_expert.down_proj.weight", {d, shared});
+  layer.add("shared_scale", "mlp.shared_expert_gate.weight", {1, d});
+}
+
+TensorRules tensors(const QwenConfig& c) {
+  const std::size_t d = size(c.d_model), vocab = size(c.vocab);
+  TensorRules t;
+  TensorRule embed = {"embed", "", "model.embed_tokens.weight", {vocab, d}, Role::kTable};
+  if (c.has_tied_head) {
+    embed.others = {"lm_head.weight"};
+    t.ignore("lm_head.weight");
+  } else {
+    t.add({"head", "", "lm_head.weight", {vocab, d}, Role::kHead});
+  }
+  t.add(std::move(embed));
+  t.add({"final_norm", "", Stored("model.norm.weight").converted(Convert::kPlusOne), {d},
+         Role::kNorm});
+  for (int i = 0; i < c.layers; ++i) {
+    const LayerRules layer(t, i);
+    c.is_delta[size(i)] ? add_delta(layer, c) : add_attention(layer, c);
+    add_block(layer, c, c.has_experts[size(i)]);
+  }
+  t.ignore("mtp.*");  // a head that drafts
+  t.ignore("*.rotary_emb.inv_freq");
+  return t;
+}
+
+ModelFacts facts(const QwenConfig& c) {
+  ModelFacts f;
+  f.layers = c.layers;
+  f.width = c.d_model;
+  f.vocab = c.vocab;
+  f.context_max = c.context_max;
+  f.has_tied_head = c.has_tied_head;
+  f.experts = c.experts;
+  f.experts_active = c.used;
+  GroupFacts positions, states;
+  positions.name = "all";
+  positions.heads = c.heads;
+  positions.kv_heads = c.kv_heads;
+  positions.k_width = positions.v_width = c.head_dim;
+  states.name = "state";
+  states.holds_state = true;
+  states.state_bytes = size(c.delta.state_floats()) * sizeof(float);
+  for (int i = 0; i < c.layers; ++i) {
+    (c.is_delta[size(i)] ? states : positions).layers.push_back(i);
+  }
+  if (!positions.layers.empty()) f.groups.push_back(positions);
+  if (!states.layers.empty()) f.groups.push_back(states);
+  f.notes = {{"width", c.ffn > 0 ? fmt::format("{}, feed-forward {}", c.d_model, c.ffn)
+                                 : std::to_string(c.d_model)},
+             {"layers", fmt::format("{} of the gated delta rule, {} of attention",
+                                    c.delta_layers(), c.layers - c.delta_layers())},
+             {"heads", fmt::format("{} of {}, key-value {}", c.heads, c.head_dim, c.kv_heads)},
+             {"states", fmt::format("{} of {} x {}, {} key heads, convolution of {}",
+                                    c.delta.v_heads, c.delta.k_dim, c.delta.v_dim,
+                                    c.delta.k_heads, c.delta.width)},
+             {"rope", rope_text(c.rope)}};
+  if (c.experts > 0) {
+    f.notes.emplace_back("experts", fmt::format("{} of {} each, {} used, one of {} for all",
+                                                c.experts, c.expert_ffn, c.used, c.shared_ffn));
+  }
+  return f;
+}
+
+Result<std::unique_ptr<Model>> build(const QwenConfig& config, WeightLoader& loader,
+                                     Backend& backend, const ModelOptions& options) {
+  auto model = std::make_unique<Qwen3Next>(config, backend, options);
+  QUIRE_RETURN_IF_ERROR(model->load(loader));
+  return std::unique_ptr<Model>(std::move(model));
+}
+
+}  // namespace
+
+extern const Architecture kQwen3Next;
+constexpr Architecture kQwen3Next = {
+    "qwen3_next",
+    {"qwen3_next"},
+    {},
+    design_of<read<true>, tensors, facts, build>,
+    {
+     {"tiny-qwen3-next",
+      R"({"hidden_size":256,"num_hidden_layers":4,"num_attention_heads":4,
+"num_key_value_heads":2,"head_dim":64,"linear_num_key_heads":2,"linear_num_value_heads":4,
+"linear_key_head_dim":32,"linear_value_head_dim":40,"linear_conv_kernel_dim":4,
+"full_attention_interval":2,"num_experts":6,"num_experts_per_tok":2,
+"moe_intermediate_size":64,"shared_expert_intermediate_size":96,"intermediate_size":128,
+"vocab_size":517,"max_position_embeddings":2048,"rms_norm_eps":1e-6})"},
+    }};
+
+extern const Architecture kQwen3_5;
+constexpr Architecture kQwen3_5 = {
+    "qwen3_5",
+    {"qwen3_5_text", "qwen3_5_moe_text", "qwen3_5", "qwen3_5_moe"},
+    {"Qwen3_5ForCausalLM", "Qwen3_5ForConditionalGeneration", "Qwen3_5MoeForCausalLM",
+     "Qwen3_5MoeForConditionalGeneration"},
+    design_of<read<false>, tensors, facts, build>,
+    {
+     {"qwen3.5-0.8b",
+      R"({"hidden_size":1024,"num_hidden_layers":24,"num_attention_heads":8,
+"num_key_value_heads":2,"head_dim":256,"linear_num_key_heads":16,
+"linear_num_value_heads":16,"linear_key_head_dim":128,"linear_value_head_dim":128,
+"linear_conv_kernel_dim":4,"intermediate_size":3584,"vocab_size":248320,
+"max_position_embeddings":262144,"rms_norm_eps":1e-6,"tie_word_embeddings":true})"},
+     {"tiny-qwen3.5",
+      R"({"hidden_size":256,"num_hidden_layers":4,"num_attention_heads":4,
+"num_key_value_heads":2,"head_dim":64,"linear_num_key_heads":2,"linear_num_value_heads":6,
+"linear_key_head_dim":24,"linear_value_head_dim":32,"linear_conv_kernel_dim":4,
+"full_attention_interval":4,"intermediate_size":160,"vocab_size":517,
+"max_position_embeddings":2048,"rms_norm_eps":1e-6,"tie_word_embeddings":true})"},
+    }};
+
+}  // namespace quire

@@ -1,0 +1,65 @@
+#include "model/layers/mamba2.h"
+
+namespace quire {
+
+int Mamba2Shape::scan_begin() const { return ((width - 1) * channels() + 15) / 16 * 16; }
+int Mamba2Shape::state_floats() const {
+  return scan_begin() + heads * scan_state_floats(state, head_dim);
+}
+
+Mamba2Workspace Mamba2Workspace::make(Backend& backend, const ModelOptions& options,
+                                      const Mamba2Shape& shape) {
+  const auto of_tokens = [&](int columns) {
+    return columns > 0 ? backend.buffer(Rows::kTokens, options.tokens_max, columns) : Buffer();
+  };
+  Mamba2Workspace m;
+  m.gate = of_tokens(shape.inner());
+  m.x = of_tokens(shape.channels());
+  m.convolved = of_tokens(shape.channels());
+  m.step = of_tokens(shape.heads);
+  m.scanned = of_tokens(shape.inner());
+  m.normed = of_tokens(shape.inner());
+  return m;
+}
+
+void set_shape(Mamba2Layer& layer, const Mamba2Shape& shape, CacheSlot cache) {
+  layer.convolution.width = shape.width;
+  layer.convolution.cache = cache;
+  Recurrence& recurrence = layer.recurrence;
+  recurrence.kind = Recurrence::Kind::kSsd;
+  recurrence.k_heads = shape.groups;
+  recurrence.k_dim = shape.state;
+  recurrence.v_heads = shape.heads;
+  recurrence.v_dim = shape.head_dim;
+  recurrence.cache = cache;
+  recurrence.state_begin = shape.scan_begin();
+  layer.gated_norm.heads = shape.groups;
+}
+
+Status load_mamba2(WeightLoader& loader, const std::string& prefix, Mamba2Layer& layer) {
+  QUIRE_RETURN_IF_ERROR(load_norm(loader, prefix + "mamba_norm", layer.norm));
+  QUIRE_RETURN_IF_ERROR(load_norm(loader, prefix + "mamba_gated_norm", layer.gated_norm));
+  QUIRE_ASSIGN_OR_RETURN(layer.gate, loader.matrix(prefix + "mamba_gate"));
+  QUIRE_ASSIGN_OR_RETURN(layer.x, loader.matrix(prefix + "mamba_x"));
+  QUIRE_ASSIGN_OR_RETURN(layer.step, loader.matrix(prefix + "mamba_step"));
+  QUIRE_ASSIGN_OR_RETURN(layer.convolution.weight, loader.vector(prefix + "mamba_conv"));
+  QUIRE_ASSIGN_OR_RETURN(layer.convolution.bias,
+                         loader.optional_vector(prefix + "mamba_conv_bias"));
+  QUIRE_ASSIGN_OR_RETURN(layer.recurrence.rates, loader.vector(prefix + "mamba_rates"));
+  QUIRE_ASSIGN_OR_RETURN(layer.recurrence.dt_bias, loader.vector(prefix + "mamba_step_bias"));
+  QUIRE_ASSIGN_OR_RETURN(layer.recurrence.skip, loader.vector(prefix + "mamba_skip"));
+  QUIRE_ASSIGN_OR_RETURN(layer.out, loader.matrix(prefix + "mamba_out"));
+  return ok_status();
+}
+
+void run_mamba2(const Mamba2Layer& layer, Program& p, const Workspace& w,
+                const Mamba2Workspace& m) {
+  p.norm(w.residual, layer.norm, w.normed);
+  p.linear(w.normed, {{&layer.gate, &m.gate}, {&layer.x, &m.x}, {&layer.step, &m.step}});
+  p.add(ConvolveOp{&m.x, &layer.convolution, &m.convolved});
+  p.add(ScanOp{&m.convolved, &m.step, nullptr, &layer.recurrence, &m.scanned});
+  p.add(GatedNormOp{&m.scanned, &m.gate, &layer.gated_norm, &m.normed, true});
+  add_branch(p, m.normed, layer.out, layer.out_bias, layer.branch, w);
+}
+
+}  // namespace quire
