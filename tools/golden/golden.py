@@ -20,6 +20,10 @@ class Golden:
     attention: str = "eager"  # the library's own code that computes it
     is_stepwise: bool = False  # the answer depends on how tokens came: through the cache
 
+    # The largest error that rounding to bf16 alone may make, in the library's own run: a small
+    # model that exceeds it says nothing about a program with bf16 weights.
+    rounded_max: float | None = None
+
     def class_of_config(self):
         """The class that makes an untrained model of a configuration."""
         if hasattr(self.model_class, "from_config"):

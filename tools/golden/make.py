@@ -46,7 +46,8 @@ def answers_of(golden, model, config, seed):
         types = [int(i >= len(prompt) // 3) for i in range(len(prompt))]
         return ({"prompt": prompt, "token_types": types},
                 reference.encoder(model, prompt, types))
-    return {"prompt": prompt}, reference.decoder(model, prompt, golden.is_stepwise)
+    return {"prompt": prompt}, reference.decoder(
+        model, prompt, golden.is_stepwise, golden.rounded_max)
 
 
 def first_suitable(golden, folder, tensors, config):

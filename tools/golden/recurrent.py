@@ -50,7 +50,7 @@ GOLDENS = [
                           "shared_expert_intermediate_size": 48, "norm_topk_prob": True},
            rules=QWEN_RULES, spellings=lambda config: [qwen_of_4(config)]),
     Golden("qwen3_5", {**QWEN, "model_type": "qwen3_5_text"},
-           rules=QWEN_RULES,
+           rules=QWEN_RULES, rounded_max=0.015,
            spellings=lambda config: [qwen_of_4(config), qwen3_5_that_sees(config)]),
     granite("granite_hybrid", ["linear_attention", "full_attention"] * 2, num_local_experts=0,
             num_experts_per_tok=0, position_embedding_type="nope"),

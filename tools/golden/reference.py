@@ -67,11 +67,22 @@ def decoder_answers(ids, logits, start):
     }
 
 
+def error_when_rounded(model, ids, logprobs):
+    """How far log-probabilities move when every linear map reads bfloat16, as programs with bf16
+    weights do. ids: [T]; logprobs: [T, vocab]"""
+    hooks = [module.register_forward_pre_hook(lambda _, given: (given[0].bfloat16().float(),))
+             for module in model.modules() if isinstance(module, torch.nn.Linear)]
+    rounded = torch.log_softmax(logits_of(model, ids).double(), -1)
+    for hook in hooks:
+        hook.remove()
+    return float((rounded - logprobs).abs().max())
+
+
 def is_same_model(one, other, prompt):
     return torch.equal(logits_of(one, prompt), logits_of(other, prompt))
 
 
-def decoder(model, prompt, is_stepwise):
+def decoder(model, prompt, is_stepwise, rounded_max=None):
     """The ids come through the cache; the log-probabilities of one pass must agree with them."""
     ids, logits = logits_step_by_step(model, prompt, GREEDY_TOKENS)
     if not is_stepwise:
@@ -80,6 +91,10 @@ def decoder(model, prompt, is_stepwise):
         if difference > DIFFERENCE_MAX:
             raise ValueError(f"with the cache logits differ by {difference}")
         logits = whole
+    if rounded_max is not None:
+        rounded = error_when_rounded(model, ids, torch.log_softmax(logits.double(), -1))
+        if rounded > rounded_max:
+            raise Unsuitable(f"rounding alone moves it by {rounded:.4f}")
     return decoder_answers(ids, logits, len(prompt))
 
 

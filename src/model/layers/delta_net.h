@@ -1,5 +1,5 @@
-// DeltaNetLayer: linear attention by the gated delta rule (Yang, Kautz and Hatamizadeh, "Gated delta
-// networks", 2024): queries, keys and values through a short convolution, a recurrence of one
+// DeltaNetLayer: linear attention by the gated delta rule (Yang, Kautz and Hatamizadeh, "Gated
+// delta networks", 2024): queries, keys and values through a short convolution, a recurrence of one
 // decaying state per value head, and the norm of what it gives, gated afterwards. What a sequence
 // leaves behind is the inputs of the convolution and the states: one state of a KV group.
 // Plain weights and one function over them. Called by the architectures; the thread that drives the
