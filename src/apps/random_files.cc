@@ -7,7 +7,7 @@
 #include <cctype>
 
 #include "base/cpu/cpu_info.h"
-#include "formats/config/tokenizer_files.h"
+#include "formats/words/tokenizer_files.h"
 #include "lab/random_model.h"
 
 namespace quire {

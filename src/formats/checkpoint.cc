@@ -3,14 +3,14 @@
 #include <array>
 #include <filesystem>
 
-#include "formats/config/file_kind.h"
 #include "formats/config/gguf_config.h"
 #include "formats/config/hf_config.h"
-#include "formats/config/in_file.h"
-#include "formats/config/tokenizer_files.h"
+#include "formats/containers/file_kind.h"
+#include "formats/containers/llama2c.h"
+#include "formats/containers/safetensors.h"
+#include "formats/in_file.h"
 #include "formats/quant/quant_methods.h"
-#include "formats/llama2c.h"
-#include "formats/safetensors.h"
+#include "formats/words/tokenizer_files.h"
 
 namespace quire {
 namespace {

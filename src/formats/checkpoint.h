@@ -14,7 +14,7 @@
 
 #include "base/file.h"
 #include "formats/config/fields.h"
-#include "formats/words.h"
+#include "formats/words/words.h"
 #include "tensor/tensor.h"
 
 namespace quire {

@@ -13,9 +13,9 @@
 
 #include "base/file.h"
 #include "formats/config/gguf_config.h"
-#include "formats/gguf_tokenizer.h"
-#include "formats/llama2c_tokenizer.h"
-#include "formats/sentencepiece.h"
+#include "formats/words/gguf_tokenizer.h"
+#include "formats/words/llama2c_tokenizer.h"
+#include "formats/words/sentencepiece.h"
 #include "text/detokenizer.h"
 #include "text/tokenizer.h"
 

@@ -13,8 +13,8 @@
 #include <string_view>
 
 #include "formats/config/fields.h"
-#include "formats/model_facts.h"
 #include "model/model.h"
+#include "model/model_facts.h"
 #include "model/tensor_rules.h"
 #include "model/weights.h"
 

@@ -9,11 +9,11 @@
 #include <vector>
 
 #include "base/json.h"
-#include "formats/config/file_kind.h"
 #include "formats/config/gguf_config.h"
-#include "formats/config/in_file.h"
-#include "formats/gguf.h"
-#include "formats/safetensors.h"
+#include "formats/containers/file_kind.h"
+#include "formats/containers/gguf.h"
+#include "formats/containers/safetensors.h"
+#include "formats/in_file.h"
 #include "formats/words/hf_tokenizer.h"
 #include "model/model_files.h"
 #include "model/registry.h"

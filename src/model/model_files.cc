@@ -3,7 +3,7 @@
 #include <algorithm>
 
 #include "base/hash.h"
-#include "formats/config/in_file.h"
+#include "formats/in_file.h"
 #include "model/registry.h"
 
 namespace quire {

@@ -10,8 +10,8 @@
 
 #include "backend/backend.h"
 #include "core/executor.h"
-#include "formats/model_facts.h"
 #include "model/model.h"
+#include "model/model_facts.h"
 
 namespace quire {
 

@@ -4,9 +4,9 @@
 #pragma once
 
 #include "formats/config/fields.h"
-#include "formats/gguf.h"
-#include "formats/gguf_tokenizer.h"
-#include "formats/words.h"
+#include "formats/containers/gguf.h"
+#include "formats/words/gguf_tokenizer.h"
+#include "formats/words/words.h"
 
 namespace quire {
 

@@ -10,7 +10,7 @@
 
 #include "base/json.h"
 #include "formats/config/fields.h"
-#include "formats/words.h"
+#include "formats/words/words.h"
 
 namespace quire {
 

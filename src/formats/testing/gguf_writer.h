@@ -10,7 +10,7 @@
 #include <type_traits>
 #include <vector>
 
-#include "formats/gguf_parse.h"
+#include "formats/containers/gguf_parse.h"
 
 namespace quire::testing {
 

@@ -6,7 +6,7 @@
 #include <fmt/format.h>
 
 #include "formats/config/config_ranges.h"
-#include "formats/llama2c.h"
+#include "formats/containers/llama2c.h"
 #include "model/layers/attention.h"
 #include "model/layers/caches.h"
 #include "model/layers/config_checks.h"

@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "backend/program.h"
-#include "formats/model_facts.h"
+#include "model/model_facts.h"
 
 namespace quire {
 

@@ -10,7 +10,7 @@
 #include <sstream>
 
 #include "base/file.h"
-#include "formats/gguf.h"
+#include "formats/containers/gguf.h"
 #include "formats/testing/temp_folder.h"
 #include "formats/testing/tiny_models.h"
 #include "model/describe.h"

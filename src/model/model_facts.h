@@ -9,7 +9,7 @@
 #include <utility>
 #include <vector>
 
-#include "formats/words.h"
+#include "formats/words/words.h"
 
 namespace quire {
 

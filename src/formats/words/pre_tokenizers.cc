@@ -1,5 +1,5 @@
 // The table of pre-tokenizers. Patterns are named for the vocabulary that made them known.
-#include "formats/pre_tokenizers.h"
+#include "formats/words/pre_tokenizers.h"
 
 namespace quire {
 namespace {

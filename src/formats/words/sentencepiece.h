@@ -9,7 +9,7 @@
 #include <string>
 
 #include "base/status.h"
-#include "formats/gguf_tokenizer.h"
+#include "formats/words/gguf_tokenizer.h"
 
 namespace quire {
 

@@ -11,7 +11,7 @@
 #include <vector>
 
 #include "base/json.h"
-#include "formats/words.h"
+#include "formats/words/words.h"
 #include "tensor/tensor.h"
 
 namespace quire {

@@ -1,5 +1,5 @@
 // SentencePiece files, written here byte by byte: fields, defaults, and every truncation.
-#include "formats/sentencepiece.h"
+#include "formats/words/sentencepiece.h"
 
 #include <gtest/gtest.h>
 

@@ -1,6 +1,6 @@
 // Vocabularies to tokenizer.json: what is refused and by which name, and that merges made from
 // scores say what SentencePiece says. That the JSON works is seen in lab/tokenizer_vectors_test.cc.
-#include "formats/gguf_tokenizer.h"
+#include "formats/words/gguf_tokenizer.h"
 
 #include <gtest/gtest.h>
 
@@ -9,8 +9,8 @@
 #include <nlohmann/json.hpp>
 #include <random>
 
-#include "formats/pre_tokenizers.h"
-#include "formats/spm_merges.h"
+#include "formats/words/pre_tokenizers.h"
+#include "formats/words/spm_merges.h"
 
 namespace quire {
 namespace {

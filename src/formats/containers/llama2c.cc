@@ -1,4 +1,4 @@
-#include "formats/llama2c.h"
+#include "formats/containers/llama2c.h"
 
 #include <array>
 #include <cstdint>

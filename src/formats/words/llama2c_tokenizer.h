@@ -10,7 +10,7 @@
 #include <string>
 
 #include "base/status.h"
-#include "formats/gguf_tokenizer.h"
+#include "formats/words/gguf_tokenizer.h"
 
 namespace quire {
 

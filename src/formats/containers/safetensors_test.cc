@@ -1,5 +1,5 @@
 // SafetensorsFiles by example: one file, shards behind an index, and what an index may not do.
-#include "formats/safetensors.h"
+#include "formats/containers/safetensors.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>

@@ -1,12 +1,12 @@
-#include "formats/config/file_kind.h"
+#include "formats/containers/file_kind.h"
 
 #include <filesystem>
 #include <string_view>
 
 #include "base/file.h"
-#include "formats/gguf_parse.h"
-#include "formats/llama2c.h"
-#include "formats/safetensors.h"
+#include "formats/containers/gguf_parse.h"
+#include "formats/containers/llama2c.h"
+#include "formats/containers/safetensors.h"
 
 namespace quire {
 

@@ -1,5 +1,5 @@
 // GgufFile by example: values of every type, split files, and what is refused with which words.
-#include "formats/gguf.h"
+#include "formats/containers/gguf.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>

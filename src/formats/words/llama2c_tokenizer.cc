@@ -1,5 +1,5 @@
 // llama2.c tokenizer files.
-#include "formats/llama2c_tokenizer.h"
+#include "formats/words/llama2c_tokenizer.h"
 
 #include <cstdint>
 #include <cstring>

@@ -1,4 +1,4 @@
-#include "formats/gguf_parse.h"
+#include "formats/containers/gguf_parse.h"
 
 #include <fmt/ranges.h>
 

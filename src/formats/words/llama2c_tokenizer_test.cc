@@ -1,5 +1,5 @@
 // llama2.c tokenizer files, written here: what the ids mean, spaces, and every truncation.
-#include "formats/llama2c_tokenizer.h"
+#include "formats/words/llama2c_tokenizer.h"
 
 #include <gtest/gtest.h>
 

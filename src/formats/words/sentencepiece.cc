@@ -1,6 +1,6 @@
 // The protobuf wire format, as far as sentencepiece_model.proto needs it: a field is a tag
 // (number << 3 | wire type) and a varint, four or eight bytes, or a length and that many bytes.
-#include "formats/sentencepiece.h"
+#include "formats/words/sentencepiece.h"
 
 #include <cstdint>
 #include <cstring>

@@ -1,5 +1,5 @@
 // Merges from scores.
-#include "formats/spm_merges.h"
+#include "formats/words/spm_merges.h"
 
 #include <algorithm>
 #include <cstdint>

@@ -1,11 +1,11 @@
-#include "formats/gguf.h"
+#include "formats/containers/gguf.h"
 
 #include <algorithm>
 #include <cstring>
 #include <functional>
 #include <iterator>
 
-#include "formats/config/in_file.h"
+#include "formats/in_file.h"
 
 namespace quire {
 namespace {

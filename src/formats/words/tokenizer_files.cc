@@ -1,4 +1,4 @@
-#include "formats/config/tokenizer_files.h"
+#include "formats/words/tokenizer_files.h"
 
 #include <filesystem>
 #include <span>
@@ -6,10 +6,10 @@
 #include "base/file.h"
 #include "formats/config/config_ranges.h"
 #include "formats/config/gguf_config.h"
-#include "formats/config/in_file.h"
-#include "formats/llama2c_tokenizer.h"
-#include "formats/sentencepiece.h"
+#include "formats/in_file.h"
 #include "formats/words/hf_tokenizer.h"
+#include "formats/words/llama2c_tokenizer.h"
+#include "formats/words/sentencepiece.h"
 
 namespace quire {
 namespace {

@@ -1,6 +1,6 @@
 // From vocabulary to tokenizer.json: checks first, then one JSON per model. The vocabulary and the
 // merges are written as text directly, because they are megabytes; the rest goes through nlohmann.
-#include "formats/gguf_tokenizer.h"
+#include "formats/words/gguf_tokenizer.h"
 
 #include <array>
 #include <nlohmann/json.hpp>
@@ -9,8 +9,8 @@
 #include <unordered_set>
 
 #include "base/utf8.h"
-#include "formats/pre_tokenizers.h"
-#include "formats/spm_merges.h"
+#include "formats/words/pre_tokenizers.h"
+#include "formats/words/spm_merges.h"
 
 namespace quire {
 namespace {

@@ -1,4 +1,4 @@
-#include "formats/safetensors.h"
+#include "formats/containers/safetensors.h"
 
 #include <algorithm>
 #include <cstdint>
@@ -11,7 +11,7 @@
 #include <string_view>
 
 #include "base/json.h"
-#include "formats/config/in_file.h"
+#include "formats/in_file.h"
 
 namespace quire {
 namespace {

@@ -13,7 +13,7 @@
 #include <vector>
 
 #include "base/file.h"
-#include "formats/gguf_parse.h"
+#include "formats/containers/gguf_parse.h"
 
 namespace quire {
 
