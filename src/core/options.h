@@ -17,11 +17,14 @@ struct SchedulerOptions {
   std::uint32_t context_max = 0;    // positions per sequence (--max-model-len); 0: the executor's
   bool is_prefix_caching = true;
   bool is_static_batching = false;  // admit only when nothing runs, for comparison
+  // By how much a tenant that waits may lag, in prompt tokens by share (an answer's token counts
+  // two), until it pushes out sequences of one that is ahead (sched/tenant_queues).
+  std::uint32_t tenant_lag_max = 16384;
 };
 
 struct EngineOptions {
   SchedulerOptions scheduler;
-  std::uint32_t queue_max = 256;      // requests waiting for admission; more are refused
+  std::uint32_t queue_max = 256;      // requests of one tenant that may wait; more are refused
   std::vector<TokenId> eos_ids;       // end a branch unless ignore_eos
   bool is_hashing_logits = false;     // tests: report a hash of each raw logits row
   bool is_checking_invariants = false;  // tests: the ledger's balance at every step

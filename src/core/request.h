@@ -50,14 +50,17 @@ struct BranchId {
 };
 
 struct Request {
+  static constexpr std::uint32_t kTenantShareMax = 1000;
+
   RequestId id;
   std::vector<TokenId> prompt;  // not empty
   SamplingParams params;
 
-  std::string tenant;        // whose cache namespace it uses; empty: the public one
+  std::string tenant;        // for whom it is: its cache and its fair share; empty: the public
+  std::uint32_t tenant_share = 1;  // of the machine, beside the shares of other tenants that wait
   std::string cache_salt;    // further splits the namespace
   std::int32_t adapter = 0;  // 0: the base model
-  int priority = 0;          // smaller is served sooner (as vLLM counts)
+  int priority = 0;          // smaller is served sooner within the tenant (as vLLM counts)
   std::optional<Nanos> deadline;  // a point in time; past it the request ends with kDeadline
 
   // Where messages of the prompt end, ascending: places from which another request may go on. A

@@ -80,17 +80,19 @@ void Engine::State::answer(std::uint64_t question) {
 }
 
 void Engine::State::publish(StepEvents events) {
-  std::vector<RequestId> ended;
+  std::vector<RequestId> admitted, ended;
+  for (const RowFact& row : events.rows) {
+    if (row.is_admission) admitted.push_back(row.of.request);
+  }
   for (const TokenEvent& event : events.events) {
     if (event.is_last) ended.push_back(event.request);
   }
-  const auto waiting = static_cast<std::uint32_t>(events.stats.requests_waiting);
   {
     const std::lock_guard lock(mutex);
     snapshot = events.stats;
   }
   sink(std::move(events));
-  inbox.report(waiting, ended);  // after the sink: idle means that every event is delivered
+  inbox.report(admitted, ended);  // after the sink: idle means that every event is delivered
 }
 
 Engine::Engine(const EngineOptions& options, std::unique_ptr<Executor> executor,

@@ -58,7 +58,7 @@ class Engine {
          std::shared_ptr<const Tokenizer> tokenizer, EventSink sink);
   ~Engine();  // cancels what is left, ends the thread
 
-  // Any thread. kResourceExhausted: the queue is full. kUnavailable: draining.
+  // Any thread. kResourceExhausted: the tenant's queue is full. kUnavailable: draining.
   // kInvalidArgument: the request contradicts the model (empty or too long prompt, token out of
   // the vocabulary, more KV than the pool has).
   Status submit(Request request);

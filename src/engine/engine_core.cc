@@ -30,9 +30,10 @@ Status EngineCore::check(const Request& request) const {
 
 Status EngineCore::submit(Request request) {
   QUIRE_RETURN_IF_ERROR(check(request));
-  if (scheduler_.counts().requests_waiting >= options_.queue_max) {
-    return error(StatusCode::kResourceExhausted, "{} requests are waiting; at most {} may",
-                 scheduler_.counts().requests_waiting, options_.queue_max);
+  const std::uint32_t waiting = scheduler_.queues().requests_waiting(request.tenant);
+  if (waiting >= options_.queue_max) {
+    return error(StatusCode::kResourceExhausted, "{} requests are waiting; at most {} may", waiting,
+                 options_.queue_max);
   }
   auto shared = std::make_shared<const Request>(std::move(request));
   QUIRE_RETURN_IF_ERROR(scheduler_.submit(shared));

@@ -39,7 +39,7 @@ class EngineCore {
 
   // Any thread: whether the request can be served at all.
   Status check(const Request& request) const;
-  // kResourceExhausted: queue_max requests wait already.
+  // kResourceExhausted: queue_max requests of its tenant wait already.
   Status submit(Request request);
   void cancel(RequestId id);  // its last event comes with the next advance(); unknown ids are fine
   void cancel_all();

@@ -8,13 +8,17 @@ Status Inbox::submit(Request request) {
   {
     const std::lock_guard lock(mutex_);
     if (is_closed_) return Status(StatusCode::kUnavailable, "the engine accepts no new requests");
-    if (batch_.requests.size() + waiting_ >= waiting_max_) {
+    const auto tenant = waiting_.find(request.tenant);
+    if (tenant != waiting_.end() && tenant->second >= waiting_max_) {
       return error(StatusCode::kResourceExhausted, "{} requests are waiting; at most {} may",
-                   batch_.requests.size() + waiting_, waiting_max_);
+                   tenant->second, waiting_max_);
     }
-    if (!live_.insert(request.id).second) {
+    const auto [live, is_new] = live_.try_emplace(request.id, waiting_.end());
+    if (!is_new) {
       return error(StatusCode::kInvalidArgument, "request {} is already here", request.id.value);
     }
+    live->second = waiting_.try_emplace(request.tenant, 0).first;
+    ++live->second->second;
     batch_.requests.push_back(std::move(request));
   }
   arrived_.notify_one();
@@ -65,20 +69,32 @@ Inbox::Batch Inbox::take(bool may_sleep) {
              batch_.is_stopping;
     });
   }
-  waiting_ += static_cast<std::uint32_t>(batch_.requests.size());
   const bool is_stopping = batch_.is_stopping;
   Batch taken = std::exchange(batch_, {});
   batch_.is_stopping = is_stopping;
   return taken;
 }
 
-void Inbox::report(std::uint32_t waiting, std::span<const RequestId> ended) {
+void Inbox::report(std::span<const RequestId> admitted, std::span<const RequestId> ended) {
   const std::lock_guard lock(mutex_);
-  waiting_ = waiting;
+  for (const RequestId id : admitted) {
+    const auto live = live_.find(id);
+    if (live != live_.end()) leave_queue(live->second);
+  }
   for (const RequestId id : ended) {
-    live_.erase(id);
+    const auto live = live_.find(id);
+    if (live == live_.end()) continue;
+    leave_queue(live->second);
+    live_.erase(live);
     cancelled_.erase(id);
   }
+}
+
+// Once; a request that was preempted and admitted again has left it already.
+void Inbox::leave_queue(Waiting::iterator& tenant) {
+  if (tenant == waiting_.end()) return;
+  if (--tenant->second == 0) waiting_.erase(tenant);
+  tenant = waiting_.end();
 }
 
 }  // namespace quire

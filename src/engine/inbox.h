@@ -1,16 +1,19 @@
 // Inbox: the one door from other threads into the engine. Requests and cancellations gather here
 // until the engine thread takes them all at once, between two steps; it sleeps here when there is
-// nothing to do. Bounds: requests inside plus those taken but not yet admitted are at most
-// waiting_max; a request is cancelled at most once while it lives; one question waits.
+// nothing to do. Bounds: of each tenant, requests inside plus those taken but not yet admitted are
+// at most waiting_max, so that a flood of one fills no other's queue; a request is cancelled once
+// at most while it lives; one question waits.
 // Any thread, but take() and what stands below it: engine thread.
 #pragma once
 
 #include <condition_variable>
 #include <cstdint>
+#include <map>
 #include <mutex>
 #include <optional>
 #include <set>
 #include <span>
+#include <string>
 #include <vector>
 
 #include "base/status.h"
@@ -22,7 +25,8 @@ class Inbox {
  public:
   explicit Inbox(std::uint32_t waiting_max) : waiting_max_(waiting_max) {}
 
-  // kResourceExhausted: full. kUnavailable: closed. kInvalidArgument: the id is in use.
+  // kResourceExhausted: the tenant's queue is full. kUnavailable: closed. kInvalidArgument: the id
+  // is in use.
   Status submit(Request request);
   void cancel(RequestId id);  // unknown and ended ids are fine
   void close();               // no more requests
@@ -38,17 +42,20 @@ class Inbox {
   };
   // Everything that came since; sleeps until there is something if `may_sleep`.
   Batch take(bool may_sleep);
-  // After a step: how many of the taken requests still wait, and which have ended.
-  void report(std::uint32_t waiting, std::span<const RequestId> ended);
+  // After a step: which of the taken requests were admitted, once or again, and which have ended.
+  void report(std::span<const RequestId> admitted, std::span<const RequestId> ended);
 
  private:
+  using Waiting = std::map<std::string, std::uint32_t>;  // requests by tenant; none is zero
+  void leave_queue(Waiting::iterator& tenant);
+
   const std::uint32_t waiting_max_;
   mutable std::mutex mutex_;
   std::condition_variable arrived_;
   Batch batch_;
-  std::set<RequestId> live_;
+  Waiting waiting_;                                // inside, or taken and not admitted
+  std::map<RequestId, Waiting::iterator> live_;    // end(): admitted
   std::set<RequestId> cancelled_;  // of those
-  std::uint32_t waiting_ = 0;      // taken, not admitted
   bool is_closed_ = false;
 };
 

@@ -27,14 +27,34 @@ TEST(Inbox, RefusesWhenFullClosedOrTwice) {
   EXPECT_EQ(inbox.submit(numbered(3)).code(), StatusCode::kResourceExhausted);
   EXPECT_EQ(inbox.take(false).requests.size(), 2u);
   EXPECT_EQ(inbox.submit(numbered(3)).code(), StatusCode::kResourceExhausted);  // not admitted yet
-  inbox.report(1, {});
+  const RequestId admitted[] = {RequestId{1}};
+  inbox.report(admitted, {});
   EXPECT_TRUE(inbox.submit(numbered(3)).is_ok());
+  inbox.report(admitted, {});  // again, after a preemption: it left the queue before
+  EXPECT_EQ(inbox.submit(numbered(4)).code(), StatusCode::kResourceExhausted);
   inbox.close();
   EXPECT_EQ(inbox.submit(numbered(4)).code(), StatusCode::kUnavailable);
   EXPECT_FALSE(inbox.is_idle());
   const RequestId ended[] = {RequestId{1}, RequestId{2}, RequestId{3}};
-  inbox.report(0, ended);
+  inbox.report({}, ended);
   EXPECT_TRUE(inbox.is_idle());
+}
+
+TEST(Inbox, AFloodOfOneTenantFillsNoOthersQueue) {
+  Inbox inbox(2);
+  const auto of = [](std::uint64_t id, const char* tenant) {
+    Request request = numbered(id);
+    request.tenant = tenant;
+    return request;
+  };
+  for (std::uint64_t id = 1; id <= 2; ++id) ASSERT_TRUE(inbox.submit(of(id, "a")).is_ok());
+  EXPECT_EQ(inbox.submit(of(3, "a")).code(), StatusCode::kResourceExhausted);
+  EXPECT_TRUE(inbox.submit(of(3, "b")).is_ok());
+  (void)inbox.take(false);
+  const RequestId ended[] = {RequestId{1}};
+  inbox.report({}, ended);
+  EXPECT_TRUE(inbox.submit(of(4, "a")).is_ok());
+  EXPECT_EQ(inbox.submit(of(5, "a")).code(), StatusCode::kResourceExhausted);
 }
 
 TEST(Inbox, CancelsReachTheEngineOnce) {
@@ -92,7 +112,7 @@ TEST(Inbox, TwinOfPlainLists) {
         if (!waiting.empty()) {
           const RequestId ended = waiting.back();
           waiting.pop_back();
-          inbox.report(static_cast<std::uint32_t>(waiting.size()), std::span(&ended, 1));
+          inbox.report({}, std::span(&ended, 1));
           live.erase(ended);
           cancelled.erase(ended);
           cancels.erase(std::remove(cancels.begin(), cancels.end(), ended), cancels.end());

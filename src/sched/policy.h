@@ -1,7 +1,7 @@
 // Policy: the two questions of taste that a scheduler has, as function objects: who is served
-// before whom, and who gives way when the pool is short. One row of the table is one policy; the
-// scheduler asks nothing else of it. Both must be strict total orders (arrival and branch break
-// ties), so that the same messages give the same plans.
+// before whom, and who gives way when the pool is short. It orders within one tenant; between
+// tenants TenantQueues decides. One row of the table is one policy. Both must be strict total
+// orders (arrival and branch break ties), so that the same messages give the same plans.
 #pragma once
 
 #include <array>
@@ -18,6 +18,14 @@ struct Policy {
   bool (*gives_way_before)(const Sequence& a, const Sequence& b);
   // May a waiting sequence push out a running one?
   bool (*displaces)(const Sequence& waiting, const Sequence& running);
+};
+
+// Sorts a queue by a policy.
+struct PolicyOrder {
+  const Policy* policy;
+  bool operator()(const Sequence* a, const Sequence* b) const {
+    return policy->is_served_before(*a, *b);
+  }
 };
 
 // A smaller priority number first, then who came first; the last of that order gives way.

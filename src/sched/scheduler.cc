@@ -31,7 +31,7 @@ Scheduler::Scheduler(const SchedulerOptions& options, const Capacity& capacity,
       capacity_(capacity),
       context_max_(smaller(options.context_max, capacity.context_max)),
       ledger_(capacity.groups, options.is_prefix_caching),
-      waiting_(Order{&policy}) {
+      queues_(policy, options.tenant_lag_max) {
   options_.rows_max = smaller(options.rows_max, capacity.rows_max);
   options_.tokens_max = smaller(options.tokens_max, capacity.tokens_max);
   QUIRE_CHECK(options_.rows_max > 0 && options_.tokens_max > 0 && capacity.logits_rows_max > 0 &&
@@ -61,6 +61,10 @@ Status Scheduler::check(const Request& request) const {
     return refused(fmt::format("adapter {} is not loaded; the model has {}", request.adapter,
                                capacity_.adapters));
   }
+  if (request.tenant_share < 1 || request.tenant_share > Request::kTenantShareMax) {
+    return refused(fmt::format("the tenant's share is {}; it must be 1 to {}", request.tenant_share,
+                               Request::kTenantShareMax));
+  }
   if (request.n < 1 || request.n > kBranchesMax) {
     return refused(fmt::format("n is {}; it must be 1 to {}", request.n, kBranchesMax));
   }
@@ -84,6 +88,7 @@ Sequence& Scheduler::make_sequence(const std::shared_ptr<const Request>& request
   seq.id = id;
   seq.request = request;
   seq.space = {request->tenant, request->adapter, request->cache_salt};
+  seq.tenant = &queues_.enter(*request);
   seq.branch = branch;
   seq.arrival = arrivals_;
   seq.prompt_count = static_cast<std::uint32_t>(request->prompt.size());
@@ -103,11 +108,12 @@ Status Scheduler::submit(std::shared_ptr<const Request> request) {
   for (int branch = 0; branch < request->n; ++branch) {
     Sequence& seq = make_sequence(request, branch);
     branches.seqs.push_back(seq.id);
-    waiting_.insert(&seq);
+    queues_.add(seq);
   }
   branches.unfinished = static_cast<std::uint32_t>(request->n);
   if (request->deadline) deadlines_.insert({*request->deadline, request->id});
   ++counts_.requests_waiting;
+  ++sequences_.at(branches.seqs.front()).tenant->requests_waiting;
   return ok_status();
 }
 
@@ -217,6 +223,7 @@ void Scheduler::book(const Flight::Row& row, const StepRow& fed, RowResult& resu
   ledger_.settle(seq);
 
   counts_.generated_tokens += accepted;
+  queues_.charge(*seq.tenant, std::uint64_t{accepted} * TenantQueues::kAnswerCost);
   progress.accepted = std::move(result.accepted);
   progress.scores = std::move(result.scores);
   progress.prompt_scores = row.scores;
@@ -236,7 +243,8 @@ void Scheduler::take_drafts(Sequence& seq, std::vector<TokenId> drafts) {
 }
 
 void Scheduler::start(Sequence& seq) {
-  waiting_.erase(&seq);
+  queues_.remove(seq);
+  ++seq.tenant->running;
   if (!seq.has_begun) {
     seq.tokens = seq.request->prompt;
     seq.has_begun = true;
@@ -244,12 +252,14 @@ void Scheduler::start(Sequence& seq) {
     if (!branches.has_begun) {
       branches.has_begun = true;
       --counts_.requests_waiting;
+      --seq.tenant->requests_waiting;
       ++counts_.requests_running;
       counts_.prompt_tokens += seq.prompt_count;
     }
   }
   seq.state = SeqState::kRunning;
-  const auto place = std::upper_bound(running_.begin(), running_.end(), &seq, Order{&policy_});
+  const PolicyOrder order{&policy_};
+  const auto place = std::upper_bound(running_.begin(), running_.end(), &seq, order);
   running_.insert(place, &seq);
 }
 
@@ -257,6 +267,7 @@ void Scheduler::leave_running(Sequence& seq) {
   const auto it = std::find(running_.begin(), running_.end(), &seq);
   QUIRE_CHECK(it != running_.end(), "sequence {} is not running", seq.id.value);
   running_.erase(it);
+  --seq.tenant->running;
 }
 
 void Scheduler::preempt(Sequence& seq) {
@@ -281,7 +292,7 @@ void Scheduler::return_to_queue(Sequence& seq) {
   seq.outputs = 0;
   seq.drafts_in_flight = 0;
   seq.scored_planned = seq.scored;
-  waiting_.insert(&seq);
+  queues_.add(seq);
 }
 
 // The branch is over for its client. Its blocks stay until no launched plan names them.
@@ -289,12 +300,13 @@ void Scheduler::end(Sequence& seq) {
   const auto request = requests_.find(seq.request->id);
   if (--request->second.unfinished == 0) {
     --(request->second.has_begun ? counts_.requests_running : counts_.requests_waiting);
+    if (!request->second.has_begun) --seq.tenant->requests_waiting;
     if (seq.request->deadline) deadlines_.erase({*seq.request->deadline, seq.request->id});
     requests_.erase(request);
   }
   switch (seq.state) {
     case SeqState::kWaiting:
-      waiting_.erase(&seq);
+      queues_.remove(seq);
       erase(seq);
       break;
     case SeqState::kRunning:
@@ -317,6 +329,7 @@ void Scheduler::end(Sequence& seq) {
 void Scheduler::erase(Sequence& seq) {
   ledger_.release(seq);
   seq.state = SeqState::kFinished;
+  queues_.leave(*seq.tenant);
   sequences_.erase(seq.id);
 }
 
@@ -328,10 +341,11 @@ Status Scheduler::check_invariants() const {
     draining += seq.state == SeqState::kDraining;
     all.push_back(&seq);
   }
-  if (all.size() != running_.size() + waiting_.size() + draining_ || draining != draining_) {
+  if (all.size() != running_.size() + queues_.size() + draining_ || draining != draining_) {
     return error(StatusCode::kInternal, "{} sequences: {} running, {} waiting, {} draining",
-                 all.size(), running_.size(), waiting_.size(), draining_);
+                 all.size(), running_.size(), queues_.size(), draining_);
   }
+  QUIRE_RETURN_IF_ERROR(queues_.check());
   return ledger_.check(all);
 }
 

@@ -2,13 +2,14 @@
 // turns them into a StepPlan, commit() books what a step brought. Integers only, no clock: the same
 // calls give the same plans, to the byte.
 //
-// One plan spends a budget of rows, tokens and logits rows in three passes, each in policy order:
-// decodes, and then their drafts in turns; unfinished prompts, in chunks; admissions. Room comes
-// from eviction (KvLedger), then from a victim: preemption is by recompute, so a preempted sequence
-// keeps its tokens, waits at its old place and continues as a prompt, at the same positions with
-// the same noise. A sequence whose next block is just being computed by another waits for it and
-// takes it from the cache. Branches of one request wait until the lead has all but the last prompt
-// token, then fork.
+// One plan spends a budget of rows, tokens and logits rows in the order of service (TenantQueues
+// between tenants, the policy within one): on decodes, and then their drafts in turns; and of each
+// tenant on unfinished prompts, in chunks, and then on admissions. Room comes from eviction
+// (KvLedger), then from a victim: preemption is by recompute, so a preempted sequence keeps its
+// tokens, waits at its old place and continues as a prompt, at the same positions with the same
+// noise. A sequence whose next block is just being computed by another waits for it and takes it
+// from the cache. Branches of one request wait until the lead has all but the last prompt token,
+// then fork.
 //
 // Plans may be launched ahead of commits (Capacity::depth): then a sequence's newest token is fed
 // as a promise, and whoever ended or was preempted meanwhile drains before its blocks are let go.
@@ -33,6 +34,7 @@
 #include "sched/kv_ledger.h"
 #include "sched/policy.h"
 #include "sched/sequence.h"
+#include "sched/tenant_queues.h"
 
 namespace quire {
 
@@ -85,6 +87,7 @@ class Scheduler {
 
   const Sequence* find(SeqId id) const;
   const KvLedger& ledger() const { return ledger_; }
+  const TenantQueues& queues() const { return queues_; }
   const SchedulerCounts& counts() const { return counts_; }
   // Who lost their blocks in the last plan().
   const std::vector<BranchId>& preempted() const { return preempted_; }
@@ -116,6 +119,7 @@ class Scheduler {
     std::uint32_t tokens_left = 0;
     std::uint32_t logits_left = 0;
     std::uint32_t logits_rows = 0;  // of the rows so far
+    bool is_admitting = true;       // nobody lacked room yet
   };
   // A row that is sure to come: its room is reserved, its share of the budget spent.
   struct Claim {
@@ -124,12 +128,6 @@ class Scheduler {
     std::uint32_t scores = 0;  // prompt tokens to score
     bool draws = false;
     std::uint32_t drafts = 0;
-  };
-  struct Order {
-    const Policy* policy;
-    bool operator()(const Sequence* a, const Sequence* b) const {
-      return policy->is_served_before(*a, *b);
-    }
   };
   // How a waiting sequence would come in.
   struct Entrance {
@@ -142,9 +140,11 @@ class Scheduler {
 
   // planning
   void displace_for_waiting();
+  std::uint32_t rows_for(const Sequence& waiting, const Sequence& victim) const;
   void plan_decodes(Sketch& sketch);
   void plan_prompts(Sketch& sketch);
-  void plan_admissions(Sketch& sketch);
+  void continue_prompt(Sequence& seq, Sketch& sketch);
+  void admit_waiting(const TenantQueue* rival, Sketch& sketch);
   Entrance entrance(const Sequence& seq) const;
   const Sequence* lead_of(const Sequence& seq) const;  // while it has not ended, else null
   void admit(Sequence& seq, const Entrance& how, Sketch& sketch);
@@ -158,11 +158,18 @@ class Scheduler {
   std::uint32_t chunk_end(const Sequence& seq, const Sketch& sketch) const;
   std::uint32_t drafts_of(const Sequence& seq) const;
   void allot_drafts(std::vector<Claim>& claims, bool has_prompts, Sketch& sketch);
-  Sequence* victim_for(const Sequence& seq) const;  // or null
+  auto service_order() const {
+    return [this](const Sequence* a, const Sequence* b) {
+      return queues_.is_served_before(*a, *b);
+    };
+  }
+  Sequence* victim_for(const Sequence& seq) const;             // or null
+  Sequence* victim_displaced_by(const Sequence& waiting) const;  // or null
   bool make_room(const Sequence& seq, std::uint32_t end);
   std::optional<Claim> make_claim(Sequence& seq, Sketch& sketch);
   bool feed(Sequence& seq, Sketch& sketch);
   void append_row(const Claim& claim, Sketch& sketch);
+  void charge_prompt(Sequence& seq, std::uint32_t end);
   void append_tables(const Sequence& seq, std::uint32_t end, StepPlan& plan) const;
 
   // booking
@@ -185,7 +192,7 @@ class Scheduler {
 
   std::map<SeqId, Sequence> sequences_;  // until they are finished
   std::map<RequestId, Branches> requests_;
-  std::set<Sequence*, Order> waiting_;
+  TenantQueues queues_;             // who waits
   std::vector<Sequence*> running_;  // in policy order
   std::uint32_t draining_ = 0;
   std::deque<Flight> flights_;  // launched, oldest first

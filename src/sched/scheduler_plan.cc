@@ -18,7 +18,6 @@ StepPlan Scheduler::plan() {
   displace_for_waiting();
   plan_decodes(sketch);
   plan_prompts(sketch);
-  plan_admissions(sketch);
   if (sketch.plan.rows.empty()) {
     QUIRE_CHECK(sketch.plan.copies.empty(), "a plan copies blocks for nobody");
     ledger_.drop_step();
@@ -31,30 +30,40 @@ StepPlan Scheduler::plan() {
   return std::move(sketch.plan);
 }
 
-// Whoever waits at the front may push out running sequences that the policy ranks below it.
+// Whoever waits at the front may push out running sequences that its policy ranks below it, or of
+// tenants that are far ahead of its own.
 void Scheduler::displace_for_waiting() {
   if (options_.is_static_batching || draining_ > 0) return;
-  for (const Sequence* seq : waiting_) {
-    Sequence* victim = victim_for(*seq);
-    if (victim == nullptr || !policy_.displaces(*seq, *victim)) return;
+  queues_.begin_pass();
+  while (const Sequence* seq = queues_.next()) {
+    Sequence* victim = victim_displaced_by(*seq);
+    if (victim == nullptr) return;
     Entrance how = entrance(*seq);
     if (how.kind == Entrance::Kind::kNotYet) continue;
-    while (how.kind == Entrance::Kind::kNoRoom || running_.size() >= options_.rows_max) {
-      if (victim == nullptr || !policy_.displaces(*seq, *victim)) return;
+    while (victim != nullptr &&
+           (how.kind == Entrance::Kind::kNoRoom || running_.size() >= rows_for(*seq, *victim))) {
       preempt(*victim);
       if (draining_ > 0) return;  // its blocks come with its last launched step
-      victim = victim_for(*seq);
+      victim = victim_displaced_by(*seq);
       how = entrance(*seq);
     }
     return;
   }
 }
 
+// With how many that run there is no place beside them for who waits. Decodes may take all tokens
+// of a step: within a tenant the next one waits for an end, but no tenant does for another.
+std::uint32_t Scheduler::rows_for(const Sequence& waiting, const Sequence& victim) const {
+  if (waiting.tenant == victim.tenant) return options_.rows_max;
+  return std::min({options_.rows_max, options_.tokens_max, capacity_.logits_rows_max});
+}
+
 // Every decode has its token before any draft is verified.
 void Scheduler::plan_decodes(Sketch& sketch) {
-  const std::vector<Sequence*> order = running_;  // preemption changes running_
+  std::vector<Sequence*> order = running_;  // preemption changes running_
+  if (queues_.has_rivals()) std::sort(order.begin(), order.end(), service_order());
   std::vector<Claim> claims;
-  bool has_prompts = !waiting_.empty();
+  bool has_prompts = !queues_.is_empty();
   for (Sequence* seq : order) {
     if (!can_feed(*seq)) continue;
     if (seq->remaining() != 1) {
@@ -106,36 +115,49 @@ std::uint32_t Scheduler::drafts_of(const Sequence& seq) const {
   return static_cast<std::uint32_t>(std::min(seq.drafts.size(), bound));
 }
 
+// Whoever waits comes in between, where its tenant is served before the next prompt's.
 void Scheduler::plan_prompts(Sketch& sketch) {
-  const std::vector<Sequence*> order = running_;
-  for (Sequence* seq : order) {
-    if (!can_feed(*seq) || seq->remaining() == 1) continue;
-    if (seq->rows_in_flight == 0) {
-      const std::uint32_t gained = ledger_.extend(*seq, match_limit(*seq));
-      if (!seq->was_preempted) {
-        seq->cached += gained;
-        counts_.prefix_cached_tokens += gained;
-      }
-      if (is_being_computed(*seq, seq->computed)) continue;
-    }
-    feed(*seq, sketch);
+  std::vector<Sequence*> prompts;
+  for (Sequence* seq : running_) {
+    if (can_feed(*seq) && seq->remaining() != 1) prompts.push_back(seq);
   }
+  queues_.begin_pass();
+  for (auto next = prompts.begin(); next != prompts.end(); ++next) {
+    if (queues_.has_rivals()) {  // what was fed has changed the order
+      std::iter_swap(next, std::min_element(next, prompts.end(), service_order()));
+      admit_waiting((*next)->tenant, sketch);
+    }
+    continue_prompt(**next, sketch);
+  }
+  admit_waiting(nullptr, sketch);
 }
 
-void Scheduler::plan_admissions(Sketch& sketch) {
-  const bool is_closed = options_.is_static_batching && !running_.empty();
-  for (auto it = waiting_.begin(); it != waiting_.end();) {
-    if (sketch.rows_left == 0 || sketch.tokens_left == 0 || sketch.logits_left == 0 ||
-        running_.size() >= options_.rows_max) {
-      return;
+void Scheduler::continue_prompt(Sequence& seq, Sketch& sketch) {
+  if (!can_feed(seq)) return;  // it gave way
+  if (seq.rows_in_flight == 0) {
+    const std::uint32_t gained = ledger_.extend(seq, match_limit(seq));
+    if (!seq.was_preempted) {
+      seq.cached += gained;
+      counts_.prefix_cached_tokens += gained;
     }
-    Sequence& seq = **it++;
-    if (is_closed && lead_of(seq) == nullptr) continue;
-    const Entrance how = entrance(seq);
+    if (is_being_computed(seq, seq.computed)) return;
+  }
+  feed(seq, sketch);
+}
+
+// Those that wait, of tenants that are served before `rival`; all of them without one.
+void Scheduler::admit_waiting(const TenantQueue* rival, Sketch& sketch) {
+  const bool is_closed = options_.is_static_batching && !running_.empty();
+  while (sketch.is_admitting && sketch.rows_left > 0 && sketch.tokens_left > 0 &&
+         sketch.logits_left > 0 && running_.size() < options_.rows_max) {
+    Sequence* seq = queues_.next(rival);
+    if (seq == nullptr) return;
+    if (is_closed && lead_of(*seq) == nullptr) continue;
+    const Entrance how = entrance(*seq);
     if (how.kind == Entrance::Kind::kNotYet) continue;
     // Nobody overtakes the first one that lacks room, or a large request would wait for ever.
-    if (how.kind == Entrance::Kind::kNoRoom) return;
-    admit(seq, how, sketch);
+    sketch.is_admitting = how.kind != Entrance::Kind::kNoRoom;
+    if (sketch.is_admitting) admit(*seq, how, sketch);
   }
 }
 
@@ -284,13 +306,22 @@ std::uint32_t Scheduler::chunk_end(const Sequence& seq, const Sketch& sketch) co
 Sequence* Scheduler::victim_for(const Sequence& seq) const {
   Sequence* victim = nullptr;
   for (Sequence* other : running_) {
-    if (other->planned_step == step_ + 1 || !policy_.is_served_before(seq, *other)) continue;
-    if (victim == nullptr || policy_.gives_way_before(*other, *victim)) victim = other;
+    if (other->planned_step == step_ + 1 || !queues_.is_served_before(seq, *other)) continue;
+    if (victim == nullptr || queues_.gives_way_before(*other, *victim)) victim = other;
   }
   return victim;
 }
 
-// By preempting those that the policy serves later and that this plan does not use yet.
+Sequence* Scheduler::victim_displaced_by(const Sequence& waiting) const {
+  Sequence* victim = nullptr;
+  for (Sequence* other : running_) {
+    if (!queues_.displaces(waiting, *other)) continue;
+    if (victim == nullptr || queues_.gives_way_before(*other, *victim)) victim = other;
+  }
+  return victim;
+}
+
+// By preempting those that are served later and that this plan does not use yet.
 bool Scheduler::make_room(const Sequence& seq, std::uint32_t end) {
   while (!ledger_.can_reserve(seq, end)) {
     if (draining_ > 0) return false;  // room is on its way
@@ -311,7 +342,7 @@ std::optional<Scheduler::Claim> Scheduler::make_claim(Sequence& seq, Sketch& ske
   ledger_.reserve(seq, claim.end);
   if (ledger_.has_states()) {
     // While somebody waits, a snapshot may not take the place that would let it in.
-    const std::uint32_t keep = waiting_.empty() ? 0 : 1;
+    const std::uint32_t keep = queues_.is_empty() ? 0 : 1;
     ledger_.begin_row(seq, is_to_be_forked(seq), keep, sketch.plan.copies);
   }
   claim.draws = claim.end == seq.length_coming() && claim.end < seq.length_max;
@@ -357,6 +388,7 @@ void Scheduler::append_row(const Claim& claim, Sketch& sketch) {
     }
   }
   append_tables(seq, end, plan);
+  charge_prompt(seq, claim.end);
   sketch.logits_rows += row.want_last;
   if (claim.draws) {
     seq.output_index = sketch.logits_rows - 1;
@@ -368,6 +400,15 @@ void Scheduler::append_row(const Claim& claim, Sketch& sketch) {
   ++seq.rows_in_flight;
   sketch.flight.rows.push_back({&seq, drawn, claim.scores});
   plan.rows.push_back(row);
+}
+
+// A prompt token is charged for once, whoever computes it how often.
+void Scheduler::charge_prompt(Sequence& seq, std::uint32_t end) {
+  const std::uint32_t from = std::max(seq.planned, seq.charged);
+  const std::uint32_t to = std::min(end, seq.prompt_count);
+  if (to <= from) return;
+  queues_.charge(*seq.tenant, std::uint64_t{to - from} * TenantQueues::kPromptCost);
+  seq.charged = to;
 }
 
 void Scheduler::append_tables(const Sequence& seq, std::uint32_t end, StepPlan& plan) const {

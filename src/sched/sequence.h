@@ -30,6 +30,8 @@
 
 namespace quire {
 
+struct TenantQueue;
+
 enum class SeqState : std::uint8_t { kWaiting, kRunning, kDraining, kFinished };
 
 // The states after `position` tokens, a whole number of blocks.
@@ -42,6 +44,8 @@ struct Sequence {
   SeqId id;
   std::shared_ptr<const Request> request;
   CacheNamespace space;
+  TenantQueue* tenant = nullptr;  // for whom it is (sched/tenant_queues)
+  std::uint32_t charged = 0;      // prompt tokens that the tenant was charged for
   int branch = 0;             // 0..n-1
   std::uint64_t arrival = 0;  // of the request, counted
   SeqState state = SeqState::kWaiting;
