@@ -37,6 +37,14 @@ void declare_workload_flags(CLI::App& command, SimOptions& options) {
              },
              "how many (default: 1000)")
       ->check(CLI::Range(1u, 10'000'000u));
+  command.add_option("--tenant-rates", options.tenant_rates,
+                     "tenants, by how many of the requests each sends, such as 10 1 (default: one)")
+      ->check(CLI::PositiveNumber)->expected(1, 64);
+  command.add_option("--tenant-shares", options.tenant_shares,
+                     "what each tenant is due while all wait, such as 2 1 (default: equal shares)")
+      ->check(CLI::Range(1u, Request::kTenantShareMax))->expected(1, 64);
+  command.add_flag("!--one-queue", options.is_telling_tenants,
+                   "one queue for all tenants, for comparison");
   SyntheticOptions& made = options.synthetic;
   command.add_option("--rate", made.requests_per_second, "requests per second")
       ->check(CLI::PositiveNumber)->capture_default_str();

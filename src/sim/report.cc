@@ -64,6 +64,18 @@ std::string render(const SimReport& report) {
   line("blocks referenced",
        fmt::format("mean {:.1f} %, max {:.1f} %", 100 * report.blocks_referenced_mean,
                    100 * report.blocks_referenced_max));
+  if (report.tenants.size() > 1) {
+    for (std::size_t i = 0; i < report.tenants.size(); ++i) {
+      const TenantReport& tenant = report.tenants[i];
+      line(fmt::format("tenant {}, share {}", i, tenant.share),
+           fmt::format("{} requests, {} finished; {} prompt tokens computed, {} generated",
+                       tenant.requests, tenant.finished, tenant.prompt_tokens,
+                       tenant.generated_tokens));
+      times("  time to first token", tenant.time_to_first_token);
+    }
+    line("drift", fmt::format("{:.0f}: how far the service of two tenants by share moved apart "
+                              "while both waited", report.drift_max));
+  }
   line("plans hash", fmt::format("{:016x}", report.plans_hash));
   return text;
 }

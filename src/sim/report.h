@@ -16,6 +16,17 @@ struct Quantiles {
 };
 Quantiles quantiles_of(std::vector<Nanos> samples);
 
+struct TenantReport {
+  std::uint32_t share = 1;
+  std::uint64_t requests = 0;
+  std::uint64_t finished = 0;
+  std::uint64_t prompt_tokens = 0;  // computed, each once
+  std::uint64_t generated_tokens = 0;
+  std::uint64_t contended = 0;  // service while every tenant had somebody waiting
+  Quantiles time_to_first_token;
+  Nanos finished_at{0};  // its last request
+};
+
 struct SimReport {
   std::string workload;
   std::uint64_t requests = 0;
@@ -34,6 +45,10 @@ struct SimReport {
   double rows_mean = 0;               // sequences per step
   double blocks_referenced_mean = 0;  // share of the pool, 0..1
   double blocks_referenced_max = 0;
+  std::vector<TenantReport> tenants;
+  // By how much two tenants' service by share moved apart while both waited: a prompt token that is
+  // computed is 1, a generated one 2.
+  double drift_max = 0;
   std::uint64_t plans_hash = 0;  // of every plan, in order: same seed, same hash
 
   double tokens_per_second() const;  // generated

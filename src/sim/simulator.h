@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <string>
+#include <vector>
 
 #include "base/status.h"
 #include "core/options.h"
@@ -20,6 +21,10 @@ struct SimOptions {
   SyntheticOptions synthetic;
   std::uint64_t seed = 1;
 
+  std::vector<double> tenant_rates{1};  // how many requests each tenant sends, relatively
+  std::vector<std::uint32_t> tenant_shares;  // what each is due; empty: all the same
+  bool is_telling_tenants = true;  // false: one queue for all of them, for comparison
+
   EngineOptions engine{.queue_max = 100'000};
   CostModel cost;
   std::uint32_t kv_blocks = 4096;
@@ -30,5 +35,7 @@ struct SimOptions {
 };
 
 Result<SimReport> simulate(const SimOptions& options);
+// Of arrivals that have their tenants.
+Result<SimReport> simulate(const SimOptions& options, Workload workload);
 
 }  // namespace quire

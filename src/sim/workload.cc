@@ -110,6 +110,17 @@ Workload make_workload(const SyntheticOptions& options, std::uint64_t seed) {
   return workload;
 }
 
+void assign_tenants(Workload& workload, const std::vector<double>& rates, std::uint64_t seed) {
+  double sum = 0;
+  for (const double rate : rates) sum += rate;
+  for (std::size_t i = 0; i < workload.arrivals.size(); ++i) {
+    double left = philox_uniform(seed, i, 4) * sum;
+    std::uint32_t tenant = 0;
+    while (tenant + 1 < rates.size() && left > rates[tenant]) left -= rates[tenant++];
+    workload.arrivals[i].tenant = tenant;
+  }
+}
+
 Result<Workload> parse_mooncake(std::string_view text, const TraceOptions& options) {
   Workload workload;
   workload.name = "mooncake";

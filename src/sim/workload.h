@@ -32,6 +32,7 @@ struct TraceOptions {
 
 struct SimArrival {
   Nanos at{0};
+  std::uint32_t tenant = 0;
   std::uint32_t prompt_tokens = 0;
   std::uint32_t answer_tokens = 0;
   std::vector<std::uint64_t> segments;  // prompt tokens in runs that may be shared, by name
@@ -49,6 +50,9 @@ Workload make_workload(const SyntheticOptions& options, std::uint64_t seed);
 Result<Workload> read_trace(const std::string& path, const TraceOptions& options);
 Result<Workload> parse_mooncake(std::string_view text, const TraceOptions& options);
 Result<Workload> parse_azure(std::string_view text, const TraceOptions& options);
+
+// Deals the requests out: `rates` says how many each tenant sends, relative to the others.
+void assign_tenants(Workload& workload, const std::vector<double>& rates, std::uint64_t seed);
 
 // The same tokens for the same segment names, whatever else the prompt has. [prompt_tokens]
 std::vector<TokenId> prompt_of(const SimArrival& arrival, std::uint32_t vocab);
