@@ -39,7 +39,8 @@ void declare_compute_flags(CLI::App& command, ModelArguments& a) {
       ->check(CLI::Range(1u, (1u << 26) - 2));
   command.add_option("--kv-cache-memory", a.kv_cache_memory,
                      "memory for KV, such as 512MiB or 2GiB (default: from free memory)");
-  command.add_option("--max-queue", a.max_queue, "requests that may wait; beyond, 429")
+  command.add_option("--max-queue", a.max_queue,
+                     "requests of one API key that may wait; beyond, 429")
       ->check(CLI::Range(1u, 1u << 20))->capture_default_str();
   declare_quantize_flag(command, a.quantize);
   command.add_flag("--unpack-f32", a.is_unpacked_f32,

@@ -97,6 +97,7 @@ Status run_server(ServeArguments& arguments) {
   return_large_buffers_when_freed();
   QUIRE_RETURN_IF_ERROR(start_log(arguments.log_level));
   QUIRE_ASSIGN_OR_RETURN(const std::vector<NamedModel> models, pair_models(arguments));
+  QUIRE_RETURN_IF_ERROR(check_shares(arguments));
   QUIRE_ASSIGN_OR_RETURN(const ShelfOptions shelf, shelf_options(arguments));
   QUIRE_ASSIGN_OR_RETURN(const auto device, make_cpu_device(arguments.common.threads));
   const Nanos start = SteadyClock::now();

@@ -54,6 +54,10 @@ void declare_serve_flags(CLI::App& command, ServeArguments& a) {
   command.add_option("--port", server.port, "0 picks a free one")
       ->check(CLI::Range(0, 65535))->capture_default_str();
   command.add_option("--api-key", server.api_keys, "clients must send one of these");
+  command.add_option("--api-key-share", server.api_key_shares,
+                     "what each --api-key is due of a busy machine, in their order, such as 2 1 1: "
+                     "tokens are dealt out in this ratio (default: equal shares)")
+      ->check(CLI::Range(1u, Request::kTenantShareMax));
   command.add_option("--allowed-hosts", server.allowed_hosts,
                      "further names that a browser may call this server by");
   command.add_option("--max-connections", server.http.connections_max, "beyond, 503")
@@ -98,6 +102,14 @@ Result<std::vector<NamedModel>> pair_models(const ServeArguments& a) {
     }
   }
   return paired;
+}
+
+Status check_shares(const ServeArguments& a) {
+  const std::size_t shares = a.server.api_key_shares.size();
+  if (shares == 0 || shares == a.server.api_keys.size()) return ok_status();
+  return error(StatusCode::kInvalidArgument,
+               "--api-key-share: {} given for {} of --api-key; give one for each, in their order",
+               shares, a.server.api_keys.size());
 }
 
 Result<ShelfOptions> shelf_options(const ServeArguments& a) {

@@ -39,6 +39,9 @@ struct NamedModel {
 // the counts differ, or two models have one name.
 Result<std::vector<NamedModel>> pair_models(const ServeArguments& arguments);
 
+// kInvalidArgument: not one share for each API key.
+Status check_shares(const ServeArguments& arguments);
+
 Result<ShelfOptions> shelf_options(const ServeArguments& arguments);
 
 }  // namespace quire

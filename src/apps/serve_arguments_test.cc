@@ -57,6 +57,17 @@ TEST(ServeArgumentsTest, CountsThatDifferAndNamesThatCollideAreRefused) {
   EXPECT_EQ(pair_models(a).status().code(), StatusCode::kInvalidArgument);
 }
 
+TEST(ServeArgumentsTest, EachKeyHasAShareOrNone) {
+  ServeArguments a;
+  a.server.api_keys = {"one", "two"};
+  EXPECT_TRUE(check_shares(a).is_ok());
+  a.server.api_key_shares = {2};
+  EXPECT_EQ(check_shares(a).message(),
+            "--api-key-share: 1 given for 2 of --api-key; give one for each, in their order");
+  a.server.api_key_shares = {2, 1};
+  EXPECT_TRUE(check_shares(a).is_ok());
+}
+
 TEST(ServeArgumentsTest, DurationsAndSizes) {
   EXPECT_EQ(*parse_duration("0"), Nanos{0});
   EXPECT_EQ(*parse_duration("300"), std::chrono::minutes(5));

@@ -14,6 +14,7 @@
 #include "host/model_host.h"
 #include "serve/api_error.h"
 #include "serve/http/message.h"
+#include "serve/tenants.h"
 
 namespace quire {
 
@@ -48,7 +49,7 @@ struct DialectContext {
   ModelHost* host = nullptr;
   ModelLease waited_for;  // the model that this request has waited for, if it has
   bool unknown_fields_warn = false;
-  std::string tenant;  // the cache namespace of the client
+  Tenant tenant;  // of the client
 };
 
 // One row's worth of protocol: bytes to a Call, errors to bytes. Any thread.

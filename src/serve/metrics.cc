@@ -6,6 +6,7 @@
 #include <prometheus/text_serializer.h>
 
 #include <array>
+#include <map>
 #include <vector>
 
 #include "base/clock.h"
@@ -136,6 +137,18 @@ struct Metrics::State {
       prometheus::BuildCounter().Name("quire_http_answers_total").Help("HTTP answers by class")
           .Register(registry);
   std::array<prometheus::Counter*, 6> answers_of = {};  // by the first digit of the status
+  struct TenantSeries {
+    prometheus::Counter* prompt = nullptr;
+    prometheus::Counter* cached = nullptr;
+    prometheus::Counter* generated = nullptr;
+  };
+  TenantSeries& series_of(const std::string& tenant);
+  prometheus::Family<prometheus::Counter>& tenant_tokens =
+      prometheus::BuildCounter().Name("quire_tenant_tokens_total")
+          .Help("Tokens of answered requests by API key, named by its place in the list; what was "
+                "cached is part of the prompt")
+          .Register(registry);
+  std::map<std::string, TenantSeries> tenants;
   prometheus::Counter& left =
       prometheus::BuildCounter().Name("quire_clients_left_total")
           .Help("Clients that left, or read too slowly, before their answer was complete")
@@ -145,6 +158,20 @@ struct Metrics::State {
           .Help("Unknown request fields that were accepted with a warning")
           .Register(registry).Add({});
 };
+
+Metrics::State::TenantSeries& Metrics::State::series_of(const std::string& tenant) {
+  const auto known = tenants.find(tenant);
+  if (known != tenants.end()) return known->second;
+  const bool has_place = tenants.size() < kTenantsMax;
+  TenantSeries& series = tenants[has_place ? tenant : "other"];
+  if (series.prompt != nullptr) return series;
+  const std::string name = !has_place ? "other" : tenant.empty() ? "public" : tenant;
+  const auto counter = [&](const char* kind) {
+    return &tenant_tokens.Add({{"tenant", name}, {"kind", kind}});
+  };
+  series = {counter("prompt"), counter("cached"), counter("generated")};
+  return series;
+}
 
 Metrics::Metrics(const ModelHost& host, std::string version)
     : state_(std::make_unique<State>(host, std::move(version))) {
@@ -173,6 +200,18 @@ void Metrics::count_left() { state_->left.Increment(); }
 
 void Metrics::count_unknown_fields(std::size_t count) {
   state_->unknown_fields.Increment(static_cast<double>(count));
+}
+
+void Metrics::show_tenant(const std::string& tenant) { state_->series_of(tenant); }
+
+void Metrics::count_prompt(const std::string& tenant, std::uint32_t tokens, std::uint32_t cached) {
+  const State::TenantSeries& series = state_->series_of(tenant);
+  series.prompt->Increment(tokens);
+  series.cached->Increment(cached);
+}
+
+void Metrics::count_generated(const std::string& tenant, std::size_t tokens) {
+  state_->series_of(tenant).generated->Increment(static_cast<double>(tokens));
 }
 
 void Metrics::count_answer(int status) {

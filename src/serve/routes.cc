@@ -144,7 +144,9 @@ FrontDoor::FrontDoor(FrontDoorOptions options, ModelHost& host, Service& service
       service_(&service),
       metrics_(&metrics),
       status_(&status),
-      tenants_(options_.api_keys) {}
+      tenants_(options_.api_keys, options_.api_key_shares) {
+  for (const Tenant& tenant : tenants_.all()) metrics_->show_tenant(tenant.name);
+}
 
 bool FrontDoor::is_host_allowed(const http::Request& head) const {
   const std::string* host = head.find("host");
@@ -226,7 +228,7 @@ void FrontDoor::answer(std::shared_ptr<http::Exchange> exchange) {
   if (route->late != nullptr) return (this->*route->late)(std::move(exchange));
   const DialectContext context{.host = host_,
                                .unknown_fields_warn = options_.unknown_fields_warn,
-                               .tenant = tenants_.tenant_of(request).value_or("")};
+                               .tenant = tenants_.tenant_of(request).value_or(Tenant())};
   service_->answer(std::move(exchange), *route->dialect, context);
 }
 

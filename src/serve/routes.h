@@ -20,6 +20,7 @@ namespace quire {
 
 struct FrontDoorOptions {
   std::vector<std::string> api_keys;       // none: open to all
+  std::vector<std::uint32_t> api_key_shares;  // [keys]; none: all are equal
   std::vector<std::string> allowed_hosts;  // Host names accepted on a loopback address; "*": any
   bool is_loopback = true;                 // we listen on the loopback address
   bool unknown_fields_warn = false;

@@ -36,6 +36,7 @@ void raise_descriptor_limit(std::size_t connections_max) {
 
 FrontDoorOptions front_door_options(const ServerOptions& options) {
   return {.api_keys = options.api_keys,
+          .api_key_shares = options.api_key_shares,
           .allowed_hosts = options.allowed_hosts,
           .unknown_fields_warn = options.unknown_fields_warn,
           .version = options.version};

@@ -5,6 +5,7 @@
 // Used by apps.
 #pragma once
 
+#include <cstdint>
 #include <memory>
 #include <string>
 #include <vector>
@@ -19,10 +20,11 @@ struct ServerOptions {
   std::string host = "127.0.0.1";          // --host: an address; "0.0.0.0": every interface
   int port = 8000;                         // --port; 0: any that is free
   std::vector<std::string> api_keys;       // --api-key; none: open to all
+  std::vector<std::uint32_t> api_key_shares;  // --api-key-share: one for each, or none
   std::vector<std::string> allowed_hosts;  // --allowed-hosts: beside our own, on loopback
   bool unknown_fields_warn = false;        // --unknown-fields warn
   http::Limits http;                         // --max-connections is http.connections_max
-  std::size_t load_queue_max = 256;        // requests that may wait for one model's load
+  std::size_t load_queue_max = 256;        // requests of one tenant that wait for a model's load
   int worker_threads = 2;                  // for parsing, templates and tokenizing
   bool catches_signals = true;
   std::string version;

@@ -56,6 +56,7 @@ struct Service::ActiveCall {
   std::shared_ptr<http::Exchange> exchange;
   const Dialect* dialect = nullptr;
   Call call;
+  std::string tenant;
   std::vector<RequestId> ids;         // [requests]
   std::size_t open = 0;               // requests that have not ended
   Nanos arrived{0};
@@ -109,6 +110,7 @@ void Service::begin(Arrival arrival, Parsed<Call> parsed) {
   call->exchange = std::move(arrival.exchange);
   call->dialect = arrival.dialect;
   call->call = std::move(*parsed);
+  call->tenant = std::move(arrival.context.tenant.name);
   call->arrived = arrival.at;
   metrics_->count_unknown_fields(call->call.unknown_fields);
   submit(call);
@@ -226,6 +228,10 @@ void Service::take(const std::shared_ptr<ActiveCall>& call, std::size_t index,
   if (call->is_over) return;
   if (is_failure(event.finish)) return fail(call, failure_of(event));
   time_tokens(*call, index, event);
+  metrics_->count_generated(call->tenant, event.tokens.size());
+  if (event.is_last) {
+    metrics_->count_prompt(call->tenant, event.usage.prompt_tokens, event.usage.cached_tokens);
+  }
   call->call.writer->take(index, event, call->out);
   if (event.is_last) --call->open;
 }

@@ -26,7 +26,7 @@ class Service {
   // Runs a function on the I/O thread, or on some worker thread.
   using Post = std::function<void(std::function<void()>)>;
 
-  // `waiting_max`: requests that may wait for one model's load; beyond, 503.
+  // `waiting_max`: requests of one tenant that may wait for one model's load; beyond, 503.
   Service(ModelHost& host, Metrics& metrics, Chronicle& chronicle, std::size_t waiting_max,
           Post to_io, Post to_workers);
   Service(const Service&) = delete;

@@ -3,10 +3,19 @@
 #include <openssl/crypto.h>
 #include <openssl/sha.h>
 
+#include "base/check.h"
+
 namespace quire {
 
-Tenants::Tenants(const std::vector<std::string>& api_keys) {
-  for (const std::string& key : api_keys) digests_.push_back(digest_of(key));
+Tenants::Tenants(const std::vector<std::string>& api_keys,
+                 const std::vector<std::uint32_t>& shares) {
+  QUIRE_CHECK(shares.empty() || shares.size() == api_keys.size(), "{} shares for {} keys",
+              shares.size(), api_keys.size());
+  for (std::size_t i = 0; i < api_keys.size(); ++i) {
+    digests_.push_back(digest_of(api_keys[i]));
+    tenants_.push_back({"key-" + std::to_string(i), shares.empty() ? 1 : shares[i]});
+  }
+  if (tenants_.empty()) tenants_.emplace_back();
 }
 
 Tenants::Digest Tenants::digest_of(std::string_view key) {
@@ -15,8 +24,8 @@ Tenants::Digest Tenants::digest_of(std::string_view key) {
   return digest;
 }
 
-std::optional<std::string> Tenants::tenant_of(const http::Request& request) const {
-  if (!asks_for_keys()) return std::string();
+std::optional<Tenant> Tenants::tenant_of(const http::Request& request) const {
+  if (!asks_for_keys()) return tenants_.front();
   constexpr std::string_view kScheme = "bearer ";  // and any number of spaces more
   if (request.count("authorization") != 1) return std::nullopt;
   const std::string& value = *request.find("authorization");
@@ -27,13 +36,13 @@ std::optional<std::string> Tenants::tenant_of(const http::Request& request) cons
   const std::size_t key = value.find_first_not_of(' ', kScheme.size());
   if (key == std::string::npos) return std::nullopt;
   const Digest given = digest_of(std::string_view(value).substr(key));
-  std::optional<std::string> tenant;
+  const Tenant* tenant = nullptr;
   for (std::size_t i = 0; i < digests_.size(); ++i) {  // all of them, found or not
     if (CRYPTO_memcmp(given.data(), digests_[i].data(), given.size()) == 0) {
-      tenant = "key-" + std::to_string(i);
+      tenant = &tenants_[i];
     }
   }
-  return tenant;
+  return tenant == nullptr ? std::nullopt : std::optional(*tenant);
 }
 
 }  // namespace quire

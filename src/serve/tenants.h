@@ -1,5 +1,6 @@
 // Tenants: who a request belongs to, told by its API key. Keys are kept and compared as SHA-256,
-// each one in constant time, and are never logged. Without keys everyone is the public tenant.
+// each one in constant time, and are never logged: a tenant is called by its key's place in the
+// list, and there are no more tenants than keys. Without keys everyone is the public tenant.
 // Immutable; any thread. Used by routes.
 #pragma once
 
@@ -14,20 +15,29 @@
 
 namespace quire {
 
+struct Tenant {
+  std::string name;         // of its cache and its turns; empty: the public one
+  std::uint32_t share = 1;  // of the machine, beside the shares of others that wait
+};
+
 class Tenants {
  public:
-  explicit Tenants(const std::vector<std::string>& api_keys);
+  // Shares by key; none: all are equal. REQUIRES: no shares, or one for each key.
+  Tenants(const std::vector<std::string>& api_keys, const std::vector<std::uint32_t>& shares);
 
   bool asks_for_keys() const { return !digests_.empty(); }
 
-  // The tenant's name, which is its cache namespace; nothing: no valid key.
-  std::optional<std::string> tenant_of(const http::Request& request) const;
+  // Nothing: no valid key.
+  std::optional<Tenant> tenant_of(const http::Request& request) const;
+
+  const std::vector<Tenant>& all() const { return tenants_; }
 
  private:
   using Digest = std::array<std::uint8_t, 32>;
   static Digest digest_of(std::string_view key);
 
-  std::vector<Digest> digests_;
+  std::vector<Digest> digests_;  // [keys]
+  std::vector<Tenant> tenants_;  // [keys], or the public one
 };
 
 }  // namespace quire

@@ -1,5 +1,6 @@
 #include "serve/waiting_room.h"
 
+#include <algorithm>
 #include <iterator>
 #include <utility>
 
@@ -7,10 +8,17 @@ namespace quire {
 
 bool WaitingRoom::add(ModelHost::ModelIndex model, Arrival& arrival) {
   std::vector<Arrival>& room = waiting_[model];
-  if (room.size() >= places_) {
+  const auto is_full = [&] {
+    const std::string& tenant = arrival.context.tenant.name;
+    const auto of_tenant = std::count_if(room.begin(), room.end(), [&](const Arrival& other) {
+      return other.context.tenant.name == tenant;
+    });
+    return static_cast<std::size_t>(of_tenant) >= places_;
+  };
+  if (is_full()) {
     std::erase_if(room, [](const Arrival& other) { return other.exchange->is_gone(); });
+    if (is_full()) return false;
   }
-  if (room.size() >= places_) return false;
   room.push_back(std::move(arrival));
   return true;
 }

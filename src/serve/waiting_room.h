@@ -1,6 +1,6 @@
 // WaitingRoom: requests whose model is on its way into memory. They are read anew when it is there,
-// because nothing of them can be understood without its words. So many places for each model, and
-// those of clients that have left are free again. I/O thread; used by Service.
+// because nothing of them can be understood without its words. So many places for each model and
+// tenant, and those of clients that have left are free again. I/O thread; used by Service.
 #pragma once
 
 #include <cstddef>
@@ -23,7 +23,7 @@ struct Arrival {
 
 class WaitingRoom {
  public:
-  explicit WaitingRoom(std::size_t places_per_model) : places_(places_per_model) {}
+  explicit WaitingRoom(std::size_t places) : places_(places) {}
 
   // Moves from `arrival` if there is a place.
   bool add(ModelHost::ModelIndex model, Arrival& arrival);

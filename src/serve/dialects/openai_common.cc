@@ -299,7 +299,8 @@ Request make_request(const OpenAiRequest& request, const DialectContext& context
   Request made;
   made.prompt = std::move(prompt);
   made.params = request.params;
-  made.tenant = context.tenant;
+  made.tenant = context.tenant.name;
+  made.tenant_share = context.tenant.share;
   made.cache_salt = request.cache_salt;
   made.priority = request.priority;
   made.n = request.n;
