@@ -1,6 +1,6 @@
 # Programs under tests/ that need both wings: golden tokens and batch invariance against references,
 # the step contract on every executor,
-# and the hash of logits that hold 9 compares between builds.
+# and the hash of logits that tests/holds/equal_builds compares between builds.
 if(QUIRE_TESTS)
   file(GLOB golden CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/tests/golden/*.cc)
   if(golden)

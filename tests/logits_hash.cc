@@ -1,8 +1,9 @@
 // logits_hash           one line: the hash of the raw logits of tiny random models
 // logits_hash --table   a line 'ISA SHAPE WEIGHTS SCHEME KV HASH' for each frozen case on every
 //                       instruction set of this machine, as tests/golden/logits_hashes.txt has them
-// Hold 9 compares the one hash between the release, debug and sanitizer builds. QUIRE_FORCE_ISA
-// names its kernels; a name that this machine does not support is an error that says so.
+// tests/holds/equal_builds compares the one hash between the release, debug and sanitizer builds.
+// QUIRE_FORCE_ISA names its kernels; a name that this machine does not support is an error that
+// says so.
 #include <cstdio>
 #include <cstring>
 

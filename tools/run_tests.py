@@ -37,8 +37,11 @@ EMULATOR = {"aarch64": ["qemu-aarch64-static", "-L", "/usr/aarch64-linux-gnu"]}
 # Programs that keep both cores busy run alone; the others run two at a time.
 HEAVY = {"apps_test", "backend_test", "engine_test", "golden_test", "kernels_test", "lab_test",
          "model_test", "runtime_test", "serve_test", "sim_test"}
-# 10 and 11 measure speed: run by hand.
-HOLDS = [*(str(number) for number in [*range(1, 10), *range(12, 15)]), "reports"]
+# The programs of tests/holds in their order. Those that measure speed are run by hand.
+HOLDS = ["run_script", "small_models", "default_model", "batch_invariance", "prefix_cache",
+         "worlds", "bad_input", "many_streams", "equal_builds", "terminal_chat", "several_models",
+         "interrupted_pulls", "reports"]
+BY_HAND = ["speed", "roofline"]
 UNIT_LIMIT_S = 600
 HOLD_LIMIT_S = 170
 SKIPPED = 77  # the exit status of a hold whose reference data is absent
@@ -282,19 +285,19 @@ def group_web(tally):
 
 def group_holds(tally):
     """What must hold: each program of tests/holds is one test and prints its figures."""
-    for number in HOLDS:
-        program = ROOT / "tests/holds" / number
+    for name in HOLDS:
+        program = ROOT / "tests/holds" / name
         if not program.exists():
-            tally.add(f"tests/holds/{number} does not exist", "failed")
+            tally.add(f"tests/holds/{name} does not exist", "failed")
             continue
         run = run_program([program], HOLD_LIMIT_S)
-        say(f"== holds/{number}, {run.seconds:.0f} s")
+        say(f"== holds/{name}, {run.seconds:.0f} s")
         if run.ok or run.status == SKIPPED:
             say(run.output.rstrip())
-        tally.add_run(f"tests/holds/{number}", run)
+        tally.add_run(f"tests/holds/{name}", run)
 
 
-# In this order: what is cheap and tells most comes first; hold 9 compares all the builds.
+# In this order: what is cheap and tells most comes first; holds/equal_builds compares them all.
 GROUPS = {
     "release": group_release,
     "tidy": group_tidy,

@@ -9,7 +9,7 @@ import sys
 import tempfile
 import unittest
 
-from run_tests import HOLDS
+from run_tests import BY_HAND, HOLDS
 
 TOOL = pathlib.Path(__file__).with_name("run_tests.py")
 
@@ -92,14 +92,19 @@ class RunTestsTest(unittest.TestCase):
 
     def test_holds(self):
         *good, skipped, absent = HOLDS
-        for number in good:
-            self.write_program(f"tests/holds/{number}", "#!/bin/sh\necho PASS figure\n")
+        for name in good:
+            self.write_program(f"tests/holds/{name}", "#!/bin/sh\necho PASS figure\n")
         self.write_program(f"tests/holds/{skipped}", "#!/bin/sh\nexit 77\n")  # no data
         last_line = f"{len(good)} passed, 1 failed, 1 skipped"
         output = self.expect(last_line, 1, "holds")
         self.assertIn(f"FAILED tests/holds/{absent} does not exist", output)
         self.write_program(f"tests/holds/{absent}", "#!/bin/sh\necho FAIL figure\nexit 1\n")
         self.expect(last_line, 1, "holds")
+
+    def test_every_program_of_holds_has_its_place(self):
+        folder = pathlib.Path(__file__).resolve().parent.parent / "tests/holds"
+        programs = [path.name for path in folder.iterdir() if path.is_file() and not path.suffix]
+        self.assertEqual(sorted(programs), sorted([*HOLDS, *BY_HAND]))
 
 
 if __name__ == "__main__":
