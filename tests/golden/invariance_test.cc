@@ -79,6 +79,13 @@ Branches run_alone(LocalExecutor& executor, const Crowd& crowd) {
   return all;
 }
 
+// What must have been hashed: a row for every token that the requests ask for.
+std::size_t tokens_of(const Crowd& crowd) {
+  std::size_t tokens = 0;
+  for (const Request& request : crowd.requests) tokens += request.params.tokens_max;
+  return tokens;
+}
+
 struct Difference {
   int branches = 0;
   std::uint64_t preemptions = 0;
@@ -108,6 +115,7 @@ TEST(InvarianceTest, LogitsAreBitwiseTheSameAloneAndInACrowd) {
           run_alone(*make_test_executor(model.design, model.find, setting), crowd);
       std::size_t rows = 0;
       for (const auto& [key, branch] : alone) rows += branch.logits_hashes.size();
+      EXPECT_EQ(rows, tokens_of(crowd));
 
       std::uint64_t preemptions = 0;
       for (const auto& [tokens_max, threads, blocks] :
@@ -165,6 +173,7 @@ TEST_P(TinyShapeTest, IsBitwiseTheSameAloneAndInACrowd) {
         *make_test_executor(model.design, model.find, {.threads = 1, .blocks = 64}), crowd);
     std::size_t rows = 0;
     for (const auto& [key, branch] : alone) rows += branch.logits_hashes.size();
+    EXPECT_EQ(rows, tokens_of(crowd));
     std::uint64_t preemptions = 0;
     for (const Chunking& chunking : kChunkings) {
       const auto executor = make_test_executor(

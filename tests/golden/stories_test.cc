@@ -1,5 +1,6 @@
 // Golden tests of two small trained models: stories260K (llama2.c) and TinyStories-656K (a Hugging
-// Face directory), against outputs of independent float32 implementations.
+// Face directory), against outputs of independent float32 implementations. A bound is what was
+// measured times kLeeway: a sum in another order may cost that.
 #include <gtest/gtest.h>
 
 #include <cmath>
@@ -13,6 +14,10 @@
 
 namespace quire {
 namespace {
+
+constexpr double kLeeway = 3;
+constexpr double kLogitErrorMeasured = 1.4e-5;
+constexpr double kLossErrorMeasured = 5.3e-7;  // relative; the reference has four decimals
 
 using testing::Branches;
 using testing::open_test_model;
@@ -57,6 +62,7 @@ TEST_F(StoriesTest, GreedyTextEqualsTheReferenceByteForByte) {
   auto expected = read_file(folder_ + "expected_t0_n200.txt", 1 << 16);
   ASSERT_TRUE(expected.is_ok());
   expected->pop_back();  // the newline that the reference program printed at its end
+  EXPECT_EQ(expected->size(), 464u);
   const auto branch = generate(model_, *executor_, {1}, 200, {1});
   EXPECT_EQ(branch.text, *expected);
   std::printf("FIGURE stories260K: %zu bytes of greedy text, expected %zu\n", branch.text.size(),
@@ -66,23 +72,28 @@ TEST_F(StoriesTest, GreedyTextEqualsTheReferenceByteForByte) {
 TEST_F(StoriesTest, GreedyIdsEqualTheReference) {
   const auto ids = read_ids(folder_ + "ref_greedy512_tokens.txt");
   const auto branch = generate(model_, *executor_, {1}, 511, {});
+  ASSERT_GE(ids.size(), 512u);
   const std::vector<TokenId> expected(ids.begin() + 1, ids.begin() + 512);
   EXPECT_EQ(branch.tokens, expected);
 }
 
-TEST_F(StoriesTest, LogitsAreWithinAThousandthOfTheReference) {
+TEST_F(StoriesTest, LogitsAreThoseOfTheReference) {
   auto ids = read_ids(folder_ + "ref_greedy32_from_bos.tokens.txt");
   const auto reference = read_floats(folder_ + "ref_greedy32_from_bos.logits_f32.bin");
   ids.resize(32);
   double error_max = 0;
+  std::size_t compared = 0;
   compute_logits(*executor_, ids, ~0u, [&](std::size_t position, std::span<const float> logits) {
-    for (std::size_t i = 0; i < logits.size(); ++i) {
-      error_max = std::max(error_max,
-                           std::abs(double{logits[i]} - reference[position * logits.size() + i]));
+    for (std::size_t i = 0; i < logits.size(); ++i, ++compared) {
+      const double error = std::abs(double{logits[i]} - reference[position * logits.size() + i]);
+      error_max = std::isnan(error) ? HUGE_VAL : std::max(error_max, error);
     }
   });
-  std::printf("FIGURE stories260K: largest logit error %.2e (at most 1e-3)\n", error_max);
-  EXPECT_LE(error_max, 1e-3);
+  std::printf("FIGURE stories260K: largest error of %zu logits %.2e (at most %.2e)\n", compared,
+              error_max, kLeeway * kLogitErrorMeasured);
+  EXPECT_EQ(compared, 32u * 512u);
+  EXPECT_EQ(compared, reference.size());
+  EXPECT_LE(error_max, kLeeway * kLogitErrorMeasured);
 }
 
 TEST_F(StoriesTest, LossOfFiftyStoriesMatches) {
@@ -108,13 +119,14 @@ TEST_F(StoriesTest, LossOfFiftyStoriesMatches) {
     if (ids->size() > 512) ids->resize(512);
     double total = 0;
     for (const double loss : token_losses(*executor_, *ids)) total += loss;
-    worst = std::max(worst, std::abs(total - expected) / expected);
+    const double error = std::abs(total - expected) / expected;
+    worst = std::isnan(error) ? HUGE_VAL : std::max(worst, error);
     ++stories;
   }
-  std::printf("FIGURE stories260K: NLL of %d stories, largest relative error %.2e (at most 1e-4)\n",
-              stories, worst);
+  std::printf("FIGURE stories260K: NLL of %d stories, largest relative error %.2e (at most %.2e)\n",
+              stories, worst, kLeeway * kLossErrorMeasured);
   EXPECT_EQ(stories, 50);
-  EXPECT_LE(worst, 1e-4);
+  EXPECT_LE(worst, kLeeway * kLossErrorMeasured);
 }
 
 class TinyStoriesTest : public ::testing::Test {
@@ -126,12 +138,13 @@ class TinyStoriesTest : public ::testing::Test {
     executor_ = model_.executor({.kv_dtype = DType::kF32});
   }
 
-  void expect_greedy(const std::string& name, std::size_t prompt_tokens) {
+  void expect_greedy(const std::string& name, std::size_t prompt_tokens, std::size_t generated) {
     const auto ids = read_ids(folder_ + name + ".tokens.txt");
     const auto branch =
         generate(model_, *executor_, {ids.begin(), ids.begin() + prompt_tokens},
                  static_cast<int>(ids.size() - prompt_tokens), {});
     const std::vector<TokenId> expected(ids.begin() + prompt_tokens, ids.end());
+    EXPECT_EQ(expected.size(), generated);
     EXPECT_EQ(branch.tokens, expected);
     std::printf("FIGURE TinyStories-656K: %s, %zu greedy ids equal\n", name.c_str(),
                 branch.tokens == expected ? expected.size() : 0);
@@ -147,11 +160,11 @@ TEST_F(TinyStoriesTest, GreedyIdsFromAPromptEqualTheReference) {
   ASSERT_TRUE(prompt.is_ok());
   const auto ids = read_ids(folder_ + "ref_greedy_once_upon_a_time.tokens.txt");
   EXPECT_EQ(std::vector<TokenId>(ids.begin(), ids.begin() + prompt->size()), *prompt);
-  expect_greedy("ref_greedy_once_upon_a_time", prompt->size());
+  expect_greedy("ref_greedy_once_upon_a_time", prompt->size(), 115);
 }
 
 TEST_F(TinyStoriesTest, GreedyIdsFromBosEqualTheReference) {
-  expect_greedy("ref_greedy_from_bos", 1);
+  expect_greedy("ref_greedy_from_bos", 1, 120);
 }
 
 }  // namespace
