@@ -15,10 +15,17 @@ Turns::Turn Turns::take() {
   return Turn(*this);
 }
 
+std::uint64_t Turns::waiting() {
+  const std::lock_guard lock(mutex_);
+  const bool is_held = holder_.load() != std::thread::id();
+  return asked_ - served_ - (is_held ? 1 : 0);
+}
+
 void Turns::end() {
   bool has_waiters = false;
   {
     const std::lock_guard lock(mutex_);
+    QUIRE_CHECK(served_ < asked_, "turn {} ends, {} were asked for", served_, asked_);
     holder_.store({});
     has_waiters = ++served_ != asked_;
   }

@@ -45,6 +45,9 @@ class Turns {
 
   Turn take();  // waits until everybody who asked before has given his turn back
 
+  // How many have asked and wait for who holds a turn.
+  std::uint64_t waiting();
+
  private:
   void end();
 
