@@ -2,9 +2,9 @@
 // ranges, never sums across a split: which thread computes what, and how many there are, cannot be
 // seen in a result. Ops use every worker; a small op runs on the caller alone. Parts:
 // cpu_backend.cc (memory), memory/cpu_packing.cc, cpu_run.cc (programs, and which neighbours run as
-// one), cpu_rows.cc (norms, activations and other work row by row), cpu_linear.cc, cpu_experts.cc,
-// cpu_kv.cc, cpu_attention.cc, cpu_scan.cc (recurrent layers), cpu_sampling.cc. One driving thread
-// at a time; see backend.h.
+// one) and ops/: cpu_rows.cc (norms, activations and other work row by row), cpu_linear.cc,
+// cpu_experts.cc, cpu_kv.cc, cpu_attention.cc, cpu_scan.cc (recurrent layers), cpu_sampling.cc. One
+// driving thread at a time; see backend.h.
 #pragma once
 
 #include <array>
@@ -14,8 +14,8 @@
 #include <vector>
 
 #include "backend/backend.h"
-#include "backend/cpu/attention_plan.h"
 #include "backend/cpu/cpu_memory.h"
+#include "backend/cpu/ops/attention_plan.h"
 #include "backend/memory/huge_arena.h"
 #include "backend/memory/packed_cache.h"
 #include "base/cpu/thread_pool.h"

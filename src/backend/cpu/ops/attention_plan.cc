@@ -1,4 +1,4 @@
-#include "backend/cpu/attention_plan.h"
+#include "backend/cpu/ops/attention_plan.h"
 
 #include <algorithm>
 #include <limits>
