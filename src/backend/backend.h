@@ -20,7 +20,7 @@
 #include "base/cpu/turns.h"
 #include "base/nanos.h"
 #include "base/status.h"
-#include "tensor/tensor.h"
+#include "tensor/weight_view.h"
 
 namespace quire {
 
@@ -81,12 +81,10 @@ class Backend {
   virtual Status health() const { return ok_status(); }
 
   // --- memory ---
-  // Takes a matrix of any DType. Its data and row scales must stay where they are.
-  virtual Result<Weight> adopt(const TensorView& matrix,
+  // Takes a matrix of any DType, or several among which a product chooses by expert or by head.
+  // REQUIRES: what the view points into stays where it is as long as the weight lives.
+  virtual Result<Weight> adopt(const WeightView& view,
                                WeightScheme scheme = WeightScheme::kAsStored) = 0;
-  // Matrices of one shape and type among which a product chooses by expert or by head.
-  virtual Result<Weight> adopt_experts(std::span<const TensorView> matrices,
-                                       WeightScheme scheme = WeightScheme::kAsStored) = 0;
   // Makes its packed form, on all threads, if that is not done: before a product reads it. A table
   // that is only gathered from never needs it.
   virtual Status pack(const Weight& weight) = 0;

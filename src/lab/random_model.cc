@@ -47,7 +47,7 @@ class TensorStore {
     if (view.dtype == DType::kI8) {
       std::vector<float>& scales = row_scales_[view.name];
       if (scales.empty()) scales = random_row_scales(view.rows(), view.columns(), seed_of(view));
-      view.row_scales = scales.data();
+      view.scales = {scales.data()};
     }
     return view;
   }

@@ -38,7 +38,7 @@ TEST(RandomModelTest, WeightsOfEveryTypeHaveAMeanOfZeroAndAVarianceOfOneOverColu
     for (std::size_t r = 0; r < view.rows(); ++r) {
       dequantize_row(view.dtype, view.data + r * row_bytes(view.dtype, view.columns()), row.size(),
                      row.data());
-      const double scale = view.row_scales == nullptr ? 1 : view.row_scales[r];
+      const double scale = view.scales ? view.scales.of_row(r) : 1;
       for (const float value : row) {
         sum += scale * value;
         squares += scale * value * scale * value;

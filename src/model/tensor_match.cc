@@ -131,7 +131,7 @@ class Matcher {
     slice.shape = stored.is_transposed ? Shape{stored_columns, rows} : Shape{rows, columns};
     for (std::size_t expert = 0; expert < rule.shape[0]; ++expert) {
       slice.data = file.data + expert * slice.bytes();
-      if (file.row_scales != nullptr) slice.row_scales = file.row_scales + expert * rows;
+      slice.scales = file.scales.from(expert * rows);
       add(matched_.experts_, expert_name(rule.canonical, expert), {rule.shape[1], columns}, stored,
           slice);
     }
@@ -150,7 +150,7 @@ class Matcher {
     const std::size_t columns = view.shape.size() == 1 ? 1 : view.columns();
     if (is_view(stored)) {
       view.data += stored.first * row_bytes(view.dtype, columns);
-      if (view.row_scales != nullptr) view.row_scales += stored.first;
+      view.scales = view.scales.from(stored.first);
     } else {
       view.dtype = made_dtype(file, stored);
       view.data = nullptr;
@@ -176,7 +176,7 @@ class Matcher {
                    checkpoint_.place(tensor), fmt::join(tensor.shape, ", "),
                    fmt::join(shape, ", "));
     }
-    if (tensor.dtype == DType::kI8 && tensor.row_scales == nullptr) {
+    if (tensor.dtype == DType::kI8 && !tensor.scales) {
       return error(StatusCode::kUnsupported,
                    "tensor '{}' {}: I8 without scales that quantization_config would explain",
                    tensor.name, checkpoint_.place(tensor));
@@ -185,7 +185,7 @@ class Matcher {
       return error(StatusCode::kUnsupported, "tensor '{}' {}: a vector of type {}", tensor.name,
                    checkpoint_.place(tensor), dtype_name(tensor.dtype));
     }
-    if (!is_view(stored) && (stored.is_transposed || tensor.row_scales != nullptr) &&
+    if (!is_view(stored) && (stored.is_transposed || tensor.scales) &&
         !is_plain_type(tensor.dtype)) {
       return error(StatusCode::kUnsupported,
                    "tensor '{}' {}: of type {}, which cannot be rearranged value by value",
@@ -230,10 +230,16 @@ Result<TensorView> MatchedTensors::find(std::string_view name) const {
   return view;
 }
 
-Result<std::vector<TensorView>> expert_views(
+Result<WeightView> weight_view(
     const std::function<Result<TensorView>(std::string_view name)>& find, const TensorRule& rule) {
-  QUIRE_CHECK(rule.shape.size() == 3, "tensor '{}' is of no experts", rule.canonical);
   QUIRE_ASSIGN_OR_RETURN(const TensorView whole, find(rule.canonical));
+  if (whole.shape != rule.shape) {
+    return error(StatusCode::kCorrupt, "tensor '{}' ({}) has the shape [{}], not [{}]",
+                 rule.canonical, whole.name, fmt::join(whole.shape, ", "),
+                 fmt::join(rule.shape, ", "));
+  }
+  if (!rule.is_stack()) return WeightView(whole);
+  QUIRE_CHECK(rule.shape.size() == 3, "tensor '{}' is of no experts", rule.canonical);
   std::vector<TensorView> views;
   for (std::size_t expert = 0; expert < rule.shape[0]; ++expert) {
     if (whole.data == nullptr) {
@@ -244,10 +250,10 @@ Result<std::vector<TensorView>> expert_views(
     TensorView one = whole;
     one.shape = {rule.shape[1], rule.shape[2]};
     one.data = whole.data + expert * one.bytes();
-    if (whole.row_scales != nullptr) one.row_scales = whole.row_scales + expert * rule.shape[1];
+    one.scales = whole.scales.from(expert * rule.shape[1]);
     views.push_back(std::move(one));
   }
-  return views;
+  return WeightView::of(views);
 }
 
 }  // namespace quire

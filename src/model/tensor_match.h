@@ -18,6 +18,7 @@
 
 #include "formats/checkpoint.h"
 #include "model/tensor_rules.h"
+#include "tensor/weight_view.h"
 
 namespace quire {
 
@@ -55,8 +56,9 @@ class MatchedTensors {
   std::unique_ptr<Lock> lock_ = std::make_unique<Lock>();
 };
 
-// The matrices of a stack [experts or heads, rows, columns], each of [rows, columns].
-Result<std::vector<TensorView>> expert_views(
+// The matrix of a rule, or the matrices of a stack [experts or heads, rows, columns].
+// REQUIRES: a rule of no vector.
+Result<WeightView> weight_view(
     const std::function<Result<TensorView>(std::string_view name)>& find, const TensorRule& rule);
 
 }  // namespace quire

@@ -94,12 +94,13 @@ TEST_F(TensorMatchTest, ExpertsLieTogetherOrApart) {
   const auto of = [&] {
     const auto matched = match(rule);
     EXPECT_TRUE(matched.is_ok()) << matched.status().message();
-    const auto views = expert_views(
+    const auto view = weight_view(
         [&](std::string_view name) { return matched->find(name); }, rule);
+    EXPECT_EQ(view->rows, 1u);
+    EXPECT_EQ(view->columns, 3u);
     std::vector<float> firsts;
-    for (const TensorView& view : *views) {
-      EXPECT_THAT(view.shape, ElementsAre(1, 3));
-      firsts.push_back(*reinterpret_cast<const float*>(view.data));
+    for (const WeightView::Matrix& matrix : view->matrices) {
+      firsts.push_back(*reinterpret_cast<const float*>(matrix.codes));
     }
     return firsts;
   };
@@ -121,12 +122,12 @@ TEST_F(TensorMatchTest, HeadsOfAFlatStackAreTakenApart) {
   const auto of = [&](const TensorRule& rule) {
     const auto matched = match(rule);
     EXPECT_TRUE(matched.is_ok()) << matched.status().message();
-    const auto views = expert_views(
+    const auto view = weight_view(
         [&](std::string_view name) { return matched->find(name); }, rule);
     std::vector<float> all;
-    for (const TensorView& view : *views) {
-      const auto* values = reinterpret_cast<const float*>(view.data);
-      all.insert(all.end(), values, values + view.rows() * view.columns());
+    for (const WeightView::Matrix& matrix : view->matrices) {
+      const auto* values = reinterpret_cast<const float*>(matrix.codes);
+      all.insert(all.end(), values, values + view->rows * view->columns);
     }
     return all;
   };

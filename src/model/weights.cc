@@ -54,20 +54,12 @@ Status WeightLoader::keep(const Weight& weight, bool is_packed) {
 }
 
 Result<Weight> WeightLoader::load(const std::string& name, bool is_packed) {
-  QUIRE_ASSIGN_OR_RETURN(const TensorView view, view_of(name));
+  const TensorRule* rule = rule_of(name);
+  QUIRE_CHECK(rule != nullptr && !rule->is_vector(), "no rule for a matrix '{}'", name);
+  QUIRE_ASSIGN_OR_RETURN(const WeightView view, weight_view(find_, *rule));
   QUIRE_ASSIGN_OR_RETURN(const Weight weight,
-                         backend_.adopt(view, scheme_of(rule_of(name)->role, scheme_)));
+                         backend_.adopt(view, scheme_of(rule->role, scheme_)));
   QUIRE_RETURN_IF_ERROR(keep(weight, is_packed));
-  return weight;
-}
-
-Result<Weight> WeightLoader::experts(const std::string& name) {
-  QUIRE_RETURN_IF_ERROR(view_of(name).status());
-  const TensorRule& rule = *rule_of(name);
-  QUIRE_ASSIGN_OR_RETURN(const std::vector<TensorView> views, expert_views(find_, rule));
-  QUIRE_ASSIGN_OR_RETURN(const Weight weight,
-                         backend_.adopt_experts(views, scheme_of(rule.role, scheme_)));
-  QUIRE_RETURN_IF_ERROR(keep(weight, true));
   return weight;
 }
 

@@ -21,14 +21,13 @@ class WeightLoader {
   // the file does.
   bool has(const std::string& name) const;
 
-  // A matrix of the rule's [rows, columns], packed for products. W8A8 is for the layers: embedding
-  // and head stay as stored, as in checkpoints that were quantized beforehand. Routers are float32.
+  // The matrix of a rule [rows, columns], or the matrices of one [experts or heads, rows, columns]
+  // among which a product chooses, packed for products. W8A8 is for the layers: embedding and head
+  // stay as stored, as in checkpoints that were quantized beforehand. Routers are float32.
+  // REQUIRES: a rule of that name, of no vector. The same for `table`.
   Result<Weight> matrix(const std::string& name) { return load(name, true); }
   // One that rows are gathered from and no product reads.
   Result<Weight> table(const std::string& name) { return load(name, false); }
-
-  // The matrices of a rule's [experts or heads, rows, columns], among which a product chooses.
-  Result<Weight> experts(const std::string& name);
 
   // All values of a vector of the rule's shape, on the device.
   Result<Vector> vector(const std::string& name);

@@ -5,16 +5,10 @@
 namespace quire {
 namespace {
 
-// Of one matrix, or of a stack of them.
 Result<std::uint64_t> adopted_bytes(const ModelFiles& files, Backend& backend,
                                     const TensorRule& rule, WeightScheme scheme) {
   const auto find = [&files](std::string_view name) { return files.find(name); };
-  if (rule.is_stack()) {  // of equal shapes and types
-    QUIRE_ASSIGN_OR_RETURN(const auto views, expert_views(find, rule));
-    QUIRE_ASSIGN_OR_RETURN(const Weight weight, backend.adopt(views[0], scheme));
-    return views.size() * weight.bytes;
-  }
-  QUIRE_ASSIGN_OR_RETURN(const TensorView view, find(rule.canonical));
+  QUIRE_ASSIGN_OR_RETURN(const WeightView view, weight_view(find, rule));
   QUIRE_ASSIGN_OR_RETURN(const Weight weight, backend.adopt(view, scheme));
   return std::uint64_t{weight.bytes};
 }

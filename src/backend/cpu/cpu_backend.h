@@ -63,10 +63,8 @@ class CpuBackend final : public Backend {
   int threads() const override { return pool_.threads(); }
   Turns& turns() override { return device_->turns; }
 
-  Result<Weight> adopt(const TensorView& matrix,
+  Result<Weight> adopt(const WeightView& view,
                        WeightScheme scheme = WeightScheme::kAsStored) override;
-  Result<Weight> adopt_experts(std::span<const TensorView> matrices,
-                               WeightScheme scheme = WeightScheme::kAsStored) override;
   Status pack(const Weight& weight) override;
   void finish_packing() override;
   PackedCache* packed_cache() { return packed_cache_.get(); }  // for tests; null: none
@@ -165,7 +163,7 @@ class CpuBackend final : public Backend {
   void run_op(const PoolOp& op, const Step& step);
 
   // --- memory ---
-  void pack_rows(const TensorView& source, DType dtype, int first, int rows,
+  void pack_rows(const CpuPacked& packed, int matrix, int first, int rows,
                  std::byte* tile) const;
   void promote_weight();
   float* scratch(int worker, std::size_t floats);

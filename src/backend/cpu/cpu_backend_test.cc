@@ -53,7 +53,7 @@ TEST_P(CpuBackendTest, GatherEqualsTheProductWithAUnitVector) {
     ::quire::testing::fill_random_weights(info.dtype, engine, 0.05f, bytes);
     TensorView view = view_of("table", info.dtype, rows, columns, bytes.data());
     const std::vector<float> scales = ::quire::testing::random_row_scales(rows, engine);
-    if (info.dtype == DType::kI8) view.row_scales = scales.data();
+    if (info.dtype == DType::kI8) view.scales = {scales.data()};
     const Weight table = backend.adopt(view).value();
     const std::vector<std::int32_t> ids = {20, 0, 7, 7};
     ASSERT_TRUE(backend.pack(table).is_ok());
@@ -139,7 +139,7 @@ TEST_P(CpuBackendTest, W8A8QuantizesRowsAndTokensToNearest) {
     sums[row] = static_cast<float>(sum) * (scales[row] * x_scale);
   }
   TensorView stored = view_of("stored", DType::kI8, rows, columns, codes.data());
-  stored.row_scales = scales.data();
+  stored.scales = {scales.data()};
   const Weight quantized = backend.adopt(view_of("w", DType::kF32, rows, columns, w.data()),
                                          WeightScheme::kW8A8).value();
   const Weight packed = backend.adopt(stored, WeightScheme::kW8A8).value();
@@ -259,6 +259,39 @@ TEST_P(CpuBackendTest, CopiesBlocksInOrder) {
   }
 }
 
+// Two matrices of 6 x 8 codes with a scale per 3 rows by 4 columns, of a larger tensor's rows from
+// row 3 on: as float32 they are what codes times scales say; tiles of int8 have no room for that.
+TEST_P(CpuBackendTest, ScalesMayLieOnAGrid) {
+  CpuBackend backend(*GetParam(), 1);
+  const std::size_t rows = 6, columns = 8;
+  std::vector<std::int8_t> codes(2 * rows * columns);
+  for (std::size_t i = 0; i < codes.size(); ++i) codes[i] = static_cast<std::int8_t>(i);
+  const std::vector<float> scales = {99, 99, 1, 2, 4, 8};  // [3, 2]
+  std::vector<TensorView> matrices;
+  for (int e = 0; e < 2; ++e) {
+    matrices.push_back(view_of("w", DType::kI8, rows, columns, &codes[rows * columns * e]));
+    matrices.back().scales = Scales{scales.data(), 3, 4}.from(3);
+  }
+  const WeightView view = WeightView::of(matrices).value();
+  std::vector<float> row(columns);
+  for (std::size_t e = 0; e < 2; ++e) {
+    for (std::size_t r = 0; r < rows; ++r) {
+      read_row(view, e, r, row.data());
+      for (std::size_t k = 0; k < columns; ++k) {
+        const float code = codes[(e * rows + r) * columns + k];
+        EXPECT_EQ(row[k], code * scales[(r / 3 + 1) * 2 + k / 4]) << e << " " << r << " " << k;
+      }
+    }
+  }
+  const auto refused = backend.adopt(view);
+  ASSERT_FALSE(refused.is_ok());
+  EXPECT_NE(refused.status().message().find("a scale per 4 columns"), std::string::npos);
+  const auto unpacked = backend.adopt(view, WeightScheme::kFloat32);
+  ASSERT_TRUE(unpacked.is_ok());
+  EXPECT_EQ(unpacked->experts, 2);
+  EXPECT_EQ(unpacked->stored_bytes, codes.size());
+}
+
 TEST_P(CpuBackendTest, RefusesWhatItCannotHold) {
   CpuBackend backend(*GetParam(), 1);
   const std::vector<std::byte> bytes(4096);
@@ -273,7 +306,7 @@ TEST_P(CpuBackendTest, RefusesWhatItCannotHold) {
   EXPECT_NE(q8.status().message().find("'blk.0.attn_k' is Q8_0"), std::string::npos);
   const float scale = 1;
   TensorView wide = view_of("wide", DType::kI8, 1, kChannelColumnsMax + 1, bytes.data());
-  wide.row_scales = &scale;
+  wide.scales = {&scale};
   EXPECT_FALSE(backend.adopt(wide).is_ok());
   for (const KvGroupShape& shape :
        {group_of(1, 1, 64, 4, DType::kQ8_0), group_of(1, 1, 2048, 4, DType::kF16),

@@ -6,11 +6,15 @@
 
 namespace quire {
 
-void read_row(const TensorView& matrix, std::size_t row, float* out) {
-  const std::size_t columns = matrix.columns();
-  dequantize_row(matrix.dtype, matrix.data + row * row_bytes(matrix.dtype, columns), columns, out);
-  if (matrix.row_scales == nullptr) return;
-  for (std::size_t i = 0; i < columns; ++i) out[i] *= matrix.row_scales[row];
+void read_row(const WeightView& weight, std::size_t expert, std::size_t row, float* out) {
+  QUIRE_CHECK(expert < weight.experts() && row < weight.rows,
+              "row {} of matrix {} of '{}', which has {} of {} rows", row, expert, weight.name,
+              weight.experts(), weight.rows);
+  const std::size_t columns = weight.columns;
+  dequantize_row(weight.dtype, weight.row(expert, row), columns, out);
+  const Scales& scales = weight.matrices[expert].scales;
+  if (!scales) return;
+  for (std::size_t i = 0; i < columns; ++i) out[i] *= scales.at(row, i, columns);
 }
 
 void CpuBuffer::Form::resize(int rows, std::size_t row_bytes) {

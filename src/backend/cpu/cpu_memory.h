@@ -11,7 +11,7 @@
 #include "backend/backend.h"
 #include "base/aligned_buffer.h"
 #include "kernels/kernel_table.h"
-#include "tensor/tensor.h"
+#include "tensor/weight_view.h"
 
 namespace quire {
 
@@ -19,24 +19,26 @@ namespace quire {
 // so that a table which is only gathered from is never copied; the sources stay mapped and serve
 // gather.
 struct CpuPacked final : Packed {
-  std::vector<TensorView> sources;  // [experts]
+  explicit CpuPacked(const WeightView& view) : source(view) {}
+
+  WeightView source;
   DType dtype = DType::kF32;  // of the tiles: the source's, or what WeightScheme makes of it
   std::size_t bytes_per_tile = 0;
   int tiles = 0;  // of one expert
   mutable std::once_flag once;
   mutable std::shared_ptr<const std::byte> data;  // [experts, tiles, bytes_per_tile]
 
-  const TensorView& source() const { return sources.front(); }
   std::size_t expert_bytes() const { return static_cast<std::size_t>(tiles) * bytes_per_tile; }
   // Whether products quantize float32 activations with the scale that the weight states.
-  bool has_static_input() const { return dtype == DType::kI8 && source().input_scale > 0; }
+  bool has_static_input() const { return dtype == DType::kI8 && source.input_scale > 0; }
   ActivationForm input_form() const {
     return has_static_input() ? ActivationForm::kF32 : activation_form(dtype);
   }
 };
 
-// A row of a matrix as float32.  out: [columns]
-void read_row(const TensorView& matrix, std::size_t row, float* out);
+// A row of one of a weight's matrices as float32, whatever the codes and scales are: the meaning of
+// a WeightView.  out: [columns].  REQUIRES: such a matrix, such a row.
+void read_row(const WeightView& weight, std::size_t expert, std::size_t row, float* out);
 
 // Which rows of a product over experts are whose: rows are sorted by expert.
 struct CpuRouting {

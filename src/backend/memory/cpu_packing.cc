@@ -15,39 +15,54 @@ constexpr int kColumnsMax = 1 << 24;
 constexpr std::size_t kCopyBytes = std::size_t{1} << 20;  // per item of a promotion
 constexpr std::size_t kNameMax = 1024;                    // of a matrix in the packed cache
 
-// The type of the tiles that a matrix gets.
-Result<DType> tile_dtype(const TensorView& matrix, WeightScheme scheme) {
+// The type of the tiles that a weight gets.
+Result<DType> tile_dtype(const WeightView& view, WeightScheme scheme) {
   if (scheme == WeightScheme::kFloat32) return DType::kF32;
-  if (scheme == WeightScheme::kAsStored || matrix.dtype == DType::kI8) return matrix.dtype;
+  if (scheme == WeightScheme::kAsStored || view.dtype == DType::kI8) return view.dtype;
   for (const DType dtype : {DType::kF32, DType::kF16, DType::kBF16}) {
-    if (matrix.dtype == dtype) return DType::kI8;
+    if (view.dtype == dtype) return DType::kI8;
   }
   return error(StatusCode::kUnsupported,
                "tensor '{}' is {}: only F32, F16 and BF16 weights are quantized to w8a8",
-               matrix.name, dtype_name(matrix.dtype));
+               view.name, dtype_name(view.dtype));
 }
 
-Status check_matrix(const TensorView& matrix) {
-  const std::size_t rows = matrix.rows(), columns = matrix.columns();
-  if (rows < 1 || columns < 1 || rows > std::numeric_limits<int>::max() / 2 ||
-      columns > kColumnsMax) {
+Status check_view(const WeightView& view) {
+  if (view.rows < 1 || view.columns < 1 || view.rows > std::numeric_limits<int>::max() / 2 ||
+      view.columns > kColumnsMax) {
     return error(StatusCode::kUnsupported, "tensor '{}': a matrix of {} x {} cannot be packed",
-                 matrix.name, rows, columns);
+                 view.name, view.rows, view.columns);
   }
-  const DTypeInfo& info = dtype_info(matrix.dtype);
-  if (columns % info.block_elements != 0) {
+  const DTypeInfo& info = dtype_info(view.dtype);
+  if (view.columns % info.block_elements != 0) {
     return error(StatusCode::kUnsupported, "tensor '{}': {} columns are not whole {} blocks of {}",
-                 matrix.name, columns, info.name, info.block_elements);
+                 view.name, view.columns, info.name, info.block_elements);
   }
-  if (matrix.dtype == DType::kI8 && matrix.row_scales == nullptr) {
-    return error(StatusCode::kUnsupported, "tensor '{}': I8 without scales of its rows",
-                 matrix.name);
+  for (const WeightView::Matrix& matrix : view.matrices) {
+    if (view.dtype != DType::kI8 || matrix.scales) continue;
+    return error(StatusCode::kUnsupported, "tensor '{}': I8 without scales", view.name);
+  }
+  return ok_status();
+}
+
+// A tile of int8 has a scale per row.
+Status check_tile(const WeightView& view, DType dtype) {
+  if (dtype != DType::kI8) return ok_status();
+  if (view.columns > kChannelColumnsMax) {
+    return error(StatusCode::kUnsupported, "tensor '{}': rows of {} int8 weights, at most {}",
+                 view.name, view.columns, kChannelColumnsMax);
+  }
+  for (const WeightView::Matrix& matrix : view.matrices) {
+    if (matrix.scales.is_per_row()) continue;
+    return error(StatusCode::kUnsupported,
+                 "tensor '{}': int8 weights with a scale per {} columns; one per row is read",
+                 view.name, matrix.scales.per_columns);
   }
   return ok_status();
 }
 
 PackedKey key_of(const Weight& weight, const CpuPacked& packed, int tile_rows) {
-  const TensorView& source = packed.source();
+  const WeightView& source = packed.source;
   return {source.name,
           source.dtype,
           packed.dtype,
@@ -55,45 +70,29 @@ PackedKey key_of(const Weight& weight, const CpuPacked& packed, int tile_rows) {
           static_cast<std::uint32_t>(weight.columns),
           static_cast<std::uint32_t>(tile_rows),
           weight.bytes,
-          sample_of({source.data, source.bytes()})};
+          sample_of({source.matrices.front().codes, source.matrix_bytes()})};
 }
 
 }  // namespace
 
-Result<Weight> CpuBackend::adopt(const TensorView& matrix, WeightScheme scheme) {
-  return adopt_experts({&matrix, 1}, scheme);
-}
-
-Result<Weight> CpuBackend::adopt_experts(std::span<const TensorView> matrices,
-                                         WeightScheme scheme) {
-  QUIRE_CHECK(!matrices.empty(), "a weight of no matrices");
-  const TensorView& first = matrices.front();
-  for (const TensorView& matrix : matrices) {
-    QUIRE_RETURN_IF_ERROR(check_matrix(matrix));
-    if (matrix.shape == first.shape && matrix.dtype == first.dtype) continue;
-    return error(StatusCode::kUnsupported, "tensor '{}' has not the shape and type of '{}'",
-                 matrix.name, first.name);
-  }
-  QUIRE_ASSIGN_OR_RETURN(const DType dtype, tile_dtype(first, scheme));
-  const std::size_t rows = first.rows(), columns = first.columns();
-  if (dtype == DType::kI8 && columns > kChannelColumnsMax) {
-    return error(StatusCode::kUnsupported, "tensor '{}': rows of {} int8 weights, at most {}",
-                 first.name, columns, kChannelColumnsMax);
-  }
-  auto packed = std::make_shared<CpuPacked>();
-  packed->name = first.name;
-  packed->sources.assign(matrices.begin(), matrices.end());
+Result<Weight> CpuBackend::adopt(const WeightView& view, WeightScheme scheme) {
+  QUIRE_CHECK(!view.matrices.empty(), "'{}' is a weight of no matrices", view.name);
+  QUIRE_RETURN_IF_ERROR(check_view(view));
+  QUIRE_ASSIGN_OR_RETURN(const DType dtype, tile_dtype(view, scheme));
+  QUIRE_RETURN_IF_ERROR(check_tile(view, dtype));
+  auto packed = std::make_shared<CpuPacked>(view);
+  packed->name = view.name;
   packed->dtype = dtype;
-  packed->bytes_per_tile = packed_tile_bytes(packed->dtype, kernels_.tile_rows, columns);
-  packed->tiles = (static_cast<int>(rows) + kernels_.tile_rows - 1) / kernels_.tile_rows;
+  packed->bytes_per_tile = packed_tile_bytes(packed->dtype, kernels_.tile_rows, view.columns);
+  packed->tiles = (static_cast<int>(view.rows) + kernels_.tile_rows - 1) / kernels_.tile_rows;
   Weight weight;
-  weight.experts = static_cast<int>(matrices.size());
-  weight.rows = static_cast<int>(rows);
-  weight.columns = static_cast<int>(columns);
-  weight.dtype = first.dtype;
+  weight.experts = static_cast<int>(view.experts());
+  weight.rows = static_cast<int>(view.rows);
+  weight.columns = static_cast<int>(view.columns);
+  weight.dtype = view.dtype;
   weight.packed_dtype = dtype;
-  weight.bytes = packed->expert_bytes() * matrices.size();
-  weight.stored_bytes = first.bytes() * matrices.size();
+  weight.bytes = packed->expert_bytes() * view.experts();
+  weight.stored_bytes = view.matrix_bytes() * view.experts();
   weight.packed = std::move(packed);
   return weight;
 }
@@ -102,7 +101,7 @@ Status CpuBackend::pack(const Weight& weight) {
   const auto& packed = static_cast<const CpuPacked&>(*weight.packed);
   std::call_once(packed.once, [&] {
     const Turns::Turn turn = turns().take();  // a model that loads goes matrix by matrix
-    const bool is_kept = packed_cache_ != nullptr && packed.source().name.size() <= kNameMax;
+    const bool is_kept = packed_cache_ != nullptr && packed.source.name.size() <= kNameMax;
     PackedKey key;
     if (is_kept) {
       key = key_of(weight, packed, kernels_.tile_rows);
@@ -116,8 +115,7 @@ Status CpuBackend::pack(const Weight& weight) {
     if (tiles == nullptr) return;
     pool_.for_each(weight.experts * packed.tiles, [&](int i, int) {
       const int first = i % packed.tiles * kernels_.tile_rows;
-      const auto& source = packed.sources[static_cast<std::size_t>(i / packed.tiles)];
-      pack_rows(source, packed.dtype, first, std::min(kernels_.tile_rows, weight.rows - first),
+      pack_rows(packed, i / packed.tiles, first, std::min(kernels_.tile_rows, weight.rows - first),
                 tiles.get() + static_cast<std::size_t>(i) * packed.bytes_per_tile);
     });
     packed.data = tiles;
@@ -125,7 +123,7 @@ Status CpuBackend::pack(const Weight& weight) {
   });
   if (packed.data == nullptr) {
     return error(StatusCode::kResourceExhausted, "out of memory: {} bytes for '{}'", weight.bytes,
-                 packed.source().name);
+                 packed.source.name);
   }
   return ok_status();
 }
@@ -152,19 +150,23 @@ void CpuBackend::promote_weight() {
 }
 
 // Rows whose type changes pass through float32; a row of int8 weights is quantized as a token is.
-void CpuBackend::pack_rows(const TensorView& source, DType dtype, int first, int rows,
+void CpuBackend::pack_rows(const CpuPacked& packed, int matrix, int first, int rows,
                            std::byte* tile) const {
-  const std::size_t columns = source.columns(), begin = static_cast<std::size_t>(first);
+  const WeightView& source = packed.source;
+  const DType dtype = packed.dtype;
+  const auto expert = static_cast<std::size_t>(matrix), begin = static_cast<std::size_t>(first);
+  const auto columns = source.columns, count = static_cast<std::size_t>(rows);
+  std::vector<float> scales(dtype == DType::kI8 ? count : 0);
   if (dtype == source.dtype) {
-    pack_tile(dtype, kernels_.tile_rows, rows, columns,
-              source.data + begin * row_bytes(source.dtype, columns), tile,
-              source.row_scales == nullptr ? nullptr : source.row_scales + begin);
+    const Scales& stored = source.matrices[expert].scales;
+    for (std::size_t i = 0; i < scales.size(); ++i) scales[i] = stored.of_row(begin + i);
+    pack_tile(dtype, kernels_.tile_rows, rows, columns, source.row(expert, begin), tile,
+              scales.empty() ? nullptr : scales.data());
     return;
   }
-  const auto count = static_cast<std::size_t>(rows);
-  std::vector<float> values(count * columns), scales(count);
+  std::vector<float> values(count * columns);
   std::vector<std::int8_t> codes;
-  for (std::size_t i = 0; i < count; ++i) read_row(source, begin + i, &values[i * columns]);
+  for (std::size_t i = 0; i < count; ++i) read_row(source, expert, begin + i, &values[i * columns]);
   const auto* from = reinterpret_cast<const std::byte*>(values.data());
   if (dtype == DType::kI8) {
     AlignedBuffer<std::byte> room(channel_token_bytes(columns));
@@ -177,7 +179,7 @@ void CpuBackend::pack_rows(const TensorView& source, DType dtype, int first, int
     from = reinterpret_cast<const std::byte*>(codes.data());
   }
   pack_tile(dtype, kernels_.tile_rows, rows, columns, from, tile,
-            dtype == DType::kI8 ? scales.data() : nullptr);
+            scales.empty() ? nullptr : scales.data());
 }
 
 }  // namespace quire

@@ -140,7 +140,7 @@ class TinyModel {
     view.data = memory_.back().data();
     if (view.dtype == DType::kI8) {
       row_scales_.push_back(random_row_scales(view.rows(), engine));
-      view.row_scales = row_scales_.back().data();
+      view.scales = {row_scales_.back().data()};
       view.input_scale = shape_.input_scale;
     }
     return backend_.adopt(view).value();

@@ -23,8 +23,8 @@ class ScaleReader {
     for (std::size_t i = 0; i < file.size(); ++i) by_name_.emplace(file[i].name, i);
   }
 
-  // `count` positive numbers, or one that is repeated.
-  Result<std::vector<float>> take(const std::string& name, std::size_t stated, std::size_t count) {
+  // `count` positive numbers.
+  Result<std::vector<float>> take(const std::string& name, std::size_t count) {
     const TensorView* tensor = use(name);
     if (tensor == nullptr) {
       return error(StatusCode::kCorrupt, "tensor '{}': missing, but quantization_config needs it",
@@ -32,13 +32,13 @@ class ScaleReader {
     }
     const std::size_t values = tensor->rows() * tensor->columns();
     const bool is_column = tensor->shape.size() == 1 || values == tensor->shape[0];
-    if (tensor->dtype == DType::kI8 || values != stated || !is_column) {
+    if (tensor->dtype == DType::kI8 || values != count || !is_column) {
       return error(StatusCode::kCorrupt, "tensor '{}' {}: {} {} values are no {} scales", name,
-                   place_(*tensor), values, dtype_name(tensor->dtype), stated);
+                   place_(*tensor), values, dtype_name(tensor->dtype), count);
     }
     std::vector<float> scales(count);
     for (std::size_t i = 0; i < count; ++i) {
-      scales[i] = value_at(*tensor, stated == 1 ? 0 : i);
+      scales[i] = value_at(*tensor, i);
       if (std::isnormal(scales[i]) && scales[i] > 0) continue;
       return error(StatusCode::kCorrupt, "tensor '{}' {}: scale {} is {}, not a positive number",
                    name, place_(*tensor), i, scales[i]);
@@ -84,13 +84,13 @@ bool is_linear(const TensorView& tensor) {
 Status attach(const CompressedTensors& quantization, const std::string& module,
               ScaleReader& reader, TensorView& weight, std::vector<std::vector<float>>& scales) {
   const std::size_t rows = weight.rows();
-  QUIRE_ASSIGN_OR_RETURN(std::vector<float> row_scales,
-                         reader.take(module + ".weight_scale",
-                                     quantization.is_per_channel ? rows : 1, rows));
-  scales.push_back(std::move(row_scales));
-  weight.row_scales = scales.back().data();
+  const bool is_per_row = quantization.is_per_channel;
+  QUIRE_ASSIGN_OR_RETURN(std::vector<float> read,
+                         reader.take(module + ".weight_scale", is_per_row ? rows : 1));
+  scales.push_back(std::move(read));
+  weight.scales = {scales.back().data(), is_per_row ? 1 : rows};
   if (quantization.is_input_static) {
-    QUIRE_ASSIGN_OR_RETURN(const auto input, reader.take(module + ".input_scale", 1, 1));
+    QUIRE_ASSIGN_OR_RETURN(const auto input, reader.take(module + ".input_scale", 1));
     weight.input_scale = input[0];
   }
   QUIRE_RETURN_IF_ERROR(reader.check_zero_points(module + ".weight_zero_point"));

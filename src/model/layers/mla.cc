@@ -29,8 +29,8 @@ Status load_mla(WeightLoader& loader, const std::string& prefix, MlaLayer& layer
   QUIRE_ASSIGN_OR_RETURN(layer.q, loader.matrix(prefix + "q"));
   QUIRE_ASSIGN_OR_RETURN(layer.latent, loader.matrix(prefix + "kv_latent"));
   QUIRE_ASSIGN_OR_RETURN(layer.k_rope, loader.matrix(prefix + "k_rope"));
-  QUIRE_ASSIGN_OR_RETURN(layer.k_up, loader.experts(prefix + "k_up"));
-  QUIRE_ASSIGN_OR_RETURN(layer.v_up, loader.experts(prefix + "v_up"));
+  QUIRE_ASSIGN_OR_RETURN(layer.k_up, loader.matrix(prefix + "k_up"));
+  QUIRE_ASSIGN_OR_RETURN(layer.v_up, loader.matrix(prefix + "v_up"));
   QUIRE_ASSIGN_OR_RETURN(layer.o, loader.matrix(prefix + "o"));
   return ok_status();
 }

@@ -30,9 +30,9 @@ Status load_moe(WeightLoader& loader, const std::string& prefix, MoeLayer& layer
   QUIRE_ASSIGN_OR_RETURN(layer.router_weight, loader.matrix(prefix + "router"));
   QUIRE_ASSIGN_OR_RETURN(layer.router.correction,
                          loader.optional_vector(prefix + "router_correction"));
-  QUIRE_ASSIGN_OR_RETURN(layer.gate, loader.experts(prefix + "experts_gate"));
-  QUIRE_ASSIGN_OR_RETURN(layer.up, loader.experts(prefix + "experts_up"));
-  QUIRE_ASSIGN_OR_RETURN(layer.down, loader.experts(prefix + "experts_down"));
+  QUIRE_ASSIGN_OR_RETURN(layer.gate, loader.matrix(prefix + "experts_gate"));
+  QUIRE_ASSIGN_OR_RETURN(layer.up, loader.matrix(prefix + "experts_up"));
+  QUIRE_ASSIGN_OR_RETURN(layer.down, loader.matrix(prefix + "experts_down"));
   if (loader.has(prefix + "shared_gate")) {
     QUIRE_ASSIGN_OR_RETURN(layer.shared_gate, loader.matrix(prefix + "shared_gate"));
     QUIRE_ASSIGN_OR_RETURN(layer.shared_up, loader.matrix(prefix + "shared_up"));

@@ -119,9 +119,9 @@ TEST_F(CompressedTensorsTest, ScalesAreThoseOfTheRows) {
   ASSERT_TRUE(k.is_ok());
   EXPECT_EQ(k->dtype, DType::kI8);
   EXPECT_THAT(k->shape, ElementsAre(4, 8));
-  EXPECT_THAT(std::span(k->row_scales, 4), ElementsAre(0.25f, 0.5f, 0.75f, 1.0f));
+  EXPECT_THAT(std::span(k->scales.values, 4), ElementsAre(0.25f, 0.5f, 0.75f, 1.0f));
   EXPECT_EQ(k->input_scale, 0);
-  EXPECT_EQ((*model)->find("embed")->row_scales, nullptr);
+  EXPECT_FALSE((*model)->find("embed")->scales);
   EXPECT_EQ((*model)->facts().weight_types, "I8 7, F32 4");
   const auto text = describe_model(folder_.path());
   ASSERT_TRUE(text.is_ok()) << text.status().message();
@@ -142,7 +142,7 @@ TEST_F(CompressedTensorsTest, ScalesOfInputsAndOfWholeMatrices) {
   auto model = open_model(folder_.path());
   ASSERT_TRUE(model.is_ok()) << model.status().message();
   EXPECT_EQ((*model)->find("layers.0.down")->input_scale, 0.5f);
-  EXPECT_EQ((*model)->find("layers.0.down")->row_scales[7], 2.0f);
+  EXPECT_EQ((*model)->find("layers.0.down")->scales.of_row(7), 2.0f);
   for (const float bad : {0.0f, -1.0f, 1e-40f, std::numeric_limits<float>::infinity(),
                           std::numeric_limits<float>::quiet_NaN()}) {
     extra_["model.layers.0.mlp.down_proj.input_scale"] = {bad};
@@ -152,7 +152,7 @@ TEST_F(CompressedTensorsTest, ScalesOfInputsAndOfWholeMatrices) {
   EXPECT_THAT(refusal(), HasSubstr("2 F32 values are no 1 scales"));
 }
 
-TEST_F(CompressedTensorsTest, OneScaleForTheMatrixIsRepeated) {
+TEST_F(CompressedTensorsTest, OneScaleForTheMatrixIsThatOfEveryRow) {
   set_at(quantization_, Path{"config_groups", "group_0", "weights", "strategy"}, "tensor");
   EXPECT_THAT(refusal(), HasSubstr("values are no 1 scales"));
   for (const testing::TinyTensor& tensor : testing::tiny_tensors()) {
@@ -167,7 +167,9 @@ TEST_F(CompressedTensorsTest, OneScaleForTheMatrixIsRepeated) {
   write("model.layers.0.self_attn.k_proj.weight_scale");
   const auto model = open_model(folder_.path());
   ASSERT_TRUE(model.is_ok()) << model.status().message();
-  EXPECT_THAT(std::span((*model)->find("layers.0.k")->row_scales, 4), ElementsAre(3, 3, 3, 3));
+  const Scales scales = (*model)->find("layers.0.k")->scales;
+  EXPECT_EQ(scales.per_rows, 4u);
+  for (std::size_t row = 0; row < 4; ++row) EXPECT_EQ(scales.of_row(row), 3);
 }
 
 TEST_F(CompressedTensorsTest, IgnoredModulesStayAsTheyAre) {

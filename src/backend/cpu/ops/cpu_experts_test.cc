@@ -50,11 +50,11 @@ struct Block {
       ::quire::testing::fill_random_weights(dtype, engine, 0.1f, data);
       TensorView view = {"experts", dtype, {rows, columns}, data.data()};
       if (dtype == DType::kI8) {
-        view.row_scales = scales.emplace_back(rows, 0.001f).data();
+        view.scales = {scales.emplace_back(rows, 0.001f).data()};
       }
       matrices.push_back(view);
     }
-    Weight weight = backend.adopt_experts(matrices).value();
+    Weight weight = backend.adopt(WeightView::of(matrices).value()).value();
     EXPECT_TRUE(backend.pack(weight).is_ok());
     return weight;
   }
@@ -169,7 +169,7 @@ TEST(CpuExpertsTest, HeadsReadTheBeginningOfTheirPart) {
       ::quire::testing::fill_random_weights(dtype, engine, 0.1f, data);
       matrices.push_back({"heads", dtype, {kRows, kColumns}, data.data()});
     }
-    const Weight all = backend.adopt_experts(matrices).value();
+    const Weight all = backend.adopt(WeightView::of(matrices).value()).value();
     ASSERT_TRUE(backend.pack(all).is_ok());
     const Buffer x = backend.buffer(Rows::kTokens, 2, kHeads * kPart);
     const Buffer out = backend.buffer(Rows::kTokens, 2, kHeads * kRows);

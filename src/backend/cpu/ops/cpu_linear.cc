@@ -110,7 +110,7 @@ const CpuBuffer::Form& CpuBackend::input_of(CpuBuffer& x, int rows, const CpuPac
   QUIRE_CHECK(form, "'{}' reads a form that its input has not", packed.name);
   if (packed.input_form() != ActivationForm::kF32 && !x.is_fresh) refresh(x, rows);
   if (!packed.has_static_input()) return form;
-  const float scale = packed.source().input_scale;
+  const float scale = packed.source.input_scale;
   for (std::size_t i = 0; i < static_inputs_used_; ++i) {
     if (static_inputs_[i].scale == scale) return static_inputs_[i].form;
   }

@@ -85,7 +85,7 @@ void CpuBackend::run_op(const NormOp& op, const Step& step) {
 
 void CpuBackend::run_op(const GatherOp& op, const Step& step) {
   const BatchView& batch = step.lane(*op.out);
-  const auto& sources = static_cast<const CpuPacked&>(*op.table->packed).sources;
+  const WeightView& source = static_cast<const CpuPacked&>(*op.table->packed).source;
   CpuBuffer& out = cpu(*op.out);
   const auto columns = static_cast<std::size_t>(op.table->columns);
   const auto room = columns;
@@ -100,7 +100,7 @@ void CpuBackend::run_op(const GatherOp& op, const Step& step) {
                 op.table->rows);
     float* to = out.floats(token);
     float* values = op.accumulate ? scratch(worker, room) : to;
-    read_row(sources.front(), static_cast<std::size_t>(index), values);
+    read_row(source, 0, static_cast<std::size_t>(index), values);
     if (op.scale != 1) {
       for (std::size_t i = 0; i < columns; ++i) values[i] *= op.scale;
     }
