@@ -26,9 +26,7 @@ ModelInfo model_info(const LoadedModel& model, const ModelArguments& arguments) 
   info.eos_ids = model.words.eos_ids;
   info.chat_problem = model.words.chat_problem;
   info.warnings = model.words.warnings;
-  const GenerationDefaults& defaults = model.files->facts().words.generation;
-  info.sampling = {defaults.temperature, defaults.top_p, defaults.top_k,
-                   defaults.repetition_penalty};
+  info.sampling = model.files->facts().words.generation;
   info.created = SteadyClock::unix_seconds();
   info.isa = model.isa;
   info.fingerprint = fingerprint_of(model, arguments);

@@ -13,20 +13,12 @@
 #include "base/ids.h"
 #include "base/status.h"
 #include "engine/engine.h"
+#include "formats/words/words.h"
 #include "text/chat_prompt.h"
 #include "text/chat_template.h"
 #include "text/tokenizer.h"
 
 namespace quire {
-
-// Sampling values of the model's generation_config.json; they replace a protocol's own defaults.
-// Negative: the model says nothing.
-struct SamplingDefaults {
-  float temperature = -1;
-  float top_p = -1;
-  int top_k = -1;
-  float repetition_penalty = -1;
-};
 
 struct ModelInfo {
   std::uint32_t context_max = 0;  // positions per sequence, prompt and answer together
@@ -35,7 +27,7 @@ struct ModelInfo {
   std::vector<TokenId> eos_ids;
   std::string chat_problem;       // why the model cannot chat although it has a template
   std::vector<std::string> warnings;  // what was guessed or left out when it was loaded
-  SamplingDefaults sampling;
+  GenerationDefaults sampling;    // in place of a protocol's own
   std::int64_t created = 0;       // seconds since 1970
   std::string isa;                // of the kernels that run it
   std::string fingerprint;        // changes when answers may change; shown as system_fingerprint

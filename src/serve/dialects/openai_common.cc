@@ -148,7 +148,8 @@ std::uint64_t random_seed() {
 }
 
 void read_sampling(Fields& fields, const HostedModel* model, SamplingParams& params) {
-  const SamplingDefaults defaults = model != nullptr ? model->info.sampling : SamplingDefaults{};
+  const GenerationDefaults defaults =
+      model != nullptr ? model->info.sampling : GenerationDefaults{};
   const SamplingParams neutral;
   params.temperature = or_default(fields.number("temperature", {0, 2}), defaults.temperature,
                                   neutral.temperature);
