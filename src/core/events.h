@@ -41,6 +41,7 @@ struct TokenEvent {
   std::vector<TokenScore> scores;    // one per entry of `tokens` if asked
   std::vector<TokenScore> prompt_scores;  // once per request, branch 0: prompt tokens 1..n-1
   std::vector<std::uint64_t> logits_hashes;  // tests only
+  std::vector<float> pooled;         // of a pooled request, at its end
   FinishReason finish = FinishReason::kNone;
   std::string stop_string;           // which stop string ended it, if one did
   TokenId stop_token = -1;           // which token ended it, if one did

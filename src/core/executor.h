@@ -33,6 +33,8 @@ struct KvGroup {
   std::uint64_t bytes_per_block = 0;
 };
 
+// One block in `block_tokens` positions of the encoder's input.
+inline bool holds_encoder(const KvGroup& group) { return group.length == GroupLength::kEncoder; }
 inline bool holds_states(const KvGroup& group) { return group.holds == GroupHolds::kState; }
 // One block in `block_tokens` positions of the text.
 inline bool holds_text(const KvGroup& group) {
@@ -55,7 +57,8 @@ struct Capacity {
   std::uint32_t drafts_max = 0;    // verified per row; 0: none
   std::uint32_t adapters = 0;      // 1..adapters beside the base model, which is 0
   std::uint32_t lanes = 1;         // 2: there is an encoder, and lane 1 feeds it
-  bool can_pool = false;           // rows may ask for a pooled vector
+  std::uint32_t pooled_max = 0;    // rows per step that ask for a pooled vector; 0: none may
+  std::uint32_t segments = 1;      // 2: a row may be a pair of texts
 };
 
 struct Ticket {

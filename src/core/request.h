@@ -53,8 +53,12 @@ struct Request {
   static constexpr std::uint32_t kTenantShareMax = 1000;
 
   RequestId id;
-  std::vector<TokenId> prompt;  // not empty
+  std::vector<TokenId> prompt;  // not empty; of a model with an encoder, what its decoder begins with
+  std::vector<TokenId> encoder_input;  // what the encoder reads: not empty where the model has one
   SamplingParams params;
+  // It is answered with one vector for the prompt; nothing is generated (tokens_max is 0).
+  bool is_pooled = false;
+  std::uint32_t second_segment = 0;  // where the second text of a pair begins; 0: it is one text
 
   std::string tenant;        // for whom it is: its cache and its fair share; empty: the public
   std::uint32_t tenant_share = 1;  // of the machine, beside the shares of other tenants that wait

@@ -11,8 +11,8 @@
 namespace quire {
 namespace {
 
-constexpr std::uint32_t kMagic = 0x32505351;  // "QSP2"
-constexpr std::size_t kRowBytes = 34;  // of one encoded StepRow
+constexpr std::uint32_t kMagic = 0x33505351;  // "QSP3"
+constexpr std::size_t kRowBytes = 42;  // of one encoded StepRow
 constexpr std::size_t kSpanBytes = 8;
 constexpr std::size_t kCopyBytes = 12;
 
@@ -51,7 +51,8 @@ template <typename Row, typename Visit>
 void visit_row(Row& row, Visit visit) {
   visit(row.seq.value), visit(row.tokens.begin), visit(row.tokens.count);
   visit(row.first_position), visit(row.want_last), visit(row.drafts);
-  visit(row.adapter), visit(row.lane), visit(row.flags);
+  visit(row.adapter), visit(row.encoder_tokens), visit(row.second_segment);
+  visit(row.lane), visit(row.flags);
 }
 template <typename Copy, typename Visit>
 void visit_copy(Copy& copy, Visit visit) {

@@ -44,6 +44,10 @@ struct StepRow {
   std::uint32_t want_last = 0;       // logits wanted on the last so many tokens
   std::uint32_t drafts = 0;          // the last so many tokens are guesses, to be verified
   std::int32_t adapter = 0;
+  // Positions of the encoder's input, in the tables of groups of that length: an encoder's row
+  // writes them, later rows read them. 0: no encoder.
+  std::uint32_t encoder_tokens = 0;
+  std::uint32_t second_segment = 0;  // position where the second text of a pair begins; 0: one text
   std::uint8_t lane = 0;  // 0: decoder, 1: encoder
   std::uint8_t flags = 0;
 };

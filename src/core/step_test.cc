@@ -126,19 +126,60 @@ TEST(StepPlan, WhatTheModelCannotDoIsRefused) {
     poorer(capacity);
     EXPECT_FALSE(validate(plan, capacity).is_ok());
   }
-  // An encoder's row and a pooled one are whole texts.
+  // A pooled row is a whole text.
   Capacity capacity = two_groups();
-  capacity.lanes = 2;
-  capacity.can_pool = true;
+  capacity.pooled_max = 1;
   plan = good_plan();
-  plan.rows[1].lane = 1;
-  EXPECT_TRUE(validate(plan, capacity).is_ok());
   plan.rows[1].flags = kRowPool;
   EXPECT_FALSE(validate(plan, capacity).is_ok());  // and logits
   plan.rows[1].want_last = 0;
   EXPECT_TRUE(validate(plan, capacity).is_ok());
-  plan.rows[0].lane = 1;
+  plan.rows[1].second_segment = 1;
   EXPECT_FALSE(validate(plan, capacity).is_ok());
+  capacity.segments = 2;
+  EXPECT_TRUE(validate(plan, capacity).is_ok());
+  plan.rows[1].second_segment = 3;
+  EXPECT_FALSE(validate(plan, capacity).is_ok());
+  plan.rows[1].second_segment = 0;
+  plan.rows[0].flags = kRowPool, plan.rows[0].want_last = 0;
+  EXPECT_FALSE(validate(plan, capacity).is_ok());
+}
+
+// Row 0 of a decoder reads two blocks of an encoder's input; row 1 is an encoder's.
+TEST(StepPlan, AnEncodersRowWritesWhatLaterRowsRead) {
+  Capacity capacity = two_groups();
+  capacity.lanes = 2;
+  capacity.groups[1] = {
+      .layers = 1, .length = GroupLength::kEncoder, .block_tokens = 4, .blocks = 10};
+  StepPlan good = good_plan();
+  good.rows[0].encoder_tokens = 8;
+  good.tables[1].count = 2;
+  good.blocks[good.tables[1].begin] = 5, good.blocks[good.tables[1].begin + 1] = 6;
+  StepRow& encoder = good.rows[1];
+  encoder.lane = 1, encoder.want_last = 0, encoder.encoder_tokens = encoder.tokens.count;
+  good.tables[2] = {0, 0};
+  good.tables[3].count = 1;
+  good.blocks[good.tables[3].begin] = 8;
+  ASSERT_TRUE(validate(good, capacity).is_ok()) << validate(good, capacity).message();
+  const std::vector<std::function<void(StepPlan&)>> breaks = {
+      [](StepPlan& p) { p.rows[0].encoder_tokens = 0; },
+      [](StepPlan& p) { p.rows[0].encoder_tokens = 9; },
+      [](StepPlan& p) { p.rows[1].encoder_tokens += 1; },
+      [](StepPlan& p) { p.rows[1].want_last = 1; },
+      [](StepPlan& p) { p.rows[1].first_position = 1; },
+      [](StepPlan& p) { p.tables[2] = {0, 1}; },
+      [](StepPlan& p) { p.tables[3].count = 0; },
+      [](StepPlan& p) { p.blocks[p.tables[3].begin] = 0; },
+      [](StepPlan& p) { p.blocks[p.tables[3].begin] = 6; },  // which row 0 reads
+  };
+  for (std::size_t i = 0; i < breaks.size(); ++i) {
+    StepPlan plan = good;
+    breaks[i](plan);
+    EXPECT_FALSE(validate(plan, capacity).is_ok()) << i;
+  }
+  Capacity alone = capacity;
+  alone.lanes = 1;
+  EXPECT_FALSE(validate(good, alone).is_ok());
 }
 
 TEST(StepPlan, AStateHasOneBlockAndOneMoreForEveryDraft) {

@@ -36,10 +36,16 @@ Status validate_totals(const StepPlan& plan, const Capacity& capacity) {
   if (plan.tokens.size() > capacity.tokens_max) {
     return bad("{} tokens, at most {}", plan.tokens.size(), capacity.tokens_max);
   }
-  std::uint64_t wanted = 0;
-  for (const StepRow& row : plan.rows) wanted += row.want_last;
+  std::uint64_t wanted = 0, pooled = 0;
+  for (const StepRow& row : plan.rows) {
+    wanted += row.want_last;
+    pooled += (row.flags & kRowPool) != 0;
+  }
   if (wanted > capacity.logits_rows_max) {
     return bad("{} logits rows, at most {}", wanted, capacity.logits_rows_max);
+  }
+  if (capacity.pooled_max > 0 && pooled > capacity.pooled_max) {
+    return bad("{} pooled rows, at most {}", pooled, capacity.pooled_max);
   }
   if (plan.tables.size() != plan.rows.size() * plan.groups) {
     return bad("{} block tables for {} rows of {} groups", plan.tables.size(), plan.rows.size(),
@@ -56,9 +62,19 @@ Status validate_wishes(const StepRow& row, std::size_t r, const Capacity& capaci
   if (row.lane >= capacity.lanes) return bad("row {}: lane {} of {}", r, row.lane, capacity.lanes);
   if ((row.flags & ~kRowFlags) != 0) return bad("row {}: flags {}", r, row.flags);
   const bool is_pooled = (row.flags & kRowPool) != 0;
-  if (is_pooled && (!capacity.can_pool || row.want_last > 0)) {
+  if (is_pooled && (capacity.pooled_max == 0 || row.want_last > 0)) {
     return bad("row {}: pooled, with {} logits; the model {}", r, row.want_last,
-               capacity.can_pool ? "pools instead" : "cannot pool");
+               capacity.pooled_max > 0 ? "pools instead" : "cannot pool");
+  }
+  if (row.lane != 0 ? row.encoder_tokens != row.tokens.count || row.want_last > 0
+                    : (row.encoder_tokens > 0) != (capacity.lanes > 1)) {
+    return bad("row {}: lane {}, {} tokens, {} logits, {} positions of an encoder", r, row.lane,
+               row.tokens.count, row.want_last, row.encoder_tokens);
+  }
+  if (row.second_segment != 0 &&
+      (capacity.segments < 2 || row.second_segment >= row.first_position + row.tokens.count)) {
+    return bad("row {}: a second text at {} of {} positions", r, row.second_segment,
+               row.first_position + row.tokens.count);
   }
   if (row.first_position != 0 && (is_pooled || row.lane != 0 || !capacity.is_causal)) {
     return bad("row {}: begins at {} what must be fed as a whole", r, row.first_position);
@@ -125,6 +141,23 @@ Status validate_positions(const StepPlan& plan, std::size_t r, std::uint32_t g,
   return ok_status();
 }
 
+// Blocks for the whole input of the encoder, which its own row writes.
+Status validate_encoder(const StepPlan& plan, std::size_t r, std::uint32_t g, const KvGroup& group,
+                        std::vector<GroupBlock>& written) {
+  const StepRow& row = plan.rows[r];
+  const Span table = plan.table(r, g);
+  if (std::uint64_t{table.count} * group.block_tokens < row.encoder_tokens) {
+    return bad("row {}: {} blocks of {} for {} positions of the encoder", r, table.count,
+               group.block_tokens, row.encoder_tokens);
+  }
+  for (std::uint32_t i = 0; i < table.count; ++i) {
+    const BlockId block = plan.blocks[table.begin + i];
+    if (block == 0) return bad("row {}: block 0 at {} of group {}", r, i, g);
+    if (row.lane != 0) written.emplace_back(g, block);
+  }
+  return ok_status();
+}
+
 // One entry, and one more for every draft.
 Status validate_states(const StepPlan& plan, std::size_t r, std::uint32_t g,
                        std::vector<GroupBlock>& written) {
@@ -155,8 +188,15 @@ Status validate_tables(const StepPlan& plan, std::size_t r, const Capacity& capa
         return bad("row {}: block {} at {} of group {}", r, block, i, g);
       }
     }
-    QUIRE_RETURN_IF_ERROR(holds_states(group) ? validate_states(plan, r, g, written)
-                                              : validate_positions(plan, r, g, group, written));
+    if (holds_encoder(group)) {
+      QUIRE_RETURN_IF_ERROR(validate_encoder(plan, r, g, group, written));
+    } else if (plan.rows[r].lane != 0) {
+      if (table.count > 0) return bad("row {}: an encoder's, with blocks of the text", r);
+    } else {
+      QUIRE_RETURN_IF_ERROR(holds_states(group)
+                                ? validate_states(plan, r, g, written)
+                                : validate_positions(plan, r, g, group, written));
+    }
   }
   return ok_status();
 }

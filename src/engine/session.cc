@@ -56,6 +56,7 @@ TokenEvent Session::accept(Progress progress) {
   if (progress.scores.size() > taken) progress.scores.resize(taken);
   event.scores = std::move(progress.scores);
   event.logits_hashes = std::move(progress.logits_hashes);
+  event.pooled = std::move(progress.pooled);
   const std::size_t hashes = progress.prompt_scores + taken;
   if (event.logits_hashes.size() > hashes) event.logits_hashes.resize(hashes);
   if (!is_stopped && progress.is_at_end) {

@@ -26,25 +26,26 @@ std::uint32_t KvLedger::first_visible(std::uint32_t group, std::uint32_t positio
   return window == 0 || position < window ? 0 : (position - window + 1) / block_tokens();
 }
 
-std::uint32_t KvLedger::need(std::uint32_t group, std::uint32_t end, std::uint32_t chunk) const {
+std::uint32_t KvLedger::need(std::uint32_t group, const KvExtent& extent) const {
   if (holds_states(groups_[group])) return 1;
-  const std::uint32_t all = divide_up(end, block_tokens());
+  if (holds_encoder(groups_[group])) return divide_up(extent.encoder, block_tokens());
+  const std::uint32_t all = divide_up(extent.end, block_tokens());
   const std::uint32_t window = groups_[group].window;
   if (window == 0) return all;
   // The window before a chunk and the chunk, a block that both ends may cut, and the one behind
   // the window that the cursor stands on.
-  return std::min(all, divide_up(std::uint64_t{window} + chunk, block_tokens()) + 2 +
+  return std::min(all, divide_up(std::uint64_t{window} + extent.chunk, block_tokens()) + 2 +
                            sink_blocks(groups_[group]));
 }
 
-std::uint32_t KvLedger::owed(std::uint32_t group, const Sequence& seq, std::uint32_t end,
-                             std::uint32_t chunk) const {
+std::uint32_t KvLedger::owed(std::uint32_t group, const Sequence& seq,
+                             const KvExtent& extent) const {
   const auto& table = seq.tables[group];
   auto held = static_cast<std::uint32_t>(table.size());
   if (groups_[group].window != 0) {
     held -= static_cast<std::uint32_t>(std::count(table.begin(), table.end(), 0));
   }
-  const std::uint32_t wanted = need(group, end, chunk);
+  const std::uint32_t wanted = need(group, extent);
   return wanted > held ? wanted - held : 0;
 }
 
@@ -107,13 +108,13 @@ PrefixMatch KvLedger::match(const Sequence& seq, std::uint32_t limit) const {
   return tree_.match(seq.space, seq.text(), limit);
 }
 
-bool KvLedger::can_admit(const PrefixMatch& match, std::uint32_t end, std::uint32_t chunk,
+bool KvLedger::can_admit(const PrefixMatch& match, const KvExtent& extent,
                          const std::vector<std::uint32_t>& spare) const {
   const auto matched = static_cast<std::uint32_t>(match.path.size());
   for (std::uint32_t g = 0; g < groups(); ++g) {
     // Blocks of the match that nobody owns yet stop being room when they are adopted.
     std::uint32_t idle = 0, seen = 0;
-    const std::uint32_t wanted = need(g, end, chunk);
+    const std::uint32_t wanted = need(g, extent);
     if (holds_states(groups_[g])) {
       idle = matched > 0 && pools_[g].owners(match.path.back()->blocks[g]) == 0;
     } else {
@@ -130,12 +131,13 @@ bool KvLedger::can_admit(const PrefixMatch& match, std::uint32_t end, std::uint3
   return true;
 }
 
-bool KvLedger::can_admit_fork(std::uint32_t at, std::uint32_t end, std::uint32_t chunk,
+bool KvLedger::can_admit_fork(std::uint32_t at, const KvExtent& extent,
                               const std::vector<std::uint32_t>& spare) const {
   for (std::uint32_t g = 0; g < groups(); ++g) {
-    const std::uint32_t wanted = need(g, end, chunk);
+    const std::uint32_t wanted = need(g, extent);
     std::uint32_t shared = at / block_tokens() - first_visible(g, at);
     if (holds_states(groups_[g])) shared = 0;
+    if (holds_encoder(groups_[g])) shared = wanted;
     shared = std::min(wanted, shared);
     if (std::uint64_t{wanted} - shared + spare[g] > room(g)) return false;
   }
@@ -197,6 +199,7 @@ bool KvLedger::can_fork(const Sequence& lead, std::uint32_t at) const {
       if (at > 0 && fork_source(lead, g, at) == 0) return false;
       continue;
     }
+    if (holds_encoder(groups_[g])) continue;  // whoever runs holds all of it
     for (std::uint32_t i = 0; i * block_tokens() < at; ++i) {
       if (is_seen(g, i, at) && lead.tables[g][i] == 0) return false;
     }
@@ -210,6 +213,11 @@ void KvLedger::fork(const Sequence& lead, Sequence& seq, std::uint32_t at,
   for (std::uint32_t g = 0; g < groups(); ++g) {
     if (holds_states(groups_[g])) {
       if (at > 0) begin_at(seq, g, fork_source(lead, g, at));
+      continue;
+    }
+    if (holds_encoder(groups_[g])) {
+      seq.tables[g] = lead.tables[g];
+      for (const BlockId block : seq.tables[g]) retain(g, block);
       continue;
     }
     seq.tables[g].assign(whole, 0);
@@ -233,10 +241,15 @@ void KvLedger::fork(const Sequence& lead, Sequence& seq, std::uint32_t at,
   seq.passed = at;
 }
 
+std::uint32_t KvLedger::table_size(std::uint32_t group, const Sequence& seq, std::uint32_t end,
+                                   std::uint32_t drafts) const {
+  if (holds_states(groups_[group])) return 1 + drafts;
+  return divide_up(holds_encoder(groups_[group]) ? seq.encoder_count() : end, block_tokens());
+}
+
 bool KvLedger::can_reserve(const Sequence& seq, std::uint32_t end, std::uint32_t drafts) const {
   for (std::uint32_t g = 0; g < groups(); ++g) {
-    const std::uint32_t blocks =
-        holds_states(groups_[g]) ? 1 + drafts : divide_up(end, block_tokens());
+    const std::uint32_t blocks = table_size(g, seq, end, drafts);
     const auto held = static_cast<std::uint32_t>(seq.tables[g].size());
     if (blocks > held && blocks - held > room(g)) return false;
   }
@@ -245,8 +258,7 @@ bool KvLedger::can_reserve(const Sequence& seq, std::uint32_t end, std::uint32_t
 
 void KvLedger::reserve(Sequence& seq, std::uint32_t end, std::uint32_t drafts) {
   for (std::uint32_t g = 0; g < groups(); ++g) {
-    const std::uint32_t blocks =
-        holds_states(groups_[g]) ? 1 + drafts : divide_up(end, block_tokens());
+    const std::uint32_t blocks = table_size(g, seq, end, drafts);
     while (seq.tables[g].size() < blocks) seq.tables[g].push_back(take(g));
   }
 }

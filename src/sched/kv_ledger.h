@@ -30,6 +30,13 @@
 
 namespace quire {
 
+// What a sequence is to hold.
+struct KvExtent {
+  std::uint32_t end = 0;      // positions of its text
+  std::uint32_t chunk = 0;    // fed at most so many at a time
+  std::uint32_t encoder = 0;  // positions of the encoder's input
+};
+
 class KvLedger {
  public:
   KvLedger(std::span<const KvGroup> groups, bool is_caching);
@@ -39,13 +46,11 @@ class KvLedger {
   const BlockPool& pool(std::uint32_t group) const { return pools_[group]; }
   const RadixTree& tree() const { return tree_; }
 
-  // Blocks that a sequence needs in a group to reach `end` positions, fed at most `chunk` at a
-  // time.
-  std::uint32_t need(std::uint32_t group, std::uint32_t end, std::uint32_t chunk) const;
+  // Blocks that a sequence needs in a group for that.
+  std::uint32_t need(std::uint32_t group, const KvExtent& extent) const;
 
   // Of those, how many it does not hold yet.
-  std::uint32_t owed(std::uint32_t group, const Sequence& seq, std::uint32_t end,
-                     std::uint32_t chunk) const;
+  std::uint32_t owed(std::uint32_t group, const Sequence& seq, const KvExtent& extent) const;
   // Index of the first block that the token at `position` sees; those before it are behind the
   // window.
   std::uint32_t first_visible(std::uint32_t group, std::uint32_t position) const;
@@ -58,18 +63,18 @@ class KvLedger {
   // --- a sequence comes ---
   // At most `limit` tokens; nothing when caching is off.
   PrefixMatch match(const Sequence& seq, std::uint32_t limit) const;
-  // Is there room to adopt the match and hold `end` positions, if `spare` blocks stay untouched?
-  bool can_admit(const PrefixMatch& match, std::uint32_t end, std::uint32_t chunk,
+  // Is there room to adopt the match and hold that much, if `spare` blocks stay untouched?
+  bool can_admit(const PrefixMatch& match, const KvExtent& extent,
                  const std::vector<std::uint32_t>& spare) const;  // [groups]
   void admit(Sequence& seq, const PrefixMatch& match, std::vector<BlockCopy>& copies);
   // Does the running `lead` still hold what a branch needs that starts after `at` positions?
   bool can_fork(const Sequence& lead, std::uint32_t at) const;
-  bool can_admit_fork(std::uint32_t at, std::uint32_t end, std::uint32_t chunk,
+  bool can_admit_fork(std::uint32_t at, const KvExtent& extent,
                       const std::vector<std::uint32_t>& spare) const;
   void fork(const Sequence& lead, Sequence& seq, std::uint32_t at, std::vector<BlockCopy>& copies);
 
   // --- it runs ---
-  // Tables cover `end` positions, the last `drafts` of which are guesses.
+  // Tables cover `end` positions, the last `drafts` of which are guesses, and the encoder's input.
   bool can_reserve(const Sequence& seq, std::uint32_t end, std::uint32_t drafts = 0) const;
   void reserve(Sequence& seq, std::uint32_t end, std::uint32_t drafts = 0);
   // Takes whole blocks that others published since; the sequence is between steps. Tokens gained.
@@ -103,6 +108,9 @@ class KvLedger {
   std::uint64_t room(std::uint32_t group) const {
     return std::uint64_t{pools_[group].free_count()} + pools_[group].cached_count();
   }
+  // Blocks of its table once it covers `end` positions, `drafts` of them guesses.
+  std::uint32_t table_size(std::uint32_t group, const Sequence& seq, std::uint32_t end,
+                           std::uint32_t drafts) const;
   BlockId take(std::uint32_t group);  // evicts if it must
   void retain(std::uint32_t group, BlockId block);
   void release_block(std::uint32_t group, BlockId block);

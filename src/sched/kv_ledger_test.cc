@@ -224,7 +224,7 @@ class LedgerTwin {
     Sequence seq = make_sequence(++ids_, tokens, ledger_.groups());
     const PrefixMatch match = ledger_.match(seq, seq.known() - 1);
     const std::vector<std::uint32_t> spare(ledger_.groups(), 0);
-    if (!ledger_.can_admit(match, seq.known(), 30, spare)) return;
+    if (!ledger_.can_admit(match, {seq.known(), 30}, spare)) return;
     ledger_.admit(seq, match, copies);
     hits_ += seq.computed > 0;
     live_.push_back(std::move(seq));
@@ -235,7 +235,7 @@ class LedgerTwin {
     const Sequence& lead = *pick();
     const std::uint32_t at = lead.computed;
     const std::vector<std::uint32_t> spare(ledger_.groups(), 0);
-    if (at == 0 || !ledger_.can_fork(lead, at) || !ledger_.can_admit_fork(at, at + 1, 1, spare)) {
+    if (at == 0 || !ledger_.can_fork(lead, at) || !ledger_.can_admit_fork(at, {at + 1, 1}, spare)) {
       return;
     }
     Sequence seq = make_sequence(++ids_, lead.tokens, ledger_.groups());

@@ -16,6 +16,18 @@ Status refused(std::string reason) {
   return Status(StatusCode::kInvalidArgument, std::move(reason));
 }
 
+// What the cache holds of a text says nothing without its encoder's input, or without what follows.
+bool can_cache(const Capacity& capacity) { return capacity.is_causal && capacity.lanes == 1; }
+
+Status check_tokens(const std::vector<TokenId>& tokens, const char* what, std::uint32_t vocab) {
+  for (const TokenId token : tokens) {
+    if (token >= 0 && static_cast<std::uint32_t>(token) < vocab) continue;
+    return refused(
+        fmt::format("token {} of {} is not in the vocabulary of {}", token, what, vocab));
+  }
+  return ok_status();
+}
+
 std::uint32_t length_max_of(const Request& request, std::uint32_t context_max) {
   const std::uint64_t length =
       request.prompt.size() + static_cast<std::uint64_t>(request.params.tokens_max);
@@ -30,10 +42,11 @@ Scheduler::Scheduler(const SchedulerOptions& options, const Capacity& capacity,
       options_(options),
       capacity_(capacity),
       context_max_(smaller(options.context_max, capacity.context_max)),
-      ledger_(capacity.groups, options.is_prefix_caching),
+      ledger_(capacity.groups, options.is_prefix_caching && can_cache(capacity)),
       queues_(policy, options.tenant_lag_max) {
   options_.rows_max = smaller(options.rows_max, capacity.rows_max);
   options_.tokens_max = smaller(options.tokens_max, capacity.tokens_max);
+  options_.is_prefix_caching &= can_cache(capacity);
   QUIRE_CHECK(options_.rows_max > 0 && options_.tokens_max > 0 && capacity.logits_rows_max > 0 &&
                   capacity.depth > 0 && context_max_ > 0,
               "a step of {} rows, {} tokens, {} logits rows; depth {}, context {}",
@@ -51,12 +64,8 @@ Status Scheduler::check(const Request& request) const {
                     "is for the answer",
                     prompt, context_max_));
   }
-  for (const TokenId token : request.prompt) {
-    if (token < 0 || static_cast<std::uint32_t>(token) >= capacity_.vocab) {
-      return refused(fmt::format("token {} of the prompt is not in the vocabulary of {}", token,
-                                 capacity_.vocab));
-    }
-  }
+  QUIRE_RETURN_IF_ERROR(check_tokens(request.prompt, "the prompt", capacity_.vocab));
+  QUIRE_RETURN_IF_ERROR(check_whole(request));
   if (request.adapter < 0 || static_cast<std::uint32_t>(request.adapter) > capacity_.adapters) {
     return refused(fmt::format("adapter {} is not loaded; the model has {}", request.adapter,
                                capacity_.adapters));
@@ -69,17 +78,51 @@ Status Scheduler::check(const Request& request) const {
     return refused(fmt::format("n is {}; it must be 1 to {}", request.n, kBranchesMax));
   }
   if (request.params.tokens_max < 0) return refused("tokens_max is negative");
+  if (request.is_pooled && (request.params.tokens_max > 0 || request.n > 1 ||
+                            request.params.prompt_logprobs >= 0)) {
+    return refused("of a pooled text nothing is generated or scored");
+  }
   // One branch alone must be able to reach its end: the others can always give way.
   Sequence alone;
   alone.length_max = length_max_of(request, context_max_);
+  alone.is_whole = request.is_pooled;
+  const auto encoder = static_cast<std::uint32_t>(request.encoder_input.size());
   for (std::uint32_t g = 0; g < ledger_.groups(); ++g) {
-    const std::uint32_t blocks = ledger_.need(g, alone.feed_end(), options_.tokens_max);
+    const std::uint32_t blocks =
+        ledger_.need(g, {alone.feed_end(), options_.tokens_max, encoder});
     if (blocks > ledger_.pool(g).total()) {
       return refused(fmt::format("the prompt and its answer need {} KV blocks; the pool has {}",
                                  blocks, ledger_.pool(g).total()));
     }
   }
   return ok_status();
+}
+
+// What is fed as a whole: an encoder's input, and a text that is pooled.
+Status Scheduler::check_whole(const Request& request) const {
+  const bool has_encoder = capacity_.lanes > 1;
+  if (request.encoder_input.empty() == has_encoder) {
+    return refused(has_encoder ? "the encoder's input is empty" : "the model has no encoder");
+  }
+  QUIRE_RETURN_IF_ERROR(
+      check_tokens(request.encoder_input, "the encoder's input", capacity_.vocab));
+  if (request.is_pooled && capacity_.pooled_max == 0) return refused("the model cannot pool");
+  if (!request.is_pooled && !capacity_.is_causal) {
+    return refused("the model generates nothing: it reads a text and makes a vector of it");
+  }
+  if (request.second_segment != 0 &&
+      (capacity_.segments < 2 || request.second_segment >= request.prompt.size())) {
+    return refused(capacity_.segments < 2
+                       ? "the model reads one text, not a pair"
+                       : fmt::format("the second text begins at {} of {} tokens",
+                                     request.second_segment, request.prompt.size()));
+  }
+  const std::size_t whole = request.is_pooled ? request.prompt.size() : request.encoder_input.size();
+  const std::uint32_t bound = std::min(options_.tokens_max, context_max_);
+  if (whole <= bound) return ok_status();
+  return refused(fmt::format("{} has {} tokens; it is read in one step, of at most {}",
+                             request.is_pooled ? "the prompt" : "the encoder's input", whole,
+                             bound));
 }
 
 Sequence& Scheduler::make_sequence(const std::shared_ptr<const Request>& request, int branch) {
@@ -93,6 +136,7 @@ Sequence& Scheduler::make_sequence(const std::shared_ptr<const Request>& request
   seq.arrival = arrivals_;
   seq.prompt_count = static_cast<std::uint32_t>(request->prompt.size());
   seq.length_max = length_max_of(*request, context_max_);
+  seq.is_whole = request->is_pooled;
   seq.wants_scores = branch == 0 && request->params.prompt_logprobs >= 0;
   seq.tables.resize(ledger_.groups());
   return seq;
@@ -200,7 +244,7 @@ void Scheduler::book(const Flight::Row& row, const StepRow& fed, RowResult& resu
   progress.branch = seq.branch;
   progress.outcome = result.outcome;
   progress.cached = seq.cached;
-  if (result.outcome != RowOutcome::kOk) return;
+  if (result.outcome != RowOutcome::kOk || fed.lane != 0) return;
 
   const auto accepted = static_cast<std::uint32_t>(result.accepted.size());
   QUIRE_CHECK(row.draws == 0 ? accepted == 0 : accepted >= 1 && accepted <= row.draws,
@@ -228,6 +272,7 @@ void Scheduler::book(const Flight::Row& row, const StepRow& fed, RowResult& resu
   progress.scores = std::move(result.scores);
   progress.prompt_scores = row.scores;
   progress.logits_hashes = std::move(result.logits_hashes);
+  progress.pooled = std::move(result.pooled);
 }
 
 // Drafts continue the tokens known now; with a row in flight they come too late, but they tell that

@@ -13,6 +13,8 @@
 //
 // Plans may be launched ahead of commits (Capacity::depth): then a sequence's newest token is fed
 // as a promise, and whoever ended or was preempted meanwhile drains before its blocks are let go.
+// An encoder's input is a row of its own, before the first of the text; it and a text that is pooled
+// are fed as a whole.
 // Progress: while anything is unfinished, plan() has rows or a launched step is to be committed.
 // Engine thread; used by engine/engine_core.
 #pragma once
@@ -48,6 +50,7 @@ struct Progress {
   std::vector<TokenScore> scores;
   std::uint32_t prompt_scores = 0;  // how many of `scores` are of prompt tokens; they come first
   std::vector<std::uint64_t> logits_hashes;
+  std::vector<float> pooled;
   std::uint32_t cached = 0;  // prompt tokens from the cache
   bool is_at_end = false;    // length_max is reached; the branch has ended
 };
@@ -136,6 +139,7 @@ class Scheduler {
     const Sequence* lead = nullptr;
   };
 
+  Status check_whole(const Request& request) const;
   Sequence& make_sequence(const std::shared_ptr<const Request>& request, int branch);
 
   // planning
@@ -168,6 +172,9 @@ class Scheduler {
   bool make_room(const Sequence& seq, std::uint32_t end);
   std::optional<Claim> make_claim(Sequence& seq, Sketch& sketch);
   bool feed(Sequence& seq, Sketch& sketch);
+  bool feed_encoder(Sequence& seq, Sketch& sketch);
+  KvExtent extent_of(const Sequence& seq, std::uint32_t end) const;
+  std::uint32_t whole_tokens(const Sequence& seq) const;
   void append_row(const Claim& claim, Sketch& sketch);
   void charge_prompt(Sequence& seq, std::uint32_t end);
   void append_tables(const Sequence& seq, std::uint32_t end, StepPlan& plan) const;

@@ -156,7 +156,9 @@ void Scheduler::admit_waiting(const TenantQueue* rival, Sketch& sketch) {
     const Entrance how = entrance(*seq);
     if (how.kind == Entrance::Kind::kNotYet) continue;
     // Nobody overtakes the first one that lacks room, or a large request would wait for ever.
-    sketch.is_admitting = how.kind != Entrance::Kind::kNoRoom;
+    sketch.is_admitting =
+        how.kind != Entrance::Kind::kNoRoom &&
+        (how.kind == Entrance::Kind::kFork || whole_tokens(*seq) <= sketch.tokens_left);
     if (sketch.is_admitting) admit(*seq, how, sketch);
   }
 }
@@ -180,7 +182,7 @@ Scheduler::Entrance Scheduler::entrance(const Sequence& seq) const {
     }
     if (ledger_.can_fork(*lead, at)) {
       how.lead = lead;
-      const bool has_room = ledger_.can_admit_fork(at, end, options_.tokens_max, spare_blocks());
+      const bool has_room = ledger_.can_admit_fork(at, extent_of(seq, end), spare_blocks());
       how.kind = has_room ? Kind::kFork : Kind::kNoRoom;
       return how;
     }
@@ -189,19 +191,21 @@ Scheduler::Entrance Scheduler::entrance(const Sequence& seq) const {
   const auto matched = static_cast<std::uint32_t>(how.match.path.size()) * ledger_.block_tokens();
   if (is_being_computed(seq, matched)) return how;
   const std::vector<std::uint32_t> spare = spare_blocks();
+  const KvExtent extent = extent_of(seq, end);
   how.kind = Kind::kPrompt;
-  if (ledger_.can_admit(how.match, end, options_.tokens_max, spare)) return how;
+  if (ledger_.can_admit(how.match, extent, spare)) return how;
   how.match.partial = nullptr;  // the copy needs both blocks for a moment
   how.match.partial_tokens = 0;
-  if (ledger_.can_admit(how.match, end, options_.tokens_max, spare)) return how;
+  if (ledger_.can_admit(how.match, extent, spare)) return how;
   if (ledger_.has_states()) how.match = {};  // as does the copy of a state
-  if (!ledger_.can_admit(how.match, end, options_.tokens_max, spare)) how.kind = Kind::kNoRoom;
+  if (!ledger_.can_admit(how.match, extent, spare)) how.kind = Kind::kNoRoom;
   return how;
 }
 
 // How much of its text a sequence may take from the cache: a token must be left to feed, and a
 // prompt position that is yet to be scored must be computed.
 std::uint32_t Scheduler::match_limit(const Sequence& seq) const {
+  if (seq.is_whole) return 0;
   if (seq.wants_scores && seq.scored + 1 < seq.prompt_count) return seq.scored;
   return std::min(seq.known(), seq.feed_end()) - 1;
 }
@@ -224,7 +228,9 @@ void Scheduler::admit(Sequence& seq, const Entrance& how, Sketch& sketch) {
     }
   }
   seq.scored_planned = seq.scored;
-  const bool is_fed = feed(seq, sketch);
+  const bool is_encoder_next =
+      how.kind == Entrance::Kind::kPrompt && seq.encoder_count() > 0;
+  const bool is_fed = is_encoder_next ? feed_encoder(seq, sketch) : feed(seq, sketch);
   QUIRE_CHECK(is_fed, "sequence {} was admitted without room", seq.id.value);
 }
 
@@ -271,7 +277,7 @@ std::vector<std::uint32_t> Scheduler::spare_blocks() const {
   for (const Sequence* seq : running_) {
     const std::uint32_t end = std::min(seq->known() + ledger_.block_tokens(), seq->feed_end());
     for (std::uint32_t g = 0; g < ledger_.groups(); ++g) {
-      spare[g] += ledger_.owed(g, *seq, end, options_.tokens_max);
+      spare[g] += ledger_.owed(g, *seq, extent_of(*seq, end));
     }
   }
   return spare;
@@ -289,6 +295,7 @@ bool Scheduler::can_feed(const Sequence& seq) const {
 
 // Where its next row ends; `planned` if it cannot have one.
 std::uint32_t Scheduler::chunk_end(const Sequence& seq, const Sketch& sketch) const {
+  if (seq.is_whole) return seq.remaining() <= sketch.tokens_left ? seq.feed_end() : seq.planned;
   std::uint32_t end = seq.planned + std::min(seq.remaining(), sketch.tokens_left);
   if (ledger_.has_states() && options_.is_prefix_caching) {
     end = std::min(end, ledger_.next_stop(seq, seq.planned));
@@ -365,6 +372,43 @@ bool Scheduler::feed(Sequence& seq, Sketch& sketch) {
   return claim.has_value();
 }
 
+// The row of its encoder's input, which whoever was let in begins with.
+bool Scheduler::feed_encoder(Sequence& seq, Sketch& sketch) {
+  if (sketch.rows_left == 0 || seq.encoder_count() > sketch.tokens_left) return false;
+  if (!make_room(seq, 0)) return false;
+  ledger_.reserve(seq, 0);
+  StepPlan& plan = sketch.plan;
+  const std::vector<TokenId>& input = seq.request->encoder_input;
+  StepRow row;
+  row.seq = seq.id;
+  row.tokens = {static_cast<std::uint32_t>(plan.tokens.size()), seq.encoder_count()};
+  row.adapter = seq.request->adapter;
+  row.encoder_tokens = seq.encoder_count();
+  row.lane = 1;
+  plan.tokens.insert(plan.tokens.end(), input.begin(), input.end());
+  append_tables(seq, 0, plan);
+  if (!seq.was_preempted) {
+    queues_.charge(*seq.tenant, std::uint64_t{seq.encoder_count()} * TenantQueues::kPromptCost);
+  }
+  seq.planned_step = plan.step;
+  sketch.rows_left -= 1;
+  sketch.tokens_left -= row.tokens.count;
+  ++seq.rows_in_flight;
+  sketch.flight.rows.push_back({&seq, 0, 0});
+  plan.rows.push_back(row);
+  return true;
+}
+
+KvExtent Scheduler::extent_of(const Sequence& seq, std::uint32_t end) const {
+  return {end, options_.tokens_max, seq.encoder_count()};
+}
+
+// Tokens that its first row cannot do without.
+std::uint32_t Scheduler::whole_tokens(const Sequence& seq) const {
+  if (seq.encoder_count() > 0) return seq.encoder_count();
+  return seq.is_whole ? seq.prompt_count : 1;
+}
+
 void Scheduler::append_row(const Claim& claim, Sketch& sketch) {
   Sequence& seq = *claim.seq;
   StepPlan& plan = sketch.plan;
@@ -378,6 +422,9 @@ void Scheduler::append_row(const Claim& claim, Sketch& sketch) {
   row.want_last = claim.scores + drawn;
   row.drafts = claim.drafts;
   row.adapter = seq.request->adapter;
+  row.encoder_tokens = seq.encoder_count();
+  row.second_segment = seq.request->second_segment;
+  if (seq.is_whole) row.flags |= kRowPool;
   for (std::uint32_t position = seq.planned; position < end; ++position) {
     if (position < seq.known()) {
       plan.tokens.push_back(seq.tokens[position]);
@@ -417,7 +464,7 @@ void Scheduler::append_tables(const Sequence& seq, std::uint32_t end, StepPlan& 
     const KvGroup& group = capacity_.groups[g];
     const auto& table = seq.tables[g];
     const auto count =
-        holds_states(group) ? static_cast<std::uint32_t>(table.size()) : positions;
+        holds_text(group) ? positions : static_cast<std::uint32_t>(table.size());
     const std::uint32_t visible = ledger_.first_visible(g, seq.planned);
     plan.tables.push_back({static_cast<std::uint32_t>(plan.blocks.size()), count});
     for (std::uint32_t i = 0; i < count; ++i) {

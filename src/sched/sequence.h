@@ -54,6 +54,7 @@ struct Sequence {
   bool was_preempted = false;
   StepId admitted_step = 0;  // the plan that let it in last
   bool is_forked = false;    // it began with its lead's blocks
+  bool is_whole = false;     // its text is one row, which is pooled: neither chunked nor cached
 
   std::vector<TokenId> tokens;  // empty until it begins: a long queue holds each prompt once
   std::uint32_t prompt_count = 0;
@@ -91,12 +92,17 @@ struct Sequence {
   std::uint32_t known() const { return static_cast<std::uint32_t>(text().size()); }
   std::uint32_t length_coming() const { return known() + outputs; }
   bool is_lead() const { return branch == 0; }
+  std::uint32_t encoder_count() const {
+    return static_cast<std::uint32_t>(request->encoder_input.size());
+  }
   bool has_ended() const {
     return state == SeqState::kFinished || (state == SeqState::kDraining && !is_returning);
   }
 
-  // Positions that are fed at most: the last token never is, unless nothing is generated.
-  std::uint32_t feed_end() const { return length_max > 1 ? length_max - 1 : 1; }
+  // Positions that are fed at most: the last token never is, but of a text that is pooled.
+  std::uint32_t feed_end() const {
+    return length_max > 1 && !is_whole ? length_max - 1 : length_max;
+  }
   // Positions still to feed, as far as they are known or promised.
   std::uint32_t remaining() const {
     const std::uint32_t end = length_coming() < feed_end() ? length_coming() : feed_end();

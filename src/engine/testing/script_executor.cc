@@ -21,6 +21,13 @@ std::uint64_t fold_history(std::uint64_t hash, TokenId token) {
   return (hash ^ static_cast<std::uint32_t>(token)) * 0x100000001B3ull + 1;
 }
 
+// What an encoder leaves of one token of its input, of which a decoder sees all.
+constexpr std::uint64_t kEncoded = 0xE2C;
+
+std::vector<float> pooled_of(std::uint64_t hash) {
+  return {static_cast<float>(hash % 1009), static_cast<float>(hash / 1009 % 1013)};
+}
+
 // Calls visit(i) for what the token at `position` sees before it in a group with a window.
 template <typename Visit>
 void visit_seen(const KvGroup& group, std::uint32_t position, Visit visit) {
@@ -90,12 +97,23 @@ Capacity script_capacity(std::uint32_t blocks, std::uint32_t block_tokens) {
   return capacity;
 }
 
+ScriptOracle::ScriptOracle(const Capacity& capacity, std::span<const TokenId> encoder_input)
+    : capacity_(&capacity) {
+  for (std::size_t i = 0; i < encoder_input.size(); ++i) {
+    encoded_ = fold(encoded_, encoder_input[i], static_cast<std::uint32_t>(i), kEncoded);
+  }
+}
+
+std::vector<float> ScriptOracle::pooled() const { return pooled_of(logits_); }
+
 void ScriptOracle::push(TokenId token) {
   const auto position = static_cast<std::uint32_t>(tokens_.size());
   std::uint64_t context = 0;
   for (const KvGroup& group : capacity_->groups) {
     std::uint64_t read = folded_;  // a state is a fold of all before it
-    if (group.window != 0) {
+    if (holds_encoder(group)) {
+      read = encoded_;
+    } else if (group.window != 0) {
       read = 0;
       visit_seen(group, position, [&](std::uint32_t i) {
         read = fold(read, tokens_[i], i, contexts_[i]);
@@ -191,6 +209,8 @@ void ScriptExecutor::look_for_hazards(const StepPlan& plan) {
   for (std::size_t r = 0; r < plan.rows.size(); ++r) {
     const StepRow& row = plan.rows[r];
     for (std::uint32_t g = 0; g < plan.groups; ++g) {
+      const bool is_encoder = holds_encoder(options_.capacity.groups[g]);
+      if (is_encoder != (row.lane != 0)) continue;
       const bool is_state = holds_states(options_.capacity.groups[g]);
       const std::uint32_t size = options_.capacity.groups[g].block_tokens;
       const Span table = plan.table(r, g);
@@ -280,11 +300,14 @@ void ScriptExecutor::run_row(Flight& flight, std::size_t r, std::uint32_t logits
   const StepRow& row = plan.rows[r];
   const auto& groups = options_.capacity.groups;
   result.seq = row.seq;
+  if (row.lane != 0) return encode(plan, r);
   Reading reading;
   reading.folded.resize(groups.size());
   for (std::uint32_t g = 0; g < groups.size(); ++g) {
     State& folded = reading.folded[g];
-    if (holds_states(groups[g])) {
+    if (holds_encoder(groups[g])) {
+      for (std::uint32_t i = 0; i < row.encoder_tokens; ++i) add(folded, slot(plan, r, g, i));
+    } else if (holds_states(groups[g])) {
       folded = row.first_position == 0 ? State() : state(plan, r, g, 0);
     } else if (groups[g].window == 0) {
       for (std::uint32_t i = 0; i < row.first_position; ++i) add(folded, slot(plan, r, g, i));
@@ -300,6 +323,19 @@ void ScriptExecutor::run_row(Flight& flight, std::size_t r, std::uint32_t logits
     const TokenId next =
         t + 1 < row.tokens.count ? plan.tokens[row.tokens.begin + t + 1] : TokenId{-1};
     answer(flight, r, logits_begin + index, reading, next, result, is_open);
+  }
+  if ((row.flags & kRowPool) == 0) return;
+  result.pooled = pooled_of(reading.logits);
+  if (!reading.is_finite) result.outcome = RowOutcome::kNonFinite;
+}
+
+void ScriptExecutor::encode(const StepPlan& plan, std::size_t r) {
+  const StepRow& row = plan.rows[r];
+  for (std::uint32_t g = 0; g < plan.groups; ++g) {
+    if (!holds_encoder(options_.capacity.groups[g])) continue;
+    for (std::uint32_t i = 0; i < row.tokens.count; ++i) {
+      slot(plan, r, g, i) = {plan.tokens[row.tokens.begin + i], i, kEncoded};
+    }
   }
 }
 
@@ -320,6 +356,7 @@ void ScriptExecutor::read_token(const StepPlan& plan, std::size_t r, Reading& re
   const Slot fed = {reading.token, reading.position, context};
   const std::uint32_t index = reading.position - plan.rows[r].first_position;
   for (std::uint32_t g = 0; g < groups.size(); ++g) {
+    if (holds_encoder(groups[g])) continue;
     if (groups[g].window == 0) add(reading.folded[g], fed);
     if (!holds_states(groups[g])) {
       slot(plan, r, g, reading.position) = fed;
@@ -379,7 +416,7 @@ void ScriptExecutor::answer(const Flight& flight, std::size_t r, std::uint32_t o
 // Guesses what comes next: mostly what will be drawn, sometimes not.
 void ScriptExecutor::propose(const SampleRow& sample, RowResult& result) const {
   if (options_.drafts_max == 0) return;
-  ScriptOracle oracle(options_.capacity);
+  ScriptOracle oracle(options_.capacity);  // guesses need not know the encoder's input
   oracle.push(sample.history);
   oracle.push(result.accepted.back());
   const std::uint64_t luck = mix64(oracle.logits());

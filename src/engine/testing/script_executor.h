@@ -34,12 +34,13 @@ Capacity script_capacity(std::uint32_t blocks, std::uint32_t block_tokens = 4);
 // What the model makes of one sequence of tokens: the hash that stands for a logits row.
 class ScriptOracle {
  public:
-  explicit ScriptOracle(const Capacity& capacity) : capacity_(&capacity) {}
+  explicit ScriptOracle(const Capacity& capacity, std::span<const TokenId> encoder_input = {});
   void push(TokenId token);
   void push(std::span<const TokenId> tokens) {
     for (const TokenId token : tokens) push(token);
   }
   std::uint64_t logits() const { return logits_; }  // of the token pushed last
+  std::vector<float> pooled() const;                // likewise
   // The token that follows, drawn with this noise; -1: everything is banned.
   TokenId draw(std::uint64_t seed, std::uint64_t stream,
                std::span<const TokenId> banned = {}) const;
@@ -49,6 +50,7 @@ class ScriptOracle {
   const Capacity* capacity_;
   std::vector<TokenId> tokens_;
   std::vector<std::uint64_t> contexts_;
+  std::uint64_t encoded_ = 0;  // over the encoder's input
   std::uint64_t folded_ = 0;   // over all slots
   std::uint64_t history_ = 0;  // hash of the tokens
   std::uint64_t logits_ = 0;
@@ -91,6 +93,7 @@ class ScriptExecutor : public Executor {
   void note(std::string what);
   void look_for_hazards(const StepPlan& plan);
   void run_row(Flight& flight, std::size_t r, std::uint32_t logits_begin, RowResult& result);
+  void encode(const StepPlan& plan, std::size_t r);
   void read_token(const StepPlan& plan, std::size_t r, Reading& reading);
   void add(State& to, const Slot& slot) const;
   void answer(const Flight& flight, std::size_t r, std::uint32_t output, const Reading& reading,

@@ -91,7 +91,7 @@ std::string ScriptWorld::compare(const Asked& asked, int branch) const {
   }
   std::vector<TokenId> banned = params.stop_ids;
   banned.insert(banned.end(), options_.eos_ids.begin(), options_.eos_ids.end());
-  ScriptOracle oracle(capacity);
+  ScriptOracle oracle(capacity, request.encoder_input);
   for (std::size_t i = 0; i < request.prompt.size(); ++i) {
     if (i > 0 && !shown.prompt_scores.empty() && branch == 0) {
       const TokenScore expected = oracle.score(request.prompt[i], params.prompt_logprobs);
@@ -128,6 +128,7 @@ std::string ScriptWorld::compare(const Asked& asked, int branch) const {
   if (shown.tokens.size() > count) return where("it went on after its end");
   const bool was_cut = shown.finish != FinishReason::kStop && shown.finish != FinishReason::kLength;
   if (was_cut) return {};
+  if (request.is_pooled && shown.last.pooled != oracle.pooled()) return where("another vector");
   if (shown.finish != finish || (finish == FinishReason::kLength && count != length_max)) {
     return where(
         fmt::format("it ended after {} tokens with {}", count, finish_reason_name(shown.finish)));
