@@ -1,7 +1,7 @@
 // BatchView: one step as flat arrays on the device. This is all that a model sees of a batch: it
 // knows no requests. A *row* is one sequence's run of tokens; rows follow each other in the token
-// arrays. Tokens of an encoder's lane are a batch of their own. Every array is valid for the
-// duration of the step; written by runtime/step_inputs.
+// arrays. Rows of an encoder are a batch of their own, which is computed first. Every array is valid
+// for the duration of the step; written by runtime/step_inputs.
 #pragma once
 
 #include <cstdint>
@@ -13,7 +13,7 @@ namespace quire {
 // holds the state before the row, and after it entry i the state after its token n - c + i.
 struct GroupView {
   std::span<const std::int32_t> slots;        // [tokens] block * block_tokens + offset; no states
-  std::span<const std::int32_t> lengths;      // [rows] positions that exist after this step
+  std::span<const std::int32_t> lengths;      // [rows] positions that exist in it after this step
   std::span<const std::int32_t> table_begin;  // [rows + 1] into table
   std::span<const std::int32_t> table;        // block ids of every row, in position order
 };
@@ -21,6 +21,7 @@ struct GroupView {
 struct BatchView {
   std::span<const std::int32_t> token_ids;      // [tokens]
   std::span<const std::int32_t> positions;      // [tokens] position of each token in its sequence
+  std::span<const std::int32_t> segments;       // [tokens] 1: of the second text of a pair, else 0
   std::span<const std::int32_t> row_begin;      // [rows + 1] first token of each row
   std::span<const std::int32_t> logits_tokens;  // [logits_rows] tokens whose logits are wanted
   std::span<const std::int32_t> pooled_rows;    // [pooled] rows whose pooled vector is wanted

@@ -14,11 +14,10 @@ namespace quire {
 
 // What the rows of a buffer are.
 enum class Rows : std::uint8_t {
-  kTokens,         // the step's tokens
-  kWanted,         // those whose logits are wanted
-  kRouted,         // token and expert: `per_token` rows for each token
-  kPooled,         // sequences whose pooled vector is wanted
-  kEncoderTokens,  // tokens of the encoder's lane
+  kTokens,  // the step's tokens
+  kWanted,  // those whose logits are wanted
+  kRouted,  // token and expert: `per_token` rows for each token
+  kPooled,  // sequences whose pooled vector is wanted
 };
 
 struct BufferMemory {

@@ -145,7 +145,7 @@ struct Recurrence {
 // --- ops ---
 
 struct GatherOp {  // out[i] (+)= scale * row of the table
-  enum class Index : std::uint8_t { kToken, kPosition, kZero };
+  enum class Index : std::uint8_t { kToken, kPosition, kSegment };
   const Weight* table = nullptr;
   const Buffer* out = nullptr;
   Index index = Index::kToken;

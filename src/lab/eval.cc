@@ -16,14 +16,17 @@ double log_total(std::span<const float> logits) {
   return largest + std::log(sum);
 }
 
-// The tables of a sequence that has the memory for itself, from block 1 of each group on.
-StepPlan plan_of_one(const Capacity& capacity, std::size_t tokens) {
+// The tables of a sequence that has the memory for itself, from block 1 of each group on; `lane` 1:
+// those of its encoder's row.
+StepPlan plan_of_one(const Capacity& capacity, std::size_t tokens, std::size_t encoder_tokens,
+                     int lane) {
   StepPlan plan;
   plan.groups = static_cast<std::uint32_t>(capacity.groups.size());
   for (const KvGroup& group : capacity.groups) {
-    const bool is_state = group.holds == GroupHolds::kState;
-    const std::size_t wanted =
-        is_state ? 1 : (tokens + group.block_tokens - 1) / group.block_tokens;
+    const std::size_t positions = holds_encoder(group) ? encoder_tokens : lane == 0 ? tokens : 0;
+    const std::size_t wanted = holds_states(group)
+                                   ? 1
+                                   : (positions + group.block_tokens - 1) / group.block_tokens;
     QUIRE_CHECK(wanted < group.blocks, "{} tokens need {} blocks of '{}', there are {}", tokens,
                 wanted, group.name, group.blocks - 1);
     const auto begin = static_cast<std::uint32_t>(plan.blocks.size());
@@ -37,12 +40,25 @@ StepPlan plan_of_one(const Capacity& capacity, std::size_t tokens) {
 }  // namespace
 
 void compute_logits(LocalExecutor& executor, std::span<const TokenId> ids,
-                    std::uint32_t chunk_tokens, const LogitsSink& sink) {
+                    std::uint32_t chunk_tokens, const LogitsSink& sink,
+                    std::span<const TokenId> encoder_input) {
   const Capacity& capacity = executor.capacity();
   const std::uint32_t chunk =
       std::min({chunk_tokens, capacity.tokens_max, capacity.logits_rows_max});
 
-  StepPlan plan = plan_of_one(capacity, ids.size());
+  const auto encoder_tokens = static_cast<std::uint32_t>(encoder_input.size());
+  if (encoder_tokens > 0) {
+    StepPlan plan = plan_of_one(capacity, ids.size(), encoder_tokens, 1);
+    plan.tokens.assign(encoder_input.begin(), encoder_input.end());
+    StepRow& row = plan.rows.emplace_back();
+    row.seq = {1};
+    row.tokens = {0, encoder_tokens};
+    row.encoder_tokens = encoder_tokens;
+    row.lane = 1;
+    executor.runner().feed(plan);
+    executor.runner().compute();
+  }
+  StepPlan plan = plan_of_one(capacity, ids.size(), encoder_tokens, 0);
   for (std::size_t begin = 0; begin < ids.size(); begin += chunk) {
     const std::size_t end = std::min<std::size_t>(begin + chunk, ids.size());
     plan.step += 1;
@@ -52,6 +68,7 @@ void compute_logits(LocalExecutor& executor, std::span<const TokenId> ids,
     row.tokens = {0, static_cast<std::uint32_t>(end - begin)};
     row.first_position = static_cast<std::uint32_t>(begin);
     row.want_last = row.tokens.count;
+    row.encoder_tokens = encoder_tokens;
     plan.rows = {row};
     executor.runner().feed(plan);
     executor.runner().compute();

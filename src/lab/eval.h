@@ -13,10 +13,11 @@
 namespace quire {
 
 // Feeds `ids` as one sequence in chunks of at most chunk_tokens and hands over the raw logits of
-// every position, in order.  logits: [vocab]
+// every position, in order.  logits: [vocab]. A model with an encoder has its input read before.
 using LogitsSink = std::function<void(std::size_t position, std::span<const float> logits)>;
 void compute_logits(LocalExecutor& executor, std::span<const TokenId> ids,
-                    std::uint32_t chunk_tokens, const LogitsSink& sink);
+                    std::uint32_t chunk_tokens, const LogitsSink& sink,
+                    std::span<const TokenId> encoder_input = {});
 
 // Log-softmax of one token, in double.
 double token_logprob(std::span<const float> logits, TokenId token);

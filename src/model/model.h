@@ -5,10 +5,12 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string_view>
 #include <vector>
 
 #include "backend/backend.h"
+#include "backend/program.h"
 
 namespace quire {
 
@@ -17,6 +19,8 @@ struct ModelOptions {
   int logits_rows_max = 64;    // per step
   int context_max = 0;         // positions; 0: the model's
   WeightScheme weights = WeightScheme::kAsStored;  // kW8A8: of the layers
+  int pooled_rows_max = 64;      // per step
+  std::optional<Pool> pool;      // what becomes of a text; nothing: as its files say
 };
 
 class Model {
@@ -28,9 +32,12 @@ class Model {
   // Bytes of weights read by a decode step, for the roofline.
   virtual std::size_t weight_bytes() const = 0;
 
-  // Computes KV for every token of the batch, and the rows of logits() that it wants.
+  // Computes KV for every token of the batch, its encoder's rows first, and what it wants of
+  // logits() and pooled().
   virtual void forward(const BatchView& batch, KvStore& kv) = 0;
-  virtual const Buffer& logits() const = 0;  // [batch.logits_rows(), vocab]
+  virtual const Buffer& logits() const = 0;  // [batch.logits_rows(), vocab]; empty: it has none
+  // [batch.pooled_rows, width]; null: it cannot pool.
+  virtual const Buffer* pooled() const { return nullptr; }
 };
 
 // Looks a tensor up by its canonical name (model/tensor_rules.h).

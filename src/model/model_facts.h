@@ -41,7 +41,8 @@ struct ModelFacts {
   int context_max = 0;  // positions it was trained for
   std::vector<GroupFacts> groups;
   bool has_tied_head = false;  // logits use the embedding matrix
-  bool can_pool = false;       // its last hidden states mean something
+  bool can_pool = false;       // a text becomes one vector
+  int segments = 1;            // 2: it can read a pair of texts
   int experts = 0;             // of a layer; 0: none
   int experts_active = 0;      // that a token goes through, shared ones apart
   Words words;

@@ -15,6 +15,7 @@ extern const Architecture kLlama, kMistral, kQwen2, kQwen3;
 extern const Architecture kMixtral, kQwen3Moe, kDeepseekV2, kDeepseekV3;
 extern const Architecture kGpt2, kGemma2, kGemma3, kBloom, kFalcon;
 extern const Architecture kGraniteHybrid, kQwen3Next, kQwen3_5;
+extern const Architecture kT5, kBert;
 
 namespace {
 
@@ -35,6 +36,8 @@ constexpr std::array kArchitectures = {
     &kGraniteHybrid,
     &kQwen3Next,
     &kQwen3_5,
+    &kT5,
+    &kBert,
 };
 
 std::string known_names() {

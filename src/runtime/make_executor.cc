@@ -15,6 +15,19 @@ constexpr int kTokensMin = 64;
 constexpr int kTrialTokens = 32;  // enough that arithmetic is the limit, as in a large step
 constexpr int kTrials = 2;        // the first one finds cold caches and new pages
 
+// What a step must be able to hold because it is never cut: a text that is pooled, an encoder's
+// input.
+std::uint32_t whole_tokens(const ModelFacts& facts, const CapacityRequest& request) {
+  return facts.kind == ModelKind::kDecoder ? 0 : request.context_max;
+}
+
+void add_kind(const ModelFacts& facts, Capacity& capacity) {
+  capacity.is_causal = facts.kind != ModelKind::kEncoder;
+  capacity.lanes = facts.kind == ModelKind::kEncoderDecoder ? 2 : 1;
+  capacity.pooled_max = facts.can_pool ? capacity.rows_max : 0;
+  capacity.segments = static_cast<std::uint32_t>(facts.segments);
+}
+
 // Times a forward pass over one prompt chunk; the first pass warms caches and pages.
 Nanos time_trial(Model& model, Backend& backend, std::vector<KvGroupShape> groups, int tokens) {
   const std::uint32_t block_count =
@@ -36,6 +49,7 @@ Nanos time_trial(Model& model, Backend& backend, std::vector<KvGroupShape> group
   for (int i = 0; i < tokens; ++i) plan.tokens.push_back(i % model.vocab());
   StepRow& row = plan.rows.emplace_back();
   row.tokens = {0, static_cast<std::uint32_t>(tokens)};
+  row.encoder_tokens = row.tokens.count;
   StepInputs inputs(capacity);
   inputs.fill(plan, {});
   Nanos best = Nanos::max();
@@ -72,7 +86,8 @@ Result<std::unique_ptr<LocalExecutor>> make_executor(std::unique_ptr<Backend> ba
   }
   const bool is_measured = request.tokens_max == 0;
   if (is_measured) {
-    request.tokens_max = std::max<std::uint32_t>(kTokensMaxMeasured, request.rows_max);
+    request.tokens_max = std::max({std::uint32_t{kTokensMaxMeasured}, request.rows_max,
+                                   whole_tokens(design.facts, request)});
   }
 
   ModelOptions model_options;
@@ -80,6 +95,8 @@ Result<std::unique_ptr<LocalExecutor>> make_executor(std::unique_ptr<Backend> ba
   model_options.logits_rows_max = static_cast<int>(choose_logits_rows(request, design.facts.vocab));
   model_options.context_max = static_cast<int>(request.context_max);
   model_options.weights = options.weights;
+  model_options.pooled_rows_max = static_cast<int>(request.rows_max);
+  model_options.pool = options.pool;
   QUIRE_ASSIGN_OR_RETURN(
       auto model, make_model(design, find, *backend, model_options, options.progress));
   const auto health = [backend = backend.get(), of_source = options.source_health] {
@@ -91,7 +108,8 @@ Result<std::unique_ptr<LocalExecutor>> make_executor(std::unique_ptr<Backend> ba
 
   std::vector<KvGroupShape> groups = group_shapes(design.facts, options.kv_dtype);
   if (is_measured) {
-    request.tokens_max = std::max(measured_budget(*model, *backend, groups), request.rows_max);
+    request.tokens_max = std::max({measured_budget(*model, *backend, groups), request.rows_max,
+                                   whole_tokens(design.facts, request)});
   }
   QUIRE_ASSIGN_OR_RETURN(const std::vector<std::uint32_t> blocks,
                          choose_kv_blocks(groups, request));
@@ -101,6 +119,7 @@ Result<std::unique_ptr<LocalExecutor>> make_executor(std::unique_ptr<Backend> ba
   QUIRE_ASSIGN_OR_RETURN(auto kv, backend->kv_store(groups));
   Capacity capacity = make_capacity(groups, request, design.facts.vocab);
   capacity.logits_rows_max = static_cast<std::uint32_t>(model_options.logits_rows_max);
+  add_kind(design.facts, capacity);
   return std::make_unique<LocalExecutor>(std::move(backend), std::move(model), std::move(kv),
                                          std::move(capacity), health);
 }

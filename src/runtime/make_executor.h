@@ -5,6 +5,8 @@
 
 #include <memory>
 
+#include <optional>
+
 #include "model/architecture.h"
 #include "runtime/capacity.h"
 #include "runtime/local_executor.h"
@@ -15,6 +17,7 @@ struct LocalOptions {
   CapacityRequest capacity;      // tokens_max 0: measured; context_max 0: the model's
   DType kv_dtype = DType::kF16;
   WeightScheme weights = WeightScheme::kAsStored;
+  std::optional<Pool> pool;      // of a model that makes a vector of a text; nothing: its own
   LoadProgress progress;
   std::function<Status()> source_health;  // of the tensors that are found; empty: always ok
 };

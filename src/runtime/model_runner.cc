@@ -1,6 +1,7 @@
 #include "runtime/model_runner.h"
 
 #include <algorithm>
+#include <cmath>
 
 #include "base/check.h"
 #include "base/hash.h"
@@ -32,8 +33,12 @@ void ModelRunner::compute() {
   QUIRE_CHECK(std::uint32_t(batch.logits_rows()) <= logits_rows_max_,
               "{} logits rows are more than the buffer of {} holds", batch.logits_rows(),
               logits_rows_max_);
-  if (batch.tokens() > 0) model_->forward(batch, *kv_);
-  logits_ = backend_.host_rows(model_->logits());
+  if (batch.tokens() > 0 || batch.encoder != nullptr) model_->forward(batch, *kv_);
+  if (logits_count_ > 0) logits_ = backend_.host_rows(model_->logits());
+  if (!batch.pooled_rows.empty()) {
+    QUIRE_CHECK(model_->pooled() != nullptr, "a pooled row for a model that cannot pool");
+    pooled_ = backend_.host_rows(*model_->pooled());
+  }
 }
 
 StepResult ModelRunner::sample(const StepPlan& plan, const SampleSpec& spec) {
@@ -49,6 +54,7 @@ StepResult ModelRunner::sample(const StepPlan& plan, const SampleSpec& spec) {
   StepResult result;
   result.step = plan.step;
   result.rows = accept_rows(plan, spec, outcomes);
+  take_pooled(plan, result);
   const float* logits = logits_;
   for (std::size_t r = 0; r < plan.rows.size(); ++r) {
     const StepRow& row = plan.rows[r];
@@ -59,6 +65,20 @@ StepResult ModelRunner::sample(const StepPlan& plan, const SampleSpec& spec) {
     }
   }
   return result;
+}
+
+void ModelRunner::take_pooled(const StepPlan& plan, StepResult& result) const {
+  const float* vector = pooled_;
+  for (std::size_t r = 0; r < plan.rows.size(); ++r) {
+    if ((plan.rows[r].flags & kRowPool) == 0) continue;
+    RowResult& row = result.rows[r];
+    row.pooled.assign(vector, vector + model_->pooled()->columns);
+    vector += model_->pooled()->columns;
+    const auto is_finite = [](float value) { return std::isfinite(value); };
+    if (std::all_of(row.pooled.begin(), row.pooled.end(), is_finite)) continue;
+    row.pooled.clear();
+    row.outcome = RowOutcome::kNonFinite;
+  }
 }
 
 }  // namespace quire

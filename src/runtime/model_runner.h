@@ -31,6 +31,8 @@ class ModelRunner {
   std::span<const float> logits() const { return {logits_, logits_count_}; }
 
  private:
+  void take_pooled(const StepPlan& plan, StepResult& result) const;
+
   Capacity capacity_;
   Backend& backend_;
   std::unique_ptr<Model> model_;
@@ -41,6 +43,7 @@ class ModelRunner {
   std::uint32_t logits_rows_max_;
   const float* logits_ = nullptr;    // [logits rows, vocab] of the last step
   std::size_t logits_count_ = 0;     // floats of the last step
+  const float* pooled_ = nullptr;    // [pooled rows, width] of the last step
   std::vector<TokenId> promised_;    // outputs of the last sampled plan, flat
   std::vector<BlockMove> moves_;
 };

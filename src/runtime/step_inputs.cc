@@ -10,6 +10,7 @@ StepInputs::StepInputs(const Capacity& capacity) : groups_(capacity.groups) {
   for (Lane* lane : {&decoder_, &encoder_}) {
     lane->token_ids.reserve(capacity.tokens_max);
     lane->positions.reserve(capacity.tokens_max);
+    lane->segments.reserve(capacity.tokens_max);
     lane->row_begin.reserve(capacity.rows_max + 1);
     lane->logits_tokens.reserve(capacity.logits_rows_max);
     lane->groups.resize(groups_.size());
@@ -18,7 +19,8 @@ StepInputs::StepInputs(const Capacity& capacity) : groups_(capacity.groups) {
 }
 
 void StepInputs::Lane::clear() {
-  token_ids.clear(), positions.clear(), logits_tokens.clear(), pooled_rows.clear();
+  token_ids.clear(), positions.clear(), segments.clear();
+  logits_tokens.clear(), pooled_rows.clear();
   row_begin.assign(1, 0);
   for (GroupArrays& group : groups) {
     group.slots.clear(), group.lengths.clear(), group.table.clear();
@@ -30,7 +32,7 @@ void StepInputs::Lane::publish() {
   for (std::size_t g = 0; g < groups.size(); ++g) {
     views[g] = {groups[g].slots, groups[g].lengths, groups[g].table_begin, groups[g].table};
   }
-  view = {token_ids, positions, row_begin, logits_tokens, pooled_rows, views, nullptr};
+  view = {token_ids, positions, segments, row_begin, logits_tokens, pooled_rows, views, nullptr};
 }
 
 void StepInputs::fill(const StepPlan& plan, std::span<const TokenId> promised) {
@@ -54,7 +56,9 @@ void StepInputs::add_row(const StepPlan& plan, std::size_t r, std::span<const To
     } else {
       lane.token_ids.push_back(token);
     }
-    lane.positions.push_back(static_cast<std::int32_t>(row.first_position + i));
+    const std::uint32_t position = row.first_position + i;
+    lane.positions.push_back(static_cast<std::int32_t>(position));
+    lane.segments.push_back(row.second_segment > 0 && position >= row.second_segment ? 1 : 0);
   }
   const auto end = static_cast<std::int32_t>(lane.token_ids.size());
   for (std::uint32_t i = row.want_last; i > 0; --i) {
@@ -77,9 +81,11 @@ void StepInputs::add_tables(const StepPlan& plan, std::size_t r, Lane& lane) {
     const BlockId* blocks = plan.blocks.data() + table.begin;
     arrays.table.insert(arrays.table.end(), blocks, blocks + table.count);
     arrays.table_begin.push_back(static_cast<std::int32_t>(arrays.table.size()));
-    arrays.lengths.push_back(static_cast<std::int32_t>(row.first_position + row.tokens.count));
-    const bool is_written = (group.length == GroupLength::kEncoder) == (row.lane == 1);
-    if (group.holds == GroupHolds::kState || !is_written) continue;
+    const std::uint32_t text = row.lane == 0 ? row.first_position + row.tokens.count : 0;
+    arrays.lengths.push_back(
+        static_cast<std::int32_t>(holds_encoder(group) ? row.encoder_tokens : text));
+    const bool is_written = holds_encoder(group) == (row.lane == 1);
+    if (holds_states(group) || !is_written) continue;
     for (std::uint32_t i = 0; i < row.tokens.count; ++i) {
       const std::uint32_t position = row.first_position + i, block = position / group.block_tokens;
       QUIRE_CHECK(block < table.count,

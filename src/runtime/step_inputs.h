@@ -31,7 +31,7 @@ class StepInputs {
   };
   // One lane of the step.
   struct Lane {
-    std::vector<std::int32_t> token_ids, positions;  // [tokens]
+    std::vector<std::int32_t> token_ids, positions, segments;  // [tokens]
     std::vector<std::int32_t> row_begin;             // [rows + 1]
     std::vector<std::int32_t> logits_tokens, pooled_rows;
     std::vector<GroupArrays> groups;

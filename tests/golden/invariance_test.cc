@@ -53,6 +53,22 @@ Crowd random_crowd(std::uint64_t seed, int vocab) {
   return crowd;
 }
 
+// The same of texts that a model of this kind can be asked about.
+Crowd random_crowd_for(std::uint64_t seed, const ModelFacts& facts) {
+  Crowd crowd = random_crowd(seed, facts.vocab);
+  for (Request& request : crowd.requests) {
+    if (facts.kind == ModelKind::kEncoderDecoder) {
+      request.encoder_input = request.prompt;
+      request.prompt.resize(1 + request.prompt.size() / 4);
+    } else if (facts.kind == ModelKind::kEncoder) {
+      request.is_pooled = true;
+      request.params.tokens_max = 0;
+      request.second_segment = request.id.value % 3;
+    }
+  }
+  return crowd;
+}
+
 RandomModel tiny_model(DType dtype) {
   auto model = make_random_model("tiny", {.dtype = dtype, .seed = 42, .threads = 2});
   QUIRE_CHECK(model.is_ok(), "{}", model.status().message());
@@ -160,6 +176,7 @@ struct Chunking {
 constexpr Chunking kChunkings[] = {
     {1, 1, 64, 1}, {7, 4, 8, 2}, {16, 16, 8, 1}, {64, 64, 8, 1}, {512, 64, 400, 2}};
 constexpr std::uint32_t kContext = 256;
+constexpr std::uint32_t kWholeMax = 136;  // tokens of the longest prompt
 
 class TinyShapeTest : public ::testing::TestWithParam<std::string> {};
 
@@ -168,14 +185,22 @@ TEST_P(TinyShapeTest, IsBitwiseTheSameAloneAndInACrowd) {
     auto made = make_random_model(GetParam(), {.dtype = dtype, .seed = 42, .threads = 2});
     ASSERT_TRUE(made.is_ok()) << made.status().message();
     const RandomModel& model = *made;
-    Crowd crowd = random_crowd(17, model.design.facts.vocab);
+    const ModelFacts& facts = model.design.facts;
+    Crowd crowd = random_crowd_for(17, facts);
     const Branches alone = run_alone(
         *make_test_executor(model.design, model.find, {.threads = 1, .blocks = 64}), crowd);
     std::size_t rows = 0;
-    for (const auto& [key, branch] : alone) rows += branch.logits_hashes.size();
-    EXPECT_EQ(rows, tokens_of(crowd));
+    for (const auto& [key, branch] : alone) {
+      rows += branch.logits_hashes.size() + !branch.pooled.empty();
+    }
+    const bool is_pooled = facts.kind == ModelKind::kEncoder;
+    EXPECT_EQ(rows, is_pooled ? crowd.requests.size() : tokens_of(crowd));
     std::uint64_t preemptions = 0;
-    for (const Chunking& chunking : kChunkings) {
+    for (Chunking chunking : kChunkings) {
+      // What is read as a whole fits into a step.
+      if (facts.kind != ModelKind::kDecoder) {
+        chunking.tokens_max = std::max(chunking.tokens_max, kWholeMax);
+      }
       const auto executor = make_test_executor(
           model.design, model.find,
           {.threads = chunking.threads, .tokens_max = chunking.tokens_max,
@@ -184,16 +209,19 @@ TEST_P(TinyShapeTest, IsBitwiseTheSameAloneAndInACrowd) {
       preemptions += difference.preemptions;
       EXPECT_EQ(difference.branches, 0) << dtype_name(dtype) << ": chunk " << chunking.tokens_max;
     }
-    const std::vector<GroupFacts>& groups = model.design.facts.groups;
+    const std::vector<GroupFacts>& groups = facts.groups;
     const bool has_window = std::any_of(groups.begin(), groups.end(),
                                         [](const GroupFacts& g) { return g.window > 0; });
-    EXPECT_TRUE(preemptions > 0 || has_window);  // a window's blocks come back by themselves
+    // A window's blocks come back by themselves; a pooled text is there for one step.
+    EXPECT_TRUE(preemptions > 0 || has_window || is_pooled);
     Request forked = crowd.requests[1];
     forked.params.temperature = 1;
     forked.params.tokens_max = 20;
     forked.n = 3;
-    expect_branches_alone(
-        *make_test_executor(model.design, model.find, {.threads = 2, .blocks = 64}), forked);
+    if (!is_pooled) {
+      expect_branches_alone(
+          *make_test_executor(model.design, model.find, {.threads = 2, .blocks = 64}), forked);
+    }
     std::printf("FIGURE %s %s: %zu logits rows equal in chunks of 1, 7, 64 and 512, forked, "
                 "%llu preemptions\n", GetParam().c_str(),
                 std::string(dtype_name(dtype)).c_str(), rows,

@@ -66,6 +66,7 @@ std::unique_ptr<LocalExecutor> make_test_executor(const Design& design,
   LocalOptions options;
   options.kv_dtype = setting.kv_dtype;
   options.weights = setting.weights;
+  options.pool = setting.pool;
   options.capacity.tokens_max = setting.tokens_max;
   options.capacity.rows_max = setting.rows_max;
   options.capacity.blocks = setting.blocks;
@@ -111,6 +112,7 @@ Branches run_to_end(EngineCore& core, const Crowd& crowd) {
       branch.logits_hashes.insert(branch.logits_hashes.end(), event.logits_hashes.begin(),
                                   event.logits_hashes.end());
       for (const TokenScore& score : event.scores) branch.logprobs.push_back(score.logprob);
+      if (!event.pooled.empty()) branch.pooled = std::move(event.pooled);
       if (event.finish != FinishReason::kNone) branch.finish = event.finish;
     }
   }

@@ -6,6 +6,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -40,6 +41,7 @@ struct Setting {
   std::uint32_t rows_max = 64;
   std::uint32_t blocks = 0;
   std::uint32_t context_max = 0;     // 0: the model's
+  std::optional<Pool> pool;          // nothing: the model's
   std::shared_ptr<CpuDevice> device;  // shared with other models; null: one of its own
 };
 
@@ -61,6 +63,7 @@ struct Branch {
   std::string text;
   std::vector<std::uint64_t> logits_hashes;
   std::vector<float> logprobs;
+  std::vector<float> pooled;
   FinishReason finish = FinishReason::kNone;
 
   bool operator==(const Branch&) const = default;

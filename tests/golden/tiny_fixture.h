@@ -52,6 +52,10 @@ struct TinyFixture {
   std::vector<std::pair<std::string, std::vector<float>>> pooled;  // "cls", "mean", ...
 
   std::vector<TokenId> text() const;
+  // What an encoder reads beside a decoder; else empty.
+  std::vector<TokenId> encoder_input() const {
+    return kind == "encoder_decoder" ? prompt : std::vector<TokenId>();
+  }
 };
 
 // The names of the fixtures in the repository, sorted.

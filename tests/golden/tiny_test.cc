@@ -39,7 +39,6 @@ struct NotServed {
   std::string_view refusal;
 };
 constexpr NotServed kNotServed[] = {
-    {"bert", 0, "'bert' is not known"},
     {"mistral", 2, "Mistral3ForConditionalGeneration"},
 };
 
@@ -102,7 +101,8 @@ Agreement compare_text(LocalExecutor& executor, const TinyFixture& fixture,
   };
   const std::size_t read =
       std::min<std::size_t>(text.size() - 1, executor.capacity().context_max);
-  compute_logits(executor, std::span(text).first(read), chunk_tokens, compare);
+  compute_logits(executor, std::span(text).first(read), chunk_tokens, compare,
+                 fixture.encoder_input());
   return agreement;
 }
 
@@ -110,10 +110,25 @@ std::vector<TokenId> decode_greedily(LocalExecutor& executor, const TinyFixture&
   EngineCore core({}, executor, nullptr);
   Request request;
   request.id = {1};
-  request.prompt = fixture.prompt;
+  request.prompt = fixture.decoded;
+  request.encoder_input = fixture.encoder_input();
   request.params.temperature = 0;
   request.params.tokens_max = static_cast<int>(fixture.greedy.size());
   return testing::run_to_end(core, {{request}, {}}).at({1, 0}).tokens;
+}
+
+// The vector of the text, or of the pair whose second text begins where the types change.
+std::vector<float> pool_text(LocalExecutor& executor, const TinyFixture& fixture) {
+  EngineCore core({}, executor, nullptr);
+  Request request;
+  request.id = {1};
+  request.prompt = fixture.prompt;
+  request.is_pooled = true;
+  request.params.tokens_max = 0;
+  const auto second = std::find(fixture.token_types.begin(), fixture.token_types.end(), 1);
+  request.second_segment =
+      static_cast<std::uint32_t>(second - fixture.token_types.begin()) % request.prompt.size();
+  return testing::run_to_end(core, {{request}, {}}).at({1, 0}).pooled;
 }
 
 class TinyTest : public ::testing::TestWithParam<std::string> {
@@ -135,6 +150,8 @@ class TinyTest : public ::testing::TestWithParam<std::string> {
     return nullptr;
   }
 
+  static std::optional<Pool> pool_of(std::string_view name);
+
   std::unique_ptr<LocalExecutor> executor(const ModelFiles& files, const Setting& setting) {
     return testing::make_test_executor(
         files.design(), [&files](std::string_view name) { return files.find(name); }, setting);
@@ -152,14 +169,46 @@ class TinyTest : public ::testing::TestWithParam<std::string> {
     EXPECT_GE(agreement.greedy_compared, kGreedyMin);
   }
 
+  // The largest difference of a pooled vector, of every kind of pooling.
+  double pooled_error(const ModelFiles& files, DType kv_dtype) {
+    double error_max = 0;
+    for (const auto& [name, values] : fixture_.pooled) {
+      const std::optional<Pool> pool = pool_of(name);
+      if (!pool) continue;
+      const auto model = executor(files, {.kv_dtype = kv_dtype, .pool = pool});
+      const std::vector<float> pooled = pool_text(*model, fixture_);
+      EXPECT_EQ(pooled.size(), values.size()) << name;
+      for (std::size_t i = 0; i < std::min(pooled.size(), values.size()); ++i) {
+        error_max = std::max<double>(error_max, std::abs(pooled[i] - values[i]));
+      }
+    }
+    return error_max;
+  }
+
   TempFolder folder_;
   TinyFixture fixture_;
 };
+
+// Of what a fixture calls it; "pooler" is a head of another task.
+std::optional<Pool> TinyTest::pool_of(std::string_view name) {
+  if (name == "cls") return Pool::kFirst;
+  if (name == "mean") return Pool::kMean;
+  if (name == "last") return Pool::kLast;
+  EXPECT_EQ(name, "pooler");
+  return std::nullopt;
+}
 
 TEST_P(TinyTest, EqualsTheReferenceInFloat32) {
   const auto files = open(0, DType::kF32);
   if (files == nullptr) {
     std::printf("FIGURE %s: not served yet\n", GetParam().c_str());
+    return;
+  }
+  if (fixture_.kind == "encoder") {
+    const double error = pooled_error(*files, DType::kF32);
+    std::printf("FIGURE %s: largest error of a pooled vector %.2e (below %.0e)\n",
+                GetParam().c_str(), error, kErrorMax);
+    EXPECT_LT(error, kErrorMax);
     return;
   }
   const auto model = executor(*files, {.kv_dtype = DType::kF32});
@@ -184,6 +233,13 @@ TEST_P(TinyTest, EqualsTheReferenceInFloat32) {
 TEST_P(TinyTest, StaysNearTheReferenceWithBf16Weights) {
   const auto files = open(0, DType::kBF16);
   if (files == nullptr) return;
+  if (fixture_.kind == "encoder") {
+    const double error = pooled_error(*files, DType::kF16);
+    std::printf("FIGURE %s: largest error of a pooled vector %.2e with bf16 weights (below %.1e)\n",
+                GetParam().c_str(), error, kBf16ErrorMax);
+    EXPECT_LT(error, kBf16ErrorMax);
+    return;
+  }
   const auto model = executor(*files, {});
   const Agreement agreement = compare_text(*model, fixture_, ~0u);
   std::printf("FIGURE %s: largest error of a log-probability %.2e with bf16 weights (below %.1e)\n",
@@ -194,14 +250,14 @@ TEST_P(TinyTest, StaysNearTheReferenceWithBf16Weights) {
 
 TEST_P(TinyTest, IsTheSameModelInEverySpelling) {
   const auto files = open(0, DType::kF32);
-  if (files == nullptr) return;
+  if (files == nullptr || fixture_.kind == "encoder") return;  // which has one spelling
   const auto model = executor(*files, {.kv_dtype = DType::kF32});
   std::vector<std::vector<float>> expected;
   auto text = fixture_.text();
   text.resize(std::min<std::size_t>(text.size(), model->capacity().context_max));
   compute_logits(*model, text, ~0u, [&](std::size_t, std::span<const float> logits) {
     expected.emplace_back(logits.begin(), logits.end());
-  });
+  }, fixture_.encoder_input());
   for (std::size_t i = 1; i < fixture_.spellings.size(); ++i) {
     const auto others = open(i, DType::kF32);
     if (others == nullptr) continue;
@@ -209,7 +265,7 @@ TEST_P(TinyTest, IsTheSameModelInEverySpelling) {
     std::size_t equal = 0;
     compute_logits(*other, text, ~0u, [&](std::size_t position, std::span<const float> logits) {
       equal += std::equal(logits.begin(), logits.end(), expected[position].begin());
-    });
+    }, fixture_.encoder_input());
     EXPECT_EQ(equal, text.size()) << "spelling " << i;
   }
 }

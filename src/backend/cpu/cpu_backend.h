@@ -88,14 +88,11 @@ class CpuBackend final : public Backend {
  private:
   static constexpr std::int64_t kAloneElements = 4096;  // a wake-up costs more than so many
 
-  // A program's step: the batch, its memory, and the lane that an op works on.
+  // A program's step: the batch and its memory.
   struct Step {
     const BatchView& batch;
     CpuKvStore& kv;
 
-    const BatchView& lane(const Buffer& buffer) const {
-      return buffer.rows == Rows::kEncoderTokens ? *batch.encoder : batch;
-    }
     int rows(const Buffer& buffer) const;
   };
   // Tiles [begin, end) of one output of a `linear` call.

@@ -81,8 +81,6 @@ int CpuBackend::Step::rows(const Buffer& buffer) const {
       return batch.logits_rows();
     case Rows::kPooled:
       return static_cast<int>(batch.pooled_rows.size());
-    case Rows::kEncoderTokens:
-      return batch.encoder == nullptr ? 0 : batch.encoder->tokens();
     case Rows::kRouted:
       return batch.tokens() * buffer.per_token;
   }
@@ -174,7 +172,7 @@ std::size_t CpuBackend::run_as_attention(std::span<const Op> ops, const Step& st
     if (rotate.x != attend->q && rotate.x != store->k) return 0;
     (rotate.x == attend->q ? rotate_q : rotate_k) = &rotate;
   }
-  const BatchView& batch = step.lane(*attend->q);
+  const BatchView& batch = step.batch;
   const auto group = static_cast<std::size_t>(store->cache.group);
   const CpuKvGroup& memory = step.kv.memory[group];
   const StoreCall storing{batch,    batch.groups[group], memory, store->cache.layer,

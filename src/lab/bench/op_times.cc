@@ -16,15 +16,10 @@ std::string_view part_of(std::string_view name) {
   return part == "embed" ? "head" : part;
 }
 
-const BatchView& lane(const BatchView& batch, const Buffer& buffer) {
-  return buffer.rows == Rows::kEncoderTokens && batch.encoder != nullptr ? *batch.encoder : batch;
-}
-
 double rows_of(const BatchView& batch, const Buffer& buffer) {
   switch (buffer.rows) {
     case Rows::kTokens:
-    case Rows::kEncoderTokens:
-      return lane(batch, buffer).tokens();
+      return batch.tokens();
     case Rows::kWanted:
       return batch.logits_rows();
     case Rows::kRouted:
@@ -106,7 +101,7 @@ struct Count {
     called("store");
     floats(rows_of(batch, *op.k), 2.0 * op.k->columns);
   }
-  void operator()(const AttendOp& op) { attention(*op.attend, lane(batch, *op.q)); }
+  void operator()(const AttendOp& op) { attention(*op.attend, batch); }
   void attention(const Attend& shape, const BatchView& rows) {
     called("attention");
     const GroupView& view = rows.groups[static_cast<std::size_t>(shape.cache.group)];

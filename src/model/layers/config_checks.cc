@@ -40,13 +40,20 @@ constexpr NamedActivation kActivations[] = {
 
 }  // namespace
 
+std::optional<Activation> find_activation(std::string_view name) {
+  for (const NamedActivation& row : kActivations) {
+    if (row.name == name) return row.activation;
+  }
+  return std::nullopt;
+}
+
 Activation read_activation(const ConfigFields& fields, const char* name,
                            const std::string& fallback) {
   const Key key = {name, ""};
   const std::string wanted = fields.string(key, fallback);
+  if (const auto found = find_activation(wanted)) return *found;
   std::string known;
   for (const NamedActivation& row : kActivations) {
-    if (row.name == wanted) return row.activation;
     known += known.empty() ? "" : ", ";
     known += row.name;
   }

@@ -3,6 +3,9 @@
 // Pure functions; any thread. Called by the readers of model/arch.
 #pragma once
 
+#include <optional>
+#include <string_view>
+
 #include "backend/program.h"
 #include "formats/config/fields.h"
 
@@ -11,6 +14,9 @@ namespace quire {
 // Query heads share key-value heads evenly; a head has an even number of values; all of them
 // together stay in range.
 void check_heads(const ConfigFields& fields, int heads, int kv_heads, int head_dim);
+
+// By the name that files use.
+std::optional<Activation> find_activation(std::string_view name);
 
 // The activation function that a config.json names; GGUF names none.
 Activation read_activation(const ConfigFields& fields, const char* name,

@@ -20,6 +20,7 @@ Workspace Workspace::make(Backend& backend, const ModelOptions& options,
   w.gate = of_tokens(shape.ffn);
   w.up = of_tokens(shape.ffn);
   w.gated = of_tokens(shape.ffn);
+  if (shape.vocab == 0) return w;
   w.last = backend.buffer(Rows::kWanted, options.logits_rows_max, shape.d_model);
   w.logits = backend.buffer(Rows::kWanted, options.logits_rows_max, shape.vocab);
   return w;

@@ -247,7 +247,7 @@ void CpuBackend::attend_fused(std::span<const LinearOutput> qkv, const StoreCall
 }
 
 void CpuBackend::run_op(const AttendOp& op, const Step& step) {
-  const BatchView& batch = step.lane(*op.q);
+  const BatchView& batch = step.batch;
   const auto group = static_cast<std::size_t>(op.attend->cache.group);
   attention({*op.attend, batch, batch.groups[group], cpu(*op.q), step.kv.memory[group],
              op.attend->cache.layer, cpu(*op.out),

@@ -163,7 +163,7 @@ void CpuBackend::store_projected(const StoreCall& call, const LinearItem& item,
 }
 
 void CpuBackend::run_op(const RotateOp& op, const Step& step) {
-  const BatchView& batch = step.lane(*op.x);
+  const BatchView& batch = step.batch;
   const int dim = op.x->columns / op.heads;
   CpuBuffer& x = cpu(*op.x);
   for_rows(batch.tokens(), op.x->columns, [&](int token, int) {
@@ -175,7 +175,7 @@ void CpuBackend::run_op(const RotateOp& op, const Step& step) {
 }
 
 void CpuBackend::run_op(const StoreOp& op, const Step& step) {
-  const BatchView& batch = step.lane(*op.k);
+  const BatchView& batch = step.batch;
   const auto group = static_cast<std::size_t>(op.cache.group);
   store_all({batch, batch.groups[group], step.kv.memory[group], op.cache.layer, nullptr, nullptr,
              &op});

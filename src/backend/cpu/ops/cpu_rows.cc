@@ -84,7 +84,7 @@ void CpuBackend::run_op(const NormOp& op, const Step& step) {
 }
 
 void CpuBackend::run_op(const GatherOp& op, const Step& step) {
-  const BatchView& batch = step.lane(*op.out);
+  const BatchView& batch = step.batch;
   const WeightView& source = static_cast<const CpuPacked&>(*op.table->packed).source;
   CpuBuffer& out = cpu(*op.out);
   const auto columns = static_cast<std::size_t>(op.table->columns);
@@ -94,7 +94,7 @@ void CpuBackend::run_op(const GatherOp& op, const Step& step) {
     const auto t = static_cast<std::size_t>(token);
     const std::int32_t index = (op.index == GatherOp::Index::kToken      ? batch.token_ids[t]
                                 : op.index == GatherOp::Index::kPosition ? batch.positions[t]
-                                                                         : 0) +
+                                                                         : batch.segments[t]) +
                                op.offset;
     QUIRE_CHECK(index >= 0 && index < op.table->rows, "row {} of a table of {}", index,
                 op.table->rows);
@@ -176,7 +176,7 @@ void CpuBackend::run_op(const GatedNormOp& op, const Step& step) {
 
 // Of the rows whose pooled vector is wanted, over all of their tokens in this step.
 void CpuBackend::run_op(const PoolOp& op, const Step& step) {
-  const BatchView& batch = step.lane(*op.x);
+  const BatchView& batch = step.batch;
   const int columns = op.out->columns;
   for_rows(step.rows(*op.out), columns, [&](int i, int) {
     const auto row = static_cast<std::size_t>(batch.pooled_rows[static_cast<std::size_t>(i)]);

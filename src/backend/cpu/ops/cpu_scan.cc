@@ -63,7 +63,7 @@ void set_states(const RowStates& states, int offset, std::vector<float*>& pointe
 
 void CpuBackend::run_op(const ConvolveOp& op, const Step& step) {
   const Convolution& conv = *op.convolution;
-  const BatchView& batch = step.lane(*op.x);
+  const BatchView& batch = step.batch;
   const int channels = op.x->columns, group = conv.cache.group;
   const CpuKvGroup& memory = step.kv.memory[static_cast<std::size_t>(group)];
   const GroupView& view = batch.groups[static_cast<std::size_t>(group)];
@@ -131,7 +131,7 @@ void CpuBackend::scan_gates(const ScanOp& op, int token, float* decays, float* g
 
 void CpuBackend::run_op(const ScanOp& op, const Step& step) {
   const Recurrence& r = *op.recurrence;
-  const BatchView& batch = step.lane(*op.x);
+  const BatchView& batch = step.batch;
   const auto group = static_cast<std::size_t>(r.cache.group);
   const CpuKvGroup& memory = step.kv.memory[group];
   const GroupView& view = batch.groups[group];
