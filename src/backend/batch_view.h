@@ -1,7 +1,7 @@
 // BatchView: one step as flat arrays on the device. This is all that a model sees of a batch: it
 // knows no requests. A *row* is one sequence's run of tokens; rows follow each other in the token
-// arrays. Rows of an encoder are a batch of their own, which is computed first. Every array is valid
-// for the duration of the step; written by runtime/step_inputs.
+// arrays. Rows of an encoder are a batch of their own, which is computed first. Every array is
+// valid for the duration of the step; written by runtime/step_inputs.
 #pragma once
 
 #include <cstdint>

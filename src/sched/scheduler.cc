@@ -117,7 +117,7 @@ Status Scheduler::check_whole(const Request& request) const {
                        : fmt::format("the second text begins at {} of {} tokens",
                                      request.second_segment, request.prompt.size()));
   }
-  const std::size_t whole = request.is_pooled ? request.prompt.size() : request.encoder_input.size();
+  const std::size_t whole = (request.is_pooled ? request.prompt : request.encoder_input).size();
   const std::uint32_t bound = std::min(options_.tokens_max, context_max_);
   if (whole <= bound) return ok_status();
   return refused(fmt::format("{} has {} tokens; it is read in one step, of at most {}",

@@ -13,8 +13,8 @@
 //
 // Plans may be launched ahead of commits (Capacity::depth): then a sequence's newest token is fed
 // as a promise, and whoever ended or was preempted meanwhile drains before its blocks are let go.
-// An encoder's input is a row of its own, before the first of the text; it and a text that is pooled
-// are fed as a whole.
+// An encoder's input is a row of its own, before the first of the text; it and a text that is
+// pooled are fed as a whole.
 // Progress: while anything is unfinished, plan() has rows or a launched step is to be committed.
 // Engine thread; used by engine/engine_core.
 #pragma once

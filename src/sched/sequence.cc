@@ -44,8 +44,9 @@ Status check_sequence(const Sequence& seq, std::span<const KvGroup> groups) {
     const std::uint64_t held = seq.tables[g].size();
     if (holds_states(groups[g])) {
       if (held != 1 + std::uint64_t{seq.drafts_in_flight}) return broken(seq, "states are missing");
-    } else if (held * block_tokens < (holds_encoder(groups[g]) ? seq.encoder_count() : seq.planned)) {
-      return broken(seq, "a block table is too short");
+    } else {
+      const std::uint32_t positions = holds_encoder(groups[g]) ? seq.encoder_count() : seq.planned;
+      if (held * block_tokens < positions) return broken(seq, "a block table is too short");
     }
   }
   return ok_status();

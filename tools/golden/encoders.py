@@ -15,7 +15,8 @@ T5 = {
 # layers decide; a tied head divides by the root of the width: there they are larger.
 T5_RULES = ((r"\.q\.weight$", 0.0, 0.375, "matrix"),
             (r"relative_attention_bias\.weight$", 0.0, 3.0, "vector"))
-T5_TIED_RULES = ((r"shared\.weight$", 0.0, 0.5, "vector"), (r"\.w?o\.weight$", 0.0, 0.375, "matrix"))
+T5_TIED_RULES = ((r"shared\.weight$", 0.0, 0.5, "vector"),
+                 (r"\.w?o\.weight$", 0.0, 0.375, "matrix"))
 
 
 def t5(name, rules=(), **fields):

@@ -1,8 +1,8 @@
 // BERT (Devlin et al., 2019): an encoder that reads a text, or a pair of texts, at once and makes
-// vectors of it. Every token sees all of them; positions are learned; norms stand behind each block,
-// so that the residual stream is always normed. Nothing is remembered beyond a step: the layers take
-// turns in the memory of one. The row is kBert. Pure functions, and a model that the thread of the
-// device drives.
+// vectors of it. Every token sees all of them; positions are learned; norms stand behind each
+// block, so that the residual stream is always normed. Nothing is remembered beyond a step: the
+// layers take turns in the memory of one. The row is kBert. Pure functions, and a model that the
+// thread of the device drives.
 #include <algorithm>
 #include <vector>
 

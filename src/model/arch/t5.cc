@@ -1,10 +1,10 @@
 // T5 (Raffel et al., "Exploring the limits of transfer learning with a unified text-to-text
-// transformer", 2020; T5 1.1, Flan-T5 and mT5 as well): an encoder that reads its input at once, and
-// a decoder that sees it in every layer. Positions are a bias of the scores by distance, in buckets
-// that grow; scores are not divided by the root of the width. What the decoder keeps of the encoder
-// is keys and values of the second group; while the encoder runs, its own layers take turns in the
-// place of the first of them. The row is kT5. Pure functions, and a model that the thread of the
-// device drives.
+// transformer", 2020; T5 1.1, Flan-T5 and mT5 as well): an encoder that reads its input at once,
+// and a decoder that sees it in every layer. Positions are a bias of the scores by distance, in
+// buckets that grow; scores are not divided by the root of the width. What the decoder keeps of
+// the encoder is keys and values of the second group; while the encoder runs, its own layers take
+// turns in the place of the first of them. The row is kT5. Pure functions, and a model that the
+// thread of the device drives.
 #include <algorithm>
 #include <cmath>
 #include <vector>
