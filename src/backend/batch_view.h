@@ -21,12 +21,12 @@ struct GroupView {
 struct BatchView {
   std::span<const std::int32_t> token_ids;      // [tokens]
   std::span<const std::int32_t> positions;      // [tokens] position of each token in its sequence
-  std::span<const std::int32_t> segments;       // [tokens] 1: of the second text of a pair, else 0
   std::span<const std::int32_t> row_begin;      // [rows + 1] first token of each row
   std::span<const std::int32_t> logits_tokens;  // [logits_rows] tokens whose logits are wanted
   std::span<const std::int32_t> pooled_rows;    // [pooled] rows whose pooled vector is wanted
   std::span<const GroupView> groups;            // [groups of the model]
   const BatchView* encoder = nullptr;           // the encoder's lane; null: none in this step
+  std::span<const std::int32_t> segments{};     // [tokens] 1: of the second text of a pair, else 0
 
   int rows() const { return row_begin.empty() ? 0 : static_cast<int>(row_begin.size()) - 1; }
   int tokens() const { return static_cast<int>(token_ids.size()); }

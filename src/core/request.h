@@ -53,7 +53,7 @@ struct Request {
   static constexpr std::uint32_t kTenantShareMax = 1000;
 
   RequestId id;
-  std::vector<TokenId> prompt;  // not empty; where there is an encoder, what its decoder begins with
+  std::vector<TokenId> prompt;  // not empty; beside an encoder: what its decoder begins with
   std::vector<TokenId> encoder_input;  // what the encoder reads: not empty where the model has one
   SamplingParams params;
   // It is answered with one vector for the prompt; nothing is generated (tokens_max is 0).

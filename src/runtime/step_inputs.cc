@@ -32,7 +32,7 @@ void StepInputs::Lane::publish() {
   for (std::size_t g = 0; g < groups.size(); ++g) {
     views[g] = {groups[g].slots, groups[g].lengths, groups[g].table_begin, groups[g].table};
   }
-  view = {token_ids, positions, segments, row_begin, logits_tokens, pooled_rows, views, nullptr};
+  view = {token_ids, positions, row_begin, logits_tokens, pooled_rows, views, nullptr, segments};
 }
 
 void StepInputs::fill(const StepPlan& plan, std::span<const TokenId> promised) {

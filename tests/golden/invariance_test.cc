@@ -58,8 +58,9 @@ Crowd random_crowd_for(std::uint64_t seed, const ModelFacts& facts) {
   Crowd crowd = random_crowd(seed, facts.vocab);
   for (Request& request : crowd.requests) {
     if (facts.kind == ModelKind::kEncoderDecoder) {
-      const auto begin = request.prompt.begin();
-      request.encoder_input.assign(begin, begin + 1 + std::ssize(request.prompt) / 4);
+      request.encoder_input = request.prompt;
+      request.prompt.resize(1 + request.prompt.size() % 3);
+      request.params.tokens_max += 80;  // so that they outgrow the room that let them in
     } else if (facts.kind == ModelKind::kEncoder) {
       request.is_pooled = true;
       request.params.tokens_max = 0;

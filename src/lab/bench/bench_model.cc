@@ -22,6 +22,11 @@ TensorFinder with_canonical_names(const TensorFinder& find) {
 Result<std::unique_ptr<BenchModel>> BenchModel::open(const Design& design,
                                                      const TensorFinder& find,
                                                      const BenchModelOptions& options) {
+  if (design.facts.kind != ModelKind::kDecoder) {
+    return error(StatusCode::kUnsupported,
+                 "'{}' has an encoder; what is measured are prompts and decodes of decoders",
+                 design.facts.architecture);
+  }
   CpuBackendOptions backend_options;
   backend_options.threads = options.threads;
   backend_options.isa = options.isa;
