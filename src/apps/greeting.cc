@@ -73,10 +73,11 @@ std::string model_record(const GreetedModel& model) {
   const ModelSummary& m = model.summary;
   return fmt::format(
       "model name={} architecture={} parameters={} weight_bytes={} context={} kv_tokens={} "
-      "kv_bytes={} sequences_max={} step_tokens_max={} isa={} threads={} processor={} chat={}",
+      "kv_bytes={} sequences_max={} step_tokens_max={} isa={} isa_reason={} "
+      "threads={} processor={} chat={}",
       dump(Json(model.name)), m.architecture, m.parameters, m.weight_bytes, m.context_max,
-      m.kv_tokens, m.kv_bytes, m.rows_max, m.tokens_max, m.isa, m.threads,
-      dump(Json(m.processor)), model.is_chat);
+      m.kv_tokens, m.kv_bytes, m.rows_max, m.tokens_max, m.isa, dump(Json(m.isa_reason)),
+      m.threads, dump(Json(m.processor)), model.is_chat);
 }
 
 std::string greeting_page(const Greeting& greeting) {
@@ -90,6 +91,7 @@ std::string greeting_page(const Greeting& greeting) {
     const ModelSummary& first = greeting.models.front().summary;
     page += fmt::format("  machine  {}, {} thread{}, {}\n", first.isa, first.threads,
                         first.threads == 1 ? "" : "s", first.processor);
+    page += fmt::format("  kernels  {}: {}\n", first.isa, first.isa_reason);
   }
   page += fmt::format("  loaded   in {:.2f} s\n\nTry it from another terminal:\n\n",
                       greeting.load_seconds);

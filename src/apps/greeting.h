@@ -21,6 +21,7 @@ struct ModelSummary {
   std::uint32_t rows_max = 0;   // sequences per step
   std::uint32_t tokens_max = 0;
   std::string isa;
+  std::string isa_reason;  // why this one, of those that the processor has
   int threads = 0;
   std::string processor;
 };

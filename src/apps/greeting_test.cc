@@ -22,7 +22,8 @@ Greeting example() {
                              {.architecture = "llama", .parameters = 134'515'008,
                               .weight_bytes = 96'600'000, .context_max = 8192,
                               .kv_tokens = 65'504, .kv_bytes = 1'509'949'440, .rows_max = 64,
-                              .tokens_max = 512, .isa = "avx512", .threads = 2,
+                              .tokens_max = 512, .isa = "avx512",
+                              .isa_reason = "the widest", .threads = 2,
                               .processor = "AMD EPYC"}});
   return greeting;
 }
@@ -33,6 +34,7 @@ TEST(GreetingTest, PageIsForAPerson) {
   EXPECT_THAT(page, HasSubstr("it's: llama, 134.5 million parameters, 92.1 MiB"));
   EXPECT_THAT(page, HasSubstr("8,192 tokens; KV room for 65,504 tokens (1.4 GiB)"));
   EXPECT_THAT(page, HasSubstr("avx512, 2 threads, AMD EPYC"));
+  EXPECT_THAT(page, HasSubstr("kernels  avx512: the widest\n"));
   EXPECT_THAT(page, HasSubstr(R"({"model": "it'\''s", "messages")"));
   std::istringstream lines(page);
   for (std::string line; std::getline(lines, line);) EXPECT_LE(line.size(), 100u) << line;
@@ -52,6 +54,7 @@ TEST(GreetingTest, RecordsAreForALog) {
   ASSERT_EQ(records.size(), 3u);
   EXPECT_THAT(records[0], HasSubstr("name=\"it's\" architecture=llama parameters=134515008 "));
   EXPECT_THAT(records[0], HasSubstr("context=8192 kv_tokens=65504 kv_bytes=1509949440 "));
+  EXPECT_THAT(records[0], HasSubstr("isa=avx512 isa_reason=\"the widest\" threads=2 "));
   EXPECT_THAT(records[1], HasSubstr("url=http://127.0.0.1:8000 "));
   EXPECT_THAT(records[2], HasSubstr("try: curl http://127.0.0.1:8000/v1/chat/completions -H "));
   for (const std::string& record : records) EXPECT_THAT(record, Not(HasSubstr("\n")));

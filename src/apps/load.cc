@@ -8,8 +8,10 @@
 #include "apps/model_path.h"
 #include "apps/progress_line.h"
 #include "apps/random_files.h"
+#include "backend/table_trial.h"
 #include "base/cpu/cpu_info.h"
 #include "base/hash.h"
+#include "kernels/select.h"
 #include "runtime/make_executor.h"
 #include "store/local_store.h"
 #include "store/model_name.h"
@@ -95,6 +97,7 @@ ModelSummary summarize(const ModelFiles& files, const Capacity& capacity, const 
   summary.rows_max = capacity.rows_max;
   summary.tokens_max = capacity.tokens_max;
   summary.isa = backend.isa();
+  summary.isa_reason = forced_isa().empty() ? table_choice().reason : "named by QUIRE_FORCE_ISA";
   summary.threads = backend.threads();
   summary.processor = cpu_info().model;
   return summary;
