@@ -55,7 +55,9 @@ Status WeightLoader::keep(const Weight& weight, bool is_packed) {
 
 Result<Weight> WeightLoader::load(const std::string& name, bool is_packed) {
   const TensorRule* rule = rule_of(name);
-  QUIRE_CHECK(rule != nullptr && !rule->is_vector(), "no rule for a matrix '{}'", name);
+  // A small table may be held as floats: rows of a vector.
+  QUIRE_CHECK(rule != nullptr && (!is_packed || !rule->is_vector()), "no rule for a matrix '{}'",
+              name);
   QUIRE_ASSIGN_OR_RETURN(const WeightView view, weight_view(find_, *rule));
   QUIRE_ASSIGN_OR_RETURN(const Weight weight,
                          backend_.adopt(view, scheme_of(rule->role, scheme_)));
