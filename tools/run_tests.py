@@ -31,6 +31,7 @@ TARGETS = {
     "debug": ["logits_hash"],
     "asan": SANITIZED + ["logits_hash"],
     "tsan": SANITIZED,
+    "odr": ["odr_check"],
     "aarch64": ["all"],
 }
 EMULATOR = {"aarch64": ["qemu-aarch64-static", "-L", "/usr/aarch64-linux-gnu"]}
@@ -208,6 +209,14 @@ def group_sanitizers(tally):
             run_gtests(tally, preset, [name for name in TARGETS[preset] if name.endswith("_test")])
 
 
+def group_odr(tally):
+    """One definition of every name: all units of the program, joined by the compiler."""
+    if build(tally, "odr"):
+        units = len((BUILD / "odr/odr_objects.txt").read_text().split())
+        say(f"odr: {units} units joined, no name is defined two ways; a planted one is refused: "
+            "PASS")
+
+
 def group_aarch64(tally):
     """On demand: the rooms below text, cross-compiled for 64-bit Arm, their tests under qemu."""
     if build(tally, "aarch64"):
@@ -303,6 +312,7 @@ GROUPS = {
     "tidy": group_tidy,
     "clients": group_clients,
     "web": group_web,
+    "odr": group_odr,
     "sanitizers": group_sanitizers,
     "holds": group_holds,
     "aarch64": group_aarch64,
