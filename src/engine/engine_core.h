@@ -23,9 +23,9 @@
 #include "core/executor.h"
 #include "core/options.h"
 #include "core/request.h"
-#include "engine/engine.h"
 #include "engine/sample_spec.h"
 #include "engine/session.h"
+#include "engine/step_events.h"
 #include "sched/scheduler.h"
 
 namespace quire {
