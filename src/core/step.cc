@@ -6,12 +6,14 @@
 #include <type_traits>
 #include <utility>
 
+#include "base/check.h"
 #include "base/hash.h"
 
 namespace quire {
 namespace {
 
 constexpr std::uint32_t kMagic = 0x33505351;  // "QSP3"
+constexpr std::size_t kHeaderBytes = 16 + 5 * 4;
 constexpr std::size_t kRowBytes = 42;  // of one encoded StepRow
 constexpr std::size_t kSpanBytes = 8;
 constexpr std::size_t kCopyBytes = 12;
@@ -25,6 +27,7 @@ class ByteWriter {
     bytes_.insert(bytes_.end(), from, from + sizeof value);
   }
   void reserve(std::size_t size) { bytes_.reserve(size); }
+  std::size_t size() const { return bytes_.size(); }
   std::vector<std::byte> take() { return std::move(bytes_); }
 
  private:
@@ -40,6 +43,7 @@ class ByteReader {
     std::memcpy(&value, bytes_.data() + offset_, sizeof value);
     offset_ += sizeof value;
   }
+  std::size_t offset() const { return offset_; }
 
  private:
   std::span<const std::byte> bytes_;
@@ -85,8 +89,10 @@ SampleSpec discard_all(const StepPlan& plan) {
 
 std::vector<std::byte> to_bytes(const StepPlan& plan) {
   ByteWriter out;
-  out.reserve(64 + plan.rows.size() * kRowBytes + plan.tables.size() * kSpanBytes +
-              (plan.tokens.size() + plan.blocks.size()) * 4 + plan.copies.size() * kCopyBytes);
+  const std::size_t size =
+      kHeaderBytes + plan.rows.size() * kRowBytes + plan.tables.size() * kSpanBytes +
+      (plan.tokens.size() + plan.blocks.size()) * 4 + plan.copies.size() * kCopyBytes;
+  out.reserve(size);
   const auto put = [&out](auto field) { out.put(field); };
   put(kMagic), put(plan.groups), put(plan.step);
   for (const std::size_t count : {plan.rows.size(), plan.tokens.size(), plan.tables.size(),
@@ -98,11 +104,11 @@ std::vector<std::byte> to_bytes(const StepPlan& plan) {
   for (const Span& table : plan.tables) put(table.begin), put(table.count);
   for (const BlockId block : plan.blocks) put(block);
   for (const BlockCopy& copy : plan.copies) visit_copy(copy, put);
+  QUIRE_CHECK(out.size() == size, "a plan of {} bytes was written as {}", size, out.size());
   return out.take();
 }
 
 Result<StepPlan> plan_from_bytes(std::span<const std::byte> bytes) {
-  constexpr std::size_t kHeaderBytes = 16 + 5 * 4;
   if (bytes.size() < kHeaderBytes) return corrupt(bytes.size(), "the header is cut off");
   ByteReader in(bytes);
   const auto get = [&in](auto& field) { in.get(field); };
@@ -127,6 +133,8 @@ Result<StepPlan> plan_from_bytes(std::span<const std::byte> bytes) {
   for (Span& table : plan.tables) get(table.begin), get(table.count);
   for (BlockId& block : plan.blocks) get(block);
   for (BlockCopy& copy : plan.copies) visit_copy(copy, get);
+  QUIRE_CHECK(in.offset() == bytes.size(), "{} of the {} bytes of a plan were read", in.offset(),
+              bytes.size());
   return plan;
 }
 

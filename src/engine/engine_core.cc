@@ -13,6 +13,7 @@ EngineCore::EngineCore(const EngineOptions& options, Executor& executor,
       executor_(executor),
       tokenizer_(std::move(tokenizer)),
       scheduler_(options.scheduler, executor.capacity()) {
+  QUIRE_CHECK(executor.capacity().depth >= 1, "an executor that holds no step");
   std::sort(options_.eos_ids.begin(), options_.eos_ids.end());
 }
 
@@ -37,7 +38,9 @@ Status EngineCore::submit(Request request) {
   }
   auto shared = std::make_shared<const Request>(std::move(request));
   QUIRE_RETURN_IF_ERROR(scheduler_.submit(shared));
-  Job& job = jobs_[shared->id];
+  const auto [place, is_new] = jobs_.try_emplace(shared->id);
+  QUIRE_CHECK(is_new, "request {} is here twice", shared->id.value);
+  Job& job = place->second;
   job.request = shared;
   job.unfinished = shared->n;
   for (int branch = 0; branch < shared->n; ++branch) {
@@ -93,6 +96,8 @@ void EngineCore::launch_ahead() {
     flight.has_promises = std::any_of(flight.plan.tokens.begin(), flight.plan.tokens.end(),
                                       [](TokenId token) { return token < 0; });
     flight.ticket = executor_.launch(flight.plan);
+    QUIRE_CHECK(flight.ticket.step == flight.plan.step, "step {} was launched as {}",
+                flight.plan.step, flight.ticket.step);
     flights_.push_back(std::move(flight));
     sample_ready();
   }
@@ -113,6 +118,8 @@ void EngineCore::sample_ready() {
 }
 
 void EngineCore::finish_oldest(StepEvents& out) {
+  QUIRE_CHECK(flights_.front().is_sampled, "step {} is finished before it was sampled",
+              flights_.front().plan.step);
   StepResult result = executor_.finish(flights_.front().ticket);
   const Flight flight = std::move(flights_.front());
   flights_.pop_front();
@@ -125,7 +132,9 @@ void EngineCore::finish_oldest(StepEvents& out) {
   }
   std::size_t row = 0;  // progress comes in the order of rows, without those that ended meanwhile
   for (Progress& progress : scheduler_.commit(flight.plan, std::move(result))) {
-    while (flight.plan.rows[row].seq != progress.seq) ++row;
+    while (row < flight.plan.rows.size() && flight.plan.rows[row].seq != progress.seq) ++row;
+    QUIRE_CHECK(row < out.rows.size(), "sequence {} got on without a row of step {}",
+                progress.seq.value, flight.plan.step);
     take_in(std::move(progress), out.rows[row]);
   }
 }
@@ -166,6 +175,9 @@ void EngineCore::take_in(Progress progress, RowFact& fact) {
     return;
   }
   const SeqId seq = progress.seq;
+  QUIRE_CHECK(progress.branch >= 0 &&
+                  static_cast<std::size_t>(progress.branch) < job.branches.size(),
+              "branch {} of a request of {}", progress.branch, job.branches.size());
   Session& session = job.branches[static_cast<std::size_t>(progress.branch)];
   const bool is_at_end = progress.is_at_end;
   TokenEvent event = session.accept(std::move(progress));
@@ -203,6 +215,8 @@ void EngineCore::fail_all(const std::string& fault) {
 }
 
 void EngineCore::emit(Job& job, TokenEvent event) {
+  QUIRE_CHECK(job.unfinished > 0, "request {} goes on after its last branch",
+              event.request.value);
   if (event.finish != FinishReason::kNone) event.is_last = --job.unfinished == 0;
   const bool is_last = event.is_last;
   const RequestId id = event.request;

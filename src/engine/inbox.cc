@@ -2,6 +2,8 @@
 
 #include <utility>
 
+#include "base/check.h"
+
 namespace quire {
 
 Status Inbox::submit(Request request) {
@@ -83,7 +85,7 @@ void Inbox::report(std::span<const RequestId> admitted, std::span<const RequestI
   }
   for (const RequestId id : ended) {
     const auto live = live_.find(id);
-    if (live == live_.end()) continue;
+    QUIRE_CHECK(live != live_.end(), "request {} ended and was not here", id.value);
     leave_queue(live->second);
     live_.erase(live);
     cancelled_.erase(id);
@@ -93,6 +95,7 @@ void Inbox::report(std::span<const RequestId> admitted, std::span<const RequestI
 // Once; a request that was preempted and admitted again has left it already.
 void Inbox::leave_queue(Waiting::iterator& tenant) {
   if (tenant == waiting_.end()) return;
+  QUIRE_CHECK(tenant->second > 0, "nobody of tenant '{}' waits", tenant->first);
   if (--tenant->second == 0) waiting_.erase(tenant);
   tenant = waiting_.end();
 }

@@ -5,6 +5,7 @@
 #include <string_view>
 #include <utility>
 
+#include "base/check.h"
 #include "sched/scheduler.h"
 
 namespace quire {
@@ -35,6 +36,8 @@ void draw_blocks(const BlockPool& pool, KvInspection& out) {
     }
     out.block_map += kLetters[most];
   }
+  QUIRE_CHECK(out.block_map.size() <= kBlockLettersMax, "{} letters for {} blocks",
+              out.block_map.size(), total);
 }
 
 template <std::size_t kCount>
@@ -48,6 +51,7 @@ std::vector<KvInspection::Bucket> empty_buckets(const std::array<std::uint64_t, 
 void count_in(std::vector<KvInspection::Bucket>& buckets, std::uint64_t value) {
   const auto bucket = std::find_if(buckets.begin(), buckets.end(),
                                    [&](const auto& it) { return value <= it.max; });
+  QUIRE_CHECK(bucket != buckets.end(), "no bucket of {} takes {}", buckets.size(), value);
   ++bucket->blocks;
 }
 
@@ -80,6 +84,8 @@ void walk_tree(const RadixTree& tree, StepId now, KvInspection& out) {
     count_in(out.by_age, steps_ago);
     count_in(out.by_depth, tokens);
   }
+  QUIRE_CHECK(out.nodes == tree.node_count(), "{} nodes were met, the tree counts {}", out.nodes,
+              tree.node_count());
 }
 
 }  // namespace

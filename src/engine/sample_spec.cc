@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "base/check.h"
+
 namespace quire {
 namespace {
 
@@ -12,6 +14,8 @@ std::span<const TokenId> text_of_row(const StepPlan& plan, const StepRow& row, c
   if (end <= seq.known()) return seq.tokens;
   std::vector<TokenId>& text = storage.emplace_back(seq.tokens);
   const auto fed = std::span(plan.tokens).subspan(row.tokens.begin, row.tokens.count);
+  QUIRE_CHECK(end - seq.known() <= row.drafts, "sequence {}: a row to {} of {} tokens, {} drafts",
+              seq.id.value, end, seq.known(), row.drafts);
   const auto drafts = fed.last(end - seq.known());
   text.insert(text.end(), drafts.begin(), drafts.end());
   return text;
@@ -42,6 +46,10 @@ SampleSpec build_sample_spec(const StepPlan& plan, const Scheduler& scheduler,
     }
     const Request& request = *seq->request;
     const auto text = text_of_row(plan, row, *seq, storage);
+    QUIRE_CHECK(row.first_position + row.tokens.count <= text.size() &&
+                    row.want_last <= row.tokens.count,
+                "sequence {}: {} of {} tokens wanted, to {} of {}", row.seq.value, row.want_last,
+                row.tokens.count, row.first_position + row.tokens.count, text.size());
     for (std::uint32_t index = 0; index < row.want_last; ++index) {
       SampleRow& sample = spec.rows.emplace_back();
       sample.position = row.first_position + row.tokens.count - row.want_last + index + 1;

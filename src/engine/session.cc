@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <iterator>
 
+#include "base/check.h"
+
 namespace quire {
 namespace {
 
@@ -23,6 +25,7 @@ Status Session::check(const Request& request, const Tokenizer* tokenizer) {
 Session::Session(const Request& request, int branch, const Tokenizer* tokenizer,
                  const std::vector<TokenId>& eos_ids)
     : request_(&request), branch_(branch), eos_ids_(&eos_ids) {
+  QUIRE_CHECK(branch >= 0 && branch < request.n, "branch {} of {}", branch, request.n);
   if (tokenizer == nullptr) return;
   const SamplingParams& params = request.params;
   // After nothing but control tokens the answer is the beginning of a text.
@@ -43,6 +46,10 @@ TokenEvent Session::blank_event() const {
 }
 
 TokenEvent Session::accept(Progress progress) {
+  QUIRE_CHECK(!has_ended_ && progress.request == request_->id && progress.branch == branch_,
+              "news of branch {} of request {} for branch {} of {}{}", progress.branch,
+              progress.request.value, branch_, request_->id.value,
+              has_ended_ ? ", which has ended" : "");
   TokenEvent event = blank_event();
   cached_ = progress.cached;
   take_prompt_scores(progress, event);
@@ -64,11 +71,16 @@ TokenEvent Session::accept(Progress progress) {
     flush(event);
   }
   has_ended_ = event.finish != FinishReason::kNone;
+  QUIRE_CHECK(static_cast<int>(generated_) <= request_->params.tokens_max,
+              "request {} generated {} tokens of at most {}", request_->id.value, generated_,
+              request_->params.tokens_max);
   event.usage = {static_cast<std::uint32_t>(request_->prompt.size()), cached_, generated_};
   return event;
 }
 
 TokenEvent Session::end(FinishReason reason, std::string message) {
+  QUIRE_CHECK(!has_ended_ && reason != FinishReason::kNone, "branch {} of request {} ends {}",
+              branch_, request_->id.value, has_ended_ ? "twice" : "for no reason");
   TokenEvent event = blank_event();
   event.finish = reason;
   event.message = std::move(message);
@@ -86,6 +98,8 @@ void Session::take_prompt_scores(Progress& progress, TokenEvent& event) {
                    std::min<std::ptrdiff_t>(progress.prompt_scores, std::ssize(progress.scores));
   std::move(progress.scores.begin(), end, std::back_inserter(prompt_scores_));
   progress.scores.erase(progress.scores.begin(), end);
+  QUIRE_CHECK(prompt_scores_.size() < request_->prompt.size(), "{} scores of a prompt of {}",
+              prompt_scores_.size(), request_->prompt.size());
   if (prompt_scores_.size() + 1 == request_->prompt.size()) {
     event.prompt_scores = std::exchange(prompt_scores_, {});
   }

@@ -38,6 +38,10 @@ std::vector<RowResult> accept_rows(const StepPlan& plan, const SampleSpec& spec,
   std::size_t done = 0;
   for (std::size_t r = 0; r < plan.rows.size(); ++r) {
     const StepRow& row = plan.rows[r];
+    QUIRE_CHECK(row.want_last <= row.tokens.count &&
+                    std::size_t{row.tokens.begin} + row.tokens.count <= plan.tokens.size(),
+                "sequence {}: {} of {} tokens from {} on, of {}", row.seq.value, row.want_last,
+                row.tokens.count, row.tokens.begin, plan.tokens.size());
     const auto tokens = std::span(plan.tokens).subspan(row.tokens.begin, row.tokens.count);
     results[r].seq = row.seq;
     accept_row(tokens.last(row.want_last), std::span(spec.rows).subspan(done, row.want_last),

@@ -42,6 +42,9 @@ std::vector<KvGroupShape> group_shapes(const ModelFacts& facts, DType dtype) {
     shape.window = group.window;
     shape.is_encoder = group.is_encoder_long;
     shape.state_floats = static_cast<int>(group.state_bytes / sizeof(float));
+    QUIRE_CHECK(!group.layers.empty() && group.state_bytes % sizeof(float) == 0,
+                "group '{}' of {} layers holds states of {} bytes", group.name,
+                group.layers.size(), group.state_bytes);
   }
   return shapes;
 }
@@ -69,6 +72,8 @@ std::uint32_t blocks_per_sequence(const KvGroupShape& group, const CapacityReque
 
 std::uint64_t kv_bytes(std::span<const KvGroupShape> groups,
                        std::span<const std::uint32_t> blocks) {
+  QUIRE_CHECK(groups.size() == blocks.size(), "blocks of {} groups for {}", blocks.size(),
+              groups.size());
   std::uint64_t sum = 0;
   for (std::size_t g = 0; g < groups.size(); ++g) {
     sum += (std::uint64_t{blocks[g]} + 1) * kv_block_bytes(groups[g]);
@@ -116,6 +121,7 @@ Result<std::vector<std::uint32_t>> choose_kv_blocks(std::span<const KvGroupShape
 }
 
 std::uint32_t choose_logits_rows(const CapacityRequest& request, int vocab) {
+  QUIRE_CHECK(vocab > 0, "a vocabulary of {}", vocab);
   const auto affordable =
       static_cast<std::uint32_t>(kLogitsBytesMax / (std::uint64_t(vocab) * sizeof(float)));
   return std::max(request.rows_max, std::min(request.tokens_max, affordable));

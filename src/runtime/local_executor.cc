@@ -11,7 +11,11 @@ LocalExecutor::LocalExecutor(std::unique_ptr<Backend> backend, std::unique_ptr<M
     : backend_(std::move(backend)),
       capacity_(std::move(capacity)),
       runner_(capacity_, *backend_, std::move(model), std::move(kv)),
-      health_(std::move(health)) {}
+      health_(std::move(health)) {
+  QUIRE_CHECK(backend_ != nullptr && !capacity_.groups.empty() && capacity_.rows_max > 0,
+              "an executor of {} groups and {} rows", capacity_.groups.size(),
+              capacity_.rows_max);
+}
 
 Ticket LocalExecutor::launch(const StepPlan& plan) {
   QUIRE_CHECK(plan_.step == 0, "step {} is launched while step {} is in flight", plan.step,
@@ -31,6 +35,7 @@ Ticket LocalExecutor::launch(const StepPlan& plan) {
 
 void LocalExecutor::sample(Ticket ticket, const SampleSpec& spec) {
   QUIRE_CHECK(ticket.step == plan_.step, "step {} is not in flight", ticket.step);
+  QUIRE_CHECK(result_.step != ticket.step, "step {} is sampled twice", ticket.step);
   result_ = runner_.sample(plan_, spec);
 }
 

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "base/check.h"
+
 namespace quire {
 namespace {
 
@@ -40,6 +42,7 @@ Result<std::uint64_t> packed_bytes(const ModelFiles& files, Backend& backend, We
 Result<MemoryPlan> plan_memory(const ModelFiles& files, Backend& backend,
                                const LocalOptions& options, const MemoryLimit& limit) {
   const ModelFacts& facts = files.facts();
+  QUIRE_CHECK(limit.models >= 1, "{} bytes for no model", limit.bytes);
   const std::vector<KvGroupShape> groups = group_shapes(facts, options.kv_dtype);
   CapacityRequest request = options.capacity;
   const auto context_max = static_cast<std::uint32_t>(facts.context_max);
@@ -61,6 +64,8 @@ Result<MemoryPlan> plan_memory(const ModelFiles& files, Backend& backend,
     request.kv_bytes = std::min(whole, std::max(left > padding ? left - padding : 0, least));
   }
   QUIRE_ASSIGN_OR_RETURN(const auto blocks, choose_kv_blocks(groups, request));
+  QUIRE_CHECK(blocks.size() == groups.size() && blocks[0] > 0, "{} blocks of {} groups",
+              blocks.size(), groups.size());
   plan.kv_blocks = blocks[0];
   plan.kv_bytes = kv_bytes(groups, blocks);
   return plan;

@@ -18,11 +18,20 @@ ModelRunner::ModelRunner(const Capacity& capacity, Backend& backend, std::unique
       inputs_(capacity),
       sampler_(backend),
       vocab_(capacity.vocab),
-      logits_rows_max_(capacity.logits_rows_max) {}
+      logits_rows_max_(capacity.logits_rows_max) {
+  QUIRE_CHECK(model_ != nullptr && kv_ != nullptr, "a runner without a model or its memory");
+  QUIRE_CHECK(vocab_ > 0 && model_->vocab() == static_cast<int>(vocab_),
+              "a model of {} words for a capacity of {}", model_->vocab(), vocab_);
+}
 
 void ModelRunner::feed(const StepPlan& plan) {
   moves_.clear();
-  for (const BlockCopy& copy : plan.copies) moves_.push_back({copy.group, copy.src, copy.dst});
+  for (const BlockCopy& copy : plan.copies) {
+    QUIRE_CHECK(copy.group < capacity_.groups.size() && copy.src_tier == 0 && copy.dst_tier == 0,
+                "a copy in group {} of {}, from tier {} to {}", copy.group, capacity_.groups.size(),
+                copy.src_tier, copy.dst_tier);
+    moves_.push_back({copy.group, copy.src, copy.dst});
+  }
   if (!moves_.empty()) backend_.copy_blocks(*kv_, moves_);
   inputs_.fill(plan, promised_);
 }
@@ -48,6 +57,8 @@ StepResult ModelRunner::sample(const StepPlan& plan, const SampleSpec& spec) {
               "step {}: {} rows to sample, {} were computed", plan.step, spec.rows.size(),
               logits_count_ / vocab_);
   auto outcomes = sampler_.sample(spec.rows, logits_, static_cast<int>(vocab_));
+  QUIRE_CHECK(outcomes.size() == spec.rows.size(), "{} outcomes of {} rows", outcomes.size(),
+              spec.rows.size());
   promised_.clear();
   for (const Sampler::Outcome& outcome : outcomes) promised_.push_back(std::max(outcome.token, 0));
 

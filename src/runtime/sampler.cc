@@ -6,6 +6,7 @@
 #include <limits>
 #include <numeric>
 
+#include "base/check.h"
 #include "runtime/noise.h"
 
 namespace quire {
@@ -23,12 +24,26 @@ constexpr std::size_t kWide = 2048;
 // Steps 2 and 3: what may not be drawn at all, and the client's bias.
 void apply_masks(const SampleRow& row, std::span<float> logits) {
   if (!row.mask.empty()) {
+    QUIRE_CHECK(row.mask.size() * 32 >= logits.size(), "a mask of {} words for {} tokens",
+                row.mask.size(), logits.size());
     for (std::size_t token = 0; token < logits.size(); ++token) {
       if ((row.mask[token / 32] >> (token % 32) & 1) == 0) logits[token] = kNever;
     }
   }
-  for (const TokenId token : row.banned) logits[token] = kNever;
-  for (const LogitBias& bias : row.params->logit_bias) logits[bias.token] += bias.bias;
+  const auto logit = [&logits](TokenId token) -> float& {
+    QUIRE_CHECK(token >= 0 && static_cast<std::size_t>(token) < logits.size(),
+                "token {} of a vocabulary of {}", token, logits.size());
+    return logits[static_cast<std::size_t>(token)];
+  };
+  for (const TokenId token : row.banned) logit(token) = kNever;
+  for (const LogitBias& bias : row.params->logit_bias) logit(bias.token) += bias.bias;
+}
+
+// `tokens` in order: none lies outside the vocabulary.
+void check_tokens(std::span<const TokenId> sorted, std::size_t vocab) {
+  QUIRE_CHECK(sorted.empty() ||
+                  (sorted.front() >= 0 && static_cast<std::size_t>(sorted.back()) < vocab),
+              "tokens {} to {} in a vocabulary of {}", sorted.front(), sorted.back(), vocab);
 }
 
 // Step 4. Each distinct token is penalised once, however often it occurred.
@@ -42,14 +57,18 @@ void apply_penalties(const SampleRow& row, std::span<float> logits) {
     std::vector<TokenId> seen(row.history.begin(), row.history.end());
     std::sort(seen.begin(), seen.end());
     seen.erase(std::unique(seen.begin(), seen.end()), seen.end());
+    check_tokens(seen, logits.size());
     for (const TokenId token : seen) {
       float& logit = logits[token];
       logit = logit > 0 ? logit / params.repetition_penalty : logit * params.repetition_penalty;
     }
   }
   if (is_additive) {
+    QUIRE_CHECK(row.prompt_count <= row.history.size(), "a prompt of {} in a history of {}",
+                row.prompt_count, row.history.size());
     std::vector<TokenId> generated(row.history.begin() + row.prompt_count, row.history.end());
     std::sort(generated.begin(), generated.end());
+    check_tokens(generated, logits.size());
     for (std::size_t i = 0; i < generated.size();) {
       const TokenId token = generated[i];
       std::size_t count = 0;
@@ -235,6 +254,8 @@ Sampler::Outcome Sampler::sample_row(const SampleRow& row, std::span<const float
     outcome.outcome = RowOutcome::kNothingAllowed;
     return outcome;
   }
+  QUIRE_CHECK(static_cast<std::size_t>(outcome.token) < logits.size(),
+              "token {} of a vocabulary of {}", outcome.token, logits.size());
   if (row.logprobs >= 0) {
     outcome.is_scored = true;
     outcome.score = score_token(backend_, logits, log_total, outcome.token, row.logprobs);

@@ -7,6 +7,9 @@
 namespace quire {
 
 StepInputs::StepInputs(const Capacity& capacity) : groups_(capacity.groups) {
+  for (const KvGroup& group : groups_) {
+    QUIRE_CHECK(group.block_tokens > 0, "group '{}' has blocks of no tokens", group.name);
+  }
   for (Lane* lane : {&decoder_, &encoder_}) {
     lane->token_ids.reserve(capacity.tokens_max);
     lane->positions.reserve(capacity.tokens_max);
@@ -36,6 +39,9 @@ void StepInputs::Lane::publish() {
 }
 
 void StepInputs::fill(const StepPlan& plan, std::span<const TokenId> promised) {
+  QUIRE_CHECK(plan.groups == groups_.size() && plan.tables.size() == plan.rows.size() * plan.groups,
+              "step {}: {} tables of {} rows in {} groups, the model has {}", plan.step,
+              plan.tables.size(), plan.rows.size(), plan.groups, groups_.size());
   decoder_.clear();
   encoder_.clear();
   for (std::size_t r = 0; r < plan.rows.size(); ++r) add_row(plan, r, promised);
@@ -46,6 +52,10 @@ void StepInputs::fill(const StepPlan& plan, std::span<const TokenId> promised) {
 
 void StepInputs::add_row(const StepPlan& plan, std::size_t r, std::span<const TokenId> promised) {
   const StepRow& row = plan.rows[r];
+  QUIRE_CHECK(row.lane <= 1 && row.want_last <= row.tokens.count &&
+                  std::size_t{row.tokens.begin} + row.tokens.count <= plan.tokens.size(),
+              "sequence {} in lane {}: {} of {} tokens from {} on, of {}", row.seq.value, row.lane,
+              row.want_last, row.tokens.count, row.tokens.begin, plan.tokens.size());
   Lane& lane = row.lane == 0 ? decoder_ : encoder_;
   for (std::uint32_t i = 0; i < row.tokens.count; ++i) {
     const TokenId token = plan.tokens[row.tokens.begin + i];
@@ -78,6 +88,9 @@ void StepInputs::add_tables(const StepPlan& plan, std::size_t r, Lane& lane) {
     const KvGroup& group = groups_[g];
     GroupArrays& arrays = lane.groups[g];
     const Span table = plan.table(r, static_cast<std::uint32_t>(g));
+    QUIRE_CHECK(std::size_t{table.begin} + table.count <= plan.blocks.size(),
+                "a table of {} blocks from {} on, of {}", table.count, table.begin,
+                plan.blocks.size());
     const BlockId* blocks = plan.blocks.data() + table.begin;
     arrays.table.insert(arrays.table.end(), blocks, blocks + table.count);
     arrays.table_begin.push_back(static_cast<std::int32_t>(arrays.table.size()));

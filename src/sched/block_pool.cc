@@ -24,14 +24,19 @@ BlockId BlockPool::allocate() {
   QUIRE_CHECK(!free_.empty(), "no free block of {}", total());
   const BlockId block = free_.back();
   free_.pop_back();
-  at(block).owners = 1;
+  Block& it = at(block);
+  QUIRE_CHECK(it.owners == 0 && !it.is_published, "block {} was free with {} owners{}", block,
+              it.owners, it.is_published ? ", published" : "");
+  it.owners = 1;
   return block;
 }
 
 void BlockPool::retain(BlockId block) {
   Block& it = at(block);
   QUIRE_CHECK(it.owners > 0 || it.is_published, "block {} is free and cannot be retained", block);
-  if (it.owners++ == 0) --cached_;
+  if (it.owners++ > 0) return;
+  QUIRE_CHECK(cached_ > 0, "block {} was cached, and none is counted", block);
+  --cached_;
 }
 
 void BlockPool::release(BlockId block) {
@@ -43,6 +48,8 @@ void BlockPool::release(BlockId block) {
   } else {
     free_.push_back(block);
   }
+  QUIRE_CHECK(free_.size() + cached_ <= total(), "{} free and {} cached blocks of {}", free_.size(),
+              cached_, total());
 }
 
 void BlockPool::publish(BlockId block) {
@@ -56,6 +63,7 @@ void BlockPool::withdraw(BlockId block) {
   QUIRE_CHECK(it.is_published, "block {} is not published", block);
   it.is_published = false;
   if (it.owners == 0) {
+    QUIRE_CHECK(cached_ > 0, "block {} was cached, and none is counted", block);
     --cached_;
     free_.push_back(block);
   }

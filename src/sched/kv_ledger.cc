@@ -55,12 +55,14 @@ void KvLedger::begin_step(StepId step) {
 }
 
 void KvLedger::drop_step() {
+  QUIRE_CHECK(!pins_.empty(), "step {} is dropped and was not begun", step_);
   const std::vector<GroupBlock> pinned = std::move(pins_.back());
   pins_.pop_back();
   for (const GroupBlock& pin : pinned) retire(pin.group, pin.block);
 }
 
 void KvLedger::end_step() {
+  QUIRE_CHECK(!pins_.empty(), "a step ends after step {}, and none is under way", step_);
   const std::vector<GroupBlock> pinned = std::move(pins_.front());
   pins_.pop_front();
   for (const GroupBlock& pin : pinned) release_block(pin.group, pin.block);
@@ -81,6 +83,7 @@ void KvLedger::release_block(std::uint32_t group, BlockId block) {
 }
 
 void KvLedger::pin(std::uint32_t group, BlockId block) {
+  QUIRE_CHECK(!pins_.empty(), "block {} is pinned for no step", block);
   retain(group, block);
   pins_.back().push_back({group, block});
 }
@@ -110,6 +113,7 @@ PrefixMatch KvLedger::match(const Sequence& seq, std::uint32_t limit) const {
 
 bool KvLedger::can_admit(const PrefixMatch& match, const KvExtent& extent,
                          const std::vector<std::uint32_t>& spare) const {
+  QUIRE_CHECK(spare.size() == groups(), "room to spare in {} groups of {}", spare.size(), groups());
   const auto matched = static_cast<std::uint32_t>(match.path.size());
   for (std::uint32_t g = 0; g < groups(); ++g) {
     // Blocks of the match that nobody owns yet stop being room when they are adopted.
@@ -133,6 +137,7 @@ bool KvLedger::can_admit(const PrefixMatch& match, const KvExtent& extent,
 
 bool KvLedger::can_admit_fork(std::uint32_t at, const KvExtent& extent,
                               const std::vector<std::uint32_t>& spare) const {
+  QUIRE_CHECK(spare.size() == groups(), "room to spare in {} groups of {}", spare.size(), groups());
   for (std::uint32_t g = 0; g < groups(); ++g) {
     const std::uint32_t wanted = need(g, extent);
     std::uint32_t shared = at / block_tokens() - first_visible(g, at);
@@ -147,6 +152,7 @@ bool KvLedger::can_admit_fork(std::uint32_t at, const KvExtent& extent,
 void KvLedger::copy_partial(std::uint32_t group, BlockId source, Sequence& seq,
                             std::vector<BlockCopy>& copies) {
   const BlockId copy = take(group);
+  QUIRE_CHECK(source != 0 && source != copy, "block {} is copied to {}", source, copy);
   copies.push_back({.group = static_cast<std::uint16_t>(group), .src = source, .dst = copy});
   seq.tables[group].push_back(copy);
 }
@@ -155,6 +161,9 @@ void KvLedger::copy_partial(std::uint32_t group, BlockId source, Sequence& seq,
 // at its end.
 void KvLedger::adopt(Sequence& seq, const std::vector<RadixNode*>& path, std::uint32_t from) {
   const auto depth = static_cast<std::uint32_t>(path.size());
+  QUIRE_CHECK(from <= depth && seq.tables.size() == groups(),
+              "sequence {} adopts nodes {} to {} into {} tables", seq.id.value, from, depth,
+              seq.tables.size());
   for (std::uint32_t g = 0; g < groups(); ++g) {
     if (holds_states(groups_[g])) {
       if (depth > 0) begin_at(seq, g, path.back()->blocks[g]);
@@ -167,6 +176,8 @@ void KvLedger::adopt(Sequence& seq, const std::vector<RadixNode*>& path, std::ui
         seq.tables[g].push_back(0);
       }
       const bool is_taken = is_seen(g, i, depth * block_tokens());
+      QUIRE_CHECK(!is_taken || path[i]->blocks[g] != 0, "group {}: a hole at {} of {} is seen", g,
+                  i, depth);
       seq.tables[g][i] = is_taken ? path[i]->blocks[g] : 0;
       if (is_taken) retain(g, seq.tables[g][i]);
     }
@@ -179,8 +190,12 @@ void KvLedger::adopt(Sequence& seq, const std::vector<RadixNode*>& path, std::ui
 }
 
 void KvLedger::admit(Sequence& seq, const PrefixMatch& match, std::vector<BlockCopy>& copies) {
+  QUIRE_CHECK(seq.rows_in_flight == 0 && seq.cursor == nullptr,
+              "sequence {} is admitted with {} rows in flight", seq.id.value, seq.rows_in_flight);
   adopt(seq, match.path, 0);
   if (match.partial != nullptr) {
+    QUIRE_CHECK(match.partial_tokens > 0 && match.partial_tokens <= block_tokens(),
+                "{} tokens of a block of {}", match.partial_tokens, block_tokens());
     tree_.touch(match.partial, step_);
     // All sources are pinned before room is made, lest making it evicts one of them.
     for (std::uint32_t g = 0; g < groups(); ++g) pin(g, match.partial->blocks[g]);
@@ -210,6 +225,9 @@ bool KvLedger::can_fork(const Sequence& lead, std::uint32_t at) const {
 void KvLedger::fork(const Sequence& lead, Sequence& seq, std::uint32_t at,
                     std::vector<BlockCopy>& copies) {
   const std::uint32_t whole = at / block_tokens();
+  QUIRE_CHECK(at <= lead.computed && at <= seq.known(),
+              "sequence {} forks at {} of {} tokens, {} of which {} has computed", seq.id.value, at,
+              seq.known(), lead.computed, lead.id.value);
   for (std::uint32_t g = 0; g < groups(); ++g) {
     if (holds_states(groups_[g])) {
       if (at > 0) begin_at(seq, g, fork_source(lead, g, at));
@@ -223,6 +241,8 @@ void KvLedger::fork(const Sequence& lead, Sequence& seq, std::uint32_t at,
     seq.tables[g].assign(whole, 0);
     for (std::uint32_t i = 0; i < whole; ++i) {
       if (!is_seen(g, i, at)) continue;
+      QUIRE_CHECK(lead.tables[g][i] != 0, "group {}: sequence {} has no block {} to share", g,
+                  lead.id.value, i);
       seq.tables[g][i] = lead.tables[g][i];
       retain(g, seq.tables[g][i]);
     }
@@ -267,6 +287,9 @@ std::uint32_t KvLedger::extend(Sequence& seq, std::uint32_t limit) {
   if (!is_caching_ || seq.computed % block_tokens() != 0) return 0;
   QUIRE_CHECK(seq.published * block_tokens() == seq.computed, "sequence {} published {} of {}",
               seq.id.value, seq.published, seq.computed);
+  QUIRE_CHECK(seq.rows_in_flight == 0 && seq.planned == seq.computed,
+              "sequence {} is extended while it is computed, {} of {}", seq.id.value, seq.computed,
+              seq.planned);
   const PrefixMatch found = match(seq, limit);
   const auto depth = static_cast<std::uint32_t>(found.path.size());
   if (depth <= seq.published) return 0;
@@ -278,6 +301,8 @@ std::uint32_t KvLedger::extend(Sequence& seq, std::uint32_t limit) {
 }
 
 void KvLedger::publish(Sequence& seq) {
+  QUIRE_CHECK(seq.computed <= seq.known(), "sequence {} computed {} tokens of {}", seq.id.value,
+              seq.computed, seq.known());
   for (; (seq.published + 1) * block_tokens() <= seq.computed; ++seq.published) {
     const std::uint32_t i = seq.published;
     const auto block = std::span<const TokenId>(seq.tokens)
@@ -327,6 +352,9 @@ void KvLedger::settle(Sequence& seq) {
   for (std::uint32_t g = 0; g < groups(); ++g) {
     if (!holds_text(groups_[g])) continue;
     // The last published block stays: the cursor stands on its node.
+    QUIRE_CHECK(seq.tables[g].size() * block_tokens() >= seq.computed,
+                "group {}: {} blocks hold {} positions of sequence {}", g, seq.tables[g].size(),
+                seq.computed, seq.id.value);
     std::uint32_t behind = first_visible(g, seq.computed);
     if (is_caching_) behind = std::min(behind, seq.published > 0 ? seq.published - 1 : 0);
     for (std::uint32_t i = behind; i > sink_blocks(groups_[g]) && seq.tables[g][i - 1] != 0; --i) {
@@ -342,6 +370,8 @@ void KvLedger::settle(Sequence& seq) {
 }
 
 void KvLedger::release(Sequence& seq) {
+  QUIRE_CHECK(seq.rows_in_flight == 0, "sequence {} is released with {} rows in flight",
+              seq.id.value, seq.rows_in_flight);
   give_state(seq);
   release_states(seq);
   for (std::uint32_t g = 0; g < groups(); ++g) {
@@ -357,6 +387,9 @@ void KvLedger::release(Sequence& seq) {
 
 void KvLedger::clear_cache() {
   for (const GroupBlock& it : tree_.clear()) pools_[it.group].withdraw(it.block);
+  for (const BlockPool& pool : pools_) {
+    QUIRE_CHECK(pool.cached_count() == 0, "an empty tree keeps {} blocks", pool.cached_count());
+  }
 }
 
 Status KvLedger::check(std::span<const Sequence* const> sequences) const {

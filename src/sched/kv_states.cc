@@ -52,6 +52,8 @@ bool KvLedger::is_state_coming(const Sequence& seq, std::uint32_t from, std::uin
 
 // The sequence goes on from this state, once it has a row.
 void KvLedger::begin_at(Sequence& seq, std::uint32_t group, BlockId snapshot) {
+  QUIRE_CHECK(snapshot != 0, "sequence {} begins at a state of group {} that is nowhere",
+              seq.id.value, group);
   retain(group, snapshot);
   if (is_none(seq.state_from)) seq.state_from.assign(groups(), 0);
   const BlockId before = std::exchange(seq.state_from[group], snapshot);
@@ -62,6 +64,8 @@ void KvLedger::begin_row(Sequence& seq, bool is_to_be_forked, std::uint32_t keep
                          std::vector<BlockCopy>& copies) {
   if (!has_states_) return;
   const std::vector<BlockId> from = std::exchange(seq.state_from, {});
+  QUIRE_CHECK(is_none(from) || from.size() == groups(), "states from {} groups of {}", from.size(),
+              groups());
   const auto copy = [&copies](std::uint32_t g, BlockId src, BlockId dst) {
     copies.push_back({.group = static_cast<std::uint16_t>(g), .src = src, .dst = dst});
   };
@@ -121,6 +125,9 @@ bool KvLedger::has_snapshot(const Sequence& seq, std::uint32_t position) const {
 
 // Of the current state, by a copy that runs before the row that overwrites it.
 void KvLedger::take_snapshot(Sequence& seq, std::vector<BlockCopy>& copies) {
+  QUIRE_CHECK(seq.planned % block_tokens() == 0 &&
+                  (seq.snapshots.empty() || seq.snapshots.back().position < seq.planned),
+              "a snapshot at {} of sequence {}", seq.planned, seq.id.value);
   Snapshot snapshot{seq.planned, std::vector<BlockId>(groups(), 0)};
   for (std::uint32_t g = 0; g < groups(); ++g) {
     if (!holds_states(groups_[g])) continue;

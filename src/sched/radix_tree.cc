@@ -43,6 +43,8 @@ RadixNode* RadixTree::root(const CacheNamespace& space) {
 }
 
 RadixNode* RadixTree::child(const RadixNode* node, std::span<const TokenId> block) const {
+  QUIRE_CHECK(node != nullptr && block.size() == block_tokens_, "an edge of {} tokens",
+              block.size());
   const auto it = node->children.find(block);
   return it == node->children.end() ? nullptr : it->get();
 }
@@ -138,8 +140,9 @@ RadixNode* RadixTree::insert(RadixNode* parent, std::span<const TokenId> tokens,
 }
 
 void RadixTree::fill(RadixNode* node, std::uint32_t group, BlockId block) {
+  QUIRE_CHECK(node->parent != nullptr && block != 0, "a root, or no block, would be filled");
   QUIRE_CHECK(node->blocks[group] == 0, "block {} would replace {}", block, node->blocks[group]);
-  RadixNode*& holder = holders_[group][static_cast<std::size_t>(block)];
+  RadixNode*& holder = place_of(group, block);
   QUIRE_CHECK(holder == nullptr, "block {} is held by two nodes", block);
   holder = node;
   unlist(*node);
@@ -163,6 +166,13 @@ void RadixTree::set_owned(std::uint32_t group, BlockId block, bool is_owned) {
 }
 
 RadixNode* RadixTree::holder(std::uint32_t group, BlockId block) const {
+  return const_cast<RadixTree*>(this)->place_of(group, block);
+}
+
+RadixNode*& RadixTree::place_of(std::uint32_t group, BlockId block) {
+  QUIRE_CHECK(group < holders_.size() && block >= 0 &&
+                  static_cast<std::size_t>(block) < holders_[group].size(),
+              "block {} of group {} of {}", block, group, holders_.size());
   return holders_[group][static_cast<std::size_t>(block)];
 }
 
@@ -181,7 +191,8 @@ bool RadixTree::can_evict(const RadixNode& node, std::uint32_t group) const {
 void RadixTree::list(RadixNode& node) {
   for (std::uint32_t g = 0; g < node.is_listed.size(); ++g) {
     if (!can_evict(node, g)) continue;
-    idle_[g].insert({node.last_used, node.serial, &node});
+    const bool is_new = idle_[g].insert({node.last_used, node.serial, &node}).second;
+    QUIRE_CHECK(is_new, "node {} is listed twice in group {}", node.serial, g);
     node.is_listed[g] = 1;
   }
 }
@@ -189,7 +200,8 @@ void RadixTree::list(RadixNode& node) {
 void RadixTree::unlist(RadixNode& node) {
   for (std::uint32_t g = 0; g < node.is_listed.size(); ++g) {
     if (!node.is_listed[g]) continue;
-    idle_[g].erase({node.last_used, node.serial, &node});
+    const std::size_t erased = idle_[g].erase({node.last_used, node.serial, &node});
+    QUIRE_CHECK(erased == 1, "node {} is not where it was listed in group {}", node.serial, g);
     node.is_listed[g] = 0;
   }
 }
@@ -197,7 +209,9 @@ void RadixTree::unlist(RadixNode& node) {
 void RadixTree::drop_block(RadixNode& node, std::uint32_t group, std::vector<GroupBlock>& dropped) {
   const BlockId block = std::exchange(node.blocks[group], 0);
   if (block == 0) return;
-  holders_[group][static_cast<std::size_t>(block)] = nullptr;
+  RadixNode*& holder = place_of(group, block);
+  QUIRE_CHECK(holder == &node, "block {} of node {} is another's", block, node.serial);
+  holder = nullptr;
   node.is_owned[group] = 0;
   dropped.push_back({group, block});
 }
@@ -224,7 +238,10 @@ void RadixTree::remove_bare(RadixNode* node) {
          std::all_of(node->blocks.begin(), node->blocks.end(), [](BlockId b) { return b == 0; })) {
     RadixNode* parent = node->parent;
     unlist(*parent);
-    parent->children.erase(parent->children.find(std::span<const TokenId>(node->tokens)));
+    const auto it = parent->children.find(std::span<const TokenId>(node->tokens));
+    QUIRE_CHECK(it != parent->children.end() && node_count_ > 0,
+                "node {} of {} is not its parent's child", node->serial, node_count_);
+    parent->children.erase(it);
     list(*parent);
     --node_count_;
     node = parent;
@@ -236,6 +253,8 @@ std::vector<GroupBlock> RadixTree::evict(std::uint32_t group) {
   std::vector<GroupBlock> dropped;
   if (idle_[group].empty()) return dropped;
   RadixNode* node = std::get<RadixNode*>(*idle_[group].begin());
+  QUIRE_CHECK(can_evict(*node, group), "node {} is listed in group {} and cannot go", node->serial,
+              group);
   unlist(*node);
   if (may_have_holes(group)) {
     drop_block(*node, group, dropped);
@@ -264,11 +283,14 @@ std::vector<GroupBlock> RadixTree::clear() {
     }
   };
   for (auto& [space, root] : roots_) detach_children(root);
-  while (!nodes.empty()) {
+  std::size_t count = 0;
+  for (; !nodes.empty(); ++count) {
     const std::unique_ptr<RadixNode> node = std::move(nodes.back());
     nodes.pop_back();
     detach_children(*node);
   }
+  QUIRE_CHECK(count == node_count_, "{} nodes were in the tree, {} were counted", count,
+              node_count_);
   roots_.clear();
   node_count_ = 0;
   return dropped;

@@ -121,6 +121,7 @@ class RadixTree {
   }
   bool is_usable_to(std::uint32_t group, std::size_t depth, const RadixNode& last,
                     std::size_t whole_from, std::size_t whole_to) const;
+  RadixNode*& place_of(std::uint32_t group, BlockId block);
   bool can_evict(const RadixNode& node, std::uint32_t group) const;
   void list(RadixNode& node);    // enters every eviction list where it belongs
   void unlist(RadixNode& node);  // leaves them, before anything that they are ordered by changes

@@ -37,6 +37,8 @@ void SimExecutor::sample(Ticket ticket, const SampleSpec& spec) {
     answer(flight->plan, row, {sample, row.want_last}, flight->result.rows[r]);
     sample += row.want_last;
   }
+  QUIRE_CHECK(sample == spec.rows.end(), "{} rows of step {} were not answered",
+              spec.rows.end() - sample, ticket.step);
 }
 
 // Noise for every row that is drawn; drafts are compared as a sampler would.

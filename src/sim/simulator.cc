@@ -4,6 +4,7 @@
 #include <map>
 #include <utility>
 
+#include "base/check.h"
 #include "base/hash.h"
 #include "engine/engine_core.h"
 #include "sim/sim_executor.h"
@@ -162,6 +163,12 @@ class Simulation {
 
   SimReport report() {
     const EngineStats stats = core_.stats();
+    QUIRE_CHECK(clients_.empty() &&
+                    report_.finished + report_.refused == workload_.arrivals.size(),
+                "{} clients wait; {} finished and {} refused of {}", clients_.size(),
+                report_.finished, report_.refused, workload_.arrivals.size());
+    QUIRE_CHECK(stats.blocks_referenced == 0, "{} blocks are owned when nobody is left",
+                stats.blocks_referenced);
     report_.workload = workload_.name;
     report_.requests = workload_.arrivals.size();
     report_.elapsed = now_;

@@ -4,6 +4,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/check.h"
+
 namespace quire {
 
 Result<StopMatcher> StopMatcher::create(std::vector<std::string> stops, bool include_stop) {
@@ -62,6 +64,8 @@ std::string StopMatcher::append(std::string_view text) {
     held_.erase(0, size);
   }
   released_size_ += released.size();
+  QUIRE_CHECK(held_.size() < kStopSizeMax, "{} bytes are held back, more than a stop string has",
+              held_.size());
   return released;
 }
 

@@ -4,6 +4,8 @@
 
 #include <algorithm>
 
+#include "base/check.h"
+
 #include "text/rust_boundary.h"
 
 namespace quire {
@@ -35,6 +37,13 @@ Status Tokenizer::load_table() {
   bytes_ = bytes.text();
   byte_offsets_ = byte_offsets.values<std::uint32_t>();
   flags_ = flags.values<std::uint8_t>();
+  const std::size_t bounds = flags_.size() + 1;
+  QUIRE_CHECK(name_offsets_.size() == bounds && byte_offsets_.size() == bounds,
+              "{} bounds of names and {} of spellings of {} tokens", name_offsets_.size(),
+              byte_offsets_.size(), flags_.size());
+  QUIRE_CHECK(name_offsets_.back() == names_.size() && byte_offsets_.back() == bytes_.size(),
+              "names to {} of {}, spellings to {} of {}", name_offsets_.back(), names_.size(),
+              byte_offsets_.back(), bytes_.size());
   ids_.reserve(flags_.size());
   for (std::size_t i = 0; i < flags_.size(); ++i) {
     const auto token = static_cast<TokenId>(i);
