@@ -315,6 +315,8 @@ void pack_tile(DType dtype, int tile_rows, int rows, std::size_t columns, const 
   QUIRE_CHECK((dtype == DType::kI8) == (row_scales != nullptr), "{} with{} scales of its rows",
               dtype_name(dtype), row_scales == nullptr ? "out" : "");
   QUIRE_CHECK(rows >= 1 && rows <= tile_rows, "{} rows in a tile of {}", rows, tile_rows);
+  QUIRE_CHECK(columns % dtype_info(dtype).block_elements == 0, "{} columns are no whole {} blocks",
+              columns, dtype_name(dtype));
   with_packing(dtype, tile_rows, [&](auto packing) {
     decltype(packing)::pack(rows, columns, from, to);
     return 0;

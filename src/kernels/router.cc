@@ -81,6 +81,8 @@ void route(const KernelTable& kernels, const RouterSpec& spec, const float* logi
   for (int i = 0; i < spec.experts; ++i) best.offer(i, choice[i]);
   float sum = 0;
   for (RoutedExpert& place : chosen) {
+    QUIRE_CHECK(place.expert >= 0 && place.expert < spec.experts, "expert {} of {}", place.expert,
+                spec.experts);
     place.weight = scores[place.expert];
     sum += place.weight;
   }

@@ -94,6 +94,14 @@ class CpuBackend final : public Backend {
     CpuKvStore& kv;
 
     int rows(const Buffer& buffer) const;
+    // A KV group's index, which the batch and the memory have.
+    std::size_t group(int index) const {
+      QUIRE_CHECK(index >= 0 && static_cast<std::size_t>(index) < kv.memory.size() &&
+                      static_cast<std::size_t>(index) < batch.groups.size(),
+                  "group {} of {}, the batch has {}", index, kv.memory.size(),
+                  batch.groups.size());
+      return static_cast<std::size_t>(index);
+    }
   };
   // Tiles [begin, end) of one output of a `linear` call.
   struct LinearItem {

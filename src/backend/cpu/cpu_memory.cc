@@ -18,6 +18,7 @@ void read_row(const WeightView& weight, std::size_t expert, std::size_t row, flo
 }
 
 void CpuBuffer::Form::resize(int rows, std::size_t row_bytes) {
+  QUIRE_CHECK(rows >= 0 && row_bytes > 0, "{} rows of {} bytes", rows, row_bytes);
   // Several rows must not fall into the same cache sets.
   stride = ((row_bytes + 63) / 64 | 1) * 64;
   const std::size_t bytes = stride * static_cast<std::size_t>(rows);
@@ -57,6 +58,9 @@ void CpuBuffer::grow(ActivationForm which) {
 
 void CpuBuffer::put(const KernelTable& kernels, int row, int begin, int count,
                          const float* values) {
+  QUIRE_CHECK(row >= 0 && row < rows_max && begin >= 0 && begin + count <= columns,
+              "columns {} + {} of row {} in a buffer of {} x {}", begin, count, row, rows_max,
+              columns);
   if (f32) {
     auto* to = reinterpret_cast<float*>(f32.row(row)) + begin;
     if (to != values) std::memcpy(to, values, static_cast<std::size_t>(count) * sizeof(float));
@@ -74,6 +78,7 @@ void CpuBuffer::narrow(const KernelTable& kernels, int row, int begin, int count
     kernels.narrow_bf16(values, count, reinterpret_cast<std::uint16_t*>(bf16.row(row)) + begin);
   }
   if (int8) {
+    QUIRE_CHECK(begin % 32 == 0, "columns from {} on are no whole groups", begin);
     kernels.quantize_int8(values, count,
                           reinterpret_cast<ActivationBlock*>(int8.row(row)) + begin / 32);
   }

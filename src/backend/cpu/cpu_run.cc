@@ -62,6 +62,18 @@ struct FloatsOf {
   void operator()(const PoolOp& op) const { want_floats(op.x), want_floats(op.out); }
 };
 
+// Of a lane: what all ops rely on.
+void check_batch(const BatchView& batch) {
+  const auto tokens = static_cast<std::size_t>(batch.tokens());
+  QUIRE_CHECK(batch.positions.size() == tokens &&
+                  (batch.rows() == 0 || batch.row_begin.back() == batch.tokens()),
+              "{} tokens, {} positions, rows to {}", tokens, batch.positions.size(),
+              batch.rows() == 0 ? 0 : batch.row_begin.back());
+  QUIRE_CHECK(batch.logits_tokens.size() <= tokens &&
+                  (batch.logits_tokens.empty() || batch.logits_tokens.back() < batch.tokens()),
+              "{} logits rows of {} tokens", batch.logits_tokens.size(), tokens);
+}
+
 void want_form(const Buffer& x, const Weight& weight) {
   const auto& packed = static_cast<const CpuPacked&>(*weight.packed);
   CpuBuffer& buffer = cpu(x);
@@ -101,6 +113,8 @@ void CpuBackend::make_forms(const Program& program) {
 }
 
 void CpuBackend::run(const Program& program, const BatchView& batch, KvStore& kv) {
+  check_batch(batch);
+  if (batch.encoder != nullptr) check_batch(*batch.encoder);
   make_forms(program);
   promote_weight();
   const Step step{batch, static_cast<CpuKvStore&>(kv)};
@@ -173,7 +187,7 @@ std::size_t CpuBackend::run_as_attention(std::span<const Op> ops, const Step& st
     (rotate.x == attend->q ? rotate_q : rotate_k) = &rotate;
   }
   const BatchView& batch = step.batch;
-  const auto group = static_cast<std::size_t>(store->cache.group);
+  const std::size_t group = step.group(store->cache.group);
   const CpuKvGroup& memory = step.kv.memory[group];
   const StoreCall storing{batch,    batch.groups[group], memory, store->cache.layer,
                           rotate_q, rotate_k,            store};

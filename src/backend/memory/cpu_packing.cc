@@ -157,6 +157,10 @@ void CpuBackend::pack_rows(const CpuPacked& packed, int matrix, int first, int r
   const auto expert = static_cast<std::size_t>(matrix), begin = static_cast<std::size_t>(first);
   const auto columns = source.columns, count = static_cast<std::size_t>(rows);
   std::vector<float> scales(dtype == DType::kI8 ? count : 0);
+  QUIRE_CHECK(first >= 0 && rows > 0 && first + rows <= static_cast<int>(source.rows) &&
+                  expert < source.matrices.size(),
+              "'{}': rows {} + {} of {}, matrix {} of {}", source.name, first, rows, source.rows,
+              matrix, source.matrices.size());
   if (dtype == source.dtype) {
     const Scales& stored = source.matrices[expert].scales;
     for (std::size_t i = 0; i < scales.size(); ++i) scales[i] = stored.of_row(begin + i);

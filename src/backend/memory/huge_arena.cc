@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <cstdint>
 
+#include "base/check.h"
+
 namespace quire {
 namespace {
 
@@ -40,6 +42,7 @@ std::shared_ptr<std::byte> HugeArena::allocate(std::size_t bytes) {
   }
   std::byte* begin = chunk_.get() + used_;
   used_ += size;
+  QUIRE_CHECK(used_ <= chunk_size_, "{} bytes of a chunk of {}", used_, chunk_size_);
   return {chunk_, begin};
 }
 

@@ -174,6 +174,8 @@ std::shared_ptr<const std::byte> PackedCache::find(const PackedKey& key, ThreadP
 }
 
 void PackedCache::add(const PackedKey& key, std::shared_ptr<const std::byte> tiles) {
+  QUIRE_CHECK(tiles != nullptr && key.name.size() <= UINT16_MAX, "a matrix of a name of {} bytes",
+              key.name.size());
   ++added_;
   wanted_.push_back({key, 0, 0, std::move(tiles)});
 }

@@ -4,6 +4,7 @@
 #include <limits>
 #include <span>
 
+#include "base/check.h"
 #include "kernels/kernel_table.h"
 
 namespace quire {
@@ -25,6 +26,12 @@ int tokens_per_item(const Attend& shape) {
 
 void AttentionPlan::make(const Attend& shape, const BatchView& batch, const GroupView& view,
                          int threads) {
+  const auto rows = static_cast<std::size_t>(batch.rows());
+  QUIRE_CHECK(view.lengths.size() == rows && view.table_begin.size() == rows + 1,
+              "{} lengths and {} tables of {} rows", view.lengths.size(), view.table_begin.size(),
+              rows);
+  QUIRE_CHECK(view.table.size() >= static_cast<std::size_t>(view.table_begin.back()),
+              "tables to {} in {} blocks", view.table_begin.back(), view.table.size());
   items.clear();
   tokens.clear();
   parts.clear();
@@ -79,6 +86,9 @@ void AttentionPlan::find_cut_rows(const Attend& shape, const BatchView& batch,
                   position / kSplitTokens + 1,
                   (position + 1) / kSplitTokens,
                   0};
+    QUIRE_CHECK(cut.whole_end * kBlocksPerSplit <= view.table_begin[r + 1] - view.table_begin[r],
+                "row {} sees position {}, its table has {} blocks", row, position,
+                view.table_begin[r + 1] - view.table_begin[r]);
     if (cut.split_end > 1) rows_.push_back(cut);
   }
   std::sort(rows_.begin(), rows_.end(), [&](const Row& a, const Row& b) {

@@ -191,6 +191,8 @@ void CpuBackend::plan_attention(const AttentionCall& call) {
                   (kv.v_dim == shape.v_dim || (kv.v_dim == 0 && shape.v_dim <= kv.k_dim)),
               "KV of {} x {} and {} for heads of {} x {} and {}", kv.kv_heads, kv.k_dim, kv.v_dim,
               shape.kv_heads, shape.k_dim, shape.v_dim);
+  QUIRE_CHECK(call.layer >= 0 && call.layer < kv.layers, "layer {} of a group of {}", call.layer,
+              kv.layers);
   const auto tokens = static_cast<std::size_t>(batch.tokens());
   const std::size_t values = tokens * static_cast<std::size_t>(call.out.columns);
   if (attended_.count() < values) attended_ = AlignedBuffer<float>(values);
@@ -248,7 +250,7 @@ void CpuBackend::attend_fused(std::span<const LinearOutput> qkv, const StoreCall
 
 void CpuBackend::run_op(const AttendOp& op, const Step& step) {
   const BatchView& batch = step.batch;
-  const auto group = static_cast<std::size_t>(op.attend->cache.group);
+  const std::size_t group = step.group(op.attend->cache.group);
   attention({*op.attend, batch, batch.groups[group], cpu(*op.q), step.kv.memory[group],
              op.attend->cache.layer, cpu(*op.out),
              op.q_rest == nullptr ? nullptr : &cpu(*op.q_rest)});

@@ -55,6 +55,8 @@ void CpuBackend::run_op(const RouteOp& op, const Step& step) {
     ++routing.begin[static_cast<std::size_t>(expert) + 1];
   }
   std::partial_sum(routing.begin.begin(), routing.begin.end(), routing.begin.begin());
+  QUIRE_CHECK(static_cast<std::size_t>(routing.begin.back()) == rows, "{} of {} rows were routed",
+              routing.begin.back(), rows);
   std::vector<std::int32_t>& next = routing.next;
   next.assign(routing.begin.begin(), routing.begin.end() - 1);
   for (std::size_t i = 0; i < rows; ++i) {
@@ -128,6 +130,10 @@ void CpuBackend::run_op(const CombineOp& op, const Step& step) {
   CpuBuffer& out = cpu(*op.out);
   const CpuBuffer &x = cpu(*op.x), &weights = cpu(*op.routing);
   const int used = weights.columns;
+  QUIRE_CHECK(op.x->columns == columns &&
+                  weights.routing.place.size() >= static_cast<std::size_t>(tokens * used),
+              "{} rows of {} columns are summed into {} x {}", weights.routing.place.size(),
+              op.x->columns, tokens, columns);
   for_rows(tokens, columns * used, [&](int token, int) {
     float* y = out.floats(token);
     const std::int32_t* places =

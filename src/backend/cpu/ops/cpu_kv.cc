@@ -130,6 +130,16 @@ void CpuBackend::store_token(const StoreCall& call, int token, float* room) cons
 
 void CpuBackend::store_all(const StoreCall& call) {
   const KvGroupShape& shape = call.kv.shape;
+  const StoreOp& op = *call.store;
+  const int rest = op.k_rest == nullptr ? 0 : op.k_rest->columns;
+  QUIRE_CHECK(op.k->columns == shape.kv_heads * (shape.k_dim - rest) &&
+                  (op.v == nullptr || op.v->columns == shape.kv_heads * shape.v_dim),
+              "{} + {} columns of keys and {} of values for {} heads of {} and {}", op.k->columns,
+              rest, op.v == nullptr ? 0 : op.v->columns, shape.kv_heads, shape.k_dim, shape.v_dim);
+  QUIRE_CHECK(call.layer >= 0 && call.layer < shape.layers &&
+                  call.view.slots.size() >= static_cast<std::size_t>(call.batch.tokens()),
+              "layer {} of {}, {} slots for {} tokens", call.layer, shape.layers,
+              call.view.slots.size(), call.batch.tokens());
   const auto room = static_cast<std::size_t>(2 * std::max(shape.k_dim, shape.v_dim));
   grow_scratch(room);
   const auto body = [&](int token, int worker) {
@@ -165,6 +175,10 @@ void CpuBackend::store_projected(const StoreCall& call, const LinearItem& item,
 void CpuBackend::run_op(const RotateOp& op, const Step& step) {
   const BatchView& batch = step.batch;
   const int dim = op.x->columns / op.heads;
+  QUIRE_CHECK(op.x->columns % op.heads == 0 && op.rope->begin >= 0 &&
+                  op.rope->begin + op.rope->dims <= dim,
+              "dimensions {} + {} of {} heads in {} columns", op.rope->begin, op.rope->dims,
+              op.heads, op.x->columns);
   CpuBuffer& x = cpu(*op.x);
   for_rows(batch.tokens(), op.x->columns, [&](int token, int) {
     for (int head = 0; head < op.heads; ++head) {
@@ -176,7 +190,7 @@ void CpuBackend::run_op(const RotateOp& op, const Step& step) {
 
 void CpuBackend::run_op(const StoreOp& op, const Step& step) {
   const BatchView& batch = step.batch;
-  const auto group = static_cast<std::size_t>(op.cache.group);
+  const std::size_t group = step.group(op.cache.group);
   store_all({batch, batch.groups[group], step.kv.memory[group], op.cache.layer, nullptr, nullptr,
              &op});
 }

@@ -130,6 +130,8 @@ void CpuBackend::plan_linear(std::span<const LinearOutput> outputs, int tiles_mu
   linear_items_.clear();
   for (std::size_t i = 0; i < outputs.size(); ++i) {
     const CpuPacked& packed = packed_of(outputs[i]);
+    QUIRE_CHECK(packed.tiles > 0 && packed.bytes_per_tile > 0, "'{}': {} tiles of {} bytes",
+                packed.name, packed.tiles, packed.bytes_per_tile);
     const int block_rows = outputs[i].rows < kBlockTokensMin ? kBlockRows / 2 : kBlockRows;
     int step = std::max(1, block_rows / kernels_.tile_rows);
     if (outputs[i].rows <= 4) {
@@ -233,7 +235,17 @@ void CpuBackend::run_gated(std::size_t item, int row, int count,
 void CpuBackend::linear_gated(std::span<const LinearOutput> outputs, Activation activation,
                               CpuBuffer& out) {
   const std::span<const LinearOutput> gates = outputs.first(outputs.size() / 2);
+  QUIRE_CHECK(!gates.empty() && outputs.size() == 2 * gates.size() &&
+                  kGroup % kernels_.tile_rows == 0,
+              "{} products are no pairs, or tiles of {} rows no groups", outputs.size(),
+              kernels_.tile_rows);
   plan_linear(gates, kGroup / kernels_.tile_rows);
+  for (std::size_t i = 0; i < gates.size(); ++i) {
+    const LinearOutput& up = outputs[gates.size() + i];
+    QUIRE_CHECK(up.rows == gates[i].rows && up.expert == gates[i].expert,
+                "{} rows of expert {} are gated by {} of {}", up.rows, up.expert, gates[i].rows,
+                gates[i].expert);
+  }
   int tiles = 0;  // of the largest item
   for (const LinearItem& item : linear_items_) tiles = std::max(tiles, item.end - item.begin);
   const int pass = std::min(rows_max(gates), kGatedTokens);

@@ -74,6 +74,10 @@ void CpuBackend::run_op(const NormOp& op, const Step& step) {
   CpuBuffer& out = cpu(*op.out);
   QUIRE_CHECK(op.x->columns == op.out->columns && rows <= out.rows_max,
               "norm of {} x {} into {} x {}", rows, op.x->columns, out.rows_max, out.columns);
+  QUIRE_CHECK(op.norm->heads > 0 && out.columns % op.norm->heads == 0 &&
+                  (!op.norm->weight || out.columns % op.norm->weight.count == 0),
+              "a norm of {} columns in {} parts, {} weights", out.columns, op.norm->heads,
+              op.norm->weight.count);
   const NormCall call{cpu(*op.x), chosen_rows(step.batch, *op.x, *op.out), *op.norm, out,
                       op.accumulate};
   const auto room = static_cast<std::size_t>(out.columns);
@@ -87,6 +91,8 @@ void CpuBackend::run_op(const GatherOp& op, const Step& step) {
   const BatchView& batch = step.batch;
   const WeightView& source = static_cast<const CpuPacked&>(*op.table->packed).source;
   CpuBuffer& out = cpu(*op.out);
+  QUIRE_CHECK(op.table->columns == op.out->columns && batch.tokens() <= out.rows_max,
+              "a table of {} columns into {} x {}", op.table->columns, out.rows_max, out.columns);
   const auto columns = static_cast<std::size_t>(op.table->columns);
   const auto room = columns;
   if (op.accumulate) grow_scratch(room);
@@ -129,7 +135,8 @@ void CpuBackend::run_op(const GateOp& op, const Step& step) {
 
 void CpuBackend::run_op(const AddOp& op, const Step& step) {
   const int rows = step.rows(*op.out), columns = op.out->columns;
-  QUIRE_CHECK(op.x->columns == columns, "a sum of {} columns and {}", op.x->columns, columns);
+  QUIRE_CHECK(op.x->columns == columns && (op.gate == nullptr || op.gate->columns == 1),
+              "a sum of {} columns and {}", op.x->columns, columns);
   for_rows(rows, columns, [&](int row, int) {
     float scale = op.scale;
     if (op.gate != nullptr) {
@@ -157,6 +164,10 @@ void CpuBackend::run_op(const CapOp& op, const Step& step) {
 void CpuBackend::run_op(const GatedNormOp& op, const Step& step) {
   const int columns = op.out->columns;
   CpuBuffer& out = cpu(*op.out);
+  QUIRE_CHECK(op.x->columns == columns && op.gate->columns == columns && op.norm->heads > 0 &&
+                  columns % op.norm->heads == 0 && op.norm->weight,
+              "a gated norm of {} and {} columns in {} parts into {}", op.x->columns,
+              op.gate->columns, op.norm->heads, columns);
   const auto room = static_cast<std::size_t>(columns);
   grow_scratch(room);
   for_rows(step.rows(*op.out), columns, [&](int row, int worker) {
@@ -178,8 +189,11 @@ void CpuBackend::run_op(const GatedNormOp& op, const Step& step) {
 void CpuBackend::run_op(const PoolOp& op, const Step& step) {
   const BatchView& batch = step.batch;
   const int columns = op.out->columns;
+  QUIRE_CHECK(op.x->columns == columns, "{} columns are pooled into {}", op.x->columns, columns);
   for_rows(step.rows(*op.out), columns, [&](int i, int) {
     const auto row = static_cast<std::size_t>(batch.pooled_rows[static_cast<std::size_t>(i)]);
+    QUIRE_CHECK(row + 1 < batch.row_begin.size() && batch.row_begin[row + 1] > batch.row_begin[row],
+                "row {} of {} is pooled and has no tokens", row, batch.rows());
     const int begin = batch.row_begin[row], end = batch.row_begin[row + 1];
     float* y = cpu(*op.out).floats(i);
     const int first = op.pool == Pool::kLast ? end - 1 : begin;

@@ -57,6 +57,7 @@ std::vector<Candidate> sorted_all(std::span<const float> logits) {
 }  // namespace
 
 double CpuBackend::logsumexp(std::span<const float> logits) const {
+  QUIRE_CHECK(!logits.empty(), "no logits to sum");
   const int count = static_cast<int>(logits.size());
   const float max = kernels_.max_value(logits.data(), count);
   return static_cast<double>(max) + std::log(kernels_.sum_exp(logits.data(), count, max));

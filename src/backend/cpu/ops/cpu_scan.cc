@@ -26,6 +26,12 @@ class RowStates {
                                   static_cast<std::size_t>(view.table_begin[r + 1] -
                                                            view.table_begin[r]));
     QUIRE_CHECK(!entries_.empty(), "row {} has no state", row);
+    QUIRE_CHECK(tokens_ == 0 || static_cast<int>(entries_.size()) <= tokens_,
+                "row {} keeps {} states of {} tokens", row, entries_.size(), tokens_);
+    for (const std::int32_t block : entries_) {
+      QUIRE_CHECK(block > 0 && block < group.shape.blocks, "state {} of row {} in {} blocks", block,
+                  row, group.shape.blocks);
+    }
     is_new_ = tokens_ > 0 && batch.positions[static_cast<std::size_t>(first_token_)] == 0;
   }
 
@@ -64,9 +70,14 @@ void set_states(const RowStates& states, int offset, std::vector<float*>& pointe
 void CpuBackend::run_op(const ConvolveOp& op, const Step& step) {
   const Convolution& conv = *op.convolution;
   const BatchView& batch = step.batch;
-  const int channels = op.x->columns, group = conv.cache.group;
-  const CpuKvGroup& memory = step.kv.memory[static_cast<std::size_t>(group)];
-  const GroupView& view = batch.groups[static_cast<std::size_t>(group)];
+  const int channels = op.x->columns;
+  const std::size_t group = step.group(conv.cache.group);
+  QUIRE_CHECK(op.out->columns == channels && conv.width > 0 &&
+                  conv.weight.count == channels * conv.width,
+              "a convolution of {} channels and width {} with {} weights into {}", channels,
+              conv.width, conv.weight.count, op.out->columns);
+  const CpuKvGroup& memory = step.kv.memory[group];
+  const GroupView& view = batch.groups[group];
   const CpuBuffer& x = cpu(*op.x);
   CpuBuffer& out = cpu(*op.out);
   const int cuts = (channels + kConvChannels - 1) / kConvChannels;
@@ -132,7 +143,7 @@ void CpuBackend::scan_gates(const ScanOp& op, int token, float* decays, float* g
 void CpuBackend::run_op(const ScanOp& op, const Step& step) {
   const Recurrence& r = *op.recurrence;
   const BatchView& batch = step.batch;
-  const auto group = static_cast<std::size_t>(r.cache.group);
+  const std::size_t group = step.group(r.cache.group);
   const CpuKvGroup& memory = step.kv.memory[group];
   const GroupView& view = batch.groups[group];
   const CpuBuffer& x = cpu(*op.x);
@@ -142,6 +153,9 @@ void CpuBackend::run_op(const ScanOp& op, const Step& step) {
   QUIRE_CHECK(op.x->columns == 2 * keys + values && op.out->columns == values,
               "a scan of {} heads of {} from {} columns into {}", heads, r.v_dim, op.x->columns,
               op.out->columns);
+  QUIRE_CHECK(r.k_heads > 0 && heads % r.k_heads == 0 && op.a->columns == heads &&
+                  (!is_delta || op.b->columns == heads),
+              "gates of {} heads for {}, {} of keys", op.a->columns, heads, r.k_heads);
   const auto count = static_cast<std::size_t>(batch.tokens() * heads);
   if (scan_gates_.count() < 2 * count) scan_gates_ = AlignedBuffer<float>(2 * count);
   float* decays = scan_gates_.data();
