@@ -210,6 +210,27 @@ TEST(ModelsTest, UnloadingWaitsForWhatRunsAndTheNextRequestLoadsAgain) {
       << "counters go on in the next life";
 }
 
+// One key fills its places at a model that is being loaded; another key has its own.
+TEST(ModelsTest, AFloodOfOneKeyLeavesOthersTheirPlaces) {
+  Models models(1, {}, {.api_keys = {"one", "two"}, .load_queue_max = 1});
+  models.doors->close();
+  const auto send = [&](TestClient& client, const char* key) {
+    client.send(post_bytes(kCompletions, ask("a"),
+                           "Authorization: Bearer " + std::string(key) + "\r\n"));
+  };
+  TestClient first = models.server->client(), second = models.server->client();
+  TestClient other = models.server->client();
+  send(first, "one");
+  while (models.opened < 1) std::this_thread::yield();
+  send(second, "one");
+  EXPECT_EQ(second.receive().status, 503);
+  send(other, "two");  // were it refused, it would be so at once, door or no door
+  EXPECT_EQ(models.get("/health").status, 200);
+  models.doors->open();
+  EXPECT_EQ(first.receive().status, 200);
+  EXPECT_EQ(other.receive().status, 200);
+}
+
 TEST(ModelsTest, LoadAndUnloadByHand) {
   Models models(2, {}, {.api_keys = {"secret"}});
   TestClient client = models.server->client();
