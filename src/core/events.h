@@ -33,15 +33,13 @@ struct Usage {
   std::uint32_t generated_tokens = 0;  // of this branch, up to and including what stopped it
 };
 
-struct TokenEvent {
+// `accepted`: the new tokens, whose text may still be held back. `scores`: one for each of them if
+// asked.
+struct TokenEvent : RowOutput {
   RequestId request;
   int branch = 0;                    // 0..n-1
   std::string text;                  // newly visible text, whole UTF-8 characters
-  std::vector<TokenId> tokens;       // newly accepted tokens (their text may still be held back)
-  std::vector<TokenScore> scores;    // one per entry of `tokens` if asked
   std::vector<TokenScore> prompt_scores;  // once per request, branch 0: prompt tokens 1..n-1
-  std::vector<std::uint64_t> logits_hashes;  // tests only
-  std::vector<float> pooled;         // of a pooled request, at its end
   FinishReason finish = FinishReason::kNone;
   std::string stop_string;           // which stop string ended it, if one did
   TokenId stop_token = -1;           // which token ended it, if one did

@@ -127,17 +127,24 @@ struct TokenScore {
   std::vector<TokenLogprob> top;  // best first
 };
 
+// What came of a row, at every station on its way to the client: RowResult, the scheduler's
+// Progress, TokenEvent. Each says how much of it there is.
+struct RowOutput {
+  std::vector<TokenId> accepted;
+  std::vector<TokenScore> scores;
+  std::vector<std::uint64_t> logits_hashes;  // tests only
+  std::vector<float> pooled;                 // [width] of a pooled row
+};
+
+// `accepted`: 0 to want_last drawn tokens. `scores`: of sampled or scored positions that asked, in
+// index order. `logits_hashes`: [want_last] if kRowHashLogits. `pooled`: if kRowPool.
 // A verify row accepts draws up to the first that differs from the draft fed behind it. What lies
 // behind that one is not looked at: neither its tokens nor its misfortune. A misfortune behind an
 // accepted draw ends the run of accepted draws there; it is met again by the next row.
-struct RowResult {
+struct RowResult : RowOutput {
   SeqId seq;
   RowOutcome outcome = RowOutcome::kOk;
-  std::vector<TokenId> accepted;   // 0..want_last drawn tokens
-  std::vector<TokenId> drafts;     // proposals for the next step
-  std::vector<TokenScore> scores;  // of sampled or scored positions that asked, in index order
-  std::vector<std::uint64_t> logits_hashes;  // [want_last] if kRowHashLogits
-  std::vector<float> pooled;       // [width] if kRowPool
+  std::vector<TokenId> drafts;  // proposals for the next step
 };
 
 struct StepResult {

@@ -181,8 +181,8 @@ void EngineCore::take_in(Progress progress, RowFact& fact) {
   Session& session = job.branches[static_cast<std::size_t>(progress.branch)];
   const bool is_at_end = progress.is_at_end;
   TokenEvent event = session.accept(std::move(progress));
-  fact.generated = static_cast<std::uint32_t>(event.tokens.size());
-  generated_tokens_ += event.tokens.size();
+  fact.generated = static_cast<std::uint32_t>(event.accepted.size());
+  generated_tokens_ += event.accepted.size();
   if (session.has_ended() && !is_at_end) scheduler_.finish(seq);
   emit(job, std::move(event));
 }
@@ -220,7 +220,7 @@ void EngineCore::emit(Job& job, TokenEvent event) {
   if (event.finish != FinishReason::kNone) event.is_last = --job.unfinished == 0;
   const bool is_last = event.is_last;
   const RequestId id = event.request;
-  if (event.finish != FinishReason::kNone || !event.tokens.empty() || !event.text.empty() ||
+  if (event.finish != FinishReason::kNone || !event.accepted.empty() || !event.text.empty() ||
       !event.prompt_scores.empty() || !event.logits_hashes.empty()) {
     events_.push_back(std::move(event));
   }

@@ -21,7 +21,7 @@ class Gatherer {
     const std::lock_guard lock(mutex_);
     for (TokenEvent& event : events.events) {
       auto& tokens = tokens_[event.request];
-      tokens.insert(tokens.end(), event.tokens.begin(), event.tokens.end());
+      tokens.insert(tokens.end(), event.accepted.begin(), event.accepted.end());
       texts_[event.request] += event.text;
       if (event.is_last) finished_[event.request] = event.finish;
     }

@@ -57,7 +57,7 @@ TokenEvent Session::accept(Progress progress) {
   bool is_stopped = false;
   while (taken < progress.accepted.size() && !is_stopped) {
     const TokenId token = progress.accepted[taken++];
-    event.tokens.push_back(token);
+    event.accepted.push_back(token);
     is_stopped = take_token(token, event);
   }
   if (progress.scores.size() > taken) progress.scores.resize(taken);

@@ -73,7 +73,7 @@ TEST(Session, EosEndsWithoutText) {
   EXPECT_EQ(event.text, "hi");
   EXPECT_EQ(event.finish, FinishReason::kStop);
   EXPECT_EQ(event.stop_token, kEos);
-  EXPECT_EQ(event.tokens, (std::vector<TokenId>{'h', 'i', kEos}));
+  EXPECT_EQ(event.accepted, (std::vector<TokenId>{'h', 'i', kEos}));
   EXPECT_EQ(event.usage.generated_tokens, 3u);
   EXPECT_TRUE(branch.session().has_ended());
 }
@@ -94,7 +94,7 @@ TEST(Session, AStopStringIsCutAndWhatFollowsIsDropped) {
   EXPECT_EQ(event.text, "");
   EXPECT_EQ(event.finish, FinishReason::kStop);
   EXPECT_EQ(event.stop_string, "END");
-  EXPECT_EQ(event.tokens.size(), 1u);
+  EXPECT_EQ(event.accepted.size(), 1u);
   EXPECT_EQ(event.scores.size(), 1u);
   EXPECT_EQ(event.usage.generated_tokens, 6u);
 }

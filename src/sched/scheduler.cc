@@ -268,11 +268,8 @@ void Scheduler::book(const Flight::Row& row, const StepRow& fed, RowResult& resu
 
   counts_.generated_tokens += accepted;
   queues_.charge(*seq.tenant, std::uint64_t{accepted} * TenantQueues::kAnswerCost);
-  progress.accepted = std::move(result.accepted);
-  progress.scores = std::move(result.scores);
+  static_cast<RowOutput&>(progress) = std::move(result);
   progress.prompt_scores = row.scores;
-  progress.logits_hashes = std::move(result.logits_hashes);
-  progress.pooled = std::move(result.pooled);
 }
 
 // Drafts continue the tokens known now; with a row in flight they come too late, but they tell that

@@ -41,16 +41,12 @@
 namespace quire {
 
 // What one committed row brought its branch.
-struct Progress {
+struct Progress : RowOutput {
   RequestId request;
   SeqId seq;
   int branch = 0;
   RowOutcome outcome = RowOutcome::kOk;  // not kOk: nothing was booked, the caller cancels
-  std::vector<TokenId> accepted;
-  std::vector<TokenScore> scores;
   std::uint32_t prompt_scores = 0;  // how many of `scores` are of prompt tokens; they come first
-  std::vector<std::uint64_t> logits_hashes;
-  std::vector<float> pooled;
   std::uint32_t cached = 0;  // prompt tokens from the cache
   bool is_at_end = false;    // length_max is reached; the branch has ended
 };

@@ -148,7 +148,10 @@ TEST(Scheduler, DraftsTakeTurnsBehindTheDecodes) {
     result.step = plan.step;
     for (const StepRow& row : plan.rows) {
       verified[row.seq] += row.drafts;
-      result.rows.push_back({.seq = row.seq, .accepted = {50}, .drafts = {1, 2, 3, 4}});
+      RowResult& it = result.rows.emplace_back();
+      it.seq = row.seq;
+      it.accepted = {50};
+      it.drafts = {1, 2, 3, 4};
     }
     scheduler.commit(plan, std::move(result));
   }

@@ -228,7 +228,7 @@ void Service::take(const std::shared_ptr<ActiveCall>& call, std::size_t index,
   if (call->is_over) return;
   if (is_failure(event.finish)) return fail(call, failure_of(event));
   time_tokens(*call, index, event);
-  metrics_->count_generated(call->tenant, event.tokens.size());
+  metrics_->count_generated(call->tenant, event.accepted.size());
   if (event.is_last) {
     metrics_->count_prompt(call->tenant, event.usage.prompt_tokens, event.usage.cached_tokens);
   }
@@ -237,7 +237,7 @@ void Service::take(const std::shared_ptr<ActiveCall>& call, std::size_t index,
 }
 
 void Service::time_tokens(ActiveCall& call, std::size_t index, const TokenEvent& event) {
-  if (event.tokens.empty()) return;
+  if (event.accepted.empty()) return;
   const std::size_t choices = call.last_token_at.size() / call.ids.size();
   const Nanos now = SteadyClock::now();
   Nanos& last = call.last_token_at[index * choices + static_cast<std::size_t>(event.branch)];

@@ -143,7 +143,7 @@ class Simulation {
 
   void take(const TokenEvent& event) {
     Client& client = clients_.at(event.request);
-    if (!event.tokens.empty()) {
+    if (!event.accepted.empty()) {
       if (client.has_token) {
         gaps_.push_back(now_ - client.last_token_at);
       } else {

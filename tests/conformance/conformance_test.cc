@@ -82,7 +82,7 @@ Answers run(Executor& executor, const EngineOptions& options, std::vector<Reques
     if (rows != nullptr) *rows += events.rows.size();
     for (const TokenEvent& event : events.events) {
       Answer& answer = answers[{event.request, event.branch}];
-      answer.tokens.insert(answer.tokens.end(), event.tokens.begin(), event.tokens.end());
+      answer.tokens.insert(answer.tokens.end(), event.accepted.begin(), event.accepted.end());
       for (const TokenScore& it : event.scores) answer.logprobs.push_back(it.logprob);
       answer.hashes.insert(answer.hashes.end(), event.logits_hashes.begin(),
                            event.logits_hashes.end());

@@ -107,7 +107,7 @@ Branches run_to_end(EngineCore& core, const Crowd& crowd) {
     now += std::chrono::milliseconds(1);
     for (TokenEvent& event : core.advance(now).events) {
       Branch& branch = branches[{event.request.value, event.branch}];
-      branch.tokens.insert(branch.tokens.end(), event.tokens.begin(), event.tokens.end());
+      branch.tokens.insert(branch.tokens.end(), event.accepted.begin(), event.accepted.end());
       branch.text += event.text;
       branch.logits_hashes.insert(branch.logits_hashes.end(), event.logits_hashes.begin(),
                                   event.logits_hashes.end());

@@ -33,7 +33,7 @@ StepEvents ScriptWorld::advance() {
     ShownBranch& shown = asked.branches[static_cast<std::size_t>(event.branch)];
     QUIRE_CHECK(!asked.is_over && shown.finish == FinishReason::kNone,
                 "request {} speaks after its end", event.request.value);
-    shown.tokens.insert(shown.tokens.end(), event.tokens.begin(), event.tokens.end());
+    shown.tokens.insert(shown.tokens.end(), event.accepted.begin(), event.accepted.end());
     shown.scores.insert(shown.scores.end(), event.scores.begin(), event.scores.end());
     if (!event.prompt_scores.empty()) shown.prompt_scores = event.prompt_scores;
     shown.text += event.text;

@@ -97,7 +97,7 @@ void CompletionAnswer::take(std::size_t prompt, const TokenEvent& event, std::st
     for (const TokenScore& score : event.scores) append_score(score, choice);
   }
   if (request_.return_token_ids) {
-    choice.token_ids.insert(choice.token_ids.end(), event.tokens.begin(), event.tokens.end());
+    choice.token_ids.insert(choice.token_ids.end(), event.accepted.begin(), event.accepted.end());
   }
   if (event.finish != FinishReason::kNone) {
     choice.finish_reason = finish_json(event.finish);

@@ -115,13 +115,13 @@ void ChatAnswer::stream(ChatChoice& choice, const TokenEvent& event, std::string
     append_event(kChunk, std::move(first), out);
   }
   const bool shows_tokens = request_.params.logprobs >= 0 || request_.return_token_ids;
-  if (!event.text.empty() || (shows_tokens && !event.tokens.empty())) {
+  if (!event.text.empty() || (shows_tokens && !event.accepted.empty())) {
     Json logprobs = request_.params.logprobs >= 0
                         ? logprobs_object(content_logprobs(event.scores))
                         : Json();
     Json piece = chunk_choice(event.branch, Json::object({{"content", event.text}}),
                               std::move(logprobs));
-    if (request_.return_token_ids) piece.set("token_ids", token_ids(event.tokens));
+    if (request_.return_token_ids) piece.set("token_ids", token_ids(event.accepted));
     append_event(kChunk, std::move(piece), out);
   }
   if (event.finish != FinishReason::kNone) {
@@ -139,7 +139,7 @@ void ChatAnswer::keep(ChatChoice& choice, const TokenEvent& event) {
     for (const Json& entry : pieces.items()) choice.logprobs.push(entry);
   }
   if (request_.return_token_ids) {
-    choice.token_ids.insert(choice.token_ids.end(), event.tokens.begin(), event.tokens.end());
+    choice.token_ids.insert(choice.token_ids.end(), event.accepted.begin(), event.accepted.end());
   }
   if (event.finish != FinishReason::kNone) {
     choice.finish_reason = finish_json(event.finish);

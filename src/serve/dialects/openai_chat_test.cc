@@ -217,9 +217,9 @@ TEST_F(OpenAiChatTest, AModelWithoutATemplateSaysSo) {
 TokenEvent event_of(std::string text, std::vector<TokenId> tokens) {
   TokenEvent event;
   event.text = std::move(text);
-  event.tokens = std::move(tokens);
+  event.accepted = std::move(tokens);
   event.usage = {.prompt_tokens = 9, .cached_tokens = 4,
-                 .generated_tokens = static_cast<std::uint32_t>(event.tokens.size())};
+                 .generated_tokens = static_cast<std::uint32_t>(event.accepted.size())};
   return event;
 }
 

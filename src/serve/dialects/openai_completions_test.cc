@@ -106,7 +106,7 @@ TEST_F(OpenAiCompletionsTest, EchoWithLogprobsIsOneTable) {
   auto call = complete(R"("prompt":"ab","max_tokens":1,"echo":true,"logprobs":1)");
   TokenEvent event;
   event.text = "c";
-  event.tokens = {99};
+  event.accepted = {99};
   event.prompt_scores = {{.token = 98, .logprob = -1.0f, .rank = 2, .top = {{103, -0.5f}}}};
   event.scores = {{.token = 99, .logprob = -0.25f, .rank = 1, .top = {{99, -0.25f}}}};
   event.finish = FinishReason::kLength;
@@ -128,9 +128,9 @@ TEST_F(OpenAiCompletionsTest, OffsetsIndexTheText) {
   auto call = complete(R"("prompt":[256,195,169,97],"max_tokens":9,"echo":true,"logprobs":0)");
   TokenEvent event;
   event.text = "\xF0\x9F\x91\x8D!b";
-  event.tokens = {0xF0, 0x9F, 0x91, 0x8D, '!', kTestImStart, 'b'};
+  event.accepted = {0xF0, 0x9F, 0x91, 0x8D, '!', kTestImStart, 'b'};
   for (const TokenId token : {195, 169, 97}) event.prompt_scores.push_back({.token = token});
-  for (const TokenId token : event.tokens) event.scores.push_back({.token = token});
+  for (const TokenId token : event.accepted) event.scores.push_back({.token = token});
   event.finish = FinishReason::kLength;
   std::string out;
   call->writer->take(0, event, out);
@@ -145,7 +145,7 @@ TEST_F(OpenAiCompletionsTest, TokensCanBeNamedByTheirIds) {
   auto call = complete(R"("prompt":[1,2],"logprobs":0,"return_tokens_as_token_ids":true,)"
                        R"("return_token_ids":true)");
   TokenEvent event;
-  event.tokens = {66};
+  event.accepted = {66};
   event.scores = {{.token = 66, .logprob = -0.25f}};
   event.finish = FinishReason::kStop;
   event.stop_token = 66;

@@ -132,7 +132,7 @@ std::optional<TokenTime> RequestRecord::take(std::size_t prompt, const TokenEven
   Choice& it = choice(prompt, event.branch);
   if (it.has_ended) return std::nullopt;
   std::optional<TokenTime> time;
-  if (!event.tokens.empty()) {
+  if (!event.accepted.empty()) {
     const bool is_first = it.last_token_at == Nanos{0};
     time = {is_first, at - (is_first ? accepted_.at : it.last_token_at)};
     it.last_token_at = at;

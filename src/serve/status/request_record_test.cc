@@ -33,7 +33,7 @@ class Life {
     if (row.generated == 0) return;
     TokenEvent event;
     event.branch = row.of.branch;
-    event.tokens.assign(row.generated, 5);
+    event.accepted.assign(row.generated, 5);
     record.take(0, event, now());
   }
   void end(FinishReason reason, int branch = 0) {
