@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <array>
 
+#include "base/check.h"
 #include "formats/config/config_ranges.h"
 #include "formats/config/hf_config.h"
 
@@ -112,6 +113,10 @@ Result<Design> design_of_checkpoint(const Checkpoint& checkpoint) {
 Result<std::unique_ptr<Model>> make_model(const Design& design, const TensorFinder& find,
                                           Backend& backend, const ModelOptions& options,
                                           const LoadProgress& progress) {
+  QUIRE_CHECK(design.build != nullptr && find != nullptr, "a model of nothing");
+  QUIRE_CHECK(options.tokens_max > 0 && options.logits_rows_max > 0,
+              "a model for {} tokens and {} rows of logits", options.tokens_max,
+              options.logits_rows_max);
   ModelOptions resolved = options;
   if (resolved.context_max == 0) resolved.context_max = design.facts.context_max;
   WeightLoader loader(design.tensors, find, backend, options.weights, progress);

@@ -32,7 +32,7 @@ const RandomShape* find_shape(std::string_view name);  // null: unknown
 Result<Design> design_of_json(std::string_view architecture, std::string_view config,
                               Naming naming);
 
-// Loads every weight into the backend.
+// Loads every weight into the backend. REQUIRES: a design that was built, and a finder.
 Result<std::unique_ptr<Model>> make_model(const Design& design, const TensorFinder& find,
                                           Backend& backend, const ModelOptions& options,
                                           const LoadProgress& progress = {});

@@ -42,6 +42,11 @@ DType made_dtype(const TensorView& file, const Stored& stored) {
 
 std::vector<std::byte> make_tensor(const TensorView& file, const Stored& stored,
                                    const std::vector<std::size_t>& wanted) {
+  QUIRE_CHECK(!wanted.empty() && file.data != nullptr, "'{}' is made of nothing", file.name);
+  QUIRE_CHECK(stored.convert == Convert::kNone || wanted.size() == 1 || !stored.is_transposed,
+              "'{}': values are converted in the order of the file", file.name);
+  QUIRE_CHECK(stored.convert == Convert::kNone || dtype_info(file.dtype).block_elements == 1,
+              "'{}': {} cannot be read value by value", file.name, dtype_name(file.dtype));
   std::size_t rows = 1;
   for (std::size_t i = 0; i + 1 < wanted.size(); ++i) rows *= wanted[i];
   std::size_t columns = wanted.back();

@@ -19,7 +19,8 @@ bool is_view(const Stored& stored);
 // What it is made into: converted vectors are F32.
 DType made_dtype(const TensorView& file, const Stored& stored);
 
-// Rows [rows, columns] of `wanted`, out of `file`. REQUIRES: the shapes fit (tensor_match checks).
+// Rows [rows, columns] of `wanted`, out of `file`. REQUIRES: the shapes fit and
+// the type can be read value by value where it must (tensor_match refuses others).
 std::vector<std::byte> make_tensor(const TensorView& file, const Stored& stored,
                                    const std::vector<std::size_t>& wanted);
 

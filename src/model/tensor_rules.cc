@@ -25,6 +25,8 @@ void TensorRules::add(TensorRule rule) {
               rule.canonical);
   QUIRE_CHECK(rule.canonical.find("{}") == std::string::npos, "tensor '{}' is of no layer",
               rule.canonical);
+  QUIRE_CHECK(!rule.is_stack() || rule.shape.size() == 3, "tensor '{}': a stack of {} dimensions",
+              rule.canonical, rule.shape.size());
   if (rule.role == Role::kNorm && rule.center == 0) rule.center = 1;
   rules.push_back(std::move(rule));
 }

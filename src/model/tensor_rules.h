@@ -109,6 +109,7 @@ struct TensorRules {
   std::vector<TensorRule> rules;
   std::vector<std::string> ignored;
 
+  // REQUIRES: a shape without zeros, of three dimensions for a stack; names of no layer.
   void add(TensorRule rule);
   // {} in all names becomes the layer.
   void add_layer(int layer, TensorRule rule);

@@ -29,7 +29,8 @@ class WeightLoader {
   // One that rows are gathered from and no product reads.
   Result<Weight> table(const std::string& name) { return load(name, false); }
 
-  // All values of a vector of the rule's shape, on the device.
+  // All values of a vector of the rule's shape, on the device. REQUIRES: a rule of that name. The
+  // same for `values`.
   Result<Vector> vector(const std::string& name);
   // The same, or nothing where the architecture has none.
   Result<Vector> optional_vector(const std::string& name);

@@ -4,6 +4,7 @@
 #include <limits>
 #include <set>
 
+#include "base/check.h"
 #include "formats/config/harmless_keys.h"
 
 namespace quire {
@@ -71,6 +72,7 @@ ConfigFields::ConfigFields(Source source)
 namespace {
 
 ConfigFields::Source source_of(const Json& object, std::string where) {
+  QUIRE_CHECK(object.is_object(), "{} is no object", where);
   ConfigFields::Source source;
   source.find = [&object, where](std::string_view name) {
     const Json* value = object.find(name);

@@ -60,7 +60,7 @@ class ConfigFields {
 
   ConfigFields() : ConfigFields(Source{}) {}
   explicit ConfigFields(Source source);
-  // The members of one JSON object, which must outlive the fields.
+  // The members of one JSON object. REQUIRES: it is one, and it outlives the fields.
   static ConfigFields of_json(const Json& object, std::string where);
 
   Naming naming() const { return source_.naming; }

@@ -6,11 +6,15 @@
 #include <limits>
 #include <unordered_set>
 
+#include "base/check.h"
+
 namespace quire {
 
 std::vector<MergePair> spm_merges(std::span<const std::string> pieces,
                                   std::span<const float> scores,
                                   const std::vector<bool>& is_mergeable) {
+  QUIRE_CHECK(scores.size() == pieces.size() && is_mergeable.size() == pieces.size(),
+              "{} pieces, {} scores, {} marks", pieces.size(), scores.size(), is_mergeable.size());
   std::unordered_set<std::string_view> known;
   known.reserve(pieces.size());
   std::vector<std::uint32_t> order;

@@ -18,6 +18,7 @@ using MergePair = std::pair<std::string_view, std::string_view>;  // views of th
 
 // `is_mergeable` [pieces]: whether a piece may be part or result of a merge (no control tokens).
 // Pieces are valid UTF-8; splits fall between characters. Best first; ties: the lower id first.
+// REQUIRES: a score and a mark for every piece.
 std::vector<MergePair> spm_merges(std::span<const std::string> pieces,
                                   std::span<const float> scores,
                                   const std::vector<bool>& is_mergeable);

@@ -8,6 +8,8 @@
 namespace quire {
 
 Attend plain_attention(int heads, int kv_heads, int head_dim, CacheSlot cache) {
+  QUIRE_CHECK(kv_heads > 0 && heads > 0 && heads % kv_heads == 0 && head_dim > 0,
+              "{} heads of {}, {} of keys", heads, head_dim, kv_heads);
   Attend attend;
   attend.heads = heads;
   attend.kv_heads = kv_heads;
@@ -30,6 +32,23 @@ std::vector<float> alibi_slopes(int heads) {
   return slopes;
 }
 
+namespace {
+
+void check_shapes(const AttentionLayer& layer, const std::string& prefix) {
+  const Attend& attend = layer.attend;
+  QUIRE_CHECK(layer.q.rows == attend.heads * attend.k_dim &&
+                  layer.k.rows == attend.kv_heads * attend.k_dim &&
+                  layer.v.rows == attend.kv_heads * attend.v_dim &&
+                  layer.o.columns == attend.heads * attend.v_dim,
+              "{}: q has {} rows, k {}, v {}, o {} columns: not {} and {} heads of {} and {}",
+              prefix, layer.q.rows, layer.k.rows, layer.v.rows, layer.o.columns, attend.heads,
+              attend.kv_heads, attend.k_dim, attend.v_dim);
+  QUIRE_CHECK(!layer.gate || layer.gate.rows == layer.o.columns, "{}: a gate of {} rows for {}",
+              prefix, layer.gate.rows, layer.o.columns);
+}
+
+}  // namespace
+
 Status load_attention(WeightLoader& loader, const std::string& prefix, AttentionLayer& layer) {
   QUIRE_RETURN_IF_ERROR(load_norm(loader, prefix + "attn_norm", layer.norm));
   QUIRE_ASSIGN_OR_RETURN(layer.q, loader.matrix(prefix + "q"));
@@ -39,6 +58,7 @@ Status load_attention(WeightLoader& loader, const std::string& prefix, Attention
     QUIRE_ASSIGN_OR_RETURN(layer.gate, loader.matrix(prefix + "attn_gate"));
   }
   QUIRE_ASSIGN_OR_RETURN(layer.o, loader.matrix(prefix + "o"));
+  check_shapes(layer, prefix);
   QUIRE_ASSIGN_OR_RETURN(layer.q_bias, loader.optional_vector(prefix + "q_bias"));
   QUIRE_ASSIGN_OR_RETURN(layer.k_bias, loader.optional_vector(prefix + "k_bias"));
   QUIRE_ASSIGN_OR_RETURN(layer.v_bias, loader.optional_vector(prefix + "v_bias"));

@@ -26,6 +26,7 @@ struct AttentionLayer {
 };
 
 // Of heads of one size, causal, scaled by 1/sqrt(head_dim).
+// REQUIRES: all positive; kv_heads divides heads.
 Attend plain_attention(int heads, int kv_heads, int head_dim, CacheSlot cache);
 
 // Slopes of linear biases (ALiBi; Press et al., "Train short, test long", 2022): [heads] powers of
@@ -35,6 +36,7 @@ std::vector<float> alibi_slopes(int heads);
 // Loads into a layer whose values (kinds and eps of norms, angles, attention) are set: the weights
 // "q" "k" "v" "o" behind the prefix "layers.3.", and what of "attn_norm", "attn_post_norm" (each
 // with "_bias"), "q_bias" ... "o_bias", "q_norm", "k_norm" and "attn_gate" the rules have.
+// REQUIRES: the rules' shapes are those of layer.attend.
 Status load_attention(WeightLoader& loader, const std::string& prefix, AttentionLayer& layer);
 
 // Adds the layer's output to w.residual.

@@ -2,13 +2,17 @@
 
 #include <algorithm>
 
+#include "base/check.h"
+
 namespace quire {
 
 Caches divide_layers(std::span<const int> windows, const GroupFacts& like) {
+  QUIRE_CHECK(!windows.empty(), "a model of no layers");
   Caches caches;
   std::vector<int> sizes;  // windows of the groups; the whole text first
   if (std::find(windows.begin(), windows.end(), 0) != windows.end()) sizes.push_back(0);
   for (const int window : windows) {
+    QUIRE_CHECK(window >= 0, "a window of {} positions", window);
     if (std::find(sizes.begin(), sizes.end(), window) == sizes.end()) sizes.push_back(window);
   }
   for (const int window : sizes) {

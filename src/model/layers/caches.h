@@ -18,6 +18,7 @@ struct Caches {
 };
 
 // `windows`: of each layer, 0 for all positions. `like`: heads and widths, the same in all layers.
+// REQUIRES: a layer or more; no window is negative.
 Caches divide_layers(std::span<const int> windows, const GroupFacts& like);
 
 }  // namespace quire

@@ -1,5 +1,7 @@
 #include "model/layers/delta_net.h"
 
+#include "base/check.h"
+
 namespace quire {
 
 int DeltaNetShape::scan_begin() const { return ((width - 1) * channels() + 15) / 16 * 16; }
@@ -24,6 +26,9 @@ DeltaNetWorkspace DeltaNetWorkspace::make(Backend& backend, const ModelOptions& 
 }
 
 void set_shape(DeltaNetLayer& layer, const DeltaNetShape& shape, CacheSlot cache) {
+  QUIRE_CHECK(shape.k_heads > 0 && shape.v_heads > 0 && shape.v_heads % shape.k_heads == 0,
+              "{} heads in {} groups", shape.v_heads, shape.k_heads);
+  QUIRE_CHECK(shape.width > 1, "a convolution of {}", shape.width);
   layer.convolution.width = shape.width;
   layer.convolution.cache = cache;
   Recurrence& recurrence = layer.recurrence;

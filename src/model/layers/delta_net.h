@@ -46,6 +46,7 @@ struct DeltaNetWorkspace {
 };
 
 // The values of a layer of this shape whose state is at `cache`.
+// REQUIRES: all of the shape is positive, and k_heads divides v_heads.
 void set_shape(DeltaNetLayer& layer, const DeltaNetShape& shape, CacheSlot cache);
 
 // Loads into a layer whose values are set: "delta_norm" (of the input), "delta_q", "delta_k",

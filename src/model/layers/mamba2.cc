@@ -1,5 +1,7 @@
 #include "model/layers/mamba2.h"
 
+#include "base/check.h"
+
 namespace quire {
 
 int Mamba2Shape::scan_begin() const { return ((width - 1) * channels() + 15) / 16 * 16; }
@@ -23,6 +25,9 @@ Mamba2Workspace Mamba2Workspace::make(Backend& backend, const ModelOptions& opti
 }
 
 void set_shape(Mamba2Layer& layer, const Mamba2Shape& shape, CacheSlot cache) {
+  QUIRE_CHECK(shape.groups > 0 && shape.heads > 0 && shape.heads % shape.groups == 0,
+              "{} heads in {} groups", shape.heads, shape.groups);
+  QUIRE_CHECK(shape.width > 1, "a convolution of {}", shape.width);
   layer.convolution.width = shape.width;
   layer.convolution.cache = cache;
   Recurrence& recurrence = layer.recurrence;

@@ -47,6 +47,7 @@ struct Mamba2Workspace {
 };
 
 // The values of a layer of this shape whose state is at `cache`.
+// REQUIRES: all of the shape is positive, and groups divides heads.
 void set_shape(Mamba2Layer& layer, const Mamba2Shape& shape, CacheSlot cache);
 
 // Loads into a layer whose values are set: "mamba_norm" (of the input), "mamba_gate", "mamba_x",

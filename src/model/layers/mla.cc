@@ -1,5 +1,7 @@
 #include "model/layers/mla.h"
 
+#include "base/check.h"
+
 namespace quire {
 
 MlaWorkspace MlaWorkspace::make(Backend& backend, const ModelOptions& options,
@@ -32,6 +34,15 @@ Status load_mla(WeightLoader& loader, const std::string& prefix, MlaLayer& layer
   QUIRE_ASSIGN_OR_RETURN(layer.k_up, loader.matrix(prefix + "k_up"));
   QUIRE_ASSIGN_OR_RETURN(layer.v_up, loader.matrix(prefix + "v_up"));
   QUIRE_ASSIGN_OR_RETURN(layer.o, loader.matrix(prefix + "o"));
+  const Attend& attend = layer.attend;
+  QUIRE_CHECK(layer.k_up.experts == attend.heads && layer.k_up.rows == attend.v_dim &&
+                  layer.v_up.experts == attend.heads && layer.v_up.columns == attend.v_dim &&
+                  layer.latent.rows == attend.v_dim &&
+                  layer.latent.rows + layer.k_rope.rows == attend.k_dim,
+              "{}: a latent of {} and {} of rope are not {} and {} of {} heads", prefix,
+              layer.latent.rows, layer.k_rope.rows, attend.k_dim, attend.v_dim, attend.heads);
+  QUIRE_CHECK(layer.o.columns == attend.heads * layer.v_up.rows, "{}: o reads {} of {} x {} values",
+              prefix, layer.o.columns, attend.heads, layer.v_up.rows);
   return ok_status();
 }
 

@@ -50,6 +50,7 @@ struct MlaWorkspace {
 // Loads into a layer whose values are set: "q", "kv_latent", "k_rope", "k_up", "v_up" and "o"
 // behind the prefix "layers.3.", the norms "attn_norm" and "kv_norm", and what of "q_low" and
 // "q_norm" the rules have.
+// REQUIRES: the rules' shapes are those of layer.attend.
 Status load_mla(WeightLoader& loader, const std::string& prefix, MlaLayer& layer);
 
 // Adds the layer's output to w.residual.

@@ -1,5 +1,7 @@
 #include "model/layers/mlp.h"
 
+#include "base/check.h"
+
 namespace quire {
 
 Status load_mlp(WeightLoader& loader, const std::string& prefix, MlpLayer& layer) {
@@ -9,6 +11,10 @@ Status load_mlp(WeightLoader& loader, const std::string& prefix, MlpLayer& layer
   }
   QUIRE_ASSIGN_OR_RETURN(layer.up, loader.matrix(prefix + "up"));
   QUIRE_ASSIGN_OR_RETURN(layer.down, loader.matrix(prefix + "down"));
+  QUIRE_CHECK(layer.down.columns == layer.up.rows && layer.down.rows == layer.up.columns &&
+                  (!layer.gate || layer.gate.rows == layer.up.rows),
+              "{}: up is {} x {}, down {} x {}, gate has {} rows", prefix, layer.up.rows,
+              layer.up.columns, layer.down.rows, layer.down.columns, layer.gate.rows);
   QUIRE_ASSIGN_OR_RETURN(layer.gate_bias, loader.optional_vector(prefix + "gate_bias"));
   QUIRE_ASSIGN_OR_RETURN(layer.up_bias, loader.optional_vector(prefix + "up_bias"));
   QUIRE_ASSIGN_OR_RETURN(layer.down_bias, loader.optional_vector(prefix + "down_bias"));

@@ -1,5 +1,7 @@
 #include "model/layers/moe.h"
 
+#include "base/check.h"
+
 namespace quire {
 
 MoeWorkspace MoeWorkspace::make(Backend& backend, const ModelOptions& options,
@@ -33,6 +35,16 @@ Status load_moe(WeightLoader& loader, const std::string& prefix, MoeLayer& layer
   QUIRE_ASSIGN_OR_RETURN(layer.gate, loader.matrix(prefix + "experts_gate"));
   QUIRE_ASSIGN_OR_RETURN(layer.up, loader.matrix(prefix + "experts_up"));
   QUIRE_ASSIGN_OR_RETURN(layer.down, loader.matrix(prefix + "experts_down"));
+  const Router& router = layer.router;
+  QUIRE_CHECK(router.used > 0 && router.used <= router.experts &&
+                  layer.router_weight.rows == router.experts,
+              "{}: a router of {} rows sends to {} of {} experts", prefix, layer.router_weight.rows,
+              router.used, router.experts);
+  QUIRE_CHECK(layer.gate.experts == router.experts && layer.up.experts == router.experts &&
+                  layer.down.experts == router.experts && layer.gate.rows == layer.up.rows &&
+                  layer.down.columns == layer.up.rows,
+              "{}: {} experts of {} x {} for {}", prefix, layer.down.experts, layer.down.rows,
+              layer.down.columns, router.experts);
   if (loader.has(prefix + "shared_gate")) {
     QUIRE_ASSIGN_OR_RETURN(layer.shared_gate, loader.matrix(prefix + "shared_gate"));
     QUIRE_ASSIGN_OR_RETURN(layer.shared_up, loader.matrix(prefix + "shared_up"));

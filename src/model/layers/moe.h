@@ -50,6 +50,7 @@ struct MoeWorkspace {
 // Loads into a layer whose values are set: "router", "experts_gate", "experts_up" and
 // "experts_down" behind the prefix "layers.3.", and what of "ffn_norm", "router_correction",
 // "shared_gate", "shared_up", "shared_down" and "shared_scale" the rules have.
+// REQUIRES: their shapes fit each other and layer.router.
 Status load_moe(WeightLoader& loader, const std::string& prefix, MoeLayer& layer);
 
 // Adds the block's output to w.residual.

@@ -4,6 +4,8 @@
 #include <cmath>
 #include <numbers>
 
+#include "base/check.h"
+
 namespace quire {
 namespace {
 
@@ -40,7 +42,11 @@ double scale_yarn(const RopeConfig& rope, int dims, int i, double frequency) {
 
 std::vector<double> rope_frequencies(const RopeConfig& rope, int head_dim) {
   const int dims = rope.dims_of(head_dim);
+  QUIRE_CHECK(dims > 0 && dims % 2 == 0 && dims <= head_dim, "{} rotated values of {}", dims,
+              head_dim);
   std::vector<double> frequencies(dims / 2);
+  QUIRE_CHECK(rope.frequency_factors.empty() || rope.frequency_factors.size() == frequencies.size(),
+              "{} factors for {} frequencies", rope.frequency_factors.size(), frequencies.size());
   for (int i = 0; i < dims / 2; ++i) {
     double frequency = std::pow(double{rope.theta}, -2.0 * i / dims);
     switch (rope.scaling) {
@@ -57,6 +63,7 @@ std::vector<double> rope_frequencies(const RopeConfig& rope, int head_dim) {
 }
 
 RopeTable make_rope_table(const RopeConfig& rope, int head_dim, int positions) {
+  QUIRE_CHECK(positions > 0, "angles of {} positions", positions);
   const std::vector<double> frequencies = rope_frequencies(rope, head_dim);
   const std::size_t half = frequencies.size();
   RopeTable table;

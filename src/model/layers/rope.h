@@ -18,6 +18,8 @@ struct RopeTable {
 };
 
 // One angle step per pair, after scaling.  [dims / 2]
+// REQUIRES, here and below: an even number of dims within the head; factors for every pair or none;
+// positions > 0.
 std::vector<double> rope_frequencies(const RopeConfig& rope, int head_dim);
 
 RopeTable make_rope_table(const RopeConfig& rope, int head_dim, int positions);

@@ -1,5 +1,7 @@
 #include "model/layers/stem.h"
 
+#include "base/check.h"
+
 namespace quire {
 
 Status Stem::load(WeightLoader& loader) {
@@ -14,6 +16,8 @@ Status Stem::load(WeightLoader& loader) {
   }
   untouched_bytes = embedding.bytes;
   QUIRE_ASSIGN_OR_RETURN(head, loader.matrix("head"));
+  QUIRE_CHECK(head.columns == embedding.columns, "a head of {} columns over a table of {}",
+              head.columns, embedding.columns);
   return ok_status();
 }
 

@@ -19,7 +19,7 @@ struct Stem {
   std::size_t untouched_bytes = 0;  // of a table whose rows a step only gathers
 
   // "embed", "head" (absent: tied), and what of "final_norm", "embed_norm" (each with "_bias") and
-  // "head_bias" the rules have. Values are set before.
+  // "head_bias" the rules have. Values are set before. REQUIRES: the head is of the table's shape.
   Status load(WeightLoader& loader);
   void begin(Program& program, const Workspace& w) const;  // to w.residual
   void end(Program& program, const Workspace& w) const;    // from it to w.logits
