@@ -203,7 +203,7 @@ Reading read_long(Executor& executor, const std::vector<KvGroup>& groups, const 
   while (core.has_work()) {
     for (const TokenEvent& event : core.advance(Nanos(0)).events) {
       Branch& branch = reading.branch;
-      branch.tokens.insert(branch.tokens.end(), event.tokens.begin(), event.tokens.end());
+      branch.tokens.insert(branch.tokens.end(), event.accepted.begin(), event.accepted.end());
       branch.logits_hashes.insert(branch.logits_hashes.end(), event.logits_hashes.begin(),
                                   event.logits_hashes.end());
     }
