@@ -14,7 +14,7 @@ namespace quire {
 // One row for each file of model/arch.
 extern const Architecture kLlama, kMistral, kQwen2, kQwen3;
 extern const Architecture kMixtral, kQwen3Moe, kDeepseekV2, kDeepseekV3;
-extern const Architecture kGpt2, kGemma2, kGemma3, kBloom, kFalcon;
+extern const Architecture kGpt2, kGemma2, kGemma3, kBloom, kFalcon, kGptNeox;
 extern const Architecture kGraniteHybrid, kQwen3Next, kQwen3_5;
 extern const Architecture kT5, kBert;
 
@@ -34,6 +34,7 @@ constexpr std::array kArchitectures = {
     &kGemma3,
     &kBloom,
     &kFalcon,
+    &kGptNeox,
     &kGraniteHybrid,
     &kQwen3Next,
     &kQwen3_5,

@@ -1,4 +1,4 @@
-"""GPT-2, BLOOM and Falcon: LayerNorm, biases, learned positions, ALiBi, parallel blocks."""
+"""GPT-2, BLOOM, GPT-NeoX and Falcon: LayerNorm, biases, learned positions, ALiBi, parallel blocks."""
 
 from golden import Golden
 from ranges import OUTPUTS, TIED
@@ -19,6 +19,14 @@ def without_prefix(config):
     return spelling
 
 
+def neox_of_4(config):
+    """Which has names of its own for the base and for the part that turns."""
+    spelling = as_transformers_4(config, rotary_pct=0.25, rotary_emb_base=10000)
+    for name in ("rope_theta", "partial_rotary_factor", "rope_scaling"):
+        del spelling["config"][name]
+    return spelling
+
+
 def falcon(name, attention="eager", **fields):
     config = {**VOCAB, "model_type": "falcon", "hidden_size": 96, "num_hidden_layers": 3,
               "num_attention_heads": 6, "max_position_embeddings": 512,
@@ -34,6 +42,10 @@ GOLDENS = [
            spellings=lambda config: [as_transformers_4(config), without_prefix(config)]),
     Golden("bloom", {**VOCAB, "model_type": "bloom", "hidden_size": 96, "n_layer": 3, "n_head": 6},
            rules=BLOOM_RULES, spellings=lambda config: [without_prefix(config)]),
+    Golden("gpt_neox", {**VOCAB, "model_type": "gpt_neox", "hidden_size": 96,
+                        "num_hidden_layers": 3, "num_attention_heads": 6,
+                        "intermediate_size": 160, "max_position_embeddings": 512},
+           spellings=lambda config: [neox_of_4(config)]),
     # As Falcon-7B, Falcon-40B and Falcon-RW.
     falcon("falcon_7b", multi_query=True, parallel_attn=True, bias=False),
     falcon("falcon_40b", new_decoder_architecture=True, num_kv_heads=2, bias=False,
