@@ -1,4 +1,4 @@
-"""GPT-2, BLOOM, GPT-NeoX and Falcon: LayerNorm, biases, learned positions, ALiBi, parallel blocks."""
+"""GPT-2, BLOOM, GPT-NeoX, Falcon: LayerNorm, biases, learned positions, ALiBi, parallel blocks."""
 
 from golden import Golden
 from ranges import OUTPUTS, TIED
