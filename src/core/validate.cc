@@ -44,7 +44,7 @@ Status validate_totals(const StepPlan& plan, const Capacity& capacity) {
   if (wanted > capacity.logits_rows_max) {
     return bad("{} logits rows, at most {}", wanted, capacity.logits_rows_max);
   }
-  if (capacity.pooled_max > 0 && pooled > capacity.pooled_max) {
+  if (pooled > capacity.pooled_max) {
     return bad("{} pooled rows, at most {}", pooled, capacity.pooled_max);
   }
   if (plan.tables.size() != plan.rows.size() * plan.groups) {
@@ -62,9 +62,8 @@ Status validate_wishes(const StepRow& row, std::size_t r, const Capacity& capaci
   if (row.lane >= capacity.lanes) return bad("row {}: lane {} of {}", r, row.lane, capacity.lanes);
   if ((row.flags & ~kRowFlags) != 0) return bad("row {}: flags {}", r, row.flags);
   const bool is_pooled = (row.flags & kRowPool) != 0;
-  if (is_pooled && (capacity.pooled_max == 0 || row.want_last > 0)) {
-    return bad("row {}: pooled, with {} logits; the model {}", r, row.want_last,
-               capacity.pooled_max > 0 ? "pools instead" : "cannot pool");
+  if (is_pooled && row.want_last > 0) {
+    return bad("row {}: pooled, with {} logits", r, row.want_last);
   }
   if (row.lane != 0 ? row.encoder_tokens != row.tokens.count || row.want_last > 0
                     : (row.encoder_tokens > 0) != (capacity.lanes > 1)) {

@@ -1,10 +1,10 @@
 // Architecture: a row of the table of model kinds (registry.cc), and Design: one model of that
-// kind, ready to be built. A file model/arch/x.cc has a Config of its own and four functions:
+// kind, ready to be built. A file model/arch/x.cc has a Config of its own, three functions
 //   read(fields) -> Config        what the file says, every number with its range
 //   tensors(config) -> rules      names, shapes and roles of all tensors
 //   facts(config) -> ModelFacts   what the rest of the house may know
-//   build(config, ...) -> Model   takes the weights and is the forward pass
-// and one row that ties them (design_of). Nothing outside model/arch sees a Config.
+// a Model, which load(loader) gives its weights and which is the forward pass, and one row that
+// ties them (design_of). Nothing outside model/arch sees a Config.
 // Plain values and functions; any thread.
 #pragma once
 
@@ -51,8 +51,8 @@ struct Architecture {
   }
 };
 
-// The four functions of a file in one; `read` reports errors through the fields.
-template <auto read, auto tensors, auto facts, auto build>
+// What a file has in one; `read` reports errors through the fields.
+template <auto read, auto tensors, auto facts, typename M>
 Result<Design> design_of(const ConfigFields& fields, int vocab) {
   auto config = read(fields, vocab);
   QUIRE_RETURN_IF_ERROR(fields.check_all_used());
@@ -60,8 +60,11 @@ Result<Design> design_of(const ConfigFields& fields, int vocab) {
   design.facts = facts(config);
   design.tensors = tensors(config);
   design.build = [config = std::move(config)](WeightLoader& loader, Backend& backend,
-                                              const ModelOptions& options) {
-    return build(config, loader, backend, options);
+                                              const ModelOptions& options)
+      -> Result<std::unique_ptr<Model>> {
+    auto model = std::make_unique<M>(config, backend, options);
+    QUIRE_RETURN_IF_ERROR(model->load(loader));
+    return std::unique_ptr<Model>(std::move(model));
   };
   return design;
 }

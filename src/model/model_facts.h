@@ -31,6 +31,17 @@ struct GroupFacts {
   std::uint64_t state_bytes = 0;  // of one layer, where it holds a state
 };
 
+// Keys and values of heads of one size, of layers [first, first + layers).
+inline GroupFacts plain_group(int layers, int heads, int kv_heads, int head_dim, int first = 0) {
+  GroupFacts group;
+  group.name = "all";
+  for (int i = 0; i < layers; ++i) group.layers.push_back(first + i);
+  group.heads = heads;
+  group.kv_heads = kv_heads;
+  group.k_width = group.v_width = head_dim;
+  return group;
+}
+
 struct ModelFacts {
   std::string architecture;  // as the registry calls it
   std::string name;          // as the file calls itself; may be empty

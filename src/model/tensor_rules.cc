@@ -45,4 +45,16 @@ bool TensorRules::is_ignored(std::string_view name) const {
                      [&](const std::string& pattern) { return matches(pattern, name); });
 }
 
+void LayerRules::add(const char* name, Stored gguf, Stored hf, std::vector<std::size_t> shape,
+                     Role role, std::vector<Stored> others, float center) {
+  if (!gguf.name.empty()) gguf.name = "blk.{}." + gguf.name;
+  hf.name = "model.layers.{}." + hf.name;
+  for (Stored& other : others) other.name = "model.layers.{}." + other.name;
+  TensorRule rule = {std::string("layers.{}.") + name, std::move(gguf), std::move(hf),
+                     std::move(shape), role};
+  rule.others = std::move(others);
+  rule.center = center;
+  rules_.add_layer(layer_, std::move(rule));
+}
+
 }  // namespace quire

@@ -118,4 +118,18 @@ struct TensorRules {
   bool is_ignored(std::string_view name) const;
 };
 
+// The rules of one layer, whose names begin alike: ours with "layers.{}.", those of GGUF with
+// "blk.{}.", those of Hugging Face with "model.layers.{}.". An empty name stays empty.
+class LayerRules {
+ public:
+  LayerRules(TensorRules& rules, int layer) : rules_(rules), layer_(layer) {}
+
+  void add(const char* name, Stored gguf, Stored hf, std::vector<std::size_t> shape,
+           Role role = Role::kMatrix, std::vector<Stored> others = {}, float center = 0);
+
+ private:
+  TensorRules& rules_;
+  int layer_;
+};
+
 }  // namespace quire

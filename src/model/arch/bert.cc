@@ -151,12 +151,7 @@ BertConfig read(const ConfigFields& fields, int vocab) {
   fields.refuse({"is_decoder", "attention.causal"});
   fields.refuse({"add_cross_attention", ""});
   fields.mark({"tie_word_embeddings", ""});  // of a head that guesses words, which is left out
-  if (c.d_model % c.heads != 0) {
-    fields.fail(error(StatusCode::kCorrupt, "{}: {} heads do not divide {}",
-                      fields.name_of({"num_attention_heads", "attention.head_count"}), c.heads,
-                      c.d_model));
-    c.heads = 1;
-  }
+  check_width(fields, {"num_attention_heads", "attention.head_count"}, c.heads, c.d_model);
   check_heads(fields, c.heads, c.heads, c.head_dim());
   return c;
 }
@@ -234,12 +229,7 @@ ModelFacts facts(const BertConfig& c) {
   f.context_max = c.context_max;
   f.can_pool = true;
   f.segments = c.segments > 1 ? 2 : 1;
-  GroupFacts group;
-  group.name = "all";
-  group.layers = {0};  // see above
-  group.heads = group.kv_heads = c.heads;
-  group.k_width = group.v_width = c.head_dim();
-  f.groups = {std::move(group)};
+  f.groups = {plain_group(1, c.heads, c.heads, c.head_dim())};  // one layer's for all: see above
   f.notes = {{"width", fmt::format("{}, feed-forward {}", c.d_model, c.ffn)},
              {"heads", fmt::format("{} of {}, of an encoder", c.heads, c.head_dim())},
              {"positions", fmt::format("a table of {}", c.context_max)},
@@ -249,13 +239,6 @@ ModelFacts facts(const BertConfig& c) {
   return f;
 }
 
-Result<std::unique_ptr<Model>> build(const BertConfig& config, WeightLoader& loader,
-                                     Backend& backend, const ModelOptions& options) {
-  auto model = std::make_unique<Bert>(config, backend, options);
-  QUIRE_RETURN_IF_ERROR(model->load(loader));
-  return std::unique_ptr<Model>(std::move(model));
-}
-
 }  // namespace
 
 extern const Architecture kBert;
@@ -263,7 +246,7 @@ constexpr Architecture kBert = {
     "bert",
     {"bert"},
     {"BertModel", "BertForMaskedLM", "BertForPreTraining"},
-    design_of<read, tensors, facts, build>,
+    design_of<read, tensors, facts, Bert>,
     {
      {"bert-base",
       R"({"hidden_size":768,"num_hidden_layers":12,"num_attention_heads":12,

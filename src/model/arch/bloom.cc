@@ -118,10 +118,7 @@ BloomConfig read(const ConfigFields& fields, int vocab) {
   }
   c.has_tied_head = fields.is_gguf() ? fields.tensor({"", "output.weight"}) == nullptr
                                      : fields.boolean({"tie_word_embeddings", ""}, true);
-  if (c.d_model % c.heads != 0) {
-    fields.fail(error(StatusCode::kCorrupt, "{} heads do not divide a width of {}", c.heads,
-                      c.d_model));
-  }
+  check_width(fields, {"num_attention_heads", "attention.head_count"}, c.heads, c.d_model);
   check_heads(fields, c.heads, c.heads, c.head_dim());
   return c;
 }
@@ -198,23 +195,11 @@ ModelFacts facts(const BloomConfig& c) {
   f.vocab = c.vocab;
   f.context_max = c.context_max;
   f.has_tied_head = c.has_tied_head;
-  GroupFacts group;
-  group.name = "all";
-  for (int i = 0; i < c.layers; ++i) group.layers.push_back(i);
-  group.heads = group.kv_heads = c.heads;
-  group.k_width = group.v_width = c.head_dim();
-  f.groups = {std::move(group)};
+  f.groups = {plain_group(c.layers, c.heads, c.heads, c.head_dim())};
   f.notes = {{"width", fmt::format("{}, feed-forward {}", c.d_model, c.ffn())},
              {"heads", fmt::format("{} of {}, with biases", c.heads, c.head_dim())},
              {"positions", "linear biases (ALiBi)"}};
   return f;
-}
-
-Result<std::unique_ptr<Model>> build(const BloomConfig& config, WeightLoader& loader,
-                                     Backend& backend, const ModelOptions& options) {
-  auto model = std::make_unique<Bloom>(config, backend, options);
-  QUIRE_RETURN_IF_ERROR(model->load(loader));
-  return std::unique_ptr<Model>(std::move(model));
 }
 
 }  // namespace
@@ -224,7 +209,7 @@ constexpr Architecture kBloom = {
     "bloom",
     {"bloom"},
     {},
-    design_of<read, tensors, facts, build>,
+    design_of<read, tensors, facts, Bloom>,
     {
      {"bloom-560m",
       R"({"hidden_size":1024,"n_layer":24,"n_head":16,"vocab_size":250880})"},

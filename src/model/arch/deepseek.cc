@@ -380,17 +380,10 @@ ModelFacts facts(const DeepseekConfig& c) {
   return f;
 }
 
-Result<std::unique_ptr<Model>> build(const DeepseekConfig& config, WeightLoader& loader,
-                                     Backend& backend, const ModelOptions& options) {
-  auto model = std::make_unique<Deepseek>(config, backend, options);
-  QUIRE_RETURN_IF_ERROR(model->load(loader));
-  return std::unique_ptr<Model>(std::move(model));
-}
-
 // --- the rows ---
 
 template <Traits traits>
-constexpr auto kDesign = design_of<read<traits>, tensors, facts, build>;
+constexpr auto kDesign = design_of<read<traits>, tensors, facts, Deepseek>;
 
 }  // namespace
 

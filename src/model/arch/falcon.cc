@@ -169,10 +169,7 @@ FalconConfig read(const ConfigFields& fields, int vocab) {
   fields.refuse({"apply_residual_connection_post_layernorm", ""});
   c.has_tied_head = fields.is_gguf() ? fields.tensor({"", "output.weight"}) == nullptr
                                      : fields.boolean({"tie_word_embeddings", ""}, true);
-  if (c.d_model % c.heads != 0) {
-    fields.fail(error(StatusCode::kCorrupt, "{} heads do not divide a width of {}", c.heads,
-                      c.d_model));
-  }
+  check_width(fields, {"num_attention_heads", "attention.head_count"}, c.heads, c.d_model);
   check_heads(fields, c.heads, c.kv_heads, c.head_dim());
   c.rope = read_rope(fields, c.head_dim());  // with ALiBi it is said and means nothing
   return c;
@@ -246,26 +243,13 @@ ModelFacts facts(const FalconConfig& c) {
   f.vocab = c.vocab;
   f.context_max = c.context_max;
   f.has_tied_head = c.has_tied_head;
-  GroupFacts group;
-  group.name = "all";
-  for (int i = 0; i < c.layers; ++i) group.layers.push_back(i);
-  group.heads = c.heads;
-  group.kv_heads = c.kv_heads;
-  group.k_width = group.v_width = c.head_dim();
-  f.groups = {std::move(group)};
+  f.groups = {plain_group(c.layers, c.heads, c.kv_heads, c.head_dim())};
   f.notes = {{"width", fmt::format("{}, feed-forward {}{}", c.d_model, c.ffn,
                                    c.is_parallel ? " beside attention" : "")},
              {"heads", fmt::format("{} of {}, key-value {}{}", c.heads, c.head_dim(), c.kv_heads,
                                    c.has_bias ? ", with biases" : "")},
              {"positions", c.has_alibi ? "linear biases (ALiBi)" : rope_text(c.rope)}};
   return f;
-}
-
-Result<std::unique_ptr<Model>> build(const FalconConfig& config, WeightLoader& loader,
-                                     Backend& backend, const ModelOptions& options) {
-  auto model = std::make_unique<Falcon>(config, backend, options);
-  QUIRE_RETURN_IF_ERROR(model->load(loader));
-  return std::unique_ptr<Model>(std::move(model));
 }
 
 }  // namespace
@@ -275,7 +259,7 @@ constexpr Architecture kFalcon = {
     "falcon",
     {"falcon"},
     {},
-    design_of<read, tensors, facts, build>,
+    design_of<read, tensors, facts, Falcon>,
     {
      {"falcon-7b",
       R"({"hidden_size":4544,"num_hidden_layers":32,"num_attention_heads":71,"vocab_size":65024})"},

@@ -332,15 +332,8 @@ ModelFacts facts(const GemmaConfig& c) {
   return f;
 }
 
-Result<std::unique_ptr<Model>> build(const GemmaConfig& config, WeightLoader& loader,
-                                     Backend& backend, const ModelOptions& options) {
-  auto model = std::make_unique<Gemma>(config, backend, options);
-  QUIRE_RETURN_IF_ERROR(model->load(loader));
-  return std::unique_ptr<Model>(std::move(model));
-}
-
 template <GemmaTraits traits>
-constexpr auto kDesign = design_of<read<traits>, tensors, facts, build>;
+constexpr auto kDesign = design_of<read<traits>, tensors, facts, Gemma>;
 
 constexpr GemmaTraits kOfGemma2 = {.score_cap = 50, .logit_cap = 30, .layers_of_largest = 46};
 constexpr GemmaTraits kOfGemma3 = {.has_head_norms = true, .has_two_bases = true, .theta = 1e6,

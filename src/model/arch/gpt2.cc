@@ -117,10 +117,7 @@ Gpt2Config read(const ConfigFields& fields, int vocab) {
   fields.refuse_unless({"", "attention.head_count_kv"}, c.heads);
   c.has_tied_head = fields.is_gguf() ? fields.tensor({"", "output.weight"}) == nullptr
                                      : fields.boolean({"tie_word_embeddings", ""}, true);
-  if (c.d_model % c.heads != 0) {
-    fields.fail(error(StatusCode::kCorrupt, "{}: {} heads do not divide {}",
-                      fields.name_of({"n_head", "attention.head_count"}), c.heads, c.d_model));
-  }
+  check_width(fields, {"n_head", "attention.head_count"}, c.heads, c.d_model);
   check_heads(fields, c.heads, c.heads, c.head_dim());
   return c;
 }
@@ -192,23 +189,11 @@ ModelFacts facts(const Gpt2Config& c) {
   f.vocab = c.vocab;
   f.context_max = c.context_max;
   f.has_tied_head = c.has_tied_head;
-  GroupFacts group;
-  group.name = "all";
-  for (int i = 0; i < c.layers; ++i) group.layers.push_back(i);
-  group.heads = group.kv_heads = c.heads;
-  group.k_width = group.v_width = c.head_dim();
-  f.groups = {std::move(group)};
+  f.groups = {plain_group(c.layers, c.heads, c.heads, c.head_dim())};
   f.notes = {{"width", fmt::format("{}, feed-forward {}", c.d_model, c.ffn)},
              {"heads", fmt::format("{} of {}, with biases", c.heads, c.head_dim())},
              {"positions", fmt::format("a table of {}", c.context_max)}};
   return f;
-}
-
-Result<std::unique_ptr<Model>> build(const Gpt2Config& config, WeightLoader& loader,
-                                     Backend& backend, const ModelOptions& options) {
-  auto model = std::make_unique<Gpt2>(config, backend, options);
-  QUIRE_RETURN_IF_ERROR(model->load(loader));
-  return std::unique_ptr<Model>(std::move(model));
 }
 
 }  // namespace
@@ -218,7 +203,7 @@ constexpr Architecture kGpt2 = {
     "gpt2",
     {"gpt2"},
     {"GPT2LMHeadModel"},
-    design_of<read, tensors, facts, build>,
+    design_of<read, tensors, facts, Gpt2>,
     {
      {"gpt2-124m",
       R"({"n_embd":768,"n_layer":12,"n_head":12,"n_positions":1024,"vocab_size":50257})"},

@@ -115,11 +115,7 @@ NeoxConfig read(const ConfigFields& fields, int vocab) {
   c.has_biases = fields.boolean({"attention_bias", ""}, true);
   c.has_tied_head = fields.is_gguf() ? fields.tensor({"", "output.weight"}) == nullptr
                                      : fields.boolean({"tie_word_embeddings", ""}, false);
-  if (c.d_model % c.heads != 0) {
-    fields.fail(error(StatusCode::kCorrupt, "{} heads do not divide a width of {}", c.heads,
-                      c.d_model));
-    c.heads = 1;
-  }
+  check_width(fields, {"num_attention_heads", "attention.head_count"}, c.heads, c.d_model);
   check_heads(fields, c.heads, c.heads, c.head_dim());
   const RopeDefaults defaults = {
       .theta = fields.number({"rotary_emb_base", ""}, kThetaMin, kThetaMax, 10000),
@@ -194,24 +190,12 @@ ModelFacts facts(const NeoxConfig& c) {
   f.vocab = c.vocab;
   f.context_max = c.context_max;
   f.has_tied_head = c.has_tied_head;
-  GroupFacts group;
-  group.name = "all";
-  for (int i = 0; i < c.layers; ++i) group.layers.push_back(i);
-  group.heads = group.kv_heads = c.heads;
-  group.k_width = group.v_width = c.head_dim();
-  f.groups = {std::move(group)};
+  f.groups = {plain_group(c.layers, c.heads, c.heads, c.head_dim())};
   f.notes = {{"width", fmt::format("{}, feed-forward {}{}", c.d_model, c.ffn,
                                    c.is_parallel ? " beside attention" : "")},
              {"heads", fmt::format("{} of {}", c.heads, c.head_dim())},
              {"rope", rope_text(c.rope)}};
   return f;
-}
-
-Result<std::unique_ptr<Model>> build(const NeoxConfig& config, WeightLoader& loader,
-                                     Backend& backend, const ModelOptions& options) {
-  auto model = std::make_unique<GptNeox>(config, backend, options);
-  QUIRE_RETURN_IF_ERROR(model->load(loader));
-  return std::unique_ptr<Model>(std::move(model));
 }
 
 }  // namespace
@@ -221,7 +205,7 @@ constexpr Architecture kGptNeox = {
     "gpt_neox",
     {"gpt_neox", "gptneox"},
     {},
-    design_of<read, tensors, facts, build>,
+    design_of<read, tensors, facts, GptNeox>,
     {
      {"pythia-1b",
       R"({"hidden_size":2048,"num_hidden_layers":16,"num_attention_heads":8,

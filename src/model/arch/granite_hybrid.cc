@@ -288,27 +288,6 @@ using Shape = std::vector<std::size_t>;
 
 std::size_t size(int value) { return static_cast<std::size_t>(value); }
 
-class LayerRules {
- public:
-  LayerRules(TensorRules& rules, int layer) : rules_(rules), layer_(layer) {}
-
-  void add(const char* name, Stored gguf, Stored hf, Shape shape, Role role = Role::kMatrix,
-           std::vector<Stored> others = {}, float center = 0) {
-    gguf.name = "blk.{}." + gguf.name;
-    hf.name = "model.layers.{}." + hf.name;
-    for (Stored& other : others) other.name = "model.layers.{}." + other.name;
-    TensorRule rule = {std::string("layers.{}.") + name, std::move(gguf), std::move(hf),
-                       std::move(shape), role};
-    rule.others = std::move(others);
-    rule.center = center;
-    rules_.add_layer(layer_, std::move(rule));
-  }
-
- private:
-  TensorRules& rules_;
-  int layer_;
-};
-
 void add_mamba(LayerRules layer, const GraniteConfig& c) {
   const Mamba2Shape& m = c.mamba;
   const std::size_t d = size(c.d_model), heads = size(m.heads), inner = size(m.inner());
@@ -404,11 +383,7 @@ ModelFacts facts(const GraniteConfig& c) {
   f.has_tied_head = c.has_tied_head;
   f.experts = c.experts;
   f.experts_active = c.used;
-  GroupFacts positions, states;
-  positions.name = "all";
-  positions.heads = c.heads;
-  positions.kv_heads = c.kv_heads;
-  positions.k_width = positions.v_width = c.head_dim;
+  GroupFacts positions = plain_group(0, c.heads, c.kv_heads, c.head_dim), states;
   states.name = "state";
   states.holds_state = true;
   states.state_bytes = size(c.mamba.state_floats()) * sizeof(float);
@@ -432,13 +407,6 @@ ModelFacts facts(const GraniteConfig& c) {
   return f;
 }
 
-Result<std::unique_ptr<Model>> build(const GraniteConfig& config, WeightLoader& loader,
-                                     Backend& backend, const ModelOptions& options) {
-  auto model = std::make_unique<Granite>(config, backend, options);
-  QUIRE_RETURN_IF_ERROR(model->load(loader));
-  return std::unique_ptr<Model>(std::move(model));
-}
-
 }  // namespace
 
 extern const Architecture kGraniteHybrid;
@@ -446,7 +414,7 @@ constexpr Architecture kGraniteHybrid = {
     "granite_hybrid",
     {"granitemoehybrid", "granitehybrid"},
     {},
-    design_of<read, tensors, facts, build>,
+    design_of<read, tensors, facts, Granite>,
     {
      {"granite-4-h-micro",
       R"({"hidden_size":2048,"num_hidden_layers":40,"num_attention_heads":32,

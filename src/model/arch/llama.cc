@@ -106,10 +106,8 @@ void read_sizes(const ConfigFields& fields, LlamaConfig& c) {
       {"rms_norm_eps", "attention.layer_norm_rms_epsilon"}, kRmsEpsMin, kRmsEpsMax));
   const Key head_dim = {"head_dim", "attention.key_length"};
   c.head_dim = fields.integer(head_dim, 2, kHeadDimMax, c.d_model / c.heads);
-  if (!fields.has(head_dim) && c.d_model % c.heads != 0) {
-    fields.fail(error(StatusCode::kCorrupt, "{}: {} heads do not divide {}",
-                      fields.name_of({"num_attention_heads", "attention.head_count"}), c.heads,
-                      c.d_model));
+  if (!fields.has(head_dim)) {
+    check_width(fields, {"num_attention_heads", "attention.head_count"}, c.heads, c.d_model);
   }
   fields.refuse_unless({"", "attention.value_length"}, c.head_dim);
   check_heads(fields, c.heads, c.kv_heads, c.head_dim);
@@ -277,13 +275,6 @@ ModelFacts facts(const LlamaConfig& c) {
   return f;
 }
 
-Result<std::unique_ptr<Model>> build(const LlamaConfig& config, WeightLoader& loader,
-                                     Backend& backend, const ModelOptions& options) {
-  auto model = std::make_unique<Llama>(config, backend, options);
-  QUIRE_RETURN_IF_ERROR(model->load(loader));
-  return std::unique_ptr<Model>(std::move(model));
-}
-
 // --- the rows ---
 
 template <LlamaTraits traits>
@@ -292,7 +283,7 @@ LlamaConfig read(const ConfigFields& fields, int vocab) {
 }
 
 template <LlamaTraits traits>
-constexpr auto kDesign = design_of<read<traits>, tensors, facts, build>;
+constexpr auto kDesign = design_of<read<traits>, tensors, facts, Llama>;
 
 constexpr LlamaTraits kOfLlama = {.is_woven_in_gguf = true};
 constexpr LlamaTraits kOfMistral = {.is_woven_in_gguf = true, .window_default = 4096};

@@ -133,8 +133,8 @@ void read_attention(const ConfigFields& fields, MixtralConfig& c) {
       fields.integer({"num_key_value_heads", "attention.head_count_kv"}, 1, kHeadsMax, c.heads);
   const Key head_dim = {"head_dim", "attention.key_length"};
   c.head_dim = fields.integer(head_dim, 2, kHeadDimMax, c.d_model / c.heads);
-  if (!fields.has(head_dim) && c.d_model % c.heads != 0) {
-    fields.fail(error(StatusCode::kCorrupt, "{} heads do not divide {}", c.heads, c.d_model));
+  if (!fields.has(head_dim)) {
+    check_width(fields, {"num_attention_heads", "attention.head_count"}, c.heads, c.d_model);
   }
   fields.refuse_unless({"", "attention.value_length"}, c.head_dim);
   check_heads(fields, c.heads, c.kv_heads, c.head_dim);
@@ -301,12 +301,8 @@ ModelFacts facts(const MixtralConfig& c) {
   f.has_tied_head = c.has_tied_head;
   f.experts = c.experts;
   f.experts_active = c.used;
-  GroupFacts group;
-  group.name = c.sliding_window > 0 ? "window" : "all";
-  for (int i = 0; i < c.layers; ++i) group.layers.push_back(i);
-  group.heads = c.heads;
-  group.kv_heads = c.kv_heads;
-  group.k_width = group.v_width = c.head_dim;
+  GroupFacts group = plain_group(c.layers, c.heads, c.kv_heads, c.head_dim);
+  if (c.sliding_window > 0) group.name = "window";
   group.window = c.sliding_window;
   f.groups = {std::move(group)};
   f.notes = {{"width", fmt::format("{}, feed-forward {}", c.d_model, c.ffn)},
@@ -318,17 +314,10 @@ ModelFacts facts(const MixtralConfig& c) {
   return f;
 }
 
-Result<std::unique_ptr<Model>> build(const MixtralConfig& config, WeightLoader& loader,
-                                     Backend& backend, const ModelOptions& options) {
-  auto model = std::make_unique<Mixtral>(config, backend, options);
-  QUIRE_RETURN_IF_ERROR(model->load(loader));
-  return std::unique_ptr<Model>(std::move(model));
-}
-
 // --- the rows ---
 
 template <Traits traits>
-constexpr auto kDesign = design_of<read<traits>, tensors, facts, build>;
+constexpr auto kDesign = design_of<read<traits>, tensors, facts, Mixtral>;
 
 // GGUF calls it a Llama with experts.
 bool has_experts(const ConfigFields& fields) {

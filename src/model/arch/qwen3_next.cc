@@ -256,27 +256,9 @@ using Shape = std::vector<std::size_t>;
 
 std::size_t size(int value) { return static_cast<std::size_t>(value); }
 
-class LayerRules {
- public:
-  LayerRules(TensorRules& rules, int layer) : rules_(rules), layer_(layer) {}
-
-  void add(const char* name, Stored hf, Shape shape, Role role = Role::kMatrix,
-           std::vector<Stored> others = {}, float center = 0) {
-    hf.name = "model.layers.{}." + hf.name;
-    for (Stored& other : others) other.name = "model.layers.{}." + other.name;
-    TensorRule rule = {std::string("layers.{}.") + name, "", std::move(hf), std::move(shape), role};
-    rule.others = std::move(others);
-    rule.center = center;
-    rules_.add_layer(layer_, std::move(rule));
-  }
-  void add_norm(const char* name, const char* hf, std::size_t columns) {
-    add(name, Stored(hf).converted(Convert::kPlusOne), {columns}, Role::kNorm);
-  }
-
- private:
-  TensorRules& rules_;
-  int layer_;
-};
+void add_norm(LayerRules& layer, const char* name, const char* hf, std::size_t columns) {
+  layer.add(name, "", Stored(hf).converted(Convert::kPlusOne), {columns}, Role::kNorm);
+}
 
 // Of each key head: a query, a key, the values of its value heads, their gates; and of the small
 // projection how much is written and how much is kept.
@@ -287,12 +269,12 @@ void add_woven_delta(LayerRules& layer, const QwenConfig& c) {
   const std::size_t v = shared * size(n.v_dim), every = 2 * k + 2 * v;
   const std::size_t total = 2 * (keys + values), heads = size(n.v_heads);
   const Stored wide = "linear_attn.in_proj_qkvz.weight", narrow = "linear_attn.in_proj_ba.weight";
-  layer.add("delta_q", wide.runs(0, k, every, total), {keys, d});
-  layer.add("delta_k", wide.runs(k, k, every, total), {keys, d});
-  layer.add("delta_v", wide.runs(2 * k, v, every, total), {values, d});
-  layer.add("delta_gate", wide.runs(2 * k + v, v, every, total), {values, d});
-  layer.add("delta_beta", narrow.runs(0, shared, 2 * shared, 2 * heads), {heads, d});
-  layer.add("delta_step", narrow.runs(shared, shared, 2 * shared, 2 * heads), {heads, d});
+  layer.add("delta_q", "", wide.runs(0, k, every, total), {keys, d});
+  layer.add("delta_k", "", wide.runs(k, k, every, total), {keys, d});
+  layer.add("delta_v", "", wide.runs(2 * k, v, every, total), {values, d});
+  layer.add("delta_gate", "", wide.runs(2 * k + v, v, every, total), {values, d});
+  layer.add("delta_beta", "", narrow.runs(0, shared, 2 * shared, 2 * heads), {heads, d});
+  layer.add("delta_step", "", narrow.runs(shared, shared, 2 * shared, 2 * heads), {heads, d});
 }
 
 void add_plain_delta(LayerRules& layer, const QwenConfig& c) {
@@ -300,26 +282,26 @@ void add_plain_delta(LayerRules& layer, const QwenConfig& c) {
   const std::size_t d = size(c.d_model), keys = size(n.keys()), values = size(n.values());
   const std::size_t total = size(n.channels()), heads = size(n.v_heads);
   const Stored wide = "linear_attn.in_proj_qkv.weight";
-  layer.add("delta_q", wide.rows(0, total), {keys, d});
-  layer.add("delta_k", wide.rows(keys, total), {keys, d});
-  layer.add("delta_v", wide.rows(2 * keys, total), {values, d});
-  layer.add("delta_gate", "linear_attn.in_proj_z.weight", {values, d});
-  layer.add("delta_beta", "linear_attn.in_proj_b.weight", {heads, d});
-  layer.add("delta_step", "linear_attn.in_proj_a.weight", {heads, d});
+  layer.add("delta_q", "", wide.rows(0, total), {keys, d});
+  layer.add("delta_k", "", wide.rows(keys, total), {keys, d});
+  layer.add("delta_v", "", wide.rows(2 * keys, total), {values, d});
+  layer.add("delta_gate", "", "linear_attn.in_proj_z.weight", {values, d});
+  layer.add("delta_beta", "", "linear_attn.in_proj_b.weight", {heads, d});
+  layer.add("delta_step", "", "linear_attn.in_proj_a.weight", {heads, d});
 }
 
 void add_delta(LayerRules layer, const QwenConfig& c) {
   const DeltaNetShape& n = c.delta;
   const std::size_t d = size(c.d_model), heads = size(n.v_heads);
-  layer.add_norm("delta_norm", "input_layernorm.weight", d);
+  add_norm(layer, "delta_norm", "input_layernorm.weight", d);
   c.is_woven ? add_woven_delta(layer, c) : add_plain_delta(layer, c);
-  layer.add("delta_conv", Stored("linear_attn.conv1d.weight").transposed(),
+  layer.add("delta_conv", "", Stored("linear_attn.conv1d.weight").transposed(),
             {size(n.width), size(n.channels())}, Role::kVector);
-  layer.add("delta_rates", Stored("linear_attn.A_log").converted(Convert::kMinusExp), {heads},
+  layer.add("delta_rates", "", Stored("linear_attn.A_log").converted(Convert::kMinusExp), {heads},
             Role::kVector, {}, -1);
-  layer.add("delta_step_bias", "linear_attn.dt_bias", {heads}, Role::kBias);
-  layer.add("delta_gated_norm", "linear_attn.norm.weight", {size(n.v_dim)}, Role::kNorm);
-  layer.add("delta_out", "linear_attn.out_proj.weight", {d, size(n.values())});
+  layer.add("delta_step_bias", "", "linear_attn.dt_bias", {heads}, Role::kBias);
+  layer.add("delta_gated_norm", "", "linear_attn.norm.weight", {size(n.v_dim)}, Role::kNorm);
+  layer.add("delta_out", "", "linear_attn.out_proj.weight", {d, size(n.values())});
 }
 
 // Of each query head: its query and its gate.
@@ -327,38 +309,38 @@ void add_attention(LayerRules layer, const QwenConfig& c) {
   const std::size_t d = size(c.d_model), head = size(c.head_dim);
   const std::size_t q = size(c.heads) * head, kv = size(c.kv_heads) * head;
   const Stored fused = "self_attn.q_proj.weight";
-  layer.add_norm("attn_norm", "input_layernorm.weight", d);
-  layer.add("q", fused.runs(0, head, 2 * head, 2 * q), {q, d});
-  layer.add("attn_gate", fused.runs(head, head, 2 * head, 2 * q), {q, d});
-  layer.add("k", "self_attn.k_proj.weight", {kv, d});
-  layer.add("v", "self_attn.v_proj.weight", {kv, d});
-  layer.add("o", "self_attn.o_proj.weight", {d, q});
-  layer.add_norm("q_norm", "self_attn.q_norm.weight", head);
-  layer.add_norm("k_norm", "self_attn.k_norm.weight", head);
+  add_norm(layer, "attn_norm", "input_layernorm.weight", d);
+  layer.add("q", "", fused.runs(0, head, 2 * head, 2 * q), {q, d});
+  layer.add("attn_gate", "", fused.runs(head, head, 2 * head, 2 * q), {q, d});
+  layer.add("k", "", "self_attn.k_proj.weight", {kv, d});
+  layer.add("v", "", "self_attn.v_proj.weight", {kv, d});
+  layer.add("o", "", "self_attn.o_proj.weight", {d, q});
+  add_norm(layer, "q_norm", "self_attn.q_norm.weight", head);
+  add_norm(layer, "k_norm", "self_attn.k_norm.weight", head);
 }
 
 void add_block(LayerRules layer, const QwenConfig& c, bool has_experts) {
   const std::size_t d = size(c.d_model);
-  layer.add_norm("ffn_norm", "post_attention_layernorm.weight", d);
+  add_norm(layer, "ffn_norm", "post_attention_layernorm.weight", d);
   if (!has_experts) {
-    layer.add("gate", "mlp.gate_proj.weight", {size(c.ffn), d});
-    layer.add("up", "mlp.up_proj.weight", {size(c.ffn), d});
-    layer.add("down", "mlp.down_proj.weight", {d, size(c.ffn)});
+    layer.add("gate", "", "mlp.gate_proj.weight", {size(c.ffn), d});
+    layer.add("up", "", "mlp.up_proj.weight", {size(c.ffn), d});
+    layer.add("down", "", "mlp.down_proj.weight", {d, size(c.ffn)});
     return;
   }
   const std::size_t n = size(c.experts), ffn = size(c.expert_ffn), shared = size(c.shared_ffn);
   const Stored fused = "mlp.experts.gate_up_proj";
-  layer.add("router", "mlp.gate.weight", {n, d}, Role::kRouter);
-  layer.add("experts_gate", "mlp.experts.{e}.gate_proj.weight", {n, ffn, d}, Role::kExperts,
+  layer.add("router", "", "mlp.gate.weight", {n, d}, Role::kRouter);
+  layer.add("experts_gate", "", "mlp.experts.{e}.gate_proj.weight", {n, ffn, d}, Role::kExperts,
             {fused.rows(0, 2 * ffn)});
-  layer.add("experts_up", "mlp.experts.{e}.up_proj.weight", {n, ffn, d}, Role::kExperts,
+  layer.add("experts_up", "", "mlp.experts.{e}.up_proj.weight", {n, ffn, d}, Role::kExperts,
             {fused.rows(ffn, 2 * ffn)});
-  layer.add("experts_down", "mlp.experts.{e}.down_proj.weight", {n, d, ffn}, Role::kExperts,
+  layer.add("experts_down", "", "mlp.experts.{e}.down_proj.weight", {n, d, ffn}, Role::kExperts,
             {"mlp.experts.down_proj"});
-  layer.add("shared_gate", "mlp.shared_expert.gate_proj.weight", {shared, d});
-  layer.add("shared_up", "mlp.shared_expert.up_proj.weight", {shared, d});
-  layer.add("shared_down", "mlp.shared_expert.down_proj.weight", {d, shared});
-  layer.add("shared_scale", "mlp.shared_expert_gate.weight", {1, d});
+  layer.add("shared_gate", "", "mlp.shared_expert.gate_proj.weight", {shared, d});
+  layer.add("shared_up", "", "mlp.shared_expert.up_proj.weight", {shared, d});
+  layer.add("shared_down", "", "mlp.shared_expert.down_proj.weight", {d, shared});
+  layer.add("shared_scale", "", "mlp.shared_expert_gate.weight", {1, d});
 }
 
 TensorRules tensors(const QwenConfig& c) {
@@ -393,11 +375,7 @@ ModelFacts facts(const QwenConfig& c) {
   f.has_tied_head = c.has_tied_head;
   f.experts = c.experts;
   f.experts_active = c.used;
-  GroupFacts positions, states;
-  positions.name = "all";
-  positions.heads = c.heads;
-  positions.kv_heads = c.kv_heads;
-  positions.k_width = positions.v_width = c.head_dim;
+  GroupFacts positions = plain_group(0, c.heads, c.kv_heads, c.head_dim), states;
   states.name = "state";
   states.holds_state = true;
   states.state_bytes = size(c.delta.state_floats()) * sizeof(float);
@@ -422,13 +400,6 @@ ModelFacts facts(const QwenConfig& c) {
   return f;
 }
 
-Result<std::unique_ptr<Model>> build(const QwenConfig& config, WeightLoader& loader,
-                                     Backend& backend, const ModelOptions& options) {
-  auto model = std::make_unique<Qwen3Next>(config, backend, options);
-  QUIRE_RETURN_IF_ERROR(model->load(loader));
-  return std::unique_ptr<Model>(std::move(model));
-}
-
 }  // namespace
 
 extern const Architecture kQwen3Next;
@@ -436,7 +407,7 @@ constexpr Architecture kQwen3Next = {
     "qwen3_next",
     {"qwen3_next"},
     {},
-    design_of<read<true>, tensors, facts, build>,
+    design_of<read<true>, tensors, facts, Qwen3Next>,
     {
      {"tiny-qwen3-next",
       R"({"hidden_size":256,"num_hidden_layers":4,"num_attention_heads":4,
@@ -453,7 +424,7 @@ constexpr Architecture kQwen3_5 = {
     {"qwen3_5_text", "qwen3_5_moe_text", "qwen3_5", "qwen3_5_moe"},
     {"Qwen3_5ForCausalLM", "Qwen3_5ForConditionalGeneration", "Qwen3_5MoeForCausalLM",
      "Qwen3_5MoeForConditionalGeneration"},
-    design_of<read<false>, tensors, facts, build>,
+    design_of<read<false>, tensors, facts, Qwen3Next>,
     {
      {"qwen3.5-0.8b",
       R"({"hidden_size":1024,"num_hidden_layers":24,"num_attention_heads":8,

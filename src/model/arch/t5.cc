@@ -364,11 +364,7 @@ ModelFacts facts(const T5Config& c) {
   f.vocab = c.vocab;
   f.context_max = c.context_max;
   f.has_tied_head = c.has_tied_head;
-  GroupFacts text;
-  text.name = "all";
-  for (int i = 0; i < c.decoder_layers; ++i) text.layers.push_back(c.layers + i);
-  text.heads = text.kv_heads = c.heads;
-  text.k_width = text.v_width = c.head_dim;
+  GroupFacts text = plain_group(c.decoder_layers, c.heads, c.heads, c.head_dim, c.layers);
   GroupFacts encoder = text;
   encoder.name = "encoder";
   encoder.is_encoder_long = true;
@@ -382,13 +378,6 @@ ModelFacts facts(const T5Config& c) {
   return f;
 }
 
-Result<std::unique_ptr<Model>> build(const T5Config& config, WeightLoader& loader,
-                                     Backend& backend, const ModelOptions& options) {
-  auto model = std::make_unique<T5>(config, backend, options);
-  QUIRE_RETURN_IF_ERROR(model->load(loader));
-  return std::unique_ptr<Model>(std::move(model));
-}
-
 }  // namespace
 
 extern const Architecture kT5;
@@ -396,7 +385,7 @@ constexpr Architecture kT5 = {
     "t5",
     {"t5", "mt5"},
     {"T5ForConditionalGeneration", "MT5ForConditionalGeneration"},
-    design_of<read, tensors, facts, build>,
+    design_of<read, tensors, facts, T5>,
     {
      {"flan-t5-small",
       R"({"d_model":512,"d_kv":64,"d_ff":1024,"num_layers":8,"num_decoder_layers":8,"num_heads":6,

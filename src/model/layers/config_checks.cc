@@ -18,6 +18,12 @@ void check_heads(const ConfigFields& fields, int heads, int kv_heads, int head_d
   }
 }
 
+void check_width(const ConfigFields& fields, Key heads_key, int heads, int width) {
+  if (width % heads == 0) return;
+  fields.fail(error(StatusCode::kCorrupt, "{}: {} heads do not divide {}",
+                    fields.name_of(heads_key), heads, width));
+}
+
 namespace {
 
 struct NamedActivation {

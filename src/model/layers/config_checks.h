@@ -15,6 +15,9 @@ namespace quire {
 // together stay in range.
 void check_heads(const ConfigFields& fields, int heads, int kv_heads, int head_dim);
 
+// Heads share the width of the model evenly, where a file gives no size of a head.
+void check_width(const ConfigFields& fields, Key heads_key, int heads, int width);
+
 // By the name that files use.
 std::optional<Activation> find_activation(std::string_view name);
 
