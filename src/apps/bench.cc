@@ -2,7 +2,6 @@
 
 #include <fmt/format.h>
 
-#include <CLI/CLI.hpp>
 #include <algorithm>
 #include <cctype>
 #include <cstdio>
@@ -10,6 +9,7 @@
 #include <memory>
 
 #include "apps/bench_serve.h"
+#include "apps/flags.h"
 #include "apps/model_arguments.h"
 #include "apps/model_path.h"
 #include "base/cpu/cpu_info.h"
@@ -136,57 +136,56 @@ Result<bool> print_speed(const BenchArguments& a) {
 
 }  // namespace
 
-void declare_bench(CLI::App& parent, std::function<int()>& chosen) {
-  CLI::App* command = parent.add_subcommand(
+void declare_bench(Command& parent, std::function<int()>& chosen) {
+  Command command = parent.command(
       "bench", "Measure speed beside what this machine can do at most");
   auto a = std::make_shared<BenchArguments>();
-  const CLI::Range positive(1, 1 << 20);
   const auto shapes = random_shapes();
-  command->add_option("MODEL", a->model, "file, directory or name (default: random weights)");
-  command->add_option("--shape", a->shape, "shape of a model with random weights")
-      ->check(CLI::IsMember(std::vector<std::string>(shapes.begin(), shapes.end())))
-      ->capture_default_str();
-  command->add_option("--type", a->type, "type of its weights")
-      ->check(CLI::IsMember(type_names(), CLI::ignore_case))
-      ->capture_default_str();
-  declare_quantize_flag(*command, a->quantize);
-  command->add_option("--threads", a->threads, "compute threads (default: every core)")
-      ->check(CLI::Range(1, 1024));
-  command->add_option("--isa", a->isa,
-                      "avx512, avx512_vnni, avx_vnni, avx2 or scalar (default: the best here)");
-  declare_kv_dtype_flag(*command, a->kv_cache_dtype);
-  declare_huge_pages_flag(*command, a->has_huge_pages);
-  command->add_option("--prompt", a->prompts, "tokens of each prefill test; 0: none")
-      ->delimiter(',')
-      ->check(CLI::Range(0, 1 << 20))
-      ->capture_default_str();
-  command->add_option("--generate", a->generate, "steps of each decode test")
-      ->check(positive)
-      ->capture_default_str();
-  command->add_option("--batch", a->batches, "sequences of each decode test; 0: none")
-      ->delimiter(',')
-      ->check(CLI::Range(0, 4096))
-      ->capture_default_str();
-  command->add_option("--depth", a->depth, "positions in the KV cache before the first decode")
-      ->check(CLI::Range(0, 1 << 20))
-      ->capture_default_str();
-  command->add_option("--chunk", a->chunk, "tokens of a prefill step, at most")
-      ->check(CLI::Range(1, 65536))
-      ->capture_default_str();
-  command->add_option("--repeat", a->repeats, "measurements, of which the median counts")
-      ->check(CLI::Range(1, 1000))
-      ->capture_default_str();
-  command->add_flag("--batched", a->is_batched,
-                    "every prompt length with every batch, as llama-batched-bench prints it");
-  command->add_flag("--ops", a->is_timing_ops,
-                    "below the table: time, bytes, operations and roofline of each op");
-  command->add_flag("--json", a->is_json, "one JSON object in place of the table");
-  command->add_flag("--hash-only", a->is_hash_only,
-                    "only the logits hash of tiny random models: equal in every build, for any "
-                    "number of threads");
-  declare_bench_serve(*command, chosen);
-  command->callback([a, command, &chosen] {
-    if (command->get_subcommands().empty()) chosen = [a] { return run_bench(*a); };
+  command.value("MODEL", a->model, "file, directory or name (default: random weights)");
+  command.value("--shape", a->shape, "shape of a model with random weights")
+      .one_of(std::vector<std::string>(shapes.begin(), shapes.end()))
+      .shows_default();
+  command.value("--type", a->type, "type of its weights")
+      .one_of_in_any_case(type_names())
+      .shows_default();
+  declare_quantize_flag(command, a->quantize);
+  command.value("--threads", a->threads, "compute threads (default: every core)")
+      .between(1, 1024);
+  command.value("--isa", a->isa,
+                "avx512, avx512_vnni, avx_vnni, avx2 or scalar (default: the best here)");
+  declare_kv_dtype_flag(command, a->kv_cache_dtype);
+  declare_huge_pages_flag(command, a->has_huge_pages);
+  command.value("--prompt", a->prompts, "tokens of each prefill test; 0: none")
+      .separated_by(',')
+      .between(0, 1 << 20)
+      .shows_default();
+  command.value("--generate", a->generate, "steps of each decode test")
+      .between(1, 1 << 20)
+      .shows_default();
+  command.value("--batch", a->batches, "sequences of each decode test; 0: none")
+      .separated_by(',')
+      .between(0, 4096)
+      .shows_default();
+  command.value("--depth", a->depth, "positions in the KV cache before the first decode")
+      .between(0, 1 << 20)
+      .shows_default();
+  command.value("--chunk", a->chunk, "tokens of a prefill step, at most")
+      .between(1, 65536)
+      .shows_default();
+  command.value("--repeat", a->repeats, "measurements, of which the median counts")
+      .between(1, 1000)
+      .shows_default();
+  command.toggle("--batched", a->is_batched,
+                 "every prompt length with every batch, as llama-batched-bench prints it");
+  command.toggle("--ops", a->is_timing_ops,
+                 "below the table: time, bytes, operations and roofline of each op");
+  command.toggle("--json", a->is_json, "one JSON object in place of the table");
+  command.toggle("--hash-only", a->is_hash_only,
+                 "only the logits hash of tiny random models: equal in every build, for any "
+                 "number of threads");
+  declare_bench_serve(command, chosen);
+  command.when_chosen([a, command, &chosen] {
+    if (command.chosen().name() == command.name()) chosen = [a] { return run_bench(*a); };
   });
 }
 

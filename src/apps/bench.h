@@ -8,11 +8,9 @@
 #include <string>
 #include <vector>
 
-namespace CLI {
-class App;
-}
-
 namespace quire {
+
+class Command;
 
 struct BenchArguments {
   std::string model;  // a file or directory; empty: random weights of `shape`
@@ -36,7 +34,7 @@ struct BenchArguments {
 };
 
 // Declares the command and, below it, `bench serve`.
-void declare_bench(CLI::App& parent, std::function<int()>& chosen);
+void declare_bench(Command& parent, std::function<int()>& chosen);
 
 int run_bench(const BenchArguments& arguments);
 

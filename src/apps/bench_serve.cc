@@ -1,12 +1,12 @@
 #include "apps/bench_serve.h"
 
-#include <CLI/CLI.hpp>
 #include <cstdio>
 #include <memory>
 #include <optional>
 #include <string>
 #include <vector>
 
+#include "apps/flags.h"
 #include "base/clock.h"
 #include "lab/load/load_report.h"
 
@@ -45,58 +45,58 @@ int run_flags(const Flags& flags) {
   return run_bench_serve(arguments);
 }
 
-void declare_workload_flags(CLI::App& command, Flags& flags) {
-  const CLI::Range positive(1, 1 << 24);
+void declare_workload_flags(Command& command, Flags& flags) {
+  constexpr int kMost = 1 << 24;
   const auto names = workload_names();
   command
-      .add_option("--workload", flags.workload,
-                  "single: 1 client, 128 words in, 64 tokens out. mixed: 16 clients, 8 to 128 out. "
-                  "shared: 512 common words and 32 own. prefix: 512 common and 16 own token ids, "
-                  "16 tokens out")
-      ->check(CLI::IsMember(std::vector<std::string>(names.begin(), names.end())))
-      ->capture_default_str();
-  command.add_option("--requests", flags.requests, "how many in all")->check(positive);
-  command.add_option("--clients", flags.clients, "closed loop: so many requests at once")
-      ->check(positive);
+      .value("--workload", flags.workload,
+             "single: 1 client, 128 words in, 64 tokens out. mixed: 16 clients, 8 to 128 out. "
+             "shared: 512 common words and 32 own. prefix: 512 common and 16 own token ids, "
+             "16 tokens out")
+      .one_of(std::vector<std::string>(names.begin(), names.end()))
+      .shows_default();
+  command.value("--requests", flags.requests, "how many in all").between(1, kMost);
+  command.value("--clients", flags.clients, "closed loop: so many requests at once")
+      .between(1, kMost);
   command
-      .add_option("--rate", flags.rate,
-                  "open loop in place of clients: requests per second, at random times")
-      ->check(CLI::PositiveNumber);
-  command.add_option("--shared", flags.shared, "words that every prompt begins with")
-      ->check(CLI::NonNegativeNumber);
-  command.add_option("--own", flags.own, "words of each prompt's own")->check(positive);
-  command.add_option("--tokens-min", flags.tokens_min, "generated tokens, at least")
-      ->check(positive);
-  command.add_option("--tokens-max", flags.tokens_max, "generated tokens, at most")
-      ->check(positive);
+      .value("--rate", flags.rate,
+             "open loop in place of clients: requests per second, at random times")
+      .positive();
+  command.value("--shared", flags.shared, "words that every prompt begins with")
+      .not_negative();
+  command.value("--own", flags.own, "words of each prompt's own").between(1, kMost);
+  command.value("--tokens-min", flags.tokens_min, "generated tokens, at least")
+      .between(1, kMost);
+  command.value("--tokens-max", flags.tokens_max, "generated tokens, at most")
+      .between(1, kMost);
   command
-      .add_option("--ids-below", flags.ids_below,
-                  "prompts of token ids below this, in place of words; 0: words")
-      ->check(CLI::NonNegativeNumber);
-  command.add_option("--seed", flags.seed, "of prompts and times (default: another one each run)");
+      .value("--ids-below", flags.ids_below,
+             "prompts of token ids below this, in place of words; 0: words")
+      .not_negative();
+  command.value("--seed", flags.seed, "of prompts and times (default: another one each run)");
 }
 
 }  // namespace
 
-void declare_bench_serve(CLI::App& bench, std::function<int()>& chosen) {
-  CLI::App* command =
-      bench.add_subcommand("serve", "Load on an OpenAI-compatible server: tokens/s, TTFT and ITL");
+void declare_bench_serve(Command& bench, std::function<int()>& chosen) {
+  Command command =
+      bench.command("serve", "Load on an OpenAI-compatible server: tokens/s, TTFT and ITL");
   auto flags = std::make_shared<Flags>();
   LoadOptions& load = flags->arguments.load;
-  command->add_option("--url", load.url, "http://host:port")->capture_default_str();
-  command->add_option("--model", load.model, "its name there (default: the first of /v1/models)");
-  command->add_option("--api-key", load.api_key, "sent as a bearer token");
-  command->add_flag("--chat", load.is_chat, "chat completions in place of completions");
-  command->add_flag("--ignore-eos,!--no-ignore-eos", load.is_ignoring_eos,
-                    "ask for answers of full length where the server can (default: on)");
-  command->add_option("--timeout", load.seconds_max, "seconds that one request may take")
-      ->check(CLI::PositiveNumber)
-      ->capture_default_str();
-  command->add_flag("--profile", load.is_profiling,
-                    "where the server's engine thread spent the load, from its /metrics");
-  declare_workload_flags(*command, *flags);
-  command->add_flag("--json", flags->arguments.is_json, "one JSON object in place of the table");
-  command->callback([flags, &chosen] { chosen = [flags] { return run_flags(*flags); }; });
+  command.value("--url", load.url, "http://host:port").shows_default();
+  command.value("--model", load.model, "its name there (default: the first of /v1/models)");
+  command.value("--api-key", load.api_key, "sent as a bearer token");
+  command.toggle("--chat", load.is_chat, "chat completions in place of completions");
+  command.toggle("--ignore-eos,!--no-ignore-eos", load.is_ignoring_eos,
+                 "ask for answers of full length where the server can (default: on)");
+  command.value("--timeout", load.seconds_max, "seconds that one request may take")
+      .positive()
+      .shows_default();
+  command.toggle("--profile", load.is_profiling,
+                 "where the server's engine thread spent the load, from its /metrics");
+  declare_workload_flags(command, *flags);
+  command.toggle("--json", flags->arguments.is_json, "one JSON object in place of the table");
+  command.when_chosen([flags, &chosen] { chosen = [flags] { return run_flags(*flags); }; });
 }
 
 int run_bench_serve(const BenchServeArguments& arguments) {

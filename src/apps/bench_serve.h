@@ -7,11 +7,9 @@
 
 #include "lab/load/load.h"
 
-namespace CLI {
-class App;
-}
-
 namespace quire {
+
+class Command;
 
 struct BenchServeArguments {
   LoadOptions load;
@@ -20,7 +18,7 @@ struct BenchServeArguments {
 };
 
 // Declares `serve` below `quire bench`.
-void declare_bench_serve(CLI::App& bench, std::function<int()>& chosen);
+void declare_bench_serve(Command& bench, std::function<int()>& chosen);
 
 // 0: every request succeeded.
 int run_bench_serve(const BenchServeArguments& arguments);

@@ -4,8 +4,7 @@
 #include <memory>
 #include <string>
 
-#include <CLI/CLI.hpp>
-
+#include "apps/flags.h"
 #include "apps/model_path.h"
 
 namespace quire {
@@ -30,14 +29,15 @@ int run_cp(const CopyArguments& arguments) {
 
 }  // namespace
 
-void declare_cp(CLI::App& parent, std::function<int()>& chosen) {
+void declare_cp(Command& parent, std::function<int()>& chosen) {
   const auto arguments = std::make_shared<CopyArguments>();
-  CLI::App* command =
-      parent.add_subcommand("cp", "Give a model of the local store another name; takes no room");
-  command->add_option("FROM", arguments->from, "a name that 'quire list' shows")->required();
-  command->add_option("TO", arguments->to, "letters, digits, dots, dashes and underscores")
-      ->required();
-  command->callback([arguments, &chosen] { chosen = [arguments] { return run_cp(*arguments); }; });
+  Command command =
+      parent.command("cp", "Give a model of the local store another name; takes no room");
+  command.value("FROM", arguments->from, "a name that 'quire list' shows").required();
+  command.value("TO", arguments->to, "letters, digits, dots, dashes and underscores")
+      .required();
+  command.when_chosen(
+      [arguments, &chosen] { chosen = [arguments] { return run_cp(*arguments); }; });
 }
 
 }  // namespace quire

@@ -5,8 +5,9 @@
 #include <string_view>
 #include <vector>
 
-#include <CLI/CLI.hpp>
 #include <fmt/format.h>
+
+#include "apps/flags.h"
 
 namespace quire {
 namespace {
@@ -41,52 +42,40 @@ std::string entry(const std::string& left, const std::string& text) {
 }
 
 // What stands behind a flag: "N", "X" or "TEXT"; empty for a switch.
-std::string value_word(const CLI::Option& option) {
-  if (option.get_items_expected_max() == 0) return {};
-  const std::string type = option.get_type_name();
-  if (type.starts_with("UINT") || type.starts_with("INT")) return " N";
-  if (type.starts_with("FLOAT")) return " X";
+std::string value_word(const FlagFacts& flag) {
+  if (!flag.takes_value) return {};
+  if (flag.type.starts_with("UINT") || flag.type.starts_with("INT")) return " N";
+  if (flag.type.starts_with("FLOAT")) return " X";
   return " TEXT";
 }
 
-std::string explanation(const CLI::Option& option) {
-  std::string text = option.get_description();
-  const std::string type = option.get_type_name();
-  const auto set = type.find('{');  // the values that a check allows
-  if (set != std::string::npos && option.get_items_expected_max() != 0) {
-    std::string values = type.substr(set + 1, type.find('}') - set - 1);
+std::string explanation(const FlagFacts& flag) {
+  std::string text = flag.meaning;
+  const auto set = flag.type.find('{');  // the values that a check allows
+  if (set != std::string::npos && flag.takes_value) {
+    std::string values = flag.type.substr(set + 1, flag.type.find('}') - set - 1);
     for (std::size_t at = 0; (at = values.find(',', at)) != std::string::npos; at += 2) {
       values.replace(at, 1, ", ");
     }
     text += fmt::format("{}one of {}", text.empty() ? "" : "; ", values);
   }
-  const std::string value = option.get_default_str();
-  if (!value.empty()) text += fmt::format(" (default: {})", value);
+  if (!flag.standard.empty()) text += fmt::format(" (default: {})", flag.standard);
   return text;
 }
 
-std::string flag_names(const CLI::Option& option) {
+std::string flag_names(const FlagFacts& flag) {
   std::string names;
-  for (const std::string& name : option.get_snames()) names += "-" + name + ", ";
-  for (const std::string& name : option.get_lnames()) names += "--" + name + ", ";
+  for (const std::string& name : flag.short_names) names += "-" + name + ", ";
+  for (const std::string& name : flag.long_names) names += "--" + name + ", ";
   return names.substr(0, names.size() - 2);
-}
-
-std::vector<const CLI::App*> commands_of(const CLI::App& app) {
-  return app.get_subcommands([](const CLI::App*) { return true; });
 }
 
 }  // namespace
 
-std::string full_name(const CLI::App& command) {
-  if (command.get_parent() == nullptr) return command.get_name();
-  return full_name(*command.get_parent()) + " " + command.get_name();
-}
-
-std::string overview_page(const CLI::App& root) {
+std::string overview_page(const Command& root) {
   std::string commands;
-  for (const CLI::App* command : commands_of(root)) {
-    commands += fmt::format("  {:<10} {}\n", command->get_name(), command->get_description());
+  for (const Command& command : root.commands()) {
+    commands += fmt::format("  {:<10} {}\n", command.name(), command.meaning());
   }
   return "Quire runs and serves open-weight language models on this machine.\n\n"
          "  quire run                          chat with the default model\n"
@@ -99,22 +88,19 @@ std::string overview_page(const CLI::App& root) {
          "says which Quire this is.\n";
 }
 
-std::string command_page(const CLI::App& command) {
-  std::string usage = full_name(command), positionals, flags;
-  for (const CLI::Option* option : command.get_options()) {
-    if (option->get_lnames().empty()) {
-      const std::string& name = option->get_name();
-      usage += option->get_required() ? " " + name : " [" + name + "]";
-      positionals += entry(option->get_name(), explanation(*option));
+std::string command_page(const Command& command) {
+  std::string usage = command.full_name(), positionals, flags;
+  for (const FlagFacts& flag : command.flags()) {
+    if (flag.long_names.empty()) {
+      usage += flag.is_required ? " " + flag.name : " [" + flag.name + "]";
+      positionals += entry(flag.name, explanation(flag));
     } else {
-      flags += entry(flag_names(*option) + value_word(*option), explanation(*option));
+      flags += entry(flag_names(flag) + value_word(flag), explanation(flag));
     }
   }
   std::string commands;
-  for (const CLI::App* below : commands_of(command)) {
-    commands += entry(below->get_name(), below->get_description());
-  }
-  std::string page = command.get_description() + "\n\n  " + usage + " [FLAGS]\n\n";
+  for (const Command& below : command.commands()) commands += entry(below.name(), below.meaning());
+  std::string page = command.meaning() + "\n\n  " + usage + " [FLAGS]\n\n";
   for (const std::string& part : {positionals, commands, flags}) {
     if (!part.empty()) page += part + "\n";
   }

@@ -5,19 +5,14 @@
 
 #include <string>
 
-namespace CLI {
-class App;
-}
-
 namespace quire {
 
+class Command;
+
 // One screen: what Quire is, how to start, every command in a line.
-std::string overview_page(const CLI::App& root);
+std::string overview_page(const Command& root);
 
 // Arguments, commands and flags of one command.
-std::string command_page(const CLI::App& command);
-
-// "quire bench serve"
-std::string full_name(const CLI::App& command);
+std::string command_page(const Command& command);
 
 }  // namespace quire

@@ -5,8 +5,7 @@
 #include <memory>
 #include <string>
 
-#include <CLI/CLI.hpp>
-
+#include "apps/flags.h"
 #include "apps/manifest_json.h"
 #include "apps/model_path.h"
 #include "base/clock.h"
@@ -72,11 +71,11 @@ int run_list(bool is_json) {
 
 }  // namespace
 
-void declare_list(CLI::App& parent, std::function<int()>& chosen) {
+void declare_list(Command& parent, std::function<int()>& chosen) {
   const auto is_json = std::make_shared<bool>(false);
-  CLI::App* command = parent.add_subcommand("list", "The models of the local store");
-  command->add_flag("--json", *is_json, "for programs");
-  command->callback([is_json, &chosen] { chosen = [is_json] { return run_list(*is_json); }; });
+  Command command = parent.command("list", "The models of the local store");
+  command.toggle("--json", *is_json, "for programs");
+  command.when_chosen([is_json, &chosen] { chosen = [is_json] { return run_list(*is_json); }; });
 }
 
 }  // namespace quire

@@ -2,61 +2,60 @@
 
 #include <charconv>
 
-#include <CLI/CLI.hpp>
+#include "apps/flags.h"
 
 namespace quire {
 
-void declare_model_flags(CLI::App& command, ModelArguments& a) {
-  command.add_option("MODEL", a.model,
-                     "a GGUF file, a Hugging Face directory, a llama2.c .bin file, hf:OWNER/NAME "
-                     "of the hub, or a name that 'quire list' shows (default: smollm2, which is "
-                     "SmolLM2-135M-Instruct)");
-  command.add_option("--tokenizer", a.tokenizer,
-                     "tokenizer file, for models that carry none (llama2.c)");
-  command.add_option("--chat-template", a.chat_template, "Jinja file in place of the model's own");
+void declare_model_flags(Command& command, ModelArguments& a) {
+  command.value("MODEL", a.model,
+                "a GGUF file, a Hugging Face directory, a llama2.c .bin file, hf:OWNER/NAME "
+                "of the hub, or a name that 'quire list' shows (default: smollm2, which is "
+                "SmolLM2-135M-Instruct)");
+  command.value("--tokenizer", a.tokenizer,
+                "tokenizer file, for models that carry none (llama2.c)");
+  command.value("--chat-template", a.chat_template, "Jinja file in place of the model's own");
   declare_compute_flags(command, a);
 }
 
-void declare_compute_flags(CLI::App& command, ModelArguments& a) {
-  command.add_option("--max-model-len", a.max_model_len,
-                     "positions per sequence, prompt and answer (default: the model's context)")
-      ->check(CLI::Range(1u, 1u << 24));
-  command.add_option("--max-num-seqs", a.max_num_seqs, "sequences per step")
-      ->check(CLI::Range(1u, 65536u))->capture_default_str();
-  command.add_option("--max-num-batched-tokens", a.max_num_batched_tokens,
-                     "tokens per step (default: measured, so that a step stays near 400 ms)")
-      ->check(CLI::Range(1u, 65536u));
+void declare_compute_flags(Command& command, ModelArguments& a) {
+  command.value("--max-model-len", a.max_model_len,
+                "positions per sequence, prompt and answer (default: the model's context)")
+      .between(1, 1 << 24);
+  command.value("--max-num-seqs", a.max_num_seqs, "sequences per step")
+      .between(1, 65536).shows_default();
+  command.value("--max-num-batched-tokens", a.max_num_batched_tokens,
+                "tokens per step (default: measured, so that a step stays near 400 ms)")
+      .between(1, 65536);
   declare_kv_dtype_flag(command, a.kv_cache_dtype);
-  command.add_flag("--enable-prefix-caching,!--no-enable-prefix-caching", a.is_prefix_caching,
-                   "reuse the KV of prompts that begin alike (default: on)");
-  command.add_option("--threads", a.threads, "compute threads (default: every core)")
-      ->check(CLI::Range(1, 1024));
+  command.toggle("--enable-prefix-caching,!--no-enable-prefix-caching", a.is_prefix_caching,
+                 "reuse the KV of prompts that begin alike (default: on)");
+  command.value("--threads", a.threads, "compute threads (default: every core)")
+      .between(1, 1024);
   declare_huge_pages_flag(command, a.has_huge_pages);
-  command.add_option("--packed-cache", a.packed_cache,
-                     "keep the packed weights in this folder, for a faster next start; 'store' is "
-                     "the folder packed of the local store (default: none)");
-  command.add_option("--num-kv-blocks", a.num_kv_blocks, "KV blocks of 32 tokens")
-      ->check(CLI::Range(1u, (1u << 26) - 2));
-  command.add_option("--kv-cache-memory", a.kv_cache_memory,
-                     "memory for KV, such as 512MiB or 2GiB (default: from free memory)");
-  command.add_option("--max-queue", a.max_queue,
-                     "requests of one API key that may wait; beyond, 429")
-      ->check(CLI::Range(1u, 1u << 20))->capture_default_str();
+  command.value("--packed-cache", a.packed_cache,
+                "keep the packed weights in this folder, for a faster next start; 'store' is "
+                "the folder packed of the local store (default: none)");
+  command.value("--num-kv-blocks", a.num_kv_blocks, "KV blocks of 32 tokens")
+      .between(1, (1 << 26) - 2);
+  command.value("--kv-cache-memory", a.kv_cache_memory,
+                "memory for KV, such as 512MiB or 2GiB (default: from free memory)");
+  command.value("--max-queue", a.max_queue, "requests of one API key that may wait; beyond, 429")
+      .between(1, 1 << 20).shows_default();
   declare_quantize_flag(command, a.quantize);
-  command.add_flag("--unpack-f32", a.is_unpacked_f32,
-                   "compute with weights unpacked to float32: slow and exact, for tests");
+  command.toggle("--unpack-f32", a.is_unpacked_f32,
+                 "compute with weights unpacked to float32: slow and exact, for tests");
 }
 
-void declare_quantize_flag(CLI::App& command, std::string& quantize) {
-  command.add_option("--quantize", quantize,
-                     "w8a8: the layers of an F32, F16 or BF16 model become int8 at load, with a "
-                     "scale per row and per token")
-      ->check(CLI::IsMember({"w8a8"}));
+void declare_quantize_flag(Command& command, std::string& quantize) {
+  command.value("--quantize", quantize,
+                "w8a8: the layers of an F32, F16 or BF16 model become int8 at load, with a "
+                "scale per row and per token")
+      .one_of({"w8a8"});
 }
 
-void declare_huge_pages_flag(CLI::App& command, bool& has_huge_pages) {
-  command.add_flag("--huge-pages,!--no-huge-pages", has_huge_pages,
-                   "ask the system for 2 MiB pages for weights and KV (default: on)");
+void declare_huge_pages_flag(Command& command, bool& has_huge_pages) {
+  command.toggle("--huge-pages,!--no-huge-pages", has_huge_pages,
+                 "ask the system for 2 MiB pages for weights and KV (default: on)");
 }
 
 Result<WeightScheme> weight_scheme(const ModelArguments& arguments) {
@@ -67,12 +66,12 @@ Result<WeightScheme> weight_scheme(const ModelArguments& arguments) {
   return arguments.quantize.empty() ? WeightScheme::kAsStored : WeightScheme::kW8A8;
 }
 
-void declare_kv_dtype_flag(CLI::App& command, std::string& dtype) {
-  command.add_option("--kv-cache-dtype", dtype,
-                     "auto (f16), f32, f16, bf16, or int8 with a scale per token and head")
-      ->check(CLI::IsMember({"auto", "f32", "f16", "bf16", "int8", "float32", "float16", "bfloat16",
-                             "int8_per_token_head"}))
-      ->capture_default_str();
+void declare_kv_dtype_flag(Command& command, std::string& dtype) {
+  command.value("--kv-cache-dtype", dtype,
+                "auto (f16), f32, f16, bf16, or int8 with a scale per token and head")
+      .one_of({"auto", "f32", "f16", "bf16", "int8", "float32", "float16", "bfloat16",
+                             "int8_per_token_head"})
+      .shows_default();
 }
 
 Result<DType> parse_kv_dtype(const std::string& name) {

@@ -12,11 +12,9 @@
 #include "base/status.h"
 #include "tensor/dtype.h"
 
-namespace CLI {
-class App;
-}
-
 namespace quire {
+
+class Command;
 
 struct ModelArguments {
   std::string model;                 // a file, a directory, a name; empty: the default model
@@ -37,21 +35,21 @@ struct ModelArguments {
   bool is_unpacked_f32 = false;      // a test setting
 };
 
-void declare_model_flags(CLI::App& command, ModelArguments& arguments);
+void declare_model_flags(Command& command, ModelArguments& arguments);
 
 // The same without MODEL, --tokenizer and --chat-template, for commands that take several models.
-void declare_compute_flags(CLI::App& command, ModelArguments& arguments);
+void declare_compute_flags(Command& command, ModelArguments& arguments);
 
 // --quantize, for commands that have their own arguments too.
-void declare_quantize_flag(CLI::App& command, std::string& quantize);
+void declare_quantize_flag(Command& command, std::string& quantize);
 
 Result<WeightScheme> weight_scheme(const ModelArguments& arguments);
 
 // --huge-pages, for commands that have their own arguments too.
-void declare_huge_pages_flag(CLI::App& command, bool& has_huge_pages);
+void declare_huge_pages_flag(Command& command, bool& has_huge_pages);
 
 // --kv-cache-dtype, for commands that have their own arguments too.
-void declare_kv_dtype_flag(CLI::App& command, std::string& dtype);
+void declare_kv_dtype_flag(Command& command, std::string& dtype);
 
 Result<DType> parse_kv_dtype(const std::string& name);
 

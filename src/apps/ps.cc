@@ -2,13 +2,13 @@
 
 #include <fmt/format.h>
 
-#include <CLI/CLI.hpp>
 #include <algorithm>
 #include <array>
 #include <cstdio>
 #include <memory>
 #include <vector>
 
+#include "apps/flags.h"
 #include "apps/server_client.h"
 #include "apps/terminal.h"
 
@@ -88,11 +88,11 @@ std::string models_table(const Json& answer) {
   return out + (failures.empty() ? "" : "\n" + failures);
 }
 
-void declare_ps(CLI::App& parent, std::function<int()>& chosen) {
+void declare_ps(Command& parent, std::function<int()>& chosen) {
   const auto address = std::make_shared<ServerAddress>();
-  CLI::App* command = parent.add_subcommand("ps", "Models of a running server, and what they do");
-  declare_server_flags(*command, *address);
-  command->callback([address, &chosen] { chosen = [address] { return ps(*address); }; });
+  Command command = parent.command("ps", "Models of a running server, and what they do");
+  declare_server_flags(command, *address);
+  command.when_chosen([address, &chosen] { chosen = [address] { return ps(*address); }; });
 }
 
 }  // namespace quire

@@ -8,13 +8,11 @@
 
 #include "base/json.h"
 
-namespace CLI {
-class App;
-}
-
 namespace quire {
 
-void declare_ps(CLI::App& parent, std::function<int()>& chosen);
+class Command;
+
+void declare_ps(Command& parent, std::function<int()>& chosen);
 
 // The table that is printed, from what GET /quire/models says.
 std::string models_table(const Json& answer);

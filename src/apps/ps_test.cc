@@ -32,11 +32,6 @@ TEST(PsTest, WhatIsNoListIsAnEmptyTable) {
   EXPECT_EQ(models_table(Json()), "NAME  STATE  MEMORY  CONTEXT  USE\n");
 }
 
-TEST(PsTest, NamesInPathsAreEscapedButForTheirSlashes) {
-  EXPECT_EQ(url_escaped("owner/name-1.0_x~"), "owner/name-1.0_x~");
-  EXPECT_EQ(url_escaped("a b?c\xC3\xA9"), "a%20b%3Fc%C3%A9");
-}
-
 TEST(PsTest, NobodyAtTheAddressIsASentence) {
   const auto answer = ask_server({.endpoint = "http://127.0.0.1:1/v1/"}, "GET", "/quire/models");
   ASSERT_FALSE(answer.is_ok());

@@ -4,9 +4,8 @@
 #include <memory>
 #include <string>
 
-#include <CLI/CLI.hpp>
-
 #include "apps/fetch_progress.h"
+#include "apps/flags.h"
 #include "apps/model_path.h"
 #include "store/human.h"
 #include "store/pull.h"
@@ -35,19 +34,19 @@ int run_pull(const std::string& name) {
 
 }  // namespace
 
-void declare_pull(CLI::App& parent, std::function<int()>& chosen) {
+void declare_pull(Command& parent, std::function<int()>& chosen) {
   const auto name = std::make_shared<std::string>();
-  CLI::App* command = parent.add_subcommand("pull", "Fetch a model into the local store");
+  Command command = parent.command("pull", "Fetch a model into the local store");
   command
-      ->add_option("NAME", *name,
-                   "hf:OWNER/NAME of the hub (HF_ENDPOINT, HF_TOKEN), with @REVISION and "
-                   ":QUANT or :FILE.gguf behind it if you like; or smollm2, the default model")
-      ->required();
-  command->footer("Prints the model's path. What was fetched stays when it is interrupted: the\n"
+      .value("NAME", *name,
+             "hf:OWNER/NAME of the hub (HF_ENDPOINT, HF_TOKEN), with @REVISION and "
+             ":QUANT or :FILE.gguf behind it if you like; or smollm2, the default model")
+      .required();
+  command.footer("Prints the model's path. What was fetched stays when it is interrupted: the\n"
                   "same command goes on from there.\n\n"
                   "  quire pull hf:Qwen/Qwen3-0.6B-GGUF\n"
                   "  quire pull hf:Qwen/Qwen3-0.6B-GGUF:Q8_0\n");
-  command->callback([name, &chosen] { chosen = [name] { return run_pull(*name); }; });
+  command.when_chosen([name, &chosen] { chosen = [name] { return run_pull(*name); }; });
 }
 
 }  // namespace quire

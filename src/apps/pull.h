@@ -6,12 +6,10 @@
 
 #include <functional>
 
-namespace CLI {
-class App;
-}
-
 namespace quire {
 
-void declare_pull(CLI::App& parent, std::function<int()>& chosen);
+class Command;
+
+void declare_pull(Command& parent, std::function<int()>& chosen);
 
 }  // namespace quire

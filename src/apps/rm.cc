@@ -5,8 +5,7 @@
 #include <string>
 #include <vector>
 
-#include <CLI/CLI.hpp>
-
+#include "apps/flags.h"
 #include "apps/model_path.h"
 #include "store/human.h"
 
@@ -34,13 +33,13 @@ int run_rm(const std::vector<std::string>& names) {
 
 }  // namespace
 
-void declare_rm(CLI::App& parent, std::function<int()>& chosen) {
+void declare_rm(Command& parent, std::function<int()>& chosen) {
   const auto names = std::make_shared<std::vector<std::string>>();
-  CLI::App* command = parent.add_subcommand("rm", "Remove models from the local store");
-  command->add_option("NAME", *names, "names that 'quire list' shows")->required();
-  command->footer("Files that no other model of the store uses are freed. A server that runs with\n"
+  Command command = parent.command("rm", "Remove models from the local store");
+  command.value("NAME", *names, "names that 'quire list' shows").required();
+  command.footer("Files that no other model of the store uses are freed. A server that runs with\n"
                   "the model is not disturbed.\n");
-  command->callback([names, &chosen] { chosen = [names] { return run_rm(*names); }; });
+  command.when_chosen([names, &chosen] { chosen = [names] { return run_rm(*names); }; });
 }
 
 }  // namespace quire

@@ -5,12 +5,10 @@
 
 #include <functional>
 
-namespace CLI {
-class App;
-}
-
 namespace quire {
 
-void declare_rm(CLI::App& parent, std::function<int()>& chosen);
+class Command;
+
+void declare_rm(Command& parent, std::function<int()>& chosen);
 
 }  // namespace quire

@@ -9,9 +9,8 @@
 #include <memory>
 #include <string>
 
-#include <CLI/CLI.hpp>
-
 #include "apps/conversation.h"
+#include "apps/flags.h"
 #include "apps/signals.h"
 #include "apps/terminal.h"
 #include "apps/terminal_text.h"
@@ -129,27 +128,27 @@ int run(const RunArguments& arguments) {
 
 }  // namespace
 
-void declare_run(CLI::App& parent, std::function<int()>& chosen) {
+void declare_run(Command& parent, std::function<int()>& chosen) {
   const auto arguments = std::make_shared<RunArguments>();
-  CLI::App* command = parent.add_subcommand("run", "Chat in the terminal, or answer one prompt");
-  declare_model_flags(*command, arguments->model);
-  command->add_option("PROMPT", arguments->prompt, "answer this and leave");
+  Command command = parent.command("run", "Chat in the terminal, or answer one prompt");
+  declare_model_flags(command, arguments->model);
+  command.value("PROMPT", arguments->prompt, "answer this and leave");
   const auto defaults = setting_values(ChatSettings{});
   for (const auto& [flag, name] : kFlags) {
     const std::string setting = name;
     const auto standard = std::find_if(defaults.begin(), defaults.end(),
                                        [&](const auto& value) { return value.first == setting; });
-    command->add_option_function<std::string>(
+    command.call<std::string>(
         flag,
         [arguments, setting](const std::string& value) {
           arguments->settings.emplace_back(setting, value);
         },
-        setting_meaning(setting))->default_str(standard->second);
+        setting_meaning(setting)).default_text(standard->second);
   }
-  command->add_flag("--verbose", arguments->is_verbose, "figures after each answer");
-  command->add_flag("--word-wrap,!--no-word-wrap", arguments->has_word_wrap,
-                    "break lines between words at a terminal (default: on)");
-  command->callback([arguments, &chosen] { chosen = [arguments] { return run(*arguments); }; });
+  command.toggle("--verbose", arguments->is_verbose, "figures after each answer");
+  command.toggle("--word-wrap,!--no-word-wrap", arguments->has_word_wrap,
+                 "break lines between words at a terminal (default: on)");
+  command.when_chosen([arguments, &chosen] { chosen = [arguments] { return run(*arguments); }; });
 }
 
 }  // namespace quire

@@ -7,10 +7,10 @@
 #include <memory>
 #include <mutex>
 
-#include <CLI/CLI.hpp>
 #include <spdlog/spdlog.h>
 
 #include "apps/assemble.h"
+#include "apps/flags.h"
 #include "apps/greeting.h"
 #include "apps/serve_arguments.h"
 #include "apps/terminal.h"
@@ -124,11 +124,11 @@ Status run_server(ServeArguments& arguments) {
 
 }  // namespace
 
-void declare_serve(CLI::App& parent, std::function<int()>& chosen) {
+void declare_serve(Command& parent, std::function<int()>& chosen) {
   const auto arguments = std::make_shared<ServeArguments>();
-  CLI::App* command = parent.add_subcommand("serve", "Serve models over HTTP");
-  declare_serve_flags(*command, *arguments);
-  command->callback([arguments, &chosen] {
+  Command command = parent.command("serve", "Serve models over HTTP");
+  declare_serve_flags(command, *arguments);
+  command.when_chosen([arguments, &chosen] {
     chosen = [arguments] {
       const Status status = run_server(*arguments);
       return status.is_ok() ? 0 : fail(status);

@@ -2,35 +2,34 @@
 
 #include <algorithm>
 
-#include <CLI/CLI.hpp>
-
+#include "apps/flags.h"
 #include "apps/load.h"
 
 namespace quire {
 namespace {
 
-void declare_models(CLI::App& command, ServeArguments& a) {
-  command.add_option("MODEL", a.models,
-                     "GGUF files, Hugging Face directories, llama2.c .bin files, hf:OWNER/NAME of "
-                     "the hub, or names that 'quire list' shows (default: smollm2, which is "
-                     "SmolLM2-135M-Instruct)");
-  command.add_option("--served-model-name", a.names,
-                     "what requests call the model; the first is shown in answers. With several "
-                     "models: one name for each, in order");
-  command.add_option("--tokenizer", a.tokenizers,
-                     "tokenizer file, for models that carry none (llama2.c). With several models: "
-                     "one for each, '-' for the model's own");
-  command.add_option("--chat-template", a.templates,
-                     "Jinja file in place of the model's own. With several models: one for each, "
-                     "'-' for the model's own");
-  command.add_option("--load", a.load, "models to load before serving; the others at first use")
-      ->check(CLI::IsMember({"all", "first", "none"}))->capture_default_str();
-  command.add_option("--keep-alive", a.keep_alive,
-                     "unload a model after so long without use: 90s, 5m, 2h; 0: at once; -1: never")
-      ->capture_default_str();
-  command.add_option("--model-memory", a.model_memory,
-                     "weights and KV of all loaded models together, such as 8GiB; who was used "
-                     "least recently is unloaded for who is wanted (default: no bound)");
+void declare_models(Command& command, ServeArguments& a) {
+  command.value("MODEL", a.models,
+                "GGUF files, Hugging Face directories, llama2.c .bin files, hf:OWNER/NAME of "
+                "the hub, or names that 'quire list' shows (default: smollm2, which is "
+                "SmolLM2-135M-Instruct)");
+  command.value("--served-model-name", a.names,
+                "what requests call the model; the first is shown in answers. With several "
+                "models: one name for each, in order");
+  command.value("--tokenizer", a.tokenizers,
+                "tokenizer file, for models that carry none (llama2.c). With several models: "
+                "one for each, '-' for the model's own");
+  command.value("--chat-template", a.templates,
+                "Jinja file in place of the model's own. With several models: one for each, "
+                "'-' for the model's own");
+  command.value("--load", a.load, "models to load before serving; the others at first use")
+      .one_of({"all", "first", "none"}).shows_default();
+  command.value("--keep-alive", a.keep_alive,
+                "unload a model after so long without use: 90s, 5m, 2h; 0: at once; -1: never")
+      .shows_default();
+  command.value("--model-memory", a.model_memory,
+                "weights and KV of all loaded models together, such as 8GiB; who was used "
+                "least recently is unloaded for who is wanted (default: no bound)");
 }
 
 Status check_count(const char* flag, std::size_t count, std::size_t models) {
@@ -46,28 +45,28 @@ std::string nth(const std::vector<std::string>& values, std::size_t index) {
 
 }  // namespace
 
-void declare_serve_flags(CLI::App& command, ServeArguments& a) {
+void declare_serve_flags(Command& command, ServeArguments& a) {
   ServerOptions& server = a.server;
   declare_models(command, a);
   declare_compute_flags(command, a.common);
-  command.add_option("--host", server.host, "address to listen on")->capture_default_str();
-  command.add_option("--port", server.port, "0 picks a free one")
-      ->check(CLI::Range(0, 65535))->capture_default_str();
-  command.add_option("--api-key", server.api_keys, "clients must send one of these");
-  command.add_option("--api-key-share", server.api_key_shares,
-                     "what each --api-key is due of a busy machine, in their order, such as 2 1 1: "
-                     "tokens are dealt out in this ratio (default: equal shares)")
-      ->check(CLI::Range(1u, Request::kTenantShareMax));
-  command.add_option("--allowed-hosts", server.allowed_hosts,
-                     "further names that a browser may call this server by");
-  command.add_option("--max-connections", server.http.connections_max, "beyond, 503")
-      ->check(CLI::Range(1, 1 << 20))->capture_default_str();
-  command.add_option("--unknown-fields", a.unknown_fields,
-                     "error: answer 400; warn: accept, with a warning in the answer")
-      ->check(CLI::IsMember({"error", "warn"}))->capture_default_str();
-  command.add_option("--log-level", a.log_level)
-      ->check(CLI::IsMember({"trace", "debug", "info", "warning", "error", "off"}))
-      ->capture_default_str();
+  command.value("--host", server.host, "address to listen on").shows_default();
+  command.value("--port", server.port, "0 picks a free one")
+      .between(0, 65535).shows_default();
+  command.value("--api-key", server.api_keys, "clients must send one of these");
+  command.value("--api-key-share", server.api_key_shares,
+                "what each --api-key is due of a busy machine, in their order, such as 2 1 1: "
+                "tokens are dealt out in this ratio (default: equal shares)")
+      .between(1, Request::kTenantShareMax);
+  command.value("--allowed-hosts", server.allowed_hosts,
+                "further names that a browser may call this server by");
+  command.value("--max-connections", server.http.connections_max, "beyond, 503")
+      .between(1, 1 << 20).shows_default();
+  command.value("--unknown-fields", a.unknown_fields,
+                "error: answer 400; warn: accept, with a warning in the answer")
+      .one_of({"error", "warn"}).shows_default();
+  command.value("--log-level", a.log_level)
+      .one_of({"trace", "debug", "info", "warning", "error", "off"})
+      .shows_default();
 }
 
 Result<std::vector<NamedModel>> pair_models(const ServeArguments& a) {

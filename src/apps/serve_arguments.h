@@ -26,7 +26,7 @@ struct ServeArguments {
   std::string log_level = "info";
 };
 
-void declare_serve_flags(CLI::App& command, ServeArguments& arguments);
+void declare_serve_flags(Command& command, ServeArguments& arguments);
 
 // One model with the names that requests may call it.
 struct NamedModel {

@@ -1,5 +1,5 @@
 // ServerClient: what commands that talk to a running server need: its address and key as flags, and
-// one request with a JSON answer. The transport is libcurl's.
+// one request with a JSON answer.
 // Main thread. Used by ps and stop.
 #pragma once
 
@@ -9,11 +9,9 @@
 #include "base/json.h"
 #include "base/status.h"
 
-namespace CLI {
-class App;
-}
-
 namespace quire {
+
+class Command;
 
 struct ServerAddress {
   std::string endpoint = "http://127.0.0.1:8000";
@@ -21,10 +19,7 @@ struct ServerAddress {
 };
 
 // --endpoint and --api-key (or QUIRE_API_KEY).
-void declare_server_flags(CLI::App& command, ServerAddress& address);
-
-// A path segment of any text.
-std::string url_escaped(std::string_view text);
+void declare_server_flags(Command& command, ServerAddress& address);
 
 // GET, or POST of an empty JSON object. An error is the server's own sentence, or why there was no
 // answer.

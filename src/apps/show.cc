@@ -1,17 +1,16 @@
 #include "apps/show.h"
 
+#include <fmt/ranges.h>
+
 #include <cstdio>
 #include <memory>
 
-#include <CLI/CLI.hpp>
-#include <fmt/ranges.h>
-
+#include "apps/flags.h"
 #include "apps/manifest_json.h"
 #include "apps/model_path.h"
 #include "apps/model_words.h"
 #include "model/describe.h"
 #include "model/model_files.h"
-
 
 namespace quire {
 namespace {
@@ -113,14 +112,14 @@ int run_show(const ShowArguments& arguments) {
 
 }  // namespace
 
-void declare_show(CLI::App& parent, std::function<int()>& chosen) {
+void declare_show(Command& parent, std::function<int()>& chosen) {
   const auto arguments = std::make_shared<ShowArguments>();
-  CLI::App* command =
-      parent.add_subcommand("show", "Shapes, types, sizes, context and template of a model");
-  command->add_option("MODEL", arguments->model,
-                      "file, directory or name (default: the default model)");
-  command->add_flag("--json", arguments->is_json, "for programs, without the list of tensors");
-  command->callback(
+  Command command =
+      parent.command("show", "Shapes, types, sizes, context and template of a model");
+  command.value("MODEL", arguments->model,
+                "file, directory or name (default: the default model)");
+  command.toggle("--json", arguments->is_json, "for programs, without the list of tensors");
+  command.when_chosen(
       [arguments, &chosen] { chosen = [arguments] { return run_show(*arguments); }; });
 }
 

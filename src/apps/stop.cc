@@ -1,6 +1,5 @@
 #include "apps/stop.h"
 
-#include <CLI/CLI.hpp>
 #include <chrono>
 #include <cstdio>
 #include <memory>
@@ -8,8 +7,10 @@
 #include <thread>
 #include <vector>
 
+#include "apps/flags.h"
 #include "apps/server_client.h"
 #include "base/clock.h"
+#include "net/url.h"
 
 namespace quire {
 namespace {
@@ -39,7 +40,7 @@ std::string state_of(const Json& answer, const std::string& name) {
 Result<std::string> stop_one(const StopArguments& arguments, const std::string& asked) {
   QUIRE_ASSIGN_OR_RETURN(
       const Json model, ask_server(arguments.server, "POST",
-                                   "/quire/models/" + url_escaped(asked) + "/unload"));
+                                   "/quire/models/" + net::url_escaped(asked, true) + "/unload"));
   const Json* name_json = model.find("name");  // an alias stands for the first name
   const std::string name =
       name_json != nullptr && name_json->is_string() ? name_json->as_string() : asked;
@@ -72,15 +73,15 @@ int stop(const StopArguments& arguments) {
 
 }  // namespace
 
-void declare_stop(CLI::App& parent, std::function<int()>& chosen) {
+void declare_stop(Command& parent, std::function<int()>& chosen) {
   const auto arguments = std::make_shared<StopArguments>();
-  CLI::App* command = parent.add_subcommand(
+  Command command = parent.command(
       "stop", "Unload models of a running server, after their requests");
-  command->add_option("NAME", arguments->names, "as `quire ps` shows them")->required();
-  command->add_option("--wait", arguments->wait_s, "seconds to wait for running requests")
-      ->check(CLI::Range(0, 86'400))->capture_default_str();
-  declare_server_flags(*command, arguments->server);
-  command->callback([arguments, &chosen] { chosen = [arguments] { return stop(*arguments); }; });
+  command.value("NAME", arguments->names, "as `quire ps` shows them").required();
+  command.value("--wait", arguments->wait_s, "seconds to wait for running requests")
+      .between(0, 86'400).shows_default();
+  declare_server_flags(command, arguments->server);
+  command.when_chosen([arguments, &chosen] { chosen = [arguments] { return stop(*arguments); }; });
 }
 
 }  // namespace quire

@@ -5,8 +5,7 @@
 #include <iterator>
 #include <memory>
 
-#include <CLI/CLI.hpp>
-
+#include "apps/flags.h"
 #include "apps/load.h"
 #include "base/json.h"
 
@@ -49,17 +48,17 @@ int tokenize(const TokenizeArguments& arguments) {
 
 }  // namespace
 
-void declare_tokenize(CLI::App& parent, std::function<int()>& chosen) {
+void declare_tokenize(Command& parent, std::function<int()>& chosen) {
   const auto arguments = std::make_shared<TokenizeArguments>();
-  CLI::App* command = parent.add_subcommand("tokenize", "Token ids of a text");
-  command->add_option("MODEL", arguments->model.model, "file, directory or name")->required();
-  command->add_option("TEXT", arguments->text, "default: standard input");
-  command->add_option("--tokenizer", arguments->model.tokenizer, "for models that carry none");
-  command->add_flag("!--no-special", arguments->adds_special, "leave BOS and EOS out");
-  command->add_flag("--parse-special", arguments->parses_special,
-                    "read '<|...|>' as special tokens");
-  command->add_flag("--ids", arguments->is_ids_only, "ids only, one a line");
-  command->callback(
+  Command command = parent.command("tokenize", "Token ids of a text");
+  command.value("MODEL", arguments->model.model, "file, directory or name").required();
+  command.value("TEXT", arguments->text, "default: standard input");
+  command.value("--tokenizer", arguments->model.tokenizer, "for models that carry none");
+  command.toggle("!--no-special", arguments->adds_special, "leave BOS and EOS out");
+  command.toggle("--parse-special", arguments->parses_special,
+                 "read '<|...|>' as special tokens");
+  command.toggle("--ids", arguments->is_ids_only, "ids only, one a line");
+  command.when_chosen(
       [arguments, &chosen] { chosen = [arguments] { return tokenize(*arguments); }; });
 }
 

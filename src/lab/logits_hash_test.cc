@@ -102,7 +102,7 @@ TEST(BenchTest, AFigureAboveTheLimitIsBroken) {
   EXPECT_FALSE(report.lines[0].is_broken());
   EXPECT_TRUE(report.lines[1].is_broken());
   EXPECT_NE(bench_table({}, report).find("BROKEN"), std::string::npos);
-  EXPECT_NE(bench_json({}, report).find("\"is_broken\": true"), std::string::npos);
+  EXPECT_NE(bench_json({}, report).find("\"is_broken\":true"), std::string::npos);
 }
 
 }  // namespace

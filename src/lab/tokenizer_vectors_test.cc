@@ -9,9 +9,9 @@
 #include <cstring>
 #include <filesystem>
 #include <map>
-#include <nlohmann/json.hpp>
 
 #include "base/file.h"
+#include "base/json.h"
 #include "formats/config/gguf_config.h"
 #include "formats/words/gguf_tokenizer.h"
 #include "formats/words/llama2c_tokenizer.h"
@@ -21,8 +21,6 @@
 
 namespace quire {
 namespace {
-
-using Json = nlohmann::json;
 
 const std::string kTokenizers = QUIRE_SOURCE_DIR "/../shared/tokenizers/";
 const std::string kVectors = kTokenizers + "vectors-swift-transformers/";
@@ -35,6 +33,28 @@ std::string contents_of(const std::string& path) {
   Result<std::string> text = read_file(path, std::size_t{64} << 20);
   QUIRE_CHECK(text.is_ok(), "{}", text.status().message());
   return std::move(text).value();
+}
+
+Json json_of(const std::string& path) {
+  Result<Json> json = parse_json(contents_of(path));
+  QUIRE_CHECK(json.is_ok(), "{}: {}", path, json.status().message());
+  return std::move(json).value();
+}
+
+const Json& member(const Json& object, std::string_view name) {
+  const Json* found = object.find(name);
+  QUIRE_CHECK(found != nullptr, "no '{}'", name);
+  return *found;
+}
+
+const std::string& text_at(const Json& object, std::string_view name) {
+  return member(object, name).as_string();
+}
+
+std::vector<TokenId> ids_in(const Json& array) {
+  std::vector<TokenId> ids;
+  for (const Json& id : array.items()) ids.push_back(static_cast<TokenId>(id.as_int()));
+  return ids;
 }
 
 std::shared_ptr<const Tokenizer> tokenizer_of_json(const Result<std::string>& json) {
@@ -117,17 +137,17 @@ struct SharedVocabulary {
 
 TEST(TokenizerVectors, TokenizerTests) {
   SKIP_WITHOUT(kVectors + "tokenizer_tests.json");
-  const Json all = Json::parse(contents_of(kVectors + "tokenizer_tests.json"));
+  const Json all = json_of(kVectors + "tokenizer_tests.json");
   for (const SharedVocabulary& row : {SharedVocabulary{"bert-base-uncased", "bert-bge"},
                                       {"google-bert/bert-base-uncased", "bert-bge"},
                                       {"distilgpt2", "gpt-2"},
                                       {"coreml-projects/Llama-2-7b-chat-coreml", "llama-spm"},
                                       {"tiiuae/falcon-7b", "falcon"}}) {
     const auto tokenizer = tokenizer_of_gguf(ggml_path(row.gguf));
-    for (const Json& entry : all.at(row.model)) {
-      const std::string input = entry.at("input");
+    for (const Json& entry : member(all, row.model).items()) {
+      const std::string& input = text_at(entry, "input");
       EXPECT_EQ(ids_of(*tokenizer, input, kLikeHuggingFace),
-                entry.at("encoded").at("input_ids").get<std::vector<TokenId>>())
+                ids_in(member(member(entry, "encoded"), "input_ids")))
           << row.model << ": " << input;
     }
   }
@@ -135,22 +155,22 @@ TEST(TokenizerVectors, TokenizerTests) {
 
 TEST(TokenizerVectors, MultilingualConformance) {
   SKIP_WITHOUT(kVectors + "MultilingualConformance__inputs.json");
-  const Json inputs = Json::parse(contents_of(kVectors + "MultilingualConformance__inputs.json"));
+  const Json inputs = json_of(kVectors + "MultilingualConformance__inputs.json");
   for (const SharedVocabulary& row :
        {SharedVocabulary{"gpt2", "gpt-2"}, {"tinyllama", "llama-spm"}, {"bge_small", "bert-bge"}}) {
     const auto tokenizer = tokenizer_of_gguf(ggml_path(row.gguf));
     const std::string file =
         kVectors + "MultilingualConformance__" + row.model + "_multilingual.json";
-    const Json entries = Json::parse(contents_of(file)).at("entries");
+    const Json vector = json_of(file);
     std::map<std::string, std::vector<TokenId>> expected;
-    for (const Json& entry : entries) {
-      expected[entry.at("id")] = entry.at("input_ids").get<std::vector<TokenId>>();
+    for (const Json& entry : member(vector, "entries").items()) {
+      expected[text_at(entry, "id")] = ids_in(member(entry, "input_ids"));
     }
-    ASSERT_EQ(expected.size(), inputs.size());
-    for (const Json& input : inputs) {
-      EXPECT_EQ(ids_of(*tokenizer, input.at("text").get<std::string>(), kLikeHuggingFace),
-                expected[input.at("id")])
-          << row.model << ": " << input.at("id");
+    ASSERT_EQ(expected.size(), inputs.items().size());
+    for (const Json& input : inputs.items()) {
+      EXPECT_EQ(ids_of(*tokenizer, text_at(input, "text"), kLikeHuggingFace),
+                expected[text_at(input, "id")])
+          << row.model << ": " << text_at(input, "id");
     }
   }
 }
@@ -167,25 +187,25 @@ TEST(TokenizerVectors, LongTexts) {
                          {"falcon_encoded.json", "falcon", false},
                          {"bert_uncased_encoded.json", "bert-bge", true}}) {
     const auto tokenizer = tokenizer_of_gguf(ggml_path(row.gguf));
-    const Json vector = Json::parse(contents_of(kVectors + row.file));
-    const auto ids = ids_of(*tokenizer, vector.at("text").get<std::string>(),
+    const Json vector = json_of(kVectors + row.file);
+    const auto ids = ids_of(*tokenizer, text_at(vector, "text"),
                             {.add_special = row.add_special, .parse_special = true});
-    EXPECT_EQ(ids, vector.at("token_ids").get<std::vector<TokenId>>()) << row.file;
+    EXPECT_EQ(ids, ids_in(member(vector, "token_ids"))) << row.file;
   }
 }
 
 TEST(TokenizerVectors, BertQuestions) {
   SKIP_WITHOUT(kVectors + "question_tokens.json");
   const auto tokenizer = tokenizer_of_gguf(ggml_path("bert-bge"));
-  const Json questions = Json::parse(contents_of(kVectors + "question_tokens.json"));
-  const Json expected = Json::parse(contents_of(kVectors + "tokenized_questions.json"));
-  ASSERT_EQ(questions.size(), expected.size());
+  const Json questions = json_of(kVectors + "question_tokens.json");
+  const Json expected = json_of(kVectors + "tokenized_questions.json");
+  ASSERT_EQ(questions.items().size(), expected.items().size());
   std::size_t wrong = 0;
-  for (std::size_t i = 0; i < questions.size(); ++i) {
-    const auto ids = ids_of(*tokenizer, questions[i].at("original").get<std::string>(), kPlain);
-    wrong += ids == expected[i].get<std::vector<TokenId>>() ? 0 : 1;
+  for (std::size_t i = 0; i < questions.items().size(); ++i) {
+    const auto ids = ids_of(*tokenizer, text_at(questions.items()[i], "original"), kPlain);
+    wrong += ids == ids_in(expected.items()[i]) ? 0 : 1;
   }
-  EXPECT_EQ(wrong, 0u) << "of " << questions.size();
+  EXPECT_EQ(wrong, 0u) << "of " << questions.items().size();
 }
 
 // Three files hold Llama 2's vocabulary; all must say the same, and what Hugging Face says.
@@ -197,12 +217,12 @@ TEST(TokenizerVectors, Llama2FromThreeFormats) {
       tokenizer_of_json(sentencepiece_to_json(std::as_bytes(std::span(sentencepiece)))),
       tokenizer_of_json(llama2c_tokenizer_json(std::as_bytes(std::span(llama2c)), 32000)),
       tokenizer_of_gguf(ggml_path("llama-spm"))};
-  const Json vector = Json::parse(contents_of(kVectors + "llama_encoded.json"));
-  const auto expected = vector.at("token_ids").get<std::vector<TokenId>>();
+  const Json vector = json_of(kVectors + "llama_encoded.json");
+  const auto expected = ids_in(member(vector, "token_ids"));
   const auto texts = split(contents_of(ggml_path("llama-spm") + ".inp"), "\n__ggml_vocab_test__\n");
   const auto lines = split(contents_of(ggml_path("llama-spm") + ".out"), "\n");
   for (const auto& tokenizer : tokenizers) {
-    EXPECT_EQ(ids_of(*tokenizer, vector.at("text").get<std::string>(), {}), expected);
+    EXPECT_EQ(ids_of(*tokenizer, text_at(vector, "text"), {}), expected);
     for (std::size_t i = 0; i < texts.size(); ++i) {
       EXPECT_EQ(ids_of(*tokenizer, texts[i], kPlain), parsed_ids(lines[i])) << texts[i];
     }
@@ -274,10 +294,10 @@ TEST(TokenizerVectors, Smollm2) {
     EXPECT_EQ(ids_of(*tokenizer, text, kLikeHuggingFace), expected) << name;
     EXPECT_EQ(text_of(*tokenizer, expected, {.shows_special = true}), text) << name;
   }
-  const Json index = Json::parse(contents_of(kSmollm2References + "index.json"));
-  for (const Json& chat : index.at("chat")) {
-    EXPECT_EQ(text_of(*tokenizer, chat.at("greedy_ids").get<std::vector<TokenId>>(), {}),
-              chat.at("text").get<std::string>());
+  const Json index = json_of(kSmollm2References + "index.json");
+  for (const Json& chat : member(index, "chat").items()) {
+    EXPECT_EQ(text_of(*tokenizer, ids_in(member(chat, "greedy_ids")), {}),
+              text_at(chat, "text"));
   }
 }
 

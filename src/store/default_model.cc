@@ -7,6 +7,7 @@
 #include <filesystem>
 
 #include "base/clock.h"
+#include "net/url.h"
 #include "store/hub/blob_fetch.h"
 #include "store/hub/python_index.h"
 #include "store/zip_member.h"

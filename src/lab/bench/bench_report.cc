@@ -2,9 +2,38 @@
 
 #include <fmt/format.h>
 
-#include <nlohmann/json.hpp>
-
 namespace quire {
+namespace {
+
+Json line_json(const BenchLine& line) {
+  Json json = Json::object({{"name", line.name},
+                            {"tokens_per_second", line.tokens_per_second},
+                            {"tokens_per_second_min", line.tokens_per_second_min},
+                            {"tokens_per_second_max", line.tokens_per_second_max},
+                            {"limit_tokens_per_second", line.limit},
+                            {"share_of_limit", line.share},
+                            {"share_min", line.share_min},
+                            {"share_max", line.share_max},
+                            {"read_bytes_per_second", line.read_bytes_per_second},
+                            {"unsteady_repeats", line.unsteady},
+                            {"bound", line.is_memory_bound ? "memory" : "compute"},
+                            {"bytes_per_second", line.gigabytes_per_second * 1e9},
+                            {"operations_per_second", line.teraoperations_per_second * 1e12},
+                            {"is_broken", line.is_broken()}});
+  if (line.ops.steps > 0) json.set("ops", op_json(line.ops));
+  return json;
+}
+
+Json machine_json(const Roofline& r) {
+  return Json::object({{"read_bytes_per_second", r.read_bytes_per_second},
+                       {"read_loop", r.read_loop},
+                       {"read_bytes_per_second_small_pages", r.read_bytes_per_second_small_pages},
+                       {"int8_operations_per_second", r.int8_operations_per_second},
+                       {"bf16_operations_per_second", r.bf16_operations_per_second},
+                       {"f32_operations_per_second", r.f32_operations_per_second}});
+}
+
+}  // namespace
 
 std::string hash_text(std::uint64_t hash) { return fmt::format("{:016x}", hash); }
 
@@ -47,45 +76,20 @@ std::string bench_table(const BenchSubject& subject, const BenchReport& report) 
 }
 
 std::string bench_json(const BenchSubject& subject, const BenchReport& report) {
-  const Roofline& r = report.roofline;
-  nlohmann::json json = {
-      {"model", subject.model},
-      {"cpu", subject.cpu},
-      {"isa", subject.isa},
-      {"threads", subject.threads},
-      {"kv_cache_dtype", dtype_name(subject.kv_dtype)},
-      {"weights_per_step", subject.cost.elements()},
-      {"weight_bytes_per_step", subject.cost.weight_bytes_of(1)},
-      {"packed_bytes_per_step", subject.packed_bytes},
-      {"kv_bytes_per_token", subject.cost.kv_bytes_per_token()},
-      {"logits_hash", hash_text(report.logits_hash)},
-      {"machine",
-       {{"read_bytes_per_second", r.read_bytes_per_second},
-        {"read_loop", r.read_loop},
-        {"read_bytes_per_second_small_pages", r.read_bytes_per_second_small_pages},
-        {"int8_operations_per_second", r.int8_operations_per_second},
-        {"bf16_operations_per_second", r.bf16_operations_per_second},
-        {"f32_operations_per_second", r.f32_operations_per_second}}},
-      {"tests", nlohmann::json::array()},
-  };
-  for (const BenchLine& line : report.lines) {
-    json["tests"].push_back({{"name", line.name},
-                             {"tokens_per_second", line.tokens_per_second},
-                             {"tokens_per_second_min", line.tokens_per_second_min},
-                             {"tokens_per_second_max", line.tokens_per_second_max},
-                             {"limit_tokens_per_second", line.limit},
-                             {"share_of_limit", line.share},
-                             {"share_min", line.share_min},
-                             {"share_max", line.share_max},
-                             {"read_bytes_per_second", line.read_bytes_per_second},
-                             {"unsteady_repeats", line.unsteady},
-                             {"bound", line.is_memory_bound ? "memory" : "compute"},
-                             {"bytes_per_second", line.gigabytes_per_second * 1e9},
-                             {"operations_per_second", line.teraoperations_per_second * 1e12},
-                             {"is_broken", line.is_broken()}});
-    if (line.ops.steps > 0) json["tests"].back()["ops"] = op_json(line.ops);
-  }
-  return json.dump(2);
+  Json tests = Json::array();
+  for (const BenchLine& line : report.lines) tests.push(line_json(line));
+  return dump(Json::object({{"model", subject.model},
+                            {"cpu", subject.cpu},
+                            {"isa", subject.isa},
+                            {"threads", subject.threads},
+                            {"kv_cache_dtype", dtype_name(subject.kv_dtype)},
+                            {"weights_per_step", subject.cost.elements()},
+                            {"weight_bytes_per_step", subject.cost.weight_bytes_of(1)},
+                            {"packed_bytes_per_step", subject.packed_bytes},
+                            {"kv_bytes_per_token", subject.cost.kv_bytes_per_token()},
+                            {"logits_hash", hash_text(report.logits_hash)},
+                            {"machine", machine_json(report.roofline)},
+                            {"tests", std::move(tests)}}));
 }
 
 std::string batched_table(const BenchSubject& subject, const std::vector<BatchedLine>& lines) {
@@ -104,22 +108,21 @@ std::string batched_table(const BenchSubject& subject, const std::vector<Batched
 }
 
 std::string batched_json(const BenchSubject& subject, const std::vector<BatchedLine>& lines) {
-  nlohmann::json json = {{"model", subject.model},
-                         {"isa", subject.isa},
-                         {"threads", subject.threads},
-                         {"batched", nlohmann::json::array()}};
+  Json batched = Json::array();
   for (const BatchedLine& line : lines) {
-    json["batched"].push_back(
-        {{"pp", line.prompt},
-         {"tg", line.generate},
-         {"b", line.batch},
-         {"t_pp", line.prompt_seconds},
-         {"s_pp", line.batch * line.prompt / line.prompt_seconds},
-         {"t_tg", line.generate_seconds},
-         {"s_tg", line.batch * line.generate / line.generate_seconds},
-         {"s", line.kv_tokens() / line.seconds()}});
+    batched.push(Json::object({{"pp", line.prompt},
+                               {"tg", line.generate},
+                               {"b", line.batch},
+                               {"t_pp", line.prompt_seconds},
+                               {"s_pp", line.batch * line.prompt / line.prompt_seconds},
+                               {"t_tg", line.generate_seconds},
+                               {"s_tg", line.batch * line.generate / line.generate_seconds},
+                               {"s", line.kv_tokens() / line.seconds()}}));
   }
-  return json.dump(2);
+  return dump(Json::object({{"model", subject.model},
+                            {"isa", subject.isa},
+                            {"threads", subject.threads},
+                            {"batched", std::move(batched)}}));
 }
 
 }  // namespace quire

@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <nlohmann/json.hpp>
 
 namespace quire {
 namespace {
@@ -71,18 +70,18 @@ std::string op_table(const std::string& test, const OpReport& report) {
   return text;
 }
 
-nlohmann::json op_json(const OpReport& report) {
-  nlohmann::json ops = nlohmann::json::array();
+Json op_json(const OpReport& report) {
+  Json ops = Json::array();
   for (const OpLine& line : report.lines) {
-    ops.push_back({{"op", line.name},
-                   {"calls_per_step", line.calls},
-                   {"seconds_per_step", line.seconds},
-                   {"share_of_step", line.share},
-                   {"bytes_per_step", line.bytes},
-                   {"operations_per_step", line.operations},
-                   {"limit_seconds_per_step", line.limit},
-                   {"share_of_limit", line.limit_share()},
-                   {"bound", line.is_memory_bound ? "memory" : "compute"}});
+    ops.push(Json::object({{"op", line.name},
+                           {"calls_per_step", line.calls},
+                           {"seconds_per_step", line.seconds},
+                           {"share_of_step", line.share},
+                           {"bytes_per_step", line.bytes},
+                           {"operations_per_step", line.operations},
+                           {"limit_seconds_per_step", line.limit},
+                           {"share_of_limit", line.limit_share()},
+                           {"bound", line.is_memory_bound ? "memory" : "compute"}}));
   }
   return ops;
 }

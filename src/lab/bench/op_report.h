@@ -4,10 +4,10 @@
 // Pure functions and plain values, per step; used by lab/bench.
 #pragma once
 
-#include <nlohmann/json_fwd.hpp>
 #include <string>
 #include <vector>
 
+#include "base/json.h"
 #include "lab/bench/op_times.h"
 #include "lab/roofline.h"
 
@@ -37,6 +37,6 @@ OpReport make_op_report(const std::vector<OpTotals>& totals, int steps, double s
                         const Roofline& roofline);
 
 std::string op_table(const std::string& test, const OpReport& report);
-nlohmann::json op_json(const OpReport& report);
+Json op_json(const OpReport& report);
 
 }  // namespace quire

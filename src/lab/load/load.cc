@@ -1,159 +1,111 @@
 #include "lab/load/load.h"
 
-#include <array>
-#include <boost/asio/as_tuple.hpp>
-#include <boost/asio/awaitable.hpp>
-#include <boost/asio/co_spawn.hpp>
-#include <boost/asio/io_context.hpp>
-#include <boost/asio/ip/tcp.hpp>
-#include <boost/asio/steady_timer.hpp>
-#include <boost/asio/use_awaitable.hpp>
-#include <boost/beast/core.hpp>
-#include <boost/beast/http.hpp>
-#include <exception>
-#include <nlohmann/json.hpp>
+#include <algorithm>
+#include <chrono>
+#include <memory>
+#include <span>
 
 #include "base/clock.h"
-#include "lab/load/endpoint.h"
+#include "base/json.h"
 #include "lab/load/sse_reader.h"
+#include "net/client.h"
+#include "net/crowd.h"
+#include "net/url.h"
 
 namespace quire {
 namespace {
 
-namespace asio = boost::asio;
-namespace beast = boost::beast;
-namespace http = boost::beast::http;
-using Json = nlohmann::json;
-using PieceSink = std::function<void(std::string_view)>;
-
-constexpr auto kAsTuple = asio::as_tuple(asio::use_awaitable);
-constexpr std::size_t kErrorBodyMax = 4096;
+constexpr std::size_t kErrorShownMax = 4096;
+constexpr std::size_t kAnswerSizeMax = std::size_t{16} << 20;  // of the small requests before
+constexpr std::chrono::milliseconds kWaitMax{1000};            // for bytes, without a look around
 
 struct Server {
-  Endpoint endpoint;
+  std::string base;  // "http://host:8000"
   LoadOptions options;
 };
 
-Status io_error(const Server& server, std::string_view what,
-                const boost::system::error_code& code) {
-  return error(StatusCode::kUnavailable, "{} {}:{}: {}", what, server.endpoint.host,
-               server.endpoint.port, code.message());
+net::Limits limits_of(const Server& server) {
+  net::Limits limits;
+  limits.connect_seconds = std::max(1L, static_cast<long>(server.options.seconds_max));
+  limits.slow_bytes_per_second = 0;  // a long prompt is silent for a while; time_max bounds it
+  return limits;
 }
 
-http::request<http::string_body> request_of(const Server& server, const std::string& path,
-                                            const std::string& body) {
-  const auto verb = body.empty() ? http::verb::get : http::verb::post;
-  http::request<http::string_body> request(verb, server.endpoint.root + path, 11);
-  request.set(http::field::host, server.endpoint.host + ":" + server.endpoint.port);
-  request.set(http::field::connection, "close");
-  if (!body.empty()) request.set(http::field::content_type, "application/json");
-  if (!server.options.api_key.empty()) {
-    request.set(http::field::authorization, "Bearer " + server.options.api_key);
-  }
-  request.body() = body;
-  request.content_length(body.size());
+net::Request request_of(const Server& server, const std::string& path, const std::string& body) {
+  net::Request request{.url = server.base + path, .token = server.options.api_key};
+  if (!body.empty()) request.json = body;
+  request.body_max = kAnswerSizeMax;
+  request.time_max = std::chrono::milliseconds(
+      std::max(1LL, static_cast<long long>(server.options.seconds_max * 1e3)));
   return request;
 }
 
-// One request on a connection of its own. Pieces of a 200's body go to the sink as they arrive; any
-// other status is an error with the beginning of the body.
-asio::awaitable<Status> exchange(const Server& server, std::string path, std::string body,
-                                 PieceSink sink) {
-  const auto executor = co_await asio::this_coro::executor;
-  asio::ip::tcp::resolver resolver(executor);
-  const auto [no_name, addresses] =
-      co_await resolver.async_resolve(server.endpoint.host, server.endpoint.port, kAsTuple);
-  if (no_name) co_return io_error(server, "cannot resolve", no_name);
-  beast::tcp_stream stream(executor);
-  stream.expires_after(
-      std::chrono::duration_cast<Nanos>(std::chrono::duration<double>(server.options.seconds_max)));
-  const auto [no_peer, peer] = co_await stream.async_connect(addresses, kAsTuple);
-  if (no_peer) co_return io_error(server, "cannot connect to", no_peer);
-  stream.socket().set_option(asio::ip::tcp::no_delay(true));
-  auto request = request_of(server, path, body);
-  const auto [unsent, sent] = co_await http::async_write(stream, request, kAsTuple);
-  if (unsent) co_return io_error(server, "cannot send to", unsent);
-
-  beast::flat_buffer buffer;
-  http::response_parser<http::buffer_body> parser;
-  parser.body_limit(boost::none);
-  const auto [no_header, header] =
-      co_await http::async_read_header(stream, buffer, parser, kAsTuple);
-  if (no_header) co_return io_error(server, "no answer from", no_header);
-  const unsigned status = parser.get().result_int();
-  std::string refusal;
-  std::array<char, 16384> piece;
-  while (!parser.is_done()) {
-    parser.get().body().data = piece.data();
-    parser.get().body().size = piece.size();
-    const auto [problem, count] = co_await http::async_read_some(stream, buffer, parser, kAsTuple);
-    if (problem && problem != http::error::need_buffer) {
-      co_return io_error(server, "the answer broke off from", problem);
-    }
-    const std::string_view text(piece.data(), piece.size() - parser.get().body().size);
-    if (status == 200) sink(text);
-    if (status != 200 && refusal.size() < kErrorBodyMax) refusal += text;
-  }
-  if (status == 200) co_return ok_status();
-  const StatusCode code =
-      status >= 500 || status == 429 ? StatusCode::kUnavailable : StatusCode::kInvalidArgument;
-  co_return error(code, "HTTP {}: {}", status, refusal);
+// What a server's answer means: any status but 200 is an error with the beginning of the body.
+Status status_of(const Result<net::Response>& response) {
+  if (!response.is_ok()) return response.status();
+  if (response->status == 200) return ok_status();
+  const StatusCode code = response->status >= 500 || response->status == 429
+                              ? StatusCode::kUnavailable
+                              : StatusCode::kInvalidArgument;
+  return error(code, "HTTP {}: {}", response->status, response->body.substr(0, kErrorShownMax));
 }
 
 std::string body_of(const LoadOptions& options, const std::string& model, bool is_ignoring_eos,
                     const LoadRequest& request) {
-  Json body = {{"model", model},
-               {"max_tokens", request.tokens_max},
-               {"temperature", 0},
-               {"stream", true},
-               {"stream_options", {{"include_usage", true}}}};
-  if (is_ignoring_eos) body["ignore_eos"] = true;
+  Json body = Json::object({{"model", model},
+                            {"max_tokens", request.tokens_max},
+                            {"temperature", 0},
+                            {"stream", true},
+                            {"stream_options", Json::object({{"include_usage", true}})}});
+  if (is_ignoring_eos) body.set("ignore_eos", true);
   if (options.is_chat) {
-    body["messages"] = {{{"role", "user"}, {"content", request.text}}};
+    Json message = Json::object({{"role", "user"}, {"content", request.text}});
+    body.set("messages", Json::array({std::move(message)}));
   } else if (!request.ids.empty()) {
-    body["prompt"] = request.ids;
+    body.set("prompt", Json::array({request.ids.begin(), request.ids.end()}));
   } else {
-    body["prompt"] = request.text;
+    body.set("prompt", request.text);
   }
-  return body.dump();
+  return dump(body);
 }
 
 std::string path_of(const LoadOptions& options) {
-  return options.is_chat ? "/chat/completions" : "/completions";
+  return options.is_chat ? "/v1/chat/completions" : "/v1/completions";
 }
 
-int integer_at(const Json& json, const char* name) {
-  const auto found = json.find(name);
-  return found != json.end() && found->is_number_integer() ? found->get<int>() : 0;
+int integer_at(const Json& json, std::string_view name) {
+  const Json* found = json.find(name);
+  return found != nullptr && found->is_int() ? static_cast<int>(found->as_int()) : 0;
+}
+
+bool is_filled(const Json& json, std::string_view name) {
+  const Json* text = json.find(name);
+  return text != nullptr && text->is_string() && !text->as_string().empty();
 }
 
 // Whether an event carries generated text. A chat's first event, which names the role, does not,
 // nor does one that only says why the answer ended.
 bool has_text(const Json& event) {
-  const auto choices = event.find("choices");
-  if (choices == event.end() || !choices->is_array() || choices->empty()) return false;
-  const Json& choice = (*choices)[0];
-  const auto is_filled = [](const Json& json, const char* name) {
-    const auto text = json.find(name);
-    return text != json.end() && text->is_string() && !text->get_ref<const std::string&>().empty();
-  };
-  const auto delta = choice.find("delta");
-  if (delta == choice.end()) return is_filled(choice, "text");
+  const Json* choices = event.find("choices");
+  if (choices == nullptr || !choices->is_array() || choices->items().empty()) return false;
+  const Json& choice = choices->items().front();
+  const Json* delta = choice.find("delta");
+  if (delta == nullptr) return is_filled(choice, "text");
   return is_filled(*delta, "content") || is_filled(*delta, "reasoning_content");
 }
 
 // Notes one event of a stream in the record.
 void note_event(const std::string& data, double now, int& pieces, LoadRecord& record) {
   if (data == "[DONE]") return;
-  const Json event = Json::parse(data, nullptr, false);
-  if (!event.is_object()) {
+  const auto event = parse_json(data);
+  if (!event.is_ok() || !event->is_object()) {
     record.error = "an event is not a JSON object";
     return;
   }
-  if (const auto problem = event.find("error"); problem != event.end() && !problem->is_null()) {
-    record.error = problem->dump();
+  if (const Json* problem = event->find("error"); problem != nullptr && !problem->is_null()) {
+    record.error = dump(*problem);
   }
-  if (has_text(event)) {
+  if (has_text(*event)) {
     if (pieces++ == 0) {
       record.first_at = now;
     } else {
@@ -161,80 +113,37 @@ void note_event(const std::string& data, double now, int& pieces, LoadRecord& re
     }
     record.last_at = now;
   }
-  const auto usage = event.find("usage");
-  if (usage == event.end() || !usage->is_object()) return;
+  const Json* usage = event->find("usage");
+  if (usage == nullptr || !usage->is_object()) return;
   record.prompt_tokens = integer_at(*usage, "prompt_tokens");
   record.generated_tokens = integer_at(*usage, "completion_tokens");
-  const auto details = usage->find("prompt_tokens_details");
-  if (details != usage->end() && details->is_object()) {
+  if (const Json* details = usage->find("prompt_tokens_details")) {
     record.cached_tokens = integer_at(*details, "cached_tokens");
   }
 }
 
-asio::awaitable<void> send_one(const Server& server, std::string body, Nanos start,
-                               LoadRecord& record) {
-  const auto now = [start] { return to_seconds(SteadyClock::now() - start); };
-  SseReader reader;
-  int pieces = 0;
-  record.sent_at = now();
-  const Status status = co_await exchange(server, path_of(server.options), std::move(body),
-                                          [&](std::string_view piece) {
-                                            for (const std::string& data : reader.feed(piece))
-                                              note_event(data, now(), pieces, record);
-                                          });
-  if (!status.is_ok()) record.error = status.message();
-  if (record.error.empty() && pieces == 0) record.error = "the answer has no text";
-  if (record.generated_tokens == 0) record.generated_tokens = pieces;
-}
-
-// Runs a coroutine to its end on the calling thread. What a library throws becomes an error here.
-Status run_to_end(const std::function<void(asio::io_context&)>& spawn) {
-  try {
-    asio::io_context io(1);
-    spawn(io);
-    io.run();
-    return ok_status();
-  } catch (const std::exception& problem) {
-    return error(StatusCode::kInternal, "{}", problem.what());
-  }
-}
-
-void rethrow(std::exception_ptr problem) {
-  if (problem) std::rethrow_exception(problem);
-}
-
 Result<std::string> fetch(const Server& server, const std::string& path, const std::string& body) {
-  std::string text;
-  Status outcome;
-  QUIRE_RETURN_IF_ERROR(run_to_end([&](asio::io_context& io) {
-    asio::co_spawn(
-        io,
-        [&]() -> asio::awaitable<void> {
-          outcome =
-              co_await exchange(server, path, body, [&](std::string_view piece) { text += piece; });
-        },
-        rethrow);
-  }));
-  if (!outcome.is_ok()) return outcome;
-  return text;
+  auto response = net::Client(limits_of(server)).send(request_of(server, path, body));
+  QUIRE_RETURN_IF_ERROR(status_of(response));
+  return std::move(response->body);
 }
 
 Result<std::string> first_model(const Server& server) {
-  QUIRE_ASSIGN_OR_RETURN(const std::string text, fetch(server, "/models", ""));
-  const Json models = Json::parse(text, nullptr, false);
-  try {
-    return models.at("data").at(0).at("id").get<std::string>();
-  } catch (const Json::exception&) {
+  QUIRE_ASSIGN_OR_RETURN(const std::string text, fetch(server, "/v1/models", ""));
+  const auto models = parse_json(text);
+  const Json* data = models.is_ok() ? models->find("data") : nullptr;
+  const bool is_list = data != nullptr && data->is_array() && !data->items().empty();
+  const Json* id = is_list ? data->items().front().find("id") : nullptr;
+  if (id == nullptr || !id->is_string()) {
     return error(StatusCode::kInvalidArgument, "the server lists no model; name one with --model");
   }
+  return id->as_string();
 }
 
-// The text of /metrics, which stands beside the API's root; empty if it is not wanted.
+// The text of /metrics; empty if it is not wanted.
 Result<std::string> fetch_metrics(const Server& server) {
   if (!server.options.is_profiling) return std::string();
-  Server door = server;
-  door.endpoint.root.resize(door.endpoint.root.rfind("/v1"));
-  return fetch(door, "/metrics", "");
+  return fetch(server, "/metrics", "");
 }
 
 // A first small request, which warms the server up and tells whether it takes `ignore_eos`.
@@ -254,30 +163,83 @@ Result<bool> try_ignoring_eos(const Server& server, const std::string& model) {
   return false;
 }
 
-// Closed loop: one of the clients, which takes the next request when its last one has ended.
-asio::awaitable<void> run_client(const Server& server, const std::vector<std::string>& bodies,
-                                 Nanos start, std::size_t& next, std::vector<LoadRecord>& records) {
-  while (next < bodies.size()) {
-    const std::size_t i = next++;
-    co_await send_one(server, bodies[i], start, records[i]);
-  }
-}
+// Sends the requests and notes what comes: in a closed loop so many at once, in an open loop each
+// at its time.
+class Run {
+ public:
+  Run(const Server& server, const WorkloadOptions& workload,
+      const std::vector<LoadRequest>& requests, std::vector<std::string> bodies,
+      std::vector<LoadRecord>& records)
+      : server_(server), workload_(workload), requests_(requests), bodies_(std::move(bodies)),
+        records_(records), crowd_(limits_of(server)) {}
 
-// Open loop: one request at its time.
-asio::awaitable<void> send_later(const Server& server, const std::string& body, Nanos send_at,
-                                 Nanos start, LoadRecord& record) {
-  asio::steady_timer timer(co_await asio::this_coro::executor);
-  timer.expires_after(start + send_at - SteadyClock::now());
-  co_await timer.async_wait(kAsTuple);
-  co_await send_one(server, body, start, record);
-}
+  void to_end() {
+    while (next_ < bodies_.size() || crowd_.under_way() > 0) {
+      while (next_ < bodies_.size() && is_due()) send_next();
+      crowd_.advance(time_to_next());
+    }
+  }
+
+ private:
+  // One request under way: what its sink and its end share.
+  struct Stream {
+    SseReader reader;
+    int pieces = 0;
+  };
+
+  double now() const { return to_seconds(SteadyClock::now() - start_); }
+
+  bool is_due() const {
+    if (workload_.rate > 0) return start_ + requests_[next_].send_at <= SteadyClock::now();
+    return crowd_.under_way() < static_cast<std::size_t>(workload_.clients);
+  }
+
+  std::chrono::milliseconds time_to_next() const {
+    if (workload_.rate <= 0 || next_ == bodies_.size()) return kWaitMax;
+    const Nanos left = start_ + requests_[next_].send_at - SteadyClock::now();
+    return std::clamp(std::chrono::ceil<std::chrono::milliseconds>(left),
+                      std::chrono::milliseconds(0), kWaitMax);
+  }
+
+  void send_next() {
+    LoadRecord& record = records_[next_];
+    const auto stream = std::make_shared<Stream>();
+    net::Request request = request_of(server_, path_of(server_.options), bodies_[next_]);
+    request.sink = [this, stream, &record](const net::Response& response,
+                                           std::span<const std::byte> piece) {
+      if (response.status != 200) return ok_status();
+      const std::string_view text(reinterpret_cast<const char*>(piece.data()), piece.size());
+      for (const std::string& data : stream->reader.feed(text)) {
+        note_event(data, now(), stream->pieces, record);
+      }
+      return ok_status();
+    };
+    ++next_;
+    record.sent_at = now();
+    crowd_.begin(std::move(request), [stream, &record](const Result<net::Response>& response) {
+      const Status status = status_of(response);
+      if (!status.is_ok()) record.error = status.message();
+      if (record.error.empty() && stream->pieces == 0) record.error = "the answer has no text";
+      if (record.generated_tokens == 0) record.generated_tokens = stream->pieces;
+    });
+  }
+
+  const Server& server_;
+  const WorkloadOptions& workload_;
+  const std::vector<LoadRequest>& requests_;
+  std::vector<std::string> bodies_;
+  std::vector<LoadRecord>& records_;
+  net::Crowd crowd_;
+  std::size_t next_ = 0;  // the next request to send
+  Nanos start_ = SteadyClock::now();
+};
 
 }  // namespace
 
 Result<LoadResult> run_load(const LoadOptions& options, const WorkloadOptions& workload) {
   Server server;
   server.options = options;
-  QUIRE_ASSIGN_OR_RETURN(server.endpoint, parse_endpoint(options.url));
+  QUIRE_ASSIGN_OR_RETURN(server.base, net::server_base(options.url, "--url"));
   if (options.is_chat && workload.ids_below > 0) {
     return error(StatusCode::kInvalidArgument, "a chat's messages are words, not token ids");
   }
@@ -294,22 +256,9 @@ Result<LoadResult> run_load(const LoadOptions& options, const WorkloadOptions& w
     bodies.push_back(body_of(options, result.model, result.is_ignoring_eos, request));
   }
   result.records.resize(requests.size());
-  std::size_t next = 0;
   QUIRE_ASSIGN_OR_RETURN(result.metrics_before, fetch_metrics(server));
   const Nanos start = SteadyClock::now();
-  QUIRE_RETURN_IF_ERROR(run_to_end([&](asio::io_context& io) {
-    if (workload.rate > 0) {
-      for (std::size_t i = 0; i < bodies.size(); ++i) {
-        asio::co_spawn(io,
-                       send_later(server, bodies[i], requests[i].send_at, start, result.records[i]),
-                       rethrow);
-      }
-    } else {
-      for (int client = 0; client < workload.clients; ++client) {
-        asio::co_spawn(io, run_client(server, bodies, start, next, result.records), rethrow);
-      }
-    }
-  }));
+  Run(server, workload, requests, std::move(bodies), result.records).to_end();
   result.seconds = to_seconds(SteadyClock::now() - start);
   QUIRE_ASSIGN_OR_RETURN(result.metrics_after, fetch_metrics(server));
   return result;

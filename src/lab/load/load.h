@@ -11,7 +11,7 @@
 namespace quire {
 
 struct LoadOptions {
-  std::string url = "http://127.0.0.1:8000";
+  std::string url = "http://127.0.0.1:8000";  // as net::server_base reads it
   std::string model;  // empty: the first that /v1/models lists
   std::string api_key;
   bool is_chat = false;         // /v1/chat/completions in place of /v1/completions

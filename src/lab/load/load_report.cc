@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <nlohmann/json.hpp>
 #include <numeric>
 
 namespace quire {
@@ -82,21 +81,21 @@ std::string load_table(const LoadReport& r) {
 
 std::string load_json(const LoadReport& r) {
   const auto json_of = [](const Distribution& d) {
-    return nlohmann::json{{"mean", d.mean}, {"p50", d.p50}, {"p99", d.p99}};
+    return Json::object({{"mean", d.mean}, {"p50", d.p50}, {"p99", d.p99}});
   };
   const WorkloadOptions& w = r.workload;
-  nlohmann::json json = {
+  Json json = Json::object({
       {"workload",
-       {{"name", w.name},
-        {"requests", w.requests},
-        {"clients", w.clients},
-        {"rate", w.rate},
-        {"shared", w.shared},
-        {"own", w.own},
-        {"tokens_min", w.tokens_min},
-        {"tokens_max", w.tokens_max},
-        {"ids_below", w.ids_below},
-        {"seed", w.seed}}},
+       Json::object({{"name", w.name},
+                     {"requests", w.requests},
+                     {"clients", w.clients},
+                     {"rate", w.rate},
+                     {"shared", w.shared},
+                     {"own", w.own},
+                     {"tokens_min", w.tokens_min},
+                     {"tokens_max", w.tokens_max},
+                     {"ids_below", w.ids_below},
+                     {"seed", w.seed}})},
       {"model", r.model},
       {"ignore_eos", r.is_ignoring_eos},
       {"succeeded", r.succeeded},
@@ -111,9 +110,9 @@ std::string load_json(const LoadReport& r) {
       {"ttft_seconds", json_of(r.ttft)},
       {"itl_seconds", json_of(r.itl)},
       {"request_seconds", json_of(r.request)},
-  };
-  if (r.profile) json["profile"] = profile_json(*r.profile);
-  return json.dump(2);
+  });
+  if (r.profile) json.set("profile", profile_json(*r.profile));
+  return dump(json);
 }
 
 }  // namespace quire

@@ -37,7 +37,7 @@ TEST(LoadReportTest, FailedRequestsCountAsFailedAndNotAsTokens) {
   EXPECT_DOUBLE_EQ(report.itl.p99, 0.5);
   EXPECT_DOUBLE_EQ(report.request.mean, 1.25);
   EXPECT_NE(load_table(report).find("HTTP 500: oh"), std::string::npos);
-  EXPECT_NE(load_json(report).find("\"generated_tokens\": 6"), std::string::npos);
+  EXPECT_NE(load_json(report).find("\"generated_tokens\":6"), std::string::npos);
 }
 
 }  // namespace

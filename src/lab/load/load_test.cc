@@ -1,83 +1,21 @@
+// The load generator against a server of a few canned answers: what it sends, when, and what it
+// makes of streams, refusals and silence.
 #include "lab/load/load.h"
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <atomic>
-#include <boost/asio/ip/tcp.hpp>
-#include <boost/beast/core.hpp>
-#include <boost/beast/http.hpp>
-#include <future>
-#include <mutex>
 #include <thread>
+
+#include "net/testing/fault_server.h"
 
 namespace quire {
 namespace {
 
-namespace beast = boost::beast;
-namespace http = boost::beast::http;
-using Tcp = boost::asio::ip::tcp;
-
-// A server of a few canned answers; a thread per connection.
-class TinyServer {
- public:
-  struct Answer {
-    http::status status = http::status::ok;
-    std::string body;
-  };
-  using Responder = std::function<Answer(const std::string& target, const std::string& body)>;
-
-  explicit TinyServer(Responder responder)
-      : responder_(std::move(responder)), acceptor_(io_, {Tcp::v4(), 0}), thread_([this] {
-          for (;;) {
-            Tcp::socket socket(io_);
-            boost::system::error_code problem;
-            acceptor_.accept(socket, problem);
-            if (problem || is_stopping_) return;
-            connections_.push_back(
-                std::async(std::launch::async,
-                           [this, s = std::move(socket)]() mutable { answer(std::move(s)); }));
-          }
-        }) {}
-  ~TinyServer() {
-    is_stopping_ = true;
-    Tcp::socket waker(io_);
-    boost::system::error_code ignored;
-    waker.connect({boost::asio::ip::address_v4::loopback(), acceptor_.local_endpoint().port()},
-                  ignored);
-    thread_.join();
-  }
-
-  std::string url() const {
-    return "http://127.0.0.1:" + std::to_string(acceptor_.local_endpoint().port());
-  }
-  int answering_max() const { return answering_max_; }
-
- private:
-  void answer(Tcp::socket socket) {
-    boost::system::error_code problem;
-    beast::flat_buffer buffer;
-    http::request<http::string_body> request;
-    http::read(socket, buffer, request, problem);
-    if (problem) return;
-    const int now = ++answering_;
-    answering_max_ = std::max<int>(answering_max_, now);
-    const Answer answer = responder_(std::string(request.target()), request.body());
-    --answering_;
-    http::response<http::string_body> response(answer.status, 11);
-    response.chunked(true);
-    response.body() = answer.body;
-    http::write(socket, response, problem);
-    socket.shutdown(Tcp::socket::shutdown_both, problem);
-  }
-
-  Responder responder_;
-  boost::asio::io_context io_;
-  Tcp::acceptor acceptor_;
-  std::atomic<bool> is_stopping_ = false;
-  std::atomic<int> answering_ = 0, answering_max_ = 0;
-  std::vector<std::future<void>> connections_;  // before thread_, which fills it
-  std::thread thread_;
-};
+using net::testing::FaultServer;
+using net::testing::ServerReply;
+using net::testing::ServerRequest;
 
 constexpr std::string_view kModels = R"({"data": [{"id": "toy"}, {"id": "other"}]})";
 const std::string kStream =
@@ -95,13 +33,9 @@ WorkloadOptions small_workload() {
 }
 
 TEST(LoadTest, SendsEveryRequestAndReadsItsStream) {
-  std::mutex mutex;
-  std::vector<std::string> bodies;
-  TinyServer server([&](const std::string& target, const std::string& body) -> TinyServer::Answer {
-    if (target == "/v1/models") return {.body = std::string(kModels)};
-    EXPECT_EQ(target, "/v1/completions");
-    const std::lock_guard lock(mutex);
-    bodies.push_back(body);
+  FaultServer server([](const ServerRequest& request) -> ServerReply {
+    if (request.target == "/v1/models") return {.body = std::string(kModels)};
+    EXPECT_EQ(request.target, "/v1/completions");
     return {.body = kStream};
   });
   const auto result = run_load({.url = server.url()}, small_workload());
@@ -117,32 +51,36 @@ TEST(LoadTest, SendsEveryRequestAndReadsItsStream) {
     EXPECT_GT(record.first_at, record.sent_at);
     EXPECT_TRUE(record.gaps.empty());
   }
-  EXPECT_EQ(bodies.size(), 1u + 7u);
-  EXPECT_NE(bodies.back().find("\"ignore_eos\":true"), std::string::npos);
+  const auto requests = server.requests();
+  ASSERT_EQ(requests.size(), 1u + 1u + 7u);  // the list of models, a first word, the workload
+  EXPECT_NE(requests.back().body.find("\"ignore_eos\":true"), std::string::npos);
 }
 
 TEST(LoadTest, ClientsWaitForTheirAnswersAndAnOpenLoopDoesNot) {
-  const auto respond = [](const std::string& target, const std::string&) -> TinyServer::Answer {
-    if (target == "/v1/models") return {.body = std::string(kModels)};
+  std::atomic<int> answering = 0, answering_max = 0;
+  FaultServer server([&](const ServerRequest& request) -> ServerReply {
+    if (request.target == "/v1/models") return {.body = std::string(kModels)};
+    const int now = ++answering;
+    for (int most = answering_max; most < now;) answering_max.compare_exchange_weak(most, now);
     std::this_thread::sleep_for(std::chrono::milliseconds(100));
+    --answering;
     return {.body = kStream};
-  };
-  TinyServer closed(respond);
+  });
   WorkloadOptions workload = small_workload();
-  ASSERT_TRUE(run_load({.url = closed.url()}, workload).is_ok());
-  EXPECT_EQ(closed.answering_max(), 3);
-  TinyServer open(respond);
+  ASSERT_TRUE(run_load({.url = server.url()}, workload).is_ok());
+  EXPECT_EQ(answering_max, 3);
   workload.rate = 10000;
-  ASSERT_TRUE(run_load({.url = open.url()}, workload).is_ok());
-  EXPECT_GT(open.answering_max(), 3);
+  ASSERT_TRUE(run_load({.url = server.url()}, workload).is_ok());
+  EXPECT_GT(answering_max, 3);
 }
 
 TEST(LoadTest, ReportsRefusalsAndFallsBackWithoutIgnoreEos) {
-  TinyServer server([&](const std::string& target, const std::string& body) -> TinyServer::Answer {
-    if (target == "/v1/models") return {.body = std::string(kModels)};
-    if (body.find("ignore_eos") != body.npos) return {http::status::bad_request, "unknown field"};
-    if (body.find("\"max_tokens\":2,") != body.npos) return {.body = kStream};
-    return {http::status::too_many_requests, "come back later"};
+  FaultServer server([](const ServerRequest& request) -> ServerReply {
+    const auto has = [&](const char* part) { return request.body.find(part) != std::string::npos; };
+    if (request.target == "/v1/models") return {.body = std::string(kModels)};
+    if (has("ignore_eos")) return {.status = 400, .body = "unknown field"};
+    if (has("\"max_tokens\":2,")) return {.body = kStream};
+    return {.status = 429, .body = "come back later"};
   });
   WorkloadOptions workload = small_workload();
   workload.tokens_min = 100;

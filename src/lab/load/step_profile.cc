@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include <charconv>
-#include <nlohmann/json.hpp>
 #include <optional>
 
 namespace quire {
@@ -90,16 +89,16 @@ std::string profile_table(const StepProfile& profile) {
   return text;
 }
 
-nlohmann::json profile_json(const StepProfile& profile) {
-  nlohmann::json phases = nlohmann::json::object();
-  for (const StepProfile::Phase& phase : profile.phases) phases[phase.name] = phase.seconds;
-  return {{"steps", profile.steps},
-          {"idle_seconds", profile.idle_seconds},
-          {"busy_seconds", profile.busy_seconds()},
-          {"phase_seconds", std::move(phases)},
-          {"http_thread_seconds", profile.io_seconds},
-          {"host_seconds", profile.host_seconds()},
-          {"host_share", profile.host_seconds() / profile.busy_seconds()}};
+Json profile_json(const StepProfile& profile) {
+  Json phases = Json::object();
+  for (const StepProfile::Phase& phase : profile.phases) phases.set(phase.name, phase.seconds);
+  return Json::object({{"steps", profile.steps},
+                       {"idle_seconds", profile.idle_seconds},
+                       {"busy_seconds", profile.busy_seconds()},
+                       {"phase_seconds", std::move(phases)},
+                       {"http_thread_seconds", profile.io_seconds},
+                       {"host_seconds", profile.host_seconds()},
+                       {"host_share", profile.host_seconds() / profile.busy_seconds()}});
 }
 
 }  // namespace quire

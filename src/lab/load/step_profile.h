@@ -4,11 +4,11 @@
 // apps/bench_serve.
 #pragma once
 
-#include <nlohmann/json_fwd.hpp>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "base/json.h"
 #include "base/status.h"
 
 namespace quire {
@@ -31,6 +31,6 @@ struct StepProfile {
 Result<StepProfile> step_profile(std::string_view before, std::string_view after);
 
 std::string profile_table(const StepProfile& profile);
-nlohmann::json profile_json(const StepProfile& profile);
+Json profile_json(const StepProfile& profile);
 
 }  // namespace quire

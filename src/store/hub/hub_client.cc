@@ -5,6 +5,7 @@
 #include <cstdlib>
 
 #include "base/json.h"
+#include "net/url.h"
 #include "store/human.h"
 
 namespace quire::store {
@@ -19,18 +20,6 @@ constexpr std::uint64_t kFileBytesMax = std::uint64_t{1} << 42;  // 4 TiB
 std::string variable(const char* name) {
   const char* value = std::getenv(name);
   return value == nullptr ? "" : value;
-}
-
-// A path or a revision as part of a URL. Slashes of a path stay, those of a revision do not.
-std::string url_escaped(std::string_view text, bool keeps_slashes) {
-  std::string escaped;
-  for (const char c : text) {
-    const bool is_plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
-                          (c >= '0' && c <= '9') || c == '-' || c == '_' || c == '.' || c == '~' ||
-                          (c == '/' && keeps_slashes);
-    escaped += is_plain ? std::string(1, c) : fmt::format("%{:02X}", static_cast<unsigned char>(c));
-  }
-  return escaped;
 }
 
 bool is_repository_path(std::string_view path) {
@@ -158,7 +147,7 @@ Result<HubListing> HubClient::list(const ModelName& name) {
   const std::string revision = name.revision.empty() ? "main" : name.revision;
   net::Request request{.url = fmt::format("{}/api/models/{}/revision/{}?blobs=true",
                                          options_.endpoint, name.repository(),
-                                         url_escaped(revision, false)),
+                                         net::url_escaped(revision)),
                       .token = options_.token,
                       .accept = "application/json",
                       .body_max = kListingBytesMax};
@@ -180,7 +169,7 @@ Result<HubListing> HubClient::list(const ModelName& name) {
 std::string HubClient::file_url(const ModelName& name, const std::string& commit,
                                 const std::string& path) const {
   return fmt::format("{}/{}/resolve/{}/{}", options_.endpoint, name.repository(), commit,
-                     url_escaped(path, true));
+                     net::url_escaped(path, true));
 }
 
 Status HubClient::complete(const ModelName& name, const std::string& commit, HubFile& file) {

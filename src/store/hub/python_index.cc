@@ -2,6 +2,8 @@
 
 #include <cstdlib>
 
+#include "net/url.h"
+
 namespace quire::store {
 namespace {
 

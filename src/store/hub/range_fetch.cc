@@ -9,6 +9,8 @@
 #include <utility>
 #include <vector>
 
+#include "net/url.h"
+
 namespace quire::store {
 namespace {
 

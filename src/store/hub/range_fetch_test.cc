@@ -10,15 +10,15 @@
 
 #include "base/file.h"
 #include "formats/testing/temp_folder.h"
-#include "store/testing/fault_server.h"
+#include "net/testing/fault_server.h"
 
 namespace quire::store {
 namespace {
 
-using testing::FaultServer;
-using testing::file_reply;
-using testing::ServerReply;
-using testing::ServerRequest;
+using net::testing::FaultServer;
+using net::testing::file_reply;
+using net::testing::ServerReply;
+using net::testing::ServerRequest;
 
 constexpr std::size_t kSize = 5 * kChunkBytes + 12345;
 constexpr const char* kTag = "\"one\"";

@@ -11,10 +11,15 @@
 #include <string>
 
 #include "base/json.h"
+#include "net/testing/fault_server.h"
 #include "store/checksum.h"
-#include "store/testing/fault_server.h"
 
 namespace quire::store::testing {
+
+using net::testing::FaultServer;
+using net::testing::file_reply;
+using net::testing::ServerReply;
+using net::testing::ServerRequest;
 
 inline constexpr const char* kFakeCommit = "0123456789abcdef0123456789abcdef01234567";
 

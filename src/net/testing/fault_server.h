@@ -20,12 +20,13 @@
 
 #include "base/check.h"
 
-namespace quire::store::testing {
+namespace quire::net::testing {
 
 struct ServerRequest {
   std::string method;
   std::string target;                          // path and query
   std::map<std::string, std::string> headers;  // names in lower case
+  std::string body;
 
   std::string header(const std::string& name) const {
     const auto at = headers.find(name);
@@ -111,7 +112,13 @@ class FaultServer {
     char byte;
     while (!head.ends_with("\r\n\r\n") && ::recv(fd, &byte, 1, 0) == 1) head += byte;
     if (!head.ends_with("\r\n\r\n")) return;
-    const ServerRequest request = parse(head);
+    ServerRequest request = parse(head);
+    const std::string length = request.header("content-length");
+    request.body.resize(length.empty() ? 0 : std::stoul(length));
+    if (!request.body.empty() &&
+        ::recv(fd, request.body.data(), request.body.size(), MSG_WAITALL) < 0) {
+      return;
+    }
     {
       const std::lock_guard lock(mutex_);
       requests_.push_back(request);
@@ -164,4 +171,4 @@ inline ServerReply file_reply(const ServerRequest& request, const std::string& b
   return reply;
 }
 
-}  // namespace quire::store::testing
+}  // namespace quire::net::testing
