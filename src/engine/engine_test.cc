@@ -197,14 +197,14 @@ TEST_P(EngineAtDepth, QuestionsAreAnsweredAsleepAndBetweenSteps) {
     const std::lock_guard wait(gate);
   });
   engine.inspect(1);
-  EXPECT_EQ(gatherer.wait_for_answer(1).kv.block_map, std::string(200, 'f'));
+  EXPECT_EQ(gatherer.wait_for_answer(1).kv.groups[0].block_map, std::string(200, 'f'));
   EXPECT_TRUE(engine.is_idle());
   ASSERT_TRUE(engine.submit(ask(1, {1, 2, 3, 4, 5, 6}, 500)).is_ok());
   gatherer.wait_for_tokens(RequestId{1}, 1);
   for (std::uint64_t question = 2; question <= 10; ++question) engine.inspect(question);
   closed.unlock();
   const KvInspection kv = gatherer.wait_for_answer(10).kv;
-  EXPECT_NE(kv.block_map.find('r'), std::string::npos);
+  EXPECT_NE(kv.groups[0].block_map.find('r'), std::string::npos);
   EXPECT_EQ(engine.limits().rows_max, checked_options().scheduler.rows_max);
 }
 

@@ -21,8 +21,10 @@ std::size_t letter_index(const BlockPool& pool, BlockId block) {
   return owners == 1 ? 2 : 3;
 }
 
-void draw_blocks(const BlockPool& pool, KvInspection& out) {
+KvInspection::Group draw_blocks(const BlockPool& pool) {
+  KvInspection::Group out;
   const std::uint32_t total = pool.total();
+  std::array<std::uint32_t, kLetters.size()> all{};
   out.blocks_per_letter = std::max(1u, (total + kBlockLettersMax - 1) / kBlockLettersMax);
   for (std::uint32_t begin = 0; begin < total; begin += out.blocks_per_letter) {
     const std::uint32_t end = std::min(total, begin + out.blocks_per_letter);
@@ -31,13 +33,22 @@ void draw_blocks(const BlockPool& pool, KvInspection& out) {
       ++counts[letter_index(pool, static_cast<BlockId>(i + 1))];  // block 0 is padding
     }
     std::size_t most = 0;
-    for (std::size_t i = 1; i < counts.size(); ++i) {
+    for (std::size_t i = 0; i < counts.size(); ++i) {
       if (counts[i] >= counts[most]) most = i;
+      all[i] += counts[i];
     }
     out.block_map += kLetters[most];
   }
+  out.free = all[0];
+  out.cached = all[1];
+  out.referenced = all[2] + all[3];
+  out.shared = all[3];
   QUIRE_CHECK(out.block_map.size() <= kBlockLettersMax, "{} letters for {} blocks",
               out.block_map.size(), total);
+  QUIRE_CHECK(out.free == pool.free_count() && out.cached == pool.cached_count(),
+              "{} free and {} cached blocks were met, the pool counts {} and {}", out.free,
+              out.cached, pool.free_count(), pool.cached_count());
+  return out;
 }
 
 template <std::size_t kCount>
@@ -92,8 +103,11 @@ void walk_tree(const RadixTree& tree, StepId now, KvInspection& out) {
 
 KvInspection look_into(const Scheduler& scheduler) {
   KvInspection out;
-  draw_blocks(scheduler.ledger().pool(0), out);
-  walk_tree(scheduler.ledger().tree(), scheduler.counts().steps, out);
+  const KvLedger& ledger = scheduler.ledger();
+  for (std::uint32_t g = 0; g < ledger.groups(); ++g) {
+    out.groups.push_back(draw_blocks(ledger.pool(g)));
+  }
+  walk_tree(ledger.tree(), scheduler.counts().steps, out);
   return out;
 }
 

@@ -29,7 +29,7 @@ TEST(Inspection, AnEmptyEngineIsFree) {
   ScriptWorld world({}, {.capacity = script_capacity(8)});
   const KvInspection kv = world.core().inspect(7).kv;
   EXPECT_EQ(world.core().inspect(7).question, 7u);
-  EXPECT_EQ(kv.block_map, "ffffffff");
+  EXPECT_EQ(kv.groups[0].block_map, "ffffffff");
   EXPECT_EQ(kv.nodes, 0u);
   EXPECT_TRUE(kv.largest.empty());
 }
@@ -55,8 +55,11 @@ TEST(Inspection, BranchesShareBlocks) {
   ScriptWorld world({}, {.capacity = script_capacity(40)});
   ASSERT_TRUE(world.submit(ask(17, 100, 30, 3)).is_ok());
   for (int step = 0; step < 4; ++step) world.advance();
-  const std::string map = world.core().inspect(0).kv.block_map;
+  const KvInspection::Group group = world.core().inspect(0).kv.groups[0];
+  const std::string& map = group.block_map;
   EXPECT_EQ(std::count(map.begin(), map.end(), 's'), 4) << map;  // 16 tokens of the prompt
+  EXPECT_EQ(group.shared, 4u);
+  EXPECT_EQ(group.free + group.cached + group.referenced, 40u);
   world.run_until_idle();
 }
 
@@ -65,8 +68,49 @@ TEST(Inspection, ALargePoolIsDrawnInEqualBuckets) {
   ASSERT_TRUE(world.submit(ask(400, 100)).is_ok());  // blocks 1 to 100
   world.run_until_idle();
   const KvInspection kv = world.core().inspect(0).kv;
-  EXPECT_EQ(kv.blocks_per_letter, 3u);
-  EXPECT_EQ(kv.block_map, std::string(33, 'c') + std::string(967, 'f'));
+  EXPECT_EQ(kv.groups[0].blocks_per_letter, 3u);
+  EXPECT_EQ(kv.groups[0].block_map, std::string(33, 'c') + std::string(967, 'f'));
+}
+
+// A local group lets go of what fell behind its window while the other keeps it all.
+TEST(Inspection, EveryGroupHasAMapOfItsOwn) {
+  ScriptOptions script{.capacity = script_capacity(40)};
+  script.capacity.groups.push_back(
+      {.name = "window", .layers = 1, .block_tokens = 4, .blocks = 21, .window = 8});
+  ScriptWorld world({}, script);
+  ASSERT_TRUE(world.submit(ask(32, 100, 12)).is_ok());
+  for (int step = 0; step < 8; ++step) world.advance();
+  const std::vector<KvInspection::Group> groups = world.core().inspect(0).kv.groups;
+  ASSERT_EQ(groups.size(), 2u);
+  EXPECT_EQ(groups[0].block_map.size(), 40u);
+  EXPECT_EQ(groups[1].block_map.size(), 20u);
+  EXPECT_EQ(groups[0].referenced, 10u) << "of 32 to 40 positions, by 4";
+  EXPECT_LE(groups[1].referenced, 4u) << "a window of 8, and a block cut at either end";
+  EXPECT_GE(groups[1].referenced, 2u);
+  world.run_until_idle();
+}
+
+// A sequence owns one state; what it leaves of it are snapshots, cached.
+TEST(Inspection, AGroupOfStatesCountsStates) {
+  ScriptOptions script{.capacity = script_capacity(40)};
+  script.capacity.groups.push_back({.name = "state",
+                                    .layers = 1,
+                                    .holds = GroupHolds::kState,
+                                    .block_tokens = 4,
+                                    .blocks = 13});
+  ScriptWorld world({}, script);
+  ASSERT_TRUE(world.submit(ask(17, 100, 8)).is_ok());
+  for (int step = 0; step < 4; ++step) world.advance();
+  const std::vector<KvInspection::Group> running = world.core().inspect(0).kv.groups;
+  ASSERT_EQ(running.size(), 2u);
+  EXPECT_EQ(running[1].block_map.size(), 12u);
+  EXPECT_EQ(std::count(running[1].block_map.begin(), running[1].block_map.end(), 'r'), 1);
+  EXPECT_GE(running[0].referenced, 5u);
+  world.run_until_idle();
+  const std::vector<KvInspection::Group> idle = world.core().inspect(0).kv.groups;
+  EXPECT_EQ(idle[1].referenced, 0u);
+  EXPECT_GT(idle[1].cached, 0u) << "somebody may go on from there";
+  EXPECT_EQ(idle[1].free + idle[1].cached, 12u);
 }
 
 }  // namespace

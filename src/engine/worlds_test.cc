@@ -218,13 +218,22 @@ class FactTally {
 void expect_right_inspection(const EngineCore& core) {
   const KvInspection kv = core.inspect(0).kv;
   const EngineStats stats = core.stats();
-  const auto letters = [&](char letter) {
-    return static_cast<std::uint64_t>(std::count(kv.block_map.begin(), kv.block_map.end(), letter));
-  };
-  ASSERT_EQ(kv.blocks_per_letter, 1u);
-  EXPECT_EQ(letters('f'), stats.blocks_free);
-  EXPECT_EQ(letters('c'), stats.blocks_cached);
-  EXPECT_EQ(letters('r') + letters('s'), stats.blocks_referenced);
+  const KvLedger& ledger = core.scheduler().ledger();
+  ASSERT_EQ(kv.groups.size(), ledger.groups());
+  for (std::uint32_t g = 0; g < ledger.groups(); ++g) {
+    const KvInspection::Group& group = kv.groups[g];
+    const auto letters = [&](char letter) {
+      return static_cast<std::uint64_t>(
+          std::count(group.block_map.begin(), group.block_map.end(), letter));
+    };
+    ASSERT_EQ(group.blocks_per_letter, 1u);
+    EXPECT_EQ(letters('f'), ledger.pool(g).free_count());
+    EXPECT_EQ(letters('c'), ledger.pool(g).cached_count());
+    EXPECT_EQ(letters('r') + letters('s'), ledger.pool(g).referenced_count());
+    EXPECT_EQ(letters('s'), group.shared);
+  }
+  EXPECT_EQ(kv.groups[0].free, stats.blocks_free);
+  EXPECT_EQ(kv.groups[0].cached, stats.blocks_cached);
   const auto sum = [](const std::vector<KvInspection::Bucket>& buckets) {
     std::uint64_t blocks = 0;
     for (const auto& bucket : buckets) blocks += bucket.blocks;

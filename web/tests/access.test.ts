@@ -1,12 +1,9 @@
 // axe on every view, in light, in dark and on a phone; and the theme switch.
-import { readFile } from "node:fs/promises";
-import { createRequire } from "node:module";
 import type { Browser, BrowserContextOptions } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { seriousFindings } from "./axe";
 import { launchBrowser, TestPage } from "./page";
 import { QuireServer } from "./server";
-
-const AXE = await readFile(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
 
 const LOOKS: Record<string, BrowserContextOptions> = {
   light: { colorScheme: "light" },
@@ -36,23 +33,6 @@ afterAll(async () => {
   await browser?.close();
   await server?.stop();
 });
-
-interface Finding {
-  id: string;
-  impact: string;
-  nodes: { html: string; failureSummary: string }[];
-}
-
-async function seriousFindings(test: TestPage): Promise<string[]> {
-  await test.page.evaluate(AXE);
-  const findings = await test.page.evaluate(async () => {
-    const { axe } = window as unknown as { axe: { run(): Promise<{ violations: Finding[] }> } };
-    return (await axe.run()).violations as Finding[];
-  });
-  return findings
-    .filter(({ impact }) => impact === "serious" || impact === "critical")
-    .flatMap(({ id, nodes }) => nodes.map((node) => `${id}: ${node.html}\n${node.failureSummary}`));
-}
 
 async function isWiderThanWindow(test: TestPage): Promise<boolean> {
   return test.page.evaluate(() => document.documentElement.scrollWidth > innerWidth);

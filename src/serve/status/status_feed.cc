@@ -33,7 +33,7 @@ std::vector<ModelFigures> facts_of(const ModelHost& host) {
     models[index].is_loaded = true;
     models[index].rows_max = engine.limits().rows_max;
     models[index].tokens_max = engine.limits().tokens_max;
-    models[index].block_tokens = engine.capacity().groups.front().block_tokens;
+    models[index].groups = engine.capacity().groups;
   });
   return models;
 }

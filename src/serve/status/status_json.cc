@@ -97,20 +97,51 @@ void add_live(const ModelRecord& record, const EngineStats& stats, Nanos begun, 
                                       {"step", quantiles_json(record.step_time, now)}}));
 }
 
+// Without an inspection nobody knows yet who owns the blocks.
+Json group_json(const KvGroup& group, const KvInspection::Group* inspected) {
+  Json out = Json::object({{"name", group.name},
+                           {"holds", holds_states(group) ? "state" : "positions"},
+                           {"of", holds_encoder(group) ? "encoder" : "text"},
+                           {"layers", group.layers}, {"block_tokens", group.block_tokens},
+                           {"window", group.window > 0 ? Json(group.window) : Json()},
+                           {"bytes_per_block", group.bytes_per_block},
+                           {"blocks", group.blocks - 1}});  // without the padding
+  const auto known = [&](std::uint32_t KvInspection::Group::*count) {
+    return inspected != nullptr ? Json(inspected->*count) : Json();
+  };
+  out.set("free", known(&KvInspection::Group::free));
+  out.set("cached", known(&KvInspection::Group::cached));
+  out.set("referenced", known(&KvInspection::Group::referenced));
+  out.set("shared", known(&KvInspection::Group::shared));
+  out.set("map", inspected != nullptr ? inspected->block_map : "");
+  out.set("blocks_per_letter", inspected != nullptr ? inspected->blocks_per_letter : 1);
+  return out;
+}
+
 void add_memory(const ModelRecord& record, const ModelFigures& model, Nanos now, Json& out) {
   const EngineStats& stats = model.stats;
   const EngineInspection* inspection = model.is_loaded ? record.inspection.get() : nullptr;
   out.set("answered", inspection != nullptr && record.answered == record.asked);
   out.set("inspected_ms_ago",
           inspection != nullptr ? Json(to_ms(now - record.inspected_at)) : Json());
-  Json kv = Json::object({{"block_tokens", model.block_tokens}, {"blocks", stats.blocks_total},
+  // Those of an earlier life of the model may be others.
+  const bool has_groups =
+      inspection != nullptr && inspection->kv.groups.size() == model.groups.size();
+  const std::uint32_t block_tokens = model.groups.empty() ? 0 : model.groups[0].block_tokens;
+  Json kv = Json::object({{"block_tokens", block_tokens}, {"blocks", stats.blocks_total},
                           {"free", stats.blocks_free}, {"cached", stats.blocks_cached},
                           {"referenced", stats.blocks_referenced}});
-  kv.set("map", inspection != nullptr ? inspection->kv.block_map : "");
-  kv.set("blocks_per_letter", inspection != nullptr ? inspection->kv.blocks_per_letter : 1);
+  // Of the first group, as these figures always were; the list has it too.
+  kv.set("map", inspection != nullptr ? inspection->kv.groups[0].block_map : "");
+  kv.set("blocks_per_letter",
+         inspection != nullptr ? inspection->kv.groups[0].blocks_per_letter : 1);
+  Json groups = Json::array();
+  for (std::size_t g = 0; g < model.groups.size(); ++g) {
+    groups.push(group_json(model.groups[g], has_groups ? &inspection->kv.groups[g] : nullptr));
+  }
+  kv.set("groups", std::move(groups));
   out.set("kv", std::move(kv));
-  out.set("radix",
-          inspection != nullptr ? radix_json(inspection->kv, model.block_tokens) : Json());
+  out.set("radix", inspection != nullptr ? radix_json(inspection->kv, block_tokens) : Json());
 }
 
 Json model_json(const ModelFigures& model, const ModelRecord& record, const RequestLog& log,

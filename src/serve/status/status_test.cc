@@ -103,6 +103,8 @@ TEST(StatusTest, AnIdleServerIsToldInFull) {
   EXPECT_EQ(text(kv, "map"), std::string(512, 'f'));
   EXPECT_EQ(number(kv, "block_tokens"), 32u);
   EXPECT_EQ(number(kv, "blocks"), 512u);
+  ASSERT_EQ(kv.find("groups")->items().size(), 1u);
+  EXPECT_EQ(text(kv.find("groups")->items()[0], "map"), text(kv, "map"));
   EXPECT_EQ(number(*model.find("radix"), "nodes"), 0u);
   EXPECT_TRUE(model.find("radix")->find("by_age")->items().back().find("steps_ago_max")->is_null());
   EXPECT_TRUE(model.find("steps")->items().empty());
@@ -141,6 +143,45 @@ TEST(StatusTest, TheSnapshotAgreesWithTheMetrics) {
   EXPECT_EQ(text(explain(server, text(row, "request")), "state"), "finished");
 }
 
+TEST(StatusTest, EveryKvGroupIsTold) {
+  TestModelOptions options;
+  options.more_groups = {
+      {.name = "window", .layers = 2, .blocks = 101, .window = 64, .bytes_per_block = 4096},
+      {.name = "state", .layers = 3, .holds = GroupHolds::kState, .blocks = 21,
+       .bytes_per_block = 1 << 20}};
+  TestServer server({}, options);
+  server.client().post("/v1/completions", completion(std::string(200, 'a'), 20));
+  std::vector<Json> groups;
+  do {  // an answer may be shown again for a moment
+    const Json kv = *model_of(snapshot(server)).find("kv");
+    groups = kv.find("groups")->items();
+    ASSERT_EQ(groups.size(), 3u);
+    EXPECT_EQ(groups[0].find("map")->as_string(), text(kv, "map"));
+  } while (text(groups[0], "map").find('c') == std::string::npos ||
+           text(groups[0], "map").find('r') != std::string::npos);
+  const Json &window = groups[1], &state = groups[2];
+  EXPECT_EQ(text(groups[0], "holds"), "positions");
+  EXPECT_TRUE(groups[0].find("window")->is_null());
+  EXPECT_EQ(text(window, "name"), "window");
+  EXPECT_EQ(text(window, "holds"), "positions");
+  EXPECT_EQ(text(window, "of"), "text");
+  EXPECT_EQ(number(window, "layers"), 2u);
+  EXPECT_EQ(number(window, "block_tokens"), 32u);
+  EXPECT_EQ(number(window, "window"), 64u);
+  EXPECT_EQ(number(window, "bytes_per_block"), 4096u);
+  EXPECT_EQ(text(state, "holds"), "state");
+  EXPECT_EQ(number(state, "bytes_per_block"), 1u << 20);
+  for (const auto& [group, blocks] : {std::pair(groups[0], 512u), std::pair(window, 100u),
+                                      std::pair(state, 20u)}) {
+    EXPECT_EQ(number(group, "blocks"), blocks);
+    EXPECT_EQ(text(group, "map").size(), blocks);
+    EXPECT_EQ(number(group, "free") + number(group, "cached"), blocks);
+    EXPECT_GT(number(group, "cached"), 0u);
+    EXPECT_EQ(number(group, "referenced"), 0u);
+    EXPECT_EQ(number(group, "shared"), 0u);
+  }
+}
+
 TEST(StatusTest, ABusyEngineIsToldAsBusy) {
   TestServer server;
   server.gate().close();
@@ -170,6 +211,7 @@ TEST(StatusTest, AModelThatIsNotInMemoryHasNoMap) {
   EXPECT_EQ(text(away, "name"), "away");
   EXPECT_EQ(text(away, "state"), "unloaded");
   EXPECT_EQ(text(*away.find("kv"), "map"), "");
+  EXPECT_TRUE(away.find("kv")->find("groups")->items().empty());
   EXPECT_TRUE(away.find("radix")->is_null());
   const std::string prompt = R"({"model":"away","prompt":"hello","max_tokens":3})";
   EXPECT_EQ(server.client().post("/v1/completions", prompt).status, 200);

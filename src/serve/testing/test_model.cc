@@ -96,6 +96,8 @@ ModelRecipe make_test_recipe(const TestModelOptions& options, std::shared_ptr<St
   const auto load = [options, gate](EventSink sink) {
     ScriptOptions script{.capacity = script_capacity(options.blocks, 32),
                          .token_non_finite = options.token_non_finite};
+    script.capacity.groups.insert(script.capacity.groups.end(), options.more_groups.begin(),
+                                  options.more_groups.end());
     script.capacity.context_max = options.context_max;
     script.capacity.rows_max = options.rows_max;
     script.capacity.vocab = kTestVocab;

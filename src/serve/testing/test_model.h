@@ -56,6 +56,7 @@ struct TestModelOptions {
   bool has_template = true;
   TokenId bos_id = -1;
   std::vector<std::string> names = {"m", "other-name"};
+  std::vector<KvGroup> more_groups = {};  // beside the one of `blocks`
 };
 
 constexpr TokenId kTestImStart = 256;

@@ -29,6 +29,25 @@ export interface Radix {
   largest: { tokens: number; blocks: number; steps_ago: number }[];
 }
 
+// One kind of memory that a model keeps of each sequence. Who owns its blocks is null until
+// somebody has looked.
+export interface KvGroup {
+  name: string;
+  holds: "positions" | "state";
+  of: "text" | "encoder";
+  layers: number;
+  block_tokens: number;
+  window: number | null; // tokens; null: all
+  bytes_per_block: number;
+  blocks: number;
+  free: number | null;
+  cached: number | null;
+  referenced: number | null;
+  shared: number | null;
+  map: string;
+  blocks_per_letter: number;
+}
+
 export interface ModelStatus {
   name: string;
   aliases: string[];
@@ -57,6 +76,7 @@ export interface ModelStatus {
     referenced: number;
     map: string;
     blocks_per_letter: number;
+    groups: KvGroup[];
   };
   radix: Radix | null;
   prefix: { prompt_tokens: number; cached_tokens: number; hit_rate: number | null };

@@ -1,6 +1,6 @@
 // The live view: what the server does now. It asks only while it is seen.
 import { useEffect, useState } from "preact/hooks";
-import type { ModelStatus, Percentiles, Radix } from "../api/status";
+import type { KvGroup, ModelStatus, Percentiles, Radix } from "../api/status";
 import { apiKey } from "../api/client";
 import { bytes, count, duration, percent, rate } from "../ui/format";
 import { isPageVisible } from "../ui/media";
@@ -8,6 +8,7 @@ import { Tile } from "../ui/tile";
 import { BarList, Legend, LineChart, StepChart } from "./charts";
 import { feedError, history, status, watchStatus } from "./feed";
 import { barOf, mapPaths, type Point } from "./history";
+import { mapLabel, nature, onlyGroup, usage } from "./kv";
 
 export function LiveView() {
   const isSeen = isPageVisible.value;
@@ -182,7 +183,7 @@ function ModelFigures({ model, points }: { model: ModelStatus; points: readonly 
           <Latency latency={model.latency_ms} />
         </div>
         <div class="card">
-          <BlockMap kv={model.kv} />
+          <KvCache kv={model.kv} />
         </div>
         <div class="card">
           <RadixTree radix={model.radix} blockTokens={model.kv.block_tokens} />
@@ -241,34 +242,42 @@ const BLOCK_STATES = [
   { letter: "f", name: "free", color: "free" },
 ];
 
-function BlockMap({ kv }: { kv: ModelStatus["kv"] }) {
-  const paths = mapPaths(kv.map, MAP_COLUMNS);
-  const rows = Math.max(1, Math.ceil(kv.map.length / MAP_COLUMNS));
+function KvCache({ kv }: { kv: ModelStatus["kv"] }) {
+  const only = onlyGroup(kv);
   return (
     <figure class="chart">
       <figcaption>
         <span class="chart-title">KV cache</span>
         <Legend entries={BLOCK_STATES} />
       </figcaption>
-      <svg
-        class="block-map"
-        viewBox={`0 0 ${MAP_COLUMNS} ${rows}`}
-        role="img"
-        aria-label={
-          `${count(kv.blocks)} blocks: ${count(kv.referenced)} in use, ` +
-          `${count(kv.cached)} cached, ${count(kv.free)} free.`
-        }
-      >
+      {only ? (
+        <BlockMap group={only} label={mapLabel(only, false)} />
+      ) : (
+        kv.groups.map((group, index) => (
+          <section key={index} class="kv-group" aria-label={`KV group ${index + 1}: ${group.name}`}>
+            <h3>
+              {group.name} <span class="hint">{nature(group)}</span>
+            </h3>
+            <BlockMap group={group} label={mapLabel(group, true)} />
+          </section>
+        ))
+      )}
+    </figure>
+  );
+}
+
+function BlockMap({ group, label }: { group: KvGroup; label: string }) {
+  const paths = mapPaths(group.map, MAP_COLUMNS);
+  const rows = Math.max(1, Math.ceil(group.map.length / MAP_COLUMNS));
+  return (
+    <>
+      <svg class="block-map" viewBox={`0 0 ${MAP_COLUMNS} ${rows}`} role="img" aria-label={label}>
         {BLOCK_STATES.map(({ letter, color }) => (
           <path key={letter} class={color} d={paths[letter] ?? ""} />
         ))}
       </svg>
-      <p class="hint">
-        {count(kv.referenced)} in use, {count(kv.cached)} cached, {count(kv.free)} free of{" "}
-        {count(kv.blocks)} blocks of {count(kv.block_tokens)} tokens
-        {kv.blocks_per_letter > 1 && `; a square is ${count(kv.blocks_per_letter)} blocks`}
-      </p>
-    </figure>
+      <p class="hint">{usage(group)}</p>
+    </>
   );
 }
 
