@@ -7,15 +7,13 @@
 #include <algorithm>
 #include <array>
 #include <atomic>
-#include <cctype>
 #include <cstdio>
-#include <random>
 #include <thread>
 
 #include "base/check.h"
+#include "crowds.h"
 #include "kernels/select.h"
 #include "lab/random_model.h"
-#include "model/registry.h"
 #include "planted_backend.h"
 #include "testbed.h"
 
@@ -26,81 +24,21 @@ using testing::Branch;
 using testing::Branches;
 using testing::Crowd;
 using testing::Setting;
+using testing::hashing_options;
+using testing::kRequests;
 using testing::make_test_executor;
+using testing::random_crowd;
+using testing::random_crowd_for;
+using testing::run_alone;
 using testing::run_to_end;
-
-constexpr int kRequests = 24;
-
-// Requests of random lengths, some sharing prefixes, greedy and seeded.
-Crowd random_crowd(std::uint64_t seed, int vocab) {
-  std::mt19937_64 rng(seed);
-  const auto below = [&](int n) { return static_cast<int>(rng() % n); };
-  std::vector<TokenId> prefix(75);
-  for (TokenId& token : prefix) token = below(vocab);
-  Crowd crowd;
-  for (int i = 0; i < kRequests; ++i) {
-    Request request;
-    request.id = {static_cast<std::uint64_t>(i + 1)};
-    if (below(2) == 0) request.prompt.assign(prefix.begin(), prefix.begin() + 20 + below(55));
-    for (int k = 1 + below(60); k > 0; --k) request.prompt.push_back(below(vocab));
-    request.params.temperature = i % 2 == 0 ? 0 : 1;
-    request.params.seed = rng();
-    request.params.logprobs = 0;
-    request.params.tokens_max = 1 + below(48);
-    crowd.requests.push_back(request);
-    crowd.arrivals.push_back(i < 12 ? 0 : i - 8);
-  }
-  return crowd;
-}
-
-// The same of texts that a model of this kind can be asked about.
-Crowd random_crowd_for(std::uint64_t seed, const ModelFacts& facts) {
-  Crowd crowd = random_crowd(seed, facts.vocab);
-  for (Request& request : crowd.requests) {
-    if (facts.kind == ModelKind::kEncoderDecoder) {
-      request.encoder_input = request.prompt;
-      request.prompt.resize(1 + request.prompt.size() % 3);
-      request.params.tokens_max += 80;  // so that they outgrow the room that let them in
-    } else if (facts.kind == ModelKind::kEncoder) {
-      request.is_pooled = true;
-      request.params.tokens_max = 0;
-      request.second_segment = request.id.value % 3;
-    }
-  }
-  return crowd;
-}
+using testing::tiny_shape_name;
+using testing::tiny_shapes;
+using testing::tokens_of;
 
 RandomModel tiny_model(DType dtype) {
   auto model = make_random_model("tiny", {.dtype = dtype, .seed = 42, .threads = 2});
   QUIRE_CHECK(model.is_ok(), "{}", model.status().message());
   return std::move(model).value();
-}
-
-EngineOptions hashing_options() {
-  EngineOptions options;
-  options.is_hashing_logits = true;
-  options.is_checking_invariants = true;
-  options.queue_max = 4096;
-  return options;
-}
-
-// Every request in an engine of its own history: one after the other, no prefix reuse.
-Branches run_alone(LocalExecutor& executor, const Crowd& crowd) {
-  Branches all;
-  EngineOptions options = hashing_options();
-  options.scheduler.is_prefix_caching = false;
-  EngineCore core(options, executor, nullptr);
-  for (const Request& request : crowd.requests) {
-    all.merge(run_to_end(core, {{request}, {}}));
-  }
-  return all;
-}
-
-// What must have been hashed: a row for every token that the requests ask for.
-std::size_t tokens_of(const Crowd& crowd) {
-  std::size_t tokens = 0;
-  for (const Request& request : crowd.requests) tokens += request.params.tokens_max;
-  return tokens;
 }
 
 struct Difference {
@@ -231,20 +169,8 @@ TEST_P(TinyShapeTest, IsBitwiseTheSameAloneAndInACrowd) {
   }
 }
 
-std::vector<std::string> tiny_shapes() {
-  std::vector<std::string> names;
-  for (const std::string_view name : random_shapes()) {
-    if (name.starts_with("tiny-")) names.emplace_back(name);
-  }
-  return names;
-}
-std::string shape_test_name(const ::testing::TestParamInfo<std::string>& info) {
-  std::string name = info.param;
-  std::replace_if(name.begin(), name.end(), [](char c) { return !std::isalnum(c); }, '_');
-  return name;
-}
 INSTANTIATE_TEST_SUITE_P(Shapes, TinyShapeTest, ::testing::ValuesIn(tiny_shapes()),
-                         shape_test_name);
+                         tiny_shape_name);
 
 // Two models on one device: their threads take turns, while a third one is loaded and dropped again
 // and again between their steps.

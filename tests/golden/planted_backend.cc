@@ -1,5 +1,8 @@
 #include "planted_backend.h"
 
+#include <algorithm>
+#include <vector>
+
 #include "backend/cpu/cpu_backend.h"
 #include "kernels/select.h"
 
@@ -26,10 +29,29 @@ KernelTable planted(std::index_sequence<kTypes...>) {
   return table;
 }
 
+// As if entries were counted from another end: [1, 2, ..., 0].
+void planted_scan(const ScanTask& task) {
+  if (task.states == nullptr) return real().scan(task);
+  std::vector<float*> turned(task.states, task.states + task.tokens);
+  std::rotate(turned.begin(), turned.end() - 1, turned.end());
+  ScanTask wrong = task;
+  wrong.states = turned.data();
+  real().scan(wrong);
+}
+
 }  // namespace
 
 std::unique_ptr<Backend> planted_backend(int threads) {
   static const KernelTable table = planted(std::make_index_sequence<std::size(kDTypes)>());
+  return std::make_unique<CpuBackend>(table, threads);
+}
+
+std::unique_ptr<Backend> planted_states_backend(int threads) {
+  static const KernelTable table = [] {
+    KernelTable planted = real();
+    planted.scan = planted_scan;
+    return planted;
+  }();
   return std::make_unique<CpuBackend>(table, threads);
 }
 

@@ -71,6 +71,7 @@ std::unique_ptr<LocalExecutor> make_test_executor(const Design& design,
   options.capacity.rows_max = setting.rows_max;
   options.capacity.blocks = setting.blocks;
   options.capacity.context_max = setting.context_max;
+  options.capacity.drafts_max = setting.drafts_max;
   auto executor = make_executor(std::move(backend).value(), design, find, options);
   QUIRE_CHECK(executor.is_ok(), "{}", executor.status().message());
   return std::move(executor).value();

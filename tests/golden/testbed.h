@@ -41,6 +41,7 @@ struct Setting {
   std::uint32_t rows_max = 64;
   std::uint32_t blocks = 0;
   std::uint32_t context_max = 0;     // 0: the model's
+  std::uint32_t drafts_max = 0;      // verified per row
   std::optional<Pool> pool;          // nothing: the model's
   std::shared_ptr<CpuDevice> device;  // shared with other models; null: one of its own
 };
