@@ -1,13 +1,16 @@
-// The reader is a SAX consumer of the nlohmann parser, which is iterative, so depth costs no stack.
-// That parser takes a NUL as the end and skips a byte order mark: both are looked for here.
+// The reader is a handler of Boost.JSON's parser, which knows the grammar, UTF-8 and surrogates;
+// what it refuses beyond that, and what a number is, is decided here. The parser calls itself for
+// each level, so that the depth it is given bounds the stack. The library is compiled here and seen
+// by no other unit.
 #include "base/json.h"
 
 #include <algorithm>
 #include <array>
+#include <boost/json/basic_parser_impl.hpp>
+#include <boost/json/src.hpp>
 #include <charconv>
 #include <cmath>
-#include <iterator>
-#include <nlohmann/json.hpp>
+#include <limits>
 
 #include "base/utf8.h"
 
@@ -15,30 +18,7 @@ namespace quire {
 namespace {
 
 using Kind = Json::Kind;
-
-// Counts what the parser has consumed, so that every error can say where.
-class CountingIterator {
- public:
-  using iterator_category = std::input_iterator_tag;
-  using value_type = char;
-  using difference_type = std::ptrdiff_t;
-  using pointer = const char*;
-  using reference = const char&;
-
-  CountingIterator(const char* at, std::size_t* count) : at_(at), count_(count) {}
-  const char& operator*() const { return *at_; }
-  CountingIterator& operator++() {
-    ++at_;
-    ++*count_;
-    return *this;
-  }
-  bool operator==(const CountingIterator& other) const { return at_ == other.at_; }
-  bool operator!=(const CountingIterator& other) const { return at_ != other.at_; }
-
- private:
-  const char* at_;
-  std::size_t* count_;
-};
+using boost::json::error_code;
 
 std::string printable(std::string_view text) {
   constexpr std::size_t kShown = 64;
@@ -56,45 +36,56 @@ struct Frame {
   std::vector<Json::Member> members;
 };
 
+// What the parser calls, by its names. False ends the reading, and refusal() says why.
 class Reader {
  public:
-  using number_integer_t = nlohmann::json::number_integer_t;
-  using number_unsigned_t = nlohmann::json::number_unsigned_t;
-  using number_float_t = nlohmann::json::number_float_t;
-  using string_t = nlohmann::json::string_t;
-  using binary_t = nlohmann::json::binary_t;
+  static constexpr std::size_t max_object_size = std::numeric_limits<std::size_t>::max();
+  static constexpr std::size_t max_array_size = max_object_size;
+  static constexpr std::size_t max_key_size = max_object_size;
+  static constexpr std::size_t max_string_size = max_object_size;
 
-  Reader(const JsonLimits& limits, const std::size_t& consumed)
-      : limits_(limits), consumed_(consumed) {}
+  explicit Reader(const JsonLimits& limits) : limits_(limits) {}
 
-  Status status() const { return status_; }
+  const std::string& refusal() const { return refusal_; }
   Json take() { return std::move(root_); }
 
-  bool null() { return add(Json()); }
-  bool boolean(bool value) { return add(Json(value)); }
-  bool number_integer(number_integer_t value) { return add(Json(value)); }
-  bool number_unsigned(number_unsigned_t value) { return add(Json(value)); }
-  bool number_float(number_float_t value, const string_t& text) {
-    const bool is_integer = text.find_first_of(".eE") == string_t::npos;
+  bool on_document_begin(error_code&) { return true; }
+  bool on_document_end(error_code&) { return true; }
+  bool on_null(error_code&) { return add(Json()); }
+  bool on_bool(bool value, error_code&) { return add(Json(value)); }
+  bool on_int64(std::int64_t value, std::string_view, error_code&) { return add(Json(value)); }
+  bool on_uint64(std::uint64_t value, std::string_view, error_code&) { return add(Json(value)); }
+  bool on_number_part(std::string_view, error_code&) { return true; }  // the text is cut short
+  // `about` may be off in its last bits, and stands for an integer of over 64 bits, too: what
+  // counts is the text.
+  bool on_double(double about, std::string_view text, error_code&) {
+    const bool is_integer = text.find_first_of(".eE") == std::string_view::npos;
     if (is_integer && !limits_.huge_integers_are_doubles) {
       return fail("the integer {} does not fit 64 bits", printable(text));
     }
+    double value = 0;
+    const auto read = std::from_chars(text.data(), text.data() + text.size(), value);
+    if (read.ec == std::errc::result_out_of_range) {
+      if (std::abs(about) > 1) return fail("the number {} is out of range", printable(text));
+      value = std::copysign(0.0, about);
+    }
     return add(Json(value));
   }
-  bool string(string_t& value) { return add(Json(std::move(value))); }
-  bool binary(binary_t&) { return fail("binary values are not JSON"); }
-  bool start_object(std::size_t) { return open(true); }
-  bool start_array(std::size_t) { return open(false); }
-  bool key(string_t& value) {
-    frames_.back().key = std::move(value);
+  bool on_string_part(std::string_view part, std::size_t, error_code&) { return gather(part); }
+  bool on_string(std::string_view part, std::size_t, error_code&) { return add(gathered(part)); }
+  bool on_key_part(std::string_view part, std::size_t, error_code&) { return gather(part); }
+  bool on_key(std::string_view part, std::size_t, error_code&) {
+    frames_.back().key = gathered(part);
     return count();
   }
-  bool end_array() {
+  bool on_array_begin(error_code&) { return open(false); }
+  bool on_object_begin(error_code&) { return open(true); }
+  bool on_array_end(std::size_t, error_code&) {
     Json value = Json::array(std::move(frames_.back().items));
     frames_.pop_back();
     return place(std::move(value));
   }
-  bool end_object() {
+  bool on_object_end(std::size_t, error_code&) {
     std::vector<Json::Member> members = std::move(frames_.back().members);
     frames_.pop_back();
     if (const std::string* twice = duplicate_key(members)) {
@@ -102,22 +93,24 @@ class Reader {
     }
     return place(Json::object(std::move(members)));
   }
-  bool parse_error(std::size_t, const std::string& token, const nlohmann::json::exception& e) {
-    // "[json.exception.parse_error.101] parse error at line 1, column 2: why": only the why.
-    std::string_view why = e.what();
-    if (const auto colon = why.find(": "); colon != std::string_view::npos) {
-      why = why.substr(colon + 2);
-    }
-    if (e.id == 406) return fail("the number {} is out of range", printable(token));
-    return fail("{}", why);
-  }
+  bool on_comment_part(std::string_view, error_code&) { return true; }
+  bool on_comment(std::string_view, error_code&) { return true; }
 
  private:
   template <typename... Args>
   bool fail(fmt::format_string<Args...> format, Args&&... args) {
-    status_ = error(StatusCode::kInvalidArgument, "JSON, before byte {}: {}", consumed_,
-                    fmt::format(format, std::forward<Args>(args)...));
+    refusal_ = fmt::format(format, std::forward<Args>(args)...);
     return false;
+  }
+
+  bool gather(std::string_view part) {
+    text_ += part;
+    return true;
+  }
+  std::string gathered(std::string_view last) {
+    if (text_.empty()) return std::string(last);
+    text_ += last;
+    return std::exchange(text_, {});
   }
 
   bool count() {
@@ -126,9 +119,6 @@ class Reader {
   }
 
   bool open(bool is_object) {
-    if (frames_.size() >= limits_.depth_max) {
-      return fail("nested deeper than {} levels", limits_.depth_max);
-    }
     frames_.push_back({is_object, {}, {}, {}});
     return count();
   }
@@ -158,12 +148,25 @@ class Reader {
   }
 
   const JsonLimits& limits_;
-  const std::size_t& consumed_;
   std::size_t values_ = 0;
   std::vector<Frame> frames_;
+  std::string text_;  // of the string or key that has begun
   Json root_;
-  Status status_;
+  std::string refusal_;
 };
+
+// Why reading ended before `rest`.
+std::string why(const Reader& reader, const error_code& failure, const JsonLimits& limits,
+                std::string_view rest) {
+  using boost::json::error;
+  if (!reader.refusal().empty()) return reader.refusal();
+  if (failure == error::too_deep) {
+    return fmt::format("nested deeper than {} levels", limits.depth_max);
+  }
+  if (failure == error::incomplete) return failure.message();
+  return fmt::format("{} at {}", failure ? failure.message() : "more than one value",
+                     printable(rest.substr(0, 16)));
+}
 
 void append_double(double value, std::string& out) {
   if (!std::isfinite(value)) {
@@ -329,16 +332,19 @@ Result<Json> parse_json(std::string_view text, const JsonLimits& limits) {
   if (const auto nul = text.find('\0'); nul != std::string_view::npos) {
     return error(StatusCode::kInvalidArgument, "JSON, at byte {}: a NUL", nul);
   }
-  std::size_t consumed = 0;
-  Reader reader(limits, consumed);
-  const CountingIterator begin(text.data(), &consumed);
-  const CountingIterator end(text.data() + text.size(), &consumed);
+  boost::json::parse_options options;
+  options.max_depth = limits.depth_max;
+  boost::json::basic_parser<Reader> parser(options, limits);
   try {
-    if (!nlohmann::json::sax_parse(begin, end, &reader)) return reader.status();
+    error_code failure;
+    const std::size_t at = parser.write_some(false, text.data(), text.size(), failure);
+    if (!failure && at == text.size()) return parser.handler().take();
+    return error(StatusCode::kInvalidArgument, "JSON, before byte {}: {}",
+                 std::min(at + 1, text.size()),
+                 why(parser.handler(), failure, limits, text.substr(at)));
   } catch (const std::exception& e) {
-    return error(StatusCode::kInternal, "JSON, before byte {}: {}", consumed, e.what());
+    return error(StatusCode::kInternal, "JSON: {}", e.what());
   }
-  return reader.take();
 }
 
 std::string dump(const Json& value) {
@@ -347,6 +353,7 @@ std::string dump(const Json& value) {
   return out;
 }
 
+// Not by the library, which leaves DEL as it is and repairs nothing.
 void append_json_string(std::string_view text, std::string& out) {
   static constexpr char kDigits[] = "0123456789abcdef";
   std::string repaired;

@@ -1,7 +1,7 @@
 // Json: a small plain JSON value, the one reader for JSON that others wrote, and the writer of
 // answers. The reader is built for hostile text: depth, keys and size are bounded, duplicate keys,
-// byte order marks, invalid UTF-8, lone surrogates, NaN and trailing bytes are refused, and an
-// integer that fits no 64-bit type is an error, never silently a double.
+// byte order marks, invalid UTF-8, lone surrogates, NaN, exponents of over 32 bits and trailing
+// bytes are refused, and an integer that fits no 64-bit type is an error, never silently a double.
 // Objects keep their order. Values are plain: copyable, comparable, any thread.
 // Used by formats (model files), serve (requests and answers) and apps.
 #pragma once

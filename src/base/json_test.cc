@@ -55,11 +55,45 @@ TEST(JsonTest, IntegersNeverBecomeDoubles) {
   EXPECT_EQ(parse_json("1000000000000000019884624838656", limits)->as_double(), 1e30);
 }
 
+// The nearest double, whatever the parser's own arithmetic makes of the digits.
+TEST(JsonTest, DoublesAreTheNearest) {
+  const auto read = [](const std::string& text) { return parse_json(text)->as_double(); };
+  EXPECT_EQ(read("1.7976931348623158e308"), std::numeric_limits<double>::max());
+  EXPECT_EQ(read("2.2250738585072011e-308"), 2.2250738585072011e-308);
+  EXPECT_EQ(read("4.9e-324"), std::numeric_limits<double>::denorm_min());
+  EXPECT_EQ(read("0.1234567890123456789012345678901234567890"), 0.12345678901234568);
+  EXPECT_EQ(read("1" + std::string(400, '0') + "e-400"), 1);
+  EXPECT_EQ(read("0." + std::string(400, '0') + "1e401"), 1);
+  for (const char* zero : {"1e-999", "0e999", "0.0", "-0.0", "-1e-999"}) {
+    EXPECT_EQ(read(zero), 0) << zero;
+    EXPECT_EQ(std::signbit(read(zero)), zero[0] == '-') << zero;
+  }
+  EXPECT_TRUE(contains(refusal("-1e999"), "\"-1e999\" is out of range"));
+  EXPECT_TRUE(contains(refusal("1e-9999999999"), "exponent overflow"));  // beyond 32 bits
+}
+
+// Strings with escapes arrive in parts of some thousand bytes.
+TEST(JsonTest, LongStringsArriveWhole) {
+  std::string text;
+  std::string escaped;
+  for (int i = 0; i < 20000; ++i) {
+    text += i % 7 == 0 ? "\n" : i % 11 == 0 ? "\U0001F600" : "x";
+    escaped += i % 7 == 0 ? "\\n" : i % 11 == 0 ? "\\ud83d\\ude00" : "x";
+    if (i % 2000 != 0) continue;
+    const auto json = parse_json("{\"" + escaped + "\":\"" + escaped + "\",\"a\":\"b\"}");
+    ASSERT_TRUE(json.is_ok()) << json.status().message();
+    ASSERT_EQ(json->find(text)->as_string(), text);
+    ASSERT_EQ(json->find("a")->as_string(), "b");
+  }
+}
+
 TEST(JsonTest, RefusesWhatIsNotJsonAndSaysWhere) {
   EXPECT_TRUE(contains(refusal(R"({"a":1,"b":2,"a":3})"), "\"a\" appears twice"));
   EXPECT_TRUE(contains(refusal("\xEF\xBB\xBF{}"), "byte order mark"));
   EXPECT_TRUE(contains(refusal(std::string_view("{}\0", 3)), "at byte 2"));
-  EXPECT_TRUE(contains(refusal("{} x"), "before byte 4"));
+  EXPECT_TRUE(contains(refusal("{} x"), "before byte 4: more than one value at \"x\""));
+  EXPECT_TRUE(contains(refusal("[1,\n]"), "before byte 5: syntax error at \"]\""));
+  EXPECT_TRUE(contains(refusal("[1,"), "before byte 3: incomplete"));
   for (const char* text : {"",
                            " ",
                            "NaN",

@@ -1,21 +1,19 @@
 // From vocabulary to tokenizer.json: checks first, then one JSON per model. The vocabulary and the
-// merges are written as text directly, because they are megabytes; the rest goes through nlohmann.
+// merges are written as text directly, because they are megabytes; the rest are JSON values.
 #include "formats/words/gguf_tokenizer.h"
 
 #include <array>
-#include <nlohmann/json.hpp>
 #include <string_view>
 #include <unordered_map>
 #include <unordered_set>
 
+#include "base/json.h"
 #include "base/utf8.h"
 #include "formats/words/pre_tokenizers.h"
 #include "formats/words/spm_merges.h"
 
 namespace quire {
 namespace {
-
-using Json = nlohmann::ordered_json;
 
 constexpr std::string_view kSpaceMark = "\u2581";  // how SentencePiece writes a space
 // Splits are tried at every character of every piece: this bounds the work for a hostile file.
@@ -103,29 +101,11 @@ Status check(const GgufVocabulary& vocabulary) {
 
 // --- writing ---
 
-void append_quoted(std::string_view text, std::string& out) {
-  static constexpr char kDigits[] = "0123456789abcdef";
-  out += '"';
-  for (const char c : text) {
-    if (c == '"' || c == '\\') {
-      out += '\\';
-      out += c;
-    } else if (static_cast<unsigned char>(c) < 0x20) {
-      out += "\\u00";
-      out += kDigits[static_cast<unsigned char>(c) >> 4];
-      out += kDigits[c & 0xF];
-    } else {
-      out += c;
-    }
-  }
-  out += '"';
-}
-
 std::string vocab_text(const std::vector<std::string>& tokens) {
   std::string text = "{";
   for (std::size_t i = 0; i < tokens.size(); ++i) {
     if (i > 0) text += ',';
-    append_quoted(tokens[i], text);
+    append_json_string(tokens[i], text);
     text += ':';
     text += std::to_string(i);
   }
@@ -137,9 +117,9 @@ std::string merges_text(const std::vector<MergePair>& merges) {
   std::string text = "[";
   for (const auto& [left, right] : merges) {
     text += text.size() > 1 ? ",[" : "[";
-    append_quoted(left, text);
+    append_json_string(left, text);
     text += ',';
-    append_quoted(right, text);
+    append_json_string(right, text);
     text += ']';
   }
   text += ']';
@@ -158,11 +138,11 @@ struct TokenizerParts {
 
 std::string to_text(const TokenizerParts& parts) {
   std::string text = R"({"version":"1.0","truncation":null,"padding":null,"added_tokens":)";
-  text += parts.added_tokens.dump();
-  text += R"(,"normalizer":)" + parts.normalizer.dump();
-  text += R"(,"pre_tokenizer":)" + parts.pre_tokenizer.dump();
-  text += R"(,"post_processor":)" + parts.post_processor.dump();
-  text += R"(,"decoder":)" + parts.decoder.dump();
+  text += dump(parts.added_tokens);
+  text += R"(,"normalizer":)" + dump(parts.normalizer);
+  text += R"(,"pre_tokenizer":)" + dump(parts.pre_tokenizer);
+  text += R"(,"post_processor":)" + dump(parts.post_processor);
+  text += R"(,"decoder":)" + dump(parts.decoder);
   text += R"(,"model":)" + parts.model + "}";
   return text;
 }
@@ -173,13 +153,13 @@ Json added_tokens_of(const GgufVocabulary& vocabulary, const std::vector<std::st
     const GgufTokenType type = type_of(vocabulary, i);
     const bool is_special = type == GgufTokenType::kControl || vocabulary.unknown == i;
     if (names[i].empty() || (!is_special && type != GgufTokenType::kUserDefined)) continue;
-    added.push_back({{"id", i},
-                     {"content", names[i]},
-                     {"single_word", false},
-                     {"lstrip", false},
-                     {"rstrip", false},
-                     {"normalized", false},
-                     {"special", is_special}});
+    added.push(Json::object({{"id", i},
+                             {"content", names[i]},
+                             {"single_word", false},
+                             {"lstrip", false},
+                             {"rstrip", false},
+                             {"normalized", false},
+                             {"special", is_special}}));
   }
   return added;
 }
@@ -191,25 +171,27 @@ Json template_of(const std::vector<std::string>& names, std::optional<std::uint6
   Json single = Json::array();
   Json pair = Json::array();
   Json tokens = Json::object();
+  const auto add = [](const char* kind, std::string_view name, Json& target, int type_id) {
+    target.push(Json::object({{kind, Json::object({{"id", name}, {"type_id", type_id}})}}));
+  };
   const auto add_special = [&](std::uint64_t id, Json& target, int type_id) {
     const std::string& name = names[id];
-    target.push_back({{"SpecialToken", {{"id", name}, {"type_id", type_id}}}});
-    tokens[name] = {{"id", name}, {"ids", Json::array({id})}, {"tokens", Json::array({name})}};
-  };
-  const auto add_text = [&](const char* text, Json& target, int type_id) {
-    target.push_back({{"Sequence", {{"id", text}, {"type_id", type_id}}}});
+    add("SpecialToken", name, target, type_id);
+    tokens.set(name, Json::object({{"id", name},
+                                   {"ids", Json::array({id})},
+                                   {"tokens", Json::array({name})}}));
   };
   for (Json* target : {&single, &pair}) {
     if (before) add_special(*before, *target, 0);
-    add_text("A", *target, 0);
+    add("Sequence", "A", *target, 0);
     if (after) add_special(*after, *target, 0);
   }
-  add_text("B", pair, 1);
+  add("Sequence", "B", pair, 1);
   if (after) add_special(*after, pair, 1);
-  return {{"type", "TemplateProcessing"},
-          {"single", single},
-          {"pair", pair},
-          {"special_tokens", tokens}};
+  return Json::object({{"type", "TemplateProcessing"},
+                       {"single", single},
+                       {"pair", pair},
+                       {"special_tokens", tokens}});
 }
 
 Json bos_eos_template(const GgufVocabulary& vocabulary) {
@@ -236,32 +218,43 @@ std::string base64_of(std::string_view bytes) {
   return text;
 }
 
+// One step of a normalizer or decoder: its type, then its fields.
+Json step(const char* type, std::vector<Json::Member> fields = {}) {
+  fields.emplace(fields.begin(), "type", type);
+  return Json::object(std::move(fields));
+}
+
+Json replace(const char* pattern_kind, std::string_view pattern, std::string_view content) {
+  return step("Replace", {{"pattern", Json::object({{pattern_kind, pattern}})},
+                          {"content", content}});
+}
+
 Json spm_normalizer(const GgufVocabulary& vocabulary) {
   Json steps = Json::array();
   if (!vocabulary.character_map.empty()) {
-    steps.push_back(
-        {{"type", "Precompiled"}, {"precompiled_charsmap", base64_of(vocabulary.character_map)}});
+    steps.push(
+        step("Precompiled", {{"precompiled_charsmap", base64_of(vocabulary.character_map)}}));
   }
   if (vocabulary.removes_extra_spaces) {
-    steps.push_back({{"type", "Strip"}, {"strip_left", true}, {"strip_right", true}});
-    steps.push_back({{"type", "Replace"}, {"pattern", {{"Regex", " {2,}"}}}, {"content", " "}});
+    steps.push(step("Strip", {{"strip_left", true}, {"strip_right", true}}));
+    steps.push(replace("Regex", " {2,}", " "));
   }
   if (vocabulary.add_space_prefix.value_or(true)) {
-    steps.push_back({{"type", "Prepend"}, {"prepend", kSpaceMark}});
+    steps.push(step("Prepend", {{"prepend", kSpaceMark}}));
   }
-  steps.push_back({{"type", "Replace"}, {"pattern", {{"String", " "}}}, {"content", kSpaceMark}});
-  return {{"type", "Sequence"}, {"normalizers", steps}};
+  steps.push(replace("String", " ", kSpaceMark));
+  return step("Sequence", {{"normalizers", steps}});
 }
 
 Json spm_decoder(const GgufVocabulary& vocabulary) {
   Json steps = Json::array();
-  steps.push_back({{"type", "Replace"}, {"pattern", {{"String", kSpaceMark}}}, {"content", " "}});
-  steps.push_back({{"type", "ByteFallback"}});
-  steps.push_back({{"type", "Fuse"}});
+  steps.push(replace("String", kSpaceMark, " "));
+  steps.push(step("ByteFallback"));
+  steps.push(step("Fuse"));
   if (vocabulary.add_space_prefix.value_or(true)) {
-    steps.push_back({{"type", "Strip"}, {"content", " "}, {"start", 1}, {"stop", 0}});
+    steps.push(step("Strip", {{"content", " "}, {"start", 1}, {"stop", 0}}));
   }
-  return {{"type", "Sequence"}, {"decoders", steps}};
+  return step("Sequence", {{"decoders", steps}});
 }
 
 Result<std::string> spm_json(const GgufVocabulary& vocabulary) {
@@ -291,7 +284,7 @@ Result<std::string> spm_json(const GgufVocabulary& vocabulary) {
   parts.normalizer = spm_normalizer(vocabulary);
   parts.post_processor = bos_eos_template(vocabulary);
   parts.decoder = spm_decoder(vocabulary);
-  parts.model = R"({"type":"BPE","dropout":null,"unk_token":)" + unknown.dump() +
+  parts.model = R"({"type":"BPE","dropout":null,"unk_token":)" + dump(unknown) +
                 R"(,"continuing_subword_prefix":null,"end_of_word_suffix":null,"fuse_unk":true)" +
                 R"(,"byte_fallback":)" + (byte_tokens == 256 ? "true" : "false") + R"(,"vocab":)" +
                 vocab_text(vocabulary.tokens) + R"(,"merges":)" + merges_text(merges) + "}";
@@ -335,20 +328,19 @@ Result<std::string> byte_level_json(const GgufVocabulary& vocabulary) {
   QUIRE_ASSIGN_OR_RETURN(const std::vector<MergePair> merges, parsed_merges(vocabulary));
   Json steps = Json::array();
   for (const std::string_view pattern : pre.patterns) {
-    steps.push_back({{"type", "Split"},
-                     {"pattern", {{"Regex", pattern}}},
-                     {"behavior", "Isolated"},
-                     {"invert", false}});
+    steps.push(step("Split", {{"pattern", Json::object({{"Regex", pattern}})},
+                              {"behavior", "Isolated"},
+                              {"invert", false}}));
   }
-  const Json byte_level = {{"type", "ByteLevel"},
-                           {"add_prefix_space", vocabulary.add_space_prefix.value_or(false)},
-                           {"trim_offsets", true},
-                           {"use_regex", false}};
-  steps.push_back(byte_level);
+  const Json byte_level =
+      step("ByteLevel", {{"add_prefix_space", vocabulary.add_space_prefix.value_or(false)},
+                         {"trim_offsets", true},
+                         {"use_regex", false}});
+  steps.push(byte_level);
   TokenizerParts parts;
   parts.added_tokens = added_tokens_of(vocabulary, vocabulary.tokens);
-  if (pre.normalizes_nfc) parts.normalizer = {{"type", "NFC"}};
-  parts.pre_tokenizer = {{"type", "Sequence"}, {"pretokenizers", steps}};
+  if (pre.normalizes_nfc) parts.normalizer = step("NFC");
+  parts.pre_tokenizer = step("Sequence", {{"pretokenizers", steps}});
   parts.post_processor = bos_eos_template(vocabulary);
   parts.decoder = byte_level;
   parts.model = R"({"type":"BPE","dropout":null,"unk_token":null,"continuing_subword_prefix":null)"
@@ -380,18 +372,17 @@ Result<std::string> word_piece_json(const GgufVocabulary& vocabulary) {
   }
   TokenizerParts parts;
   parts.added_tokens = added_tokens_of(vocabulary, names);
-  parts.normalizer = {{"type", "BertNormalizer"},
-                      {"clean_text", true},
-                      {"handle_chinese_chars", true},
-                      {"strip_accents", nullptr},
-                      {"lowercase", true}};
-  parts.pre_tokenizer = {{"type", "BertPreTokenizer"}};
+  parts.normalizer = step("BertNormalizer", {{"clean_text", true},
+                                             {"handle_chinese_chars", true},
+                                             {"strip_accents", nullptr},
+                                             {"lowercase", true}});
+  parts.pre_tokenizer = step("BertPreTokenizer");
   const auto before = vocabulary.cls ? vocabulary.cls : vocabulary.bos;
   const auto after = vocabulary.separator ? vocabulary.separator : vocabulary.eos;
   parts.post_processor = template_of(names, adds_bos(vocabulary) ? before : std::nullopt,
                                      vocabulary.add_eos.value_or(true) ? after : std::nullopt);
-  parts.decoder = {{"type", "WordPiece"}, {"prefix", "##"}, {"cleanup", true}};
-  parts.model = R"({"type":"WordPiece","unk_token":)" + Json(names[*vocabulary.unknown]).dump() +
+  parts.decoder = step("WordPiece", {{"prefix", "##"}, {"cleanup", true}});
+  parts.model = R"({"type":"WordPiece","unk_token":)" + dump(Json(names[*vocabulary.unknown])) +
                 R"(,"continuing_subword_prefix":"##","max_input_chars_per_word":100,"vocab":)" +
                 vocab_text(names) + "}";
   return to_text(parts);

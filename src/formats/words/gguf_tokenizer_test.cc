@@ -6,16 +6,15 @@
 
 #include <functional>
 #include <map>
-#include <nlohmann/json.hpp>
 #include <random>
+#include <variant>
 
+#include "base/json.h"
 #include "formats/words/pre_tokenizers.h"
 #include "formats/words/spm_merges.h"
 
 namespace quire {
 namespace {
-
-using Json = nlohmann::json;
 
 GgufVocabulary spm_vocabulary() {
   GgufVocabulary vocabulary;
@@ -43,17 +42,34 @@ GgufVocabulary bpe_vocabulary() {
 Json json_of(const GgufVocabulary& vocabulary) {
   const Result<std::string> text = gguf_tokenizer_json(vocabulary);
   EXPECT_TRUE(text.is_ok()) << text.status().message();
-  return text.is_ok() ? Json::parse(*text) : Json();
+  const Result<Json> json = text.is_ok() ? parse_json(*text) : text.status();
+  EXPECT_TRUE(json.is_ok()) << json.status().message();
+  return json.is_ok() ? *json : Json();
+}
+
+// The value behind keys and indices; null where there is none.
+Json at(const Json& json, std::initializer_list<std::variant<int, std::string_view>> path) {
+  const Json* value = &json;
+  for (const auto& step : path) {
+    if (const std::string_view* key = std::get_if<std::string_view>(&step)) {
+      value = value->find(*key);
+    } else {
+      const auto i = static_cast<std::size_t>(std::get<int>(step));
+      value = value->is_array() && i < value->items().size() ? &value->items()[i] : nullptr;
+    }
+    if (value == nullptr) return Json();
+  }
+  return *value;
 }
 
 TEST(GgufTokenizer, WritesSentencePiece) {
   const Json json = json_of(spm_vocabulary());
-  EXPECT_EQ(json["model"]["merges"], Json::parse(R"([["a","b"]])"));
-  EXPECT_EQ(json["model"]["vocab"]["▁"], 7);
-  EXPECT_EQ(json["model"]["byte_fallback"], false);  // not all 256 bytes are there
-  EXPECT_EQ(json["added_tokens"].size(), 3u);
-  EXPECT_EQ(json["post_processor"]["single"][0]["SpecialToken"]["id"], "<s>");
-  EXPECT_EQ(json["normalizer"]["normalizers"][0]["type"], "Prepend");
+  EXPECT_EQ(at(json, {"model", "merges"}), Json::array({Json::array({"a", "b"})}));
+  EXPECT_EQ(at(json, {"model", "vocab", "▁"}), 7);
+  EXPECT_EQ(at(json, {"model", "byte_fallback"}), false);  // not all 256 bytes are there
+  EXPECT_EQ(at(json, {"added_tokens"}).items().size(), 3u);
+  EXPECT_EQ(at(json, {"post_processor", "single", 0, "SpecialToken", "id"}), "<s>");
+  EXPECT_EQ(at(json, {"normalizer", "normalizers", 0, "type"}), "Prepend");
 }
 
 TEST(GgufTokenizer, FollowsTheSwitches) {
@@ -62,23 +78,23 @@ TEST(GgufTokenizer, FollowsTheSwitches) {
   vocabulary.add_eos = true;
   vocabulary.add_space_prefix = false;
   const Json json = json_of(vocabulary);
-  EXPECT_EQ(json["normalizer"]["normalizers"].size(), 1u);
-  EXPECT_EQ(json["post_processor"]["single"][1]["SpecialToken"]["id"], "</s>");
-  EXPECT_EQ(json["decoder"]["decoders"].size(), 3u);
+  EXPECT_EQ(at(json, {"normalizer", "normalizers"}).items().size(), 1u);
+  EXPECT_EQ(at(json, {"post_processor", "single", 1, "SpecialToken", "id"}), "</s>");
+  EXPECT_EQ(at(json, {"decoder", "decoders"}).items().size(), 3u);
 }
 
 TEST(GgufTokenizer, WritesByteLevelBpe) {
   GgufVocabulary vocabulary = bpe_vocabulary();
   Json json = json_of(vocabulary);
-  EXPECT_TRUE(json["post_processor"].is_null());
-  EXPECT_TRUE(json["normalizer"].is_null());
-  EXPECT_EQ(json["model"]["ignore_merges"], false);
+  EXPECT_TRUE(at(json, {"post_processor"}).is_null());
+  EXPECT_TRUE(at(json, {"normalizer"}).is_null());
+  EXPECT_EQ(at(json, {"model", "ignore_merges"}), false);
   vocabulary.pre = "llama-bpe";
   json = json_of(vocabulary);
-  EXPECT_EQ(json["model"]["ignore_merges"], true);
-  EXPECT_EQ(json["post_processor"]["single"][0]["SpecialToken"]["id"], "<|end|>");
+  EXPECT_EQ(at(json, {"model", "ignore_merges"}), true);
+  EXPECT_EQ(at(json, {"post_processor", "single", 0, "SpecialToken", "id"}), "<|end|>");
   vocabulary.pre = "qwen2";
-  EXPECT_EQ(json_of(vocabulary)["normalizer"]["type"], "NFC");
+  EXPECT_EQ(at(json_of(vocabulary), {"normalizer", "type"}), "NFC");
 }
 
 // Every guess that token ids depend on names the key that is missing.
@@ -111,7 +127,7 @@ TEST(GgufTokenizer, QuotesWhatJsonNeedsQuoted) {
   vocabulary.merges.clear();
   const Json json = json_of(vocabulary);
   for (int i = 0; i < 4; ++i) {
-    EXPECT_EQ(json["model"]["vocab"][vocabulary.tokens[static_cast<std::size_t>(i)]], i);
+    EXPECT_EQ(at(json, {"model", "vocab", vocabulary.tokens[static_cast<std::size_t>(i)]}), i);
   }
 }
 
