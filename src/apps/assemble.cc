@@ -18,6 +18,12 @@ std::string fingerprint_of(const LoadedModel& model, const ModelArguments& argum
   return fmt::format("fp_{:016x}", hash_bytes(identity.data(), identity.size()));
 }
 
+// What an executor computes with: it is gone when the last copy is.
+std::shared_ptr<const void> mapped_files(LoadedModel& model) {
+  return std::make_shared<const std::pair<decltype(model.files), decltype(model.tables)>>(
+      std::move(model.files), std::move(model.tables));
+}
+
 ModelInfo model_info(const LoadedModel& model, const ModelArguments& arguments) {
   ModelInfo info;
   info.context_max = model.context_max;
@@ -44,9 +50,7 @@ Result<std::unique_ptr<HostedModel>> load_hosted(PlannedModel planned, const std
   model->tokenizer = loaded.words.tokenizer;
   model->chat_template = loaded.words.chat_template;
   model->info = model_info(loaded, arguments);
-  model->files = std::make_shared<const std::pair<decltype(loaded.files),
-                                                  decltype(loaded.tables)>>(
-      std::move(loaded.files), std::move(loaded.tables));
+  model->files = mapped_files(loaded);
   model->health = std::move(loaded.health);
   model->engine = std::make_unique<Engine>(loaded.options, std::move(loaded.executor),
                                            loaded.words.tokenizer, std::move(sink));
@@ -67,6 +71,23 @@ ModelRecipe make_recipe(const NamedModel& model, std::shared_ptr<CpuDevice> devi
                        }};
   };
   return {model.names, open};
+}
+
+Result<ChatPartner> load_chat_partner(const ModelArguments& arguments) {
+  QUIRE_ASSIGN_OR_RETURN(LoadedModel loaded, load_model(arguments));
+  ChatPartner partner;
+  partner.facts = {.name = loaded.name,
+                   .page = model_page({.name = loaded.name, .summary = loaded.summary}),
+                   .chat_template = loaded.files->facts().words.chat_template,
+                   .chat_problem = loaded.words.chat_problem,
+                   .context_max = loaded.context_max};
+  partner.tokenizer = std::move(loaded.words.tokenizer);
+  partner.chat_template = std::move(loaded.words.chat_template);
+  partner.words = std::move(loaded.words.chat);
+  partner.files = mapped_files(loaded);
+  partner.options = std::move(loaded.options);
+  partner.executor = std::move(loaded.executor);
+  return partner;
 }
 
 }  // namespace quire

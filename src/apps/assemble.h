@@ -1,6 +1,6 @@
-// The one place that makes hosted models out of concrete parts: what ModelHost opens and loads when
-// a model is wanted, as often as it is.
-// Called by serve at start-up; recipes run on ModelHost's loading thread.
+// The one place that makes models out of concrete parts: for ModelHost, which opens and loads them
+// when they are wanted, as often as they are; and for the chat at a terminal.
+// Called by serve at start-up and by run; recipes run on ModelHost's loading thread.
 #pragma once
 
 #include <functional>
@@ -10,6 +10,7 @@
 #include "apps/serve_arguments.h"
 #include "host/model_host.h"
 #include "runtime/memory_plan.h"
+#include "terminal/chat/chat_partner.h"
 
 namespace quire {
 
@@ -18,5 +19,8 @@ using LoadReport = std::function<void(const GreetedModel& model, double seconds)
 
 ModelRecipe make_recipe(const NamedModel& model, std::shared_ptr<CpuDevice> device,
                         const MemoryLimit& limit, LoadReport report);
+
+// The only model of this process, loaded now.
+Result<ChatPartner> load_chat_partner(const ModelArguments& arguments);
 
 }  // namespace quire

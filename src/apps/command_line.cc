@@ -12,7 +12,6 @@
 #include "apps/flags.h"
 #include "apps/help_page.h"
 #include "apps/list.h"
-#include "apps/nearest_word.h"
 #include "apps/ps.h"
 #include "apps/pull.h"
 #include "apps/rm.h"
@@ -23,6 +22,7 @@
 #include "apps/stop.h"
 #include "apps/tokenize.h"
 #include "apps/version.h"
+#include "terminal/nearest_word.h"
 
 namespace quire {
 namespace {

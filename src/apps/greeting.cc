@@ -3,8 +3,8 @@
 
 #include <fmt/format.h>
 
-#include "apps/terminal.h"
 #include "base/json.h"
+#include "terminal/terminal.h"
 
 namespace quire {
 namespace {
@@ -49,11 +49,21 @@ std::vector<std::string> curl_parts(const Greeting& greeting) {
   return parts;
 }
 
+std::string model_lines(const GreetedModel& model) {
+  const ModelSummary& m = model.summary;
+  return fmt::format("  model    {}: {}, {}\n  context  {} tokens; KV room for {} tokens ({})\n",
+                     model.name, m.architecture, model_size_text(m), grouped(m.context_max),
+                     grouped(m.kv_tokens), size_text(m.kv_bytes));
+}
+
+std::string machine_line(const ModelSummary& m) {
+  return fmt::format("  machine  {}, {} thread{}, {}\n", m.isa, m.threads,
+                     m.threads == 1 ? "" : "s", m.processor);
+}
+
 void append_model(const GreetedModel& model, std::string& page) {
   const ModelSummary& m = model.summary;
-  page += fmt::format("  model    {}: {}, {}\n", model.name, m.architecture, model_size_text(m));
-  page += fmt::format("  context  {} tokens; KV room for {} tokens ({})\n", grouped(m.context_max),
-                      grouped(m.kv_tokens), size_text(m.kv_bytes));
+  page += model_lines(model);
   page += fmt::format("  a step   at most {} sequences, {} tokens\n", m.rows_max,
                       grouped(m.tokens_max));
   if (!model.is_chat) page += "  chat     no: this model has no chat template\n";
@@ -80,6 +90,10 @@ std::string model_record(const GreetedModel& model) {
       m.threads, dump(Json(m.processor)), model.is_chat);
 }
 
+std::string model_page(const GreetedModel& model) {
+  return model_lines(model) + machine_line(model.summary);
+}
+
 std::string greeting_page(const Greeting& greeting) {
   std::string page = fmt::format("\n{} is ready on {}\n\n", greeting.version,
                                  url(greeting, greeting.host));
@@ -89,8 +103,7 @@ std::string greeting_page(const Greeting& greeting) {
   }
   if (!greeting.models.empty()) {
     const ModelSummary& first = greeting.models.front().summary;
-    page += fmt::format("  machine  {}, {} thread{}, {}\n", first.isa, first.threads,
-                        first.threads == 1 ? "" : "s", first.processor);
+    page += machine_line(first);
     page += fmt::format("  kernels  {}: {}\n", first.isa, first.isa_reason);
   }
   page += fmt::format("  loaded   in {:.2f} s\n\nTry it from another terminal:\n\n",

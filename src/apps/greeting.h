@@ -1,7 +1,7 @@
 // What a server says when it is ready: the model and its size, context and KV room, instruction set
 // and threads, the address, and a curl line to try. For a person at a terminal it is a page; for a
 // log the same facts are records of key=value.
-// Pure functions; main thread. Used by serve.
+// Pure functions; main thread. Used by serve, and by run for the facts of its model.
 #pragma once
 
 #include <cstdint>
@@ -47,6 +47,9 @@ std::string model_record(const GreetedModel& model);
 
 std::string greeting_page(const Greeting& greeting);
 std::vector<std::string> greeting_records(const Greeting& greeting);
+
+// The facts of one model, for a person: size, context and machine in three lines.
+std::string model_page(const GreetedModel& model);
 
 // "134.5 million parameters, 92.1 MiB"
 std::string model_size_text(const ModelSummary& summary);

@@ -40,6 +40,13 @@ TEST(GreetingTest, PageIsForAPerson) {
   for (std::string line; std::getline(lines, line);) EXPECT_LE(line.size(), 100u) << line;
 }
 
+TEST(GreetingTest, AModelAloneIsThreeLines) {
+  EXPECT_EQ(model_page(example().models.front()),
+            "  model    it's: llama, 134.5 million parameters, 92.1 MiB\n"
+            "  context  8,192 tokens; KV room for 65,504 tokens (1.4 GiB)\n"
+            "  machine  avx512, 2 threads, AMD EPYC\n");
+}
+
 TEST(GreetingTest, ModelsThatComeLaterAreNamed) {
   Greeting greeting = example();
   greeting.later = {"other"};

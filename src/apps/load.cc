@@ -6,7 +6,6 @@
 #include <filesystem>
 
 #include "apps/model_path.h"
-#include "apps/progress_line.h"
 #include "apps/random_files.h"
 #include "backend/table_trial.h"
 #include "base/cpu/cpu_info.h"
@@ -15,6 +14,7 @@
 #include "runtime/make_executor.h"
 #include "store/local_store.h"
 #include "store/model_name.h"
+#include "terminal/progress_line.h"
 
 namespace quire {
 namespace {

@@ -4,11 +4,11 @@
 #include <filesystem>
 
 #include "apps/fetch_progress.h"
-#include "apps/nearest_word.h"
 #include "model/model_files.h"
 #include "store/default_model.h"
 #include "store/model_name.h"
 #include "store/pull.h"
+#include "terminal/nearest_word.h"
 
 namespace quire {
 namespace {

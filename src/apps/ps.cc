@@ -10,7 +10,7 @@
 
 #include "apps/flags.h"
 #include "apps/server_client.h"
-#include "apps/terminal.h"
+#include "terminal/terminal.h"
 
 namespace quire {
 namespace {

@@ -9,12 +9,13 @@
 #include <memory>
 #include <string>
 
-#include "apps/conversation.h"
+#include "apps/assemble.h"
 #include "apps/flags.h"
-#include "apps/signals.h"
-#include "apps/terminal.h"
-#include "apps/terminal_text.h"
 #include "base/log.h"
+#include "terminal/chat/conversation.h"
+#include "terminal/signals.h"
+#include "terminal/terminal.h"
+#include "terminal/terminal_text.h"
 
 namespace quire {
 namespace {
@@ -116,11 +117,11 @@ int run(const RunArguments& arguments) {
   const auto prompt = prompt_of(arguments);
   if (!prompt.is_ok()) return fail(screen, prompt.status());
   if (const Status status = check_order(arguments); !status.is_ok()) return fail(screen, status);
-  auto model = load_model(arguments.model);
-  if (!model.is_ok()) return fail(screen, model.status());
+  auto partner = load_chat_partner(arguments.model);
+  if (!partner.is_ok()) return fail(screen, partner.status());
 
   catch_signals();
-  Chat chat(std::move(model).value());
+  Chat chat(std::move(partner).value());
   if (!prompt->empty()) return answer_once(chat, std::move(state), *prompt, screen);
   Conversation(chat, std::move(state)).hold();
   return 0;

@@ -13,11 +13,11 @@
 #include "apps/flags.h"
 #include "apps/greeting.h"
 #include "apps/serve_arguments.h"
-#include "apps/terminal.h"
 #include "apps/version.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "serve/server.h"
+#include "terminal/terminal.h"
 
 namespace quire {
 namespace {

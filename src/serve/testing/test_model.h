@@ -11,6 +11,7 @@
 
 #include "engine/testing/script_executor.h"
 #include "host/model_host.h"
+#include "text/testing/byte_tokenizer.h"
 
 namespace quire {
 
@@ -58,16 +59,6 @@ struct TestModelOptions {
   std::vector<std::string> names = {"m", "other-name"};
   std::vector<KvGroup> more_groups = {};  // beside the one of `blocks`
 };
-
-constexpr TokenId kTestImStart = 256;
-constexpr TokenId kTestImEnd = 257;  // also the end of a text
-constexpr std::uint32_t kTestVocab = 258;
-inline constexpr const char* kTestChatTemplate =
-    "{% for m in messages %}<|im_start|>{{ m.role }}\n{{ m.content }}<|im_end|>\n{% endfor %}"
-    "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}";
-
-// Token i < 256 is byte i.
-std::shared_ptr<const Tokenizer> make_test_tokenizer();
 
 // How to come to such a model; its steps pass the gate.
 ModelRecipe make_test_recipe(const TestModelOptions& options, std::shared_ptr<StepGate> gate);

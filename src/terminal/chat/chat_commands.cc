@@ -1,4 +1,4 @@
-#include "apps/chat_commands.h"
+#include "terminal/chat/chat_commands.h"
 
 #include <fmt/format.h>
 
@@ -6,8 +6,8 @@
 #include <ctime>
 #include <utility>
 
-#include "apps/nearest_word.h"
-#include "apps/terminal.h"
+#include "terminal/nearest_word.h"
+#include "terminal/terminal.h"
 
 namespace quire {
 namespace {

@@ -1,5 +1,5 @@
 // The commands of a chat, without terminal and model.
-#include "apps/chat_commands.h"
+#include "terminal/chat/chat_commands.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -39,7 +39,10 @@ class ChatCommandsTest : public testing::Test {
   std::string folder_;
   std::string before_;
   ChatState state_;
-  ChatCommands commands_{state_, {"tiny", "  model    tiny\n", "{{ messages }}", 2048}};
+  ChatCommands commands_{state_, {.name = "tiny",
+                                  .page = "  model    tiny\n",
+                                  .chat_template = "{{ messages }}",
+                                  .context_max = 2048}};
 };
 
 TEST_F(ChatCommandsTest, HelpNamesEveryCommand) {

@@ -14,9 +14,9 @@
 #include <string_view>
 #include <vector>
 
-#include "apps/chat_session.h"
-#include "apps/load.h"
 #include "engine/engine.h"
+#include "terminal/chat/chat_partner.h"
+#include "terminal/chat/chat_session.h"
 
 namespace quire {
 
@@ -38,12 +38,12 @@ struct ChatObserver {
 
 class Chat {
  public:
-  explicit Chat(LoadedModel model);
+  explicit Chat(ChatPartner partner);
   ~Chat();
 
-  const LoadedModel& model() const { return model_; }
-  bool has_template() const { return model_.words.chat_template != nullptr; }
-  std::uint32_t context_max() const { return model_.context_max; }
+  const ChatModelFacts& facts() const { return partner_.facts; }
+  bool has_template() const { return partner_.chat_template != nullptr; }
+  std::uint32_t context_max() const { return partner_.facts.context_max; }
 
   // Without a chat template the last message is the prompt, as it is.
   Result<ChatAnswer> answer(std::span<const ChatMessage> messages, SamplingParams params,
@@ -55,7 +55,7 @@ class Chat {
   ChatAnswer await_answer(std::uint64_t prompt_tokens, const EngineStats& before,
                           const ChatObserver& observer);
 
-  LoadedModel model_;
+  ChatPartner partner_;
   std::uint64_t turns_ = 0;
 
   std::mutex mutex_;

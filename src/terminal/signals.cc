@@ -1,5 +1,5 @@
 // Signals as flags: see signals.h.
-#include "apps/signals.h"
+#include "terminal/signals.h"
 
 #include <signal.h>
 

@@ -1,4 +1,4 @@
-#include "apps/chat.h"
+#include "terminal/chat/chat.h"
 
 #include <algorithm>
 #include <iterator>
@@ -9,9 +9,9 @@
 
 namespace quire {
 
-Chat::Chat(LoadedModel model) : model_(std::move(model)) {
-  engine_ = std::make_unique<Engine>(model_.options, std::move(model_.executor),
-                                     model_.words.tokenizer,
+Chat::Chat(ChatPartner partner) : partner_(std::move(partner)) {
+  engine_ = std::make_unique<Engine>(partner_.options, std::move(partner_.executor),
+                                     partner_.tokenizer,
                                      [this](StepEvents step) { take(std::move(step)); });
 }
 
@@ -25,17 +25,16 @@ void Chat::take(StepEvents step) {
 }
 
 Result<std::vector<TokenId>> Chat::encode(std::span<const ChatMessage> messages) const {
-  const ModelWords& words = model_.words;
   if (!has_template()) {
-    return words.tokenizer->encode(messages.back().content, {.add_special = true});
+    return partner_.tokenizer->encode(messages.back().content, {.add_special = true});
   }
   ChatPrompt prompt;
   for (const ChatMessage& message : messages) {
     prompt.messages.push_back(
         Json::object({{"role", message.role}, {"content", message.content}}));
   }
-  auto ids = encode_chat({*words.tokenizer, *words.chat_template, words.chat, context_max()},
-                         prompt);
+  auto ids = encode_chat(
+      {*partner_.tokenizer, *partner_.chat_template, partner_.words, context_max()}, prompt);
   if (ids.is_ok() || ids.status().code() != StatusCode::kResourceExhausted) return ids;
   return error(StatusCode::kInvalidArgument, "the context of this model is {} tokens; {}",
                context_max(), ids.status().message());

@@ -1,4 +1,4 @@
-#include "apps/progress_line.h"
+#include "terminal/progress_line.h"
 
 #include <unistd.h>
 
@@ -6,7 +6,7 @@
 #include <cstdio>
 #include <utility>
 
-#include "apps/terminal.h"
+#include "terminal/terminal.h"
 
 namespace quire {
 namespace {

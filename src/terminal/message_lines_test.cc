@@ -1,5 +1,5 @@
 // Lines to messages: plain, continued, in a block.
-#include "apps/message_lines.h"
+#include "terminal/message_lines.h"
 
 #include <gtest/gtest.h>
 

@@ -1,5 +1,5 @@
 // Conversations in files: see chat_session.h.
-#include "apps/chat_session.h"
+#include "terminal/chat/chat_session.h"
 
 #include <fmt/format.h>
 #include <sys/stat.h>

@@ -1,5 +1,5 @@
 // A model's text for a terminal: see terminal_text.h.
-#include "apps/terminal_text.h"
+#include "terminal/terminal_text.h"
 
 #include <fmt/format.h>
 #include <langinfo.h>

@@ -5,11 +5,11 @@
 
 #include <string>
 
-#include "apps/chat.h"
-#include "apps/chat_commands.h"
-#include "apps/chat_screen.h"
-#include "apps/line_reader.h"
-#include "apps/message_lines.h"
+#include "terminal/chat/chat.h"
+#include "terminal/chat/chat_commands.h"
+#include "terminal/chat/chat_screen.h"
+#include "terminal/line_reader.h"
+#include "terminal/message_lines.h"
 
 namespace quire {
 

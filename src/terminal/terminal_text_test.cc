@@ -1,5 +1,5 @@
 // Line breaking and harmless characters. A small screen replays what was written.
-#include "apps/terminal_text.h"
+#include "terminal/terminal_text.h"
 
 #include <gtest/gtest.h>
 

@@ -1,4 +1,4 @@
-#include "apps/nearest_word.h"
+#include "terminal/nearest_word.h"
 
 #include <algorithm>
 #include <numeric>

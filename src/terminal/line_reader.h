@@ -1,6 +1,6 @@
 // LineReader: lines that a person types. At a terminal with editing, history, completion by Tab,
 // UTF-8 and pastes of many lines as one (libedit); where there is no such terminal, plain lines.
-// Ctrl-C ends the reading of a line, not the program (apps/signals); Ctrl-D on an empty line is the
+// Ctrl-C ends the reading of a line, not the program (signals); Ctrl-D on an empty line is the
 // end. One at a time; main thread.
 #pragma once
 

@@ -1,5 +1,5 @@
 // What is behind a standard stream, and text for people: see terminal.h.
-#include "apps/terminal.h"
+#include "terminal/terminal.h"
 
 #include <fmt/format.h>
 #include <sys/ioctl.h>

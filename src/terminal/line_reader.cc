@@ -1,5 +1,5 @@
 // Typed lines, by libedit or plain: see line_reader.h.
-#include "apps/line_reader.h"
+#include "terminal/line_reader.h"
 
 #include <errno.h>
 #include <histedit.h>
@@ -11,8 +11,8 @@
 #include <cwchar>
 #include <filesystem>
 
-#include "apps/signals.h"
-#include "apps/terminal.h"
+#include "terminal/signals.h"
+#include "terminal/terminal.h"
 
 namespace quire {
 namespace {

@@ -1,5 +1,5 @@
 // Sessions: written and read back; what is damaged is refused with a reason.
-#include "apps/chat_session.h"
+#include "terminal/chat/chat_session.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>

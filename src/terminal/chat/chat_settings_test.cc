@@ -1,5 +1,5 @@
 // /set: names, bounds, suggestions, and the way back.
-#include "apps/chat_settings.h"
+#include "terminal/chat/chat_settings.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>

@@ -8,7 +8,7 @@
 #include <string>
 #include <vector>
 
-#include "apps/chat_settings.h"
+#include "terminal/chat/chat_settings.h"
 
 namespace quire {
 

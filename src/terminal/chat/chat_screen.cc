@@ -1,4 +1,4 @@
-#include "apps/chat_screen.h"
+#include "terminal/chat/chat_screen.h"
 
 #include <fmt/format.h>
 #include <termios.h>
@@ -6,8 +6,8 @@
 
 #include <algorithm>
 
-#include "apps/terminal.h"
 #include "base/clock.h"
+#include "terminal/terminal.h"
 
 namespace quire {
 namespace {

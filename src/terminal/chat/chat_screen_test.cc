@@ -1,5 +1,5 @@
 // What is said after an answer.
-#include "apps/chat_screen.h"
+#include "terminal/chat/chat_screen.h"
 
 #include <gtest/gtest.h>
 

@@ -1,35 +1,18 @@
-#include "apps/conversation.h"
+#include "terminal/chat/conversation.h"
 
 #include <fmt/format.h>
 
 #include <random>
 #include <utility>
 
-#include "apps/greeting.h"
-#include "apps/signals.h"
-#include "apps/terminal.h"
 #include "store/local_store.h"
+#include "terminal/signals.h"
+#include "terminal/terminal.h"
 
 namespace quire {
 namespace {
 
 constexpr std::size_t kMessageSizeMax = std::size_t{16} << 20;
-
-ChatModelFacts facts_of(const Chat& chat) {
-  const LoadedModel& model = chat.model();
-  const ModelSummary& m = model.summary;
-  ChatModelFacts facts;
-  facts.name = model.name;
-  facts.context_max = chat.context_max();
-  facts.chat_template = model.files->facts().words.chat_template;
-  facts.page = fmt::format(
-      "  model    {}: {}, {}\n  context  {} tokens; KV room for {} tokens ({})\n"
-      "  machine  {}, {} thread{}, {}\n",
-      model.name, m.architecture, model_size_text(m), grouped(m.context_max),
-      grouped(m.kv_tokens), size_text(m.kv_bytes), m.isa, m.threads, m.threads == 1 ? "" : "s",
-      m.processor);
-  return facts;
-}
 
 }  // namespace
 
@@ -63,7 +46,7 @@ Result<ChatAnswer> ask(Chat& chat, const ChatState& state, ChatScreen& screen) {
 Conversation::Conversation(Chat& chat, ChatState state)
     : chat_(chat),
       state_(std::move(state)),
-      commands_(state_, facts_of(chat)),
+      commands_(state_, chat.facts()),
       reader_([this](std::string_view line) { return commands_.completions(line); }) {}
 
 void Conversation::load_history() {
@@ -85,14 +68,14 @@ void Conversation::save_history() {
 
 void Conversation::hold() {
   if (!chat_.has_template()) {
-    const std::string& problem = chat_.model().words.chat_problem;
+    const std::string& problem = chat_.facts().chat_problem;
     screen_.note(problem.empty() ? "This model has no chat template: each message is a prompt of "
                                    "its own."
                                  : "This model's chat template cannot be used, so that each "
                                    "message is a prompt of its own: " + problem);
   }
   screen_.note(fmt::format("{}. Type a message; /help lists commands, Ctrl-D leaves.",
-                           chat_.model().name));
+                           chat_.facts().name));
   load_history();
   for (Message message; read_message(message);) {
     if (!message.is_command) {

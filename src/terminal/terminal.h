@@ -1,7 +1,7 @@
 // What is behind a standard stream: a person at a terminal or a pipe, in colour or not, and how
 // wide. Colours follow https://no-color.org: none where NO_COLOR is set, none on a dumb terminal,
 // none into a pipe.
-// Functions of the environment; main thread. Used by the commands that speak to a person.
+// Functions of the environment; main thread. Used by whatever speaks to a person.
 #pragma once
 
 #include <cstdint>

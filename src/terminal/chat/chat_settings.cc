@@ -1,5 +1,5 @@
 // The table of settings: see chat_settings.h.
-#include "apps/chat_settings.h"
+#include "terminal/chat/chat_settings.h"
 
 #include <fmt/format.h>
 
@@ -8,7 +8,7 @@
 #include <functional>
 #include <limits>
 
-#include "apps/nearest_word.h"
+#include "terminal/nearest_word.h"
 
 namespace quire {
 namespace {

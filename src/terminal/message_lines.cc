@@ -1,5 +1,5 @@
 // Typed lines to messages: see message_lines.h.
-#include "apps/message_lines.h"
+#include "terminal/message_lines.h"
 
 #include <utility>
 

@@ -9,8 +9,9 @@
 #include <string_view>
 #include <vector>
 
-#include "apps/chat_session.h"
-#include "apps/chat_settings.h"
+#include "terminal/chat/chat_partner.h"
+#include "terminal/chat/chat_session.h"
+#include "terminal/chat/chat_settings.h"
 
 namespace quire {
 
@@ -20,14 +21,6 @@ struct ChatState {
   std::vector<ChatMessage> messages;  // user and assistant in turn
   std::string session;                // the name that /save or /load used last
   std::uint32_t context_used = 0;     // tokens, after the last answer
-};
-
-// What /show says of the model.
-struct ChatModelFacts {
-  std::string name;
-  std::string page;      // sizes, context, machine: several lines
-  std::string chat_template;
-  std::uint32_t context_max = 0;
 };
 
 struct CommandReply {

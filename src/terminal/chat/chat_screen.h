@@ -9,9 +9,9 @@
 #include <string>
 #include <string_view>
 
-#include "apps/chat.h"
-#include "apps/terminal_text.h"
 #include "base/nanos.h"
+#include "terminal/chat/chat.h"
+#include "terminal/terminal_text.h"
 
 namespace quire {
 
