@@ -132,6 +132,7 @@ struct Recurrence {
   Kind kind = Kind::kDelta;
   int k_heads = 0, k_dim = 0;  // ssd: groups and state size
   int v_heads = 0, v_dim = 0;  // ssd: heads and head size
+  bool is_tiled = false;       // head h reads key head h % k_heads, not those of one key in a row
   Vector rates;                // [v_heads] -exp(A)
   Vector dt_bias;              // [v_heads]
   Vector skip;                 // [v_heads] D; ssd only

@@ -77,6 +77,11 @@ class Matcher {
   static bool is_flat_stack(const TensorView& tensor, const Shape& shape) {
     return shape.size() == 3 && tensor.shape == Shape{shape[0] * shape[1], shape[2]};
   }
+  // A vector group by group.
+  static bool is_folded(const TensorView& tensor, const Shape& shape) {
+    return shape.size() == 1 && tensor.shape.size() == 2 &&
+           tensor.shape[0] * tensor.shape[1] == shape[0];
+  }
   static bool is_scattered(const Stored& stored) {
     return stored.name.find("{e}") != std::string::npos;
   }
@@ -168,8 +173,10 @@ class Matcher {
     }
     const TensorView& tensor = at->second;
     const Shape shape = stored_shape(rule, stored, is_one_expert);
-    const bool fits = rule.is_vector() ? squeezed(tensor.shape) == squeezed(shape)
-                                       : tensor.shape == shape || is_flat_stack(tensor, shape);
+    const bool is_one_row = shape.size() == 2 && shape[0] == 1;
+    const bool fits = rule.is_vector() || is_one_row
+                          ? squeezed(tensor.shape) == squeezed(shape) || is_folded(tensor, shape)
+                          : tensor.shape == shape || is_flat_stack(tensor, shape);
     if (!fits) {
       return error(StatusCode::kCorrupt,
                    "tensor '{}' {}: shape [{}], but the configuration says [{}]", tensor.name,

@@ -88,6 +88,17 @@ TEST_F(TensorMatchTest, VectorsAreConvertedAndMayHaveDimensionsOfOne) {
               ElementsAre(-1, -std::exp(1.0f)));
 }
 
+TEST_F(TensorMatchTest, AVectorMayBeFoldedAndARowAlone) {
+  add("norm", {2, 3});
+  EXPECT_THAT(values({"x", "", "norm", {6}, Role::kNorm}), ElementsAre(0, 1, 2, 3, 4, 5));
+  EXPECT_THAT(refusal({"x", "", "norm", {5}, Role::kNorm}), HasSubstr("shape [2, 3]"));
+  EXPECT_THAT(refusal({"x", "", "norm", {6, 1}}), HasSubstr("shape [2, 3]"));
+  checkpoint_.tensors.clear();
+  add("scale", {4});
+  EXPECT_THAT(values({"x", "", "scale", {1, 4}}), ElementsAre(0, 1, 2, 3));
+  EXPECT_THAT(refusal({"x", "", "scale", {4, 1}}), HasSubstr("shape [4]"));
+}
+
 TEST_F(TensorMatchTest, ExpertsLieTogetherOrApart) {
   TensorRule rule = {"x", "", Stored("e.{e}.w"), {2, 1, 3}, Role::kExperts};
   rule.others = {Stored("fused").rows(1, 2)};

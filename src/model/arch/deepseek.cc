@@ -140,6 +140,12 @@ Status Deepseek::load(WeightLoader& loader) {
 
 // --- what the files say ---
 
+// Products of heads read whole groups of 32 where weights are quantized.
+bool is_quantized(const ConfigFields& fields, std::string_view name) {
+  const TensorView* tensor = fields.tensor({"", name});
+  return tensor != nullptr && dtype_info(tensor->dtype).block_elements > 1;
+}
+
 void read_attention(const ConfigFields& fields, DeepseekConfig& c) {
   MlaShape& mla = c.mla;
   mla.heads = fields.integer({"num_attention_heads", "attention.head_count"}, 1, kHeadsMax);
@@ -163,8 +169,9 @@ void read_attention(const ConfigFields& fields, DeepseekConfig& c) {
     fields.fail(error(StatusCode::kUnsupported, "a latent of {} and a rotated key of {} values",
                       mla.kv_rank, mla.rope));
   }
-  // Products of heads read whole groups of 32 where weights are quantized.
-  if (fields.is_gguf() && ((mla.nope + mla.rope) % 32 != 0 || mla.kv_rank % 32 != 0)) {
+  const bool has_quantized_heads = is_quantized(fields, "blk.0.attn_k_b.weight") ||
+                                   is_quantized(fields, "blk.0.attn_v_b.weight");
+  if (has_quantized_heads && ((mla.nope + mla.rope) % 32 != 0 || mla.kv_rank % 32 != 0)) {
     fields.fail(error(StatusCode::kUnsupported, "heads of {} + {} values, a latent of {}",
                       mla.nope, mla.rope, mla.kv_rank));
   }

@@ -242,14 +242,16 @@ void read_blocks(const ConfigFields& fields, GraniteConfig& c) {
   const Key used = {"num_experts_per_tok", "expert_used_count"};
   fields.mark(ffn);
   fields.mark(used);
+  const Key shared = {"shared_intermediate_size", "expert_shared_feed_forward_length"};
   if (c.experts == 0) {
-    c.shared_ffn = fields.integer({"shared_intermediate_size", "feed_forward_length"}, 1, kFfnMax);
+    // GGUF says it twice, and where they differ the block is as wide as the shared one.
+    const Key once = {"shared_intermediate_size", "feed_forward_length"};
+    c.shared_ffn = fields.integer(fields.has(shared) ? shared : once, 1, kFfnMax);
     return;
   }
   c.used = fields.integer(used, 1, c.experts);
   c.expert_ffn = fields.integer(ffn, 1, kFfnMax);
-  c.shared_ffn = fields.integer({"shared_intermediate_size", "expert_shared_feed_forward_length"},
-                                0, kFfnMax, 0);
+  c.shared_ffn = fields.integer(shared, 0, kFfnMax, 0);
 }
 
 GraniteConfig read(const ConfigFields& fields, int vocab) {

@@ -2,8 +2,10 @@
 // softmax attention, whose output has a gate of its own and whose heads turn by a quarter; a gated
 // feed-forward block or experts beside one that every token goes through. Norms are stored as their
 // distance from 1. Qwen3-Next weaves the parts of its projections head by head, Qwen3.5 has them
-// one behind the other. Of a model that sees, the text part is read: positions in three directions
-// are the same number there.
+// one behind the other. GGUF has the parts one behind the other in both, and the value heads of
+// Qwen3.5 in another order: those that share a key head lie as many apart as there are key heads.
+// Of a model that sees, the text part is read: positions in three directions are the same number
+// there.
 // Pure functions, and a model that the thread of the device drives.
 #include <algorithm>
 #include <vector>
@@ -30,6 +32,7 @@ struct QwenConfig {
   int heads = 0, kv_heads = 0, head_dim = 0;
   DeltaNetShape delta;
   bool is_woven = false;  // projections of the delta rule, key head by key head
+  int drafting_layers = 0;  // behind the others, of a head that drafts: left out
   int ffn = 0;
   int experts = 0, used = 0, expert_ffn = 0, shared_ffn = 0;
   bool is_renormalised = true;
@@ -156,7 +159,7 @@ Status Qwen3Next::load(WeightLoader& loader) {
 // A list of words, or every so many layers one of attention.
 void read_layers(const ConfigFields& fields, QwenConfig& c) {
   const int interval = fields.integer("full_attention_interval", 1, kLayersMax, 4);
-  const std::vector<std::string> types = fields.strings("layer_types");
+  const std::vector<std::string> types = fields.strings({"layer_types", ""});
   for (int i = 0; i < c.layers && types.empty(); ++i) c.is_delta.push_back((i + 1) % interval != 0);
   for (const std::string& type : types) {
     if (type != "linear_attention" && type != "full_attention") {
@@ -173,23 +176,33 @@ void read_layers(const ConfigFields& fields, QwenConfig& c) {
 
 void read_delta(const ConfigFields& fields, QwenConfig& c) {
   DeltaNetShape& d = c.delta;
-  d.k_heads = fields.integer("linear_num_key_heads", 1, kHeadsMax, 16);
-  d.v_heads = fields.integer("linear_num_value_heads", 1, kHeadsMax, 32);
-  d.k_dim = fields.integer("linear_key_head_dim", 1, kHeadDimMax, 128);
-  d.v_dim = fields.integer("linear_value_head_dim", 1, kHeadDimMax, 128);
-  d.width = fields.integer("linear_conv_kernel_dim", 2, kConvWidthMax, 4);
+  d.k_heads = fields.integer({"linear_num_key_heads", "ssm.group_count"}, 1, kHeadsMax, 16);
+  d.v_heads = fields.integer({"linear_num_value_heads", "ssm.time_step_rank"}, 1, kHeadsMax, 32);
+  d.k_dim = fields.integer({"linear_key_head_dim", "ssm.state_size"}, 1, kHeadDimMax, 128);
+  d.v_dim = fields.integer({"linear_value_head_dim", ""}, 1, kHeadDimMax, 128);
+  d.width = fields.integer({"linear_conv_kernel_dim", "ssm.conv_kernel"}, 2, kConvWidthMax, 4);
+  d.is_tiled = fields.is_gguf() && !c.is_woven;
+  if (fields.is_gguf()) {
+    const Key inner = {"", "ssm.inner_size"};
+    const int values = fields.integer(inner, d.v_heads, d.v_heads * kHeadDimMax);
+    d.v_dim = values / d.v_heads;
+    fields.refuse_unless(inner, d.v_dim * d.v_heads);
+  }
   fields.mark("mamba_ssm_dtype");  // states are float32 here
   if (d.v_heads % d.k_heads != 0) {
     fields.fail(error(StatusCode::kCorrupt, "{}: {} value heads for {} key heads",
-                      fields.name_of("linear_num_value_heads"), d.v_heads, d.k_heads));
+                      fields.name_of({"linear_num_value_heads", "ssm.time_step_rank"}), d.v_heads,
+                      d.k_heads));
     d.v_heads = d.k_heads;
   }
 }
 
 void read_attention(const ConfigFields& fields, QwenConfig& c) {
-  c.heads = fields.integer("num_attention_heads", 1, kHeadsMax);
-  c.kv_heads = fields.integer("num_key_value_heads", 1, kHeadsMax, c.heads);
-  c.head_dim = fields.integer("head_dim", 2, kHeadDimMax, 256);
+  c.heads = fields.integer({"num_attention_heads", "attention.head_count"}, 1, kHeadsMax);
+  c.kv_heads =
+      fields.integer({"num_key_value_heads", "attention.head_count_kv"}, 1, kHeadsMax, c.heads);
+  c.head_dim = fields.integer({"head_dim", "attention.key_length"}, 2, kHeadDimMax, 256);
+  fields.refuse_unless({"", "attention.value_length"}, c.head_dim);
   check_heads(fields, c.heads, c.kv_heads, c.head_dim);
   fields.refuse("attention_bias");
   if (!fields.boolean("attn_output_gate", true)) {
@@ -198,6 +211,8 @@ void read_attention(const ConfigFields& fields, QwenConfig& c) {
   }
   fields.refuse("use_sliding_window");
   c.rope = read_rope(fields, c.head_dim, {.theta = 10000, .partial = 0.25});
+  fields.mark({"", "rope.dimension_sections"});  // as mrope_section below
+  if (fields.is_gguf()) return;
   for (const char* name : {"rope_scaling", "rope_parameters"}) {
     const auto parameters = fields.object(name);
     if (!parameters) continue;
@@ -207,24 +222,25 @@ void read_attention(const ConfigFields& fields, QwenConfig& c) {
 }
 
 void read_blocks(const ConfigFields& fields, QwenConfig& c) {
-  c.experts = fields.integer("num_experts", 0, kExpertsMax, 0);
+  const Key ffn = {"intermediate_size", "feed_forward_length"};
+  const Key used = {"num_experts_per_tok", "expert_used_count"};
+  const Key expert_ffn = {"moe_intermediate_size", "expert_feed_forward_length"};
+  const Key shared_ffn = {"shared_expert_intermediate_size", "expert_shared_feed_forward_length"};
+  const Key norm = {"norm_topk_prob", ""};  // GGUF is of models that do
+  c.experts = fields.integer({"num_experts", "expert_count"}, 0, kExpertsMax, 0);
   const int step = fields.integer("decoder_sparse_step", 1, kLayersMax, 1);
   const std::vector<int> plain = fields.integers("mlp_only_layers", 0, kLayersMax);
   for (int i = 0; i < c.layers; ++i) {
     const bool is_plain = std::find(plain.begin(), plain.end(), i) != plain.end();
     c.has_experts.push_back(c.experts > 0 && !is_plain && (i + 1) % step == 0);
   }
-  fields.mark("intermediate_size");
-  if (c.has_plain_block()) c.ffn = fields.integer("intermediate_size", 1, kFfnMax);
-  for (const char* name : {"num_experts_per_tok", "moe_intermediate_size",
-                           "shared_expert_intermediate_size", "norm_topk_prob"}) {
-    fields.mark(name);
-  }
+  for (const Key& key : {ffn, used, expert_ffn, shared_ffn, norm}) fields.mark(key);
+  if (c.has_plain_block()) c.ffn = fields.integer(ffn, 1, kFfnMax);
   if (c.experts == 0) return;
-  c.used = fields.integer("num_experts_per_tok", 1, c.experts, std::min(c.experts, 10));
-  c.expert_ffn = fields.integer("moe_intermediate_size", 1, kFfnMax);
-  c.shared_ffn = fields.integer("shared_expert_intermediate_size", 1, kFfnMax);
-  c.is_renormalised = fields.boolean("norm_topk_prob", true);
+  c.used = fields.integer(used, 1, c.experts, std::min(c.experts, 10));
+  c.expert_ffn = fields.integer(expert_ffn, 1, kFfnMax);
+  c.shared_ffn = fields.integer(shared_ffn, 1, kFfnMax);
+  c.is_renormalised = fields.boolean(norm, true);
 }
 
 template <bool is_woven>
@@ -232,11 +248,14 @@ QwenConfig read(const ConfigFields& fields, int vocab) {
   QwenConfig c;
   c.is_woven = is_woven;
   c.vocab = vocab;
-  c.layers = fields.integer("num_hidden_layers", 1, kLayersMax);
-  c.d_model = fields.integer("hidden_size", 1, kModelWidthMax);
-  c.context_max = fields.integer("max_position_embeddings", 1, kContextMax);
-  c.rms_eps =
-      static_cast<float>(fields.number("rms_norm_eps", kRmsEpsMin, kRmsEpsMax, 1e-6));
+  c.layers = fields.integer({"num_hidden_layers", "block_count"}, 1, kLayersMax);
+  c.drafting_layers = fields.integer({"", "nextn_predict_layers"}, 0, c.layers - 1, 0);
+  c.layers -= c.drafting_layers;  // which GGUF counts among the others
+  c.d_model = fields.integer({"hidden_size", "embedding_length"}, 1, kModelWidthMax);
+  c.context_max = fields.integer({"max_position_embeddings", "context_length"}, 1, kContextMax);
+  c.rms_eps = static_cast<float>(
+      fields.number({"rms_norm_eps", "attention.layer_norm_rms_epsilon"}, kRmsEpsMin, kRmsEpsMax,
+                    1e-6));
   read_layers(fields, c);
   read_delta(fields, c);
   read_attention(fields, c);
@@ -246,7 +265,8 @@ QwenConfig read(const ConfigFields& fields, int vocab) {
   for (const char* name : {"mtp_num_hidden_layers", "mtp_use_dedicated_embeddings"}) {
     fields.mark(name);
   }
-  c.has_tied_head = fields.boolean("tie_word_embeddings", false);
+  const bool has_head = fields.tensor({"lm_head.weight", "output.weight"}) != nullptr;
+  c.has_tied_head = fields.boolean({"tie_word_embeddings", ""}, fields.is_gguf() && !has_head);
   return c;
 }
 
@@ -256,12 +276,14 @@ using Shape = std::vector<std::size_t>;
 
 std::size_t size(int value) { return static_cast<std::size_t>(value); }
 
-void add_norm(LayerRules& layer, const char* name, const char* hf, std::size_t columns) {
-  layer.add(name, "", Stored(hf).converted(Convert::kPlusOne), {columns}, Role::kNorm);
+// GGUF has norms as they are.
+void add_norm(LayerRules& layer, const char* name, const char* gguf, const char* hf,
+              std::size_t columns) {
+  layer.add(name, gguf, Stored(hf).converted(Convert::kPlusOne), {columns}, Role::kNorm);
 }
 
 // Of each key head: a query, a key, the values of its value heads, their gates; and of the small
-// projection how much is written and how much is kept.
+// projection, in GGUF too, how much is written and how much is kept.
 void add_woven_delta(LayerRules& layer, const QwenConfig& c) {
   const DeltaNetShape& n = c.delta;
   const std::size_t d = size(c.d_model), keys = size(n.keys()), values = size(n.values());
@@ -269,99 +291,111 @@ void add_woven_delta(LayerRules& layer, const QwenConfig& c) {
   const std::size_t v = shared * size(n.v_dim), every = 2 * k + 2 * v;
   const std::size_t total = 2 * (keys + values), heads = size(n.v_heads);
   const Stored wide = "linear_attn.in_proj_qkvz.weight", narrow = "linear_attn.in_proj_ba.weight";
-  layer.add("delta_q", "", wide.runs(0, k, every, total), {keys, d});
-  layer.add("delta_k", "", wide.runs(k, k, every, total), {keys, d});
-  layer.add("delta_v", "", wide.runs(2 * k, v, every, total), {values, d});
-  layer.add("delta_gate", "", wide.runs(2 * k + v, v, every, total), {values, d});
-  layer.add("delta_beta", "", narrow.runs(0, shared, 2 * shared, 2 * heads), {heads, d});
-  layer.add("delta_step", "", narrow.runs(shared, shared, 2 * shared, 2 * heads), {heads, d});
+  const Stored gguf = "attn_qkv.weight", gguf_narrow = "ssm_ba.weight";
+  const std::size_t channels = size(n.channels());
+  layer.add("delta_q", gguf.rows(0, channels), wide.runs(0, k, every, total), {keys, d});
+  layer.add("delta_k", gguf.rows(keys, channels), wide.runs(k, k, every, total), {keys, d});
+  layer.add("delta_v", gguf.rows(2 * keys, channels), wide.runs(2 * k, v, every, total),
+            {values, d});
+  layer.add("delta_gate", "attn_gate.weight", wide.runs(2 * k + v, v, every, total), {values, d});
+  layer.add("delta_beta", gguf_narrow.runs(0, shared, 2 * shared, 2 * heads),
+            narrow.runs(0, shared, 2 * shared, 2 * heads), {heads, d});
+  layer.add("delta_step", gguf_narrow.runs(shared, shared, 2 * shared, 2 * heads),
+            narrow.runs(shared, shared, 2 * shared, 2 * heads), {heads, d});
 }
 
 void add_plain_delta(LayerRules& layer, const QwenConfig& c) {
   const DeltaNetShape& n = c.delta;
   const std::size_t d = size(c.d_model), keys = size(n.keys()), values = size(n.values());
   const std::size_t total = size(n.channels()), heads = size(n.v_heads);
-  const Stored wide = "linear_attn.in_proj_qkv.weight";
-  layer.add("delta_q", "", wide.rows(0, total), {keys, d});
-  layer.add("delta_k", "", wide.rows(keys, total), {keys, d});
-  layer.add("delta_v", "", wide.rows(2 * keys, total), {values, d});
-  layer.add("delta_gate", "", "linear_attn.in_proj_z.weight", {values, d});
-  layer.add("delta_beta", "", "linear_attn.in_proj_b.weight", {heads, d});
-  layer.add("delta_step", "", "linear_attn.in_proj_a.weight", {heads, d});
+  const Stored wide = "linear_attn.in_proj_qkv.weight", gguf = "attn_qkv.weight";
+  layer.add("delta_q", gguf.rows(0, total), wide.rows(0, total), {keys, d});
+  layer.add("delta_k", gguf.rows(keys, total), wide.rows(keys, total), {keys, d});
+  layer.add("delta_v", gguf.rows(2 * keys, total), wide.rows(2 * keys, total), {values, d});
+  layer.add("delta_gate", "attn_gate.weight", "linear_attn.in_proj_z.weight", {values, d});
+  layer.add("delta_beta", "ssm_beta.weight", "linear_attn.in_proj_b.weight", {heads, d});
+  layer.add("delta_step", "ssm_alpha.weight", "linear_attn.in_proj_a.weight", {heads, d});
 }
 
 void add_delta(LayerRules layer, const QwenConfig& c) {
   const DeltaNetShape& n = c.delta;
   const std::size_t d = size(c.d_model), heads = size(n.v_heads);
-  add_norm(layer, "delta_norm", "input_layernorm.weight", d);
+  add_norm(layer, "delta_norm", "attn_norm.weight", "input_layernorm.weight", d);
   c.is_woven ? add_woven_delta(layer, c) : add_plain_delta(layer, c);
-  layer.add("delta_conv", "", Stored("linear_attn.conv1d.weight").transposed(),
+  layer.add("delta_conv", Stored("ssm_conv1d.weight").transposed(),
+            Stored("linear_attn.conv1d.weight").transposed(),
             {size(n.width), size(n.channels())}, Role::kVector);
-  layer.add("delta_rates", "", Stored("linear_attn.A_log").converted(Convert::kMinusExp), {heads},
-            Role::kVector, {}, -1);
-  layer.add("delta_step_bias", "", "linear_attn.dt_bias", {heads}, Role::kBias);
-  layer.add("delta_gated_norm", "", "linear_attn.norm.weight", {size(n.v_dim)}, Role::kNorm);
-  layer.add("delta_out", "", "linear_attn.out_proj.weight", {d, size(n.values())});
+  layer.add("delta_rates", "ssm_a", Stored("linear_attn.A_log").converted(Convert::kMinusExp),
+            {heads}, Role::kVector, {}, -1);
+  layer.add("delta_step_bias", "ssm_dt.bias", "linear_attn.dt_bias", {heads}, Role::kBias);
+  layer.add("delta_gated_norm", "ssm_norm.weight", "linear_attn.norm.weight", {size(n.v_dim)},
+            Role::kNorm);
+  layer.add("delta_out", "ssm_out.weight", "linear_attn.out_proj.weight", {d, size(n.values())});
 }
 
 // Of each query head: its query and its gate.
 void add_attention(LayerRules layer, const QwenConfig& c) {
   const std::size_t d = size(c.d_model), head = size(c.head_dim);
   const std::size_t q = size(c.heads) * head, kv = size(c.kv_heads) * head;
-  const Stored fused = "self_attn.q_proj.weight";
-  add_norm(layer, "attn_norm", "input_layernorm.weight", d);
-  layer.add("q", "", fused.runs(0, head, 2 * head, 2 * q), {q, d});
-  layer.add("attn_gate", "", fused.runs(head, head, 2 * head, 2 * q), {q, d});
-  layer.add("k", "", "self_attn.k_proj.weight", {kv, d});
-  layer.add("v", "", "self_attn.v_proj.weight", {kv, d});
-  layer.add("o", "", "self_attn.o_proj.weight", {d, q});
-  add_norm(layer, "q_norm", "self_attn.q_norm.weight", head);
-  add_norm(layer, "k_norm", "self_attn.k_norm.weight", head);
+  const Stored fused = "self_attn.q_proj.weight", gguf = "attn_q.weight";
+  add_norm(layer, "attn_norm", "attn_norm.weight", "input_layernorm.weight", d);
+  layer.add("q", gguf.runs(0, head, 2 * head, 2 * q), fused.runs(0, head, 2 * head, 2 * q),
+            {q, d});
+  layer.add("attn_gate", gguf.runs(head, head, 2 * head, 2 * q),
+            fused.runs(head, head, 2 * head, 2 * q), {q, d});
+  layer.add("k", "attn_k.weight", "self_attn.k_proj.weight", {kv, d});
+  layer.add("v", "attn_v.weight", "self_attn.v_proj.weight", {kv, d});
+  layer.add("o", "attn_output.weight", "self_attn.o_proj.weight", {d, q});
+  add_norm(layer, "q_norm", "attn_q_norm.weight", "self_attn.q_norm.weight", head);
+  add_norm(layer, "k_norm", "attn_k_norm.weight", "self_attn.k_norm.weight", head);
 }
 
 void add_block(LayerRules layer, const QwenConfig& c, bool has_experts) {
   const std::size_t d = size(c.d_model);
-  add_norm(layer, "ffn_norm", "post_attention_layernorm.weight", d);
+  add_norm(layer, "ffn_norm", "post_attention_norm.weight", "post_attention_layernorm.weight", d);
   if (!has_experts) {
-    layer.add("gate", "", "mlp.gate_proj.weight", {size(c.ffn), d});
-    layer.add("up", "", "mlp.up_proj.weight", {size(c.ffn), d});
-    layer.add("down", "", "mlp.down_proj.weight", {d, size(c.ffn)});
+    layer.add("gate", "ffn_gate.weight", "mlp.gate_proj.weight", {size(c.ffn), d});
+    layer.add("up", "ffn_up.weight", "mlp.up_proj.weight", {size(c.ffn), d});
+    layer.add("down", "ffn_down.weight", "mlp.down_proj.weight", {d, size(c.ffn)});
     return;
   }
   const std::size_t n = size(c.experts), ffn = size(c.expert_ffn), shared = size(c.shared_ffn);
   const Stored fused = "mlp.experts.gate_up_proj";
-  layer.add("router", "", "mlp.gate.weight", {n, d}, Role::kRouter);
-  layer.add("experts_gate", "", "mlp.experts.{e}.gate_proj.weight", {n, ffn, d}, Role::kExperts,
-            {fused.rows(0, 2 * ffn)});
-  layer.add("experts_up", "", "mlp.experts.{e}.up_proj.weight", {n, ffn, d}, Role::kExperts,
-            {fused.rows(ffn, 2 * ffn)});
-  layer.add("experts_down", "", "mlp.experts.{e}.down_proj.weight", {n, d, ffn}, Role::kExperts,
-            {"mlp.experts.down_proj"});
-  layer.add("shared_gate", "", "mlp.shared_expert.gate_proj.weight", {shared, d});
-  layer.add("shared_up", "", "mlp.shared_expert.up_proj.weight", {shared, d});
-  layer.add("shared_down", "", "mlp.shared_expert.down_proj.weight", {d, shared});
-  layer.add("shared_scale", "", "mlp.shared_expert_gate.weight", {1, d});
+  layer.add("router", "ffn_gate_inp.weight", "mlp.gate.weight", {n, d}, Role::kRouter);
+  layer.add("experts_gate", "ffn_gate_exps.weight", "mlp.experts.{e}.gate_proj.weight",
+            {n, ffn, d}, Role::kExperts, {fused.rows(0, 2 * ffn)});
+  layer.add("experts_up", "ffn_up_exps.weight", "mlp.experts.{e}.up_proj.weight", {n, ffn, d},
+            Role::kExperts, {fused.rows(ffn, 2 * ffn)});
+  layer.add("experts_down", "ffn_down_exps.weight", "mlp.experts.{e}.down_proj.weight",
+            {n, d, ffn}, Role::kExperts, {"mlp.experts.down_proj"});
+  const std::string of_all = "mlp.shared_expert.";
+  layer.add("shared_gate", "ffn_gate_shexp.weight", of_all + "gate_proj.weight", {shared, d});
+  layer.add("shared_up", "ffn_up_shexp.weight", of_all + "up_proj.weight", {shared, d});
+  layer.add("shared_down", "ffn_down_shexp.weight", of_all + "down_proj.weight", {d, shared});
+  layer.add("shared_scale", "ffn_gate_inp_shexp.weight", "mlp.shared_expert_gate.weight", {1, d});
 }
 
 TensorRules tensors(const QwenConfig& c) {
   const std::size_t d = size(c.d_model), vocab = size(c.vocab);
   TensorRules t;
-  TensorRule embed = {"embed", "", "model.embed_tokens.weight", {vocab, d}, Role::kTable};
+  TensorRule embed = {"embed", "token_embd.weight", "model.embed_tokens.weight", {vocab, d},
+                      Role::kTable};
   if (c.has_tied_head) {
     embed.others = {"lm_head.weight"};
     t.ignore("lm_head.weight");
   } else {
-    t.add({"head", "", "lm_head.weight", {vocab, d}, Role::kHead});
+    t.add({"head", "output.weight", "lm_head.weight", {vocab, d}, Role::kHead});
   }
   t.add(std::move(embed));
-  t.add({"final_norm", "", Stored("model.norm.weight").converted(Convert::kPlusOne), {d},
-         Role::kNorm});
+  t.add({"final_norm", "output_norm.weight",
+         Stored("model.norm.weight").converted(Convert::kPlusOne), {d}, Role::kNorm});
   for (int i = 0; i < c.layers; ++i) {
     const LayerRules layer(t, i);
     c.is_delta[size(i)] ? add_delta(layer, c) : add_attention(layer, c);
     add_block(layer, c, c.has_experts[size(i)]);
   }
   t.ignore("mtp.*");  // a head that drafts
+  for (int i = 0; i < c.drafting_layers; ++i) t.ignore(fmt::format("blk.{}.*", c.layers + i));
   t.ignore("*.rotary_emb.inv_freq");
   return t;
 }
@@ -405,7 +439,7 @@ ModelFacts facts(const QwenConfig& c) {
 extern const Architecture kQwen3Next;
 constexpr Architecture kQwen3Next = {
     "qwen3_next",
-    {"qwen3_next"},
+    {"qwen3_next", "qwen3next"},
     {},
     design_of<read<true>, tensors, facts, Qwen3Next>,
     {
@@ -421,7 +455,7 @@ constexpr Architecture kQwen3Next = {
 extern const Architecture kQwen3_5;
 constexpr Architecture kQwen3_5 = {
     "qwen3_5",
-    {"qwen3_5_text", "qwen3_5_moe_text", "qwen3_5", "qwen3_5_moe"},
+    {"qwen3_5_text", "qwen3_5_moe_text", "qwen3_5", "qwen3_5_moe", "qwen35", "qwen35moe"},
     {"Qwen3_5ForCausalLM", "Qwen3_5ForConditionalGeneration", "Qwen3_5MoeForCausalLM",
      "Qwen3_5MoeForConditionalGeneration"},
     design_of<read<false>, tensors, facts, Qwen3Next>,

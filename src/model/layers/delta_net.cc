@@ -37,6 +37,7 @@ void set_shape(DeltaNetLayer& layer, const DeltaNetShape& shape, CacheSlot cache
   recurrence.k_dim = shape.k_dim;
   recurrence.v_heads = shape.v_heads;
   recurrence.v_dim = shape.v_dim;
+  recurrence.is_tiled = shape.is_tiled;
   recurrence.cache = cache;
   recurrence.state_begin = shape.scan_begin();
   layer.gated_norm.heads = shape.v_heads;

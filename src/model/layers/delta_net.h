@@ -15,6 +15,7 @@ struct DeltaNetShape {
   int k_heads = 0, k_dim = 0;  // of queries and keys; k_heads divides v_heads
   int v_heads = 0, v_dim = 0;
   int width = 0;               // of the convolution
+  bool is_tiled = false;       // value head h goes with key head h % k_heads: see Recurrence
 
   int keys() const { return k_heads * k_dim; }
   int values() const { return v_heads * v_dim; }

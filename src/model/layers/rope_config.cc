@@ -77,8 +77,12 @@ void read_gguf(const ConfigFields& fields, int head_dim, double theta, RopeConfi
     rope.scaling = RopeScaling::kYarn;
     rope.original_context = static_cast<float>(
         fields.integer("rope.scaling.original_context_length", 1, kContextMax));
+    // What it is, as config.json says it, or by how much it is more than the usual.
+    const double magnitude =
+        yarn_magnitude(rope.factor) * fields.number("rope.scaling.attn_factor", 1e-3, 1e3, 1.0);
     rope.magnitude = static_cast<float>(
-        yarn_magnitude(rope.factor) * fields.number("rope.scaling.attn_factor", 1e-3, 1e3, 1.0));
+        fields.number("rope.scaling.yarn_attn_factor", 1e-3, 1e3, magnitude));
+    fields.refuse_unless("rope.scaling.yarn_ext_factor", 1);
     // With a multiplier of its own for the scores, the cosines are as they are.
     const Key multiplier = {"", "rope.scaling.yarn_log_multiplier"};
     if (const double m = fields.number(multiplier, 0, 1e3, 0.0); m > 0) {

@@ -173,7 +173,9 @@ void CpuBackend::run_op(const ScanOp& op, const Step& step) {
         const int head = item % heads, offset = head * state_floats;
         const RowStates states(batch, view, memory, r.cache.layer, item / heads, r.state_begin);
         if (states.tokens() == 0) return;
-        const int first = states.first_token(), key = head / (heads / r.k_heads) * r.k_dim;
+        const int first = states.first_token();
+        const int key_head = r.is_tiled ? head % r.k_heads : head / (heads / r.k_heads);
+        const int key = key_head * r.k_dim;
         ScanTask task;
         task.tokens = states.tokens();
         task.k_dim = r.k_dim;

@@ -1,0 +1,408 @@
+#include "gguf_form.h"
+
+#include <algorithm>
+#include <functional>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "base/check.h"
+#include "formats/testing/gguf_writer.h"
+#include "gguf_tensors.h"
+
+namespace quire::testing {
+namespace {
+
+struct Row {
+  std::string_view model_type;
+  std::string_view architecture;
+};
+constexpr Row kRows[] = {
+    {"llama", "llama"},
+    {"mistral", "llama"},
+    {"mixtral", "llama"},
+    {"qwen2", "qwen2"},
+    {"qwen3", "qwen3"},
+    {"qwen3_moe", "qwen3moe"},
+    {"qwen3_next", "qwen3next"},
+    {"qwen3_5_text", "qwen35"},
+    {"gemma2", "gemma2"},
+    {"gemma3_text", "gemma3"},
+    {"gpt2", "gpt2"},
+    {"gpt_neox", "gptneox"},
+    {"bloom", "bloom"},
+    {"falcon", "falcon"},
+    {"deepseek_v2", "deepseek2"},
+    {"deepseek_v3", "deepseek2"},
+    {"granitemoehybrid", "granitehybrid"},
+    {"t5", "t5"},
+    {"bert", "bert"},
+};
+
+// Later ones replace earlier ones of the same name, as in the converter.
+class Keys {
+ public:
+  Keys(const Json& config, std::string architecture)
+      : config_(config), prefix_(std::move(architecture) + ".") {}
+
+  template <typename T>
+  void set(const std::string& key, T value) {
+    entries_[prefix_ + key] = [value](GgufWriter& writer, const std::string& name) {
+      writer.set(name, value);
+    };
+  }
+  void whole(const std::string& key, std::size_t value) {
+    set(key, static_cast<std::uint32_t>(value));
+  }
+  void real(const std::string& key, double value) { set(key, static_cast<float>(value)); }
+
+  const Json* find(std::initializer_list<const char*> names) const {
+    for (const char* name : names) {
+      const Json* value = config_.find(name);
+      if (value != nullptr && !value->is_null()) return value;
+    }
+    return nullptr;
+  }
+  std::size_t number(const char* name) const {
+    const Json* value = find({name});
+    QUIRE_CHECK(value != nullptr, "the configuration has no '{}'", name);
+    return value->as_uint();
+  }
+  // The first of the names that the configuration has, if any.
+  void copy_whole(const std::string& key, std::initializer_list<const char*> names) {
+    if (const Json* value = find(names)) whole(key, value->as_uint());
+  }
+  void copy_real(const std::string& key, std::initializer_list<const char*> names) {
+    if (const Json* value = find(names)) real(key, value->as_double());
+  }
+
+  void write(GgufWriter& writer) const {
+    for (const auto& [name, put] : entries_) put(writer, name);
+  }
+
+ private:
+  const Json& config_;
+  std::string prefix_;
+  std::map<std::string, std::function<void(GgufWriter&, const std::string&)>> entries_;
+};
+
+void add_rope(Keys& keys) {
+  const Json* parameters = keys.find({"rope_parameters"});
+  if (parameters == nullptr) return;
+  const Json* full = parameters->find("full_attention");
+  if (full == nullptr) full = parameters;
+  const auto value = [&](const char* name) { return full->find(name); };
+  const std::string type = value("rope_type")->as_string();
+  if (type == "linear" || type == "yarn") {
+    keys.set("rope.scaling.type", type);
+    keys.real("rope.scaling.factor", value("factor")->as_double());
+  }
+  if (type == "yarn") {
+    keys.whole("rope.scaling.original_context_length",
+               value("original_max_position_embeddings")->as_uint());
+    for (const auto& [key, name] : {std::pair{"yarn_attn_factor", "attention_factor"},
+                                    std::pair{"yarn_beta_fast", "beta_fast"},
+                                    std::pair{"yarn_beta_slow", "beta_slow"}}) {
+      if (value(name) == nullptr) continue;
+      keys.real(std::string("rope.scaling.") + key, value(name)->as_double());
+    }
+  }
+  if (value("rope_theta") != nullptr) {
+    keys.real("rope.freq_base", value("rope_theta")->as_double());
+  }
+  if (const Json* sliding = parameters->find("sliding_attention")) {
+    keys.real("rope.freq_base_swa", sliding->find("rope_theta")->as_double());
+  }
+}
+
+// What the converter writes of every model, but for those that say all themselves.
+void add_common(Keys& keys) {
+  keys.copy_whole("block_count", {"num_hidden_layers"});
+  keys.copy_whole("context_length", {"max_position_embeddings"});
+  keys.copy_whole("embedding_length", {"hidden_size"});
+  keys.copy_whole("feed_forward_length", {"intermediate_size"});
+  keys.copy_whole("attention.head_count", {"num_attention_heads"});
+  keys.copy_whole("attention.head_count_kv", {"num_key_value_heads"});
+  add_rope(keys);
+  keys.copy_real("attention.layer_norm_rms_epsilon", {"rms_norm_eps"});
+  keys.copy_real("attention.layer_norm_epsilon", {"layer_norm_eps"});
+  keys.copy_whole("expert_count", {"num_local_experts", "num_experts"});
+  keys.copy_whole("expert_used_count", {"num_experts_per_tok"});
+  keys.copy_whole("expert_group_count", {"n_group"});
+  keys.copy_whole("expert_group_used_count", {"topk_group"});
+  keys.copy_whole("attention.key_length", {"head_dim"});
+  keys.copy_whole("attention.value_length", {"head_dim"});
+}
+
+void add_llama(Keys& keys) {
+  add_common(keys);
+  keys.copy_whole("vocab_size", {"vocab_size"});
+  const Json* head_dim = keys.find({"head_dim"});
+  keys.whole("rope.dimension_count",
+             head_dim != nullptr ? head_dim->as_uint()
+                                 : keys.number("hidden_size") / keys.number("num_attention_heads"));
+}
+
+void add_qwen_experts(Keys& keys) {
+  add_common(keys);
+  keys.copy_whole("expert_feed_forward_length", {"moe_intermediate_size"});
+  keys.copy_whole("expert_shared_feed_forward_length", {"shared_expert_intermediate_size"});
+}
+
+void add_qwen_next(Keys& keys) {
+  add_qwen_experts(keys);
+  const std::size_t v_heads = keys.number("linear_num_value_heads");
+  keys.copy_whole("ssm.conv_kernel", {"linear_conv_kernel_dim"});
+  keys.copy_whole("ssm.state_size", {"linear_key_head_dim"});
+  keys.copy_whole("ssm.group_count", {"linear_num_key_heads"});
+  keys.whole("ssm.time_step_rank", v_heads);
+  keys.whole("ssm.inner_size", v_heads * keys.number("linear_value_head_dim"));
+  // Released models say it beside the list of layers.
+  const auto& types = keys.find({"layer_types"})->items();
+  const auto first = std::find(types.begin(), types.end(), Json("full_attention"));
+  keys.whole("full_attention_interval", static_cast<std::size_t>(first - types.begin() + 1));
+  keys.whole("rope.dimension_count", keys.number("head_dim") / 4);
+}
+
+// Released ones have a head that drafts, which counts as a layer behind the others.
+void add_qwen35(Keys& keys) {
+  add_qwen_next(keys);
+  keys.whole("block_count", keys.number("num_hidden_layers") + 1);
+  keys.whole("nextn_predict_layers", 1);
+  keys.set("rope.dimension_sections", std::vector<std::int32_t>{11, 11, 10, 0});
+}
+
+void add_gemma(Keys& keys) {
+  add_common(keys);
+  keys.copy_real("attn_logit_softcapping", {"attn_logit_softcapping"});
+  keys.copy_real("final_logit_softcapping", {"final_logit_softcapping"});
+  keys.copy_whole("attention.sliding_window", {"sliding_window"});
+}
+
+void add_gpt2(Keys& keys) {
+  keys.copy_whole("block_count", {"n_layer"});
+  keys.copy_whole("context_length", {"n_ctx", "n_positions"});
+  keys.copy_whole("embedding_length", {"n_embd"});
+  keys.whole("feed_forward_length", 4 * keys.number("n_embd"));
+  keys.copy_whole("attention.head_count", {"n_head"});
+  keys.copy_real("attention.layer_norm_epsilon", {"layer_norm_epsilon"});
+}
+
+void add_neox(Keys& keys) {
+  const std::size_t head_dim = keys.number("hidden_size") / keys.number("num_attention_heads");
+  keys.copy_whole("context_length", {"max_position_embeddings"});
+  keys.copy_whole("embedding_length", {"hidden_size"});
+  keys.copy_whole("block_count", {"num_hidden_layers"});
+  keys.copy_whole("feed_forward_length", {"intermediate_size"});
+  const double part =
+      keys.find({"rope_parameters"})->find("partial_rotary_factor")->as_double();
+  keys.whole("rope.dimension_count",
+             static_cast<std::size_t>(part * static_cast<double>(head_dim)));
+  keys.copy_whole("attention.head_count", {"num_attention_heads"});
+  keys.set("use_parallel_residual", keys.find({"use_parallel_residual"})->as_bool());
+  keys.copy_real("attention.layer_norm_epsilon", {"layer_norm_eps"});
+}
+
+void add_bloom(Keys& keys) {
+  keys.whole("context_length", 2048);  // seq_length of released models
+  keys.copy_whole("embedding_length", {"hidden_size"});
+  keys.whole("feed_forward_length", 4 * keys.number("hidden_size"));
+  keys.copy_whole("block_count", {"n_layer"});
+  keys.copy_whole("attention.head_count", {"n_head"});
+  keys.copy_whole("attention.head_count_kv", {"n_head"});
+  keys.copy_real("attention.layer_norm_epsilon", {"layer_norm_epsilon"});
+}
+
+void add_falcon(Keys& keys) {
+  const bool is_new = keys.find({"new_decoder_architecture"})->as_bool();
+  keys.whole("context_length", 2048);
+  keys.set("tensor_data_layout", std::string("jploski"));
+  keys.copy_whole("embedding_length", {"hidden_size"});
+  keys.whole("feed_forward_length", 4 * keys.number("hidden_size"));
+  keys.copy_whole("block_count", {"num_hidden_layers"});
+  keys.copy_whole("attention.head_count", {"num_attention_heads"});
+  keys.whole("attention.head_count_kv", is_new ? keys.number("num_kv_heads") : 1);
+  keys.copy_real("attention.layer_norm_epsilon", {"layer_norm_epsilon"});
+}
+
+void add_deepseek(Keys& keys, bool is_v3) {
+  add_common(keys);
+  const std::size_t rank = keys.number("kv_lora_rank"), rope = keys.number("qk_rope_head_dim");
+  keys.whole("attention.head_count_kv", 1);
+  keys.copy_whole("leading_dense_block_count", {"first_k_dense_replace"});
+  keys.copy_whole("vocab_size", {"vocab_size"});
+  keys.copy_whole("attention.q_lora_rank", {"q_lora_rank"});
+  keys.whole("attention.kv_lora_rank", rank);
+  keys.whole("attention.key_length", rank + rope);
+  keys.whole("attention.value_length", rank);
+  keys.whole("attention.key_length_mla", keys.number("qk_nope_head_dim") + rope);
+  keys.copy_whole("attention.value_length_mla", {"v_head_dim"});
+  keys.copy_whole("expert_feed_forward_length", {"moe_intermediate_size"});
+  keys.copy_whole("expert_count", {"n_routed_experts"});
+  keys.copy_whole("expert_shared_count", {"n_shared_experts"});
+  keys.copy_real("expert_weights_scale", {"routed_scaling_factor"});
+  if (keys.find({"norm_topk_prob"})->as_bool()) keys.set("expert_weights_norm", true);
+  keys.whole("expert_gating_func", is_v3 ? 2 : 1);  // scoring_func of released models
+  keys.whole("rope.dimension_count", rope);
+  if (const Json* all = keys.find({"rope_parameters"})->find("mscale_all_dim")) {
+    keys.real("rope.scaling.yarn_log_multiplier", 0.1 * all->as_double());
+  }
+}
+
+void add_granite(Keys& keys) {
+  add_llama(keys);
+  keys.copy_real("attention.scale", {"attention_multiplier"});
+  keys.copy_real("embedding_scale", {"embedding_multiplier"});
+  keys.copy_real("residual_scale", {"residual_multiplier"});
+  keys.copy_real("logit_scale", {"logits_scaling"});
+  keys.copy_whole("expert_shared_feed_forward_length", {"shared_intermediate_size"});
+  keys.copy_whole("ssm.conv_kernel", {"mamba_d_conv"});
+  keys.copy_whole("ssm.state_size", {"mamba_d_state"});
+  keys.copy_whole("ssm.group_count", {"mamba_n_groups"});
+  keys.whole("ssm.inner_size", keys.number("mamba_expand") * keys.number("hidden_size"));
+  keys.copy_whole("ssm.time_step_rank", {"mamba_n_heads"});
+  std::vector<std::int32_t> kv_heads;
+  for (const Json& type : keys.find({"layer_types"})->items()) {
+    const bool is_attention = type.as_string() == "full_attention";
+    kv_heads.push_back(is_attention ? static_cast<std::int32_t>(keys.number("num_key_value_heads"))
+                                    : 0);
+  }
+  keys.set("attention.head_count_kv", kv_heads);
+  keys.set("rope.scaling.finetuned", false);
+  keys.whole("context_length", std::size_t{1} << 20);
+}
+
+void add_t5(Keys& keys) {
+  keys.whole("context_length", 512);
+  keys.copy_whole("embedding_length", {"d_model"});
+  keys.copy_whole("feed_forward_length", {"d_ff"});
+  keys.copy_whole("block_count", {"num_layers"});
+  keys.copy_whole("decoder_block_count", {"num_decoder_layers"});
+  keys.copy_whole("attention.head_count", {"num_heads"});
+  keys.copy_whole("attention.key_length", {"d_kv"});
+  keys.copy_whole("attention.value_length", {"d_kv"});
+  keys.copy_real("attention.layer_norm_epsilon", {"layer_norm_epsilon"});
+  keys.copy_whole("attention.relative_buckets_count", {"relative_attention_num_buckets"});
+  keys.copy_real("attention.layer_norm_rms_epsilon", {"layer_norm_epsilon"});
+  keys.copy_whole("decoder_start_token_id", {"decoder_start_token_id"});
+}
+
+void add_bert(Keys& keys) {
+  add_common(keys);
+  keys.set("attention.causal", false);
+  keys.whole("pooling_type", 2);
+}
+
+void add_keys(Keys& keys, const std::string& architecture, bool is_v3) {
+  if (architecture == "llama") return add_llama(keys);
+  if (architecture == "qwen2" || architecture == "qwen3") return add_common(keys);
+  if (architecture == "qwen3moe") return add_qwen_experts(keys);
+  if (architecture == "qwen3next") return add_qwen_next(keys);
+  if (architecture == "qwen35") return add_qwen35(keys);
+  if (architecture.starts_with("gemma")) return add_gemma(keys);
+  if (architecture == "gpt2") return add_gpt2(keys);
+  if (architecture == "gptneox") return add_neox(keys);
+  if (architecture == "bloom") return add_bloom(keys);
+  if (architecture == "falcon") return add_falcon(keys);
+  if (architecture == "deepseek2") return add_deepseek(keys, is_v3);
+  if (architecture == "granitehybrid") return add_granite(keys);
+  if (architecture == "t5") return add_t5(keys);
+  QUIRE_CHECK(architecture == "bert", "no keys of {}", architecture);
+  add_bert(keys);
+}
+
+void set_inside(Json& config, const char* object, const char* name, Json value) {
+  Json inside = *config.find(object);
+  inside.set(name, std::move(value));
+  config.set(object, std::move(inside));
+}
+
+bool is_true(const Json& config, const char* name) {
+  const Json* value = config.find(name);
+  return value != nullptr && value->is_bool() && value->as_bool();
+}
+
+// The values of what GGUF has no key for, as whoever reads such a file takes them.
+void imply(const std::string& architecture, Json& config) {
+  const Json* rope = config.find("rope_parameters");
+  if (architecture == "llama") {
+    if (config.find("sliding_window") != nullptr) config.set("sliding_window", Json());
+    if (rope != nullptr && rope->find("truncate") != nullptr) {
+      set_inside(config, "rope_parameters", "truncate", true);
+    }
+  } else if (architecture == "qwen2" && is_true(config, "use_sliding_window")) {
+    config.set("use_sliding_window", false);
+    Json types = Json::array();
+    for (std::size_t i = 0; i < config.find("layer_types")->items().size(); ++i) {
+      types.push("full_attention");
+    }
+    config.set("layer_types", std::move(types));
+  } else if (architecture == "qwen3moe") {
+    config.set("norm_topk_prob", true);
+  } else if (architecture.starts_with("gemma")) {
+    config.set("query_pre_attn_scalar", *config.find("head_dim"));
+    if (architecture == "gemma2") return;
+    Json types = Json::array();
+    for (std::int64_t i = 1; i <= config.find("num_hidden_layers")->as_int(); ++i) {
+      types.push(i % 6 == 0 ? "full_attention" : "sliding_attention");
+    }
+    config.set("layer_types", std::move(types));
+  } else if (architecture == "deepseek2" && rope->find("mscale") != nullptr) {
+    set_inside(config, "rope_parameters", "mscale", *rope->find("mscale_all_dim"));
+  } else if (architecture == "granitehybrid") {
+    config.set("position_embedding_type", "nope");
+  } else if (architecture == "t5") {
+    config.set("relative_attention_max_distance", 128);
+    config.set("scale_decoder_outputs", *config.find("tie_word_embeddings"));
+  }
+}
+
+}  // namespace
+
+GgufForm gguf_form(const TinyFixture& fixture) {
+  GgufForm form;
+  form.config = fixture.spellings.front().config;
+  const std::string type = form.config.find("model_type")->as_string();
+  const auto row = std::find_if(std::begin(kRows), std::end(kRows),
+                                [&](const Row& it) { return it.model_type == type; });
+  if (row == std::end(kRows)) {
+    form.why_none = "no row in gguf_form.cc";
+    return form;
+  }
+  if (is_true(form.config, "alibi")) {
+    form.why_none = "no key says that positions are biases, and its second norm has no name";
+    return form;
+  }
+  const Json* plain = form.config.find("mlp_only_layers");
+  if (type == "qwen3_moe" && !plain->items().empty()) {
+    form.why_none = "a block without experts has no names beside those with them";
+    return form;
+  }
+  form.architecture = row->architecture;
+  imply(form.architecture, form.config);
+  return form;
+}
+
+std::string gguf_bytes(const TinyFixture& fixture, const GgufForm& form) {
+  QUIRE_CHECK(!form.architecture.empty(), "{} has no form", fixture.name);
+  const Json& config = fixture.spellings.front().config;
+  GgufWriter writer;
+  writer.set("general.architecture", form.architecture)
+      .set("general.name", fixture.name)
+      .set("general.type", std::string("model"));
+  Keys keys(config, form.architecture);
+  add_keys(keys, form.architecture, config.find("model_type")->as_string() == "deepseek_v3");
+  keys.write(writer);
+  std::vector<std::string> tokens;
+  for (std::size_t i = 0; i < config.find("vocab_size")->as_uint(); ++i) {
+    tokens.push_back("token" + std::to_string(i));
+  }
+  writer.set("tokenizer.ggml.model", std::string("gpt2")).set("tokenizer.ggml.tokens", tokens);
+  if (form.architecture == "bert") writer.set("tokenizer.ggml.token_type_count", 2u);
+  for (const StoredTensor& tensor : gguf_tensors(fixture, form.architecture)) {
+    writer.add_tensor(tensor.name, tensor.shape, tensor.values);
+  }
+  return writer.bytes();
+}
+
+}  // namespace quire::testing

@@ -1,0 +1,198 @@
+#include "gguf_names.h"
+
+#include <algorithm>
+#include <cctype>
+
+namespace quire::testing {
+namespace {
+
+struct Row {
+  std::string_view hf;    // behind the layer's number, without ".weight" or ".bias"
+  std::string_view gguf;  // likewise
+};
+
+// Outside of the layers.
+constexpr Row kOutside[] = {
+    {"embed_tokens", "token_embd"},
+    {"wte", "token_embd"},
+    {"embed_in", "token_embd"},
+    {"word_embeddings", "token_embd"},
+    {"shared", "token_embd"},
+    {"embeddings.word_embeddings", "token_embd"},
+    {"word_embeddings_layernorm", "token_embd_norm"},
+    {"embeddings.LayerNorm", "token_embd_norm"},
+    {"wpe", "position_embd"},
+    {"embeddings.position_embeddings", "position_embd"},
+    {"embeddings.token_type_embeddings", "token_types"},
+    {"norm", "output_norm"},
+    {"ln_f", "output_norm"},
+    {"final_layer_norm", "output_norm"},
+    {"encoder.final_layer_norm", "enc.output_norm"},
+    {"decoder.final_layer_norm", "dec.output_norm"},
+    {"lm_head", "output"},
+    {"embed_out", "output"},
+    {"rope_freqs", "rope_freqs"},
+};
+
+// Of a layer.
+constexpr Row kInside[] = {
+    {"input_layernorm", "attn_norm"},
+    {"ln_1", "attn_norm"},
+    {"ln_mlp", "attn_norm"},
+    {"ln_attn", "attn_norm_2"},
+    {"pre_feedforward_layernorm", "ffn_norm"},
+    {"ln_2", "ffn_norm"},
+    {"post_feedforward_layernorm", "post_ffw_norm"},
+    {"self_attn.q_proj", "attn_q"},
+    {"self_attn.k_proj", "attn_k"},
+    {"self_attn.v_proj", "attn_v"},
+    {"self_attn.o_proj", "attn_output"},
+    {"self_attn.q_norm", "attn_q_norm"},
+    {"self_attn.k_norm", "attn_k_norm"},
+    {"self_attn.q_a_proj", "attn_q_a"},
+    {"self_attn.q_a_layernorm", "attn_q_a_norm"},
+    {"self_attn.q_b_proj", "attn_q_b"},
+    {"self_attn.kv_a_proj_with_mqa", "attn_kv_a_mqa"},
+    {"self_attn.kv_a_layernorm", "attn_kv_a_norm"},
+    {"self_attn.k_b_proj", "attn_k_b"},
+    {"self_attn.v_b_proj", "attn_v_b"},
+    {"self_attention.query_key_value", "attn_qkv"},
+    {"attention.query_key_value", "attn_qkv"},
+    {"attn.c_attn", "attn_qkv"},
+    {"self_attention.dense", "attn_output"},
+    {"attention.dense", "attn_output"},
+    {"attn.c_proj", "attn_output"},
+    {"attention.self.query", "attn_q"},
+    {"attention.self.key", "attn_k"},
+    {"attention.self.value", "attn_v"},
+    {"attention.output.dense", "attn_output"},
+    {"attention.output.LayerNorm", "attn_output_norm"},
+    {"output.LayerNorm", "layer_output_norm"},
+    {"intermediate.dense", "ffn_up"},
+    {"output.dense", "ffn_down"},
+    {"mlp.gate_proj", "ffn_gate"},
+    {"mlp.up_proj", "ffn_up"},
+    {"mlp.down_proj", "ffn_down"},
+    {"mlp.dense_h_to_4h", "ffn_up"},
+    {"mlp.c_fc", "ffn_up"},
+    {"mlp.dense_4h_to_h", "ffn_down"},
+    {"mlp.c_proj", "ffn_down"},
+    {"mlp.gate", "ffn_gate_inp"},
+    {"mlp.gate.e_score_correction", "exp_probs_b"},
+    {"mlp.experts.gate_proj", "ffn_gate_exps"},
+    {"mlp.experts.up_proj", "ffn_up_exps"},
+    {"mlp.experts.down_proj", "ffn_down_exps"},
+    {"mlp.shared_expert.gate_proj", "ffn_gate_shexp"},
+    {"mlp.shared_expert.up_proj", "ffn_up_shexp"},
+    {"mlp.shared_expert.down_proj", "ffn_down_shexp"},
+    {"mlp.shared_experts.gate_proj", "ffn_gate_shexp"},
+    {"mlp.shared_experts.up_proj", "ffn_up_shexp"},
+    {"mlp.shared_experts.down_proj", "ffn_down_shexp"},
+    {"mlp.shared_expert_gate", "ffn_gate_inp_shexp"},
+    {"block_sparse_moe.gate", "ffn_gate_inp"},
+    {"block_sparse_moe.router.layer", "ffn_gate_inp"},
+    {"block_sparse_moe.experts.w1", "ffn_gate_exps"},
+    {"block_sparse_moe.experts.w2", "ffn_down_exps"},
+    {"block_sparse_moe.experts.w3", "ffn_up_exps"},
+    {"block_sparse_moe.output_linear", "ffn_down_exps"},
+    {"shared_mlp.output_linear", "ffn_down_shexp"},
+    {"linear_attn.in_proj_qkv", "attn_qkv"},
+    {"linear_attn.in_proj_z", "attn_gate"},
+    {"linear_attn.in_proj_ba", "ssm_ba"},
+    {"linear_attn.in_proj_a", "ssm_alpha"},
+    {"linear_attn.in_proj_b", "ssm_beta"},
+    {"linear_attn.conv1d", "ssm_conv1d"},
+    {"linear_attn.A_log", "ssm_a"},
+    {"linear_attn.dt_proj", "ssm_dt"},
+    {"linear_attn.norm", "ssm_norm"},
+    {"linear_attn.out_proj", "ssm_out"},
+    {"mamba.in_proj", "ssm_in"},
+    {"mamba.conv1d", "ssm_conv1d"},
+    {"mamba.A_log", "ssm_a"},
+    {"mamba.D", "ssm_d"},
+    {"mamba.dt_proj", "ssm_dt"},
+    {"mamba.norm", "ssm_norm"},
+    {"mamba.out_proj", "ssm_out"},
+    {"SelfAttention.q", "attn_q"},
+    {"SelfAttention.k", "attn_k"},
+    {"SelfAttention.v", "attn_v"},
+    {"SelfAttention.o", "attn_o"},
+    {"SelfAttention.relative_attention_bias", "attn_rel_b"},
+    {"EncDecAttention.q", "cross_attn_q"},
+    {"EncDecAttention.k", "cross_attn_k"},
+    {"EncDecAttention.v", "cross_attn_v"},
+    {"EncDecAttention.o", "cross_attn_o"},
+    {"DenseReluDense.wi", "ffn_up"},
+    {"DenseReluDense.wi_0", "ffn_gate"},
+    {"DenseReluDense.wi_1", "ffn_up"},
+    {"DenseReluDense.wo", "ffn_down"},
+};
+
+constexpr std::string_view kPrefixes[] = {"model.", "transformer.", "gpt_neox."};
+constexpr std::string_view kLayers[] = {"layers.", "h.", "encoder.layer."};
+
+template <std::size_t kCount>
+std::string_view find_in(const Row (&rows)[kCount], std::string_view name) {
+  const auto row = std::find_if(std::begin(rows), std::end(rows),
+                                [&](const Row& it) { return it.hf == name; });
+  return row == std::end(rows) ? std::string_view() : row->gguf;
+}
+
+// Digits and a point at the front, taken off.
+std::string take_number(std::string_view& name) {
+  std::size_t digits = 0;
+  while (digits < name.size() && std::isdigit(static_cast<unsigned char>(name[digits]))) ++digits;
+  std::string number(name.substr(0, digits));
+  name.remove_prefix(std::min(name.size(), digits + 1));
+  return number;
+}
+
+bool has_norm_behind_attention(std::string_view architecture) {
+  return architecture == "gemma2" || architecture == "gemma3" || architecture == "qwen3next" ||
+         architecture == "qwen35";
+}
+
+// "encoder.block.3.layer.0.SelfAttention.q": a norm is of the part that it stands in.
+std::string t5_name(std::string_view name, std::string_view suffix) {
+  const bool is_encoder = name.starts_with("encoder.");
+  name.remove_prefix(std::string_view("encoder.block.").size());  // as long as the decoder's
+  std::string out = std::string(is_encoder ? "enc" : "dec") + ".blk." + take_number(name) + ".";
+  name.remove_prefix(std::string_view("layer.").size());
+  const std::string part = take_number(name);
+  if (name != "layer_norm") return out + std::string(find_in(kInside, name)) + std::string(suffix);
+  const bool is_last = part == (is_encoder ? "1" : "2");
+  return out + (is_last ? "ffn_norm" : part == "0" ? "attn_norm" : "cross_attn_norm") +
+         std::string(suffix);
+}
+
+}  // namespace
+
+std::string gguf_name(std::string_view architecture, std::string_view hf_name) {
+  std::string_view name = hf_name, suffix;
+  for (const std::string_view end : {".weight", ".bias"}) {
+    if (!name.ends_with(end)) continue;
+    suffix = end;
+    name.remove_suffix(end.size());
+  }
+  if (name.starts_with("encoder.block.") || name.starts_with("decoder.block.")) {
+    return t5_name(name, suffix);
+  }
+  for (const std::string_view prefix : kPrefixes) {
+    if (name.starts_with(prefix)) name.remove_prefix(prefix.size());
+  }
+  for (const std::string_view layers : kLayers) {
+    if (!name.starts_with(layers)) continue;
+    name.remove_prefix(layers.size());
+    const std::string layer = take_number(name);
+    std::string_view inside = find_in(kInside, name);
+    if (name == "post_attention_layernorm") {
+      inside = has_norm_behind_attention(architecture) ? "post_attention_norm" : "ffn_norm";
+    }
+    if (inside.empty()) return "";
+    return "blk." + layer + "." + std::string(inside) + std::string(suffix);
+  }
+  const std::string_view outside = find_in(kOutside, name);
+  return outside.empty() ? "" : std::string(outside) + std::string(suffix);
+}
+
+}  // namespace quire::testing
