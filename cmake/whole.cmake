@@ -3,11 +3,12 @@
 # and the hash of logits that tests/holds/equal_builds compares between builds.
 if(QUIRE_TESTS)
   file(GLOB golden CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/tests/golden/*.cc
-       ${CMAKE_SOURCE_DIR}/tests/golden/gguf/*.cc)
+       ${CMAKE_SOURCE_DIR}/tests/golden/*/*.cc)
   if(golden)
     add_executable(golden_test ${golden})
     target_include_directories(golden_test PRIVATE ${CMAKE_SOURCE_DIR}/tests
-                                                   ${CMAKE_SOURCE_DIR}/tests/golden)
+                                                   ${CMAKE_SOURCE_DIR}/tests/golden
+                                                   ${CMAKE_SOURCE_DIR}/tests/golden/tiny)
     target_link_libraries(golden_test PRIVATE quire_engine quire_lab GTest::gmock GTest::gtest_main)
     target_compile_definitions(golden_test PRIVATE QUIRE_SOURCE_DIR="${CMAKE_SOURCE_DIR}")
     add_test(NAME golden COMMAND golden_test)

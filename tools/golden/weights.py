@@ -1,6 +1,6 @@
 """Weights as a pure function of (seed, tensor name, element index).
 
-The same arithmetic stands in tests/golden/tiny_checkpoint.cc, so that the repository holds no
+The same arithmetic stands in tests/golden/tiny/tiny_checkpoint.cc, so that the repository holds no
 weights: a tensor is its name, its shape, a mean and a scale. Element i is
 
     bf16(mean + scale * u),    u = (mix64(key + i * GOLDEN) >> 40) * 2^-23 - 1    in [-1, 1)
