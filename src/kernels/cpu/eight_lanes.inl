@@ -7,12 +7,15 @@ constexpr int kPassTiles = 1;     // weight tiles that share an activation
 constexpr int kInt8Columns = 4;   // tokens per pass over integer weights
 constexpr int kPartColumns = 4;   // and over those with two scales a group
 constexpr int kFloatColumns = 4;  // tokens per pass over float weights
+constexpr int kStreamTokens = 2;  // up to here weights are not fetched ahead
+constexpr int kNearTokens = 0;    // up to here from near
 constexpr int kAccumulatorsMax = 12;  // vectors of a block of attention
 using F = __m256;
 using I = __m256i;
 using B = __m256i;
 
 inline void fetch_line(const char* at) { __builtin_prefetch(at, 0, 2); }  // into L2
+inline void fetch_soon(const void* at) { __builtin_prefetch(at, 0, 3); }  // into L1
 inline F splat(float x) { return _mm256_set1_ps(x); }
 inline F load(const float* p) { return _mm256_loadu_ps(p); }
 inline void store(float* p, F x) { _mm256_storeu_ps(p, x); }

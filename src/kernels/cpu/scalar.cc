@@ -23,6 +23,8 @@ constexpr int kPassTiles = 2;     // weight tiles that share an activation
 constexpr int kInt8Columns = 4;   // tokens per pass over integer weights
 constexpr int kPartColumns = 4;   // and over those with two scales a group
 constexpr int kFloatColumns = 4;  // tokens per pass over float weights
+constexpr int kStreamTokens = 2;  // up to here weights are not fetched ahead
+constexpr int kNearTokens = 0;    // up to here from near
 constexpr int kAccumulatorsMax = 8;  // vectors of a block of attention
 using F = float __attribute__((vector_size(16)));
 using I = std::int32_t __attribute__((vector_size(16)));
@@ -30,6 +32,7 @@ using U = std::uint32_t __attribute__((vector_size(16)));
 using B = std::uint8_t __attribute__((vector_size(16)));
 
 inline void fetch_line(const char* at) { __builtin_prefetch(at, 0, 2); }  // into L2
+inline void fetch_soon(const void* at) { __builtin_prefetch(at, 0, 3); }  // into L1
 inline F splat(float x) { return F{x, x, x, x}; }
 inline F load(const float* p) {
   F x;

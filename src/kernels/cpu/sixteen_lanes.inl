@@ -8,12 +8,15 @@ constexpr int kPassTiles = 2;     // weight tiles that share an activation
 constexpr int kInt8Columns = 6;   // tokens per pass over integer weights
 constexpr int kPartColumns = 4;   // and over those with two scales a group
 constexpr int kFloatColumns = 8;  // tokens per pass over float weights
+constexpr int kStreamTokens = 1;  // up to here weights are not fetched ahead
+constexpr int kNearTokens = 4;    // up to here from near
 constexpr int kAccumulatorsMax = 24;  // vectors of a block of attention
 using F = __m512;
 using I = __m512i;
 using B = __m512i;
 
 inline void fetch_line(const char* at) { __builtin_prefetch(at, 0, 2); }  // into L2
+inline void fetch_soon(const void* at) { __builtin_prefetch(at, 0, 3); }  // into L1
 inline F splat(float x) { return _mm512_set1_ps(x); }
 inline F load(const float* p) { return _mm512_loadu_ps(p); }
 inline void store(float* p, F x) { _mm512_storeu_ps(p, x); }

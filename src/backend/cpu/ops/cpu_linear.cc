@@ -140,7 +140,10 @@ void CpuBackend::plan_linear(std::span<const LinearOutput> outputs, int tiles_mu
       const int share = packed.tiles / (4 * threads()) + 1;  // no worker waits long for the last
       step = std::max(1, std::min(stream, share));
     }
-    step = std::max(1, step / tiles_multiple) * tiles_multiple;
+    // Kernels fetch one block of tiles while they are at another: whole ones, where there are many.
+    const int block = std::max(tiles_multiple, kBlockRows / kernels_.tile_rows);
+    const int multiple = step >= block ? block : tiles_multiple;
+    step = std::max(1, step / multiple) * multiple;
     for (int begin = 0; begin < packed.tiles; begin += step) {
       linear_items_.push_back({static_cast<int>(i), begin, std::min(begin + step, packed.tiles)});
     }

@@ -5,23 +5,36 @@
 // memory serves best. With more passes arithmetic counts: kPassTiles tiles share each activation,
 // and a block of tiles stays in L2 while all tokens pass over it. Meanwhile the next block is
 // fetched there: a pass fetches its share, so that memory is read evenly under the arithmetic.
-// With one or two tokens the hardware follows the stream by itself. With many tokens the tiles of
-// some types are first unpacked into scratch, losslessly: the same values meet the same arithmetic.
+// With one token (kStreamTokens) the hardware follows the stream by itself; with a few more
+// (kNearTokens) it looks some lines ahead when told to, where a whole block would be a burst that
+// the loads wait for. With many tokens the tiles of some types are first unpacked into scratch,
+// losslessly: the same values meet the same arithmetic.
 
 constexpr int kTilesPerBlock = 64 / kLanes;
+constexpr int kNearBytes = 51 * 64;  // a third and twice of it are slower
 
-// Fetches [at, end) into L2, some lines at each call of `step`.
+// Fetches [at, end), some lines at each call of `step`: the next block into L2, or, near, what
+// lies kNearBytes behind the tile that is read, into L1.
 struct Ahead {
   const char* at;
   const char* end;
   int passes;  // over the current block
+  bool is_near = false;
 
   // A step of a pass goes over `bytes` of the current block.
   inline int lines_per_step(int bytes) const {
     return at < end ? (bytes / 64 + passes - 1) / passes : 0;
   }
   inline void step(int lines) {
-    for (int i = 0; i < lines; ++i, at += 64) fetch_line(at);
+    if (is_near) {
+      for (int i = 0; i < lines; ++i, at += 64) fetch_soon(at);
+    } else {
+      for (int i = 0; i < lines; ++i, at += 64) fetch_line(at);
+    }
+  }
+  inline void follow(const std::byte* tile, std::size_t bytes) {
+    at = reinterpret_cast<const char*>(tile) + kNearBytes;
+    end = at + bytes;
   }
 };
 
@@ -64,6 +77,7 @@ void multiply_block(const MatmulTask& task, int tile, int tile_end, int token, A
     const Tiles tiles = {task.tiles + static_cast<std::size_t>(tile) * task.bytes_per_tile,
                          task.bytes_per_tile};
     Sums<kTiles, kColumns> sums;
+    if (kTiles == 1 && ahead.is_near) ahead.follow(tiles.first, task.bytes_per_tile);
     Core::multiply(tiles, x, task.x_stride, task.columns, sums, ahead);
     for (int t = 0; t < kTiles; ++t) {
       for (int c = 0; c < kColumns; ++c) write_outputs(task, tile + t, token + c, sums.of[t][c]);
@@ -128,7 +142,9 @@ void matmul(const MatmulTask& task) {
     const std::byte* next_end = is_last ? task.next + task.next_bytes : tile_at(then);
     Ahead ahead = {reinterpret_cast<const char*>(next), reinterpret_cast<const char*>(next_end),
                    (task.tokens + Core::kColumnsMax - 1) / Core::kColumnsMax};
-    if (task.tokens <= 2) ahead.at = ahead.end;
+    ahead.is_near = task.tokens > kStreamTokens && task.tokens <= kNearTokens &&
+                    task.tokens <= Core::kColumnsMax;
+    if (task.tokens <= kStreamTokens) ahead.at = ahead.end;
     if constexpr (Core::kUnpackTokensMin > 0) {
       if (task.tokens >= Core::kUnpackTokensMin && task.scratch != nullptr) {
         multiply_unpacked<Core>(task, begin, end, ahead);
