@@ -1,7 +1,6 @@
 # The libraries of the whole program, from Debian's packages (tools/setup.sh names them).
 find_package(fmt REQUIRED)
 find_package(spdlog REQUIRED)
-find_package(nlohmann_json REQUIRED)
 find_package(CLI11 REQUIRED)
 find_package(Boost 1.81 REQUIRED COMPONENTS url)
 find_package(CURL REQUIRED)

@@ -17,7 +17,7 @@ scope=${1:-run}
 build_packages=(
   g++ cmake ninja-build ccache mold pkg-config git ca-certificates
   libboost1.81-dev libboost-url1.81-dev libssl-dev
-  nlohmann-json3-dev libspdlog-dev libfmt-dev libcli11-dev
+  libspdlog-dev libfmt-dev libcli11-dev
   prometheus-cpp-dev libcurl4-openssl-dev zlib1g-dev   # its CMake file looks for curl and zlib
   libedit-dev                                          # typed lines of `quire run`
   libzip-dev                                           # the default model arrives in a wheel
