@@ -8,6 +8,7 @@
 #include <fmt/format.h>
 
 #include "apps/bench.h"
+#include "apps/check.h"
 #include "apps/cp.h"
 #include "apps/flags.h"
 #include "apps/help_page.h"
@@ -31,7 +32,8 @@ using Declare = void (*)(Command& parent, std::function<int()>& chosen);
 
 constexpr Declare kCommands[] = {
     declare_serve, declare_run, declare_pull, declare_list,  declare_show,     declare_cp,
-    declare_rm,    declare_ps,  declare_stop, declare_bench, declare_tokenize, declare_simulate,
+    declare_rm,    declare_ps,  declare_stop, declare_check, declare_bench, declare_tokenize,
+    declare_simulate,
 };
 
 // What people type who come from elsewhere.
