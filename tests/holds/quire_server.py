@@ -57,7 +57,7 @@ class Verdict:
 class Server:
     """`quire serve` on a free port of this machine, with its log kept for the error case."""
 
-    def __init__(self, *arguments, env=None, start_limit_s=60):
+    def __init__(self, *arguments, env=None, start_limit_s=240):
         self.log = []
         self.process = subprocess.Popen(
             [str(QUIRE), "serve", "--port", "0", *map(str, arguments)],
@@ -90,7 +90,7 @@ class Server:
     def __exit__(self, *_):
         self.stop()
 
-    def stop(self, limit_s=30):
+    def stop(self, limit_s=120):
         """SIGTERM, then waits; returns the exit status (None when it had to be killed)."""
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGTERM)

@@ -51,7 +51,7 @@ class Terminal:
     def paste(self, text):
         self.send(f"\x1b[200~{text}\x1b[201~")
 
-    def expect(self, pattern, limit_s=30):
+    def expect(self, pattern, limit_s=240):
         """Waits until what came since the last match matches. When it does not in time, shows what
         came instead and returns None."""
         deadline = time.monotonic() + limit_s
@@ -64,7 +64,7 @@ class Terminal:
                 print(f"     no {pattern!r} in {self.text[self.seen:][-600:]!r}", flush=True)
                 return None
 
-    def wait(self, limit_s=20):
+    def wait(self, limit_s=120):
         """The exit status; None when the program does not end in time."""
         deadline = time.monotonic() + limit_s
         while time.monotonic() < deadline:
