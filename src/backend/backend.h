@@ -8,13 +8,14 @@
 #pragma once
 
 #include <cstdint>
-#include <functional>
 #include <memory>
 #include <span>
 #include <string>
+#include <vector>
 
 #include "backend/batch_view.h"
 #include "backend/buffer.h"
+#include "backend/draw.h"
 #include "backend/kv_groups.h"
 #include "backend/program.h"
 #include "base/cpu/turns.h"
@@ -50,12 +51,6 @@ enum class WeightScheme : std::uint8_t {
   kW8A8,      // F32, F16 and BF16 as int8 with a scale per row, to the nearest; I8 as stored
 };
 
-// One (token, value) pair of a logits row.
-struct Candidate {
-  std::int32_t token = 0;
-  float logit = 0;
-};
-
 // Told what a backend does, as it is done: neighbours that ran as one pass come as one span.
 class RunWatch {
  public:
@@ -63,7 +58,7 @@ class RunWatch {
   virtual void ran(std::span<const Op> ops, const BatchView& batch, const KvStore& kv,
                    Nanos elapsed) = 0;
   virtual void copied(const KvStore& kv, std::span<const BlockMove> moves, Nanos elapsed) = 0;
-  virtual void sampled(Nanos elapsed) = 0;  // one call of `parallel`
+  virtual void drew(const Buffer& logits, std::span<const DrawTask> tasks, Nanos elapsed) = 0;
 };
 
 class Backend {
@@ -96,7 +91,7 @@ class Backend {
   // Memory for every group. The bytes of a block that was never written are not read.
   virtual Result<std::unique_ptr<KvStore>> kv_store(std::span<const KvGroupShape> groups) = 0;
   virtual void copy_blocks(KvStore& kv, std::span<const BlockMove> moves) = 0;  // in order
-  // The floats of a buffer after a run, rows one behind the other: for the sampler, on the host.
+  // The floats of a buffer after a run, rows one behind the other, on the host.
   // REQUIRES: buffer.rows is kWanted or kPooled.
   virtual const float* host_rows(const Buffer& buffer) = 0;
 
@@ -105,19 +100,11 @@ class Backend {
   // Null: nobody watches.
   virtual void set_watch(RunWatch* watch) = 0;
 
-  // --- a sampler's ops; they run on the calling thread, and are used inside `parallel` ---
-  // log(sum(exp(logits))) in a fixed order; NaN or infinity when a logit is.
-  virtual double logsumexp(std::span<const float> logits) const = 0;
-  // The `count` largest, best first, ties to the smaller token id. out: [count]; count <= vocab.
-  virtual void top_candidates(std::span<const float> logits, std::span<Candidate> out) const = 0;
-  virtual float max_value(std::span<const float> logits) const = 0;  // NaN is passed over
-  // words: [4, groups]: philox(seed, position, stream + g)[i] at [i, g], see base/philox.h. Returns
-  // the largest. stream + groups does not pass a multiple of 2^32.
-  virtual std::uint32_t philox_words(std::uint64_t seed, std::uint64_t position,
-                                     std::uint64_t stream,
-                                     std::span<std::uint32_t> words) const = 0;
-  // Calls body(i) for i in [0, count) on the pool's threads.
-  virtual void parallel(int count, const std::function<void(int)>& body) = 0;
+  // --- drawing ---
+  // What becomes of rows of logits: an answer for each task, in order. Rows that no task names are
+  // not looked at.
+  // REQUIRES: the rows were computed; every token that a task names is one of logits.columns.
+  virtual std::vector<Drawn> draw(const Buffer& logits, std::span<const DrawTask> tasks) = 0;
 };
 
 // The compute threads of this process and the queue before them. Backends that share one take turns

@@ -43,11 +43,15 @@ void ModelRunner::compute() {
               "{} logits rows are more than the buffer of {} holds", batch.logits_rows(),
               logits_rows_max_);
   if (batch.tokens() > 0 || batch.encoder != nullptr) model_->forward(batch, *kv_);
-  if (logits_count_ > 0) logits_ = backend_.host_rows(model_->logits());
   if (!batch.pooled_rows.empty()) {
     QUIRE_CHECK(model_->pooled() != nullptr, "a pooled row for a model that cannot pool");
     pooled_ = backend_.host_rows(*model_->pooled());
   }
+}
+
+std::span<const float> ModelRunner::logits() const {
+  if (logits_count_ == 0) return {};
+  return {backend_.host_rows(model_->logits()), logits_count_};
 }
 
 StepResult ModelRunner::sample(const StepPlan& plan, const SampleSpec& spec) {
@@ -56,7 +60,7 @@ StepResult ModelRunner::sample(const StepPlan& plan, const SampleSpec& spec) {
   QUIRE_CHECK(spec.rows.size() * vocab_ == logits_count_,
               "step {}: {} rows to sample, {} were computed", plan.step, spec.rows.size(),
               logits_count_ / vocab_);
-  auto outcomes = sampler_.sample(spec.rows, logits_, static_cast<int>(vocab_));
+  auto outcomes = sampler_.sample(spec.rows, model_->logits());
   QUIRE_CHECK(outcomes.size() == spec.rows.size(), "{} outcomes of {} rows", outcomes.size(),
               spec.rows.size());
   promised_.clear();
@@ -66,16 +70,22 @@ StepResult ModelRunner::sample(const StepPlan& plan, const SampleSpec& spec) {
   result.step = plan.step;
   result.rows = accept_rows(plan, spec, outcomes);
   take_pooled(plan, result);
-  const float* logits = logits_;
+  hash_logits(plan, result);
+  return result;
+}
+
+void ModelRunner::hash_logits(const StepPlan& plan, StepResult& result) const {
+  const auto wants = [](const StepRow& row) { return (row.flags & kRowHashLogits) != 0; };
+  if (std::none_of(plan.rows.begin(), plan.rows.end(), wants)) return;
+  const float* row_logits = logits().data();
   for (std::size_t r = 0; r < plan.rows.size(); ++r) {
     const StepRow& row = plan.rows[r];
-    for (std::uint32_t i = 0; i < row.want_last; ++i, logits += vocab_) {
-      if ((row.flags & kRowHashLogits) == 0) continue;
+    for (std::uint32_t i = 0; i < row.want_last; ++i, row_logits += vocab_) {
+      if (!wants(row)) continue;
       result.rows[r].logits_hashes.push_back(
-          hash_bytes(logits, std::size_t{vocab_} * sizeof(float)));
+          hash_bytes(row_logits, std::size_t{vocab_} * sizeof(float)));
     }
   }
-  return result;
 }
 
 void ModelRunner::take_pooled(const StepPlan& plan, StepResult& result) const {

@@ -28,9 +28,11 @@ class ModelRunner {
   // Draws and scores from the logits of the last compute().
   StepResult sample(const StepPlan& plan, const SampleSpec& spec);
 
-  std::span<const float> logits() const { return {logits_, logits_count_}; }
+  // Of the last compute(), on the host.  [wanted rows, vocabulary]
+  std::span<const float> logits() const;
 
  private:
+  void hash_logits(const StepPlan& plan, StepResult& result) const;
   void take_pooled(const StepPlan& plan, StepResult& result) const;
 
   Capacity capacity_;
@@ -41,7 +43,6 @@ class ModelRunner {
   Sampler sampler_;
   std::uint32_t vocab_;
   std::uint32_t logits_rows_max_;
-  const float* logits_ = nullptr;    // [logits rows, vocab] of the last step
   std::size_t logits_count_ = 0;     // floats of the last step
   const float* pooled_ = nullptr;    // [pooled rows, width] of the last step
   std::vector<TokenId> promised_;    // outputs of the last sampled plan, flat

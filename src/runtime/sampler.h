@@ -1,8 +1,9 @@
-// Sampler: raw logits and one SampleRow in, a token and its log-probabilities out. Pure: no state,
-// no randomness but philox, so a row's outcome does not depend on its neighbours. Rows are spread
-// over the backend's threads. Which of a row's drawn tokens count is runtime/acceptance's business.
+// Sampler: rows of logits and a SampleRow each in, tokens and their log-probabilities out. It says
+// to the backend what to draw, as tasks, and what came of it in the step contract's words. Pure: no
+// randomness but philox, so a row's outcome does not depend on its neighbours. Which of a row's
+// drawn tokens count is runtime/acceptance's business. One thread, that drives the device.
 //
-// Order of the samplers (the order of vLLM):
+// Order of the samplers (the order of vLLM), which every backend's draw keeps:
 //   1. log-probabilities are the log-softmax of the raw logits, before everything below
 //   2. banned tokens and the grammar mask become -inf
 //   3. logit_bias
@@ -33,14 +34,15 @@ class Sampler {
     TokenScore score;     // if the row asked for log-probabilities
   };
 
-  // logits: [rows.size(), vocab], row i belongs to rows[i].
-  std::vector<Outcome> sample(std::span<const SampleRow> rows, const float* logits, int vocab);
-
-  // One row on the calling thread; the twin that tests call. Nothing comes of a discarded one.
-  Outcome sample_row(const SampleRow& row, std::span<const float> logits) const;
+  // Row i of the logits belongs to rows[i]. Nothing comes of a discarded one.
+  std::vector<Outcome> sample(std::span<const SampleRow> rows, const Buffer& logits);
 
  private:
+  DrawTask task_of(const SampleRow& row, int index);
+
   Backend& backend_;
+  std::vector<DrawTask> tasks_;    // room
+  std::vector<TokenBias> biases_;  // of all tasks
 };
 
 }  // namespace quire

@@ -5,6 +5,7 @@
 
 #include <random>
 
+#include "backend/testing/one_op.h"
 #include "runtime/sampler.h"
 
 namespace quire {
@@ -33,8 +34,9 @@ struct Case {
 
 void sample(benchmark::State& state, const Case& sampling) {
   const auto backend = std::move(make_cpu_backend({.threads = 1})).value();
-  const Sampler sampler(*backend);
-  const std::vector<float> logits = logits_of(sampling.is_flat);
+  Sampler sampler(*backend);
+  const Buffer logits = backend->buffer(Rows::kWanted, 1, kVocab);
+  testing::fill(logits, logits_of(sampling.is_flat));
   const std::vector<std::uint32_t> mask((kVocab + 31) / 32, 0x5a5a5a5a);
   std::vector<TokenId> history(600);
   for (std::size_t i = 0; i < history.size(); ++i) history[i] = static_cast<TokenId>(37 * i);
@@ -46,7 +48,7 @@ void sample(benchmark::State& state, const Case& sampling) {
   if (sampling.is_masked) row.mask = mask;
   for (auto _ : state) {
     ++row.position;
-    benchmark::DoNotOptimize(sampler.sample_row(row, logits));
+    benchmark::DoNotOptimize(sampler.sample({&row, 1}, logits));
   }
 }
 

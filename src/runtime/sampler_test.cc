@@ -8,12 +8,13 @@
 #include <numeric>
 #include <random>
 
-#include "runtime/noise.h"
+#include "backend/noise.h"
+#include "backend/testing/one_op.h"
 
 namespace quire {
 namespace {
 
-class SamplerTest : public testing::Test {
+class SamplerTest : public ::testing::Test {
  protected:
   SamplerTest() : backend_(std::move(make_cpu_backend({.threads = 1})).value()) {}
 
@@ -27,7 +28,12 @@ class SamplerTest : public testing::Test {
     row.prompt_count = prompt_count;
     row.stream = branch;
     row.logprobs = params.logprobs;
-    return Sampler(*backend_).sample_row(row, logits);
+    return sample_row(row, logits);
+  }
+  Sampler::Outcome sample_row(const SampleRow& row, std::span<const float> logits) {
+    const Buffer buffer = backend_->buffer(Rows::kWanted, 1, static_cast<int>(logits.size()));
+    testing::fill(buffer, logits);
+    return Sampler(*backend_).sample({&row, 1}, buffer).at(0);
   }
 
   std::unique_ptr<Backend> backend_;
@@ -210,15 +216,43 @@ TEST_F(SamplerTest, BiasBansAndMasksDecideBeforeTheDraw) {
   row.params = &params;
   const std::vector<TokenId> banned = {2, 0};
   row.banned = banned;
-  EXPECT_EQ(Sampler(*backend_).sample_row(row, logits).token, 1);
+  EXPECT_EQ(sample_row(row, logits).token, 1);
   const std::uint32_t mask = 0b1000;
   row.mask = {&mask, 1};
-  EXPECT_EQ(Sampler(*backend_).sample_row(row, logits).token, 3);
+  EXPECT_EQ(sample_row(row, logits).token, 3);
   const std::uint32_t nothing = 0;
   row.mask = {&nothing, 1};
-  EXPECT_EQ(Sampler(*backend_).sample_row(row, logits).outcome, RowOutcome::kNothingAllowed);
+  EXPECT_EQ(sample_row(row, logits).outcome, RowOutcome::kNothingAllowed);
   row.is_discarded = true;
-  EXPECT_EQ(Sampler(*backend_).sample_row(row, logits).token, -1);
+  EXPECT_EQ(sample_row(row, logits).token, -1);
+}
+
+TEST_F(SamplerTest, EveryRowIsDrawnFromItsOwnLogits) {
+  constexpr int kRows = 9, kVocab = 50;
+  std::mt19937 rng(12);
+  const std::vector<float> logits = random_logits(rng, kRows * kVocab, 2);
+  std::vector<SamplingParams> params(kRows);
+  std::vector<SampleRow> rows(kRows);
+  for (int i = 0; i < kRows; ++i) {
+    params[i].seed = 100 + i;
+    if (i % 3 > 0) params[i].logit_bias = {{i, 4}};
+    if (i % 3 > 1) params[i].logit_bias.push_back({i + 1, -4});
+    rows[i].params = &params[i];
+    rows[i].logprobs = i % 2 - 1;
+    rows[i].is_discarded = i % 4 == 2;
+  }
+  const Buffer buffer = backend_->buffer(Rows::kWanted, kRows, kVocab);
+  testing::fill(buffer, logits);
+  const auto outcomes = Sampler(*backend_).sample(rows, buffer);
+  ASSERT_EQ(outcomes.size(), rows.size());
+  for (int i = 0; i < kRows; ++i) {
+    const Sampler::Outcome alone =
+        sample_row(rows[i], std::span(logits).subspan(i * kVocab, kVocab));
+    EXPECT_EQ(outcomes[i].token, alone.token) << i;
+    EXPECT_EQ(outcomes[i].token < 0, rows[i].is_discarded) << i;
+    EXPECT_EQ(outcomes[i].is_scored, !rows[i].is_discarded && rows[i].logprobs >= 0) << i;
+    EXPECT_EQ(outcomes[i].score.logprob, alone.score.logprob) << i;
+  }
 }
 
 TEST_F(SamplerTest, LogprobsAreOfTheRawLogits) {

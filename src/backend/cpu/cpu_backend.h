@@ -3,7 +3,7 @@
 // seen in a result. Ops use every worker; a small op runs on the caller alone. Parts:
 // cpu_backend.cc (memory), memory/cpu_packing.cc, cpu_run.cc (programs, and which neighbours run as
 // one) and ops/: cpu_rows.cc (norms, activations and other work row by row), cpu_linear.cc,
-// cpu_experts.cc, cpu_kv.cc, cpu_attention.cc, cpu_scan.cc (recurrent layers), cpu_sampling.cc. One
+// cpu_experts.cc, cpu_kv.cc, cpu_attention.cc, cpu_scan.cc (recurrent layers), cpu_draw.cc. One
 // driving thread at a time; see backend.h.
 #pragma once
 
@@ -78,12 +78,7 @@ class CpuBackend final : public Backend {
   void run(const Program& program, const BatchView& batch, KvStore& kv) override;
   void set_watch(RunWatch* watch) override { watch_ = watch; }
 
-  double logsumexp(std::span<const float> logits) const override;
-  void top_candidates(std::span<const float> logits, std::span<Candidate> out) const override;
-  float max_value(std::span<const float> logits) const override;
-  std::uint32_t philox_words(std::uint64_t seed, std::uint64_t position, std::uint64_t stream,
-                             std::span<std::uint32_t> words) const override;
-  void parallel(int count, const std::function<void(int)>& body) override;
+  std::vector<Drawn> draw(const Buffer& logits, std::span<const DrawTask> tasks) override;
 
  private:
   static constexpr std::int64_t kAloneElements = 4096;  // a wake-up costs more than so many

@@ -1,5 +1,5 @@
-// The backend's ops against the oracles: gather, linear, sampling ops; what it refuses. Attention
-// has a file of its own.
+// The backend's ops against the oracles: gather, linear; what it refuses. Attention and draws have
+// files of their own.
 #include "backend/cpu/cpu_backend.h"
 
 #include <gtest/gtest.h>
@@ -7,8 +7,6 @@
 #include <algorithm>
 #include <cmath>
 #include <fstream>
-#include <limits>
-#include <numeric>
 #include <random>
 
 #include "backend/testing/one_op.h"
@@ -180,60 +178,6 @@ TEST_P(CpuBackendTest, W8A8QuantizesRowsAndTokensToNearest) {
   }
 }
 
-TEST_P(CpuBackendTest, TopCandidatesAndLogsumexp) {
-  CpuBackend backend(*GetParam(), 1);
-  std::mt19937 engine(9);
-  for (std::size_t vocab : {1u, 7u, 512u, 50000u}) {
-    std::vector<float> logits = normal(engine, vocab, 3);
-    for (float& logit : logits) logit = std::round(logit * 50) / 50;  // many ties
-    if (vocab > 100) logits[50] = std::numeric_limits<float>::quiet_NaN();
-    std::vector<Candidate> expected;
-    for (std::size_t i = 0; i < vocab; ++i) {
-      if (!std::isnan(logits[i])) expected.push_back({static_cast<std::int32_t>(i), logits[i]});
-    }
-    std::stable_sort(expected.begin(), expected.end(),
-                     [](const Candidate& a, const Candidate& b) { return a.logit > b.logit; });
-    for (std::size_t count : {std::size_t{1}, std::min<std::size_t>(64, vocab)}) {
-      std::vector<Candidate> top(count);
-      backend.top_candidates(logits, top);
-      for (std::size_t i = 0; i < count; ++i) {
-        EXPECT_EQ(top[i].token, expected[i].token) << vocab << " " << i;
-        EXPECT_EQ(top[i].logit, expected[i].logit);
-      }
-    }
-    if (vocab > 100) {
-      EXPECT_TRUE(std::isnan(backend.logsumexp(logits)));
-      logits[50] = 0;
-    }
-    EXPECT_NEAR(backend.logsumexp(logits), reference::logsumexp(logits), 1e-6);
-  }
-  std::vector<float> nothing(20, std::numeric_limits<float>::quiet_NaN());
-  std::vector<Candidate> top(3);
-  backend.top_candidates(nothing, top);
-  EXPECT_EQ(top[0].token, 0);
-  EXPECT_EQ(top[2].token, 2);
-}
-
-TEST_P(CpuBackendTest, TopCandidatesOfAllAreSortedStably) {
-  CpuBackend backend(*GetParam(), 1);
-  std::mt19937 engine(10);
-  std::vector<float> logits = normal(engine, 20000, 2);
-  for (float& logit : logits) logit = std::round(logit * 20) / 20;  // ties, zeros of both signs
-  const float never = -std::numeric_limits<float>::infinity();
-  for (const int token : {3, 4000, 19999}) logits[token] = never;
-  logits[77] = std::numeric_limits<float>::quiet_NaN();
-  std::vector<std::int32_t> expected(logits.size());
-  std::iota(expected.begin(), expected.end(), 0);
-  const auto rank = [&](std::int32_t t) { return std::isnan(logits[t]) ? never : logits[t]; };
-  std::stable_sort(expected.begin(), expected.end(),
-                   [&](std::int32_t a, std::int32_t b) { return rank(a) > rank(b); });
-  for (const std::size_t count : {std::size_t{5000}, logits.size()}) {
-    std::vector<Candidate> top(count);
-    backend.top_candidates(logits, top);
-    for (std::size_t i = 0; i < count; ++i) ASSERT_EQ(top[i].token, expected[i]) << i;
-  }
-}
-
 TEST_P(CpuBackendTest, CopiesBlocksInOrder) {
   CpuBackend backend(*GetParam(), 2);
   const KvGroupShape shape = group_of(3, 2, 16, 6, DType::kF16);
@@ -315,13 +259,6 @@ TEST_P(CpuBackendTest, RefusesWhatItCannotHold) {
   }
   EXPECT_FALSE(make_cpu_backend({.threads = -1, .isa = ""}).is_ok());
   EXPECT_FALSE(make_cpu_backend({.threads = 1, .isa = "vax"}).is_ok());
-}
-
-TEST_P(CpuBackendTest, ParallelVisitsEveryIndex) {
-  CpuBackend backend(*GetParam(), 3);
-  std::vector<int> visits(100);
-  backend.parallel(100, [&](int i) { ++visits[static_cast<std::size_t>(i)]; });
-  for (int count : visits) EXPECT_EQ(count, 1);
 }
 
 // The kernel's flags of the mapping that holds `address`: "hg" huge pages asked for, "nh" refused.

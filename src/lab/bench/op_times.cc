@@ -206,8 +206,10 @@ void OpTimes::copied(const KvStore& kv, std::span<const BlockMove> moves, Nanos 
   ++line.calls;
 }
 
-void OpTimes::sampled(Nanos elapsed) {
-  OpTotals& line = line_of("sampling");
+// At least once through the row of each task.
+void OpTimes::drew(const Buffer& logits, std::span<const DrawTask> tasks, Nanos elapsed) {
+  OpTotals& line = line_of("draw");
+  line.bytes += kFloatBytes * static_cast<double>(tasks.size()) * logits.columns;
   line.seconds += to_seconds(elapsed);
   ++line.calls;
 }

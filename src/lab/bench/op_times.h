@@ -1,6 +1,6 @@
 // OpTimes: watches a backend's runs and keeps books: calls, seconds, and what was to be read and
 // computed, by name. What the backend runs as one pass is one line, named after its parts: the
-// weights of products ("q+k+v", "down"), "norm", "attention". Two clock reads a pass.
+// weights of products ("q+k+v", "down"), "norm", "attention", "draw". Two clock reads a pass.
 // What counts as read: the weights in their smallest form (file or packed), those of experts that
 // have a token; the KV of the positions that are seen and the states of the rows; and for passes
 // that have neither, the floats that go in and out. These may come from a cache; then the pass is
@@ -37,7 +37,7 @@ class OpTimes final : public RunWatch {
   void ran(std::span<const Op> ops, const BatchView& batch, const KvStore& kv,
            Nanos elapsed) override;
   void copied(const KvStore& kv, std::span<const BlockMove> moves, Nanos elapsed) override;
-  void sampled(Nanos elapsed) override;
+  void drew(const Buffer& logits, std::span<const DrawTask> tasks, Nanos elapsed) override;
 
  private:
   OpTotals& line_of(const std::string& name);

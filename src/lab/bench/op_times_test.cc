@@ -39,7 +39,7 @@ TEST(OpTimesTest, CountsWhatAStepReadsAndComputes) {
 
   // Of five tokens, what runs as one pass: the projections with attention, a product with the norm
   // behind it, the gated half of the MLP.
-  ASSERT_EQ(lines.size(), 9u);  // the head and sampling, too
+  ASSERT_EQ(lines.size(), 9u);  // the head and the draw, too
   EXPECT_EQ(lines.at("gather").calls, 1);
   EXPECT_EQ(lines.at("norm").calls, 2);  // the first and the last
   EXPECT_EQ(lines.at("down+norm").calls, 1);
@@ -48,7 +48,8 @@ TEST(OpTimesTest, CountsWhatAStepReadsAndComputes) {
     EXPECT_EQ(lines.at(name).calls, 2) << name;
     EXPECT_GT(lines.at(name).seconds, 0) << name;
   }
-  EXPECT_EQ(lines.at("sampling").calls, 1);
+  EXPECT_EQ(lines.at("draw").calls, 1);
+  EXPECT_EQ(lines.at("draw").bytes, 517.0 * 4);
 
   const auto int8 = static_cast<std::size_t>(ActivationForm::kInt8);
   const auto bf16 = static_cast<std::size_t>(ActivationForm::kBF16);

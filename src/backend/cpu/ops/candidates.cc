@@ -1,13 +1,14 @@
-// CpuBackend's ops for a sampler: they run on the calling thread, one row of logits each.
+#include "backend/cpu/ops/candidates.h"
+
 #include <algorithm>
 #include <array>
 #include <bit>
 #include <cmath>
 #include <limits>
 #include <numeric>
+#include <vector>
 
-#include "backend/cpu/cpu_backend.h"
-#include "base/clock.h"
+#include "base/check.h"
 
 namespace quire {
 namespace {
@@ -56,14 +57,15 @@ std::vector<Candidate> sorted_all(std::span<const float> logits) {
 
 }  // namespace
 
-double CpuBackend::logsumexp(std::span<const float> logits) const {
+double logsumexp(const KernelTable& kernels, std::span<const float> logits) {
   QUIRE_CHECK(!logits.empty(), "no logits to sum");
   const int count = static_cast<int>(logits.size());
-  const float max = kernels_.max_value(logits.data(), count);
-  return static_cast<double>(max) + std::log(kernels_.sum_exp(logits.data(), count, max));
+  const float max = kernels.max_value(logits.data(), count);
+  return static_cast<double>(max) + std::log(kernels.sum_exp(logits.data(), count, max));
 }
 
-void CpuBackend::top_candidates(std::span<const float> logits, std::span<Candidate> out) const {
+void top_candidates(const KernelTable& kernels, std::span<const float> logits,
+                    std::span<Candidate> out) {
   QUIRE_CHECK(out.size() <= logits.size(), "{} candidates of {} logits", out.size(), logits.size());
   if (out.empty()) return;
   const int count = static_cast<int>(logits.size());
@@ -84,30 +86,13 @@ void CpuBackend::top_candidates(std::span<const float> logits, std::span<Candida
     const float worst = out.front().logit;
     return std::isnan(worst) ? -std::numeric_limits<float>::infinity() : worst;
   };
-  for (next = kernels_.first_above(logits.data(), next, count, threshold()); next < count;
-       next = kernels_.first_above(logits.data(), next + 1, count, threshold())) {
+  for (next = kernels.first_above(logits.data(), next, count, threshold()); next < count;
+       next = kernels.first_above(logits.data(), next + 1, count, threshold())) {
     std::pop_heap(out.begin(), out.end(), is_better);
     out.back() = {next, logits[static_cast<std::size_t>(next)]};
     std::push_heap(out.begin(), out.end(), is_better);
   }
   std::sort_heap(out.begin(), out.end(), is_better);
-}
-
-float CpuBackend::max_value(std::span<const float> logits) const {
-  return kernels_.max_value(logits.data(), static_cast<int>(logits.size()));
-}
-
-std::uint32_t CpuBackend::philox_words(std::uint64_t seed, std::uint64_t position,
-                                       std::uint64_t stream, std::span<std::uint32_t> words) const {
-  QUIRE_CHECK(words.size() % 4 == 0, "{} words are no whole groups", words.size());
-  return kernels_.philox_words(seed, position, stream, static_cast<int>(words.size() / 4),
-                               words.data());
-}
-
-void CpuBackend::parallel(int count, const std::function<void(int)>& body) {
-  const Nanos start = watch_ == nullptr ? Nanos(0) : SteadyClock::now();
-  pool_.for_each(count, [&](int item, int) { body(item); });
-  if (watch_ != nullptr) watch_->sampled(SteadyClock::now() - start);
 }
 
 }  // namespace quire

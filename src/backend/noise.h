@@ -1,4 +1,4 @@
-// The sampler's noise: one Gumbel variate per (seed, position, branch, token), a pure function.
+// The noise of draws: one Gumbel variate per (seed, position, branch, token), a pure function.
 // argmax(logit / T + gumbel) draws a token from softmax(logits / T) (the Gumbel-max trick; Maddison
 // et al., "A* sampling", 2014), and a proposer that uses the same noise proposes the same token
 // whenever its logits agree, so speculation changes no text.
