@@ -1,4 +1,6 @@
-// The best of a row of logits, and the sum over it: what a draw is made of. Pure; any thread.
+// The best of a row of logits, and the sum over it: what a draw is made of. Each reads one row from
+// begin to end in an order of its own, so its result depends on nothing else. Pure; any thread.
+// Called by draw_row.
 #pragma once
 
 #include <cstdint>
