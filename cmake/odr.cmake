@@ -7,18 +7,8 @@ get_property(odr_targets GLOBAL PROPERTY quire_libraries)
 list(APPEND odr_targets quire)
 add_library(odr_planted OBJECT tests/odr/one.cc tests/odr/other.cc)
 
-# The same few headers open most units: they are read once. Not <filesystem>: it brings std::quoted.
-set(odr_headers <algorithm> <array> <atomic> <chrono> <cmath> <condition_variable> <cstring> <deque>
-    <fstream> <functional> <limits> <map> <memory> <mutex> <numeric> <optional> <random> <set>
-    <span> <sstream> <string> <string_view> <thread> <unordered_map> <utility> <variant> <vector>
-    <fmt/format.h>)
 set(odr_objects "")
 foreach(target ${odr_targets})
-  if(target STREQUAL quire_base)
-    target_precompile_headers(${target} PRIVATE ${odr_headers})
-  else()
-    target_precompile_headers(${target} REUSE_FROM quire_base)
-  endif()
   list(APPEND odr_objects $<TARGET_OBJECTS:${target}>)
 endforeach()
 

@@ -1,6 +1,24 @@
 # quire_room(NAME LINKS targets...): one folder of src/ is one static library `quire_NAME`, one test
 # program `NAME_test` (all *_test.cc of the folder) and one benchmark program `NAME_bench`.
 # A folder of headers alone becomes an interface library.
+
+# The same few headers open most units: with QUIRE_COMMON_HEADERS they are read once for all rooms
+# (not for tests). Presets without it show that each unit names what it uses.
+# Not <filesystem>: it brings std::quoted.
+set(quire_common_headers <algorithm> <array> <atomic> <chrono> <cmath> <condition_variable>
+    <cstring> <deque> <fstream> <functional> <limits> <map> <memory> <mutex> <numeric> <optional>
+    <random> <set> <span> <sstream> <string> <string_view> <thread> <unordered_map> <utility>
+    <variant> <vector> <fmt/format.h>)
+function(quire_use_common_headers target)
+  if(NOT QUIRE_COMMON_HEADERS)
+    return()
+  elseif(target STREQUAL quire_base)
+    target_precompile_headers(${target} PRIVATE ${quire_common_headers})
+  else()
+    target_precompile_headers(${target} REUSE_FROM quire_base)
+  endif()
+endfunction()
+
 function(quire_room name)
   cmake_parse_arguments(ROOM "" "" "LINKS" ${ARGN})
   set(folder ${CMAKE_SOURCE_DIR}/src/${name})
@@ -16,6 +34,7 @@ function(quire_room name)
     target_include_directories(quire_${name} PUBLIC ${CMAKE_SOURCE_DIR}/src)
     target_link_libraries(quire_${name} PUBLIC ${ROOM_LINKS})
     set_property(GLOBAL APPEND PROPERTY quire_libraries quire_${name})
+    quire_use_common_headers(quire_${name})
   else()
     add_library(quire_${name} INTERFACE)
     target_include_directories(quire_${name} INTERFACE ${CMAKE_SOURCE_DIR}/src)
