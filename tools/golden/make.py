@@ -23,12 +23,13 @@ import encoders
 import experts
 import gemma
 import llama
+import plain
 import ranges
 import recurrent
 import reference
 import weights
 
-FAMILIES = [llama, gemma, classic, experts, recurrent, encoders]
+FAMILIES = [llama, gemma, classic, plain, experts, recurrent, encoders]
 FOLDER = pathlib.Path(__file__).resolve().parents[2] / "tests/golden/tiny"
 SEEDS = range(1, 60)
 

@@ -95,7 +95,7 @@ TEST_F(HfConfigTest, RefusesWhatWeDoNotComputeByName) {
            {"quantization_config", R"({"quant_method":"gptq"})"},
            {"architectures", R"(["LlamaForSequenceClassification"])"},
            {"layer_types", R"(["sliding_attention"])"},
-           {"rope_scaling", R"({"rope_type":"longrope"})"},
+           {"rope_scaling", R"({"rope_type":"axial"})"},
            {"rope_parameters", R"({"rope_type":"proportional","factor":2})"},
        }) {
     const auto config = read_with(key, value);
@@ -103,7 +103,8 @@ TEST_F(HfConfigTest, RefusesWhatWeDoNotComputeByName) {
     EXPECT_EQ(config.status().code(), StatusCode::kUnsupported) << key;
     EXPECT_THAT(config.status().message(), HasSubstr(key));
   }
-  EXPECT_THAT(refusal("rope_scaling", R"({"type":"su"})"), HasSubstr("'su' is not supported"));
+  EXPECT_THAT(refusal("rope_scaling", R"({"type":"cubic"})"),
+              HasSubstr("'cubic' is not supported"));
   EXPECT_THAT(refusal("model_type", "\"zebra\""), HasSubstr("known are llama, mistral"));
 }
 

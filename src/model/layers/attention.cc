@@ -19,10 +19,11 @@ Attend plain_attention(int heads, int kv_heads, int head_dim, CacheSlot cache) {
   return attend;
 }
 
-std::vector<float> alibi_slopes(int heads) {
+std::vector<float> alibi_slopes(int heads, double bias_max) {
   QUIRE_CHECK(heads > 0, "{} heads", heads);
   const int whole = static_cast<int>(std::bit_floor(static_cast<unsigned>(heads)));
-  const double step = std::exp2(-8.0 / whole), half_step = std::exp2(-4.0 / whole);
+  const double step = std::exp2(-bias_max / whole);
+  const double half_step = std::exp2(-bias_max / 2 / whole);
   std::vector<float> slopes;
   for (int i = 0; i < heads; ++i) {
     const double slope =
@@ -80,6 +81,8 @@ void run_attention(const AttentionLayer& layer, Program& p, const Workspace& w) 
                         {&layer.k, &w.k, &layer.k_bias},
                         {&layer.v, &w.v, &layer.v_bias}});
   }
+  if (layer.q_norm) p.norm(w.q, layer.q_norm, w.q);
+  if (layer.k_norm) p.norm(w.k, layer.k_norm, w.k);
   if (layer.q_rope) p.rotate(w.q, layer.attend.heads, layer.q_rope);
   if (layer.k_rope) p.rotate(w.k, layer.attend.kv_heads, layer.k_rope);
   p.store(w.k, w.v, layer.attend.cache);

@@ -20,6 +20,7 @@ struct AttentionLayer {
   Weight gate;        // [heads * v_dim, d_model]; the output times its sigmoid; empty: none
   Weight o;           // [d_model, heads * v_dim]
   Vector q_bias, k_bias, v_bias, o_bias;  // [rows of the matrix] or empty
+  Norm q_norm, k_norm;  // of all queries and keys, whole or in parts, before they turn; none
   Rope q_rope, k_rope;  // with norms of the heads; neither angles nor norm: none
   Attend attend;
   Branch branch;      // how the output joins the residual stream
@@ -30,8 +31,9 @@ struct AttentionLayer {
 Attend plain_attention(int heads, int kv_heads, int head_dim, CacheSlot cache);
 
 // Slopes of linear biases (ALiBi; Press et al., "Train short, test long", 2022): [heads] powers of
-// 2^(-8 / heads); those beyond a power of two lie between the others. REQUIRES: heads > 0.
-std::vector<float> alibi_slopes(int heads);
+// 2^(-bias_max / heads); those beyond a power of two lie between the others.
+// REQUIRES: heads > 0.
+std::vector<float> alibi_slopes(int heads, double bias_max = 8);
 
 // Loads into a layer whose values (kinds and eps of norms, angles, attention) are set: the weights
 // "q" "k" "v" "o" behind the prefix "layers.3.", and what of "attn_norm", "attn_post_norm" (each

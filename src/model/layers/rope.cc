@@ -38,6 +38,16 @@ double scale_yarn(const RopeConfig& rope, int dims, int i, double frequency) {
   return frequency / rope.factor * divided + frequency * (1 - divided);
 }
 
+// Keys that were turned one way cannot be turned another when their text grows, so that the longest
+// text that a table is for decides, as of a model that is served with that context.
+RopeConfig at_length(const RopeConfig& rope, int positions) {
+  if (rope.scaling != RopeScaling::kLongRope) return rope;
+  RopeConfig chosen = rope;
+  const bool is_long = static_cast<float>(positions) > rope.original_context;
+  chosen.frequency_factors = is_long ? rope.long_factors : rope.short_factors;
+  return chosen;
+}
+
 }  // namespace
 
 std::vector<double> rope_frequencies(const RopeConfig& rope, int head_dim) {
@@ -51,7 +61,8 @@ std::vector<double> rope_frequencies(const RopeConfig& rope, int head_dim) {
     double frequency = std::pow(double{rope.theta}, -2.0 * i / dims);
     switch (rope.scaling) {
       case RopeScaling::kNone:
-      case RopeScaling::kDynamic: break;
+      case RopeScaling::kDynamic:
+      case RopeScaling::kLongRope: break;
       case RopeScaling::kLinear: frequency /= rope.factor; break;
       case RopeScaling::kLlama3: frequency = scale_llama3(rope, frequency); break;
       case RopeScaling::kYarn: frequency = scale_yarn(rope, dims, i, frequency); break;
@@ -64,7 +75,7 @@ std::vector<double> rope_frequencies(const RopeConfig& rope, int head_dim) {
 
 RopeTable make_rope_table(const RopeConfig& rope, int head_dim, int positions) {
   QUIRE_CHECK(positions > 0, "angles of {} positions", positions);
-  const std::vector<double> frequencies = rope_frequencies(rope, head_dim);
+  const std::vector<double> frequencies = rope_frequencies(at_length(rope, positions), head_dim);
   const std::size_t half = frequencies.size();
   RopeTable table;
   table.cosines.resize(positions * half);

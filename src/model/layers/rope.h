@@ -1,7 +1,9 @@
 // RopeTable: cosines and sines of the rotary angles for every position, computed once in double
 // (Su et al., "RoFormer", 2021). Scaling is a change of the frequencies: linear (position
 // interpolation), Llama 3's by wavelength or YaRN's by a ramp; a file may also give a factor per
-// frequency. Of a head the first `dims` values turn.
+// frequency. longrope has two sets of such factors, of which a table has one: the long ones if it
+// reaches beyond the context that the model was first trained for. Of a head the first `dims`
+// values turn.
 #pragma once
 
 #include <span>

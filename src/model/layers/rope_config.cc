@@ -1,5 +1,6 @@
 #include "model/layers/rope_config.h"
 
+#include <algorithm>
 #include <cmath>
 #include <cstring>
 
@@ -47,6 +48,38 @@ void read_yarn_scaling(const ConfigFields& scaling, RopeConfig& rope) {
                      rope.beta_fast, rope.beta_slow));
 }
 
+std::vector<float> read_factors(const ConfigFields& scaling, const char* name, std::size_t count) {
+  std::vector<float> factors;
+  for (const double factor : scaling.numbers(name, kRopeFactorMin, kRopeFactorMax)) {
+    factors.push_back(static_cast<float>(factor));
+  }
+  if (factors.size() != count) {
+    scaling.fail(error(StatusCode::kCorrupt, "{}: {} factors for {} frequencies",
+                       scaling.name_of(name), factors.size(), count));
+  }
+  return factors;
+}
+
+// Attention is sharpened in short texts, too.
+void read_long_rope(const ConfigFields& scaling, int head_dim, RopeConfig& rope) {
+  rope.scaling = RopeScaling::kLongRope;
+  const int context = static_cast<int>(rope.original_context);  // of the model, stretched
+  const int of_scaling = scaling.integer("original_max_position_embeddings", 1, kContextMax,
+                                         std::max(context, 1));
+  rope.original_context =
+      static_cast<float>(rope.stated_context > 0 ? rope.stated_context : of_scaling);
+  const auto count = static_cast<std::size_t>(rope.dims_of(head_dim) / 2);
+  rope.short_factors = read_factors(scaling, "short_factor", count);
+  rope.long_factors = read_factors(scaling, "long_factor", count);
+  const double stretched = context / double{rope.original_context};
+  const double factor = scaling.number("factor", kRopeFactorMin, kRopeFactorMax, stretched);
+  rope.factor = static_cast<float>(factor);
+  const double magnitude =
+      factor <= 1 ? 1 : std::sqrt(1 + std::log(factor) / std::log(rope.original_context));
+  rope.magnitude =
+      static_cast<float>(scaling.number("attention_factor", 1e-3, 1e3, magnitude));
+}
+
 void read_partial(const ConfigFields& fields, int head_dim, double fallback, RopeConfig& rope) {
   const double partial = fields.number({"partial_rotary_factor", ""}, 0, 1, fallback);
   if (partial == 1) return;
@@ -54,6 +87,41 @@ void read_partial(const ConfigFields& fields, int head_dim, double fallback, Rop
   if (rope.dims >= 2 && rope.dims % 2 == 0) return;
   fields.fail(error(StatusCode::kUnsupported, "{}: {} of {} values are {}, not an even number",
                     fields.name_of({"partial_rotary_factor", ""}), partial, head_dim, rope.dims));
+}
+
+// Scaling that was worked out per frequency by whoever wrote the file; none: empty.
+std::vector<float> factors_of_tensor(const ConfigFields& fields, const char* name, int count) {
+  std::vector<float> factors;
+  const TensorView* tensor = fields.tensor({"", name});
+  if (tensor == nullptr) return factors;
+  const auto size = static_cast<std::size_t>(count);
+  if (tensor->dtype != DType::kF32 || tensor->shape != std::vector<std::size_t>{size}) {
+    fields.fail(error(StatusCode::kCorrupt, "{} {}: not {} values of F32", name,
+                      fields.place_of(*tensor), count));
+    return factors;
+  }
+  factors.resize(size);
+  std::memcpy(factors.data(), tensor->data, size * sizeof(float));
+  for (const float factor : factors) {
+    if (factor > 0 && std::isfinite(factor)) continue;
+    fields.fail(error(StatusCode::kCorrupt, "rope frequency factors {}: a value of {}",
+                      fields.place_of(*tensor), factor));
+    break;
+  }
+  return factors;
+}
+
+void read_long_rope_of_gguf(const ConfigFields& fields, int head_dim, RopeConfig& rope) {
+  rope.scaling = RopeScaling::kLongRope;
+  rope.factor = 1;
+  const int count = rope.dims_of(head_dim) / 2;
+  rope.short_factors = factors_of_tensor(fields, "rope_factors_short.weight", count);
+  rope.long_factors = factors_of_tensor(fields, "rope_factors_long.weight", count);
+  rope.original_context = static_cast<float>(
+      fields.integer("rope.scaling.original_context_length", 1, kContextMax));
+  rope.magnitude = static_cast<float>(fields.number("rope.scaling.attn_factor", 1e-3, 1e3, 1.0));
+  if (!rope.short_factors.empty()) return;
+  fields.fail(error(StatusCode::kCorrupt, "rope_factors_short.weight: missing beside the long"));
 }
 
 void read_gguf(const ConfigFields& fields, int head_dim, double theta, RopeConfig& rope) {
@@ -92,33 +160,18 @@ void read_gguf(const ConfigFields& fields, int head_dim, double theta, RopeConfi
     rope.beta_fast =
         static_cast<float>(fields.number("rope.scaling.yarn_beta_fast", 1e-3, 1e6, 32));
     rope.beta_slow = static_cast<float>(fields.number("rope.scaling.yarn_beta_slow", 1e-3, 1e6, 1));
+  } else if (fields.tensor({"", "rope_factors_long.weight"}) != nullptr) {
+    read_long_rope_of_gguf(fields, head_dim, rope);
   } else if (type == "none") {
     fields.refuse_unless("rope.scaling.attn_factor", 1);
     rope.factor = 1;
   } else {
     fields.fail(error(StatusCode::kUnsupported,
-                      "{}: scaling '{}' is not supported; known are none, linear, yarn",
+                      "{}: scaling '{}' is not supported; known are none, linear, yarn, longrope",
                       fields.name_of("rope.scaling.type"), type.substr(0, 64)));
   }
 }
 
-// Llama 3 scaling, worked out per frequency by whoever wrote the file.
-void read_frequency_factors(const ConfigFields& fields, int head_dim, RopeConfig& rope) {
-  const TensorView* tensor = fields.tensor({"", "rope_freqs.weight"});
-  if (tensor == nullptr) return;
-  const auto count = static_cast<std::size_t>(rope.dims_of(head_dim) / 2);
-  if (tensor->dtype != DType::kF32 || tensor->shape != std::vector<std::size_t>{count}) {
-    return fields.fail(error(StatusCode::kCorrupt, "rope_freqs.weight {}: not {} values of F32",
-                             fields.place_of(*tensor), count));
-  }
-  rope.frequency_factors.resize(count);
-  std::memcpy(rope.frequency_factors.data(), tensor->data, count * sizeof(float));
-  for (const float factor : rope.frequency_factors) {
-    if (factor > 0 && std::isfinite(factor)) continue;
-    return fields.fail(error(StatusCode::kCorrupt, "rope frequency factors {}: a value of {}",
-                             fields.place_of(*tensor), factor));
-  }
-}
 
 }  // namespace
 
@@ -129,10 +182,15 @@ void read_rope_parameters(const ConfigFields& parameters, int head_dim, RopeConf
   const std::string old_type = parameters.string("type", "default");
   const std::string type = parameters.string("rope_type", old_type);
   if (type == "default") return;
+  // "su" in the first files; some said yarn and meant this.
+  if (type == "longrope" || type == "su" || (type == "yarn" && parameters.has("short_factor"))) {
+    return read_long_rope(parameters, head_dim, rope);
+  }
   if (type != "linear" && type != "llama3" && type != "yarn" && type != "dynamic") {
     return parameters.fail(
         error(StatusCode::kUnsupported,
-              "{}: type '{}' is not supported; known are default, linear, dynamic, yarn, llama3",
+              "{}: type '{}' is not supported; known are default, linear, dynamic, yarn, llama3, "
+              "longrope",
               parameters.place(), type.substr(0, 64)));
   }
   rope.factor = static_cast<float>(parameters.number("factor", kRopeFactorMin, kRopeFactorMax));
@@ -146,7 +204,8 @@ RopeConfig read_rope(const ConfigFields& fields, int head_dim, const RopeDefault
   RopeConfig rope;
   if (fields.is_gguf()) {
     read_gguf(fields, head_dim, defaults.theta, rope);
-    read_frequency_factors(fields, head_dim, rope);
+    rope.frequency_factors =
+        factors_of_tensor(fields, "rope_freqs.weight", rope.dims_of(head_dim) / 2);
     return rope;
   }
   rope.theta =
@@ -155,6 +214,8 @@ RopeConfig read_rope(const ConfigFields& fields, int head_dim, const RopeDefault
   // Older files leave it out where nothing was stretched when they were written.
   rope.original_context =
       static_cast<float>(fields.integer({"max_position_embeddings", ""}, 1, kContextMax, 1));
+  rope.stated_context = fields.integer({"original_max_position_embeddings", ""}, 0, kContextMax,
+                                       defaults.stated_context);
   for (const char* name : {"rope_scaling", "rope_parameters"}) {
     if (const auto scaling = fields.object(name)) read_rope_parameters(*scaling, head_dim, rope);
   }
@@ -173,6 +234,9 @@ std::string rope_text(const RopeConfig& rope) {
   }
   if (rope.scaling == RopeScaling::kDynamic) {
     text += fmt::format(", dynamic scaling {}: none inside the context", rope.factor);
+  }
+  if (rope.scaling == RopeScaling::kLongRope) {
+    text += fmt::format(", longrope: long factors for a context beyond {}", rope.original_context);
   }
   if (rope.dims > 0) text += fmt::format(", {} values of a head", rope.dims);
   return rope.frequency_factors.empty() ? text : text + ", factors per frequency";

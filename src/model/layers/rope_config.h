@@ -20,6 +20,7 @@ enum class RopeScaling {
   kLlama3,  // long wavelengths divided by `factor`, short ones kept
   kYarn,    // the same by a ramp over the frequencies (Peng et al., "YaRN", 2023)
   kDynamic,  // nothing inside the trained context, beyond which nobody is served
+  kLongRope,  // divisors for each frequency, of short texts or of long ones (Ding et al., 2024)
 };
 
 struct RopeConfig {
@@ -29,7 +30,8 @@ struct RopeConfig {
   float factor = 1;
   float low_freq_factor = 1;   // llama3: wavelengths above original_context / low are divided
   float high_freq_factor = 4;  // llama3: those below original_context / high are kept
-  float original_context = 0;  // llama3, yarn: positions it was first trained for
+  float original_context = 0;  // llama3, yarn, longrope: positions it was first trained for
+  int stated_context = 0;      // longrope: the same, as the file says it beside the scaling
   float beta_fast = 32;        // yarn: who turns more often in that context is kept
   float beta_slow = 1;         // yarn: who turns less often is divided by `factor`
   bool has_whole_ramp = true;  // yarn: the ramp begins and ends at whole frequencies
@@ -37,6 +39,7 @@ struct RopeConfig {
   float score_magnitude = 1;   // yarn: of the whole head, where an architecture knows of it
   int dims = 0;                // rotated values of a head, the first ones; 0: all
   std::vector<float> frequency_factors;  // [dims / 2] divisors of the frequencies, or empty
+  std::vector<float> short_factors, long_factors;  // longrope: the same, likewise
 
   int dims_of(int head_dim) const { return dims > 0 ? dims : head_dim; }
   // Positions that the scaling was made for; 0: it says nothing.
@@ -49,6 +52,7 @@ struct RopeConfig {
 struct RopeDefaults {
   double theta = 10000;
   double partial = 1;  // share of a head that is rotated
+  int stated_context = 0;  // of longrope, likewise; 0: nothing
 };
 
 // Everything but the pairing. Errors go to the fields.

@@ -75,6 +75,26 @@ TEST(RopeTest, OnlyTheFirstValuesOfAHeadTurn) {
   EXPECT_NEAR(f[1], 0.01, 1e-15);
 }
 
+// One set of factors for all positions: a table that is longer than the first context has the long
+// ones from its first position on.
+TEST(RopeTest, LongRopeChoosesItsFactorsByTheLengthOfTheTable) {
+  RopeConfig rope;
+  rope.scaling = RopeScaling::kLongRope;
+  rope.original_context = 16;
+  rope.short_factors = {1, 2};
+  rope.long_factors = {4, 8};
+  rope.magnitude = 1.25;
+  const auto angle = [&](int positions, std::size_t at) {
+    const RopeTable table = make_rope_table(rope, 4, positions);
+    return std::atan2(table.sines[at], table.cosines[at]);
+  };
+  EXPECT_FLOAT_EQ(angle(16, 2), 1.0f);
+  EXPECT_FLOAT_EQ(angle(16, 3), 0.01f / 2);
+  EXPECT_FLOAT_EQ(angle(17, 2), 0.25f);
+  EXPECT_FLOAT_EQ(angle(17, 3), 0.01f / 8);
+  EXPECT_FLOAT_EQ(make_rope_table(rope, 4, 8).cosines[0], 1.25f);
+}
+
 TEST(RopeTest, FactorsPerFrequencyDivide) {
   RopeConfig rope;
   rope.theta = 10000;

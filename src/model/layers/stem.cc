@@ -10,6 +10,10 @@ Status Stem::load(WeightLoader& loader) {
   QUIRE_RETURN_IF_ERROR(load_norm(loader, "embed_norm", embedding_norm));
   QUIRE_RETURN_IF_ERROR(load_norm(loader, "final_norm", final_norm));
   QUIRE_ASSIGN_OR_RETURN(head_bias, loader.optional_vector("head_bias"));
+  if (loader.has("embed_in")) {
+    QUIRE_ASSIGN_OR_RETURN(in, loader.matrix("embed_in"));
+    QUIRE_ASSIGN_OR_RETURN(out, loader.matrix("embed_out"));
+  }
   if (is_tied) {
     head = embedding;
     return ok_status();
@@ -22,13 +26,15 @@ Status Stem::load(WeightLoader& loader) {
 }
 
 void Stem::begin(Program& p, const Workspace& w) const {
-  p.gather(embedding, w.residual, embedding_scale);
+  p.gather(embedding, in ? gathered : w.residual, embedding_scale);
+  if (in) p.linear(gathered, {{&in, &w.residual}});
   if (embedding_norm) p.norm(w.residual, embedding_norm, w.residual);
 }
 
 void Stem::end(Program& p, const Workspace& w) const {
   p.norm(w.residual, final_norm, w.last);
-  p.linear(w.last, {{&head, &w.logits, &head_bias}});
+  if (out) p.linear(w.last, {{&out, &led_back}});
+  p.linear(out ? led_back : w.last, {{&head, &w.logits, &head_bias}});
   if (logit_scale != 1 || logit_cap > 0) p.add(CapOp{&w.logits, logit_scale, logit_cap});
 }
 

@@ -1,6 +1,7 @@
 #include "gguf_form.h"
 
 #include <algorithm>
+#include <cmath>
 #include <functional>
 #include <map>
 #include <string>
@@ -35,6 +36,12 @@ constexpr Row kRows[] = {
     {"deepseek_v2", "deepseek2"},
     {"deepseek_v3", "deepseek2"},
     {"granitemoehybrid", "granitehybrid"},
+    {"phi3", "phi3"},
+    {"phi", "phi2"},
+    {"stablelm", "stablelm"},
+    {"starcoder2", "starcoder2"},
+    {"gpt_bigcode", "starcoder"},
+    {"mpt", "mpt"},
     {"t5", "t5"},
     {"bert", "bert"},
 };
@@ -272,6 +279,64 @@ void add_granite(Keys& keys) {
   keys.whole("context_length", std::size_t{1} << 20);
 }
 
+std::size_t head_dim_of(const Keys& keys) {
+  return keys.number("hidden_size") / keys.number("num_attention_heads");
+}
+
+std::size_t turned_dims(const Keys& keys) {
+  const Json* part = keys.find({"rope_parameters"})->find("partial_rotary_factor");
+  return static_cast<std::size_t>((part != nullptr ? part->as_double() : 1) *
+                                  static_cast<double>(head_dim_of(keys)));
+}
+
+void add_phi3(Keys& keys) {
+  add_common(keys);
+  const std::size_t trained = keys.number("original_max_position_embeddings");
+  keys.whole("rope.scaling.original_context_length", trained);
+  keys.whole("attention.head_count_kv", keys.number("num_key_value_heads"));
+  keys.whole("rope.dimension_count", turned_dims(keys));
+  const Json* window = keys.find({"sliding_window"});
+  keys.whole("attention.sliding_window", window != nullptr ? window->as_uint() : 0);
+  const Json* rope = keys.find({"rope_parameters"});
+  if (rope->find("long_factor") == nullptr) return;
+  const double stretched =
+      static_cast<double>(keys.number("max_position_embeddings")) / static_cast<double>(trained);
+  const double more = std::log(stretched) / std::log(static_cast<double>(trained));
+  keys.real("rope.scaling.attn_factor", stretched > 1 ? std::sqrt(1 + more) : 1);
+}
+
+void add_partial(Keys& keys) {
+  add_common(keys);
+  keys.whole("rope.dimension_count", turned_dims(keys));
+}
+
+void add_stablelm(Keys& keys) {
+  add_partial(keys);
+  keys.set("use_parallel_residual", true);  // in every file
+}
+
+void add_starcoder2(Keys& keys) {
+  add_common(keys);
+  keys.copy_real("attention.layer_norm_epsilon", {"norm_epsilon"});
+  keys.copy_whole("attention.sliding_window", {"sliding_window"});
+}
+
+void add_starcoder(Keys& keys) {
+  add_gpt2(keys);
+  keys.copy_whole("feed_forward_length", {"n_inner"});
+  keys.whole("attention.head_count_kv", 1);
+}
+
+void add_mpt(Keys& keys) {
+  keys.copy_whole("context_length", {"max_seq_len"});
+  keys.copy_whole("embedding_length", {"d_model"});
+  keys.copy_whole("block_count", {"n_layers"});
+  keys.whole("feed_forward_length", 4 * keys.number("d_model"));
+  keys.copy_whole("attention.head_count", {"n_heads"});
+  keys.real("attention.layer_norm_epsilon", 1e-5);
+  keys.real("attention.max_alibi_bias", 8);
+}
+
 void add_t5(Keys& keys) {
   keys.whole("context_length", 512);
   keys.copy_whole("embedding_length", {"d_model"});
@@ -306,6 +371,12 @@ void add_keys(Keys& keys, const std::string& architecture, bool is_v3) {
   if (architecture == "falcon") return add_falcon(keys);
   if (architecture == "deepseek2") return add_deepseek(keys, is_v3);
   if (architecture == "granitehybrid") return add_granite(keys);
+  if (architecture == "phi3") return add_phi3(keys);
+  if (architecture == "phi2") return add_partial(keys);
+  if (architecture == "stablelm") return add_stablelm(keys);
+  if (architecture == "starcoder2") return add_starcoder2(keys);
+  if (architecture == "starcoder") return add_starcoder(keys);
+  if (architecture == "mpt") return add_mpt(keys);
   if (architecture == "t5") return add_t5(keys);
   QUIRE_CHECK(architecture == "bert", "no keys of {}", architecture);
   add_bert(keys);
@@ -349,6 +420,10 @@ void imply(const std::string& architecture, Json& config) {
     config.set("layer_types", std::move(types));
   } else if (architecture == "deepseek2" && rope->find("mscale") != nullptr) {
     set_inside(config, "rope_parameters", "mscale", *rope->find("mscale_all_dim"));
+  } else if (architecture == "phi3" && rope->find("factor") != nullptr) {
+    const double trained = config.find("original_max_position_embeddings")->as_double();
+    set_inside(config, "rope_parameters", "factor",
+               config.find("max_position_embeddings")->as_double() / trained);
   } else if (architecture == "granitehybrid") {
     config.set("position_embedding_type", "nope");
   } else if (architecture == "t5") {
@@ -376,6 +451,14 @@ GgufForm gguf_form(const TinyFixture& fixture) {
   const Json* plain = form.config.find("mlp_only_layers");
   if (type == "qwen3_moe" && !plain->items().empty()) {
     form.why_none = "a block without experts has no names beside those with them";
+    return form;
+  }
+  if (type == "gpt_bigcode" && !is_true(form.config, "multi_query")) {
+    form.why_none = "the converter of StarCoder knows one key head only";
+    return form;
+  }
+  if (type == "phi" && is_true(form.config, "qk_layernorm")) {
+    form.why_none = "the norms of heads of Phi have no names";
     return form;
   }
   form.architecture = row->architecture;

@@ -26,27 +26,39 @@ constexpr Row kOutside[] = {
     {"embeddings.token_type_embeddings", "token_types"},
     {"norm", "output_norm"},
     {"ln_f", "output_norm"},
+    {"norm_f", "output_norm"},
+    {"final_layernorm", "output_norm"},
     {"final_layer_norm", "output_norm"},
     {"encoder.final_layer_norm", "enc.output_norm"},
     {"decoder.final_layer_norm", "dec.output_norm"},
     {"lm_head", "output"},
     {"embed_out", "output"},
     {"rope_freqs", "rope_freqs"},
+    {"rope_factors_long", "rope_factors_long"},
+    {"rope_factors_short", "rope_factors_short"},
 };
 
 // Of a layer.
 constexpr Row kInside[] = {
     {"input_layernorm", "attn_norm"},
     {"ln_1", "attn_norm"},
+    {"norm_1", "attn_norm"},
     {"ln_mlp", "attn_norm"},
     {"ln_attn", "attn_norm_2"},
     {"pre_feedforward_layernorm", "ffn_norm"},
     {"ln_2", "ffn_norm"},
+    {"norm_2", "ffn_norm"},
     {"post_feedforward_layernorm", "post_ffw_norm"},
     {"self_attn.q_proj", "attn_q"},
     {"self_attn.k_proj", "attn_k"},
     {"self_attn.v_proj", "attn_v"},
     {"self_attn.o_proj", "attn_output"},
+    {"self_attn.qkv_proj", "attn_qkv"},
+    {"attn.Wqkv", "attn_qkv"},
+    {"self_attn.dense", "attn_output"},
+    {"attn.out_proj", "attn_output"},
+    {"self_attn.q_layernorm", "attn_q_norm"},
+    {"self_attn.k_layernorm", "attn_k_norm"},
     {"self_attn.q_norm", "attn_q_norm"},
     {"self_attn.k_norm", "attn_k_norm"},
     {"self_attn.q_a_proj", "attn_q_a"},
@@ -73,6 +85,11 @@ constexpr Row kInside[] = {
     {"mlp.gate_proj", "ffn_gate"},
     {"mlp.up_proj", "ffn_up"},
     {"mlp.down_proj", "ffn_down"},
+    {"mlp.gate_up_proj", "ffn_up"},
+    {"mlp.fc1", "ffn_up"},
+    {"mlp.fc2", "ffn_down"},
+    {"ffn.up_proj", "ffn_up"},
+    {"ffn.down_proj", "ffn_down"},
     {"mlp.dense_h_to_4h", "ffn_up"},
     {"mlp.c_fc", "ffn_up"},
     {"mlp.dense_4h_to_h", "ffn_down"},
@@ -129,7 +146,7 @@ constexpr Row kInside[] = {
 };
 
 constexpr std::string_view kPrefixes[] = {"model.", "transformer.", "gpt_neox."};
-constexpr std::string_view kLayers[] = {"layers.", "h.", "encoder.layer."};
+constexpr std::string_view kLayers[] = {"layers.", "h.", "blocks.", "encoder.layer."};
 
 template <std::size_t kCount>
 std::string_view find_in(const Row (&rows)[kCount], std::string_view name) {

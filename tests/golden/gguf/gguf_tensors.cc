@@ -73,6 +73,7 @@ class Converter {
     if (architecture_ == "granitehybrid") return take_granite(std::move(tensor));
     if (architecture_ == "qwen3next") return take_qwen3next(std::move(tensor));
     if (architecture_ == "qwen35") return take_qwen35(std::move(tensor));
+    if (architecture_ == "stablelm") return take_stablelm(std::move(tensor));
     if (architecture_ == "llama") tensor = turned(std::move(tensor));
     if (architecture_.starts_with("gemma")) add_one_to_norms(tensor);
     put(std::move(tensor));
@@ -89,6 +90,7 @@ class Converter {
       put(std::move(whole));
     }
     if (architecture_ == "llama") add_frequencies();
+    if (architecture_ == "phi3") add_long_factors();
     if (architecture_ == "qwen35") add_drafting_head();
     return std::move(tensors_);
   }
@@ -167,6 +169,30 @@ class Converter {
           static_cast<float>(wave < high ? 1 : wave > low ? value("factor") : between));
     }
     put(std::move(factors));
+  }
+
+  void add_long_factors() {
+    for (const auto& [from, to] : {std::pair{"long_factor", "rope_factors_long.weight"},
+                                   std::pair{"short_factor", "rope_factors_short.weight"}}) {
+      const Json* factors = config_.find("rope_parameters")->find(from);
+      if (factors == nullptr) continue;
+      StoredTensor tensor = {to, {factors->items().size()}, {}};
+      for (const Json& factor : factors->items()) {
+        tensor.values.push_back(static_cast<float>(factor.as_double()));
+      }
+      put(std::move(tensor));
+    }
+  }
+
+  // The norms of all heads, which have a tensor each, become one: [heads, head_dim].
+  void take_stablelm(StoredTensor tensor) {
+    const std::size_t at = tensor.name.find("_layernorm.norms.");
+    if (at == std::string::npos) return put(std::move(tensor));
+    const std::size_t begin = at + std::string_view("_layernorm.norms.").size();
+    const std::size_t head = std::stoul(tensor.name.substr(begin));
+    auto& heads = experts_[tensor.name.substr(0, at) + "_layernorm.weight"];
+    if (heads.size() <= head) heads.resize(head + 1);
+    heads[head] = std::move(tensor);
   }
 
   // Two of its tensors, which nobody reads.
