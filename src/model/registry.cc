@@ -15,7 +15,7 @@ namespace quire {
 extern const Architecture kLlama, kMistral, kQwen2, kQwen3;
 extern const Architecture kMixtral, kQwen3Moe, kDeepseekV2, kDeepseekV3;
 extern const Architecture kGpt2, kGemma2, kGemma3, kBloom, kFalcon, kGptNeox;
-extern const Architecture kPhi3;
+extern const Architecture kPhi3, kPhi;
 extern const Architecture kGraniteHybrid, kQwen3Next, kQwen3_5;
 extern const Architecture kT5, kBert;
 
@@ -37,6 +37,7 @@ constexpr std::array kArchitectures = {
     &kFalcon,
     &kGptNeox,
     &kPhi3,
+    &kPhi,
     &kGraniteHybrid,
     &kQwen3Next,
     &kQwen3_5,
