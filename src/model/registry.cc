@@ -15,7 +15,7 @@ namespace quire {
 extern const Architecture kLlama, kMistral, kQwen2, kQwen3;
 extern const Architecture kMixtral, kQwen3Moe, kDeepseekV2, kDeepseekV3;
 extern const Architecture kGpt2, kGemma2, kGemma3, kBloom, kFalcon, kGptNeox;
-extern const Architecture kPhi3, kPhi, kStableLm, kStarCoder2, kGptBigCode;
+extern const Architecture kPhi3, kPhi, kStableLm, kStarCoder2, kGptBigCode, kOpt;
 extern const Architecture kGraniteHybrid, kQwen3Next, kQwen3_5;
 extern const Architecture kT5, kBert;
 
@@ -41,6 +41,7 @@ constexpr std::array kArchitectures = {
     &kStableLm,
     &kStarCoder2,
     &kGptBigCode,
+    &kOpt,
     &kGraniteHybrid,
     &kQwen3Next,
     &kQwen3_5,
