@@ -15,7 +15,7 @@ namespace quire {
 extern const Architecture kLlama, kMistral, kQwen2, kQwen3;
 extern const Architecture kMixtral, kQwen3Moe, kDeepseekV2, kDeepseekV3;
 extern const Architecture kGpt2, kGemma2, kGemma3, kBloom, kFalcon, kGptNeox;
-extern const Architecture kPhi3, kPhi, kStableLm, kStarCoder2, kGptBigCode, kOpt;
+extern const Architecture kPhi3, kPhi, kStableLm, kStarCoder2, kGptBigCode, kOpt, kMpt;
 extern const Architecture kGraniteHybrid, kQwen3Next, kQwen3_5;
 extern const Architecture kT5, kBert;
 
@@ -42,6 +42,7 @@ constexpr std::array kArchitectures = {
     &kStarCoder2,
     &kGptBigCode,
     &kOpt,
+    &kMpt,
     &kGraniteHybrid,
     &kQwen3Next,
     &kQwen3_5,
