@@ -15,7 +15,8 @@ namespace quire {
 extern const Architecture kLlama, kMistral, kQwen2, kQwen3;
 extern const Architecture kMixtral, kQwen3Moe, kDeepseekV2, kDeepseekV3;
 extern const Architecture kGpt2, kGemma2, kGemma3, kBloom, kFalcon, kGptNeox;
-extern const Architecture kPhi3, kPhi, kStableLm, kStarCoder2, kGptBigCode, kOpt, kMpt;
+extern const Architecture kPhi3, kPhi, kStableLm, kStarCoder2, kGptBigCode, kOpt, kMpt, kGptJ;
+extern const Architecture kCodeGen;
 extern const Architecture kGraniteHybrid, kQwen3Next, kQwen3_5;
 extern const Architecture kT5, kBert;
 
@@ -43,6 +44,8 @@ constexpr std::array kArchitectures = {
     &kGptBigCode,
     &kOpt,
     &kMpt,
+    &kGptJ,
+    &kCodeGen,
     &kGraniteHybrid,
     &kQwen3Next,
     &kQwen3_5,
