@@ -16,7 +16,7 @@ extern const Architecture kLlama, kMistral, kQwen2, kQwen3;
 extern const Architecture kMixtral, kQwen3Moe, kDeepseekV2, kDeepseekV3;
 extern const Architecture kGpt2, kGemma2, kGemma3, kBloom, kFalcon, kGptNeox;
 extern const Architecture kPhi3, kPhi, kStableLm, kStarCoder2, kGptBigCode, kOpt, kMpt, kGptJ;
-extern const Architecture kCodeGen;
+extern const Architecture kCodeGen, kGptNeo;
 extern const Architecture kGraniteHybrid, kQwen3Next, kQwen3_5;
 extern const Architecture kT5, kBert;
 
@@ -46,6 +46,7 @@ constexpr std::array kArchitectures = {
     &kMpt,
     &kGptJ,
     &kCodeGen,
+    &kGptNeo,
     &kGraniteHybrid,
     &kQwen3Next,
     &kQwen3_5,
