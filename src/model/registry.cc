@@ -16,7 +16,7 @@ extern const Architecture kLlama, kMistral, kQwen2, kQwen3;
 extern const Architecture kMixtral, kQwen3Moe, kDeepseekV2, kDeepseekV3;
 extern const Architecture kGpt2, kGemma2, kGemma3, kBloom, kFalcon, kGptNeox;
 extern const Architecture kPhi3, kPhi, kStableLm, kStarCoder2, kGptBigCode, kOpt, kMpt, kGptJ;
-extern const Architecture kCodeGen, kGptNeo;
+extern const Architecture kCodeGen, kGptNeo, kPersimmon;
 extern const Architecture kGraniteHybrid, kQwen3Next, kQwen3_5;
 extern const Architecture kT5, kBert;
 
@@ -47,6 +47,7 @@ constexpr std::array kArchitectures = {
     &kGptJ,
     &kCodeGen,
     &kGptNeo,
+    &kPersimmon,
     &kGraniteHybrid,
     &kQwen3Next,
     &kQwen3_5,
