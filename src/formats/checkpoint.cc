@@ -56,9 +56,11 @@ Result<Checkpoint> open_gguf(const std::string& path) {
 // --- Hugging Face directories ---
 
 // The weights of a directory: the index if there is one, else the single file.
-Result<SafetensorsFiles> open_directory_weights(const fs::path& directory) {
+Result<SafetensorsFiles> open_directory_weights(const fs::path& directory,
+                                                bool takes_integers) {
   for (const char* name : {"model.safetensors.index.json", "model.safetensors"}) {
-    if (fs::exists(directory / name)) return SafetensorsFiles::open(directory / name);
+    const fs::path path = directory / name;
+    if (fs::exists(path)) return SafetensorsFiles::open(path, takes_integers);
   }
   return error(StatusCode::kNotFound,
                "'{}' has neither model.safetensors nor model.safetensors.index.json{}",
@@ -112,13 +114,24 @@ void add_tensors(std::span<const TensorView> tensors, bool is_nested, Checkpoint
   }
 }
 
+void add_quantization(const Quantization& method, const ScaledTensors& scaled,
+                      Checkpoint& checkpoint) {
+  checkpoint.quantization = method.text;
+  checkpoint.late = scaled.late;
+  if (scaled.rounded == 0) return;
+  checkpoint.rounded =
+      fmt::format("{} of {} quantized weights fit no tile losslessly and are held in BF16, such as "
+                  "{}", scaled.rounded, scaled.late.size(), scaled.reason);
+}
+
 Result<Checkpoint> open_directory(const std::string& directory) {
   if (!fs::exists(fs::path(directory) / "config.json")) {
     return error(StatusCode::kNotFound, "'{}' has no config.json", directory);
   }
   QUIRE_ASSIGN_OR_RETURN(HfConfig config, read_hf_config(directory));
-  QUIRE_ASSIGN_OR_RETURN(const AttachScales attach, read_quantization(*config.root, directory));
-  QUIRE_ASSIGN_OR_RETURN(SafetensorsFiles opened, open_directory_weights(directory));
+  QUIRE_ASSIGN_OR_RETURN(const Quantization method, read_quantization(*config.root, directory));
+  QUIRE_ASSIGN_OR_RETURN(SafetensorsFiles opened,
+                         open_directory_weights(directory, method.takes_integers));
   const auto files = std::make_shared<const SafetensorsFiles>(std::move(opened));
   Checkpoint checkpoint;
   checkpoint.place = [files](const TensorView& tensor) {
@@ -126,9 +139,10 @@ Result<Checkpoint> open_directory(const std::string& directory) {
   };
   std::span<const TensorView> tensors = files->tensors();
   const auto scaled = std::make_shared<ScaledTensors>();
-  if (attach) {
-    QUIRE_ASSIGN_OR_RETURN(*scaled, attach(tensors, checkpoint.place));
+  if (method) {
+    QUIRE_ASSIGN_OR_RETURN(*scaled, method.apply({tensors, files->integers(), checkpoint.place}));
     tensors = scaled->tensors;
+    add_quantization(method, *scaled, checkpoint);
   }
   add_tensors(tensors, config.text != nullptr, checkpoint);
   checkpoint.owner =

@@ -14,6 +14,7 @@
 
 #include "base/file.h"
 #include "formats/config/fields.h"
+#include "formats/quant/late_tensor.h"
 #include "formats/words/words.h"
 #include "tensor/tensor.h"
 
@@ -31,6 +32,10 @@ struct Checkpoint {
   // By the file's own name, without the prefix of a text model nested in another. The views' names
   // are the file's.
   std::map<std::string, TensorView, std::less<>> tensors;
+  // Of those without data, by the views' names: what makes it.
+  std::map<std::string, std::shared_ptr<const LateTensor>, std::less<>> late;
+  std::string quantization;           // the method as `show` prints it; empty: none
+  std::string rounded;                // which weights are not kept as they are, and why; or empty
   std::vector<std::string> left_out;  // names of tensors of a vision or audio model around it
   std::function<std::string(const TensorView&)> place;  // "at offset 123": for messages
 

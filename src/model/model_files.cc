@@ -33,6 +33,14 @@ Result<ModelFiles::Parts> match(Checkpoint checkpoint) {
   QUIRE_ASSIGN_OR_RETURN(parts.design, design_of_checkpoint(checkpoint));
   QUIRE_ASSIGN_OR_RETURN(parts.tensors, MatchedTensors::match(parts.design.tensors, checkpoint,
                                                               parts.design.facts.architecture));
+  ModelFacts& facts = parts.design.facts;
+  if (!checkpoint.quantization.empty()) {
+    facts.notes.emplace_back("quantized", checkpoint.quantization);
+  }
+  if (!checkpoint.rounded.empty()) {
+    facts.notes.emplace_back("warning", checkpoint.rounded);
+    facts.words.warnings.push_back(checkpoint.rounded);
+  }
   parts.tokenizer_json = std::move(checkpoint.tokenizer_json);
   parts.left_out = std::move(checkpoint.left_out);
   parts.owner = std::move(checkpoint.owner);
@@ -59,6 +67,10 @@ Status ModelFiles::health() const {
 
 void ModelFiles::drop_resident() const {
   for (const MappedFile& file : parts_.files) file.drop_resident();
+  for (const TensorRule& rule : parts_.design.tensors.rules) {
+    if (rule.role == Role::kTable) continue;  // whose rows are read again
+    parts_.tensors.let_go(rule.canonical);
+  }
 }
 
 Result<std::unique_ptr<ModelFiles>> open_model(const std::string& path,

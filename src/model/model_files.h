@@ -45,7 +45,9 @@ class ModelFiles {
   std::uint64_t stamp() const;
   // Not ok when a file of the weights was cut or became unreadable while it was read.
   Status health() const;
-  // The pages of the files leave this process's memory and come back when they are read again.
+  // The pages of the files leave this process's memory and come back when they are read again; what
+  // quantized weights were unpacked into goes, too. REQUIRES: views of unpacked matrices that were
+  // found before are not read any more: products have packed them.
   void drop_resident() const;
 
   // The bytes of a tokenizer.json, made or read anew at each call.

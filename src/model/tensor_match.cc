@@ -135,10 +135,11 @@ class Matcher {
     TensorView slice = file;
     slice.shape = stored.is_transposed ? Shape{stored_columns, rows} : Shape{rows, columns};
     for (std::size_t expert = 0; expert < rule.shape[0]; ++expert) {
-      slice.data = file.data + expert * slice.bytes();
+      const std::size_t offset = expert * slice.bytes();
+      if (file.data != nullptr) slice.data = file.data + offset;
       slice.scales = file.scales.from(expert * rows);
       add(matched_.experts_, expert_name(rule.canonical, expert), {rule.shape[1], columns}, stored,
-          slice);
+          slice, offset);
     }
     TensorView whole = file;
     whole.shape = rule.shape;
@@ -147,19 +148,27 @@ class Matcher {
     return ok_status();
   }
 
-  // A view where it can be one; else what it is to be made of.
+  // A view where it can be one; else what it is to be made of. `offset`: of `file` in a stack.
   void add(TensorMap& map, const std::string& name, Shape shape, const Stored& stored,
-           const TensorView& file) {
+           const TensorView& file, std::size_t offset = 0) {
     TensorView view = file;
     view.shape = std::move(shape);
     const std::size_t columns = view.shape.size() == 1 ? 1 : view.columns();
+    const auto late = checkpoint_.late.find(file.name);
+    const bool is_late = late != checkpoint_.late.end();
     if (is_view(stored)) {
-      view.data += stored.first * row_bytes(view.dtype, columns);
+      const std::size_t first = stored.first * row_bytes(view.dtype, columns);
+      if (is_late) {
+        matched_.late_.emplace(name, MatchedTensors::Late{late->second, offset + first});
+      } else {
+        view.data += first;
+      }
       view.scales = view.scales.from(stored.first);
     } else {
       view.dtype = made_dtype(file, stored);
       view.data = nullptr;
-      matched_.made_.emplace(name, MatchedTensors::Made{file, stored, {}});
+      const MatchedTensors::Late source{is_late ? late->second : nullptr, offset};
+      matched_.made_.emplace(name, MatchedTensors::Made{file, stored, source, {}});
     }
     map.emplace(name, std::move(view));
   }
@@ -228,13 +237,31 @@ Result<TensorView> MatchedTensors::find(std::string_view name) const {
     }
   }
   TensorView view = at->second;
+  if (const auto late = late_.find(name); late != late_.end()) {
+    view.data = late->second.whole->bytes() + late->second.offset;
+    return view;
+  }
   const auto made = made_.find(name);
   if (made == made_.end()) return view;
   const std::lock_guard held(lock_->mutex);
   std::vector<std::byte>& bytes = made->second.bytes;
-  if (bytes.empty()) bytes = make_tensor(made->second.file, made->second.stored, view.shape);
+  if (bytes.empty()) {
+    TensorView file = made->second.file;
+    const Late& late = made->second.late;
+    if (late.whole != nullptr) file.data = late.whole->bytes() + late.offset;
+    bytes = make_tensor(file, made->second.stored, view.shape);
+  }
   view.data = bytes.data();
   return view;
+}
+
+void MatchedTensors::let_go(std::string_view name) const {
+  for (auto at = late_.lower_bound(name); at != late_.end(); ++at) {
+    const std::string& found = at->first;
+    if (!found.starts_with(name)) break;
+    const bool is_its_own = found.size() == name.size() || found[name.size()] == '.';
+    if (is_its_own) at->second.whole->let_go();
+  }
 }
 
 Result<WeightView> weight_view(

@@ -37,13 +37,22 @@ class MatchedTensors {
   const TensorMap& views() const { return tensors_; }
   // With data. Experts that do not lie together have none as a whole.
   Result<TensorView> find(std::string_view canonical_name) const;
+  // Gives back the memory of what quantization made for this tensor and its experts.
+  // REQUIRES: nobody reads views of it that were found before.
+  void let_go(std::string_view canonical_name) const;
 
  private:
   friend class Matcher;
 
+  // A part of a weight that quantization made.
+  struct Late {
+    std::shared_ptr<const LateTensor> whole;
+    std::size_t offset = 0;
+  };
   struct Made {
     TensorView file;  // what it is made of
     Stored stored;
+    Late late;  // of its data; without a whole: it is there
     mutable std::vector<std::byte> bytes;  // once asked for; under the lock
   };
   struct Lock {
@@ -53,6 +62,7 @@ class MatchedTensors {
   TensorMap tensors_;
   TensorMap experts_;  // one by one
   std::map<std::string, Made, std::less<>> made_;
+  std::map<std::string, Late, std::less<>> late_;
   std::unique_ptr<Lock> lock_ = std::make_unique<Lock>();
 };
 

@@ -34,8 +34,14 @@ Status corrupt(fmt::format_string<Args...> format, Args&&... args) {
 // A tensor as the header describes it, not yet compared with the data.
 struct Described {
   TensorView tensor;
+  std::size_t integer_width = 0;  // bytes of an element; 0: it is of the view's type
   std::uint64_t begin = 0;
   std::uint64_t end = 0;
+};
+
+struct Parsed {
+  std::vector<TensorView> tensors;
+  std::vector<IntegerTensor> integers;
 };
 
 // Names are data, never paths; what could be mistaken for one is refused.
@@ -57,6 +63,10 @@ std::optional<DType> dtype_of(std::string_view name) {
   return std::nullopt;
 }
 
+std::size_t integer_width_of(std::string_view name) {
+  return name == "I32" ? 4 : name == "I64" ? 8 : 0;
+}
+
 Status read_shape(const std::string& name, const Json& shape, Described& described) {
   if (!shape.is_array()) {
     return corrupt("tensor '{}': shape is {}, not an array", name, kind_name(shape.kind()));
@@ -65,7 +75,9 @@ Status read_shape(const std::string& name, const Json& shape, Described& describ
     return corrupt("tensor '{}': shape has {} dimensions, at most {} are allowed", name,
                    shape.items().size(), kDimensionsMax);
   }
-  std::uint64_t bytes = dtype_info(described.tensor.dtype).block_bytes;
+  std::uint64_t bytes = described.integer_width != 0
+                            ? described.integer_width
+                            : dtype_info(described.tensor.dtype).block_bytes;
   for (const Json& item : shape.items()) {
     if (!item.is_int() || item.as_int() < 0) {
       return corrupt("tensor '{}': shape has {} where a size must be", name, dump(item));
@@ -99,7 +111,8 @@ Status read_range(const std::string& name, const Json& offsets, std::uint64_t da
   return ok_status();
 }
 
-Result<Described> read_tensor(const std::string& name, const Json& value, std::uint64_t data_size) {
+Result<Described> read_tensor(const std::string& name, const Json& value, std::uint64_t data_size,
+                              bool takes_integers) {
   QUIRE_RETURN_IF_ERROR(check_name(name));
   const Json* dtype = value.find("dtype");
   const Json* shape = value.find("shape");
@@ -111,14 +124,16 @@ Result<Described> read_tensor(const std::string& name, const Json& value, std::u
     return corrupt("tensor '{}': dtype is {}, not a string", name, kind_name(dtype->kind()));
   }
   const std::optional<DType> known = dtype_of(dtype->as_string());
-  if (!known) {
+  const std::size_t width = takes_integers ? integer_width_of(dtype->as_string()) : 0;
+  if (!known && width == 0) {
     return error(StatusCode::kUnsupported,
                  "tensor '{}': dtype '{}' is not supported; known are F32, F16, BF16, I8", name,
                  dtype->as_string().substr(0, 32));
   }
   Described described;
   described.tensor.name = name;
-  described.tensor.dtype = *known;
+  described.tensor.dtype = known.value_or(DType::kI8);
+  described.integer_width = width;
   QUIRE_RETURN_IF_ERROR(read_range(name, *offsets, data_size, described));
   QUIRE_RETURN_IF_ERROR(read_shape(name, *shape, described));
   return described;
@@ -173,7 +188,7 @@ Status check_ranges(std::vector<Described>& all, std::uint64_t data_size) {
   return corrupt("data: {} bytes of tensors, but {} bytes in the file", at, data_size);
 }
 
-Result<std::vector<TensorView>> parse_safetensors(std::span<const std::byte> file) {
+Result<Parsed> parse_safetensors(std::span<const std::byte> file, bool takes_integers) {
   QUIRE_ASSIGN_OR_RETURN(const std::string_view text, header_text(file));
   JsonLimits limits;
   limits.bytes_max = kHeaderSizeMax;
@@ -194,16 +209,24 @@ Result<std::vector<TensorView>> parse_safetensors(std::span<const std::byte> fil
       continue;
     }
     if (!value.is_object()) return corrupt("header at offset 8: an entry is no object");
-    QUIRE_ASSIGN_OR_RETURN(Described described, read_tensor(name, value, data_size));
+    QUIRE_ASSIGN_OR_RETURN(Described described,
+                           read_tensor(name, value, data_size, takes_integers));
     all.push_back(std::move(described));
   }
   QUIRE_RETURN_IF_ERROR(check_ranges(all, data_size));
-  std::vector<TensorView> tensors;
+  Parsed parsed;
   for (Described& described : all) {
-    described.tensor.data = file.data() + data_offset + described.begin;
-    tensors.push_back(std::move(described.tensor));
+    TensorView& tensor = described.tensor;
+    tensor.data = file.data() + data_offset + described.begin;
+    if (described.integer_width == 0) {
+      parsed.tensors.push_back(std::move(tensor));
+      continue;
+    }
+    parsed.integers.push_back({std::move(tensor.name), std::move(tensor.shape),
+                               described.integer_width, tensor.data,
+                               data_offset + static_cast<std::size_t>(described.begin)});
   }
-  return tensors;
+  return parsed;
 }
 
 // A shard lies beside its index. The one way out that is followed is the download cache of Hugging
@@ -234,8 +257,9 @@ Result<std::string> shard_path(const std::string& index_path, const std::string&
 
 bool looks_like_safetensors(std::span<const std::byte> file) { return header_text(file).is_ok(); }
 
-Result<SafetensorsFiles> SafetensorsFiles::open(const std::string& path) {
+Result<SafetensorsFiles> SafetensorsFiles::open(const std::string& path, bool takes_integers) {
   SafetensorsFiles files;
+  files.takes_integers_ = takes_integers;
   QUIRE_ASSIGN_OR_RETURN(const MappedFile first, MappedFile::open(path));
   const bool is_index = !first.bytes().empty() && first.bytes()[0] == std::byte{'{'} &&
                         !looks_like_safetensors(first.bytes());
@@ -246,7 +270,9 @@ Result<SafetensorsFiles> SafetensorsFiles::open(const std::string& path) {
 
 Status SafetensorsFiles::open_file(const std::string& path) {
   QUIRE_ASSIGN_OR_RETURN(MappedFile file, MappedFile::open(path));
-  QUIRE_ASSIGN_OR_RETURN(tensors_, parse_safetensors(file.bytes()));
+  QUIRE_ASSIGN_OR_RETURN(Parsed parsed, parse_safetensors(file.bytes(), takes_integers_));
+  tensors_ = std::move(parsed.tensors);
+  integers_ = std::move(parsed.integers);
   align_tensors(file);
   files_.push_back(std::move(file));
   return ok_status();
@@ -272,20 +298,31 @@ Status SafetensorsFiles::open_index(const std::string& path) {
   for (const auto& [name, expected] : shards) {
     QUIRE_ASSIGN_OR_RETURN(const std::string target, shard_path(path, name));
     SafetensorsFiles shard;
+    shard.takes_integers_ = takes_integers_;
     if (const Status status = shard.open_file(target); !status.is_ok()) {
       return in_file(name, status);
     }
-    for (const TensorView& tensor : shard.tensors_) {
-      if (expected.contains(tensor.name)) continue;
-      return corrupt("weight_map: it does not list tensor '{}' of '{}'", tensor.name, name);
-    }
-    if (shard.tensors_.size() != expected.size()) {
-      return corrupt("weight_map: '{}' has {} tensors, the index lists {}", name,
-                     shard.tensors_.size(), expected.size());
-    }
+    QUIRE_RETURN_IF_ERROR(shard.check_shard(name, expected));
     append(std::move(shard));
   }
   return ok_status();
+}
+
+Status SafetensorsFiles::check_shard(const std::string& name,
+                                     const std::set<std::string>& expected) const {
+  const auto unlisted = [&](const std::string& tensor) {
+    return corrupt("weight_map: it does not list tensor '{}' of '{}'", tensor, name);
+  };
+  for (const TensorView& tensor : tensors_) {
+    if (!expected.contains(tensor.name)) return unlisted(tensor.name);
+  }
+  for (const IntegerTensor& tensor : integers_) {
+    if (!expected.contains(tensor.name)) return unlisted(tensor.name);
+  }
+  const std::size_t count = tensors_.size() + integers_.size();
+  if (count == expected.size()) return ok_status();
+  return corrupt("weight_map: '{}' has {} tensors, the index lists {}", name, count,
+                 expected.size());
 }
 
 void SafetensorsFiles::append(SafetensorsFiles&& shard) {
@@ -296,18 +333,28 @@ void SafetensorsFiles::append(SafetensorsFiles&& shard) {
   move_all(shard.copies_, copies_);
   move_all(shard.tensors_, tensors_);
   move_all(shard.offsets_, offsets_);
+  move_all(shard.integers_, integers_);
 }
 
 // Called when all tensors are those of `file`.
 void SafetensorsFiles::align_tensors(const MappedFile& file) {
   for (TensorView& tensor : tensors_) {
     offsets_.push_back(static_cast<std::size_t>(tensor.data - file.bytes().data()));
-    const std::size_t alignment = dtype_info(tensor.dtype).block_bytes;
-    if (reinterpret_cast<std::uintptr_t>(tensor.data) % alignment == 0) continue;
-    copies_.push_back(std::make_unique_for_overwrite<std::byte[]>(tensor.bytes()));
-    std::memcpy(copies_.back().get(), tensor.data, tensor.bytes());
-    tensor.data = copies_.back().get();
+    tensor.data = aligned(tensor.data, tensor.bytes(), dtype_info(tensor.dtype).block_bytes);
   }
+  for (IntegerTensor& tensor : integers_) {
+    std::size_t bytes = tensor.width;
+    for (const std::size_t size : tensor.shape) bytes *= size;
+    tensor.data = aligned(tensor.data, bytes, tensor.width);
+  }
+}
+
+const std::byte* SafetensorsFiles::aligned(const std::byte* data, std::size_t bytes,
+                                           std::size_t alignment) {
+  if (reinterpret_cast<std::uintptr_t>(data) % alignment == 0) return data;
+  copies_.push_back(std::make_unique_for_overwrite<std::byte[]>(bytes));
+  std::memcpy(copies_.back().get(), data, bytes);
+  return copies_.back().get();
 }
 
 std::size_t SafetensorsFiles::offset_of(const TensorView& tensor) const {

@@ -7,6 +7,7 @@
 namespace quire {
 namespace {
 
+constexpr int kGroupMax = 1 << 20;               // columns
 constexpr std::size_t kIgnoredMax = 65536;       // names of modules that stay as they are
 constexpr std::size_t kIgnoredPatternsMax = 64;  // expressions among them
 
@@ -69,6 +70,35 @@ Status read_inputs(const Json& group, CompressedTensors& quantization) {
   require(fields, "strategy", where, fields.string("strategy"),
           quantization.is_input_static ? "tensor" : "token");
   return fields.status();
+}
+
+// Packed codes: of 4 or 8 bits, symmetric or not, a scale for each group or row.
+Status read_packed_weights(const Json& group, CompressedTensors& quantization) {
+  const std::string where = "of weights of quantization_config in config.json";
+  QUIRE_ASSIGN_OR_RETURN(const Json* weights,
+                         object_member(group, "weights", "of quantization_config in config.json"));
+  const ConfigFields fields = ConfigFields::of_json(*weights, where);
+  quantization.bits = fields.integer("num_bits", 1, 64);
+  if (quantization.bits != 4 && quantization.bits != 8) {
+    fields.fail(error(StatusCode::kUnsupported, "num_bits {}: {} is not supported, only 4 and 8",
+                      where, quantization.bits));
+  }
+  require(fields, "type", where, fields.string("type"), "int");
+  quantization.is_symmetric = fields.boolean("symmetric", true);
+  if (fields.boolean("dynamic", false)) fields.refuse("dynamic");
+  fields.refuse("block_structure");
+  const std::string strategy = fields.string("strategy");
+  if (strategy == "group") {
+    quantization.group = fields.integer("group_size", 1, kGroupMax);
+  } else {
+    require(fields, "strategy", where, strategy, "channel");
+    if (fields.has("group_size")) fields.refuse_unless("group_size", -1);
+  }
+  QUIRE_RETURN_IF_ERROR(fields.status());
+  if (member(group, "input_activations") == nullptr) return ok_status();
+  return error(StatusCode::kUnsupported,
+               "input_activations of quantization_config in config.json: not supported beside "
+               "packed weights");
 }
 
 Status check_targets(const Json& group) {
@@ -135,7 +165,9 @@ Result<CompressedTensors> read_compressed_tensors(const Json& quantization_confi
   const std::string where = "of quantization_config in config.json";
   const Json* config = &quantization_config;
   const ConfigFields fields = ConfigFields::of_json(*config, where);
-  if (const std::string format = fields.string("format"); format != "naive-quantized") {
+  const std::string format = fields.string("format");
+  const bool is_packed = format == "pack-quantized";
+  if (!is_packed && format != "naive-quantized") {
     require(fields, "format", where, format, "int-quantized");
   }
   QUIRE_RETURN_IF_ERROR(check_rest(*config, fields));
@@ -150,8 +182,12 @@ Result<CompressedTensors> read_compressed_tensors(const Json& quantization_confi
   group_fields.refuse("output_activations");
   QUIRE_RETURN_IF_ERROR(group_fields.status());
   CompressedTensors quantization;
-  QUIRE_RETURN_IF_ERROR(read_weights(group, quantization));
-  QUIRE_RETURN_IF_ERROR(read_inputs(group, quantization));
+  if (is_packed) {
+    QUIRE_RETURN_IF_ERROR(read_packed_weights(group, quantization));
+  } else {
+    QUIRE_RETURN_IF_ERROR(read_weights(group, quantization));
+    QUIRE_RETURN_IF_ERROR(read_inputs(group, quantization));
+  }
   QUIRE_RETURN_IF_ERROR(read_ignored(*config, quantization));
   return quantization;
 }

@@ -3,30 +3,76 @@
 #include <array>
 #include <filesystem>
 
+#include "base/file.h"
+#include "formats/config/config_ranges.h"
 #include "formats/config/fields.h"
-#include "formats/quant/compressed_tensors.h"
+#include "formats/in_file.h"
+#include "formats/quant/awq.h"
+#include "formats/quant/gptq.h"
+#include "formats/quant/packed_tensors.h"
+#include "formats/quant/weight_scales.h"
 
 namespace quire {
 namespace {
 
-constexpr std::array<QuantMethod, 1> kMethods = {{
-    {"compressed-tensors", attach_compressed_tensors},
+Result<Quantization> read_compressed(const Json& quantization_config) {
+  QUIRE_ASSIGN_OR_RETURN(CompressedTensors read, read_compressed_tensors(quantization_config));
+  Quantization quantization;
+  if (read.bits != 0) {
+    quantization.text = fmt::format(
+        "compressed-tensors, packed, {} bits, {}", read.bits,
+        read.group == 0 ? std::string("a scale for each row")
+                        : fmt::format("groups of {}", read.group));
+    quantization.takes_integers = true;
+    quantization.apply = [read = std::move(read)](const FileTensors& file) {
+      return unpack_tensors(read, file);
+    };
+    return quantization;
+  }
+  quantization.text = "compressed-tensors, W8A8";
+  quantization.apply = [read = std::move(read)](const FileTensors& file) {
+    return attach_scales(read, file.tensors, file.place);
+  };
+  return quantization;
+}
+
+// AutoRound writes the layout of another method, and names it.
+Result<Quantization> read_auto_round(const Json& quantization_config) {
+  const ConfigFields fields = ConfigFields::of_json(quantization_config, "");
+  const std::string layout = fields.string("packing_format", "");
+  QUIRE_RETURN_IF_ERROR(fields.status());
+  if (layout.find("gptq") != layout.npos) return read_gptq(quantization_config);
+  if (layout.find("awq") != layout.npos) return read_awq(quantization_config);
+  return error(StatusCode::kUnsupported,
+               "packing_format of quantization_config in config.json: '{}' is not supported, only "
+               "auto_round:auto_gptq and auto_round:auto_awq",
+               layout.substr(0, 64));
+}
+
+constexpr std::array<QuantMethod, 5> kMethods = {{
+    {"compressed-tensors", read_compressed},
+    {"gptq", read_gptq},
+    {"awq", read_awq},
+    {"auto-round", read_auto_round},
+    {"intel/auto-round", read_auto_round},
 }};
 
 // What writers of older checkpoints left beside config.json instead of saying it there.
 struct OldFile {
   std::string_view name, method;
+  Result<Quantization> (*read)(const Json& config);  // null: not read
 };
 constexpr OldFile kOldFiles[] = {
-    {"quantize_config.json", "gptq"},
-    {"quant_config.json", "awq"},
-    {"hf_quant_config.json", "modelopt"},
+    {"quantize_config.json", "gptq", read_gptq},
+    {"quant_config.json", "awq", read_awq},
+    {"hf_quant_config.json", "modelopt", nullptr},
 };
 
 Status refused(std::string_view place, std::string_view method) {
   return error(StatusCode::kUnsupported,
-               "{}: '{}' weights are not read; read are compressed-tensors in W8A8, weights of "
-               "F32, F16 or BF16, and GGUF files of the same model in any type",
+               "{}: '{}' weights are not read; read are gptq, awq, compressed-tensors in W8A8, "
+               "W4A16 and W8A16, weights of F32, F16 or BF16, and GGUF files of the same model in "
+               "any type",
                place, method.substr(0, 64));
 }
 
@@ -35,9 +81,21 @@ const Json* member(const Json& object, std::string_view name) {
   return value == nullptr || value->is_null() ? nullptr : value;
 }
 
+Result<Quantization> read_old(const OldFile& file, const std::string& path) {
+  QUIRE_ASSIGN_OR_RETURN(const std::string text, read_file(path, kConfigFileSizeMax));
+  const Result<Json> json = parse_json(text);
+  if (!json.is_ok()) return in_file(path, json.status());
+  if (!json->is_object()) {
+    return error(StatusCode::kCorrupt, "'{}': it is {}, not an object", file.name,
+                 kind_name(json->kind()));
+  }
+  Result<Quantization> read = file.read(*json);
+  return read.is_ok() ? std::move(read) : in_file(path, read.status());
+}
+
 }  // namespace
 
-Result<AttachScales> read_quantization(const Json& root, const std::string& directory) {
+Result<Quantization> read_quantization(const Json& root, const std::string& directory) {
   const Json* config = member(root, "quantization_config");
   if (config == nullptr) {
     const Json* text = member(root, "text_config");
@@ -51,10 +109,12 @@ Result<AttachScales> read_quantization(const Json& root, const std::string& dire
       return refused("quantization in config.json", "mlx");
     }
     for (const OldFile& file : kOldFiles) {
-      if (!std::filesystem::exists(std::filesystem::path(directory) / file.name)) continue;
-      return refused(fmt::format("'{}'", file.name), file.method);
+      const std::filesystem::path path = std::filesystem::path(directory) / file.name;
+      if (!std::filesystem::exists(path)) continue;
+      if (file.read == nullptr) return refused(fmt::format("'{}'", file.name), file.method);
+      return read_old(file, path);
     }
-    return AttachScales();
+    return Quantization();
   }
   if (!config->is_object()) {
     return error(StatusCode::kUnsupported, "quantization_config in config.json: it is {}",

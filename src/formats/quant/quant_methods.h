@@ -8,16 +8,16 @@
 #include <string_view>
 
 #include "base/json.h"
-#include "formats/quant/weight_scales.h"
+#include "formats/quant/quantization.h"
 
 namespace quire {
 
 struct QuantMethod {
   std::string_view name;  // quant_method
-  Result<AttachScales> (*read)(const Json& quantization_config);
+  Result<Quantization> (*read)(const Json& quantization_config);
 };
 
 // `root`: config.json; `directory` has it. Empty: the weights are not quantized.
-Result<AttachScales> read_quantization(const Json& root, const std::string& directory);
+Result<Quantization> read_quantization(const Json& root, const std::string& directory);
 
 }  // namespace quire

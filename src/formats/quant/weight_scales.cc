@@ -123,12 +123,4 @@ Result<ScaledTensors> attach_scales(const CompressedTensors& quantization,
   return result;
 }
 
-Result<AttachScales> attach_compressed_tensors(const Json& quantization_config) {
-  QUIRE_ASSIGN_OR_RETURN(CompressedTensors read, read_compressed_tensors(quantization_config));
-  return AttachScales([quantization = std::move(read)](std::span<const TensorView> file,
-                                                       const TensorPlace& place) {
-    return attach_scales(quantization, file, place);
-  });
-}
-
 }  // namespace quire

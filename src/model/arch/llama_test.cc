@@ -92,7 +92,7 @@ TEST_F(HfConfigTest, RefusesWhatWeDoNotComputeByName) {
            {"hidden_act", "\"gelu\""},
            {"num_local_experts", "8"},
            {"partial_rotary_factor", "0.5"},
-           {"quantization_config", R"({"quant_method":"gptq"})"},
+           {"quantization_config", R"({"quant_method":"fp8"})"},
            {"architectures", R"(["LlamaForSequenceClassification"])"},
            {"layer_types", R"(["sliding_attention"])"},
            {"rope_scaling", R"({"rope_type":"axial"})"},

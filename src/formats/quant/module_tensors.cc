@@ -1,0 +1,146 @@
+#include "formats/quant/module_tensors.h"
+
+#include <fmt/ranges.h>
+
+namespace quire {
+namespace {
+
+Status missing(const std::string& name) {
+  return error(StatusCode::kCorrupt, "tensor '{}': missing, but quantization_config needs it",
+               name);
+}
+
+Status misshapen(const std::string& name, const std::vector<std::size_t>& has,
+                 const std::vector<std::size_t>& needed) {
+  return error(StatusCode::kCorrupt,
+               "tensor '{}': shape [{}], but quantization_config and the tensors beside it need "
+               "[{}]",
+               name, fmt::join(has, ", "), fmt::join(needed, ", "));
+}
+
+}  // namespace
+
+ModuleTensors::ModuleTensors(const FileTensors& file) : file_(file) {
+  for (const TensorView& tensor : file.tensors) views_.emplace(tensor.name, &tensor);
+  for (const IntegerTensor& tensor : file.integers) integers_.emplace(tensor.name, &tensor);
+}
+
+Result<std::vector<std::string>> ModuleTensors::modules(std::string_view ending) const {
+  std::vector<std::string> names;
+  const auto add = [&](std::string_view name) {
+    if (name.ends_with(ending)) names.emplace_back(name.substr(0, name.size() - ending.size()));
+  };
+  for (const IntegerTensor& tensor : file_.integers) add(tensor.name);
+  for (const TensorView& tensor : file_.tensors) add(tensor.name);
+  if (!names.empty()) return names;
+  return error(StatusCode::kCorrupt,
+               "quantization_config in config.json: no tensor is called '...{}'", ending);
+}
+
+bool ModuleTensors::has(const std::string& name) const {
+  return views_.contains(name) || integers_.contains(name);
+}
+
+const TensorView* ModuleTensors::floats(const std::string& name) const {
+  const auto at = views_.find(name);
+  return at == views_.end() ? nullptr : at->second;
+}
+
+const IntegerTensor* ModuleTensors::take_any(const std::string& name) {
+  const auto at = integers_.find(name);
+  if (at == integers_.end()) return nullptr;
+  taken_.insert(at->first);
+  return at->second;
+}
+
+Result<const IntegerTensor*> ModuleTensors::take_words(const std::string& name,
+                                                       const Shape& shape) {
+  const IntegerTensor* tensor = take_any(name);
+  if (tensor == nullptr && views_.contains(name)) {
+    return error(StatusCode::kCorrupt, "tensor '{}': it is {}, not I32", name,
+                 dtype_name(views_.at(name)->dtype));
+  }
+  if (tensor == nullptr) return missing(name);
+  if (tensor->width != 4) {
+    return error(StatusCode::kCorrupt, "tensor '{}': it is I64, not I32", name);
+  }
+  if (!shape.empty()) {
+    if (tensor->shape != shape) return misshapen(name, tensor->shape, shape);
+    return tensor;
+  }
+  if (tensor->shape.size() == 2 && tensor->shape[0] > 0 && tensor->shape[1] > 0) return tensor;
+  return error(StatusCode::kCorrupt, "tensor '{}': shape [{}] is no matrix of packed integers",
+               name, fmt::join(tensor->shape, ", "));
+}
+
+Result<const TensorView*> ModuleTensors::take_view(const std::string& name, const Shape& shape) {
+  const TensorView* tensor = floats(name);
+  if (tensor == nullptr && integers_.contains(name)) {
+    return error(StatusCode::kCorrupt, "tensor '{}': it is of integers of {} bytes", name,
+                 integers_.at(name)->width);
+  }
+  if (tensor == nullptr) return missing(name);
+  taken_.insert(tensor->name);
+  if (tensor->shape != shape) return misshapen(name, tensor->shape, shape);
+  return tensor;
+}
+
+Result<const TensorView*> ModuleTensors::take_scales(const std::string& name, const Shape& shape) {
+  QUIRE_ASSIGN_OR_RETURN(const TensorView* tensor, take_view(name, shape));
+  if (tensor->dtype != DType::kI8) return tensor;
+  return error(StatusCode::kCorrupt, "tensor '{}': scales of type I8", name);
+}
+
+Result<const TensorView*> ModuleTensors::take_bytes(const std::string& name, const Shape& shape) {
+  QUIRE_ASSIGN_OR_RETURN(const TensorView* tensor, take_view(name, shape));
+  if (tensor->dtype == DType::kI8) return tensor;
+  return error(StatusCode::kCorrupt, "tensor '{}': it is {}, not I8 or I32", name,
+               dtype_name(tensor->dtype));
+}
+
+Result<std::vector<std::uint32_t>> ModuleTensors::take_groups(const std::string& name,
+                                                              std::size_t columns,
+                                                              std::size_t group) {
+  if (!has(name)) return std::vector<std::uint32_t>();
+  QUIRE_ASSIGN_OR_RETURN(const IntegerTensor* indices, take_words(name, {columns}));
+  std::vector<std::uint32_t> group_of(indices->words(), indices->words() + columns);
+  bool is_usual = true;
+  for (std::size_t i = 0; i < columns; ++i) {
+    if (group_of[i] >= columns / group) {
+      return error(StatusCode::kCorrupt,
+                   "tensor '{}': the group of input {} is {}, but there are {}", name, i,
+                   static_cast<std::int32_t>(group_of[i]), columns / group);
+    }
+    is_usual &= group_of[i] == i / group;
+  }
+  if (is_usual) group_of.clear();
+  return group_of;
+}
+
+Status ModuleTensors::put(GroupedCodes codes) {
+  if (has(codes.name)) {
+    return error(StatusCode::kCorrupt, "tensor '{}': it is there as codes, too", codes.name);
+  }
+  QUIRE_ASSIGN_OR_RETURN(Unpacked unpacked, unpack(std::move(codes)));
+  if (!unpacked.reason.empty() && made_.rounded++ == 0) {
+    made_.reason = fmt::format("'{}': {}", unpacked.view.name, unpacked.reason);
+  }
+  made_.late.emplace(unpacked.view.name, std::move(unpacked.late));
+  made_.tensors.push_back(std::move(unpacked.view));
+  return ok_status();
+}
+
+Result<ScaledTensors> ModuleTensors::result() {
+  for (const IntegerTensor& tensor : file_.integers) {
+    if (taken_.contains(tensor.name)) continue;
+    return error(StatusCode::kUnsupported,
+                 "tensor '{}' at offset {}: integers that quantization_config does not explain",
+                 tensor.name, tensor.offset);
+  }
+  for (const TensorView& tensor : file_.tensors) {
+    if (!taken_.contains(tensor.name)) made_.tensors.push_back(tensor);
+  }
+  return std::move(made_);
+}
+
+}  // namespace quire

@@ -1,0 +1,49 @@
+// Quantization: what a `quantization_config` says, ready to be applied to the tensors of the file:
+// scales put to the codes, packed integers replaced by weights that are made when asked for. What
+// comes out has the names of plain weights, so that nobody after it knows the method.
+// Plain values; any thread. Made by quant_methods, applied by checkpoint.
+#pragma once
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "base/status.h"
+#include "formats/containers/safetensors.h"
+#include "formats/quant/late_tensor.h"
+#include "tensor/tensor.h"
+
+namespace quire {
+
+// Says where a tensor is, for messages: "at offset 123".
+using TensorPlace = std::function<std::string(const TensorView&)>;
+
+struct FileTensors {
+  std::span<const TensorView> tensors;
+  std::span<const IntegerTensor> integers;
+  const TensorPlace& place;
+};
+
+// The tensors of a file with scales where they belong; tensors of scales, zeros and codes are gone
+// from the list.
+struct ScaledTensors {
+  std::vector<TensorView> tensors;
+  std::vector<std::vector<float>> scales;  // that the views point into
+  // Of the views without data, by name; they read the file when they are asked.
+  std::map<std::string, std::shared_ptr<const LateTensor>, std::less<>> late;
+  std::size_t rounded = 0;  // weights that no tile holds as they are, and are BF16
+  std::string reason;       // of the first of them, with its name
+};
+
+struct Quantization {
+  std::string text;             // for `show`: "gptq, 4 bits, groups of 128"
+  bool takes_integers = false;  // tensors of I32 and I64 are part of it
+  std::function<Result<ScaledTensors>(const FileTensors& file)> apply;
+
+  explicit operator bool() const { return apply != nullptr; }
+};
+
+}  // namespace quire
