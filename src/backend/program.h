@@ -95,6 +95,14 @@ struct Attend {
   CacheSlot cache;
 };
 
+// An activation with numbers of its own (Huang and Schlag, "Deriving activation functions using
+// integration", 2024):
+//   x > 0: positive x^2 + beta x;  else: negative (exp(min(x, floor)) - 1 - x) + beta x
+struct Xielu {
+  float positive = 0, negative = 0, beta = 0;
+  float floor = 0;  // just below zero
+};
+
 // Choice of experts for each token, from the router's logits [tokens, experts]: kernels/router.h.
 struct Router {
   int experts = 0;
@@ -171,11 +179,19 @@ struct HeadLinearOp {
   const Buffer* x = nullptr;
   HeadProduct product;
 };
+// Values that stay in bounds before they are multiplied (OpenAI, gpt-oss, 2025):
+//   g = min(gate, limit), u = clamp(up, -limit, limit);  out = g sigmoid(alpha g) (u + 1)
+struct ClampedGate {
+  float alpha = 0, limit = 0;
+};
+
 struct GateOp {  // out = activation(gate) * up; without up: activation(gate)
   const Buffer* gate = nullptr;
   const Buffer* up = nullptr;
   const Buffer* out = nullptr;
   Activation activation = Activation::kSilu;
+  const Xielu* xielu = nullptr;          // instead of the activation, without up
+  const ClampedGate* clamped = nullptr;  // instead of it, with up
 };
 struct RotateOp {
   const Buffer* x = nullptr;  // [tokens, heads * head_dim]
@@ -211,10 +227,13 @@ struct AddOp {  // out += scale * sigmoid(gate) * x
   const Buffer* gate = nullptr;  // [rows, 1]; null: none
   float scale = 1;
 };
-struct CapOp {  // x = softcap * tanh(scale * x / softcap), in place; softcap 0: scale * x
+// x = softcap * tanh(scale * x / softcap), in place; softcap 0: scale * x; limit: then no value is
+// beyond [-limit, limit]; 0: none is bounded.
+struct CapOp {
   const Buffer* x = nullptr;
   float scale = 1;
   float softcap = 0;
+  float limit = 0;
 };
 struct ConvolveOp {
   const Buffer* x = nullptr;

@@ -18,6 +18,10 @@ extern const Architecture kGpt2, kGemma2, kGemma3, kBloom, kFalcon, kGptNeox;
 extern const Architecture kPhi3, kPhi, kStableLm, kStarCoder2, kGptBigCode, kOpt, kMpt, kGptJ;
 extern const Architecture kCodeGen, kGptNeo, kPersimmon;
 extern const Architecture kGraniteHybrid, kQwen3Next, kQwen3_5;
+extern const Architecture kOlmo, kOlmo2, kOlmo3, kOlmoe, kGranite, kGraniteMoe;
+extern const Architecture kCohere, kCohere2, kGlm, kGlm4, kGlm4Moe, kDots1;
+extern const Architecture kSmolLm3, kExaone4, kSeedOss, kHelium, kArcee, kNemotron, kApertus;
+extern const Architecture kHunyuan, kHunyuanMoe, kErnie, kErnieMoe, kMiniMaxM2, kGptOss, kInternLm2;
 extern const Architecture kT5, kBert;
 
 namespace {
@@ -51,6 +55,32 @@ constexpr std::array kArchitectures = {
     &kGraniteHybrid,
     &kQwen3Next,
     &kQwen3_5,
+    &kOlmo,
+    &kOlmo2,
+    &kOlmo3,
+    &kOlmoe,
+    &kGranite,
+    &kGraniteMoe,
+    &kCohere,
+    &kCohere2,
+    &kGlm,
+    &kGlm4,
+    &kGlm4Moe,
+    &kDots1,
+    &kSmolLm3,
+    &kExaone4,
+    &kSeedOss,
+    &kHelium,
+    &kArcee,
+    &kNemotron,
+    &kApertus,
+    &kHunyuan,
+    &kHunyuanMoe,
+    &kErnie,
+    &kErnieMoe,
+    &kMiniMaxM2,
+    &kGptOss,
+    &kInternLm2,
     &kT5,
     &kBert,
 };

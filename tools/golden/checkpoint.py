@@ -40,13 +40,15 @@ def config_of(folder):
     return {key: value for key, value in config.items() if value is not None}
 
 
-def fill(folder, tensors, seed):
+def fill(folder, tensors, seed, published=None):
     """Replaces the values by ours. tensors: [{name, shape, mean, scale}]"""
     values = {
         t["name"]: torch.from_numpy(
             weights.tensor(seed, t["name"], t["shape"], t["mean"], t["scale"]).copy())
         for t in tensors
     }
+    if published is not None:
+        values = published.unweave(values)
     save_file(values, pathlib.Path(folder) / "model.safetensors", {"format": "pt"})
 
 

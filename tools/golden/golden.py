@@ -18,6 +18,7 @@ class Golden:
     rules: tuple = ()  # of ranges.py, before the common ones
     spellings: Callable = lambda config: []  # config.json -> [{config, rename}]
     attention: str = "eager"  # the library's own code that computes it
+    published: object = None  # of published.py: files of a kind that the library does not read
     is_stepwise: bool = False  # the answer depends on how tokens came: through the cache
 
     # The largest error that rounding to bf16 alone may make, in the library's own run: a small

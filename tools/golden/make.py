@@ -19,6 +19,7 @@ import transformers
 import checkpoint
 import fixture
 import classic
+import decoders
 import encoders
 import experts
 import gemma
@@ -29,7 +30,7 @@ import recurrent
 import reference
 import weights
 
-FAMILIES = [llama, gemma, classic, plain, experts, recurrent, encoders]
+FAMILIES = [llama, gemma, classic, plain, decoders, experts, recurrent, encoders]
 FOLDER = pathlib.Path(__file__).resolve().parents[2] / "tests/golden/tiny"
 SEEDS = range(1, 60)
 
@@ -53,7 +54,7 @@ def answers_of(golden, model, config, seed):
 
 def first_suitable(golden, folder, tensors, config):
     for seed in SEEDS:
-        checkpoint.fill(folder, tensors, seed)
+        checkpoint.fill(folder, tensors, seed, golden.published)
         model = checkpoint.load(folder, golden.model_class, golden.attention)
         try:
             found = seed, *answers_of(golden, model, config, seed)
@@ -76,6 +77,9 @@ def make(golden):
         config = checkpoint.make_config(golden.config)
         shapes = checkpoint.write_untrained(folder, config, golden.class_of_config())
         config = checkpoint.config_of(folder)
+        if golden.published is not None:
+            shapes = golden.published.shapes(shapes)
+            config = golden.published.config(config)
         tensors = []
         for name, shape in shapes.items():
             mean, scale = ranges.mean_and_scale(name, shape, golden.rules)

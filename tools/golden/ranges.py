@@ -27,7 +27,7 @@ COMMON = [
     (r"(wpe|position_embeddings|token_type_embeddings)\.weight$", 0.0, 0.75, "vector"),
     (r"relative_attention_bias\.weight$", 0.0, 1.5, "vector"),
     (r"lm_head\.weight$", 0.0, 0.75, "matrix"),
-    (r"(q_proj|k_proj|query|key|query_key_value|\.q|\.k|q_a_proj|q_b_proj|kv_a_proj_with_mqa"
+    (r"(q_proj|k_proj|query|key|query_key_value|wqkv|\.q|\.k|q_a_proj|q_b_proj|kv_a_proj_with_mqa"
      r"|kv_b_proj)\.weight$", 0.0, 1.125, "matrix"),
     (r"(mlp\.gate|router(\.layer)?|block_sparse_moe\.gate)\.weight$", 0.0, 1.5, "matrix"),
     # Where two experts tie, products in bf16 may choose the other one: that is no fault, and small.

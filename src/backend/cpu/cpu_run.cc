@@ -157,6 +157,7 @@ bool CpuBackend::runs_as_gated(std::span<const Op> ops, const Step& step) {
   const auto* linear = op_at<LinearOp>(ops, 0);
   const auto* gate = op_at<GateOp>(ops, 1);
   if (linear == nullptr || gate == nullptr || linear->count != 2) return false;
+  if (gate->clamped != nullptr) return false;
   const Product& first = linear->products[0];
   const Product& second = linear->products[1];
   const bool is_pair = gate->gate == first.out && gate->up == second.out && makes_rows(first) &&

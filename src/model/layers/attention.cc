@@ -64,10 +64,32 @@ Status load_attention(WeightLoader& loader, const std::string& prefix, Attention
   QUIRE_ASSIGN_OR_RETURN(layer.k_bias, loader.optional_vector(prefix + "k_bias"));
   QUIRE_ASSIGN_OR_RETURN(layer.v_bias, loader.optional_vector(prefix + "v_bias"));
   QUIRE_ASSIGN_OR_RETURN(layer.o_bias, loader.optional_vector(prefix + "o_bias"));
-  QUIRE_RETURN_IF_ERROR(load_norm(loader, prefix + "q_norm", layer.q_rope.norm));
-  QUIRE_RETURN_IF_ERROR(load_norm(loader, prefix + "k_norm", layer.k_rope.norm));
+  QUIRE_ASSIGN_OR_RETURN(layer.attend.sinks, loader.optional_vector(prefix + "attn_sinks"));
+  Norm& q_norm = layer.q_norm ? layer.q_norm : layer.q_rope.norm;
+  Norm& k_norm = layer.k_norm ? layer.k_norm : layer.k_rope.norm;
+  QUIRE_RETURN_IF_ERROR(load_norm(loader, prefix + "q_norm", q_norm));
+  QUIRE_RETURN_IF_ERROR(load_norm(loader, prefix + "k_norm", k_norm));
   return load_norm(loader, prefix + "attn_post_norm", layer.branch.norm);
 }
+
+namespace {
+
+// What is done to queries, keys and values before they are stored and attend.
+void finish_heads(const AttentionLayer& layer, Program& p, const Workspace& w) {
+  const auto rotate = [&] {
+    if (layer.q_rope) p.rotate(w.q, layer.attend.heads, layer.q_rope);
+    if (layer.k_rope) p.rotate(w.k, layer.attend.kv_heads, layer.k_rope);
+  };
+  if (layer.turns_before_norms) rotate();
+  if (layer.q_norm) p.norm(w.q, layer.q_norm, w.q);
+  if (layer.k_norm) p.norm(w.k, layer.k_norm, w.k);
+  if (layer.clip > 0) {
+    for (const Buffer* x : {&w.q, &w.k, &w.v}) p.add(CapOp{x, 1, 0, layer.clip});
+  }
+  if (!layer.turns_before_norms) rotate();
+}
+
+}  // namespace
 
 void run_attention(const AttentionLayer& layer, Program& p, const Workspace& w) {
   if (layer.norm) p.norm(w.residual, layer.norm, w.normed);
@@ -81,10 +103,7 @@ void run_attention(const AttentionLayer& layer, Program& p, const Workspace& w) 
                         {&layer.k, &w.k, &layer.k_bias},
                         {&layer.v, &w.v, &layer.v_bias}});
   }
-  if (layer.q_norm) p.norm(w.q, layer.q_norm, w.q);
-  if (layer.k_norm) p.norm(w.k, layer.k_norm, w.k);
-  if (layer.q_rope) p.rotate(w.q, layer.attend.heads, layer.q_rope);
-  if (layer.k_rope) p.rotate(w.k, layer.attend.kv_heads, layer.k_rope);
+  finish_heads(layer, p, w);
   p.store(w.k, w.v, layer.attend.cache);
   p.attend(w.q, layer.attend, w.attended);
   if (layer.gate) p.gate(Activation::kSigmoid, w.output_gate, w.attended, w.gated_output);

@@ -20,8 +20,10 @@ struct AttentionLayer {
   Weight gate;        // [heads * v_dim, d_model]; the output times its sigmoid; empty: none
   Weight o;           // [d_model, heads * v_dim]
   Vector q_bias, k_bias, v_bias, o_bias;  // [rows of the matrix] or empty
-  Norm q_norm, k_norm;  // of all queries and keys, whole or in parts, before they turn; none
   Rope q_rope, k_rope;  // with norms of the heads; neither angles nor norm: none
+  Norm q_norm, k_norm;  // of whole rows, or of heads that have weights of their own; none: as it is
+  bool turns_before_norms = false;  // q_rope and k_rope before q_norm and k_norm
+  float clip = 0;       // q, k and v stay in [-clip, clip]; 0: no bound
   Attend attend;
   Branch branch;      // how the output joins the residual stream
 };
@@ -37,7 +39,9 @@ std::vector<float> alibi_slopes(int heads, double bias_max = 8);
 
 // Loads into a layer whose values (kinds and eps of norms, angles, attention) are set: the weights
 // "q" "k" "v" "o" behind the prefix "layers.3.", and what of "attn_norm", "attn_post_norm" (each
-// with "_bias"), "q_bias" ... "o_bias", "q_norm", "k_norm" and "attn_gate" the rules have.
+// with "_bias"), "q_bias" ... "o_bias", "q_norm", "k_norm", "attn_sinks" and "attn_gate" the rules
+// have. "q_norm" and "k_norm" are the rotation's, or layer.q_norm and k_norm where these have a
+// kind.
 // REQUIRES: the rules' shapes are those of layer.attend.
 Status load_attention(WeightLoader& loader, const std::string& prefix, AttentionLayer& layer);
 

@@ -29,7 +29,8 @@ void run_mlp(const MlpLayer& layer, Program& p, const Workspace& w) {
     p.gate(layer.activation, w.gate, w.up, w.gated);
   } else {
     p.linear(w.normed, {{&layer.up, &w.up, &layer.up_bias}});
-    p.activate(layer.activation, w.up, w.gated);
+    p.add(GateOp{&w.up, nullptr, &w.gated, layer.activation,
+                 layer.xielu ? &*layer.xielu : nullptr});
   }
   add_branch(p, w.gated, layer.down, layer.down_bias, layer.branch, w);
 }

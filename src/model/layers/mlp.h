@@ -3,6 +3,8 @@
 // function over them. Called by the architectures; the thread that drives the device.
 #pragma once
 
+#include <optional>
+
 #include "model/layers/workspace.h"
 #include "model/weights.h"
 
@@ -15,6 +17,7 @@ struct MlpLayer {
   Weight down;  // [d_model, ffn]
   Vector gate_bias, up_bias, down_bias;  // [rows of the matrix] or empty
   Activation activation = Activation::kSilu;
+  std::optional<Xielu> xielu;  // instead of it, where there is no gate
   Branch branch;  // how the output joins the residual stream
 };
 

@@ -35,6 +35,10 @@ Status load_moe(WeightLoader& loader, const std::string& prefix, MoeLayer& layer
   QUIRE_ASSIGN_OR_RETURN(layer.gate, loader.matrix(prefix + "experts_gate"));
   QUIRE_ASSIGN_OR_RETURN(layer.up, loader.matrix(prefix + "experts_up"));
   QUIRE_ASSIGN_OR_RETURN(layer.down, loader.matrix(prefix + "experts_down"));
+  QUIRE_ASSIGN_OR_RETURN(layer.router_bias, loader.optional_vector(prefix + "router_bias"));
+  QUIRE_ASSIGN_OR_RETURN(layer.gate_bias, loader.optional_vector(prefix + "experts_gate_bias"));
+  QUIRE_ASSIGN_OR_RETURN(layer.up_bias, loader.optional_vector(prefix + "experts_up_bias"));
+  QUIRE_ASSIGN_OR_RETURN(layer.down_bias, loader.optional_vector(prefix + "experts_down_bias"));
   const Router& router = layer.router;
   QUIRE_CHECK(router.used > 0 && router.used <= router.experts &&
                   layer.router_weight.rows == router.experts,
@@ -74,11 +78,13 @@ void run_shared(const MoeLayer& layer, Program& p, const Workspace& w, const Moe
 
 void run_moe(const MoeLayer& layer, Program& p, const Workspace& w, const MoeWorkspace& m) {
   if (layer.norm) p.norm(w.residual, layer.norm, w.normed);
-  p.linear(w.normed, {{&layer.router_weight, &m.logits}});
+  p.linear(w.normed, {{&layer.router_weight, &m.logits, &layer.router_bias}});
   p.add(RouteOp{&m.logits, &layer.router, &m.routing});
-  p.linear(w.normed, {{&layer.gate, &m.gate}, {&layer.up, &m.up}}, &m.routing);
-  p.gate(layer.activation, m.gate, m.up, m.gated);
-  p.linear(m.gated, {{&layer.down, &m.out}}, &m.routing);
+  p.linear(w.normed, {{&layer.gate, &m.gate, &layer.gate_bias},
+                      {&layer.up, &m.up, &layer.up_bias}}, &m.routing);
+  p.add(GateOp{&m.gate, &m.up, &m.gated, layer.activation, nullptr,
+               layer.clamped ? &*layer.clamped : nullptr});
+  p.linear(m.gated, {{&layer.down, &m.out, &layer.down_bias}}, &m.routing);
   p.add(CombineOp{&m.out, &m.routing, &w.residual, layer.scale});
   if (layer.shared_gate) run_shared(layer, p, w, m);
 }

@@ -7,6 +7,8 @@
 // device.
 #pragma once
 
+#include <optional>
+
 #include "model/layers/workspace.h"
 #include "model/weights.h"
 
@@ -18,10 +20,13 @@ struct MoeLayer {
   Router router;
   Weight gate, up;          // [experts, ffn, d_model]
   Weight down;              // [experts, d_model, ffn]
+  Vector router_bias;       // [experts] or empty
+  Vector gate_bias, up_bias, down_bias;  // [experts * rows of the matrix] or empty
   Weight shared_gate, shared_up;  // [shared ffn, d_model]; empty: none are shared
   Weight shared_down;       // [d_model, shared ffn]
   Weight shared_scale;      // [1, d_model]; its sigmoid weighs what is shared; empty: 1
   Activation activation = Activation::kSilu;
+  std::optional<ClampedGate> clamped;  // instead of it; of experts that are not shared
   float scale = 1;          // on all of the output
 };
 
@@ -49,6 +54,7 @@ struct MoeWorkspace {
 
 // Loads into a layer whose values are set: "router", "experts_gate", "experts_up" and
 // "experts_down" behind the prefix "layers.3.", and what of "ffn_norm", "router_correction",
+// "router_bias", "experts_gate_bias", "experts_up_bias", "experts_down_bias",
 // "shared_gate", "shared_up", "shared_down" and "shared_scale" the rules have.
 // REQUIRES: their shapes fit each other and layer.router.
 Status load_moe(WeightLoader& loader, const std::string& prefix, MoeLayer& layer);

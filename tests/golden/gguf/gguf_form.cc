@@ -44,6 +44,28 @@ constexpr Row kRows[] = {
     {"mpt", "mpt"},
     {"t5", "t5"},
     {"bert", "bert"},
+    {"olmo", "olmo"},
+    {"olmo2", "olmo2"},
+    {"olmo3", "olmo2"},
+    {"olmoe", "olmoe"},
+    {"granite", "granite"},
+    {"granitemoe", "granitemoe"},
+    {"granitemoeshared", "granitemoe"},
+    {"cohere", "command-r"},
+    {"cohere2", "cohere2"},
+    {"glm4", "glm4"},
+    {"glm4_moe", "glm4moe"},
+    {"dots1", "dots1"},
+    {"smollm3", "smollm3"},
+    {"exaone4", "exaone4"},
+    {"seed_oss", "seed_oss"},
+    {"nemotron", "nemotron"},
+    {"arcee", "arcee"},
+    {"hunyuan_v1_dense", "hunyuan-dense"},
+    {"hunyuan_v1_moe", "hunyuan-moe"},
+    {"ernie4_5", "ernie4_5"},
+    {"ernie4_5_moe", "ernie4_5-moe"},
+    {"minimax_m2", "minimax-m2"},
 };
 
 // Later ones replace earlier ones of the same name, as in the converter.
@@ -358,6 +380,55 @@ void add_bert(Keys& keys) {
   keys.whole("pooling_type", 2);
 }
 
+// Families of one kind of decoder: what each says beside what all say.
+void add_experts_of(Keys& keys) {
+  keys.copy_whole("expert_count", {"n_routed_experts", "num_local_experts", "num_experts",
+                                   "moe_num_experts"});
+  keys.copy_whole("expert_used_count", {"num_experts_per_tok", "moe_topk", "moe_k"});
+  keys.copy_whole("expert_feed_forward_length", {"moe_intermediate_size"});
+  keys.copy_whole("expert_shared_count", {"n_shared_experts", "moe_num_shared_experts"});
+  keys.copy_whole("expert_shared_feed_forward_length", {"shared_intermediate_size"});
+  keys.copy_whole("leading_dense_block_count",
+                  {"first_k_dense_replace", "moe_layer_start_index"});
+  keys.copy_whole("interleave_moe_layer_step", {"moe_layer_interval"});
+  keys.copy_real("expert_weights_scale", {"routed_scaling_factor"});
+}
+
+void add_variant(Keys& keys, const std::string& architecture) {
+  add_llama(keys);
+  add_experts_of(keys);
+  const bool is_granite = architecture.starts_with("granite");
+  if (is_granite) {
+    keys.copy_real("attention.scale", {"attention_multiplier"});
+    keys.copy_real("embedding_scale", {"embedding_multiplier"});
+    keys.copy_real("residual_scale", {"residual_multiplier"});
+  }
+  keys.copy_real("logit_scale", {is_granite ? "logits_scaling" : "logit_scale"});
+  keys.copy_real("attention.layer_norm_epsilon", {"norm_eps", "layer_norm_eps"});
+  if (architecture == "olmo") keys.real("attention.layer_norm_epsilon", 1e-5);
+  keys.copy_real("attention.clamp_kqv", {"clip_qkv"});
+  if (const Json* rope = keys.find({"rope_parameters"})) {
+    if (const Json* part = rope->find("partial_rotary_factor")) {
+      const auto head_dim = static_cast<double>(keys.number("head_dim"));
+      keys.whole("rope.dimension_count", static_cast<std::size_t>(part->as_double() * head_dim));
+    }
+  }
+  if (architecture == "glm4moe" || architecture == "dots1") {
+    keys.whole("expert_gating_func", 2);
+    keys.set("expert_weights_norm", true);
+  }
+  if (architecture == "minimax-m2") keys.whole("expert_gating_func", 2);
+  if (architecture != "cohere2" && architecture != "exaone4" && architecture != "olmo2") return;
+  keys.copy_whole("attention.sliding_window", {"sliding_window"});
+  const Json* types = keys.find({"layer_types"});
+  if (types == nullptr || architecture == "cohere2") return;
+  std::vector<bool> are_sliding;
+  for (const Json& type : types->items()) {
+    are_sliding.push_back(type.as_string() == "sliding_attention");
+  }
+  keys.set("attention.sliding_window_pattern", are_sliding);
+}
+
 void add_keys(Keys& keys, const std::string& architecture, bool is_v3) {
   if (architecture == "llama") return add_llama(keys);
   if (architecture == "qwen2" || architecture == "qwen3") return add_common(keys);
@@ -378,8 +449,8 @@ void add_keys(Keys& keys, const std::string& architecture, bool is_v3) {
   if (architecture == "starcoder") return add_starcoder(keys);
   if (architecture == "mpt") return add_mpt(keys);
   if (architecture == "t5") return add_t5(keys);
-  QUIRE_CHECK(architecture == "bert", "no keys of {}", architecture);
-  add_bert(keys);
+  if (architecture == "bert") return add_bert(keys);
+  add_variant(keys, architecture);
 }
 
 void set_inside(Json& config, const char* object, const char* name, Json value) {
@@ -426,6 +497,21 @@ void imply(const std::string& architecture, Json& config) {
                config.find("max_position_embeddings")->as_double() / trained);
   } else if (architecture == "granitehybrid") {
     config.set("position_embedding_type", "nope");
+  } else if (architecture == "cohere2") {  // three windows, and one layer that sees all
+    Json types = Json::array();
+    for (std::int64_t i = 1; i <= config.find("num_hidden_layers")->as_int(); ++i) {
+      types.push(i % 4 == 0 ? "full_attention" : "sliding_attention");
+    }
+    config.set("layer_types", std::move(types));
+  } else if (architecture == "smollm3") {
+    Json turns = Json::array();
+    for (std::int64_t i = 1; i <= config.find("num_hidden_layers")->as_int(); ++i) {
+      turns.push(Json(std::int64_t{i % 4 != 0}));
+    }
+    config.set("no_rope_layers", std::move(turns));
+  } else if (architecture == "dots1") {
+    config.set("sliding_window", Json());
+    config.set("layer_types", Json());
   } else if (architecture == "t5") {
     config.set("relative_attention_max_distance", 128);
     config.set("scale_decoder_outputs", *config.find("tie_word_embeddings"));

@@ -49,6 +49,8 @@ constexpr Row kInside[] = {
     {"ln_2", "ffn_norm"},
     {"norm_2", "ffn_norm"},
     {"post_feedforward_layernorm", "post_ffw_norm"},
+    {"post_self_attn_layernorm", "post_attention_norm"},
+    {"post_mlp_layernorm", "post_ffw_norm"},
     {"self_attn.q_proj", "attn_q"},
     {"self_attn.k_proj", "attn_k"},
     {"self_attn.v_proj", "attn_v"},
@@ -61,6 +63,8 @@ constexpr Row kInside[] = {
     {"self_attn.k_layernorm", "attn_k_norm"},
     {"self_attn.q_norm", "attn_q_norm"},
     {"self_attn.k_norm", "attn_k_norm"},
+    {"self_attn.query_layernorm", "attn_q_norm"},
+    {"self_attn.key_layernorm", "attn_k_norm"},
     {"self_attn.q_a_proj", "attn_q_a"},
     {"self_attn.q_a_layernorm", "attn_q_a_norm"},
     {"self_attn.q_b_proj", "attn_q_b"},
@@ -83,6 +87,7 @@ constexpr Row kInside[] = {
     {"intermediate.dense", "ffn_up"},
     {"output.dense", "ffn_down"},
     {"mlp.gate_proj", "ffn_gate"},
+    {"mlp.gate_up_proj", "ffn_up"},
     {"mlp.up_proj", "ffn_up"},
     {"mlp.down_proj", "ffn_down"},
     {"mlp.gate_up_proj", "ffn_up"},
@@ -95,7 +100,10 @@ constexpr Row kInside[] = {
     {"mlp.dense_4h_to_h", "ffn_down"},
     {"mlp.c_proj", "ffn_down"},
     {"mlp.gate", "ffn_gate_inp"},
+    {"mlp.gate.wg", "ffn_gate_inp"},
     {"mlp.gate.e_score_correction", "exp_probs_b"},
+    {"mlp.moe_statics.e_score_correction", "exp_probs_b"},
+    {"block_sparse_moe.e_score_correction", "exp_probs_b"},
     {"mlp.experts.gate_proj", "ffn_gate_exps"},
     {"mlp.experts.up_proj", "ffn_up_exps"},
     {"mlp.experts.down_proj", "ffn_down_exps"},
@@ -106,6 +114,9 @@ constexpr Row kInside[] = {
     {"mlp.shared_experts.up_proj", "ffn_up_shexp"},
     {"mlp.shared_experts.down_proj", "ffn_down_shexp"},
     {"mlp.shared_expert_gate", "ffn_gate_inp_shexp"},
+    {"mlp.shared_mlp.gate_proj", "ffn_gate_shexp"},
+    {"mlp.shared_mlp.up_proj", "ffn_up_shexp"},
+    {"mlp.shared_mlp.down_proj", "ffn_down_shexp"},
     {"block_sparse_moe.gate", "ffn_gate_inp"},
     {"block_sparse_moe.router.layer", "ffn_gate_inp"},
     {"block_sparse_moe.experts.w1", "ffn_gate_exps"},
@@ -165,8 +176,9 @@ std::string take_number(std::string_view& name) {
 }
 
 bool has_norm_behind_attention(std::string_view architecture) {
-  return architecture == "gemma2" || architecture == "gemma3" || architecture == "qwen3next" ||
-         architecture == "qwen35";
+  constexpr std::string_view kNames[] = {"gemma2", "gemma3", "qwen3next", "qwen35", "olmo2",
+                                         "exaone4", "seed_oss", "glm4moe"};
+  return std::find(std::begin(kNames), std::end(kNames), architecture) != std::end(kNames);
 }
 
 // "encoder.block.3.layer.0.SelfAttention.q": a norm is of the part that it stands in.

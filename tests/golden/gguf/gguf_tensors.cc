@@ -74,8 +74,13 @@ class Converter {
     if (architecture_ == "qwen3next") return take_qwen3next(std::move(tensor));
     if (architecture_ == "qwen35") return take_qwen35(std::move(tensor));
     if (architecture_ == "stablelm") return take_stablelm(std::move(tensor));
-    if (architecture_ == "llama") tensor = turned(std::move(tensor));
-    if (architecture_.starts_with("gemma")) add_one_to_norms(tensor);
+    if (architecture_ == "granitemoe") return take_granite(std::move(tensor));
+    if (lies_turned()) tensor = turned(std::move(tensor));
+    if (architecture_.starts_with("gemma") || architecture_ == "nemotron") add_one_to_norms(tensor);
+    if (const std::string end = "e_score_correction_bias"; tensor.name.ends_with(end)) {
+      tensor.name.replace(tensor.name.size() - end.size(), end.size(), "e_score_correction.bias");
+      tensor.shape = {tensor.values.size()};
+    }
     put(std::move(tensor));
   }
 
@@ -96,6 +101,11 @@ class Converter {
   }
 
  private:
+  bool lies_turned() const {
+    constexpr std::string_view kNames[] = {"llama", "olmo", "granite", "smollm3", "arcee"};
+    return std::find(std::begin(kNames), std::end(kNames), architecture_) != std::end(kNames);
+  }
+
   std::size_t number(const char* name, std::size_t fallback = 0) const {
     const Json* value = config_.find(name);
     return value != nullptr && value->is_int() ? value->as_uint() : fallback;
@@ -126,7 +136,7 @@ class Converter {
   }
 
   static void add_one_to_norms(StoredTensor& tensor) {
-    if (!tensor.name.ends_with("norm.weight")) return;
+    if (!tensor.name.ends_with("norm.weight")) return;  // biases stay
     for (float& value : tensor.values) value += 1;
   }
 

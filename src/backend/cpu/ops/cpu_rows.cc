@@ -17,6 +17,21 @@ const std::int32_t* chosen_rows(const BatchView& batch, const Buffer& from, cons
   return batch.logits_tokens.data();
 }
 
+void activate(const Xielu& f, const float* x, int count, float* out) {
+  for (int i = 0; i < count; ++i) {
+    const float bent = x[i] > 0 ? f.positive * x[i] * x[i]
+                                : (std::expm1(std::min(x[i], f.floor)) - x[i]) * f.negative;
+    out[i] = bent + f.beta * x[i];
+  }
+}
+
+void activate(const ClampedGate& f, const float* gate, const float* up, int count, float* out) {
+  for (int i = 0; i < count; ++i) {
+    const float g = std::min(gate[i], f.limit), u = std::clamp(up[i], -f.limit, f.limit);
+    out[i] = (u + 1) * g / (1 + std::exp(-f.alpha * g));
+  }
+}
+
 }  // namespace
 
 void CpuBackend::refresh(CpuBuffer& buffer, int rows) {
@@ -126,6 +141,14 @@ void CpuBackend::run_op(const GateOp& op, const Step& step) {
   grow_scratch(room);
   for_rows(rows, columns, [&](int row, int worker) {
     float* y = out.f32 ? out.floats(row) : scratch(worker, room);
+    if (op.xielu != nullptr) {
+      activate(*op.xielu, cpu(*op.gate).floats(row), columns, y);
+      return out.put(kernels_, row, 0, columns, y);
+    }
+    if (op.clamped != nullptr) {
+      activate(*op.clamped, cpu(*op.gate).floats(row), cpu(*op.up).floats(row), columns, y);
+      return out.put(kernels_, row, 0, columns, y);
+    }
     act_mul(op.activation, cpu(*op.gate).floats(row),
             op.up == nullptr ? nullptr : cpu(*op.up).floats(row), columns, y);
     out.put(kernels_, row, 0, columns, y);
@@ -156,6 +179,8 @@ void CpuBackend::run_op(const CapOp& op, const Step& step) {
     float* x = cpu(*op.x).floats(row);
     if (op.scale != 1) kernels_.scaled(x, op.scale, columns, x);
     if (op.softcap > 0) kernels_.soft_cap(op.softcap, x, columns, x);
+    if (op.limit <= 0) return;
+    for (int i = 0; i < columns; ++i) x[i] = std::clamp(x[i], -op.limit, op.limit);
   });
   cpu(*op.x).is_fresh = false;
 }

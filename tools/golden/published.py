@@ -1,0 +1,72 @@
+"""Checkpoints whose code lies beside them: the library reads the same model under other names.
+
+A published form has config (the library's config.json -> theirs), shapes (the library's
+{name: shape} -> theirs) and unweave (their {name: values} -> the library's).
+"""
+
+import re
+
+INTERNLM2_NAMES = (
+    (r"^model\.embed_tokens\.", "model.tok_embeddings."), (r"^lm_head\.", "output."),
+    (r"\.input_layernorm\.", ".attention_norm."), (r"\.post_attention_layernorm\.", ".ffn_norm."),
+    (r"\.self_attn\.o_proj\.", ".attention.wo."), (r"\.mlp\.gate_proj\.", ".feed_forward.w1."),
+    (r"\.mlp\.up_proj\.", ".feed_forward.w3."), (r"\.mlp\.down_proj\.", ".feed_forward.w2."),
+)
+
+
+class InternLm2:
+    """Of each key head its queries, its key and its value, in one tensor."""
+
+    def __init__(self, heads, kv_heads):
+        self.heads, self.kv_heads = heads, kv_heads
+
+    def config(self, config):
+        """In the words of transformers 4, of which all such files are."""
+        kept = ("hidden_act", "hidden_size", "intermediate_size", "max_position_embeddings",
+                "num_attention_heads", "num_hidden_layers", "num_key_value_heads", "rms_norm_eps",
+                "bos_token_id", "eos_token_id", "tie_word_embeddings", "vocab_size")
+        return {"architectures": ["InternLM2ForCausalLM"], "model_type": "internlm2",
+                "auto_map": {"AutoModelForCausalLM": "modeling_internlm2.InternLM2ForCausalLM"},
+                "bias": False, "rope_theta": config["rope_parameters"]["rope_theta"],
+                "rope_scaling": None, "torch_dtype": "float32", "transformers_version": "4.41.0",
+                **{name: config[name] for name in kept}}
+
+    def name(self, name):
+        for pattern, theirs in INTERNLM2_NAMES:
+            name = re.sub(pattern, theirs, name)
+        return name
+
+    def shapes(self, shapes):
+        out = {}
+        for name, shape in shapes.items():
+            if re.search(r"self_attn\.[qkv]_proj", name):
+                name = re.sub(r"self_attn\.[qkv]_proj", "attention.wqkv", name)
+                rows = out.get(name, [0])[0] + shape[0]
+                out[name] = [rows, shape[1]]
+            else:
+                out[self.name(name)] = shape
+        return out
+
+    def unweave(self, values):
+        names = {self.name(name): name for name in self.library_names(values)}
+        out = {}
+        for name, value in values.items():
+            if "wqkv" not in name:
+                out[names[name]] = value
+                continue
+            groups = value.reshape(self.kv_heads, self.heads // self.kv_heads + 2, -1,
+                                   value.shape[1])
+            for part, index in (("q", slice(0, -2)), ("k", slice(-2, -1)), ("v", slice(-1, None))):
+                library_name = name.replace("attention.wqkv", f"self_attn.{part}_proj")
+                out[library_name] = groups[:, index].reshape(-1, value.shape[1]).contiguous()
+        return out
+
+    def library_names(self, values):
+        names = ["model.embed_tokens.weight", "lm_head.weight", "model.norm.weight"]
+        for name in values:
+            if ".attention.wo." in name:
+                layer = name[:name.index("attention.wo")]
+                names += [layer + part + ".weight" for part in (
+                    "input_layernorm", "post_attention_layernorm", "self_attn.o_proj",
+                    "mlp.gate_proj", "mlp.up_proj", "mlp.down_proj")]
+        return names
