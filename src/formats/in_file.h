@@ -4,6 +4,8 @@
 // Pure function; any thread. Used by all readers of formats.
 #pragma once
 
+#include <fmt/format.h>
+
 #include <filesystem>
 #include <string>
 
@@ -14,7 +16,7 @@ namespace quire {
 inline Status in_file(const std::string& path, const Status& status) {
   const std::filesystem::path normal = std::filesystem::path(path).lexically_normal();
   const std::filesystem::path name = normal.has_filename() ? normal : normal.parent_path();
-  const std::string prefix = "'" + name.filename().string() + "': ";
+  const std::string prefix = fmt::format("'{}': ", name.filename().string());
   const bool is_named =
       status.code() == StatusCode::kNotFound || status.message().starts_with(prefix);
   return is_named ? status : Status(status.code(), prefix + status.message());
