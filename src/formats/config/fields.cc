@@ -345,6 +345,11 @@ void ConfigFields::refuse_unless(Key key, std::string_view neutral) const {
              field.where, text_of(field.value), neutral));
 }
 
+void ConfigFields::refuse_false(Key key) const {
+  if (boolean(key, true)) return;
+  fail(error(StatusCode::kUnsupported, "{}: false is not supported", name_of(key)));
+}
+
 Status ConfigFields::check_all_used() const {
   if (!status().is_ok()) return status();
   for (const auto& object : marks_->objects) {

@@ -96,6 +96,8 @@ class ConfigFields {
 
   // A feature that we do not have: the field must be absent, null, false, 0 or "".
   void refuse(Key key) const;
+  // One that we always have: the field must be absent, null or true.
+  void refuse_false(Key key) const;
   // The same for a number that changes nothing at one value only.
   void refuse_unless(Key key, double neutral) const;
   void refuse_unless(Key key, std::string_view neutral) const;

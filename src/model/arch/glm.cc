@@ -58,7 +58,9 @@ void read_choice(const ConfigFields& fields, DecoderConfig& c) {
   router.groups_kept =
       fields.integer({"topk_group", "expert_group_used_count"}, 1, router.groups, router.groups);
   check_groups(fields, router);
-  fields.refuse_unless({"scoring_func", ""}, "sigmoid");
+  const Key scoring = {"scoring_func", ""};
+  const bool is_method_said = fields.is_text(scoring) && fields.string(scoring) == "noaux_tc";
+  if (!is_method_said) fields.refuse_unless(scoring, "sigmoid");  // dots.1 says its topk_method
   fields.refuse_unless({"topk_method", ""}, "noaux_tc");
   fields.refuse_unless({"moe_layer_freq", ""}, 1);
   fields.refuse_unless({"", "expert_gating_func"}, 2);

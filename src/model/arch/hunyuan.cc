@@ -30,6 +30,12 @@ void read_alpha(const ConfigFields& fields, DecoderConfig& c) {
   c.window_rope = c.rope;
 }
 
+// Of the tokenizer, of other heads, or of what is refused.
+constexpr const char* kHunyuanIds[] = {
+    "eod_token_id", "im_start_id",    "im_end_id",  "im_newline_id",  "mask_init_id",
+    "pad_id",       "text_start_id",  "text_end_id", "org_vocab_size", "pool_type",
+    "class_num",    "dense_list",     "cla_share_factor", "enable_lm_head_fp32"};
+
 DecoderConfig read_hunyuan(const ConfigFields& fields, int vocab) {
   DecoderConfig c = read_decoder(fields, vocab);
   c.turns_before_norms = true;
@@ -37,7 +43,13 @@ DecoderConfig read_hunyuan(const ConfigFields& fields, int vocab) {
   c.names.q_norm = "self_attn.query_layernorm";
   c.names.k_norm = "self_attn.key_layernorm";
   read_alpha(fields, c);
-  fields.mark({"eod_token_id", ""});  // of the tokenizer
+  fields.refuse_unless({"attention_head_dim", ""}, c.head_dim);
+  fields.refuse_unless({"norm_type", ""}, "rms");
+  fields.refuse_false({"use_rotary_pos_emb", ""});
+  fields.refuse_false({"use_qk_norm", ""});
+  fields.refuse({"use_cla", ""});  // keys and values of another layer
+  fields.refuse({"add_classification_head", ""});
+  for (const char* name : kHunyuanIds) fields.mark({name, ""});
   return c;
 }
 
@@ -95,7 +107,11 @@ DecoderConfig read_ernie_moe(const ConfigFields& fields, int vocab) {
   for (int i = 0; i < c.layers; ++i) {
     c.has_experts.push_back(i >= first && (last < 0 || i <= last) && (i + 1) % every == 0);
   }
-  fields.mark({"moe_norm_min", ""});  // keeps another program's sum from being zero
+  fields.refuse_unless({"moe_gate", ""}, "topk");
+  c.has_correction = fields.boolean({"moe_use_aux_free", ""}, true);
+  fields.mark({"moe_capacity", ""});              // bounds what another program computes at once
+  fields.mark({"moe_norm_min", ""});              // keeps its sum from being zero
+  fields.mark({"num_nextn_predict_layers", ""});  // of drafts
   c.names.correction = "mlp.moe_statics.e_score_correction_bias";
   return c;
 }
@@ -110,12 +126,9 @@ DecoderConfig read_minimax_m2(const ConfigFields& fields, int vocab) {
   fields.refuse_unless({"scoring_func", ""}, "sigmoid");
   fields.refuse_unless({"", "expert_gating_func"}, 2);
   fields.refuse({"shared_intermediate_size", ""});
-  for (const char* name : {"use_qk_norm", "use_routing_bias"}) {
-    if (fields.boolean({name, ""}, true)) continue;
-    fields.fail(error(StatusCode::kUnsupported, "{}: false is not supported",
-                      fields.name_of({name, ""})));
-  }
+  for (const char* name : {"use_qk_norm", "use_routing_bias"}) fields.refuse_false({name, ""});
   fields.refuse_unless({"qk_norm_type", ""}, "per_layer");
+  fields.integers({"attn_type_list", ""}, 1, 1);  // 0: a linear attention, of an earlier model
   for (const char* name : {"use_mtp", "num_mtp_modules", "mtp_transformer_layers"}) {
     fields.mark({name, ""});  // of drafts, whose tensors are not in the files
   }

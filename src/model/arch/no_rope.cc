@@ -23,7 +23,9 @@ DecoderConfig read_smollm3(const ConfigFields& fields, int vocab) {
                       turns.size(), c.layers));
   }
   fields.refuse({"use_sliding_window", ""});
-  fields.mark({"sliding_window", ""});  // means something with the switch only
+  for (const char* name : {"sliding_window", "max_window_layers"}) {
+    fields.mark({name, ""});  // they mean something with the switch only
+  }
   for (const std::string& type : fields.strings({"layer_types", ""})) {
     if (type == "full_attention") continue;
     fields.fail(error(StatusCode::kUnsupported, "{}: '{}' where only 'full_attention' fits",

@@ -47,6 +47,8 @@ DecoderConfig read_apertus(const ConfigFields& fields, int vocab) {
   }
   DecoderConfig c = read_decoder(fields, vocab, {.rope = {.theta = 12e6}, .has_activation = false});
   fields.refuse_unless({"hidden_act", ""}, "xielu");
+  fields.refuse_false({"qk_norm", ""});
+  fields.refuse({"post_norm", ""});
   c.is_gated = false;
   c.has_xielu = true;
   c.head_norms = QueryNorms::kEach;

@@ -18,10 +18,12 @@ PlainConfig read(const ConfigFields& fields, int vocab) {
   c.has_tied_head = read_tied(fields, true);
   fields.refuse_unless({"mlp_type", ""}, "default");
   fields.refuse_unless({"norm_type", ""}, "layer_norm");
-  // An order of computation.
-  for (const char* name : {"attention_softmax_in_fp32", "scale_attention_softmax_in_fp32"}) {
+  // An order of computation; and older words, beside which hidden_act and norm_epsilon decide.
+  for (const char* name : {"attention_softmax_in_fp32", "scale_attention_softmax_in_fp32",
+                           "activation_function", "layer_norm_epsilon"}) {
     fields.mark({name, ""});
   }
+  fields.refuse_false({"scale_attn_weights", ""});
   c.rope = read_rope(fields, c.head_dim);
   return c;
 }
