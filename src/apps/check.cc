@@ -21,7 +21,7 @@ Result<std::string> check(const ModelArguments& arguments) {
   QUIRE_ASSIGN_OR_RETURN(const PlannedModel planned, plan_model(arguments, nullptr, {}));
   const ModelFiles& files = *planned.files;
   const ModelFacts& facts = files.facts();
-  QUIRE_ASSIGN_OR_RETURN(const ModelWords words, load_words(files, arguments.chat_template));
+  QUIRE_ASSIGN_OR_RETURN(const ModelWords words, load_words(files, ""));
   WeightReport report;
   {
     ProgressLine progress(fmt::format("Reading the weights of {}", default_name(arguments)));

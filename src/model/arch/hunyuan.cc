@@ -31,7 +31,7 @@ void read_alpha(const ConfigFields& fields, DecoderConfig& c) {
 }
 
 // Of the tokenizer, of other heads, or of what is refused.
-constexpr const char* kHunyuanIds[] = {
+constexpr const char* kHunyuanUnread[] = {
     "eod_token_id", "im_start_id",    "im_end_id",  "im_newline_id",  "mask_init_id",
     "pad_id",       "text_start_id",  "text_end_id", "org_vocab_size", "pool_type",
     "class_num",    "dense_list",     "cla_share_factor", "enable_lm_head_fp32"};
@@ -49,7 +49,7 @@ DecoderConfig read_hunyuan(const ConfigFields& fields, int vocab) {
   fields.refuse_false({"use_qk_norm", ""});
   fields.refuse({"use_cla", ""});  // keys and values of another layer
   fields.refuse({"add_classification_head", ""});
-  for (const char* name : kHunyuanIds) fields.mark({name, ""});
+  for (const char* name : kHunyuanUnread) fields.mark({name, ""});
   return c;
 }
 

@@ -1,6 +1,6 @@
-// What released models say in their config.json, as their authors published it: each is read, no
-// key of it is an unknown one. The facts that are compared are those a reader would look at first:
-// layers, width, vocabulary, context, experts.
+// Configurations in the words of released models' config.json, as far as they are known without
+// the files: each is read, no key of it is an unknown one. The facts that are compared are those
+// a reader would look at first: layers, width, vocabulary, context, experts.
 #include <gtest/gtest.h>
 
 #include "base/json.h"

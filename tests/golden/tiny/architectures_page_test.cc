@@ -28,11 +28,11 @@ Written by `golden_test` from the tiny checkpoints of `tests/golden/tiny`; do no
 Each row is a checkpoint of a few layers with random weights for which the reference implementation
 (`transformers`, float32, CPU) has computed once: log-probabilities of every next token, some whole
 rows, and greedy ids with their margins; of encoders, states and pooled vectors. Quire must give
-them within 2e-4 with float32 weights and KV, and 2e-2 with bf16 weights; and the same logits to the
-bit alone, in a crowd, in chunks of any size, after a prefix hit, a preemption or a fork, with
-drafts accepted in part, and for any number of threads. Where the column GGUF has a name, the same
-checkpoint is also written as llama.cpp's converter would and compared. Larger models of a family
-differ in the numbers of their configuration only.
+them within 2e-4 with float32 weights and KV, and 2e-2 with bf16 weights. Where the column GGUF has
+a name, the same checkpoint is also written in that form and compared (docs/models.md says with
+what). That logits are the same bits alone, in a crowd, in chunks, after a prefix hit, a preemption
+or a fork, with drafts accepted in part and on one thread or two is tested apart from these, on a
+tiny shape of every architecture (drafts: of those that answer).
 
 | checkpoint | `model_type` | kind | remembers | more | config.json | GGUF |
 |---|---|---|---|---|---|---|
