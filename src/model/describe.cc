@@ -93,6 +93,9 @@ void describe_facts(const ModelFacts& facts, Page& page) {
     page.line("BOS", "{} {}{}", words.bos_id, printable(words.bos_text),
               words.add_bos ? ", added to prompts" : "");
   }
+  if (!words.decoder_start.empty()) {
+    page.line("decoder", "begins with {}", fmt::join(words.decoder_start, ", "));
+  }
   if (!words.eos_ids.empty()) {
     page.line("EOS", "{} {}", fmt::join(words.eos_ids, ", "), printable(words.eos_text));
   }

@@ -22,7 +22,8 @@ extern const Architecture kOlmo, kOlmo2, kOlmo3, kOlmoe, kGranite, kGraniteMoe;
 extern const Architecture kCohere, kCohere2, kGlm, kGlm4, kGlm4Moe, kDots1;
 extern const Architecture kSmolLm3, kExaone4, kSeedOss, kHelium, kArcee, kNemotron, kApertus;
 extern const Architecture kHunyuan, kHunyuanMoe, kErnie, kErnieMoe, kMiniMaxM2, kGptOss, kInternLm2;
-extern const Architecture kT5, kBert;
+extern const Architecture kT5, kUmt5, kBart, kMbart, kPegasus, kMarian, kM2m100;
+extern const Architecture kBert;
 
 namespace {
 
@@ -82,6 +83,12 @@ constexpr std::array kArchitectures = {
     &kGptOss,
     &kInternLm2,
     &kT5,
+    &kUmt5,
+    &kBart,
+    &kMbart,
+    &kPegasus,
+    &kMarian,
+    &kM2m100,
     &kBert,
 };
 

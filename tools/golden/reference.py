@@ -12,9 +12,12 @@ class Unsuitable(Exception):
 
 
 def logits_of(model, ids):
-    """[len(ids), vocab] of one pass without a cache."""
+    """[len(ids), vocab] of one pass without a cache; a decoder beside an encoder reads them, too."""
+    given = {"input_ids": torch.tensor([ids])}
+    if model.config.is_encoder_decoder:
+        given["decoder_input_ids"] = given["input_ids"]
     with torch.no_grad():
-        return model(input_ids=torch.tensor([ids]), use_cache=False).logits[0]
+        return model(**given, use_cache=False).logits[0]
 
 
 def logits_step_by_step(model, prompt, steps):

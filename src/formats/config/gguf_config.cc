@@ -144,6 +144,10 @@ Result<GgufConfig> read_gguf_config(std::shared_ptr<const GgufFile> shared) {
   }
   QUIRE_RETURN_IF_ERROR(read_words(file, keys, config.vocab, config.words));
   config.fields = fields_of(shared, config.architecture + ".");
+  const TokenId start =
+      token_id(keys, (config.architecture + ".decoder_start_token_id").c_str(), config.vocab);
+  QUIRE_RETURN_IF_ERROR(keys.status());
+  if (start >= 0) config.words.decoder_start = {start};
   return config;
 }
 

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <filesystem>
 
+#include <fmt/format.h>
+
 #include "base/file.h"
 #include "base/json.h"
 #include "formats/config/config_ranges.h"
@@ -50,6 +52,54 @@ Status read_ids(const Json& root, std::string_view file, std::string_view key, i
   return ok_status();
 }
 
+// The files in which a key of generation may stand; the first one that has it counts.
+struct Place {
+  const Json* object;
+  std::string_view file;
+};
+
+std::vector<Place> generation_places(const HfConfig& config, const Json& generation) {
+  std::vector<Place> places = {{&generation, "generation_config.json"}};
+  if (config.text != nullptr) places.push_back({config.text, "config.json"});
+  places.push_back({config.root.get(), "config.json"});
+  return places;
+}
+
+bool says(const Json& object, std::string_view key) {
+  const Json* value = object.find(key);
+  return value != nullptr && !value->is_null() && !(value->is_bool() && !value->as_bool()) &&
+         !(value->is_array() && value->items().empty());
+}
+
+// How a decoder's text begins, and what the reference would keep out of it, of which a sentence
+// is all that we have: whoever makes a request bans tokens.
+Status read_decoder_start(const HfConfig& config, const Json& generation, Words& words) {
+  const std::vector<Place> places = generation_places(config, generation);
+  const auto first_with = [&](std::string_view key) {
+    return std::find_if(places.begin(), places.end(),
+                        [&](const Place& place) { return says(*place.object, key); });
+  };
+  for (const char* key : {"decoder_start_token_id", "forced_bos_token_id"}) {
+    const auto place = first_with(key);
+    if (place == places.end()) continue;
+    std::vector<TokenId> ids;
+    QUIRE_RETURN_IF_ERROR(read_ids(*place->object, place->file, key, config.vocab, ids));
+    words.decoder_start.insert(words.decoder_start.end(), ids.begin(), ids.end());
+  }
+  // As files said it before there was forced_bos_token_id.
+  const bool is_forced = first_with("force_bos_token_to_be_generated") != places.end();
+  if (is_forced && words.decoder_start.size() == 1 && words.bos_id >= 0) {
+    words.decoder_start.push_back(words.bos_id);
+  }
+  for (const char* key : {"bad_words_ids", "suppress_tokens", "begin_suppress_tokens"}) {
+    const auto place = first_with(key);
+    if (place == places.end()) continue;
+    words.warnings.push_back(fmt::format(
+        "{} in {}: the tokens there are not banned unless a request does it", key, place->file));
+  }
+  return ok_status();
+}
+
 // The generation file speaks last: a chat model adds its end of turn there.
 Status read_generation(const HfConfig& config, const Json& generation, Words& words) {
   std::vector<TokenId> bos;
@@ -61,6 +111,7 @@ Status read_generation(const HfConfig& config, const Json& generation, Words& wo
   if (config.text != nullptr) QUIRE_RETURN_IF_ERROR(read_both(*config.text, "config.json"));
   QUIRE_RETURN_IF_ERROR(read_both(*config.root, "config.json"));
   if (!bos.empty()) words.bos_id = bos[0];
+  QUIRE_RETURN_IF_ERROR(read_decoder_start(config, generation, words));
   const ConfigFields fields = ConfigFields::of_json(generation, "in generation_config.json");
   GenerationDefaults& defaults = words.generation;
   defaults.temperature = static_cast<float>(fields.number("temperature", 0, 100, -1.0));

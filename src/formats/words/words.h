@@ -21,6 +21,9 @@ struct GenerationDefaults {
 struct Words {
   TokenId bos_id = -1;  // -1: none
   std::vector<TokenId> eos_ids;
+  // What the text of an encoder's decoder begins with: the start, then what must come first (the
+  // language of a translation). Empty: not said, as of all other models.
+  std::vector<TokenId> decoder_start;
   std::string bos_text;
   std::string eos_text;
   bool add_bos = false;

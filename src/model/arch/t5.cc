@@ -1,10 +1,11 @@
 // T5 (Raffel et al., "Exploring the limits of transfer learning with a unified text-to-text
 // transformer", 2020; T5 1.1, Flan-T5 and mT5 as well): an encoder that reads its input at once,
 // and a decoder that sees it in every layer. Positions are a bias of the scores by distance, in
-// buckets that grow; scores are not divided by the root of the width. What the decoder keeps of
-// the encoder is keys and values of the second group; while the encoder runs, its own layers take
-// turns in the place of the first of them. The row is kT5. Pure functions, and a model that the
-// thread of the device drives.
+// buckets that grow: one for all layers, or each layer's own (UMT5; Chung et al., 2023); scores
+// are not divided by the root of the width. What the decoder keeps of the encoder is keys and
+// values of the second group; while the encoder runs, its own layers take turns in the place of
+// the first of them. The rows are kT5 and kUmt5. Pure functions, and a model that the thread of
+// the device drives.
 #include <algorithm>
 #include <cmath>
 #include <vector>
@@ -29,6 +30,7 @@ struct T5Config {
   int vocab = 0, context_max = 0;
   int buckets = 0, distance_max = 0;  // of the bias
   float eps = 1e-6f;
+  bool has_bias_per_layer = false;  // else the first layer's is that of all
   bool is_gated = false;
   Activation activation = Activation::kRelu;
   bool has_tied_head = true;
@@ -166,12 +168,15 @@ Result<Vector> T5::load_bias(WeightLoader& loader, const std::string& name,
 
 Status T5::load_encoder(WeightLoader& loader) {
   const Norm rms = {Norm::Kind::kRms, {}, {}, config_.eps};
-  QUIRE_ASSIGN_OR_RETURN(const Vector bias, load_bias(loader, "encoder_bias", true));
+  Vector bias;
   for (int i = 0; i < config_.layers; ++i) {
     const std::string prefix = fmt::format("encoder.{}.", i);
     EncoderLayer& layer = encoder_.emplace_back();
     layer.attention.norm = layer.mlp.norm = rms;
     layer.attention.attend = attend({kEncoderGroup, 0}, false);
+    if (loader.has(prefix + "bias")) {
+      QUIRE_ASSIGN_OR_RETURN(bias, load_bias(loader, prefix + "bias", true));
+    }
     layer.attention.attend.bias = bias;
     layer.mlp.activation = config_.activation;
     QUIRE_RETURN_IF_ERROR(load_attention(loader, prefix, layer.attention));
@@ -183,12 +188,15 @@ Status T5::load_encoder(WeightLoader& loader) {
 
 Status T5::load_decoder(WeightLoader& loader) {
   const Norm rms = {Norm::Kind::kRms, {}, {}, config_.eps};
-  QUIRE_ASSIGN_OR_RETURN(const Vector bias, load_bias(loader, "decoder_bias", false));
+  Vector bias;
   for (int i = 0; i < config_.decoder_layers; ++i) {
     const std::string prefix = fmt::format("decoder.{}.", i);
     DecoderLayer& layer = decoder_.emplace_back();
     layer.attention.norm = layer.cross.norm = layer.mlp.norm = rms;
     layer.attention.attend = attend({kTextGroup, i}, true);
+    if (loader.has(prefix + "bias")) {
+      QUIRE_ASSIGN_OR_RETURN(bias, load_bias(loader, prefix + "bias", false));
+    }
     layer.attention.attend.bias = bias;
     layer.cross.attend = attend({kEncoderGroup, i}, false);
     layer.mlp.activation = config_.activation;
@@ -245,8 +253,12 @@ void read_bias(const ConfigFields& fields, T5Config& c) {
                     fields.name_of(buckets), c.buckets, c.distance_max));
 }
 
+template <bool has_bias_per_layer>
 T5Config read(const ConfigFields& fields, int vocab) {
   T5Config c;
+  c.has_bias_per_layer = fields.is_gguf()
+                             ? fields.tensor({"", "dec.blk.1.attn_rel_b.weight"}) != nullptr
+                             : has_bias_per_layer;
   c.vocab = vocab;
   c.layers = fields.integer({"num_layers", "block_count"}, 1, kLayersMax);
   c.decoder_layers =
@@ -266,6 +278,7 @@ T5Config read(const ConfigFields& fields, int vocab) {
   fields.mark({"", "decoder_start_token_id"});        // for who makes requests
   fields.mark({"is_encoder_decoder", ""});
   fields.refuse({"is_decoder", ""});
+  fields.refuse_false({"scalable_attention", ""});  // of UMT5; a layer's bias is what it means
   read_feed_forward(fields, c);
   read_bias(fields, c);
   c.has_tied_head = fields.is_gguf() ? fields.tensor({"", "output.weight"}) == nullptr
@@ -308,11 +321,10 @@ class StackRules {
     add(layer, "up", "ffn_up", block + (c.is_gated ? "wi_1" : "wi"), {ffn, d});
     add(layer, "down", "ffn_down", block + "wo", {d, ffn});
   }
-  // Of all layers, stored with the first.
-  void add_whole(const T5Config& c) {
-    rules_.add({ours_ + "_bias", gguf_ + ".blk.0.attn_rel_b.weight",
-                hf_ + ".block.0.layer.0.SelfAttention.relative_attention_bias.weight",
-                {size(c.buckets), size(c.heads)}, Role::kVector});
+  void add_bias(int layer, const T5Config& c) {
+    if (layer > 0 && !c.has_bias_per_layer) return;
+    add(layer, "bias", "attn_rel_b", "0.SelfAttention.relative_attention_bias",
+        {size(c.buckets), size(c.heads)}, Role::kVector);
   }
 
  private:
@@ -338,13 +350,13 @@ TensorRules tensors(const T5Config& c) {
   t.add({"encoder_norm", "enc.output_norm.weight", "encoder.final_layer_norm.weight", {d},
          Role::kNorm});
   StackRules encoder(t, "encoder", "enc", "encoder"), decoder(t, "decoder", "dec", "decoder");
-  encoder.add_whole(c);
-  decoder.add_whole(c);
   for (int i = 0; i < c.layers; ++i) {
+    encoder.add_bias(i, c);
     encoder.add_attention(i, "", "attn", "0", "SelfAttention", c);
     encoder.add_block(i, "1", c);
   }
   for (int i = 0; i < c.decoder_layers; ++i) {
+    decoder.add_bias(i, c);
     decoder.add_attention(i, "", "attn", "0", "SelfAttention", c);
     decoder.add_attention(i, "cross_", "cross_attn", "1", "EncDecAttention", c);
     decoder.add_block(i, "2", c);
@@ -373,19 +385,33 @@ ModelFacts facts(const T5Config& c) {
              {"layers", fmt::format("{} of the encoder, {} of the decoder", c.layers,
                                     c.decoder_layers)},
              {"heads", fmt::format("{} of {}", c.heads, c.head_dim)},
-             {"positions", fmt::format("biases by distance, {} buckets up to {}", c.buckets,
-                                       c.distance_max)}};
+             {"positions", fmt::format("biases by distance, {} buckets up to {}{}", c.buckets,
+                                       c.distance_max,
+                                       c.has_bias_per_layer ? ", each layer's own" : "")}};
   return f;
 }
 
 }  // namespace
 
-extern const Architecture kT5;
+extern const Architecture kT5, kUmt5;
+
+constexpr Architecture kUmt5 = {
+    "umt5",
+    {"umt5"},
+    {"UMT5ForConditionalGeneration"},
+    design_of<read<true>, tensors, facts, T5>,
+    {
+     {"tiny-umt5",
+      R"({"d_model":96,"d_kv":20,"d_ff":160,"num_layers":2,"num_decoder_layers":3,"num_heads":4,
+"relative_attention_num_buckets":16,"relative_attention_max_distance":48,"n_positions":512,
+"feed_forward_proj":"gated-gelu","tie_word_embeddings":false,"vocab_size":331})"},
+    }};
+
 constexpr Architecture kT5 = {
     "t5",
     {"t5", "mt5"},
     {"T5ForConditionalGeneration", "MT5ForConditionalGeneration"},
-    design_of<read, tensors, facts, T5>,
+    design_of<read<false>, tensors, facts, T5>,
     {
      {"flan-t5-small",
       R"({"d_model":512,"d_kv":64,"d_ff":1024,"num_layers":8,"num_decoder_layers":8,"num_heads":6,

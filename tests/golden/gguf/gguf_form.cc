@@ -43,6 +43,7 @@ constexpr Row kRows[] = {
     {"gpt_bigcode", "starcoder"},
     {"mpt", "mpt"},
     {"t5", "t5"},
+    {"umt5", "t5"},
     {"bert", "bert"},
     {"olmo", "olmo"},
     {"olmo2", "olmo2"},

@@ -104,6 +104,9 @@ TEST_P(TinyTest, EqualsTheReferenceInFloat32) {
     EXPECT_LT(error, kErrorMax);
     return;
   }
+  if (fixture_.kind == "encoder_decoder") {
+    EXPECT_EQ(files->facts().words.decoder_start, fixture_.decoded);
+  }
   const auto model = testing::executor_of(*files, {.kv_dtype = DType::kF32});
   for (const std::uint32_t chunk : {~0u, 7u}) {
     const Agreement agreement = compare_text(*model, fixture_, chunk);
