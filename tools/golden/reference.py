@@ -12,7 +12,7 @@ class Unsuitable(Exception):
 
 
 def logits_of(model, ids):
-    """[len(ids), vocab] of one pass without a cache; a decoder beside an encoder reads them, too."""
+    """[len(ids), vocab] of one pass without a cache. A decoder beside an encoder reads the same."""
     given = {"input_ids": torch.tensor([ids])}
     if model.config.is_encoder_decoder:
         given["decoder_input_ids"] = given["input_ids"]
