@@ -87,7 +87,8 @@ struct Attend {
   float scale = 0;      // on the scores
   int window = 0;       // a token sees the last `window` positions, itself included; 0: all
   float softcap = 0;    // score = softcap * tanh(score / softcap); 0: none
-  bool is_causal = true;  // false: a token sees all positions of its sequence
+  bool is_causal = true;  // false: a token sees what comes after it, too
+  int ahead = 0;        // not causal: how many positions after its own; 0: all
   Vector slopes;        // [heads] ALiBi: score += slope * (key position - query position)
   Vector sinks;         // [heads] a logit beside the scores that takes weight and gives nothing
   Vector bias;          // [heads, 2 * bias_reach + 1]: score += bias[head, reach + key - query]

@@ -132,6 +132,9 @@ Result<Checkpoint> open_directory(const std::string& directory) {
   QUIRE_ASSIGN_OR_RETURN(const Quantization method, read_quantization(*config.root, directory));
   QUIRE_ASSIGN_OR_RETURN(SafetensorsFiles opened,
                          open_directory_weights(directory, method.takes_integers));
+  for (const std::string& folder : config.dense_folders) {
+    QUIRE_RETURN_IF_ERROR(opened.add_folder(directory, folder));
+  }
   const auto files = std::make_shared<const SafetensorsFiles>(std::move(opened));
   Checkpoint checkpoint;
   checkpoint.place = [files](const TensorView& tensor) {

@@ -23,7 +23,8 @@ extern const Architecture kCohere, kCohere2, kGlm, kGlm4, kGlm4Moe, kDots1;
 extern const Architecture kSmolLm3, kExaone4, kSeedOss, kHelium, kArcee, kNemotron, kApertus;
 extern const Architecture kHunyuan, kHunyuanMoe, kErnie, kErnieMoe, kMiniMaxM2, kGptOss, kInternLm2;
 extern const Architecture kT5, kUmt5, kBart, kMbart, kPegasus, kMarian, kM2m100;
-extern const Architecture kBert;
+extern const Architecture kBert, kRoberta, kDistilBert, kModernBert, kMpnet, kAlbert, kNomicBert;
+extern const Architecture kEuroBert, kPooledGemma, kPooledLlama;
 
 namespace {
 
@@ -90,6 +91,15 @@ constexpr std::array kArchitectures = {
     &kMarian,
     &kM2m100,
     &kBert,
+    &kRoberta,
+    &kDistilBert,
+    &kModernBert,
+    &kMpnet,
+    &kAlbert,
+    &kNomicBert,
+    &kEuroBert,
+    &kPooledGemma,
+    &kPooledLlama,
 };
 
 std::string known_names() {

@@ -16,7 +16,7 @@ namespace quire {
 enum class Role {
   kMatrix,   // [rows, columns]: a product of every token
   kTable,    // [rows, columns]: gathered from; a tied head's products read it, too
-  kHead,     // [rows, columns]: a product of wanted rows only
+  kHead,     // [rows, columns]: a product of wanted or pooled rows only
   kRouter,   // [experts, columns]: chooses among experts; small, and held as float32
   kExperts,  // [experts, rows, columns]: products of the tokens that are sent there
   kHeads,    // [heads, rows, columns]: a product of every token, each head with its own part

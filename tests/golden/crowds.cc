@@ -39,7 +39,7 @@ Crowd random_crowd_for(std::uint64_t seed, const ModelFacts& facts) {
     } else if (facts.kind == ModelKind::kEncoder) {
       request.is_pooled = true;
       request.params.tokens_max = 0;
-      request.second_segment = request.id.value % 3;
+      request.second_segment = facts.segments > 1 ? request.id.value % 3 : 0;
     }
   }
   return crowd;

@@ -45,7 +45,7 @@ def fill(folder, tensors, seed, published=None):
     values = {
         t["name"]: torch.from_numpy(
             weights.tensor(seed, t["name"], t["shape"], t["mean"], t["scale"]).copy())
-        for t in tensors
+        for t in tensors if "/" not in t["name"]  # those of modules.py
     }
     if published is not None:
         values = published.unweave(values)

@@ -1,4 +1,4 @@
-"""T5 and BART's family (an encoder and a decoder) and BERT (no causality, pooled)."""
+"""T5 and BART's family: an encoder and a decoder."""
 
 import transformers
 
@@ -88,8 +88,4 @@ GOLDENS = [
                    "static_position_embeddings": True}),
     bart("m2m_100", "m2m_100", decoder_start_token_id=2,
          switches={"max_length": 200, "early_stopping": True}),
-    Golden("bert", {"model_type": "bert", "hidden_size": 72, "num_hidden_layers": 3,
-                    "num_attention_heads": 4, "intermediate_size": 152, "vocab_size": 331,
-                    "max_position_embeddings": 128, "type_vocab_size": 2},
-           kind="encoder", model_class=transformers.AutoModel),
 ]

@@ -3,14 +3,14 @@
 import json
 
 
-def number(value):
+def number(value, digits=5):
     """Log-probabilities and margins to five digits behind the point, without trailing zeros."""
-    text = f"{value:.5f}".rstrip("0").rstrip(".")
+    text = f"{value:.{digits}f}".rstrip("0").rstrip(".")
     return "0" if text in ("-0", "") else text
 
 
-def row(values):
-    return "[" + ",".join(number(value) for value in values) + "]"
+def row(values, digits=5):
+    return "[" + ",".join(number(value, digits) for value in values) + "]"
 
 
 def short(value):
@@ -31,9 +31,9 @@ WRITERS = {
     "next_logprobs": row,
     "rows": lambda items: rows_of(items, "logprobs"),
     "margins": row,
-    "hidden": lambda items: rows_of(items, "values"),
+    # Vectors are compared within 1e-5.
     "pooled": lambda named: "{\n" + ",\n".join(
-        f'  "{name}":{row(values)}' for name, values in named.items()) + "\n }",
+        f'  "{name}":{row(values, 7)}' for name, values in named.items()) + "\n }",
 }
 
 

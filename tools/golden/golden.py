@@ -17,6 +17,9 @@ class Golden:
     prompt_tokens: int = 90
     rules: tuple = ()  # of ranges.py, before the common ones
     spellings: Callable = lambda config: []  # config.json -> [{config, rename}]
+    # Of sentence-transformers, beside an encoder: {"pooling": "mean", "dense": [(rows, columns,
+    # has_bias, activation)], "is_normalised": True}.
+    modules: dict | None = None
     attention: str = "eager"  # the library's own code that computes it
     published: object = None  # of published.py: files of a kind that the library does not read
     is_stepwise: bool = False  # the answer depends on how tokens came: through the cache

@@ -24,18 +24,21 @@ import encoders
 import experts
 import gemma
 import llama
+import modules
 import plain
+import pooled
 import ranges
 import recurrent
 import reference
 import weights
 
-FAMILIES = [llama, gemma, classic, plain, decoders, experts, recurrent, encoders]
+FAMILIES = [llama, gemma, classic, plain, decoders, experts, recurrent, encoders,
+            pooled]
 FOLDER = pathlib.Path(__file__).resolve().parents[2] / "tests/golden/tiny"
 SEEDS = range(1, 60)
 
 
-def answers_of(golden, model, config, seed):
+def answers_of(golden, model, config, seed, tensors):
     """(what the fixture says of the input, what it says of the output)"""
     vocab = config["vocab_size"]
     prompt = [3 + i for i in
@@ -45,9 +48,11 @@ def answers_of(golden, model, config, seed):
         return ({"prompt": prompt, "decoder_start": start},
                 reference.encoder_decoder(model, prompt, start))
     if golden.kind == "encoder":
-        types = [int(i >= len(prompt) // 3) for i in range(len(prompt))]
+        has_pairs = config.get("type_vocab_size", 1) > 1
+        types = [int(has_pairs and i >= len(prompt) // 3) for i in range(len(prompt))]
         return ({"prompt": prompt, "token_types": types},
-                reference.encoder(model, prompt, types))
+                reference.encoder(model, prompt, types, golden.modules,
+                                  modules.values_of(golden.modules, tensors, seed)))
     return {"prompt": prompt}, reference.decoder(
         model, prompt, golden.is_stepwise, golden.rounded_max)
 
@@ -57,7 +62,7 @@ def first_suitable(golden, folder, tensors, config):
         checkpoint.fill(folder, tensors, seed, golden.published)
         model = checkpoint.load(folder, golden.model_class, golden.attention)
         try:
-            found = seed, *answers_of(golden, model, config, seed)
+            found = seed, *answers_of(golden, model, config, seed, tensors)
             check_spellings(golden, folder, model, config, found[1]["prompt"])
             return found
         except reference.Unsuitable as reason:
@@ -80,16 +85,19 @@ def make(golden):
         if golden.published is not None:
             shapes = golden.published.shapes(shapes)
             config = golden.published.config(config)
+        shapes = {**shapes, **modules.shapes_of(golden.modules)}
         tensors = []
         for name, shape in shapes.items():
             mean, scale = ranges.mean_and_scale(name, shape, golden.rules)
             tensors.append({"name": name, "shape": shape, "mean": mean, "scale": scale})
         seed, given, answers = first_suitable(golden, folder, tensors, config)
+    files = modules.files_of(golden.modules, config.get("hidden_size"))
     return {
         "kind": golden.kind,
         "made_with": {"transformers": transformers.__version__, "torch": torch.__version__},
         "config": config,
         "other_spellings": golden.spellings(config),
+        **({"files": files} if files else {}),
         "seed": seed,
         "tensors": tensors,
         **given,

@@ -70,3 +70,37 @@ class InternLm2:
                     "input_layernorm", "post_attention_layernorm", "self_attn.o_proj",
                     "mlp.gate_proj", "mlp.up_proj", "mlp.down_proj")]
         return names
+
+
+class NomicBert:
+    """GPT-2's words; the names of the tensors are those that the library writes."""
+
+    def config(self, config):
+        return {"architectures": ["NomicBertModel"], "model_type": "nomic_bert",
+                "auto_map": {"AutoModel": "modeling_hf_nomic_bert.NomicBertModel"},
+                "activation_function": "swiglu", "attn_pdrop": 0.0, "causal": False,
+                "dense_seq_output": True, "embd_pdrop": 0.0, "fused_bias_fc": True,
+                "fused_dropout_add_ln": True, "initializer_range": 0.02,
+                "layer_norm_epsilon": config["layer_norm_eps"],
+                "max_trained_positions": config["max_position_embeddings"],
+                "mlp_fc1_bias": False, "mlp_fc2_bias": False, "n_embd": config["hidden_size"],
+                "n_head": config["num_attention_heads"], "n_inner": config["intermediate_size"],
+                "n_layer": config["num_hidden_layers"],
+                "n_positions": 4 * config["max_position_embeddings"],
+                "pad_vocab_size_multiple": 64, "parallel_block": False,
+                "parallel_block_tied_norm": False, "prenorm": False, "qkv_proj_bias": False,
+                "reorder_and_upcast_attn": False, "resid_pdrop": 0.0,
+                "rotary_emb_base": config["rope_parameters"]["rope_theta"],
+                "rotary_emb_fraction": 1.0, "rotary_emb_interleaved": False,
+                "rotary_emb_scale_base": None, "rotary_scaling_factor": 2,
+                "scale_attn_by_inverse_layer_idx": False, "scale_attn_weights": True,
+                "summary_activation": None, "summary_type": "cls_index", "torch_dtype": "float32",
+                "transformers_version": "4.34.0", "type_vocab_size": config["type_vocab_size"],
+                "use_cache": True, "use_flash_attn": True, "use_rms_norm": False,
+                "use_xentropy": True, "vocab_size": config["vocab_size"]}
+
+    def shapes(self, shapes):
+        return shapes
+
+    def unweave(self, values):
+        return values

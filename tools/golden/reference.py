@@ -82,7 +82,11 @@ def error_when_rounded(model, ids, logprobs):
 
 
 def is_same_model(one, other, prompt):
-    return torch.equal(logits_of(one, prompt), logits_of(other, prompt))
+    def states_of(model):
+        with torch.no_grad():
+            answer = model(input_ids=torch.tensor([prompt]))
+        return answer.logits if "logits" in answer else answer.last_hidden_state
+    return torch.equal(states_of(one), states_of(other))
 
 
 def decoder(model, prompt, is_stepwise, rounded_max=None):
@@ -111,15 +115,33 @@ def encoder_decoder(model, prompt, start_id):
     return decoder_answers(ids, logits_after(ids), 1)
 
 
-def encoder(model, prompt, token_types):
-    """Hidden states of a few positions and the pooled vectors."""
+def pooled_by(hidden, way):
+    return {"cls": hidden[0], "mean": hidden.mean(0), "lasttoken": hidden[-1]}[way]
+
+
+ACTIVATIONS = {"Identity": lambda x: x, "Tanh": torch.tanh}
+
+
+def embedding_of(hidden, modules, weights):
+    """What sentence-transformers makes of the states. weights: [(matrix, bias or None)]"""
+    x = pooled_by(hidden, modules["pooling"])
+    for (matrix, bias), dense in zip(weights, modules.get("dense", ())):
+        x = ACTIVATIONS[dense[3]](torch.nn.functional.linear(x, matrix, bias))
+    return torch.nn.functional.normalize(x, dim=0) if modules.get("is_normalised") else x
+
+
+def encoder(model, prompt, token_types, modules=None, weights=()):
+    """The vectors that a text becomes: each way of pooling, a classifier's logits, an embedding."""
+    given = {"input_ids": torch.tensor([prompt])}
+    if any(token_types):
+        given["token_type_ids"] = torch.tensor([token_types])
     with torch.no_grad():
-        answer = model(input_ids=torch.tensor([prompt]), token_type_ids=torch.tensor([token_types]))
+        answer = model(**given)
+    if "logits" in answer:
+        return {"pooled": {"logits": answer.logits[0].tolist()}}
     hidden = answer.last_hidden_state[0]
-    last = len(prompt) - 1
-    return {
-        "hidden": [{"position": p, "values": hidden[p].tolist()}
-                   for p in (0, 1, last // 3, last // 2, last)],
-        "pooled": {"cls": hidden[0].tolist(), "mean": hidden.mean(0).tolist(),
-                   "last": hidden[last].tolist(), "pooler": answer.pooler_output[0].tolist()},
-    }
+    pooled = {"cls": hidden[0].tolist(), "mean": hidden.mean(0).tolist(),
+              "last": hidden[-1].tolist()}
+    if modules is None:
+        return {"pooled": pooled}
+    return {"pooled": {"embedding": embedding_of(hidden, modules, weights).tolist()}}

@@ -91,6 +91,8 @@ Buffer CpuBackend::buffer(Rows rows, int rows_max, int columns, int per_token) {
   memory->columns = columns;
   memory->rows_max = rows_max * per_token;
   memory->is_tight = rows == Rows::kWanted || rows == Rows::kPooled;
+  // Any op may be the last one of a pooled vector, which a host reads.
+  if (rows == Rows::kPooled) memory->grow(ActivationForm::kF32);
   return {rows, per_token, columns, std::move(memory)};
 }
 

@@ -114,6 +114,12 @@ Field ConfigFields::find_needed(Key key, bool is_needed) const {
   return field;
 }
 
+std::size_t ConfigFields::size_of(Key key) const {
+  const Json value = find(key).value;
+  if (value.is_object()) return value.members().size();
+  return value.is_array() ? value.items().size() : 0;
+}
+
 bool ConfigFields::has(Key key) const { return !find(key).is_absent(); }
 bool ConfigFields::is_text(Key key) const { return find(key).value.is_string(); }
 

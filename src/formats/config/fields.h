@@ -88,6 +88,7 @@ class ConfigFields {
   std::optional<ConfigFields> object(Key key) const;
 
   bool has(Key key) const;       // there and not null
+  std::size_t size_of(Key key) const;  // members of an object there, items of a list; else 0
   bool is_text(Key key) const;   // there, and a string
   bool has_name(Key key) const;  // there, perhaps null; JSON only
   // A tensor of the file by its own name; null: not there.

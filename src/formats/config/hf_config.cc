@@ -8,6 +8,7 @@
 #include "base/file.h"
 #include "base/json.h"
 #include "formats/config/config_ranges.h"
+#include "formats/config/sentence_modules.h"
 
 namespace quire {
 namespace {
@@ -204,7 +205,10 @@ ConfigFields HfConfig::fields(std::function<const TensorView*(std::string_view)>
 Result<HfConfig> read_hf_config(const std::string& directory) {
   QUIRE_ASSIGN_OR_RETURN(Json root, read_object(directory, "config.json"));
   QUIRE_ASSIGN_OR_RETURN(const Json generation, read_object(directory, "generation_config.json"));
+  QUIRE_ASSIGN_OR_RETURN(Json modules, read_sentence_modules(directory));
   HfConfig config;
+  config.dense_folders = dense_folders(modules);
+  if (!modules.is_null()) root.set(kModulesField, std::move(modules));
   config.root = std::make_shared<const Json>(std::move(root));
   const Json* text = config.root->find("text_config");
   if (text != nullptr && text->is_object()) config.text = text;

@@ -1,5 +1,6 @@
 // What a Hugging Face directory says about its model: config.json (with a text model nested in it,
-// if there is one), generation_config.json, tokenizer_config.json and chat_template.jinja.
+// if there is one), generation_config.json, tokenizer_config.json, chat_template.jinja, and
+// modules.json (sentence_modules.h), which becomes a field of the root.
 // Pure function of the directory; any thread. Used by checkpoint.
 #pragma once
 
@@ -23,6 +24,7 @@ struct HfConfig {
   std::vector<std::string> classes;  // `architectures`
   int vocab = 0;
   Words words;
+  std::vector<std::string> dense_folders;  // of sentence-transformers, with weights of their own
 
   // The fields of the model; `tensor` finds those of the file.
   ConfigFields fields(std::function<const TensorView*(std::string_view)> tensor) const;

@@ -357,6 +357,14 @@ const std::byte* SafetensorsFiles::aligned(const std::byte* data, std::size_t by
   return copies_.back().get();
 }
 
+Status SafetensorsFiles::add_folder(const std::string& directory, const std::string& folder) {
+  QUIRE_ASSIGN_OR_RETURN(SafetensorsFiles added,
+                         open(directory + "/" + folder + "/model.safetensors"));
+  for (TensorView& tensor : added.tensors_) tensor.name = folder + "." + tensor.name;
+  append(std::move(added));
+  return ok_status();
+}
+
 std::size_t SafetensorsFiles::offset_of(const TensorView& tensor) const {
   for (std::size_t i = 0; i < tensors_.size(); ++i) {
     if (tensors_[i].name == tensor.name) return offsets_[i];

@@ -36,6 +36,9 @@ class SafetensorsFiles {
   // A file, or an index (a JSON object with "weight_map"). Errors name file, field and offset.
   static Result<SafetensorsFiles> open(const std::string& path, bool takes_integers = false);
 
+  // Adds the model.safetensors of a folder inside, whose tensors become "FOLDER.NAME".
+  Status add_folder(const std::string& directory, const std::string& folder);
+
   std::span<const TensorView> tensors() const { return tensors_; }
   std::span<const IntegerTensor> integers() const { return integers_; }
   std::size_t file_count() const { return files_.size(); }

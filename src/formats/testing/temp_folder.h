@@ -28,9 +28,10 @@ class TempFolder {
 
   const std::string& path() const { return path_; }
 
-  // Writes a file and tells its path.
+  // Writes a file, perhaps in a folder inside, and tells its path.
   std::string write(const std::string& name, std::string_view bytes) const {
     const std::string file = path_ + "/" + name;
+    std::filesystem::create_directories(std::filesystem::path(file).parent_path());
     std::ofstream(file, std::ios::binary).write(bytes.data(), std::ssize(bytes));
     return file;
   }

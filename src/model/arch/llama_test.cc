@@ -93,7 +93,7 @@ TEST_F(HfConfigTest, RefusesWhatWeDoNotComputeByName) {
            {"num_local_experts", "8"},
            {"partial_rotary_factor", "0.5"},
            {"quantization_config", R"({"quant_method":"fp8"})"},
-           {"architectures", R"(["LlamaForSequenceClassification"])"},
+           {"architectures", R"(["LlamaForTokenClassification"])"},
            {"layer_types", R"(["sliding_attention"])"},
            {"rope_scaling", R"({"rope_type":"axial"})"},
            {"rope_parameters", R"({"rope_type":"proportional","factor":2})"},

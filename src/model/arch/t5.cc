@@ -14,6 +14,7 @@
 
 #include "formats/config/config_ranges.h"
 #include "model/architecture.h"
+#include "model/encoder/relative_bias.h"
 #include "model/layers/attention.h"
 #include "model/layers/config_checks.h"
 #include "model/layers/mlp.h"
@@ -49,39 +50,6 @@ struct DecoderLayer {
   AttentionLayer cross;  // its keys and values are of the encoder's output
   MlpLayer mlp;
 };
-
-// Buckets of half of the range for each distance on its own, then as the logarithm; the last for
-// all that is further. `distance` is of the key from the query.
-int bucket_of(int distance, int buckets, int distance_max, bool is_bidirectional) {
-  int first = 0;
-  if (is_bidirectional) {
-    buckets /= 2;
-    if (distance > 0) first = buckets;
-    distance = std::abs(distance);
-  } else {
-    distance = std::max(-distance, 0);
-  }
-  const int exact = buckets / 2;
-  if (distance < exact) return first + distance;
-  const float ratio = std::log(static_cast<float>(distance) / static_cast<float>(exact)) /
-                      static_cast<float>(std::log(static_cast<double>(distance_max) / exact));
-  const int further = static_cast<int>(ratio * static_cast<float>(buckets - exact));
-  return first + std::min(exact + further, buckets - 1);
-}
-
-// values: [buckets, heads]. Returns [heads, 2 * reach + 1], by the key's distance from the query.
-std::vector<float> spread_bias(const std::vector<float>& values, const T5Config& c, int reach,
-                               bool is_bidirectional) {
-  const auto span = static_cast<std::size_t>(2 * reach + 1);
-  const auto heads = static_cast<std::size_t>(c.heads);
-  std::vector<float> bias(heads * span);
-  for (std::size_t i = 0; i < span; ++i) {
-    const auto bucket = static_cast<std::size_t>(bucket_of(
-        static_cast<int>(i) - reach, c.buckets, c.distance_max, is_bidirectional));
-    for (std::size_t h = 0; h < heads; ++h) bias[h * span + i] = values[bucket * heads + h];
-  }
-  return bias;
-}
 
 class T5 : public Model {
  public:
@@ -163,7 +131,9 @@ Attend T5::attend(CacheSlot cache, bool is_causal) const {
 Result<Vector> T5::load_bias(WeightLoader& loader, const std::string& name,
                              bool is_bidirectional) {
   QUIRE_ASSIGN_OR_RETURN(const std::vector<float> values, loader.values(name));
-  return backend_.vector(spread_bias(values, config_, options_.context_max - 1, is_bidirectional));
+  const RelativeBuckets buckets = {config_.buckets, config_.distance_max, is_bidirectional};
+  return backend_.vector(
+      spread_bias(values, buckets, config_.heads, options_.context_max - 1));
 }
 
 Status T5::load_encoder(WeightLoader& loader) {

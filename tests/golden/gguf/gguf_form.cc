@@ -9,6 +9,7 @@
 
 #include "base/check.h"
 #include "formats/testing/gguf_writer.h"
+#include "gguf_encoders.h"
 #include "gguf_tensors.h"
 
 namespace quire::testing {
@@ -44,7 +45,6 @@ constexpr Row kRows[] = {
     {"mpt", "mpt"},
     {"t5", "t5"},
     {"umt5", "t5"},
-    {"bert", "bert"},
     {"olmo", "olmo"},
     {"olmo2", "olmo2"},
     {"olmo3", "olmo2"},
@@ -375,10 +375,10 @@ void add_t5(Keys& keys) {
   keys.copy_whole("decoder_start_token_id", {"decoder_start_token_id"});
 }
 
-void add_bert(Keys& keys) {
-  add_common(keys);
-  keys.set("attention.causal", false);
-  keys.whole("pooling_type", 2);
+void add_encoder(Keys& keys, const EncoderKeys& encoder) {
+  for (const auto& [name, value] : encoder.wholes) keys.whole(name, value);
+  for (const auto& [name, value] : encoder.reals) keys.real(name, double{value});
+  if (!encoder.is_causal) keys.set("attention.causal", false);
 }
 
 // Families of one kind of decoder: what each says beside what all say.
@@ -450,7 +450,6 @@ void add_keys(Keys& keys, const std::string& architecture, bool is_v3) {
   if (architecture == "starcoder") return add_starcoder(keys);
   if (architecture == "mpt") return add_mpt(keys);
   if (architecture == "t5") return add_t5(keys);
-  if (architecture == "bert") return add_bert(keys);
   add_variant(keys, architecture);
 }
 
@@ -524,6 +523,12 @@ void imply(const std::string& architecture, Json& config) {
 GgufForm gguf_form(const TinyFixture& fixture) {
   GgufForm form;
   form.config = fixture.spellings.front().config;
+  if (fixture.kind == "encoder") {
+    const EncoderGguf encoder = encoder_gguf(fixture);
+    form.architecture = encoder.architecture;
+    form.why_none = encoder.why_none;
+    return form;
+  }
   const std::string type = form.config.find("model_type")->as_string();
   const auto row = std::find_if(std::begin(kRows), std::end(kRows),
                                 [&](const Row& it) { return it.model_type == type; });
@@ -561,14 +566,22 @@ std::string gguf_bytes(const TinyFixture& fixture, const GgufForm& form) {
       .set("general.name", fixture.name)
       .set("general.type", std::string("model"));
   Keys keys(config, form.architecture);
-  add_keys(keys, form.architecture, config.find("model_type")->as_string() == "deepseek_v3");
+  const bool is_encoder = fixture.kind == "encoder";
+  const EncoderKeys encoder = is_encoder ? encoder_keys(fixture) : EncoderKeys();
+  if (is_encoder) {
+    add_encoder(keys, encoder);
+  } else {
+    add_keys(keys, form.architecture, config.find("model_type")->as_string() == "deepseek_v3");
+  }
   keys.write(writer);
   std::vector<std::string> tokens;
   for (std::size_t i = 0; i < config.find("vocab_size")->as_uint(); ++i) {
     tokens.push_back("token" + std::to_string(i));
   }
   writer.set("tokenizer.ggml.model", std::string("gpt2")).set("tokenizer.ggml.tokens", tokens);
-  if (form.architecture == "bert") writer.set("tokenizer.ggml.token_type_count", 2u);
+  if (encoder.segments > 0) {
+    writer.set("tokenizer.ggml.token_type_count", static_cast<std::uint32_t>(encoder.segments));
+  }
   for (const StoredTensor& tensor : gguf_tensors(fixture, form.architecture)) {
     writer.add_tensor(tensor.name, tensor.shape, tensor.values);
   }

@@ -33,6 +33,14 @@ constexpr Row kOutside[] = {
     {"decoder.final_layer_norm", "dec.output_norm"},
     {"lm_head", "output"},
     {"embed_out", "output"},
+    {"embeddings.tok_embeddings", "token_embd"},
+    {"embeddings.norm", "token_embd_norm"},
+    {"emb_ln", "token_embd_norm"},
+    {"final_norm", "output_norm"},
+    {"classifier.dense", "cls"},
+    {"classifier.out_proj", "cls.output"},
+    {"2_Dense/linear", "dense_2"},
+    {"3_Dense/linear", "dense_3"},
     {"rope_freqs", "rope_freqs"},
     {"rope_factors_long", "rope_factors_long"},
     {"rope_factors_short", "rope_factors_short"},
@@ -86,6 +94,23 @@ constexpr Row kInside[] = {
     {"output.LayerNorm", "layer_output_norm"},
     {"intermediate.dense", "ffn_up"},
     {"output.dense", "ffn_down"},
+    {"attention.q_lin", "attn_q"},
+    {"attention.k_lin", "attn_k"},
+    {"attention.v_lin", "attn_v"},
+    {"attention.out_lin", "attn_output"},
+    {"sa_layer_norm", "attn_output_norm"},
+    {"ffn.lin1", "ffn_up"},
+    {"ffn.lin2", "ffn_down"},
+    {"output_layer_norm", "layer_output_norm"},
+    {"attn_norm", "attn_norm"},
+    {"attn.Wo", "attn_output"},
+    {"mlp_norm", "ffn_norm"},
+    {"mlp.Wi", "ffn_up"},
+    {"mlp.Wo", "ffn_down"},
+    {"mlp.fc11", "ffn_up"},
+    {"mlp.fc12", "ffn_gate"},
+    {"norm1", "attn_output_norm"},
+    {"norm2", "layer_output_norm"},
     {"mlp.gate_proj", "ffn_gate"},
     {"mlp.gate_up_proj", "ffn_up"},
     {"mlp.up_proj", "ffn_up"},
@@ -156,8 +181,9 @@ constexpr Row kInside[] = {
     {"DenseReluDense.wo", "ffn_down"},
 };
 
-constexpr std::string_view kPrefixes[] = {"model.", "transformer.", "gpt_neox."};
-constexpr std::string_view kLayers[] = {"layers.", "h.", "blocks.", "encoder.layer."};
+constexpr std::string_view kPrefixes[] = {"model.", "transformer.", "gpt_neox.", "roberta."};
+constexpr std::string_view kLayers[] = {"layers.", "layer.", "h.", "blocks.", "encoder.layer.",
+                                        "encoder.layers."};
 
 template <std::size_t kCount>
 std::string_view find_in(const Row (&rows)[kCount], std::string_view name) {
@@ -177,7 +203,7 @@ std::string take_number(std::string_view& name) {
 
 bool has_norm_behind_attention(std::string_view architecture) {
   constexpr std::string_view kNames[] = {"gemma2", "gemma3", "qwen3next", "qwen35", "olmo2",
-                                         "exaone4", "seed_oss", "glm4moe"};
+                                         "exaone4", "seed_oss", "glm4moe", "gemma-embedding"};
   return std::find(std::begin(kNames), std::end(kNames), architecture) != std::end(kNames);
 }
 

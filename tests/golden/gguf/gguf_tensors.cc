@@ -74,6 +74,7 @@ class Converter {
     if (architecture_ == "qwen3next") return take_qwen3next(std::move(tensor));
     if (architecture_ == "qwen35") return take_qwen35(std::move(tensor));
     if (architecture_ == "stablelm") return take_stablelm(std::move(tensor));
+    if (architecture_ == "bert") cut_positions(tensor);
     if (architecture_ == "granitemoe") return take_granite(std::move(tensor));
     if (lies_turned()) tensor = turned(std::move(tensor));
     if (architecture_.starts_with("gemma") || architecture_ == "nemotron") add_one_to_norms(tensor);
@@ -133,6 +134,15 @@ class Converter {
     }
     tensor.name = name;
     tensors_.push_back(std::move(tensor));
+  }
+
+  // Positions of RoBERTa begin behind the padding's id: what is before them is not converted.
+  void cut_positions(StoredTensor& tensor) const {
+    const Json* type = config_.find("model_type");
+    if (!has_part(tensor.name, "position_embeddings")) return;
+    if (!has_part(type->as_string(), "roberta")) return;
+    const std::size_t offset = number("pad_token_id") + 1;
+    tensor = part_of(tensor, tensor.name, 0, offset, tensor.shape[0] - offset);
   }
 
   static void add_one_to_norms(StoredTensor& tensor) {

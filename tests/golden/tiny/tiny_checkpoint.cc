@@ -1,5 +1,7 @@
 #include "tiny_checkpoint.h"
 
+#include <map>
+
 #include "base/check.h"
 #include "base/hash.h"
 #include "formats/testing/safetensors_writer.h"
@@ -43,10 +45,14 @@ void write_tiny_checkpoint(const TinyFixture& fixture, const TinySpelling& spell
                            const TempFolder& folder) {
   QUIRE_CHECK(dtype == DType::kF32 || dtype == DType::kBF16, "{} is not written",
               dtype_name(dtype));
-  SafetensorsWriter writer;
+  std::map<std::string, SafetensorsWriter> writers;  // by folder
   for (const GoldenTensor& tensor : fixture.tensors) {
     const std::vector<float> values = tiny_values(fixture.seed, tensor);
-    const std::string name = renamed(tensor.name, spelling);
+    const std::size_t slash = tensor.name.find('/');
+    const std::string folder_name =
+        slash == std::string::npos ? "" : tensor.name.substr(0, slash + 1);
+    const std::string name = renamed(tensor.name.substr(folder_name.size()), spelling);
+    SafetensorsWriter& writer = writers[folder_name];
     if (dtype == DType::kF32) {
       writer.add(name, "F32", tensor.shape, values);
       continue;
@@ -56,7 +62,10 @@ void write_tiny_checkpoint(const TinyFixture& fixture, const TinySpelling& spell
     writer.add(name, "BF16", tensor.shape, halves);
   }
   folder.write("config.json", dump(spelling.config));
-  folder.write("model.safetensors", writer.bytes());
+  for (const auto& [path, contents] : fixture.files) folder.write(path, dump(contents));
+  for (const auto& [name, writer] : writers) {
+    folder.write(name + "model.safetensors", writer.bytes());
+  }
 }
 
 }  // namespace quire::testing

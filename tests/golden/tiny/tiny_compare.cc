@@ -25,13 +25,19 @@ std::vector<float> pool_text(LocalExecutor& executor, const TinyFixture& fixture
   return run_to_end(core, {{request}, {}}).at({1, 0}).pooled;
 }
 
-// Of what a fixture calls it; "pooler" is a head of another task.
+// Of what a fixture calls it. A classifier's logits and an embedding are as the files say.
 std::optional<Pool> pool_of(std::string_view name) {
   if (name == "cls") return Pool::kFirst;
   if (name == "mean") return Pool::kMean;
   if (name == "last") return Pool::kLast;
-  EXPECT_EQ(name, "pooler");
+  EXPECT_TRUE(name == "logits" || name == "embedding") << name;
   return std::nullopt;
+}
+
+void scale_to_length_one(std::vector<float>& vector) {
+  double squares = 0;
+  for (const float value : vector) squares += double{value} * value;
+  for (float& value : vector) value = static_cast<float>(value / std::sqrt(squares));
 }
 
 }  // namespace
@@ -92,13 +98,17 @@ void expect_all_compared(const LocalExecutor& executor, const TinyFixture& fixtu
   EXPECT_GE(agreement.greedy_compared, kGreedyMin);
 }
 
-double pooled_error(const ModelFiles& files, const TinyFixture& fixture, DType kv_dtype) {
+double pooled_error_max(const TinyFixture& fixture) {
+  return fixture.pooled.at(0).first == "logits" ? kLabelErrorMax : kPooledErrorMax;
+}
+
+double pooled_error(const ModelFiles& files, const TinyFixture& fixture, DType kv_dtype,
+                    bool is_of_gguf) {
   double error_max = 0;
   for (const auto& [name, values] : fixture.pooled) {
-    const std::optional<Pool> pool = pool_of(name);
-    if (!pool) continue;
-    const auto model = executor_of(files, {.kv_dtype = kv_dtype, .pool = pool});
-    const std::vector<float> pooled = pool_text(*model, fixture);
+    const auto model = executor_of(files, {.kv_dtype = kv_dtype, .pool = pool_of(name)});
+    std::vector<float> pooled = pool_text(*model, fixture);
+    if (is_of_gguf && name == "embedding") scale_to_length_one(pooled);
     EXPECT_EQ(pooled.size(), values.size()) << name;
     for (std::size_t i = 0; i < std::min(pooled.size(), values.size()); ++i) {
       error_max = std::max<double>(error_max, std::abs(pooled[i] - values[i]));

@@ -19,6 +19,8 @@ namespace quire::testing {
 // which the reference does not.
 constexpr double kErrorMax = 3 * 6.9e-6;         // weights and KV in F32
 constexpr double kBf16ErrorMax = 1.5 * 1.17e-2;  // weights in BF16
+constexpr double kPooledErrorMax = 1e-5;  // of a vector's value in F32
+constexpr double kLabelErrorMax = 1e-4;   // of a classifier's logit
 constexpr float kMarginMin = 0.01f;              // greedy ids are compared where it is larger
 constexpr int kGreedyMin = 20;                   // of 64; dynamic NTK stops at its context
 
@@ -44,7 +46,10 @@ Agreement compare_text(LocalExecutor& executor, const TinyFixture& fixture,
 void expect_all_compared(const LocalExecutor& executor, const TinyFixture& fixture,
                          const Agreement& agreement);
 
-// The largest difference of a pooled vector of an encoder, of every kind of pooling.
-double pooled_error(const ModelFiles& files, const TinyFixture& fixture, DType kv_dtype);
+// The largest difference of a pooled vector of an encoder, of every kind of pooling. GGUF does not
+// say that an embedding is of length one.
+double pooled_error(const ModelFiles& files, const TinyFixture& fixture, DType kv_dtype,
+                    bool is_of_gguf = false);
+double pooled_error_max(const TinyFixture& fixture);  // in F32
 
 }  // namespace quire::testing

@@ -93,14 +93,15 @@ TinyFixture read_tiny(const std::string& name) {
   fixture.greedy = numbers<TokenId>(json->find("greedy"));
   fixture.margins = numbers<float>(json->find("margins"));
   fixture.next_logprobs = numbers<float>(json->find("next_logprobs"));
-  const bool is_encoder = fixture.kind == "encoder";
-  fixture.rows = is_encoder ? rows_of(json->find("hidden"), "values")
-                            : rows_of(json->find("rows"), "logprobs");
+  fixture.rows = rows_of(json->find("rows"), "logprobs");
   fixture.token_types = numbers<std::int32_t>(json->find("token_types"));
   if (const Json* pooled = json->find("pooled")) {
     for (const auto& [kind, values] : pooled->members()) {
       fixture.pooled.emplace_back(kind, numbers<float>(&values));
     }
+  }
+  if (const Json* files = json->find("files")) {
+    for (const auto& [path, contents] : files->members()) fixture.files.emplace_back(path, contents);
   }
   return fixture;
 }

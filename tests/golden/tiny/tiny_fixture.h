@@ -26,10 +26,10 @@ struct TinySpelling {
   std::vector<std::pair<std::string, std::string>> rename;
 };
 
-// A few whole rows of log-probabilities, or of hidden states of an encoder.
+// A few whole rows of log-probabilities.
 struct GoldenRow {
   std::size_t position = 0;
-  std::vector<float> values;  // [vocab] or [width]
+  std::vector<float> values;  // [vocab]
 };
 
 struct TinyFixture {
@@ -45,11 +45,13 @@ struct TinyFixture {
   std::vector<TokenId> greedy;
   std::vector<float> margins;        // [greedy] from the likeliest logit to the next
   std::vector<float> next_logprobs;  // [text - 1] of the token that follows
-  std::vector<GoldenRow> rows;       // log-probabilities at a few positions, or states
+  std::vector<GoldenRow> rows;       // log-probabilities at a few positions
 
   // Of an encoder.
   std::vector<std::int32_t> token_types;                           // [prompt]
-  std::vector<std::pair<std::string, std::vector<float>>> pooled;  // "cls", "mean", ...
+  std::vector<std::pair<std::string, std::vector<float>>> pooled;  // "cls", "mean", "last";
+                                                                   // "logits" or "embedding"
+  std::vector<std::pair<std::string, Json>> files;  // beside config.json, by their paths
 
   std::vector<TokenId> text() const;
   // What an encoder reads beside a decoder; else empty.

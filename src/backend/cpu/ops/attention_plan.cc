@@ -42,8 +42,11 @@ void AttentionPlan::make(const Attend& shape, const BatchView& batch, const Grou
   if (!shape.is_causal) {
     for (int row = 0; row < batch.rows(); ++row) {
       const auto r = static_cast<std::size_t>(row);
-      std::fill(lasts.begin() + batch.row_begin[r], lasts.begin() + batch.row_begin[r + 1],
-                view.lengths[r] - 1);
+      for (int t = batch.row_begin[r]; t < batch.row_begin[r + 1]; ++t) {
+        std::int32_t& last = lasts[static_cast<std::size_t>(t)];
+        const std::int32_t end = view.lengths[r] - 1;
+        last = shape.ahead > 0 ? std::min(end, last + shape.ahead) : end;
+      }
     }
   }
   const bool is_scarce = batch.rows() * shape.kv_heads < 4 * threads;
@@ -82,7 +85,7 @@ void AttentionPlan::find_cut_rows(const Attend& shape, const BatchView& batch,
     const int position = lasts[static_cast<std::size_t>(token)];
     const Row cut{row,
                   token,
-                  first_split(shape, position),
+                  first_split(shape, batch.positions[static_cast<std::size_t>(token)]),
                   position / kSplitTokens + 1,
                   (position + 1) / kSplitTokens,
                   0};

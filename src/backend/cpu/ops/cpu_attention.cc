@@ -117,7 +117,8 @@ void CpuBackend::run_attention(const AttentionCall& call, const AttentionItem& i
   kernels_.attention_clear(total, queries, dim);
   task.states = scratch.next;
   const int last = scratch.lasts[queries - 1] / kSplitTokens;
-  for (task.split = first_split(shape, scratch.lasts[0]); task.split <= last; ++task.split) {
+  const int begin = call.position(plan_.tokens[static_cast<std::size_t>(item.first_token)]);
+  for (task.split = first_split(shape, begin); task.split <= last; ++task.split) {
     kernels_.attention_split(task);
     kernels_.attention_fold(total, next, queries, dim);
   }

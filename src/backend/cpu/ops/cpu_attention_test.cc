@@ -40,6 +40,7 @@ std::vector<float> as_stored(DType dtype, std::span<const float> x) {
 struct AttentionCase {
   int heads, kv_heads, head_dim, length, window;
   DType kv;
+  int ahead = 0;  // of who sees what comes after it
 };
 
 // Tokens [first, first + count) of a sequence that reads the blocks of `table`.
@@ -135,10 +136,11 @@ class Sequence {
 
   void expect(int position, std::span<const float> out) {
     const bool is_int8 = c_.kv == DType::kI8;  // its queries are codes too
+    const int last = std::min(c_.length - 1, position + c_.ahead);
     for (int head = 0; head < c_.heads; ++head) {
       std::vector<float> keys, values;
       const auto at = static_cast<std::size_t>(head / (c_.heads / c_.kv_heads)) * dim_;
-      for (std::size_t t = 0; t <= static_cast<std::size_t>(position); ++t) {
+      for (std::size_t t = 0; t <= static_cast<std::size_t>(last); ++t) {
         const auto key = as_stored(c_.kv, std::span(k_).subspan(t * kv_width_ + at, dim_));
         const auto value = as_stored(c_.kv, std::span(v_).subspan(t * kv_width_ + at, dim_));
         keys.insert(keys.end(), key.begin(), key.end());
@@ -150,7 +152,7 @@ class Sequence {
                     std::span(q_).subspan(static_cast<std::size_t>(position) * width_ + own, dim_));
       const int first = c_.window > 0 ? std::max(0, position - c_.window + 1) : 0;
       const std::vector<double> expected =
-          reference::attention(query, keys, values, c_.head_dim, first, position, 0.25);
+          reference::attention(query, keys, values, c_.head_dim, first, last, 0.25);
       for (std::size_t d = 0; d < dim_; ++d) {
         ASSERT_NEAR(out[own + d], expected[d], is_int8 ? 1e-3 : 2e-5)
             << backend_.isa() << " heads " << c_.heads << "/" << c_.kv_heads << " of "
@@ -168,6 +170,8 @@ class Sequence {
     attend.k_dim = attend.v_dim = c_.head_dim;
     attend.scale = 0.25f;
     attend.window = c_.window;
+    attend.is_causal = c_.ahead == 0;
+    attend.ahead = c_.ahead;
     attend.cache = {0, 1};
     return attend;
   }
@@ -232,6 +236,18 @@ TEST_P(CpuAttentionTest, EveryHeadSizeGroupAndKvType) {
   }
   expect_attention(backend, {71, 1, 16, 40, 0, DType::kF16});  // more heads than one item holds
   expect_attention(backend, {300, 1, 16, 3, 0, DType::kI8});
+}
+
+TEST_P(CpuAttentionTest, AWindowMayReachToBothSides) {
+  for (const int threads : {1, 2}) {
+    CpuBackend backend(*GetParam(), threads);
+    for (DType kv : kKvTypes) {
+      for (const int reach : {3, 64, 300}) {
+        expect_attention(backend, {4, 2, 16, 600, reach + 1, kv, reach});
+        expect_attention(backend, {4, 2, 16, 1, reach + 1, kv, reach});
+      }
+    }
+  }
 }
 
 TEST_P(CpuAttentionTest, DecodesAt32768Positions) {

@@ -231,6 +231,7 @@ void CpuBackend::run_op(const PoolOp& op, const Step& step) {
     }
     for (int c = 0; c < columns; ++c) y[c] /= static_cast<float>(end - begin);
   });
+  cpu(*op.out).is_fresh = false;
 }
 
 }  // namespace quire
