@@ -78,8 +78,8 @@ EncoderConfig read(const ConfigFields& fields, int vocab) {
         static_cast<float>(fields.number({"rotary_emb_base", ""}, kThetaMin, kThetaMax, 1000.0));
   } else {
     if (!fields.is_gguf()) c.activation = read_activation(fields, "hidden_act", "silu");
-    const Key head_dim = {"head_dim", ""};
-    fields.refuse_unless(head_dim, c.head_dim);
+    fields.refuse_unless({"head_dim", "attention.key_length"}, c.head_dim);
+    fields.refuse_unless({"", "attention.value_length"}, c.head_dim);
     c.rope = read_rope(fields, c.head_dim, {.theta = 1000});
   }
   check_features(fields);

@@ -10,10 +10,10 @@
 #include <fmt/format.h>
 
 #include "formats/config/config_ranges.h"
+#include "model/arch/plain_decoder.h"
 #include "model/encoder/encoder.h"
 #include "model/encoder/pooled_config.h"
 #include "model/layers/config_checks.h"
-#include "model/arch/plain_decoder.h"
 
 namespace quire {
 namespace {
@@ -111,7 +111,8 @@ EncoderConfig read_llama(const ConfigFields& fields, int vocab) {
   c.is_causal = true;
   read_sizes(fields, c);
   c.has_head_norms = is_called(fields, "qwen3");
-  c.activation = fields.is_gguf() ? Activation::kSilu : read_activation(fields, "hidden_act", "silu");
+  c.activation =
+      fields.is_gguf() ? Activation::kSilu : read_activation(fields, "hidden_act", "silu");
   const bool has_bias = fields.boolean({"attention_bias", ""}, false);
   c.has_qkv_bias = has_bias || is_called(fields, "qwen2");
   c.has_o_bias = has_bias;

@@ -101,7 +101,9 @@ TinyFixture read_tiny(const std::string& name) {
     }
   }
   if (const Json* files = json->find("files")) {
-    for (const auto& [path, contents] : files->members()) fixture.files.emplace_back(path, contents);
+    for (const auto& [path, json_file] : files->members()) {
+      fixture.files.emplace_back(path, json_file);
+    }
   }
   return fixture;
 }
