@@ -1,4 +1,4 @@
-"""Phi and others that are one decoder with different values (model/arch/plain_decoder.h)."""
+"""Phi and others that are one decoder with different values (model/arch/decoder.h)."""
 
 from golden import Golden
 from ranges import TIED

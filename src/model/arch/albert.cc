@@ -2,7 +2,6 @@
 // whose embedding is narrow and led to the width of the model by a product. The row is kAlbert.
 // Pure functions.
 #include "formats/config/config_ranges.h"
-#include "model/arch/plain_decoder.h"
 #include "model/encoder/encoder.h"
 #include "model/encoder/pooled_config.h"
 #include "model/layers/config_checks.h"

@@ -9,27 +9,12 @@
 namespace quire {
 namespace {
 
-// The weights of the heads' norms lie in rows, a head each.
-void shape_head_norms(const DecoderConfig& c, TensorRules& rules) {
-  if (c.head_norms != QueryNorms::kOwn) return;
-  const auto head = static_cast<std::size_t>(c.head_dim);
-  for (int i = 0; i < c.layers; ++i) {
-    TensorRule& q = rule_of(rules, layer_name(i, "q_norm"));
-    TensorRule& k = rule_of(rules, layer_name(i, "k_norm"));
-    q.role = k.role = Role::kVector;
-    q.center = k.center = 1;
-    q.shape = {static_cast<std::size_t>(c.heads), head};
-    k.shape = {static_cast<std::size_t>(c.kv_heads), head};
-  }
-}
-
 DecoderConfig read_any(const ConfigFields& fields, int vocab, double theta) {
   DecoderConfig c = read_decoder(fields, vocab,
                                  {.eps_name = "layer_norm_eps", .norm = Norm::Kind::kLayer,
                                   .rope = {.theta = theta}, .is_interleaved = true});
   c.is_parallel = true;
   c.logit_scale = read_scale(fields, "logit_scale", 0.0625);
-  c.rename = shape_head_norms;
   return c;
 }
 

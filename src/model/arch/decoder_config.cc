@@ -11,31 +11,57 @@
 namespace quire {
 namespace {
 
+// A number that must be there, where nothing is known that stands for it.
+std::optional<int> unless_zero(int value) {
+  return value > 0 ? std::optional(value) : std::nullopt;
+}
+
+int read_ffn(const ConfigFields& fields, const DecoderDefaults& defaults, int d_model) {
+  const DecoderSizes& sizes = defaults.sizes;
+  const Key key = {defaults.keys.ffn, "feed_forward_length"};
+  if (defaults.may_lack_ffn) return fields.integer(key, 0, kFfnMax, 0);
+  const int fallback = sizes.ffn_widths > 0 ? sizes.ffn_widths * d_model : sizes.ffn;
+  return fields.integer(key, 1, kFfnMax, unless_zero(fallback));
+}
+
+void read_heads(const ConfigFields& fields, const DecoderDefaults& defaults, DecoderConfig& c) {
+  const DecoderSizes& sizes = defaults.sizes;
+  const Key heads = {defaults.keys.heads, "attention.head_count"};
+  c.heads = fields.integer(heads, 1, kHeadsMax, unless_zero(sizes.heads));
+  const Key kv_heads = {defaults.keys.kv_heads, "attention.head_count_kv"};
+  c.kv_heads =
+      fields.integer(kv_heads, 1, kHeadsMax, sizes.kv_heads > 0 ? sizes.kv_heads : c.heads);
+  const Key head_dim = {defaults.keys.head_dim, "attention.key_length"};
+  c.head_dim = fields.integer(head_dim, 2, kHeadDimMax,
+                              sizes.head_dim > 0 ? sizes.head_dim : c.d_model / c.heads);
+  if (!fields.has(head_dim) && sizes.head_dim == 0) {
+    check_width(fields, heads, c.heads, c.d_model);
+  }
+  fields.refuse_unless({"", "attention.value_length"}, c.head_dim);
+  check_heads(fields, c.heads, c.kv_heads, c.head_dim);
+}
+
 void read_sizes(const ConfigFields& fields, const DecoderDefaults& defaults, DecoderConfig& c) {
-  c.layers = fields.integer({"num_hidden_layers", "block_count"}, 1, kLayersMax);
+  const DecoderKeys& keys = defaults.keys;
+  const DecoderSizes& sizes = defaults.sizes;
+  c.layers =
+      fields.integer({keys.layers, "block_count"}, 1, kLayersMax, unless_zero(sizes.layers));
   // GGUF counts those that draft among the layers.
   c.draft_layers = fields.integer(
       {"num_nextn_predict_layers", "nextn_predict_layers"}, 0, std::max(c.layers - 1, 1), 0);
   if (fields.is_gguf()) c.layers -= c.draft_layers;
-  c.d_model = fields.integer({"hidden_size", "embedding_length"}, 1, kModelWidthMax);
-  c.ffn = fields.integer({"intermediate_size", "feed_forward_length"}, 1, kFfnMax);
-  c.heads = fields.integer({"num_attention_heads", "attention.head_count"}, 1, kHeadsMax);
-  c.kv_heads =
-      fields.integer({"num_key_value_heads", "attention.head_count_kv"}, 1, kHeadsMax, c.heads);
-  c.context_max = fields.integer({"max_position_embeddings", "context_length"}, 1, kContextMax);
+  c.d_model = fields.integer({keys.d_model, "embedding_length"}, 1, kModelWidthMax,
+                             unless_zero(sizes.d_model));
+  c.ffn = read_ffn(fields, defaults, c.d_model);
+  c.context_max = fields.integer({keys.context, "context_length"}, 1, kContextMax,
+                                 unless_zero(sizes.context));
   const bool is_rms = defaults.norm == Norm::Kind::kRms;
   c.norm = defaults.norm;
   c.eps = static_cast<float>(
       fields.number({defaults.eps_name, is_rms ? "attention.layer_norm_rms_epsilon"
                                                : "attention.layer_norm_epsilon"},
                     kRmsEpsMin, kRmsEpsMax, defaults.eps));
-  const Key head_dim = {"head_dim", "attention.key_length"};
-  c.head_dim = fields.integer(head_dim, 2, kHeadDimMax, c.d_model / c.heads);
-  if (!fields.has(head_dim)) {
-    check_width(fields, {"num_attention_heads", "attention.head_count"}, c.heads, c.d_model);
-  }
-  fields.refuse_unless({"", "attention.value_length"}, c.head_dim);
-  check_heads(fields, c.heads, c.kv_heads, c.head_dim);
+  read_heads(fields, defaults, c);
 }
 
 void read_biases(const ConfigFields& fields, const DecoderDefaults& defaults, DecoderConfig& c) {
@@ -48,12 +74,18 @@ void read_biases(const ConfigFields& fields, const DecoderDefaults& defaults, De
                    fields.tensor({"", "blk.0.ffn_up.bias"}) != nullptr;
 }
 
-void take_rope(const DecoderDefaults& defaults, const ConfigFields& fields, DecoderConfig& c) {
-  const bool is_woven = fields.is_gguf() && defaults.is_woven_in_gguf;
+void read_positions(const ConfigFields& fields, const DecoderDefaults& defaults,
+                    DecoderConfig& c) {
+  if (defaults.has_rope && !defaults.has_own_rope) {
+    c.rope = read_rope(fields, c.head_dim, defaults.rope);
+  }
+  const bool is_woven = fields.naming() != Naming::kHuggingFace && defaults.is_woven_in_gguf;
   c.rope.pairing = is_woven || defaults.is_interleaved ? RopePairs::kAdjacent
                                                        : RopePairs::kHalfSplit;
   c.window_rope = c.rope;
   c.context_max = std::max(c.context_max, c.rope.context());
+  c.windows.assign(static_cast<std::size_t>(c.layers), 0);
+  c.turns.assign(static_cast<std::size_t>(c.layers), defaults.has_rope);
 }
 
 }  // namespace
@@ -63,16 +95,14 @@ DecoderConfig read_decoder(const ConfigFields& fields, int vocab,
   DecoderConfig c;
   c.vocab = vocab;
   read_sizes(fields, defaults, c);
-  if (!defaults.has_own_rope) c.rope = read_rope(fields, c.head_dim, defaults.rope);
-  take_rope(defaults, fields, c);
-  c.windows.assign(static_cast<std::size_t>(c.layers), 0);
-  c.turns.assign(static_cast<std::size_t>(c.layers), true);
-  read_biases(fields, defaults, c);
+  read_positions(fields, defaults, c);
+  if (!defaults.has_own_biases) read_biases(fields, defaults, c);
   if (defaults.has_activation) {
-    c.activation = read_activation(fields, "hidden_act", defaults.activation);
+    c.activation = read_activation(fields, defaults.activation_name, defaults.activation);
   }
   const bool has_head = fields.tensor({"lm_head.weight", "output.weight"}) != nullptr;
-  c.has_tied_head = fields.boolean({"tie_word_embeddings", ""}, !has_head);
+  const bool is_tied = fields.is_gguf() ? !has_head : defaults.is_tied.value_or(!has_head);
+  c.has_tied_head = fields.boolean({"tie_word_embeddings", ""}, is_tied);
   return c;
 }
 

@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "model/registry.h"
+#include "model/tensor_rules.h"
 
 namespace quire {
 namespace {
@@ -63,6 +64,53 @@ TEST(DecoderTest, NormsStandWhereTheFamilyHasThem) {
   EXPECT_TRUE(has_rule(*glm, "layers.0.attn_norm"));
   EXPECT_TRUE(has_rule(*glm, "layers.0.ffn_post_norm"));
   EXPECT_FALSE(has_rule(*design("cohere", ""), "layers.0.ffn_norm"));
+}
+
+const TensorRule& rule(const Design& design, std::string_view canonical) {
+  const auto& rules = design.tensors.rules;
+  return *std::find_if(rules.begin(), rules.end(),
+                       [&](const TensorRule& one) { return one.canonical == canonical; });
+}
+
+// 4 heads of 16 and 2 key heads: 64, 32 and 32 rows, of a key head 32, 16 and 16.
+TEST(DecoderTest, HeadsLieBehindEachOtherOrWoven) {
+  const auto fused = design("phi3", ""), woven = design("internlm2", "");
+  const Stored k = rule(*fused, "layers.1.k").hf, gguf = rule(*fused, "layers.1.k").gguf;
+  EXPECT_EQ(k.name, "model.layers.1.self_attn.qkv_proj.weight");
+  EXPECT_EQ(gguf.name, "blk.1.attn_qkv.weight");
+  EXPECT_EQ(k.first, 64u);
+  EXPECT_EQ(gguf.first, 64u);
+  EXPECT_EQ(k.total, 128u);
+  EXPECT_EQ(rule(*fused, "layers.1.up").gguf.first, 96u);
+  const Stored v = rule(*woven, "layers.1.v").hf;
+  EXPECT_EQ(v.first, 48u);
+  EXPECT_EQ(v.run, 16u);
+  EXPECT_EQ(v.stride, 64u);
+  EXPECT_EQ(v.total, 128u);
+}
+
+TEST(DecoderTest, OfTransposedMatricesTheBiasesAreNot) {
+  const auto made = design_of_shape("tiny-gpt2");
+  EXPECT_TRUE(rule(*made, "layers.1.q").hf.is_transposed);
+  EXPECT_FALSE(rule(*made, "layers.1.q").gguf.is_transposed);
+  EXPECT_FALSE(rule(*made, "layers.1.q_bias").hf.is_transposed);
+  EXPECT_EQ(rule(*made, "layers.1.k_bias").hf.first, 96u);
+  EXPECT_EQ(rule(*made, "final_norm").others.front().name, "ln_f.weight");
+}
+
+TEST(DecoderTest, NormsOfSumsAndOfHeadsHaveTheirRules) {
+  const auto after = design_of_shape("tiny-opt-350m");
+  EXPECT_FALSE(has_rule(*after, "layers.0.attn_norm"));
+  EXPECT_FALSE(has_rule(*after, "final_norm"));
+  EXPECT_TRUE(has_rule(*after, "layers.0.ffn_after_bias"));
+  EXPECT_EQ(rule(*after, "embed").shape.back(), 56u);
+  const auto own = design_of_shape("tiny-stablelm-head-norms");
+  EXPECT_EQ(rule(*own, "layers.0.k_norms.1").hf.name,
+            "model.layers.0.self_attn.k_layernorm.norms.1.weight");
+  EXPECT_FALSE(has_rule(*own, "layers.0.ffn_norm"));
+  EXPECT_EQ(rule(*design_of_shape("tiny-cohere"), "layers.0.q_norm").shape.size(), 2u);
+  EXPECT_TRUE(has_rule(*design_of_shape("tiny-neox"), "layers.0.ffn_norm"));  // beside attention
+  EXPECT_EQ(rule(*design_of_shape("tiny-gemma3"), "layers.0.q_norm").hf.convert, Convert::kPlusOne);
 }
 
 TEST(DecoderTest, DraftingLayersAreLeftOut) {

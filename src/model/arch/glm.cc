@@ -10,24 +10,11 @@
 namespace quire {
 namespace {
 
-void fuse_blocks(const DecoderConfig& c, TensorRules& rules) {
-  const auto ffn = static_cast<std::size_t>(c.ffn);
-  for (int i = 0; i < c.layers; ++i) {
-    TensorRule& gate = rule_of(rules, layer_name(i, "gate"));
-    TensorRule& up = rule_of(rules, layer_name(i, "up"));
-    const Stored hf = hf_layer_name(i, "mlp.gate_up_proj.weight"), gguf = up.gguf;
-    gate.hf = hf.rows(0, 2 * ffn);
-    gate.gguf = gguf.rows(0, 2 * ffn);
-    up.hf = hf.rows(ffn, 2 * ffn);
-    up.gguf = gguf.rows(ffn, 2 * ffn);
-  }
-}
-
 DecoderConfig read_glm(const ConfigFields& fields, int vocab) {
   DecoderConfig c = read_decoder(fields, vocab,
                                  {.eps = 1.5625e-7, .rope = {.partial = 0.5},
                                   .is_interleaved = true, .has_qkv_bias = true});
-  c.rename = fuse_blocks;
+  fuse_gate("mlp.gate_up_proj", c);
   return c;
 }
 

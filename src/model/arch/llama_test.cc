@@ -4,6 +4,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
 #include "base/json.h"
 #include "formats/config/hf_config.h"
 #include "formats/quant/quant_methods.h"
@@ -20,8 +22,10 @@ using testing::TempFolder;
 
 // What the directory's configuration comes to.
 struct Read {
-  LlamaConfig config;
+  DecoderConfig config;
   Words words;
+
+  int window() const { return *std::max_element(config.windows.begin(), config.windows.end()); }
 };
 
 class HfConfigTest : public ::testing::Test {
@@ -155,17 +159,17 @@ TEST_F(HfConfigTest, BiasesAreReadWhereTheFileAsks) {
 
 TEST_F(HfConfigTest, WindowsMayDifferByLayer) {
   config_.set("model_type", "mistral");
-  EXPECT_EQ(read_with("sliding_window", "16")->config.window(), 16);
-  EXPECT_EQ(read_with("sliding_window", "null")->config.window(), 0);
-  EXPECT_EQ(read_with("use_cache", "true")->config.window(), 4096);  // as the first Mistral
+  EXPECT_EQ(read_with("sliding_window", "16")->window(), 16);
+  EXPECT_EQ(read_with("sliding_window", "null")->window(), 0);
+  EXPECT_EQ(read_with("use_cache", "true")->window(), 4096);  // as the first Mistral
   config_.set("model_type", "qwen2");
   config_.set("sliding_window", 16);
-  EXPECT_EQ(read_with("use_sliding_window", "false")->config.window(), 0);
+  EXPECT_EQ(read_with("use_sliding_window", "false")->window(), 0);
   config_.set("max_window_layers", 1);
   const auto config = read_with("use_sliding_window", "true");
   ASSERT_TRUE(config.is_ok()) << config.status().message();
   EXPECT_EQ(config->config.windows.front(), 0);
-  EXPECT_EQ(config->config.window(), config->config.windows.size() > 1 ? 16 : 0);
+  EXPECT_EQ(config->window(), config->config.windows.size() > 1 ? 16 : 0);
 }
 
 TEST_F(HfConfigTest, EosIdsComeFromBothFiles) {

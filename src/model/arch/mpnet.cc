@@ -2,7 +2,6 @@
 // layers share. Padding has the id 1, whatever a file says; there are 32 buckets up to 128. The
 // row is kMpnet. Pure functions.
 #include "formats/config/config_ranges.h"
-#include "model/arch/plain_decoder.h"
 #include "model/encoder/encoder.h"
 #include "model/encoder/pooled_config.h"
 #include "model/layers/config_checks.h"

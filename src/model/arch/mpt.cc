@@ -1,8 +1,9 @@
 // MPT (MosaicML, 2023): linear biases (ALiBi) for positions, LayerNorm without biases and matrices
 // without them, queries, keys and values in one matrix. Clipped queries (StoryWriter) are refused.
-// The row is kMpt. Pure functions over PlainDecoder.
+// The row is kMpt.
+// Pure functions. Called by the registry.
 #include "formats/config/config_ranges.h"
-#include "model/arch/plain_decoder.h"
+#include "model/arch/decoder.h"
 
 namespace quire {
 namespace {
@@ -14,7 +15,7 @@ void refuse_unless_true(const ConfigFields& fields, Key key) {
 }
 
 // The object attn_config; GGUF says what it needs beside the rest.
-void read_attention(const ConfigFields& fields, PlainConfig& c) {
+void read_attention(const ConfigFields& fields, DecoderConfig& c) {
   double bias_max = fields.number({"", "attention.max_alibi_bias"}, 1, 64, kBiasMax);
   fields.refuse({"", "attention.clamp_kqv"});
   if (const auto attention = fields.object({"attn_config", ""})) {
@@ -35,15 +36,18 @@ void read_attention(const ConfigFields& fields, PlainConfig& c) {
   c.slopes = alibi_slopes(c.heads, bias_max);
 }
 
-PlainConfig read(const ConfigFields& fields, int vocab) {
-  PlainConfig c = read_plain(fields, vocab,
-                             {.layers = "n_layers", .d_model = "d_model", .ffn = nullptr,
-                              .heads = "n_heads", .kv_heads = nullptr, .context = "max_seq_len",
-                              .eps = {"layer_norm_epsilon", "attention.layer_norm_epsilon"},
-                              .activation = "", .activation_default = "gelu"});
-  c.is_gguf_fused = true;
-  c.has_norm_bias = false;
-  c.has_tied_head = read_tied(fields, true);
+
+DecoderConfig read(const ConfigFields& fields, int vocab) {
+  const DecoderKeys keys = {.layers = "n_layers", .d_model = "d_model", .ffn = "",
+                            .heads = "n_heads", .kv_heads = "", .head_dim = "",
+                            .context = "max_seq_len"};
+  DecoderConfig c = read_decoder(fields, vocab, {.keys = keys, .sizes = {.ffn_widths = 4},
+                                                 .eps_name = "layer_norm_epsilon",
+                                                 .norm = Norm::Kind::kLayer,
+                                                 .activation_name = "", .activation = "gelu",
+                                                 .is_tied = true, .has_rope = false,
+                                                 .has_own_biases = true});
+  c.is_gated = false;
   read_attention(fields, c);
   fields.refuse_unless({"expansion_ratio", ""}, 4);
   fields.refuse_unless({"norm_type", ""}, "low_precision_layernorm");
@@ -54,22 +58,17 @@ PlainConfig read(const ConfigFields& fields, int vocab) {
                            "resid_pdrop", "emb_pdrop", "verbose", "tokenizer_name"}) {
     fields.mark({name, ""});
   }
+  c.names.table = "transformer.wte";
+  c.names.final_norm = "transformer.norm_f";
+  c.names.layer = "transformer.blocks.{}.";
+  c.names.attn_norm = "norm_1";
+  c.names.ffn_norm = "norm_2";
+  c.names.o = "attn.out_proj";
+  c.names.mlp_up = "ffn.up_proj";
+  c.names.mlp_down = "ffn.down_proj";
+  fuse_heads("attn.Wqkv", c);
+  fuse_gguf_heads(c);
   return c;
-}
-
-TensorRules tensors(const PlainConfig& c) {
-  PlainNames names;
-  names.table = "transformer.wte";
-  names.final_norm = "transformer.norm_f";
-  names.head = "lm_head";
-  names.layer = "transformer.blocks.{}.";
-  names.attn_norm = "norm_1";
-  names.ffn_norm = "norm_2";
-  set_fused(names, c, "attn.Wqkv");
-  names.o = "attn.out_proj";
-  names.up = "ffn.up_proj";
-  names.down = "ffn.down_proj";
-  return plain_tensors(c, names);
 }
 
 }  // namespace
@@ -79,7 +78,7 @@ constexpr Architecture kMpt = {
     "mpt",
     {"mpt"},
     {},
-    design_of<read, tensors, plain_facts, PlainDecoder>,
+    kDecoderDesign<read>,
     {
      {"mpt-7b",
       R"({"d_model":4096,"n_layers":32,"n_heads":32,"max_seq_len":2048,"vocab_size":50432})"},

@@ -1,41 +1,37 @@
 // Persimmon (Adept, 2023): LayerNorm, biases everywhere, a norm of each query and key head, half of
 // which turns, and a squared ReLU. Queries, keys and values are one matrix, woven head by head. The
-// row is kPersimmon. Pure functions over PlainDecoder.
-#include "model/arch/plain_decoder.h"
+// row is kPersimmon.
+// Pure functions. Called by the registry.
+#include "model/arch/decoder.h"
+#include "model/layers/config_checks.h"
 
 namespace quire {
 namespace {
 
-PlainConfig read(const ConfigFields& fields, int vocab) {
+DecoderConfig read(const ConfigFields& fields, int vocab) {
   refuse_gguf(fields, "persimmon");
-  PlainConfig c = read_plain(fields, vocab, {.activation_default = "relu2"});
+  DecoderConfig c = read_decoder(fields, vocab, {.keys = {.head_dim = ""},
+                                                 .sizes = {.ffn_widths = 4},
+                                                 .eps_name = "layer_norm_eps",
+                                                 .norm = Norm::Kind::kLayer,
+                                                 .activation = "relu2",
+                                                 .rope = {.partial = 0.5}, .is_tied = false,
+                                                 .has_own_biases = true});
   if (c.kv_heads != c.heads) fields.refuse_unless({"num_key_value_heads", ""}, c.heads);
-  c.has_qkv_bias = c.has_o_bias = c.has_mlp_bias = true;
+  c.is_gated = false;
+  c.has_norm_biases = c.has_qkv_bias = c.has_o_bias = c.has_mlp_bias = true;
   if (fields.boolean({"qk_layernorm", ""}, true)) {
-    c.head_norms = PlainConfig::HeadNorms::kShared;
-    c.has_head_norm_bias = true;
+    c.head_norms = QueryNorms::kEach;
+    c.has_head_norm_biases = true;
   }
-  c.has_tied_head = read_tied(fields, false);
-  c.rope = read_rope(fields, c.head_dim, {.partial = 0.5});
+  c.names.final_norm = "model.final_layernorm";
+  c.names.q_norm = "self_attn.q_layernorm";
+  c.names.k_norm = "self_attn.k_layernorm";
+  c.names.o = "self_attn.dense";
+  c.names.mlp_up = "mlp.dense_h_to_4h";
+  c.names.mlp_down = "mlp.dense_4h_to_h";
+  weave_heads("self_attn.query_key_value", c);
   return c;
-}
-
-TensorRules tensors(const PlainConfig& c) {
-  PlainNames names;
-  names.table = "model.embed_tokens";
-  names.final_norm = "model.final_layernorm";
-  names.head = "lm_head";
-  names.layer = "model.layers.{}.";
-  names.attn_norm = "input_layernorm";
-  names.ffn_norm = "post_attention_layernorm";
-  set_woven(names, c, "self_attn.query_key_value");
-  names.q_norm = "self_attn.q_layernorm";
-  names.k_norm = "self_attn.k_layernorm";
-  names.o = "self_attn.dense";
-  names.up = "mlp.dense_h_to_4h";
-  names.down = "mlp.dense_4h_to_h";
-  names.implied = {"*.rotary_emb.inv_freq"};
-  return plain_tensors(c, names);
 }
 
 }  // namespace
@@ -45,7 +41,7 @@ constexpr Architecture kPersimmon = {
     "persimmon",
     {"persimmon"},
     {},
-    design_of<read, tensors, plain_facts, PlainDecoder>,
+    kDecoderDesign<read>,
     {
      {"persimmon-8b",
       R"({"hidden_size":4096,"num_hidden_layers":36,"num_attention_heads":64,

@@ -10,7 +10,6 @@
 #include <fmt/format.h>
 
 #include "formats/config/config_ranges.h"
-#include "model/arch/plain_decoder.h"
 #include "model/encoder/encoder.h"
 #include "model/encoder/pooled_config.h"
 #include "model/layers/config_checks.h"

@@ -1,21 +1,25 @@
 // StarCoder2 (Lozhkov et al., 2024): LayerNorm, biases, a plain MLP, few key heads, rotary
-// positions and a window. The row is kStarCoder2. Pure functions over PlainDecoder.
+// positions and a window. The row is kStarCoder2.
+// Pure functions. Called by the registry.
 #include "formats/config/config_ranges.h"
-#include "model/arch/plain_decoder.h"
+#include "model/arch/decoder.h"
 
 namespace quire {
 namespace {
 
-PlainConfig read(const ConfigFields& fields, int vocab) {
-  PlainConfig c =
-      read_plain(fields, vocab, {.eps = {"norm_epsilon", "attention.layer_norm_epsilon"},
-                                 .activation_default = "gelu_pytorch_tanh"});
+DecoderConfig read(const ConfigFields& fields, int vocab) {
+  DecoderConfig c = read_decoder(fields, vocab, {.sizes = {.ffn_widths = 4},
+                                                 .eps_name = "norm_epsilon",
+                                                 .norm = Norm::Kind::kLayer,
+                                                 .activation = "gelu_pytorch_tanh",
+                                                 .is_tied = true, .has_own_biases = true});
+  c.is_gated = false;
+  c.has_norm_biases = true;
   c.has_qkv_bias = c.has_o_bias = c.has_mlp_bias =
       fields.is_gguf() ? fields.tensor({"", "blk.0.attn_q.bias"}) != nullptr
                        : fields.boolean({"use_bias", ""}, true);
   const Key window = {"sliding_window", "attention.sliding_window"};
-  c.windows.assign(PlainConfig::size(c.layers), fields.integer(window, 0, kContextMax, 0));
-  c.has_tied_head = read_tied(fields, true);
+  c.windows.assign(c.windows.size(), fields.integer(window, 0, kContextMax, 0));
   fields.refuse_unless({"mlp_type", ""}, "default");
   fields.refuse_unless({"norm_type", ""}, "layer_norm");
   // An order of computation; and older words, beside which hidden_act and norm_epsilon decide.
@@ -24,26 +28,9 @@ PlainConfig read(const ConfigFields& fields, int vocab) {
     fields.mark({name, ""});
   }
   fields.refuse_false({"scale_attn_weights", ""});
-  c.rope = read_rope(fields, c.head_dim);
+  c.names.mlp_up = "mlp.c_fc";
+  c.names.mlp_down = "mlp.c_proj";
   return c;
-}
-
-TensorRules tensors(const PlainConfig& c) {
-  PlainNames names;
-  names.table = "model.embed_tokens";
-  names.final_norm = "model.norm";
-  names.head = "lm_head";
-  names.layer = "model.layers.{}.";
-  names.attn_norm = "input_layernorm";
-  names.ffn_norm = "post_attention_layernorm";
-  names.q = "self_attn.q_proj";
-  names.k = "self_attn.k_proj";
-  names.v = "self_attn.v_proj";
-  names.o = "self_attn.o_proj";
-  names.up = "mlp.c_fc";
-  names.down = "mlp.c_proj";
-  names.implied = {"*.rotary_emb.inv_freq"};
-  return plain_tensors(c, names);
 }
 
 }  // namespace
@@ -53,7 +40,7 @@ constexpr Architecture kStarCoder2 = {
     "starcoder2",
     {"starcoder2"},
     {},
-    design_of<read, tensors, plain_facts, PlainDecoder>,
+    kDecoderDesign<read>,
     {
      {"starcoder2-3b",
       R"({"hidden_size":3072,"num_hidden_layers":30,"num_attention_heads":24,

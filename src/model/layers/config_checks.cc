@@ -24,6 +24,12 @@ void check_width(const ConfigFields& fields, Key heads_key, int heads, int width
                     fields.name_of(heads_key), heads, width));
 }
 
+void refuse_gguf(const ConfigFields& fields, std::string_view architecture) {
+  if (!fields.is_gguf()) return;
+  fields.fail(error(StatusCode::kUnsupported, "{} is not supported as GGUF, only as a folder of "
+                    "Hugging Face", architecture));
+}
+
 namespace {
 
 struct NamedActivation {

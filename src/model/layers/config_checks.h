@@ -18,6 +18,9 @@ void check_heads(const ConfigFields& fields, int heads, int kv_heads, int head_d
 // Heads share the width of the model evenly, where a file gives no size of a head.
 void check_width(const ConfigFields& fields, Key heads_key, int heads, int width);
 
+// Refuses a file of GGUF, for which nobody has said how its tensors lie.
+void refuse_gguf(const ConfigFields& fields, std::string_view architecture);
+
 // By the name that files use.
 std::optional<Activation> find_activation(std::string_view name);
 

@@ -1,13 +1,12 @@
-// What configurations of the architectures over PlainDecoder are read as: options in the words of
+// What configurations of the older families of Decoder are read as: options in the words of
 // released files are accepted, and what is not computed is refused by the name of its key.
-#include "model/arch/plain_decoder.h"
-
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include "model/layers/attention.h"
 #include "model/registry.h"
 
 namespace quire {
@@ -56,7 +55,7 @@ std::string longrope(std::string_view type, std::size_t count) {
                      type, fmt::join(factors, ","), fmt::join(factors, ","));
 }
 
-TEST(PlainDecoderTest, ReleasedWordsAreRead) {
+TEST(DecoderWordsTest, ReleasedWordsAreRead) {
   EXPECT_EQ(answer("phi3", R"("sliding_window":2047,"rope_scaling":null,"attention_bias":false,
 "original_max_position_embeddings":4096,"embd_pdrop":0.0,"resid_pdrop":0.0)"), "read");
   EXPECT_EQ(answer("phi3", R"("sliding_window":262144,"full_attn_mod":1,"interpolate_factor":1,
@@ -87,7 +86,7 @@ TEST(PlainDecoderTest, ReleasedWordsAreRead) {
   EXPECT_EQ(answer("persimmon", R"("num_key_value_heads":6,"qk_layernorm":true)"), "read");
 }
 
-TEST(PlainDecoderTest, WhatIsNotComputedIsRefusedByName) {
+TEST(DecoderWordsTest, WhatIsNotComputedIsRefusedByName) {
   const std::tuple<const char*, std::string, const char*> rows[] = {
       {"phi3", R"("attention_bias":true)", "attention_bias"},
       {"phi3", R"("full_attn_mod":2)", "full_attn_mod"},
@@ -116,7 +115,7 @@ TEST(PlainDecoderTest, WhatIsNotComputedIsRefusedByName) {
 }
 
 // MPT says how steep they are.
-TEST(PlainDecoderTest, SlopesOfLinearBiasesFollowTheirBound) {
+TEST(DecoderWordsTest, SlopesOfLinearBiasesFollowTheirBound) {
   EXPECT_EQ(alibi_slopes(4), (std::vector<float>{0.25f, 0.0625f, 0.015625f, 0.00390625f}));
   EXPECT_EQ(alibi_slopes(4, 16),
             (std::vector<float>{0.0625f, 0.00390625f, 0.000244140625f, 1.52587890625e-05f}));
