@@ -86,6 +86,7 @@ struct Attend {
   int k_dim = 0, v_dim = 0;
   float scale = 0;      // on the scores
   int window = 0;       // a token sees the last `window` positions, itself included; 0: all
+  bool is_chunked = false;  // instead, those from the last multiple of `window` on, itself included
   float softcap = 0;    // score = softcap * tanh(score / softcap); 0: none
   bool is_causal = true;  // false: a token sees what comes after it, too
   int ahead = 0;        // not causal: how many positions after its own; 0: all
@@ -109,6 +110,7 @@ struct Router {
   int experts = 0;
   int used = 0;             // experts of a token
   bool is_sigmoid = false;  // scores; else softmax
+  float sparse_margin = 0;  // > 0: each choice is weighed among what is nearly as good
   bool is_renormalised = false;  // weights of the chosen sum to one
   float scale = 1;          // on the weights, at last
   int groups = 1, groups_kept = 1;
@@ -216,11 +218,17 @@ struct RouteOp {
   const Router* router = nullptr;
   const Buffer* routing = nullptr;  // [tokens, used]: what products over experts follow
 };
-struct CombineOp {  // out += scale * sum over a token's experts, in order of their rank
+struct WeighOp {  // x *= the weight of the token's expert, in place
+  const Buffer* x = nullptr;  // routed rows
+  const Buffer* routing = nullptr;
+};
+// out += scale * sum over a token's experts of x, times their weights, in order of their rank
+struct CombineOp {
   const Buffer* x = nullptr;  // routed rows
   const Buffer* routing = nullptr;
   const Buffer* out = nullptr;
   float scale = 1;
+  bool is_weighted = true;  // false: x is what the experts made of weighed inputs
 };
 struct AddOp {  // out += scale * sigmoid(gate) * x
   const Buffer* x = nullptr;
@@ -262,7 +270,7 @@ struct PoolOp {
 };
 
 using Op = std::variant<GatherOp, NormOp, LinearOp, HeadLinearOp, GateOp, RotateOp, StoreOp,
-                        AttendOp, RouteOp, CombineOp, AddOp, CapOp, ConvolveOp, ScanOp,
+                        AttendOp, RouteOp, WeighOp, CombineOp, AddOp, CapOp, ConvolveOp, ScanOp,
                         GatedNormOp, PoolOp>;
 
 class Program {

@@ -1,5 +1,7 @@
 #include "kernels/router.h"
 
+#include <algorithm>
+#include <cmath>
 #include <limits>
 
 #include "base/check.h"
@@ -56,6 +58,25 @@ void drop_groups(const RouterSpec& spec, float* choice) {
   }
 }
 
+void choose_sparsely(const KernelTable& kernels, const RouterSpec& spec, const float* logits,
+                     float* scratch, std::span<RoutedExpert> chosen) {
+  constexpr float kGone = -1e30f;  // its exponential is zero
+  float* left = scratch;
+  float* near = scratch + spec.experts;
+  std::copy_n(logits, spec.experts, left);
+  for (RoutedExpert& place : chosen) {
+    const auto best = static_cast<int>(std::max_element(left, left + spec.experts) - left);
+    const float top = left[best];
+    for (int i = 0; i < spec.experts; ++i) {
+      const float size = std::max(std::abs(logits[i]), top);
+      near[i] = (top - logits[i]) / size > spec.sparse_margin ? kGone : left[i];
+    }
+    kernels.softmax(near, spec.experts, near);
+    place = {best, near[best]};
+    left[best] = kGone;
+  }
+}
+
 }  // namespace
 
 void route(const KernelTable& kernels, const RouterSpec& spec, const float* logits, float* scratch,
@@ -66,6 +87,7 @@ void route(const KernelTable& kernels, const RouterSpec& spec, const float* logi
                   spec.top_k <= spec.experts / spec.groups * spec.groups_kept,
               "{} of {} experts into {} places, {} of {} groups", spec.top_k, spec.experts,
               chosen.size(), spec.groups_kept, spec.groups);
+  if (spec.sparse_margin > 0) return choose_sparsely(kernels, spec, logits, scratch, chosen);
   float* scores = scratch;
   float* choice = scratch + spec.experts;
   if (spec.is_sigmoid) {

@@ -16,6 +16,10 @@ struct RouterSpec {
   int experts = 0;
   int top_k = 0;
   bool is_sigmoid = false;  // scores are sigmoids of the logits; else their softmax
+  // > 0: one after the other the best of what is left is chosen, and weighed by a softmax over
+  // those left whose logit is short of it by no more than this share of the larger magnitude
+  // (Liu et al., "GRIN", 2024). Nothing below applies.
+  float sparse_margin = 0;
   // Experts are chosen by score + correction, and weighted by score.
   const float* correction = nullptr;  // [experts] or null
   // With groups > 1 only the experts of the `groups_kept` best of so many equal groups are chosen

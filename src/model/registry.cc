@@ -24,7 +24,8 @@ extern const Architecture kSmolLm3, kExaone4, kSeedOss, kHelium, kArcee, kNemotr
 extern const Architecture kHunyuan, kHunyuanMoe, kErnie, kErnieMoe, kMiniMaxM2, kGptOss, kInternLm2;
 extern const Architecture kT5, kUmt5, kBart, kMbart, kPegasus, kMarian, kM2m100;
 extern const Architecture kBert, kRoberta, kDistilBert, kModernBert, kMpnet, kAlbert, kNomicBert;
-extern const Architecture kEuroBert, kPooledGemma, kPooledLlama;
+extern const Architecture kEuroBert, kPooledGemma, kPooledLlama, kMinistral, kMinistral3;
+extern const Architecture kDeepseekV32, kMistral4, kQwen2Moe, kLlama4, kPhiMoe, kDbrx, kBitNet;
 
 namespace {
 
@@ -83,6 +84,15 @@ constexpr std::array kArchitectures = {
     &kMiniMaxM2,
     &kGptOss,
     &kInternLm2,
+    &kDeepseekV32,
+    &kMistral4,
+    &kMinistral,
+    &kMinistral3,
+    &kQwen2Moe,
+    &kLlama4,
+    &kPhiMoe,
+    &kDbrx,
+    &kBitNet,
     &kT5,
     &kUmt5,
     &kBart,

@@ -1,5 +1,7 @@
 """Mixtral, Qwen3-MoE, DeepSeek-V2 and V3: experts, shared experts, grouped routing, latent KV."""
 
+import transformers
+
 from golden import Golden
 from llama import SMALL
 from spelling import as_transformers_4
@@ -44,4 +46,17 @@ GOLDENS = [
                            "n_group": 4, "topk_group": 2, "routed_scaling_factor": 2.5,
                            "norm_topk_prob": True, "rope_parameters": ROPE_MSCALE},
            spellings=lambda config: [as_transformers_4(config)]),
+    # As many positions as the model chooses, of which none is left out.
+    Golden("deepseek_v32", {**DEEPSEEK, "model_type": "deepseek_v32", "n_shared_experts": 1,
+                            "n_group": 4, "topk_group": 2, "routed_scaling_factor": 2.5,
+                            "norm_topk_prob": True, "index_topk": 256, "index_n_heads": 2,
+                            "index_head_dim": 24, "rope_parameters": ROPE},
+           spellings=lambda config: [as_transformers_4(config)]),
+    Golden("mistral4", {**DEEPSEEK, "model_type": "mistral4", "n_shared_experts": 1,
+                        "n_group": 4, "topk_group": 2, "routed_scaling_factor": 1.5,
+                        "norm_topk_prob": True,
+                        "rope_parameters": {**ROPE_MSCALE, "mscale": 1.0, "mscale_all_dim": 0.75,
+                                            "original_max_position_embeddings": 24,
+                                            "factor": 8.0, "llama_4_scaling_beta": 0.5}},
+           model_class=transformers.Mistral4ForCausalLM),
 ]

@@ -33,6 +33,34 @@ def gemma3_that_sees(spelling):
                   image_token_index=330)
 
 
+GEMMA4 = {
+    "model_type": "gemma4_text", "hidden_size": 72, "intermediate_size": 136,
+    "num_attention_heads": 4, "num_key_value_heads": 2, "head_dim": 24, "global_head_dim": 32,
+    "vocab_size": 331, "vocab_size_per_layer_input": 331, "max_position_embeddings": 512,
+    "rms_norm_eps": 1e-5, "pad_token_id": 0, "eos_token_id": 1, "bos_token_id": 2,
+    "sliding_window": 20,
+    "layer_types": ["sliding_attention", "sliding_attention", "full_attention"] * 2,
+    "rope_parameters": {
+        "full_attention": {"rope_type": "proportional", "partial_rotary_factor": 0.5,
+                           "rope_theta": 100000.0},
+        "sliding_attention": {"rope_type": "default", "rope_theta": 10000.0}},
+}
+# Scores are not divided by anything: the norms of queries and keys are small instead.
+RULES4 = ((r"^model\.norm\.weight$", 0.0, 1.5, "vector"),
+          (r"(q_norm|k_norm)\.weight$", 0.5, 0.1875, "vector"),
+          (r"layer_scalar$", 0.875, 0.125, "vector"),
+          (r"router\.scale$", 1.0, 0.375, "vector"),
+          (r"per_expert_scale$", 1.0, 0.375, "vector"),
+          (r"experts\.(gate_up_proj|down_proj)$", 0.0, 0.25, "vector"),
+          (r"embed_tokens_per_layer\.weight$", 0.0, 0.25, "vector"),
+          (r"embed_tokens\.weight$", 0.0, 0.078125, "vector"))
+
+
+def gemma4_that_sees(config):
+    return nested(config, "gemma4", "Gemma4ForConditionalGeneration",
+                  [["model.", "model.language_model."]], image_token_id=330)
+
+
 GOLDENS = [
     Golden("gemma2", {**SMALL, "model_type": "gemma2", "num_hidden_layers": 4,
                       "attn_logit_softcapping": 3.0, "final_logit_softcapping": 1.5,
@@ -47,4 +75,14 @@ GOLDENS = [
            rules=RULES,
            spellings=lambda config: [gemma3_of_4(config), gemma3_that_sees(gemma3_of_4(config)),
                                      gemma3_that_sees({"config": config})]),
+    Golden("gemma4", {**GEMMA4, "num_hidden_layers": 6, "num_kv_shared_layers": 2,
+                      "hidden_size_per_layer_input": 16, "use_double_wide_mlp": True,
+                      "final_logit_softcapping": 1.5},
+           rules=RULES4, spellings=lambda config: [gemma4_that_sees(config)]),
+    Golden("gemma4_experts", {**GEMMA4, "num_hidden_layers": 4, "hidden_size_per_layer_input": 0,
+                              "attention_k_eq_v": True, "num_global_key_value_heads": 1,
+                              "layer_types": ["sliding_attention", "full_attention"] * 2,
+                              "enable_moe_block": True, "num_experts": 6, "top_k_experts": 2,
+                              "moe_intermediate_size": 40},
+           rules=RULES4, rounded_max=0.008),
 ]

@@ -154,6 +154,7 @@ class CpuBackend final : public Backend {
   void run_op(const StoreOp& op, const Step& step);
   void run_op(const AttendOp& op, const Step& step);
   void run_op(const RouteOp& op, const Step& step);
+  void run_op(const WeighOp& op, const Step& step);
   void run_op(const CombineOp& op, const Step& step);
   void run_op(const AddOp& op, const Step& step);
   void run_op(const CapOp& op, const Step& step);

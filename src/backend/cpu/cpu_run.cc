@@ -49,6 +49,7 @@ struct FloatsOf {
   }
   void operator()(const AttendOp& op) const { want_floats(op.q), want_floats(op.q_rest); }
   void operator()(const RouteOp& op) const { want_floats(op.logits), want_floats(op.routing); }
+  void operator()(const WeighOp& op) const { want_floats(op.x); }
   void operator()(const CombineOp& op) const { want_floats(op.x), want_floats(op.out); }
   void operator()(const AddOp& op) const {
     want_floats(op.x), want_floats(op.out), want_floats(op.gate);

@@ -199,6 +199,13 @@ bool ConfigFields::boolean(Key key, bool fallback) const {
   return fallback;
 }
 
+bool ConfigFields::truth(Key key, bool fallback) const {
+  const Field field = find(key);
+  if (field.is_absent() || field.value.is_bool()) return boolean(key, fallback);
+  constexpr double kMax = 1e9;
+  return number(key, -kMax, kMax) != 0;
+}
+
 std::string ConfigFields::string(Key key, std::optional<std::string> fallback) const {
   const Field field = find_needed(key, !fallback);
   if (field.value.is_string()) return field.value.as_string();

@@ -72,6 +72,8 @@ class ConfigFields {
   double number(Key key, double min, double max,
                 std::optional<double> fallback = std::nullopt) const;
   bool boolean(Key key, bool fallback) const;
+  // A boolean, or a number that stands for one: 0 is false.
+  bool truth(Key key, bool fallback) const;
   std::string string(Key key, std::optional<std::string> fallback = std::nullopt) const;
 
   // Lists; absent is empty. A list is refused that has more than kListMax items.

@@ -126,6 +126,10 @@ struct Count {
     called("route");
     floats(rows_of(batch, *op.logits), op.logits->columns);
   }
+  void operator()(const WeighOp& op) {
+    called("weigh");
+    floats(2 * rows_of(batch, *op.x), op.x->columns);
+  }
   void operator()(const CombineOp& op) {
     called("combine");
     floats(rows_of(batch, *op.x) + 2 * rows_of(batch, *op.out), op.out->columns);

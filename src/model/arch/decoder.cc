@@ -73,9 +73,11 @@ AttentionLayer Decoder::attention_of(int i, CacheSlot slot) const {
   const DecoderConfig& c = config_;
   const auto at = static_cast<std::size_t>(i);
   AttentionLayer attention;
-  attention.norm = attention.branch.norm = norm();
+  attention.norm = attention.branch.norm = attention.out_norm = norm();
   attention.branch.scale = c.residual_scale;
-  if (c.turns[at]) attention.q_rope = attention.k_rope = c.windows[at] > 0 ? window_rope_ : rope_;
+  const bool is_windowed = c.windows[at] > 0;
+  attention.q_rope = !c.turns[at] ? q_bare_ : is_windowed ? q_window_rope_ : q_rope_;
+  if (c.turns[at]) attention.k_rope = is_windowed ? window_rope_ : rope_;
   const bool is_apart = c.head_norms == QueryNorms::kOwn || c.head_norms == QueryNorms::kWhole ||
                         c.turns_before_norms;
   (is_apart ? attention.q_norm : attention.q_rope.norm) = norm();
@@ -88,6 +90,7 @@ AttentionLayer Decoder::attention_of(int i, CacheSlot slot) const {
   attention.clip = c.clip;
   attention.attend = plain_attention(c.heads, c.kv_heads, c.head_dim, slot);
   attention.attend.window = c.windows[at];
+  attention.attend.is_chunked = c.has_chunks && is_windowed;
   if (c.score_scale > 0) attention.attend.scale = c.score_scale;
   if (c.has_scale_by_layer) attention.attend.scale /= static_cast<float>(i + 1);
   attention.attend.softcap = c.score_cap;
@@ -129,10 +132,11 @@ Status Decoder::load_xielu(WeightLoader& loader, const std::string& prefix, MlpL
 // Experts, or the feed-forward block of a plain layer.
 Status Decoder::load_block(WeightLoader& loader, const std::string& prefix, Layer& layer) {
   const DecoderConfig& c = config_;
-  layer.mlp.norm = layer.mlp.branch.norm = layer.moe.norm = norm();
+  layer.mlp.norm = layer.mlp.branch.norm = layer.mlp.inner_norm = layer.moe.norm = norm();
   layer.mlp.branch.scale = layer.moe.scale = c.residual_scale;
   if (!layer.is_plain) {
     layer.moe.router = c.router;
+    layer.moe.weighs_inputs = c.weighs_inputs;
     layer.moe.clamped = c.clamped;
     return load_moe(loader, prefix, layer.moe);
   }
@@ -164,6 +168,12 @@ Status Decoder::load_layer(WeightLoader& loader, int i, CacheSlot slot) {
     QUIRE_RETURN_IF_ERROR(load_own_head_norms(loader, prefix, layer.attention));
   }
   if (!c.has_norm_weights) layer.attention.norm = norm();
+  if (c.head_norms == QueryNorms::kBare && c.turns[static_cast<std::size_t>(i)]) {
+    layer.attention.q_norm = layer.attention.k_norm = norm();
+    layer.attention.q_norm.heads = c.heads;
+    layer.attention.k_norm.heads = c.kv_heads;
+    layer.attention.q_norm.weight = layer.attention.k_norm.weight = ones_;
+  }
   QUIRE_RETURN_IF_ERROR(load_block(loader, prefix, layer));
   if (c.has_two_norms) std::swap(layer.beside, layer.mlp.norm);
   return c.has_norms_of_sums ? load_sum_norms(loader, prefix, i, layer) : ok_status();
@@ -191,7 +201,8 @@ void Decoder::make_workspaces() {
   moe_ = MoeWorkspace::make(backend_, options_,
                             {.d_model = c.d_model, .experts = c.router.experts,
                              .used = c.router.used, .ffn = c.expert_ffn,
-                             .shared_ffn = c.shared_ffn});
+                             .shared_ffn = c.shared_ffn,
+                             .has_shared_scale = c.has_shared_scale});
 }
 
 // Tables of angles as far as a layer turns by them.
@@ -201,10 +212,21 @@ void Decoder::make_ropes() {
   for (std::size_t i = 0; i < c.turns.size(); ++i) {
     if (c.turns[i]) (c.windows[i] > 0 ? has_window : has_whole) = true;
   }
-  if (has_whole) rope_ = make_rope(c.rope, c.head_dim, options_.context_max, backend_);
-  if (has_window) {
-    window_rope_ = make_rope(c.window_rope, c.head_dim, options_.context_max, backend_);
+  const int positions = options_.context_max;
+  const auto of_queries = [&](const Rope& turned, const RopeConfig& rope) {
+    if (c.growth.beta == 0 || !c.grows_turned) return turned;
+    return make_growing_rope(&rope, c.growth, c.head_dim, positions, backend_);
+  };
+  if (has_whole) {
+    rope_ = make_rope(c.rope, c.head_dim, positions, backend_);
+    q_rope_ = of_queries(rope_, c.rope);
   }
+  if (has_window) {
+    window_rope_ = make_rope(c.window_rope, c.head_dim, positions, backend_);
+    q_window_rope_ = of_queries(window_rope_, c.window_rope);
+  }
+  if (c.growth.beta == 0 || c.grows_turned) return;
+  q_bare_ = make_growing_rope(nullptr, c.growth, c.head_dim, positions, backend_);
 }
 
 Status Decoder::load(WeightLoader& loader) {
@@ -215,6 +237,8 @@ Status Decoder::load(WeightLoader& loader) {
   QUIRE_CHECK(!c.has_norms_of_sums || !c.has_norms_before, "norms of sums, and others before");
   QUIRE_RETURN_IF_ERROR(load_stem(loader));
   make_ropes();
+  const std::vector<float> ones(static_cast<std::size_t>(c.head_dim), 1.0f);
+  if (c.head_norms == QueryNorms::kBare) ones_ = backend_.vector(ones);
   if (!c.slopes.empty()) slopes_ = backend_.vector(c.slopes);
   const Caches caches = decoder_caches(c);
   layers_.reserve(static_cast<std::size_t>(c.layers));

@@ -19,7 +19,7 @@
 #include "model/layers/caches.h"
 #include "model/layers/mlp.h"
 #include "model/layers/moe.h"
-#include "model/layers/rope_config.h"
+#include "model/layers/rope.h"
 #include "model/layers/stem.h"
 
 namespace quire {
@@ -30,6 +30,7 @@ enum class QueryNorms {
   kEach,   // each head, all by one weight
   kOwn,    // each head by a weight of its own
   kWhole,  // all heads together
+  kBare,   // each head without a weight, in layers that turn
 };
 
 // What files call the tensors: without ".weight" and ".bias" where nothing else is said, and those
@@ -56,7 +57,8 @@ struct DecoderNames {
   std::string experts = "mlp.experts.", gate = "gate_proj", up = "up_proj", down = "down_proj";
   // Whole.
   std::string router = "mlp.gate.weight", correction = "mlp.gate.e_score_correction_bias";
-  std::string shared = "mlp.shared_experts.";
+  std::string other_router = "mlp.gate.weight";  // where a file has none of that name
+  std::string shared = "mlp.shared_experts.", shared_scale = "mlp.shared_expert_gate.weight";
 };
 
 struct DecoderConfig {
@@ -71,6 +73,7 @@ struct DecoderConfig {
   bool is_norm_offset = false;    // Hugging Face's files hold a norm's distance from 1
   bool has_norms_before = true;   // of what a block reads
   bool has_norms_after = false;   // of what it adds
+  bool has_inner_norms = false;   // of what each block's last matrix reads
   bool has_norms_of_sums = false;  // of the residual stream behind each block, and before none
   bool is_parallel = false;       // both blocks read what the first norm gave
   bool has_two_norms = false;     // of parallel blocks: each reads the stream through its own
@@ -83,6 +86,9 @@ struct DecoderConfig {
   RopeConfig window_rope;   // of layers with a window; the same unless a reader sets it
   std::vector<int> windows;  // [layers] positions that a position sees; 0: all before it
   std::vector<bool> turns;   // [layers] by position
+  bool has_chunks = false;   // a window begins at the last multiple of itself
+  ScoreGrowth growth;        // of layers that do not turn, or of those that do
+  bool grows_turned = false;
   std::optional<int> position_offset;  // learned positions: rows of the table before the first
   std::vector<float> slopes;           // [heads] linear biases of the scores; or empty
   float score_scale = 0;     // 0: 1 / sqrt(head_dim)
@@ -104,6 +110,8 @@ struct DecoderConfig {
   Router router;                  // experts 0: no layer has any
   bool has_correction = false;
   bool has_expert_biases = false;  // of the router as well
+  bool weighs_inputs = false;      // of experts, not their outputs
+  bool has_shared_scale = false;   // a gate of all that is shared
   std::optional<ClampedGate> clamped;  // of experts, instead of SwiGLU
   int expert_ffn = 0, shared_ffn = 0;
   std::vector<bool> has_experts;  // [layers] or empty
@@ -228,6 +236,9 @@ class Decoder : public Model {
   Stem stem_;
   Weight positions_;  // [rows, d_model] or empty
   Rope rope_, window_rope_;
+  Rope q_rope_, q_window_rope_;  // of queries
+  Rope q_bare_;  // of queries in layers that do not turn; none: they stay
+  Vector ones_;  // weights of norms that have none
   Vector slopes_;
   std::vector<Layer> layers_;
   Norm bare_;  // of what reads the residual stream as it is

@@ -128,7 +128,8 @@ void add_head_norms(const DecoderConfig& c, const LayerNames& layer, const std::
   const std::size_t head = size(c.head_dim);
   const std::size_t own = hf.find("{e}");
   switch (c.head_norms) {
-    case QueryNorms::kNone: return;
+    case QueryNorms::kNone:
+    case QueryNorms::kBare: return;
     case QueryNorms::kEach: return layer.norm(name, gguf, hf, {head}, c.has_head_norm_biases);
     case QueryNorms::kWhole: return layer.norm(name, gguf, hf, {size(heads) * head}, false);
     case QueryNorms::kOwn: break;
@@ -150,6 +151,9 @@ void add_attention(const DecoderConfig& c, const LayerNames& layer) {
   layer.linear("k", names.gguf_k, names.k, {kv, d}, c.has_qkv_bias);
   layer.linear("v", names.gguf_v, names.v, {kv, d}, c.has_qkv_bias);
   layer.linear("o", "attn_output", names.o, {d, q}, c.has_o_bias);
+  if (c.has_inner_norms) {
+    layer.norm("attn_out_norm", "attn_sub_norm", "self_attn.attn_sub_norm", {q}, false);
+  }
   add_head_norms(c, layer, "q_norm", names.q_norm, c.heads);
   add_head_norms(c, layer, "k_norm", names.k_norm, c.kv_heads);
   if (c.has_sinks) {
@@ -166,6 +170,9 @@ void add_shared(const DecoderConfig& c, const LayerNames& layer) {
   layer.linear("shared_gate", "ffn_gate_shexp", hf + "gate_proj", {shared, d}, false);
   layer.linear("shared_up", "ffn_up_shexp", hf + "up_proj", {shared, d}, false);
   layer.linear("shared_down", "ffn_down_shexp", hf + "down_proj", {d, shared}, false);
+  if (!c.has_shared_scale) return;
+  layer.add("shared_scale", "ffn_gate_inp_shexp.weight", c.names.shared_scale, {1, d},
+            Role::kMatrix);
 }
 
 // transformers 5 writes both halves of the way in as one tensor; GGUF of the first days has each
@@ -174,7 +181,7 @@ void add_experts(const DecoderConfig& c, const LayerNames& layer) {
   const std::size_t d = size(c.d_model), experts = size(c.router.experts), f = size(c.expert_ffn);
   const DecoderNames& names = c.names;
   layer.add("router", "ffn_gate_inp.weight", names.router, {experts, d}, Role::kRouter,
-            {names.layer + "mlp.gate.weight"});
+            {names.layer + names.other_router});
   if (c.has_correction) {
     layer.add("router_correction", "exp_probs_b.bias", names.correction, {experts}, Role::kBias,
               {"blk.{}.exp_probs_b"});
@@ -211,6 +218,9 @@ void add_block(const DecoderConfig& c, const LayerNames& layer, bool is_plain) {
   if (c.is_gated) layer.linear("gate", names.gguf_gate, names.mlp_gate, {ffn, d}, c.has_mlp_bias);
   layer.linear("up", names.gguf_up, names.mlp_up, {ffn, d}, c.has_mlp_bias);
   layer.linear("down", "ffn_down", names.mlp_down, {d, ffn}, c.has_mlp_bias);
+  if (c.has_inner_norms) {
+    layer.norm("ffn_inner_norm", "ffn_sub_norm", "mlp.ffn_sub_norm", {ffn}, false);
+  }
   if (c.has_xielu) {
     layer.add("xielu_positive", "xielu_alpha_p", "mlp.act_fn.alpha_p", {1}, Role::kVector);
     layer.add("xielu_negative", "xielu_alpha_n", "mlp.act_fn.alpha_n", {1}, Role::kVector);

@@ -2,7 +2,10 @@
 // and layer, and blocks of many small experts with shared ones beside them, after a few plain
 // layers. V2 chooses by softmax among the groups of the best experts; V3 by sigmoid with a
 // correction that takes part in the choice only, a group counting as its best two. One code with
-// other values in its config. The rows are kDeepseekV2 and kDeepseekV3.
+// other values in its config. V3.2 chooses among earlier positions what it attends to; here it
+// attends to all of them, which is the same up to as many as it would choose. Mistral 4 (2026)
+// chooses experts by softmax, and its scores grow with the position. The rows are kDeepseekV2,
+// kDeepseekV3, kDeepseekV32 and kMistral4.
 // Pure functions, and a model that the thread of the device drives.
 #include <cmath>
 #include <vector>
@@ -26,6 +29,8 @@ constexpr float kLatentEps = 1e-6f;  // of the norms inside the attention, whate
 
 struct Traits {
   bool is_v3 = false;
+  bool has_indexer = false;
+  bool is_mistral = false;
 };
 
 struct DeepseekConfig {
@@ -35,6 +40,8 @@ struct DeepseekConfig {
   MlaShape mla;
   float rms_eps = 1e-6f;
   RopeConfig rope;
+  ScoreGrowth growth;
+  int positions_chosen = 0;  // that an indexer, which is left out, would choose; 0: there is none
   Router router;
   int expert_ffn = 0;
   int shared = 0;  // experts that every token goes through
@@ -79,12 +86,14 @@ class Deepseek : public Model {
   }
 
  private:
-  void set_attention(MlaLayer& attention, const Rope& rope, int layer) const;
+  void set_attention(MlaLayer& attention, int layer) const;
+  void make_turns();
 
   DeepseekConfig config_;
   ModelOptions options_;
   Backend& backend_;
   Stem stem_;
+  Rope q_turn_, q_grow_, k_turn_;
   std::vector<Layer> layers_;
   Workspace w_;
   MlaWorkspace mla_;
@@ -93,12 +102,24 @@ class Deepseek : public Model {
   std::size_t weight_bytes_ = 0;
 };
 
-void Deepseek::set_attention(MlaLayer& attention, const Rope& rope, int layer) const {
+void Deepseek::make_turns() {
+  const DeepseekConfig& c = config_;
+  const int positions = options_.context_max;
+  q_turn_ = k_turn_ = make_rope(c.rope, c.mla.rope, positions, backend_);
+  if (c.growth.beta > 0) {
+    q_turn_ = make_growing_rope(&c.rope, c.growth, c.mla.rope, positions, backend_);
+    q_grow_ = make_growing_rope(nullptr, c.growth, c.mla.nope, positions, backend_);
+  }
+  q_turn_.begin = c.mla.nope;
+}
+
+void Deepseek::set_attention(MlaLayer& attention, int layer) const {
   const MlaShape& shape = config_.mla;
   attention.norm = {Norm::Kind::kRms, {}, {}, config_.rms_eps};
   attention.q_norm = attention.latent_norm = {Norm::Kind::kRms, {}, {}, kLatentEps};
-  attention.q_turn = attention.k_turn = rope;
-  attention.q_turn.begin = shape.nope;
+  attention.q_turn = q_turn_;
+  attention.q_grow = q_grow_;
+  attention.k_turn = k_turn_;
   Attend& attend = attention.attend;
   attend.heads = shape.heads;
   attend.kv_heads = 1;
@@ -114,12 +135,12 @@ Status Deepseek::load(WeightLoader& loader) {
   const Norm rms = {Norm::Kind::kRms, {}, {}, c.rms_eps};
   stem_.final_norm = rms;
   QUIRE_RETURN_IF_ERROR(stem_.load(loader));
-  const Rope rope = make_rope(c.rope, c.mla.rope, options_.context_max, backend_);
+  make_turns();
   for (int i = 0; i < c.layers; ++i) {
     const std::string prefix = fmt::format("layers.{}.", i);
     Layer& layer = layers_.emplace_back();
     layer.is_plain = i < c.plain_layers;
-    set_attention(layer.attention, rope, i);
+    set_attention(layer.attention, i);
     layer.mlp.norm = layer.moe.norm = rms;
     layer.moe.router = c.router;
     QUIRE_RETURN_IF_ERROR(load_mla(loader, prefix, layer.attention));
@@ -146,7 +167,31 @@ bool is_quantized(const ConfigFields& fields, std::string_view name) {
   return tensor != nullptr && dtype_info(tensor->dtype).block_elements > 1;
 }
 
-void read_attention(const ConfigFields& fields, DeepseekConfig& c) {
+void read_turns(const ConfigFields& fields, const Traits& traits, DeepseekConfig& c) {
+  constexpr double kBetaMax = 1e3;
+  if (!traits.is_mistral) {
+    c.rope = read_rope(fields, c.mla.rope);
+    return;
+  }
+  const int head = c.mla.nope + c.mla.rope;  // of which a part turns
+  c.rope = read_rope(fields, head, {.partial = double{1} * c.mla.rope / head});
+  if (c.rope.dims_of(head) != c.mla.rope) {
+    fields.fail(error(StatusCode::kCorrupt, "partial_rotary_factor: {} of {} values, but {} turn",
+                      c.rope.dims_of(head), head, c.mla.rope));
+  }
+  c.rope.dims = 0;
+  for (const char* name : {"rope_parameters", "rope_scaling"}) {
+    const auto rope = fields.object({name, ""});
+    if (!rope) continue;
+    rope->mark({"max_position_embeddings", ""});  // as that of the model
+    c.growth.beta =
+        static_cast<float>(rope->number("llama_4_scaling_beta", 0, kBetaMax, c.growth.beta));
+    c.growth.every =
+        rope->integer("original_max_position_embeddings", 1, kContextMax, c.context_max);
+  }
+}
+
+void read_attention(const ConfigFields& fields, const Traits& traits, DeepseekConfig& c) {
   MlaShape& mla = c.mla;
   mla.heads = fields.integer({"num_attention_heads", "attention.head_count"}, 1, kHeadsMax);
   mla.kv_rank = fields.integer({"kv_lora_rank", "attention.kv_lora_rank"}, 1, kHeadDimMax);
@@ -184,7 +229,7 @@ void read_attention(const ConfigFields& fields, DeepseekConfig& c) {
     fields.fail(error(StatusCode::kUnsupported, "{}: false is not supported",
                       fields.name_of({"rope_interleave", ""})));
   }
-  c.rope = read_rope(fields, mla.rope);
+  read_turns(fields, traits, c);
   c.rope.pairing = RopePairs::kAdjacent;
   c.context_max = std::max(c.context_max, c.rope.context());
 }
@@ -198,10 +243,10 @@ void read_choice(const ConfigFields& fields, const Traits& traits, DeepseekConfi
   router.is_sigmoid = traits.is_v3 || kind == 2;
   const std::string correction = fmt::format("blk.{}.exp_probs_b.bias", c.plain_layers);
   c.has_correction = traits.is_v3 || fields.tensor({"", correction}) != nullptr;
-  router.is_group_by_two = c.has_correction;
-  router.is_renormalised =
-      fields.boolean({"norm_topk_prob", "expert_weights_norm"}, traits.is_v3);
-  if (!fields.is_gguf() && !traits.is_v3 && router.is_renormalised) fields.refuse("norm_topk_prob");
+  router.is_group_by_two = c.has_correction || traits.is_mistral;
+  router.is_renormalised = fields.boolean({"norm_topk_prob", "expert_weights_norm"},
+                                          traits.is_v3 || traits.is_mistral);
+  if (!fields.is_gguf() && !traits.is_v3 && !traits.is_mistral && router.is_renormalised) fields.refuse("norm_topk_prob");
   const Key scoring = {"scoring_func", ""};
   fields.refuse_unless(scoring, traits.is_v3 ? "sigmoid" : "softmax");
   const std::string method =
@@ -209,7 +254,7 @@ void read_choice(const ConfigFields& fields, const Traits& traits, DeepseekConfi
   router.groups = fields.integer({"n_group", "expert_group_count"}, 1, kGroupsMax, 1);
   router.groups_kept =
       fields.integer({"topk_group", "expert_group_used_count"}, 1, router.groups, router.groups);
-  if (!fields.is_gguf() && method == "greedy") router.groups = router.groups_kept = 1;
+  if (!fields.is_gguf() && !traits.is_mistral && method == "greedy") router.groups = router.groups_kept = 1;
   const bool is_known = traits.is_v3 ? method == "noaux_tc"
                                      : method == "greedy" || method == "group_limited_greedy";
   if (!is_known) {
@@ -220,6 +265,24 @@ void read_choice(const ConfigFields& fields, const Traits& traits, DeepseekConfi
       router.used > router.experts / router.groups * router.groups_kept) {
     fields.fail(error(StatusCode::kCorrupt, "{} of {} experts from {} of {} groups", router.used,
                       router.experts, router.groups_kept, router.groups));
+  }
+}
+
+// Of V3.2: how it would choose positions, and which layers have experts once more.
+void read_indexer(const ConfigFields& fields, DeepseekConfig& c) {
+  c.positions_chosen = fields.integer({"index_topk", ""}, 1, kContextMax, 2048);
+  for (const char* name : {"index_head_dim", "index_n_heads"}) fields.mark({name, ""});
+  const Key blocks = {"mlp_layer_types", ""}, layers = {"layer_types", ""};
+  const std::vector<std::string> types = fields.strings(blocks);
+  for (std::size_t i = 0; i < types.size(); ++i) {
+    if (types[i] == (static_cast<int>(i) < c.plain_layers ? "dense" : "sparse")) continue;
+    fields.fail(error(StatusCode::kUnsupported, "{}: '{}' in layer {} after {} plain ones",
+                      fields.name_of(blocks), types[i].substr(0, 64), i, c.plain_layers));
+  }
+  for (const std::string& type : fields.strings(layers)) {
+    if (type == "indexed_attention") continue;
+    fields.fail(error(StatusCode::kUnsupported, "{}: '{}' where only 'indexed_attention' fits",
+                      fields.name_of(layers), type.substr(0, 64)));
   }
 }
 
@@ -236,7 +299,7 @@ DeepseekConfig read(const ConfigFields& fields, int vocab) {
                     1e-6));
   c.plain_layers =
       fields.integer({"first_k_dense_replace", "leading_dense_block_count"}, 0, c.layers, 0);
-  read_attention(fields, c);
+  read_attention(fields, traits, c);
   c.router.experts = fields.integer({"n_routed_experts", "expert_count"}, 1, kExpertsMax);
   c.router.used =
       fields.integer({"num_experts_per_tok", "expert_used_count"}, 1, c.router.experts);
@@ -244,6 +307,7 @@ DeepseekConfig read(const ConfigFields& fields, int vocab) {
       fields.integer({"moe_intermediate_size", "expert_feed_forward_length"}, 1, kFfnMax);
   c.shared = fields.integer({"n_shared_experts", "expert_shared_count"}, 0, 64, 0);
   read_choice(fields, traits, c);
+  if (traits.has_indexer) read_indexer(fields, c);
   fields.refuse_unless({"hidden_act", ""}, "silu");
   fields.refuse_unless({"moe_layer_freq", ""}, 1);
   fields.refuse({"mlp_bias", ""});
@@ -346,6 +410,11 @@ TensorRules tensors(const DeepseekConfig& c) {
     add_block(t, i, c);
   }
   t.ignore("*.rotary_emb.inv_freq");
+  if (c.positions_chosen > 0) {
+    for (int i = 0; i < c.layers; ++i) {
+      t.ignore(fmt::format("model.layers.{}.self_attn.indexer.*", i));
+    }
+  }
   t.ignore(fmt::format("model.layers.{}.*", c.layers));  // what drafts further tokens
   return t;
 }
@@ -384,6 +453,11 @@ ModelFacts facts(const DeepseekConfig& c) {
                               c.router.experts, c.expert_ffn, c.router.used, c.shared,
                               c.router.groups_kept, c.router.groups)},
       {"rope", rope_text(c.rope)}};
+  if (c.positions_chosen > 0) {
+    f.notes.emplace_back("attention", fmt::format("of all positions; the model would choose {} of "
+                                                  "them, its indexer is left out",
+                                                  c.positions_chosen));
+  }
   return f;
 }
 
@@ -431,6 +505,31 @@ constexpr Architecture kDeepseekV3 = {
 "first_k_dense_replace":1,"kv_lora_rank":64,"qk_nope_head_dim":32,"qk_rope_head_dim":32,
 "v_head_dim":32,"vocab_size":517,"max_position_embeddings":2048,"rope_theta":10000,
 "rms_norm_eps":1e-6})"},
+    }};
+
+extern const Architecture kDeepseekV32;
+constexpr Architecture kDeepseekV32 = {
+    "deepseek_v32",
+    {"deepseek_v32"},
+    {},
+    kDesign<Traits{.is_v3 = true, .has_indexer = true}>,
+    {},
+};
+
+extern const Architecture kMistral4;
+constexpr Architecture kMistral4 = {
+    "mistral4",
+    {"mistral4"},
+    {"Mistral4ForCausalLM", "Mistral3ForConditionalGeneration"},
+    kDesign<Traits{.is_mistral = true}>,
+    {
+     {"tiny-mistral4",
+      R"({"hidden_size":128,"num_hidden_layers":2,"num_attention_heads":4,
+"intermediate_size":256,"moe_intermediate_size":64,"n_routed_experts":8,"n_shared_experts":1,
+"num_experts_per_tok":3,"q_lora_rank":96,"kv_lora_rank":64,"qk_nope_head_dim":32,
+"qk_rope_head_dim":32,"v_head_dim":32,"vocab_size":517,"max_position_embeddings":2048,
+"rope_parameters":{"type":"yarn","rope_theta":10000,"factor":16,"mscale":1.0,"mscale_all_dim":1.0,
+"original_max_position_embeddings":128,"llama_4_scaling_beta":0.1}})"},
     }};
 
 }  // namespace quire

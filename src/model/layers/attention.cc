@@ -65,6 +65,7 @@ Status load_attention(WeightLoader& loader, const std::string& prefix, Attention
   QUIRE_ASSIGN_OR_RETURN(layer.v_bias, loader.optional_vector(prefix + "v_bias"));
   QUIRE_ASSIGN_OR_RETURN(layer.o_bias, loader.optional_vector(prefix + "o_bias"));
   QUIRE_ASSIGN_OR_RETURN(layer.attend.sinks, loader.optional_vector(prefix + "attn_sinks"));
+  QUIRE_RETURN_IF_ERROR(load_norm(loader, prefix + "attn_out_norm", layer.out_norm));
   Norm& q_norm = layer.q_norm ? layer.q_norm : layer.q_rope.norm;
   Norm& k_norm = layer.k_norm ? layer.k_norm : layer.k_rope.norm;
   QUIRE_RETURN_IF_ERROR(load_norm(loader, prefix + "q_norm", q_norm));
@@ -107,6 +108,7 @@ void run_attention(const AttentionLayer& layer, Program& p, const Workspace& w) 
   p.store(w.k, w.v, layer.attend.cache);
   p.attend(w.q, layer.attend, w.attended);
   if (layer.gate) p.gate(Activation::kSigmoid, w.output_gate, w.attended, w.gated_output);
+  if (layer.out_norm) p.norm(w.attended, layer.out_norm, w.attended);
   add_branch(p, layer.gate ? w.gated_output : w.attended, layer.o, layer.o_bias, layer.branch, w);
 }
 

@@ -23,6 +23,7 @@ struct AttentionLayer {
   Rope q_rope, k_rope;  // with norms of the heads; neither angles nor norm: none
   Norm q_norm, k_norm;  // of whole rows, or of heads that have weights of their own; none: as it is
   bool turns_before_norms = false;  // q_rope and k_rope before q_norm and k_norm
+  Norm out_norm;        // of all heads together, before the way back; none: as they are
   float clip = 0;       // q, k and v stay in [-clip, clip]; 0: no bound
   Attend attend;
   Branch branch;      // how the output joins the residual stream
@@ -40,7 +41,7 @@ std::vector<float> alibi_slopes(int heads, double bias_max = 8);
 // Loads into a layer whose values (kinds and eps of norms, angles, attention) are set: the weights
 // "q" "k" "v" "o" behind the prefix "layers.3.", and what of "attn_norm", "attn_post_norm" (each
 // with "_bias"), "q_bias" ... "o_bias", "q_norm", "k_norm", "attn_sinks" and "attn_gate" the rules
-// have. "q_norm" and "k_norm" are the rotation's, or layer.q_norm and k_norm where these have a
+// have, and "attn_out_norm". "q_norm" and "k_norm" are the rotation's, or layer.q_norm and k_norm where these have a
 // kind.
 // REQUIRES: the rules' shapes are those of layer.attend.
 Status load_attention(WeightLoader& loader, const std::string& prefix, AttentionLayer& layer);

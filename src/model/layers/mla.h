@@ -33,6 +33,7 @@ struct MlaLayer {
   Weight v_up;     // [heads, value, kv_rank]
   Weight o;        // [d_model, heads * value]
   Rope q_turn;     // of the end of each head
+  Rope q_grow;     // of its beginning, which grows with the position; none: as it is
   Rope k_turn;     // of k_rope
   Attend attend;   // kv_heads 1, k_dim kv_rank + rope, v_dim kv_rank
 };

@@ -18,6 +18,7 @@ Status load_mlp(WeightLoader& loader, const std::string& prefix, MlpLayer& layer
   QUIRE_ASSIGN_OR_RETURN(layer.gate_bias, loader.optional_vector(prefix + "gate_bias"));
   QUIRE_ASSIGN_OR_RETURN(layer.up_bias, loader.optional_vector(prefix + "up_bias"));
   QUIRE_ASSIGN_OR_RETURN(layer.down_bias, loader.optional_vector(prefix + "down_bias"));
+  QUIRE_RETURN_IF_ERROR(load_norm(loader, prefix + "ffn_inner_norm", layer.inner_norm));
   return load_norm(loader, prefix + "ffn_post_norm", layer.branch.norm);
 }
 
@@ -32,6 +33,7 @@ void run_mlp(const MlpLayer& layer, Program& p, const Workspace& w) {
     p.add(GateOp{&w.up, nullptr, &w.gated, layer.activation,
                  layer.xielu ? &*layer.xielu : nullptr});
   }
+  if (layer.inner_norm) p.norm(w.gated, layer.inner_norm, w.gated);
   add_branch(p, w.gated, layer.down, layer.down_bias, layer.branch, w);
 }
 

@@ -18,11 +18,12 @@ struct MlpLayer {
   Vector gate_bias, up_bias, down_bias;  // [rows of the matrix] or empty
   Activation activation = Activation::kSilu;
   std::optional<Xielu> xielu;  // instead of it, where there is no gate
+  Norm inner_norm;  // of what `down` reads; none: as it is
   Branch branch;  // how the output joins the residual stream
 };
 
 // Loads into a layer whose values are set: "up" and "down" behind the prefix "layers.3.", and what
-// of "gate", "ffn_norm", "ffn_post_norm" (each with "_bias"), "gate_bias" ... "down_bias" the rules
+// of "gate", "ffn_norm", "ffn_inner_norm", "ffn_post_norm" (each with "_bias"), "gate_bias" ... "down_bias" the rules
 // have. REQUIRES: their shapes fit each other.
 Status load_mlp(WeightLoader& loader, const std::string& prefix, MlpLayer& layer);
 

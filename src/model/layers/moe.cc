@@ -82,10 +82,14 @@ void run_moe(const MoeLayer& layer, Program& p, const Workspace& w, const MoeWor
   p.add(RouteOp{&m.logits, &layer.router, &m.routing});
   p.linear(w.normed, {{&layer.gate, &m.gate, &layer.gate_bias},
                       {&layer.up, &m.up, &layer.up_bias}}, &m.routing);
+  if (layer.weighs_inputs) {  // products are linear
+    p.add(WeighOp{&m.gate, &m.routing});
+    p.add(WeighOp{&m.up, &m.routing});
+  }
   p.add(GateOp{&m.gate, &m.up, &m.gated, layer.activation, nullptr,
                layer.clamped ? &*layer.clamped : nullptr});
   p.linear(m.gated, {{&layer.down, &m.out, &layer.down_bias}}, &m.routing);
-  p.add(CombineOp{&m.out, &m.routing, &w.residual, layer.scale});
+  p.add(CombineOp{&m.out, &m.routing, &w.residual, layer.scale, !layer.weighs_inputs});
   if (layer.shared_gate) run_shared(layer, p, w, m);
 }
 

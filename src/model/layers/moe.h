@@ -28,6 +28,7 @@ struct MoeLayer {
   Activation activation = Activation::kSilu;
   std::optional<ClampedGate> clamped;  // instead of it; of experts that are not shared
   float scale = 1;          // on all of the output
+  bool weighs_inputs = false;  // the router's weights are on what experts read, not on the output
 };
 
 // Columns of the buffers, the same for all layers of a model.

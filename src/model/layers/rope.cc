@@ -44,6 +44,8 @@ RopeConfig at_length(const RopeConfig& rope, int positions) {
   if (rope.scaling != RopeScaling::kLongRope) return rope;
   RopeConfig chosen = rope;
   const bool is_long = static_cast<float>(positions) > rope.original_context;
+  const float magnitude = is_long ? rope.long_magnitude : rope.short_magnitude;
+  if (magnitude > 0) chosen.magnitude = magnitude;
   chosen.frequency_factors = is_long ? rope.long_factors : rope.short_factors;
   return chosen;
 }
@@ -75,7 +77,8 @@ std::vector<double> rope_frequencies(const RopeConfig& rope, int head_dim) {
 
 RopeTable make_rope_table(const RopeConfig& rope, int head_dim, int positions) {
   QUIRE_CHECK(positions > 0, "angles of {} positions", positions);
-  const std::vector<double> frequencies = rope_frequencies(at_length(rope, positions), head_dim);
+  const RopeConfig chosen = at_length(rope, positions);
+  const std::vector<double> frequencies = rope_frequencies(chosen, head_dim);
   const std::size_t half = frequencies.size();
   RopeTable table;
   table.cosines.resize(positions * half);
@@ -83,15 +86,16 @@ RopeTable make_rope_table(const RopeConfig& rope, int head_dim, int positions) {
   for (int position = 0; position < positions; ++position) {
     for (std::size_t i = 0; i < half; ++i) {
       const double angle = position * frequencies[i];
-      table.cosines[position * half + i] = static_cast<float>(rope.magnitude * std::cos(angle));
-      table.sines[position * half + i] = static_cast<float>(rope.magnitude * std::sin(angle));
+      table.cosines[position * half + i] = static_cast<float>(chosen.magnitude * std::cos(angle));
+      table.sines[position * half + i] = static_cast<float>(chosen.magnitude * std::sin(angle));
     }
   }
   return table;
 }
 
-Rope make_rope(const RopeConfig& config, int head_dim, int positions, Backend& backend) {
-  const RopeTable table = make_rope_table(config, head_dim, positions);
+namespace {
+
+Rope rope_of(const RopeConfig& config, const RopeTable& table, int head_dim, Backend& backend) {
   Rope rope;
   rope.cosines = backend.vector(table.cosines);
   rope.sines = backend.vector(table.sines);
@@ -99,6 +103,34 @@ Rope make_rope(const RopeConfig& config, int head_dim, int positions, Backend& b
   rope.pairing = config.pairing == RopePairs::kAdjacent ? RopePairing::kAdjacent
                                                         : RopePairing::kHalfSplit;
   return rope;
+}
+
+}  // namespace
+
+Rope make_rope(const RopeConfig& config, int head_dim, int positions, Backend& backend) {
+  return rope_of(config, make_rope_table(config, head_dim, positions), head_dim, backend);
+}
+
+Rope make_growing_rope(const RopeConfig* config, const ScoreGrowth& growth, int head_dim,
+                       int positions, Backend& backend) {
+  RopeConfig rope = config == nullptr ? RopeConfig() : *config;
+  QUIRE_CHECK(rope.dims_of(head_dim) == head_dim && growth.every > 0, "{} of {} values turn",
+              rope.dims_of(head_dim), head_dim);
+  RopeTable table = make_rope_table(rope, head_dim, positions);
+  if (config == nullptr) {
+    std::fill(table.cosines.begin(), table.cosines.end(), 1.0f);
+    std::fill(table.sines.begin(), table.sines.end(), 0.0f);
+  }
+  const auto half = static_cast<std::size_t>(head_dim) / 2;
+  for (int position = 0; position < positions; ++position) {
+    const double steps = (position + growth.offset) / growth.every;
+    const auto scale = static_cast<float>(1 + growth.beta * std::log1p(steps));
+    for (std::size_t i = 0; i < half; ++i) {
+      table.cosines[static_cast<std::size_t>(position) * half + i] *= scale;
+      table.sines[static_cast<std::size_t>(position) * half + i] *= scale;
+    }
+  }
+  return rope_of(rope, table, head_dim, backend);
 }
 
 }  // namespace quire

@@ -36,6 +36,7 @@ struct RopeConfig {
   float beta_slow = 1;         // yarn: who turns less often is divided by `factor`
   bool has_whole_ramp = true;  // yarn: the ramp begins and ends at whole frequencies
   float magnitude = 1;         // of cosines and sines
+  float short_magnitude = 0, long_magnitude = 0;  // longrope: the same by the text; 0: `magnitude`
   float score_magnitude = 1;   // yarn: of the whole head, where an architecture knows of it
   int dims = 0;                // rotated values of a head, the first ones; 0: all
   std::vector<float> frequency_factors;  // [dims / 2] divisors of the frequencies, or empty

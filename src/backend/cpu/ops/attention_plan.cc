@@ -63,8 +63,11 @@ void AttentionPlan::make(const Attend& shape, const BatchView& batch, const Grou
 
 // The end of a prompt is dearest: it goes first, so that the workers finish together.
 void AttentionPlan::add_whole(const Attend& shape, int row, int begin, int end) {
-  for (int last = end; last > begin; last -= tokens_per_item(shape)) {
-    const int first = std::max(begin, last - tokens_per_item(shape));
+  int first = end;
+  for (int last = end; last > begin; last = first) {
+    const bool is_alone =
+        begins_own_chunk(shape, lasts[static_cast<std::size_t>(last - 1)]);
+    first = is_alone ? last - 1 : std::max(begin, last - tokens_per_item(shape));
     const int at = static_cast<int>(tokens.size());
     for (int token = first; token < last; ++token) tokens.push_back(token);
     for (int head = 0; head < shape.kv_heads; ++head) {
@@ -83,6 +86,7 @@ void AttentionPlan::find_cut_rows(const Attend& shape, const BatchView& batch,
     if (batch.row_begin[r + 1] - batch.row_begin[r] != 1) continue;
     const int token = batch.row_begin[r];
     const int position = lasts[static_cast<std::size_t>(token)];
+    if (begins_own_chunk(shape, position)) continue;
     const Row cut{row,
                   token,
                   first_split(shape, batch.positions[static_cast<std::size_t>(token)]),

@@ -62,7 +62,16 @@ struct AttentionPlan {
 
 inline constexpr int kQueriesPerItem = 64;  // query heads times tokens that read a tile together
 
+// Whether a token of that last position sees another past than its neighbours in a row: its item
+// holds no other token.
+inline bool begins_own_chunk(const Attend& shape, int position) {
+  return shape.is_chunked && position >= shape.window;
+}
+
 inline int first_split(const Attend& shape, int position) {
+  if (begins_own_chunk(shape, position)) {
+    return position / shape.window * shape.window / kSplitTokens;
+  }
   const int low = position - shape.window + 1;
   return shape.window > 0 && low > 0 ? low / kSplitTokens : 0;
 }

@@ -89,6 +89,9 @@ AttentionTask CpuBackend::attention_task(const AttentionCall& call, const Attent
   task.k_dim = dim;
   task.v_dim = shape.v_dim;
   task.window = shape.window;
+  if (begins_own_chunk(shape, scratch.lasts[0])) {
+    task.window = scratch.lasts[0] % shape.window + 1;
+  }
   task.softcap = shape.softcap;
   task.dtype = call.kv.shape.dtype;
   task.k = call.kv.k(call.layer, 0, item.kv_head);

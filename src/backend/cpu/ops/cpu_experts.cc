@@ -29,6 +29,7 @@ void CpuBackend::run_op(const RouteOp& op, const Step& step) {
   spec.experts = router.experts;
   spec.top_k = used;
   spec.is_sigmoid = router.is_sigmoid;
+  spec.sparse_margin = router.sparse_margin;
   spec.correction = router.correction.values.get();
   spec.groups = router.groups;
   spec.groups_kept = router.groups_kept;
@@ -125,6 +126,21 @@ std::span<LinearOutput> CpuBackend::find_expert_outputs(const LinearOp& op, cons
   return linear_outputs_;
 }
 
+void CpuBackend::run_op(const WeighOp& op, const Step& step) {
+  const CpuBuffer& weights = cpu(*op.routing);
+  CpuBuffer& x = cpu(*op.x);
+  const int columns = op.x->columns, used = weights.columns;
+  QUIRE_CHECK(op.x->rows == Rows::kRouted, "rows of {} columns that nobody routed", columns);
+  for_rows(step.rows(*op.routing), columns * used, [&](int token, int) {
+    for (int rank = 0; rank < used; ++rank) {
+      float* row = x.floats(weights.routing.place[static_cast<std::size_t>(token * used + rank)]);
+      const float weight = weights.floats(token)[rank];
+      for (int i = 0; i < columns; ++i) row[i] *= weight;
+    }
+  });
+  x.is_fresh = false;
+}
+
 void CpuBackend::run_op(const CombineOp& op, const Step& step) {
   const int tokens = step.rows(*op.out), columns = op.out->columns;
   CpuBuffer& out = cpu(*op.out);
@@ -139,8 +155,8 @@ void CpuBackend::run_op(const CombineOp& op, const Step& step) {
     const std::int32_t* places =
         weights.routing.place.data() + static_cast<std::ptrdiff_t>(token) * used;
     for (int rank = 0; rank < used; ++rank) {
-      kernels_.add_scaled(x.floats(places[rank]), op.scale * weights.floats(token)[rank], columns,
-                          y);
+      const float weight = op.is_weighted ? weights.floats(token)[rank] : 1.0f;
+      kernels_.add_scaled(x.floats(places[rank]), op.scale * weight, columns, y);
     }
   });
   out.is_fresh = false;

@@ -1,0 +1,35 @@
+// BitNet b1.58 (Ma et al., 2024; Microsoft's models of 2025): a Llama with squared ReLU, a norm of
+// what attention gives and one of what a block's gate gives, each before the way back. Of published
+// files those with float weights are read here; those of packed ternary weights ask for integer
+// activations. The row is kBitNet.
+// Pure functions. Called by the registry.
+#include "formats/config/config_ranges.h"
+#include "model/arch/decoder.h"
+
+namespace quire {
+namespace {
+
+DecoderConfig read(const ConfigFields& fields, int vocab) {
+  // GGUF does not say the activation: what it calls so is of the first models, which have SiLU.
+  DecoderConfig c = read_decoder(fields, vocab, {.activation = fields.is_gguf() ? "silu" : "relu2",
+                                                 .rope = {.theta = 500000}});
+  c.has_inner_norms = true;
+  return c;
+}
+
+}  // namespace
+
+extern const Architecture kBitNet;
+constexpr Architecture kBitNet = {
+    "bitnet",
+    {"bitnet"},
+    {},
+    kDecoderDesign<read>,
+    {
+     {"tiny-bitnet",
+      R"({"hidden_size":128,"num_hidden_layers":2,"num_attention_heads":4,
+"num_key_value_heads":2,"intermediate_size":160,"vocab_size":331,
+"max_position_embeddings":2048,"tie_word_embeddings":false,"rope_theta":10000})"},
+    }};
+
+}  // namespace quire
