@@ -115,6 +115,7 @@ struct Router {
   float scale = 1;          // on the weights, at last
   int groups = 1, groups_kept = 1;
   bool is_group_by_two = false;
+  Vector expert_scale;      // [experts] on the weights, after all else; may be empty
   Vector correction;        // [experts] added to the scores for the choice only; may be empty
 };
 
@@ -195,6 +196,7 @@ struct GateOp {  // out = activation(gate) * up; without up: activation(gate)
   Activation activation = Activation::kSilu;
   const Xielu* xielu = nullptr;          // instead of the activation, without up
   const ClampedGate* clamped = nullptr;  // instead of it, with up
+  int up_column = 0;  // of up, which may be wider, where its columns begin
 };
 struct RotateOp {
   const Buffer* x = nullptr;  // [tokens, heads * head_dim]
@@ -228,6 +230,7 @@ struct CombineOp {
   const Buffer* routing = nullptr;
   const Buffer* out = nullptr;
   float scale = 1;
+  bool is_new = false;      // out = instead of +=
   bool is_weighted = true;  // false: x is what the experts made of weighed inputs
 };
 struct AddOp {  // out += scale * sigmoid(gate) * x

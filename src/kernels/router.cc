@@ -112,6 +112,7 @@ void route(const KernelTable& kernels, const RouterSpec& spec, const float* logi
     // As in the models' own code, a sum of zero is no error.
     if (spec.is_renormalised) place.weight /= sum + 1e-20f;
     place.weight *= spec.scale;
+    if (spec.expert_scale != nullptr) place.weight *= spec.expert_scale[place.expert];
   }
 }
 

@@ -28,7 +28,8 @@ struct RouterSpec {
   int groups_kept = 1;
   bool is_group_by_two = false;
   bool is_renormalised = false;  // weights are divided by their sum
-  float scale = 1;               // of the weights, at last
+  float scale = 1;               // of the weights
+  const float* expert_scale = nullptr;  // [experts] of each expert's, at last; or null
 };
 
 struct RoutedExpert {

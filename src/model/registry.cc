@@ -26,6 +26,7 @@ extern const Architecture kT5, kUmt5, kBart, kMbart, kPegasus, kMarian, kM2m100;
 extern const Architecture kBert, kRoberta, kDistilBert, kModernBert, kMpnet, kAlbert, kNomicBert;
 extern const Architecture kEuroBert, kPooledGemma, kPooledLlama, kMinistral, kMinistral3;
 extern const Architecture kDeepseekV32, kMistral4, kQwen2Moe, kLlama4, kPhiMoe, kDbrx, kBitNet;
+extern const Architecture kGemma4;
 
 namespace {
 
@@ -93,6 +94,7 @@ constexpr std::array kArchitectures = {
     &kPhiMoe,
     &kDbrx,
     &kBitNet,
+    &kGemma4,
     &kT5,
     &kUmt5,
     &kBart,

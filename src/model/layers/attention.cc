@@ -38,8 +38,8 @@ namespace {
 void check_shapes(const AttentionLayer& layer, const std::string& prefix) {
   const Attend& attend = layer.attend;
   QUIRE_CHECK(layer.q.rows == attend.heads * attend.k_dim &&
-                  layer.k.rows == attend.kv_heads * attend.k_dim &&
-                  layer.v.rows == attend.kv_heads * attend.v_dim &&
+                  (!layer.k || (layer.k.rows == attend.kv_heads * attend.k_dim &&
+                                layer.v.rows == attend.kv_heads * attend.v_dim)) &&
                   layer.o.columns == attend.heads * attend.v_dim,
               "{}: q has {} rows, k {}, v {}, o {} columns: not {} and {} heads of {} and {}",
               prefix, layer.q.rows, layer.k.rows, layer.v.rows, layer.o.columns, attend.heads,
@@ -53,8 +53,10 @@ void check_shapes(const AttentionLayer& layer, const std::string& prefix) {
 Status load_attention(WeightLoader& loader, const std::string& prefix, AttentionLayer& layer) {
   QUIRE_RETURN_IF_ERROR(load_norm(loader, prefix + "attn_norm", layer.norm));
   QUIRE_ASSIGN_OR_RETURN(layer.q, loader.matrix(prefix + "q"));
-  QUIRE_ASSIGN_OR_RETURN(layer.k, loader.matrix(prefix + "k"));
-  QUIRE_ASSIGN_OR_RETURN(layer.v, loader.matrix(prefix + "v"));
+  if (loader.has(prefix + "k")) {
+    QUIRE_ASSIGN_OR_RETURN(layer.k, loader.matrix(prefix + "k"));
+    QUIRE_ASSIGN_OR_RETURN(layer.v, loader.matrix(prefix + "v"));
+  }
   if (loader.has(prefix + "attn_gate")) {
     QUIRE_ASSIGN_OR_RETURN(layer.gate, loader.matrix(prefix + "attn_gate"));
   }
@@ -79,11 +81,12 @@ namespace {
 void finish_heads(const AttentionLayer& layer, Program& p, const Workspace& w) {
   const auto rotate = [&] {
     if (layer.q_rope) p.rotate(w.q, layer.attend.heads, layer.q_rope);
-    if (layer.k_rope) p.rotate(w.k, layer.attend.kv_heads, layer.k_rope);
+    if (layer.k && layer.k_rope) p.rotate(w.k, layer.attend.kv_heads, layer.k_rope);
   };
   if (layer.turns_before_norms) rotate();
   if (layer.q_norm) p.norm(w.q, layer.q_norm, w.q);
-  if (layer.k_norm) p.norm(w.k, layer.k_norm, w.k);
+  if (layer.k && layer.k_norm) p.norm(w.k, layer.k_norm, w.k);
+  if (layer.k && layer.v_norm) p.norm(w.v, layer.v_norm, w.v);
   if (layer.clip > 0) {
     for (const Buffer* x : {&w.q, &w.k, &w.v}) p.add(CapOp{x, 1, 0, layer.clip});
   }
@@ -94,7 +97,9 @@ void finish_heads(const AttentionLayer& layer, Program& p, const Workspace& w) {
 
 void run_attention(const AttentionLayer& layer, Program& p, const Workspace& w) {
   if (layer.norm) p.norm(w.residual, layer.norm, w.normed);
-  if (layer.gate) {
+  if (!layer.k) {
+    p.linear(w.normed, {{&layer.q, &w.q, &layer.q_bias}});
+  } else if (layer.gate) {
     p.linear(w.normed, {{&layer.q, &w.q, &layer.q_bias},
                         {&layer.k, &w.k, &layer.k_bias},
                         {&layer.v, &w.v, &layer.v_bias},
@@ -105,7 +110,7 @@ void run_attention(const AttentionLayer& layer, Program& p, const Workspace& w) 
                         {&layer.v, &w.v, &layer.v_bias}});
   }
   finish_heads(layer, p, w);
-  p.store(w.k, w.v, layer.attend.cache);
+  if (layer.k) p.store(w.k, w.v, layer.attend.cache);
   p.attend(w.q, layer.attend, w.attended);
   if (layer.gate) p.gate(Activation::kSigmoid, w.output_gate, w.attended, w.gated_output);
   if (layer.out_norm) p.norm(w.attended, layer.out_norm, w.attended);

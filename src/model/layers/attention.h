@@ -15,12 +15,13 @@ namespace quire {
 struct AttentionLayer {
   Norm norm;          // of the residual stream; none: w.normed holds the input
   Weight q;           // [heads * k_dim, d_model]
-  Weight k;           // [kv_heads * k_dim, d_model]
+  Weight k;           // [kv_heads * k_dim, d_model]; empty: another layer's cache is read
   Weight v;           // [kv_heads * v_dim, d_model]
   Weight gate;        // [heads * v_dim, d_model]; the output times its sigmoid; empty: none
   Weight o;           // [d_model, heads * v_dim]
   Vector q_bias, k_bias, v_bias, o_bias;  // [rows of the matrix] or empty
   Rope q_rope, k_rope;  // with norms of the heads; neither angles nor norm: none
+  Norm v_norm;          // of each head, without a weight of a file; none: as it is
   Norm q_norm, k_norm;  // of whole rows, or of heads that have weights of their own; none: as it is
   bool turns_before_norms = false;  // q_rope and k_rope before q_norm and k_norm
   Norm out_norm;        // of all heads together, before the way back; none: as they are
@@ -39,7 +40,7 @@ Attend plain_attention(int heads, int kv_heads, int head_dim, CacheSlot cache);
 std::vector<float> alibi_slopes(int heads, double bias_max = 8);
 
 // Loads into a layer whose values (kinds and eps of norms, angles, attention) are set: the weights
-// "q" "k" "v" "o" behind the prefix "layers.3.", and what of "attn_norm", "attn_post_norm" (each
+// "q" "k" "v" "o" (no "k" and "v" of a layer that reads another's cache) behind the prefix "layers.3.", and what of "attn_norm", "attn_post_norm" (each
 // with "_bias"), "q_bias" ... "o_bias", "q_norm", "k_norm", "attn_sinks" and "attn_gate" the rules
 // have, and "attn_out_norm". "q_norm" and "k_norm" are the rotation's, or layer.q_norm and k_norm where these have a
 // kind.

@@ -65,6 +65,10 @@ std::vector<double> rope_frequencies(const RopeConfig& rope, int head_dim) {
       case RopeScaling::kNone:
       case RopeScaling::kDynamic:
       case RopeScaling::kLongRope: break;
+      case RopeScaling::kProportional:
+        frequency = 2 * i < static_cast<int>(rope.proportion * dims / 2) * 2
+                        ? frequency / rope.factor : 0;
+        break;
       case RopeScaling::kLinear: frequency /= rope.factor; break;
       case RopeScaling::kLlama3: frequency = scale_llama3(rope, frequency); break;
       case RopeScaling::kYarn: frequency = scale_yarn(rope, dims, i, frequency); break;

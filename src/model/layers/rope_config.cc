@@ -182,6 +182,14 @@ void read_rope_parameters(const ConfigFields& parameters, int head_dim, RopeConf
   const std::string old_type = parameters.string("type", "default");
   const std::string type = parameters.string("rope_type", old_type);
   if (type == "default") return;
+  if (type == "proportional") {
+    rope.scaling = RopeScaling::kProportional;
+    rope.proportion = static_cast<float>(rope.dims_of(head_dim)) / static_cast<float>(head_dim);
+    rope.dims = 0;
+    rope.factor =
+        static_cast<float>(parameters.number("factor", kRopeFactorMin, kRopeFactorMax, 1.0));
+    return;
+  }
   // "su" in the first files; some said yarn and meant this.
   if (type == "longrope" || type == "su" || (type == "yarn" && parameters.has("short_factor"))) {
     return read_long_rope(parameters, head_dim, rope);
@@ -190,7 +198,7 @@ void read_rope_parameters(const ConfigFields& parameters, int head_dim, RopeConf
     return parameters.fail(
         error(StatusCode::kUnsupported,
               "{}: type '{}' is not supported; known are default, linear, dynamic, yarn, llama3, "
-              "longrope",
+              "longrope, proportional",
               parameters.place(), type.substr(0, 64)));
   }
   rope.factor = static_cast<float>(parameters.number("factor", kRopeFactorMin, kRopeFactorMax));
@@ -231,6 +239,9 @@ std::string rope_text(const RopeConfig& rope) {
   }
   if (rope.scaling == RopeScaling::kYarn) {
     text += fmt::format(", yarn scaling {} from {}", rope.factor, rope.original_context);
+  }
+  if (rope.scaling == RopeScaling::kProportional) {
+    text += fmt::format(", {} of the frequencies turn", rope.proportion);
   }
   if (rope.scaling == RopeScaling::kDynamic) {
     text += fmt::format(", dynamic scaling {}: none inside the context", rope.factor);

@@ -20,6 +20,7 @@ enum class RopeScaling {
   kLlama3,  // long wavelengths divided by `factor`, short ones kept
   kYarn,    // the same by a ramp over the frequencies (Peng et al., "YaRN", 2023)
   kDynamic,  // nothing inside the trained context, beyond which nobody is served
+  kProportional,  // of all frequencies of a head the first part turns, the others stand
   kLongRope,  // divisors for each frequency, of short texts or of long ones (Ding et al., 2024)
 };
 
@@ -38,6 +39,7 @@ struct RopeConfig {
   float magnitude = 1;         // of cosines and sines
   float short_magnitude = 0, long_magnitude = 0;  // longrope: the same by the text; 0: `magnitude`
   float score_magnitude = 1;   // yarn: of the whole head, where an architecture knows of it
+  float proportion = 1;        // proportional: the part
   int dims = 0;                // rotated values of a head, the first ones; 0: all
   std::vector<float> frequency_factors;  // [dims / 2] divisors of the frequencies, or empty
   std::vector<float> short_factors, long_factors;  // longrope: the same, likewise

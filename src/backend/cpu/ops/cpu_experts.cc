@@ -30,6 +30,7 @@ void CpuBackend::run_op(const RouteOp& op, const Step& step) {
   spec.top_k = used;
   spec.is_sigmoid = router.is_sigmoid;
   spec.sparse_margin = router.sparse_margin;
+  spec.expert_scale = router.expert_scale.values.get();
   spec.correction = router.correction.values.get();
   spec.groups = router.groups;
   spec.groups_kept = router.groups_kept;
@@ -152,6 +153,7 @@ void CpuBackend::run_op(const CombineOp& op, const Step& step) {
               op.x->columns, tokens, columns);
   for_rows(tokens, columns * used, [&](int token, int) {
     float* y = out.floats(token);
+    if (op.is_new) std::fill_n(y, columns, 0.0f);
     const std::int32_t* places =
         weights.routing.place.data() + static_cast<std::ptrdiff_t>(token) * used;
     for (int rank = 0; rank < used; ++rank) {

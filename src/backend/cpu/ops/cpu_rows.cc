@@ -134,7 +134,8 @@ void CpuBackend::run_op(const GatherOp& op, const Step& step) {
 void CpuBackend::run_op(const GateOp& op, const Step& step) {
   const int rows = step.rows(*op.out), columns = op.out->columns;
   CpuBuffer& out = cpu(*op.out);
-  QUIRE_CHECK(op.gate->columns == columns && (op.up == nullptr || op.up->columns == columns) &&
+  QUIRE_CHECK(op.gate->columns == columns &&
+                  (op.up == nullptr || op.up->columns >= op.up_column + columns) &&
                   rows <= out.rows_max,
               "a gate of {} columns into {} x {}", op.gate->columns, out.rows_max, columns);
   const auto room = static_cast<std::size_t>(columns);
@@ -150,7 +151,7 @@ void CpuBackend::run_op(const GateOp& op, const Step& step) {
       return out.put(kernels_, row, 0, columns, y);
     }
     act_mul(op.activation, cpu(*op.gate).floats(row),
-            op.up == nullptr ? nullptr : cpu(*op.up).floats(row), columns, y);
+            op.up == nullptr ? nullptr : cpu(*op.up).floats(row) + op.up_column, columns, y);
     out.put(kernels_, row, 0, columns, y);
   });
   out.is_fresh = true;
