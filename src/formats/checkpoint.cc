@@ -75,15 +75,17 @@ Result<SafetensorsFiles> open_directory_weights(const fs::path& directory,
 struct Nesting {
   std::string_view prefix, plain;
 };
-constexpr std::array<Nesting, 3> kNestings = {{
+constexpr std::array<Nesting, 4> kNestings = {{
     {"model.language_model.", "model."},
     {"language_model.model.", "model."},
     {"language_model.", ""},
+    {"model.text_model.", "model."},
 }};
 constexpr std::string_view kOtherParts[] = {
     "vision_tower.",       "model.vision_tower.",       "visual.",
     "model.visual.",       "vision_model.",             "model.vision_model.",
     "audio_tower.",        "model.audio_tower.",        "multi_modal_projector.",
+    "image_newline",       "model.image_newline",       "model.connector.",
     "model.embed_vision.", "model.multi_modal_projector.", "model.embed_audio.",
 };
 
@@ -147,7 +149,8 @@ Result<Checkpoint> open_directory(const std::string& directory) {
     tensors = scaled->tensors;
     add_quantization(method, *scaled, checkpoint);
   }
-  add_tensors(tensors, config.text != nullptr, checkpoint);
+  checkpoint.is_part = config.is_part();
+  add_tensors(tensors, checkpoint.is_part, checkpoint);
   checkpoint.owner =
       std::make_shared<const std::pair<decltype(files), decltype(scaled)>>(files, scaled);
   checkpoint.files = files->files();

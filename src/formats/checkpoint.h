@@ -23,6 +23,7 @@ namespace quire {
 struct Checkpoint {
   std::string name;          // the directory's, or what the file calls itself
   std::string architecture;  // as the file writes it: model_type, general.architecture
+  bool is_part = false;  // of a model that also sees or hears, whose other parts are left out
   std::string architecture_place;    // of that value, for messages: "model_type in config.json"
   std::vector<std::string> classes;  // `architectures` of config.json
   int vocab = 0;

@@ -26,7 +26,7 @@ extern const Architecture kT5, kUmt5, kBart, kMbart, kPegasus, kMarian, kM2m100;
 extern const Architecture kBert, kRoberta, kDistilBert, kModernBert, kMpnet, kAlbert, kNomicBert;
 extern const Architecture kEuroBert, kPooledGemma, kPooledLlama, kMinistral, kMinistral3;
 extern const Architecture kDeepseekV32, kMistral4, kQwen2Moe, kLlama4, kPhiMoe, kDbrx, kBitNet;
-extern const Architecture kGemma4;
+extern const Architecture kGemma4, kGemma, kQwen, kBaichuan;
 
 namespace {
 
@@ -94,7 +94,10 @@ constexpr std::array kArchitectures = {
     &kPhiMoe,
     &kDbrx,
     &kBitNet,
+    &kGemma,
     &kGemma4,
+    &kQwen,
+    &kBaichuan,
     &kT5,
     &kUmt5,
     &kBart,
@@ -123,12 +126,16 @@ std::string known_names() {
   return names;
 }
 
-// A causal model, or a class that the row names: what else a class does is not in its tensors.
-Status check_classes(const Architecture& row, const std::vector<std::string>& classes) {
+// A causal model, perhaps the part of a larger one that reads text; or a class that the row names:
+// what else a class does is not in its tensors.
+Status check_classes(const Architecture& row, const std::vector<std::string>& classes,
+                     bool is_part) {
   for (const std::string& name : classes) {
     const bool is_named =
         std::find(std::begin(row.classes), std::end(row.classes), name) != std::end(row.classes);
-    if (is_named || (row.classes[0].empty() && name.ends_with("ForCausalLM"))) continue;
+    const bool is_causal =
+        name.ends_with("ForCausalLM") || (is_part && name.ends_with("ForConditionalGeneration"));
+    if (is_named || (row.classes[0].empty() && is_causal)) continue;
     return error(StatusCode::kUnsupported,
                  "architectures in config.json: \"{}\" is not a causal language model",
                  name.substr(0, 64));
@@ -174,7 +181,7 @@ Result<Design> design_of_checkpoint(const Checkpoint& checkpoint) {
     return error(row.status().code(), "{}: {}", checkpoint.architecture_place,
                  row.status().message());
   }
-  QUIRE_RETURN_IF_ERROR(check_classes(**row, checkpoint.classes));
+  QUIRE_RETURN_IF_ERROR(check_classes(**row, checkpoint.classes, checkpoint.is_part));
   QUIRE_ASSIGN_OR_RETURN(Design design, (*row)->design(checkpoint.fields, checkpoint.vocab));
   design.facts.architecture = (*row)->name;
   design.facts.name = checkpoint.name;

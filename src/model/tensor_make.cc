@@ -1,5 +1,6 @@
 #include "model/tensor_make.h"
 
+#include <algorithm>
 #include <cmath>
 #include <cstring>
 
@@ -17,7 +18,8 @@ float value_at(const TensorView& tensor, std::size_t i) {
 
 float converted(float value, Convert convert) {
   switch (convert) {
-    case Convert::kNone: return value;
+    case Convert::kNone:
+    case Convert::kUnitRows: return value;
     case Convert::kPlusOne: return 1 + value;
     case Convert::kMinusExp: return -std::exp(value);
   }
@@ -37,8 +39,42 @@ bool is_view(const Stored& stored) {
 }
 
 DType made_dtype(const TensorView& file, const Stored& stored) {
-  return stored.convert == Convert::kNone ? file.dtype : DType::kF32;
+  const bool keeps_type =
+      stored.convert == Convert::kNone || stored.convert == Convert::kUnitRows;
+  return keeps_type ? file.dtype : DType::kF32;
 }
+
+namespace {
+
+void put_value(DType dtype, float value, std::byte* to) {
+  if (dtype == DType::kF32) {
+    std::memcpy(to, &value, sizeof value);
+    return;
+  }
+  const std::uint16_t bits = dtype == DType::kF16 ? float_to_half(value) : float_to_bf16(value);
+  std::memcpy(to, &bits, sizeof bits);
+}
+
+std::vector<std::byte> unit_rows(const TensorView& file, std::size_t rows, std::size_t columns) {
+  constexpr double kLeast = 1e-12;  // of a length, as in the code of such models
+  const std::size_t value_bytes = dtype_info(file.dtype).block_bytes;
+  std::vector<std::byte> bytes(rows * columns * value_bytes);
+  for (std::size_t row = 0; row < rows; ++row) {
+    double squares = 0;
+    for (std::size_t i = 0; i < columns; ++i) {
+      const double value = value_at(file, row * columns + i);
+      squares += value * value;
+    }
+    const double length = std::max(std::sqrt(squares), kLeast);
+    for (std::size_t i = row * columns; i < (row + 1) * columns; ++i) {
+      put_value(file.dtype, static_cast<float>(value_at(file, i) / length),
+                &bytes[i * value_bytes]);
+    }
+  }
+  return bytes;
+}
+
+}  // namespace
 
 std::vector<std::byte> make_tensor(const TensorView& file, const Stored& stored,
                                    const std::vector<std::size_t>& wanted) {
@@ -50,6 +86,7 @@ std::vector<std::byte> make_tensor(const TensorView& file, const Stored& stored,
   std::size_t rows = 1;
   for (std::size_t i = 0; i + 1 < wanted.size(); ++i) rows *= wanted[i];
   std::size_t columns = wanted.back();
+  if (stored.convert == Convert::kUnitRows) return unit_rows(file, rows, columns);
   if (wanted.size() == 1 && !is_view(stored) && stored.convert == Convert::kNone) {
     std::swap(rows, columns);  // a woven vector: its values are rows of one column
   }

@@ -201,7 +201,8 @@ class Matcher {
       return error(StatusCode::kUnsupported, "tensor '{}' {}: a vector of type {}", tensor.name,
                    checkpoint_.place(tensor), dtype_name(tensor.dtype));
     }
-    if (!is_view(stored) && (stored.is_transposed || tensor.scales) &&
+    const bool is_by_value = stored.is_transposed || stored.convert == Convert::kUnitRows;
+    if (!is_view(stored) && (is_by_value || tensor.scales) &&
         !is_plain_type(tensor.dtype)) {
       return error(StatusCode::kUnsupported,
                    "tensor '{}' {}: of type {}, which cannot be rearranged value by value",

@@ -25,10 +25,11 @@ enum class Role {
   kVector,   // any small shape: float32, about `center`
 };
 
-// What is done to values on the way in; of vectors only.
+// What is done to values on the way in; of vectors, where nothing else is said.
 enum class Convert {
   kNone,
   kPlusOne,   // a norm's weight that is stored as its distance from 1
+  kUnitRows,  // of a matrix: rows divided by their lengths, in the type of the file
   kMinusExp,  // a decay that is stored as the logarithm of its size
 };
 

@@ -63,7 +63,7 @@ def load(folder, model_class, attention="eager"):
 
 def load_spelled(folder, spelling, model_class, attention="eager"):
     """The same folder read with another config.json; of a nested one, the text part is read."""
-    config = spelling["config"]
+    config = spelling.get("library", spelling["config"])
     (pathlib.Path(folder) / "config.json").write_text(
         json.dumps(config.get("text_config", config)))
     return load(folder, model_class, attention)

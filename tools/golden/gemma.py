@@ -62,6 +62,12 @@ def gemma4_that_sees(config):
 
 
 GOLDENS = [
+    Golden("gemma", {**{key: value for key, value in SMALL.items()
+                        if key not in ("query_pre_attn_scalar", "sliding_window")},
+                     "model_type": "gemma", "num_hidden_layers": 3,
+                     "rope_parameters": {"rope_type": "default", "rope_theta": 10000.0}},
+           rules=RULES, spellings=lambda config: [
+               as_transformers_4(config, hidden_act="gelu", hidden_activation=None)]),
     Golden("gemma2", {**SMALL, "model_type": "gemma2", "num_hidden_layers": 4,
                       "attn_logit_softcapping": 3.0, "final_logit_softcapping": 1.5,
                       "rope_parameters": {"rope_type": "default", "rope_theta": 10000.0}},

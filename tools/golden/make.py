@@ -22,6 +22,7 @@ import classic
 import decoders
 import encoders
 import experts
+import fused
 import gemma
 import llama
 import modules
@@ -32,7 +33,7 @@ import recurrent
 import reference
 import weights
 
-FAMILIES = [llama, gemma, classic, plain, decoders, experts, recurrent, encoders,
+FAMILIES = [llama, fused, gemma, classic, plain, decoders, experts, recurrent, encoders,
             pooled]
 FOLDER = pathlib.Path(__file__).resolve().parents[2] / "tests/golden/tiny"
 SEEDS = range(1, 60)
@@ -96,7 +97,8 @@ def make(golden):
         "kind": golden.kind,
         "made_with": {"transformers": transformers.__version__, "torch": torch.__version__},
         "config": config,
-        "other_spellings": golden.spellings(config),
+        "other_spellings": [{key: spelling[key] for key in ("config", "rename")}
+                            for spelling in golden.spellings(config)],
         **({"files": files} if files else {}),
         "seed": seed,
         "tensors": tensors,

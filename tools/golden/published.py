@@ -104,3 +104,45 @@ class NomicBert:
 
     def unweave(self, values):
         return values
+
+
+class Renamed:
+    """A Llama under other names, whose queries, keys and values are one tensor, one behind the
+    other. `names`: [(pattern of the library's names, theirs)]; `fused`: theirs of the one tensor;
+    `config`: the library's config.json -> theirs."""
+
+    def __init__(self, names, fused, config):
+        self.names, self.fused, self.config = names, fused, config
+
+    def name(self, name):
+        name = re.sub(r"self_attn\.[qkv]_proj", self.fused, name)
+        for pattern, theirs in self.names:
+            name = re.sub(pattern, theirs, name)
+        return name
+
+    def shapes(self, shapes):
+        """Remembers {theirs: [(the library's name, rows)]}, queries before keys before values."""
+        self.parts, out = {}, {}
+        order = lambda name: [name.find(f"self_attn.{part}_proj") >= 0 for part in "vkq"]
+        for name in sorted(shapes, key=order, reverse=True):
+            theirs, shape = self.name(name), shapes[name]
+            self.parts.setdefault(theirs, []).append((name, shape[0]))
+            out[theirs] = [sum(rows for _, rows in self.parts[theirs]), *shape[1:]]
+        return dict(sorted(out.items()))
+
+    def unweave(self, values):
+        out = {}
+        for theirs, parts in self.parts.items():
+            pieces = values[theirs].split([rows for _, rows in parts])
+            out |= {name: piece.contiguous() for (name, _), piece in zip(parts, pieces)}
+        return out
+
+
+class UnitHead(Renamed):
+    """Rows of the head count by their direction alone, as the code beside Baichuan 2 has it."""
+
+    def unweave(self, values):
+        values = super().unweave(values)
+        head = values["lm_head.weight"].double()
+        values["lm_head.weight"] = (head / head.norm(dim=1, keepdim=True)).float().contiguous()
+        return values

@@ -42,3 +42,9 @@ def nested(config, model_type, architecture, rename, **fields):
     outer = {"architectures": [architecture], "model_type": model_type, "text_config": text,
              "dtype": "float32", "transformers_version": config["transformers_version"], **fields}
     return {"config": outer, "rename": rename}
+
+
+def of_text(spelling, config):
+    """A spelling that the library reads as another class, so that it is not compared there: its
+    text part is `config`."""
+    return {**spelling, "library": config}

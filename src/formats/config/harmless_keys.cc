@@ -17,6 +17,8 @@ constexpr std::string_view kGeneration = "a default of generation, which request
 constexpr std::string_view kPlan = "how another program computes the same numbers";
 constexpr std::string_view kTask = "of heads for other tasks, whose tensors would be refused";
 
+constexpr std::string_view kPictures = "of pictures, whose tensors are left out";
+
 constexpr Row kHuggingFace[] = {
     {"_*", "private to the library that wrote it"},
     {"unsloth_*", kRecord},
@@ -127,6 +129,12 @@ constexpr Row kHuggingFace[] = {
     {"finetuning_task", kTask},
     {"prefix", "of a pipeline"},
     {"is_llama_config", kRecord},
+    {"vision_config", kPictures},
+    {"vision_start_token_id", kPictures},
+    {"vision_end_token_id", kPictures},
+    {"vision_token_id", kPictures},
+    {"image_token_id", kPictures},
+    {"video_token_id", kPictures},
 };
 
 constexpr Row kGguf[] = {

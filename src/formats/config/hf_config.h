@@ -19,6 +19,8 @@ struct HfConfig {
   std::shared_ptr<const Json> root;  // config.json
   // The text model inside, or null: its members stand before those of the root.
   const Json* text = nullptr;
+  // Whether this is a model that also sees, in which the text model is a part.
+  bool is_part() const { return text != nullptr || root->find("vision_config") != nullptr; }
   std::string name;
   std::string architecture;          // model_type of the text model
   std::vector<std::string> classes;  // `architectures`

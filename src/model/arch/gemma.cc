@@ -1,7 +1,8 @@
-// Gemma 2 (Gemma Team, 2024) and Gemma 3 (2025): norms before and after each block, windows on most
+// Gemma (Gemma Team, 2024): a gated MLP of GELU, wide heads, an embedding that is scaled and the
+// head as well. Gemma 2 (2024) and Gemma 3 (2025): norms before and after each block, windows on most
 // layers and none on the others, an embedding that is scaled, a gated MLP of GELU. Gemma 2 caps
 // scores and logits; Gemma 3 norms its heads and turns windowed layers by a base of their own.
-// Hugging Face files hold a norm's weight as its distance from 1. The rows are kGemma2 and kGemma3;
+// Hugging Face files hold a norm's weight as its distance from 1. The rows are kGemma, kGemma2 and kGemma3;
 // of a Gemma 3 that sees, this is the text model.
 // Pure functions. Called by the registry.
 #include <cmath>
@@ -122,6 +123,24 @@ DecoderConfig read(const ConfigFields& fields, int vocab) {
   return c;
 }
 
+DecoderConfig read_first(const ConfigFields& fields, int vocab) {
+  constexpr DecoderSizes kSizes = {.layers = 28, .d_model = 3072, .heads = 16, .kv_heads = 16,
+                                   .head_dim = 256, .context = 8192, .ffn = 24576};
+  DecoderConfig c = read_decoder(fields, vocab, {.sizes = kSizes, .eps = 1e-6,
+                                                 .activation_name = "hidden_activation",
+                                                 .activation = "gelu_pytorch_tanh",
+                                                 .is_tied = true, .has_own_biases = true});
+  // "gelu", as the first files say, means its approximation too.
+  const std::string activation = fields.string({"hidden_act", ""}, "gelu_pytorch_tanh");
+  if (activation != "gelu") fields.refuse_unless({"hidden_act", ""}, "gelu_pytorch_tanh");
+  for (const char* name : {"attention_bias", "use_bidirectional_attention"}) {
+    fields.refuse({name, ""});
+  }
+  c.embedding_scale = std::sqrt(static_cast<float>(c.d_model));
+  c.is_embedding_scale_rounded = c.is_norm_offset = true;
+  return c;
+}
+
 template <GemmaTraits traits>
 constexpr auto kGemmaDesign = kDecoderDesign<read<traits>>;
 
@@ -130,6 +149,19 @@ constexpr GemmaTraits kOfGemma3 = {.has_head_norms = true, .has_two_bases = true
                                    .pattern = 6, .context_max = 131072, .layers_of_largest = 62};
 
 }  // namespace
+
+extern const Architecture kGemma;
+constexpr Architecture kGemma = {
+    "gemma",
+    {"gemma"},
+    {},
+    kDecoderDesign<read_first>,
+    {
+     {"tiny-gemma",
+      R"({"hidden_size":72,"num_hidden_layers":2,"num_attention_heads":4,
+"num_key_value_heads":1,"head_dim":24,"intermediate_size":136,"vocab_size":331,
+"max_position_embeddings":2048})"},
+    }};
 
 extern const Architecture kGemma2;
 constexpr Architecture kGemma2 = {

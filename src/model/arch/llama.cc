@@ -154,7 +154,7 @@ constexpr Architecture kMistral = {
 extern const Architecture kQwen2;
 constexpr Architecture kQwen2 = {
     "qwen2",
-    {"qwen2"},
+    {"qwen2", "qwen2_vl", "qwen2_vl_text", "qwen2_5_vl", "qwen2_5_vl_text"},
     {},
     kLlamaDesign<kOfQwen2>,
     {
@@ -173,7 +173,7 @@ constexpr Architecture kQwen2 = {
 extern const Architecture kQwen3;
 constexpr Architecture kQwen3 = {
     "qwen3",
-    {"qwen3"},
+    {"qwen3", "qwen3_vl_text"},
     {},
     kLlamaDesign<kOfQwen3>,
     {

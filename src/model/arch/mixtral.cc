@@ -108,7 +108,7 @@ constexpr Architecture kMixtral = {
 extern const Architecture kQwen3Moe;
 constexpr Architecture kQwen3Moe = {
     "qwen3_moe",
-    {"qwen3_moe", "qwen3moe"},
+    {"qwen3_moe", "qwen3moe", "qwen3_vl_moe_text"},
     {},
     kDecoderDesign<read_qwen3_moe>,
     {

@@ -181,7 +181,9 @@ void read_rope_parameters(const ConfigFields& parameters, int head_dim, RopeConf
   read_partial(parameters, head_dim, double{1} * rope.dims_of(head_dim) / head_dim, rope);
   const std::string old_type = parameters.string("type", "default");
   const std::string type = parameters.string("rope_type", old_type);
-  if (type == "default") return;
+  // Of pictures three coordinates turn parts of a head; of a text all three are its position.
+  for (const char* name : {"mrope_section", "mrope_interleaved"}) parameters.mark(name);
+  if (type == "default" || type == "mrope") return;
   if (type == "proportional") {
     rope.scaling = RopeScaling::kProportional;
     rope.proportion = static_cast<float>(rope.dims_of(head_dim)) / static_cast<float>(head_dim);
