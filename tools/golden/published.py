@@ -123,7 +123,7 @@ class Renamed:
     def shapes(self, shapes):
         """Remembers {theirs: [(the library's name, rows)]}, queries before keys before values."""
         self.parts, out = {}, {}
-        order = lambda name: [name.find(f"self_attn.{part}_proj") >= 0 for part in "vkq"]
+        order = lambda name: [name.find(f"self_attn.{part}_proj") >= 0 for part in "qkv"]
         for name in sorted(shapes, key=order, reverse=True):
             theirs, shape = self.name(name), shapes[name]
             self.parts.setdefault(theirs, []).append((name, shape[0]))

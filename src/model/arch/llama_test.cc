@@ -100,7 +100,7 @@ TEST_F(HfConfigTest, RefusesWhatWeDoNotComputeByName) {
            {"architectures", R"(["LlamaForTokenClassification"])"},
            {"layer_types", R"(["sliding_attention"])"},
            {"rope_scaling", R"({"rope_type":"axial"})"},
-           {"rope_parameters", R"({"rope_type":"proportional","factor":2})"},
+           {"rope_parameters", R"({"rope_type":"spiral","factor":2})"},
        }) {
     const auto config = read_with(key, value);
     ASSERT_FALSE(config.is_ok()) << key;

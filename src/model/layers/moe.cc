@@ -89,7 +89,7 @@ void run_moe(const MoeLayer& layer, Program& p, const Workspace& w, const MoeWor
   p.add(GateOp{&m.gate, &m.up, &m.gated, layer.activation, nullptr,
                layer.clamped ? &*layer.clamped : nullptr});
   p.linear(m.gated, {{&layer.down, &m.out, &layer.down_bias}}, &m.routing);
-  p.add(CombineOp{&m.out, &m.routing, &w.residual, layer.scale, !layer.weighs_inputs});
+  p.add(CombineOp{&m.out, &m.routing, &w.residual, layer.scale, false, !layer.weighs_inputs});
   if (layer.shared_gate) run_shared(layer, p, w, m);
 }
 

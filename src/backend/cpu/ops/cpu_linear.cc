@@ -193,7 +193,7 @@ void CpuBackend::linear_norm(const LinearOutput& output, const NormCall& norm) {
         run_linear(static_cast<std::size_t>(i), outputs, scratch(worker, room));
       },
       output.rows, [&](int row, int worker) { norm_row(norm, row, scratch(worker, room)); });
-  norm.out.is_fresh = true;
+  norm.out.is_fresh = !norm.accumulate;
 }
 
 // --- the gated half of an MLP ---
