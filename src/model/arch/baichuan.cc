@@ -1,7 +1,7 @@
 // Baichuan 1 and 2 (Yang et al., 2023): a Llama whose queries, keys and values are one matrix. The
-// models of 13B parameters do not turn their heads but have linear biases. Of the second generation's
-// head only the directions of the rows count; its files say what weighed a loss of theirs. The row
-// is kBaichuan.
+// models of 13B parameters do not turn their heads but have linear biases. Of the second
+// generation's head only the directions of the rows count; its files say what weighed a loss of
+// theirs. The row is kBaichuan.
 // Pure functions. Called by the registry.
 #include "formats/config/config_ranges.h"
 #include "model/arch/decoder.h"

@@ -246,7 +246,8 @@ void read_choice(const ConfigFields& fields, const Traits& traits, DeepseekConfi
   router.is_group_by_two = c.has_correction || traits.is_mistral;
   router.is_renormalised = fields.boolean({"norm_topk_prob", "expert_weights_norm"},
                                           traits.is_v3 || traits.is_mistral);
-  if (!fields.is_gguf() && !traits.is_v3 && !traits.is_mistral && router.is_renormalised) fields.refuse("norm_topk_prob");
+  const bool is_v2 = !fields.is_gguf() && !traits.is_v3 && !traits.is_mistral;
+  if (is_v2 && router.is_renormalised) fields.refuse("norm_topk_prob");
   const Key scoring = {"scoring_func", ""};
   fields.refuse_unless(scoring, traits.is_v3 ? "sigmoid" : "softmax");
   const std::string method =
@@ -254,7 +255,7 @@ void read_choice(const ConfigFields& fields, const Traits& traits, DeepseekConfi
   router.groups = fields.integer({"n_group", "expert_group_count"}, 1, kGroupsMax, 1);
   router.groups_kept =
       fields.integer({"topk_group", "expert_group_used_count"}, 1, router.groups, router.groups);
-  if (!fields.is_gguf() && !traits.is_mistral && method == "greedy") router.groups = router.groups_kept = 1;
+  if (is_v2 && method == "greedy") router.groups = router.groups_kept = 1;
   const bool is_known = traits.is_v3 ? method == "noaux_tc"
                                      : method == "greedy" || method == "group_limited_greedy";
   if (!is_known) {

@@ -1,9 +1,9 @@
 // Gemma (Gemma Team, 2024): a gated MLP of GELU, wide heads, an embedding that is scaled and the
-// head as well. Gemma 2 (2024) and Gemma 3 (2025): norms before and after each block, windows on most
-// layers and none on the others, an embedding that is scaled, a gated MLP of GELU. Gemma 2 caps
-// scores and logits; Gemma 3 norms its heads and turns windowed layers by a base of their own.
-// Hugging Face files hold a norm's weight as its distance from 1. The rows are kGemma, kGemma2 and kGemma3;
-// of a Gemma 3 that sees, this is the text model.
+// head as well. Gemma 2 (2024) and Gemma 3 (2025): norms before and after each block, windows on
+// most layers and none on the others. Gemma 2 caps scores and logits; Gemma 3 norms its heads and
+// turns windowed layers by a base of their own. Hugging Face files hold a norm's weight as its
+// distance from 1. The rows are kGemma, kGemma2 and kGemma3; of a Gemma 3 that sees, this is the
+// text model.
 // Pure functions. Called by the registry.
 #include <cmath>
 

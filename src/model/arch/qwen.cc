@@ -1,6 +1,6 @@
-// Qwen (Bai et al., 2023), the first: a Llama with biases on queries, keys and values, which are one
-// matrix. Beyond the length it was trained for its own code stretches the rotation and scales the
-// queries by the logarithm of their position; it is served up to that length. The row is kQwen.
+// Qwen (Bai et al., 2023), the first: a Llama with biases on queries, keys and values, which are
+// one matrix. Beyond the length it was trained for its own code stretches the rotation and scales
+// the queries by the logarithm of their position; it is served up to that length. The row is kQwen.
 // Pure functions. Called by the registry.
 #include <algorithm>
 

@@ -40,10 +40,10 @@ Attend plain_attention(int heads, int kv_heads, int head_dim, CacheSlot cache);
 std::vector<float> alibi_slopes(int heads, double bias_max = 8);
 
 // Loads into a layer whose values (kinds and eps of norms, angles, attention) are set: the weights
-// "q" "k" "v" "o" (no "k" and "v" of a layer that reads another's cache) behind the prefix "layers.3.", and what of "attn_norm", "attn_post_norm" (each
-// with "_bias"), "q_bias" ... "o_bias", "q_norm", "k_norm", "attn_sinks" and "attn_gate" the rules
-// have, and "attn_out_norm". "q_norm" and "k_norm" are the rotation's, or layer.q_norm and k_norm where these have a
-// kind.
+// "q" "k" "v" "o" behind the prefix "layers.3." (no "k" and "v" of a layer that reads another's
+// cache), and what of "attn_norm", "attn_post_norm", "attn_out_norm" (each with "_bias"), "q_bias"
+// ... "o_bias", "q_norm", "k_norm", "attn_sinks" and "attn_gate" the rules have. "q_norm" and
+// "k_norm" are the rotation's, or layer.q_norm and k_norm where these have a kind.
 // REQUIRES: the rules' shapes are those of layer.attend.
 Status load_attention(WeightLoader& loader, const std::string& prefix, AttentionLayer& layer);
 

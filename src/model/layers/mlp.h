@@ -23,8 +23,8 @@ struct MlpLayer {
 };
 
 // Loads into a layer whose values are set: "up" and "down" behind the prefix "layers.3.", and what
-// of "gate", "ffn_norm", "ffn_inner_norm", "ffn_post_norm" (each with "_bias"), "gate_bias" ... "down_bias" the rules
-// have. REQUIRES: their shapes fit each other.
+// of "gate", "ffn_norm", "ffn_inner_norm", "ffn_post_norm" (each with "_bias"), "gate_bias" ...
+// "down_bias" the rules have. REQUIRES: their shapes fit each other.
 Status load_mlp(WeightLoader& loader, const std::string& prefix, MlpLayer& layer);
 
 // Adds the block's output to w.residual.
