@@ -29,8 +29,9 @@ struct Weight;
 //   rms:   x / sqrt(mean(x^2) + eps) * weight          (Zhang and Sennrich, 2019)
 //   layer: (x - mean) / sqrt(variance + eps) * weight + bias    (Ba et al., 2016)
 //   l2:    x / sqrt(sum(x^2) + eps)
+//   scale: x * weight
 struct Norm {
-  enum class Kind : std::uint8_t { kNone, kRms, kLayer, kL2 };
+  enum class Kind : std::uint8_t { kNone, kRms, kLayer, kL2, kScale };
   Kind kind = Kind::kNone;
   Vector weight;  // [columns / heads], shared by all, or [columns]; of l2: none
   Vector bias;    // likewise; layer only, may be absent
@@ -165,6 +166,7 @@ struct GatherOp {  // out[i] (+)= scale * row of the table
   int offset = 0;  // added to the index
   float scale = 1;
   bool accumulate = false;
+  bool takes_first_beyond = false;  // an index beyond the table reads its first row
 };
 struct NormOp {  // of wanted or pooled rows of x where out has such rows
   const Buffer* x = nullptr;
@@ -239,6 +241,22 @@ struct AddOp {  // out += scale * sigmoid(gate) * x
   const Buffer* gate = nullptr;  // [rows, 1]; null: none
   float scale = 1;
 };
+struct BlendOp {  // out += (offset + weights[.., column]) * x
+  const Buffer* x = nullptr;
+  const Buffer* weights = nullptr;
+  int column = 0;
+  float offset = 0;
+  const Buffer* out = nullptr;
+};
+struct MatchOp {  // x *= rms(like) / sqrt(max(mean(x^2), least)), in place
+  const Buffer* x = nullptr;
+  const Buffer* like = nullptr;
+  float least = 0;
+};
+struct CutoffOp {  // x = max(0, x - mean(x) - deviations * deviation(x)) of each row, in place
+  const Buffer* x = nullptr;
+  float deviations = 0;
+};
 // x = softcap * tanh(scale * x / softcap), in place; softcap 0: scale * x; limit: then no value is
 // beyond [-limit, limit]; 0: none is bounded.
 struct CapOp {
@@ -273,7 +291,7 @@ struct PoolOp {
 };
 
 using Op = std::variant<GatherOp, NormOp, LinearOp, HeadLinearOp, GateOp, RotateOp, StoreOp,
-                        AttendOp, RouteOp, WeighOp, CombineOp, AddOp, CapOp, ConvolveOp, ScanOp,
+                        AttendOp, RouteOp, WeighOp, CombineOp, AddOp, BlendOp, MatchOp, CutoffOp, CapOp, ConvolveOp, ScanOp,
                         GatedNormOp, PoolOp>;
 
 class Program {

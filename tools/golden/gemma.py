@@ -56,6 +56,40 @@ RULES4 = ((r"^model\.norm\.weight$", 0.0, 1.5, "vector"),
           (r"embed_tokens\.weight$", 0.0, 0.078125, "vector"))
 
 
+GEMMA3N = {
+    "model_type": "gemma3n_text", "hidden_size": 72, "intermediate_size": 136,
+    "num_attention_heads": 4, "num_key_value_heads": 2, "head_dim": 24, "vocab_size": 331,
+    "vocab_size_per_layer_input": 300, "max_position_embeddings": 512, "rms_norm_eps": 1e-5,
+    "pad_token_id": 0, "eos_token_id": 1, "bos_token_id": 2, "sliding_window": 20,
+    "num_hidden_layers": 6, "num_kv_shared_layers": 2, "hidden_size_per_layer_input": 16,
+    "laurel_rank": 12, "activation_sparsity_pattern": [0.75, 0.75, 0.0, 0.0, 0.0, 0.0],
+    "final_logit_softcapping": 3.0,
+    "layer_types": ["sliding_attention", "sliding_attention", "full_attention"] * 2,
+    "rope_parameters": {
+        "full_attention": {"rope_type": "default", "rope_theta": 100000.0},
+        "sliding_attention": {"rope_type": "default", "rope_theta": 10000.0}},
+}
+RULES3N = ((r"altup\.router_norm\.weight$", 1.0, 0.375, "vector"),
+           (r"altup\.modality_router\.weight$", 0.0, 72.0, "matrix"),
+           (r"altup\.(prediction|correction)_coefs\.weight$", 0.0, 0.25, "vector"),
+           (r"altup\.correct_output_scale$", 1.0, 0.375, "vector"),
+           (r"altup_(unembed_)?projections", 0.0, 1.0, "matrix"),
+           *RULES4)
+
+
+def gemma3n_of_4(config):
+    rope = config["rope_parameters"]
+    return as_transformers_4({**config, "rope_parameters": None},
+                             rope_theta=rope["full_attention"]["rope_theta"],
+                             rope_local_base_freq=rope["sliding_attention"]["rope_theta"],
+                             layer_types=config["layer_types"])
+
+
+def gemma3n_that_sees(config):
+    return nested(config, "gemma3n", "Gemma3nForConditionalGeneration",
+                  [["model.", "model.language_model."]], audio_config={"depth": 2})
+
+
 def gemma4_that_sees(config):
     return nested(config, "gemma4", "Gemma4ForConditionalGeneration",
                   [["model.", "model.language_model."]], image_token_id=330)
@@ -92,4 +126,6 @@ GOLDENS = [
                               "moe_intermediate_size": 40},
            rules=((r"post_feedforward_layernorm_2\.weight$", 0.0625, 0.03125, "vector"), *RULES4),
            rounded_max=0.013),
+    Golden("gemma3n", {**GEMMA3N}, rules=RULES3N,
+           spellings=lambda config: [gemma3n_of_4(config), gemma3n_that_sees(config)]),
 ]

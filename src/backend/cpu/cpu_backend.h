@@ -157,6 +157,9 @@ class CpuBackend final : public Backend {
   void run_op(const WeighOp& op, const Step& step);
   void run_op(const CombineOp& op, const Step& step);
   void run_op(const AddOp& op, const Step& step);
+  void run_op(const BlendOp& op, const Step& step);
+  void run_op(const MatchOp& op, const Step& step);
+  void run_op(const CutoffOp& op, const Step& step);
   void run_op(const CapOp& op, const Step& step);
   void run_op(const ConvolveOp& op, const Step& step);
   void run_op(const ScanOp& op, const Step& step);

@@ -54,6 +54,11 @@ struct FloatsOf {
   void operator()(const AddOp& op) const {
     want_floats(op.x), want_floats(op.out), want_floats(op.gate);
   }
+  void operator()(const BlendOp& op) const {
+    want_floats(op.x), want_floats(op.weights), want_floats(op.out);
+  }
+  void operator()(const MatchOp& op) const { want_floats(op.x), want_floats(op.like); }
+  void operator()(const CutoffOp& op) const { want_floats(op.x); }
   void operator()(const CapOp& op) const { want_floats(op.x); }
   void operator()(const ConvolveOp& op) const { want_floats(op.x), want_floats(op.out); }
   void operator()(const ScanOp& op) const {

@@ -138,6 +138,18 @@ struct Count {
     called("add");
     floats(3 * rows_of(batch, *op.out), op.out->columns);
   }
+  void operator()(const BlendOp& op) {
+    called("blend");
+    floats(3 * rows_of(batch, *op.out), op.out->columns);
+  }
+  void operator()(const MatchOp& op) {
+    called("match");
+    floats(3 * rows_of(batch, *op.x), op.x->columns);
+  }
+  void operator()(const CutoffOp& op) {
+    called("cutoff");
+    floats(2 * rows_of(batch, *op.x), op.x->columns);
+  }
   void operator()(const CapOp& op) {
     called("cap");
     floats(2 * rows_of(batch, *op.x), op.x->columns);

@@ -44,12 +44,6 @@ void Decoder::forward(const BatchView& batch, KvStore& kv) {
 
 namespace {
 
-float rounded_as(DType dtype, float value) {
-  if (dtype == DType::kBF16) return bf16_to_float(float_to_bf16(value));
-  if (dtype == DType::kF16) return half_to_float(float_to_half(value));
-  return value;
-}
-
 }  // namespace
 
 Status Decoder::load_stem(WeightLoader& loader) {

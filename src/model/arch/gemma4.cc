@@ -18,23 +18,17 @@
 #include "model/architecture.h"
 #include "model/layers/attention.h"
 #include "model/layers/config_checks.h"
+#include "model/layers/kept_caches.h"
 #include "model/layers/mlp.h"
 #include "model/layers/moe.h"
+#include "model/layers/own_vectors.h"
 #include "model/layers/rope.h"
 #include "model/layers/stem.h"
-#include "tensor/float_bits.h"
 
 namespace quire {
 namespace {
 
 std::size_t size(int value) { return static_cast<std::size_t>(value); }
-
-struct LayerShape {
-  bool is_local = false;
-  int head_dim = 0, kv_heads = 0;
-  int ffn = 0;
-  int keeper = 0;  // the layer whose keys and values it attends to: itself, or an earlier one
-};
 
 struct Gemma4Config {
   int d_model = 0, vocab = 0, context_max = 0, heads = 0;
@@ -43,47 +37,15 @@ struct Gemma4Config {
   int window = 0;
   Activation activation = Activation::kGeluTanh;
   RopeConfig rope, window_rope;
-  std::vector<LayerShape> layers;
+  std::vector<KeptLayer> layers;
+  std::vector<int> ffn;             // [layers]
   bool has_keys_as_values = false;  // in layers that see all
-  int own_width = 0;                // of a token's vector for a layer; 0: there is none
-  int own_vocab = 0;
+  OwnShape own;
   int experts = 0, used = 0, expert_ffn = 0;  // 0: there are none
   bool has_tied_head = true;
 
   bool keeps(int layer) const { return layers[size(layer)].keeper == layer; }
 };
-
-// Where each layer keeps or finds keys and values.
-struct Gemma4Caches {
-  std::vector<GroupFacts> groups;
-  std::vector<CacheSlot> slots;  // [layers]
-};
-
-Gemma4Caches caches_of(const Gemma4Config& c) {
-  Gemma4Caches caches;
-  std::map<bool, int> group_of;
-  for (std::size_t i = 0; i < c.layers.size(); ++i) {
-    const LayerShape& layer = c.layers[i];
-    if (layer.keeper != static_cast<int>(i)) {
-      caches.slots.push_back(caches.slots[size(layer.keeper)]);
-      continue;
-    }
-    if (!group_of.contains(layer.is_local)) {
-      group_of[layer.is_local] = static_cast<int>(caches.groups.size());
-      GroupFacts& group = caches.groups.emplace_back();
-      group.name = layer.is_local ? "window" : "all";
-      group.window = layer.is_local ? c.window : 0;
-      group.heads = c.heads;
-      group.kv_heads = layer.kv_heads;
-      group.k_width = group.v_width = layer.head_dim;
-    }
-    const int at = group_of[layer.is_local];
-    std::vector<int>& held = caches.groups[size(at)].layers;
-    caches.slots.push_back({at, static_cast<int>(held.size())});
-    held.push_back(static_cast<int>(i));
-  }
-  return caches;
-}
 
 struct Layer {
   AttentionLayer attention;
@@ -91,8 +53,6 @@ struct Layer {
   Norm mlp_after;       // of what the plain block gives, where there are experts
   MoeLayer moe;
   Norm router_norm, moe_after, after;
-  Weight own_gate, own_up;  // [own, d_model], [d_model, own]
-  Norm own_norm;
   float scale = 1;      // on the residual stream, at last
   Workspace* w = nullptr;
 };
@@ -115,40 +75,24 @@ class Gemma4 : public Model {
   Status load_layer(WeightLoader& loader, int i, CacheSlot slot);
   Status load_experts(WeightLoader& loader, const std::string& prefix, Layer& layer);
   void make_workspaces();
-  void run_own_vectors();
   void run_block(const Layer& layer);
-  void run_own(const Layer& layer, int i);
 
   Gemma4Config config_;
   ModelOptions options_;
   Backend& backend_;
   Stem stem_;
   Rope rope_, window_rope_;
-  Vector ones_;  // weights of norms that have none
-  Weight own_table_, own_projection_;  // [own_vocab, layers * own], [layers * own, d_model]
-  Norm own_norm_;
+  OwnVectors own_;
   std::vector<Layer> layers_;
   Workspace w_;                        // what all layers share
   std::map<std::pair<int, int>, Workspace> shaped_;  // by width of queries and of the block
   MoeWorkspace moe_;
   Buffer expert_out_, summed_;         // [tokens, d_model]
-  Buffer own_, own_gate_, own_gated_;  // [tokens, layers * own], [tokens, own]
   Program program_;
   std::size_t weight_bytes_ = 0;
 };
 
 // --- the forward pass ---
-
-// What every layer will read: (norm(projection of the embedding) + a row of a table) / sqrt(2).
-void Gemma4::run_own_vectors() {
-  const Gemma4Config& c = config_;
-  const float of_table = std::sqrt(static_cast<float>(c.own_width));
-  program_.linear(w_.residual, {{&own_projection_, &own_}});
-  program_.add(CapOp{&own_, 1 / std::sqrt(static_cast<float>(c.d_model))});
-  program_.norm(own_, own_norm_, own_);
-  program_.add(GatherOp{&own_table_, &own_, GatherOp::Index::kToken, 0, of_table, true});
-  program_.add(CapOp{&own_, 1 / std::sqrt(2.0f)});
-}
 
 // The plain block and the experts read the same; what each gives is normed, then their sum.
 void Gemma4::run_block(const Layer& layer) {
@@ -174,24 +118,18 @@ void Gemma4::run_block(const Layer& layer) {
   p.norm_add(summed_, layer.after, w.residual);
 }
 
-void Gemma4::run_own(const Layer& layer, int i) {
-  Program& p = program_;
-  p.linear(w_.residual, {{&layer.own_gate, &own_gate_}});
-  p.add(GateOp{&own_gate_, &own_, &own_gated_, config_.activation, nullptr, nullptr,
-               i * config_.own_width});
-  p.linear(own_gated_, {{&layer.own_up, &w_.branch}});
-  p.norm_add(w_.branch, layer.own_norm, w_.residual);
-}
-
 void Gemma4::forward(const BatchView& batch, KvStore& kv) {
   program_.clear();
   stem_.begin(program_, w_);
-  if (config_.own_width > 0) run_own_vectors();
+  const bool has_own = config_.own.width > 0;
+  if (has_own) own_.begin(program_, w_.residual);
   for (std::size_t i = 0; i < layers_.size(); ++i) {
     const Layer& layer = layers_[i];
     run_attention(layer.attention, program_, *layer.w);
     run_block(layer);
-    if (config_.own_width > 0) run_own(layer, static_cast<int>(i));
+    if (has_own) {
+      own_.run_layer(program_, static_cast<int>(i), w_.residual, w_.branch, {&w_.residual});
+    }
     if (layer.scale != 1) program_.add(CapOp{&w_.residual, layer.scale});
   }
   stem_.end(program_, w_);
@@ -200,25 +138,15 @@ void Gemma4::forward(const BatchView& batch, KvStore& kv) {
 
 // --- weights ---
 
-// A factor as the table's own type holds it.
-float in_type(float value, DType dtype) {
-  if (dtype == DType::kBF16) return bf16_to_float(float_to_bf16(value));
-  return dtype == DType::kF16 ? half_to_float(float_to_half(value)) : value;
-}
-
 Status Gemma4::load_stem(WeightLoader& loader) {
   const Gemma4Config& c = config_;
   stem_.final_norm = rms();
   stem_.logit_cap = c.logit_cap;
   QUIRE_RETURN_IF_ERROR(stem_.load(loader));
   stem_.embedding_scale =
-      in_type(std::sqrt(static_cast<float>(c.d_model)), stem_.embedding.dtype);
-  if (c.own_width == 0) return ok_status();
-  QUIRE_ASSIGN_OR_RETURN(own_table_, loader.table("own_table"));
-  QUIRE_ASSIGN_OR_RETURN(own_projection_, loader.matrix("own_projection"));
-  own_norm_ = rms();
-  own_norm_.heads = static_cast<int>(c.layers.size());
-  return load_norm(loader, "own_norm", own_norm_);
+      rounded_as(stem_.embedding.dtype, std::sqrt(static_cast<float>(c.d_model)));
+  if (c.own.width == 0) return ok_status();
+  return own_.load(loader, c.own, c.activation, c.eps, backend_, options_);
 }
 
 Status Gemma4::load_experts(WeightLoader& loader, const std::string& prefix, Layer& layer) {
@@ -242,7 +170,7 @@ Status Gemma4::load_experts(WeightLoader& loader, const std::string& prefix, Lay
 
 Status Gemma4::load_layer(WeightLoader& loader, int i, CacheSlot slot) {
   const Gemma4Config& c = config_;
-  const LayerShape& shape = c.layers[size(i)];
+  const KeptLayer& shape = c.layers[size(i)];
   const std::string prefix = fmt::format("layers.{}.", i);
   Layer& layer = layers_.emplace_back();
   AttentionLayer& attention = layer.attention;
@@ -260,12 +188,6 @@ Status Gemma4::load_layer(WeightLoader& loader, int i, CacheSlot slot) {
   attention.v_norm.weight = backend_.vector(ones);
   QUIRE_RETURN_IF_ERROR(load_mlp(loader, prefix, layer.mlp));
   if (c.experts > 0) QUIRE_RETURN_IF_ERROR(load_experts(loader, prefix, layer));
-  if (c.own_width > 0) {
-    layer.own_norm = rms();
-    QUIRE_ASSIGN_OR_RETURN(layer.own_gate, loader.matrix(prefix + "own_gate"));
-    QUIRE_ASSIGN_OR_RETURN(layer.own_up, loader.matrix(prefix + "own_up"));
-    QUIRE_RETURN_IF_ERROR(load_norm(loader, prefix + "own_norm", layer.own_norm));
-  }
   QUIRE_ASSIGN_OR_RETURN(const std::vector<float> scale, loader.values(prefix + "scale"));
   layer.scale = scale[0];
   return ok_status();
@@ -279,19 +201,14 @@ void Gemma4::make_workspaces() {
     return backend_.buffer(Rows::kTokens, options_.tokens_max, columns);
   };
   for (std::size_t i = 0; i < layers_.size(); ++i) {
-    const LayerShape& shape = c.layers[i];
+    const KeptLayer& shape = c.layers[i];
     const int q = c.heads * shape.head_dim, kv = shape.kv_heads * shape.head_dim;
-    const auto [at, is_new] = shaped_.try_emplace(std::pair(q, shape.ffn), w_);
+    const auto [at, is_new] = shaped_.try_emplace(std::pair(q, c.ffn[i]), w_);
     layers_[i].w = &at->second;
     if (!is_new) continue;
     Workspace& w = at->second;
     w.q = of_tokens(q), w.k = of_tokens(kv), w.v = of_tokens(kv), w.attended = of_tokens(q);
-    w.gate = of_tokens(shape.ffn), w.up = of_tokens(shape.ffn), w.gated = of_tokens(shape.ffn);
-  }
-  if (c.own_width > 0) {
-    own_ = of_tokens(static_cast<int>(c.layers.size()) * c.own_width);
-    own_gate_ = of_tokens(c.own_width);
-    own_gated_ = of_tokens(c.own_width);
+    w.gate = of_tokens(c.ffn[i]), w.up = of_tokens(c.ffn[i]), w.gated = of_tokens(c.ffn[i]);
   }
   if (c.experts == 0) return;
   moe_ = MoeWorkspace::make(backend_, options_,
@@ -304,25 +221,23 @@ void Gemma4::make_workspaces() {
 Status Gemma4::load(WeightLoader& loader) {
   const Gemma4Config& c = config_;
   QUIRE_RETURN_IF_ERROR(load_stem(loader));
-  for (const LayerShape& layer : c.layers) {
+  for (const KeptLayer& layer : c.layers) {
     Rope& rope = layer.is_local ? window_rope_ : rope_;
     if (rope) continue;
     rope = make_rope(layer.is_local ? c.window_rope : c.rope, layer.head_dim,
                      options_.context_max, backend_);
   }
-  const Gemma4Caches caches = caches_of(c);
+  const KeptCaches caches = keep_caches(c.layers, c.heads, c.window);
   layers_.reserve(c.layers.size());
   for (std::size_t i = 0; i < c.layers.size(); ++i) {
     QUIRE_RETURN_IF_ERROR(load_layer(loader, static_cast<int>(i), caches.slots[i]));
   }
-  weight_bytes_ = loader.bytes() - stem_.untouched_bytes - own_table_.bytes;
+  weight_bytes_ = loader.bytes() - stem_.untouched_bytes - own_.table_bytes();
   make_workspaces();
   return ok_status();
 }
 
 // --- what the files say ---
-
-constexpr int kLocal = 1, kWhole = 0;
 
 // What layers that see all have instead: said for all of them, or layer by layer.
 void read_wide_layers(const ConfigFields& fields, Gemma4Config& c, int own_dim, int own_heads) {
@@ -330,7 +245,7 @@ void read_wide_layers(const ConfigFields& fields, Gemma4Config& c, int own_dim, 
   const int heads = fields.integer({"num_global_key_value_heads", ""}, 1, kHeadsMax, own_heads);
   const auto listed = fields.object({"per_layer_config", ""});
   for (std::size_t i = 0; i < c.layers.size(); ++i) {
-    LayerShape& layer = c.layers[i];
+    KeptLayer& layer = c.layers[i];
     layer.head_dim = layer.is_local || listed ? own_dim : dim;
     layer.kv_heads = layer.is_local || listed || !c.has_keys_as_values ? own_heads : heads;
     const std::string name = std::to_string(i);
@@ -340,9 +255,9 @@ void read_wide_layers(const ConfigFields& fields, Gemma4Config& c, int own_dim, 
     layer.kv_heads = said->integer({"num_key_value_heads", ""}, 1, kHeadsMax, own_heads);
   }
   // Those of a kind share a cache.
-  for (const LayerShape& layer : c.layers) {
+  for (const KeptLayer& layer : c.layers) {
     check_heads(fields, c.heads, layer.kv_heads, layer.head_dim);
-    for (const LayerShape& other : c.layers) {
+    for (const KeptLayer& other : c.layers) {
       if (layer.is_local != other.is_local || (layer.head_dim == other.head_dim &&
                                                layer.kv_heads == other.kv_heads)) {
         continue;
@@ -354,45 +269,14 @@ void read_wide_layers(const ConfigFields& fields, Gemma4Config& c, int own_dim, 
   }
 }
 
-// The last layers attend to what the last of their kind before them keeps.
 void read_sharing(const ConfigFields& fields, Gemma4Config& c, int ffn) {
   const int layers = static_cast<int>(c.layers.size());
   const Key key = {"num_kv_shared_layers", ""};
-  const int first = layers - fields.integer(key, 0, layers - 1, 0);
+  const int shared = fields.integer(key, 0, layers - 1, 0);
+  read_keepers(fields, key, shared, c.layers);
   const bool is_wide = fields.boolean({"use_double_wide_mlp", ""}, false);
-  int keeper[2] = {-1, -1};
   for (int i = 0; i < layers; ++i) {
-    LayerShape& layer = c.layers[size(i)];
-    const int kind = layer.is_local ? kLocal : kWhole;
-    if (i < first) keeper[kind] = i;
-    layer.keeper = keeper[kind];
-    layer.ffn = i >= first && is_wide ? 2 * ffn : ffn;
-    if (layer.keeper >= 0) continue;
-    layer.keeper = i;
-    fields.fail(error(StatusCode::kCorrupt, "{}: no layer before {} keeps what layer {} reads",
-                      fields.name_of(key), first, i));
-  }
-}
-
-void read_kinds(const ConfigFields& fields, int layers, Gemma4Config& c) {
-  constexpr int kPattern = 6;  // of files that list nothing
-  const Key key = {"layer_types", ""};
-  const std::vector<std::string> types = fields.strings(key);
-  if (!types.empty() && static_cast<int>(types.size()) != layers) {
-    fields.fail(error(StatusCode::kCorrupt, "{}: {} types for {} layers", fields.name_of(key),
-                      types.size(), layers));
-  }
-  for (int i = 0; i < layers; ++i) {
-    LayerShape& layer = c.layers.emplace_back();
-    if (size(i) >= types.size()) {
-      layer.is_local = (i + 1) % kPattern != 0 && i + 1 < layers;
-      continue;
-    }
-    layer.is_local = types[size(i)] == "sliding_attention" && i + 1 < layers;
-    if (types[size(i)] == "sliding_attention" || types[size(i)] == "full_attention") continue;
-    fields.fail(error(StatusCode::kUnsupported,
-                      "{}: '{}' is not supported, only sliding_attention and full_attention",
-                      fields.name_of(key), types[size(i)].substr(0, 64)));
+    c.ffn.push_back(i >= layers - shared && is_wide ? 2 * ffn : ffn);
   }
 }
 
@@ -403,7 +287,7 @@ void read_ropes(const ConfigFields& fields, Gemma4Config& c) {
   c.rope.proportion = kTurned;
   const auto parameters = fields.object({"rope_parameters", ""});
   if (!parameters) return;
-  for (const LayerShape& layer : c.layers) {
+  for (const KeptLayer& layer : c.layers) {
     const auto said = parameters->object(layer.is_local ? "sliding_attention" : "full_attention");
     RopeConfig& rope = layer.is_local ? c.window_rope : c.rope;
     if (!said) continue;
@@ -437,17 +321,19 @@ Gemma4Config read(const ConfigFields& fields, int vocab) {
   c.logit_cap = static_cast<float>(fields.number({"final_logit_softcapping", ""}, 0, 1e6, 0.0));
   c.activation = read_activation(fields, "hidden_activation", "gelu_pytorch_tanh");
   c.has_keys_as_values = fields.boolean({"attention_k_eq_v", ""}, false);
-  read_kinds(fields, layers, c);
+  read_kept_kinds(fields, layers, 6, c.layers);
+  c.layers.back().is_local = false;
   read_wide_layers(fields, c, fields.integer({"head_dim", ""}, 2, kHeadDimMax, 256),
                    fields.integer({"num_key_value_heads", ""}, 1, kHeadsMax, 4));
   read_sharing(fields, c, fields.integer({"intermediate_size", ""}, 1, kFfnMax, 9216));
   read_ropes(fields, c);
   read_experts(fields, c);
-  c.own_width = fields.integer({"hidden_size_per_layer_input", ""}, 0, kModelWidthMax, 256);
-  c.own_vocab = fields.integer({"vocab_size_per_layer_input", ""}, 1, kVocabMax, vocab);
-  if (c.own_width > 0 && c.own_vocab < vocab) {
+  c.own = {c.d_model, layers,
+           fields.integer({"hidden_size_per_layer_input", ""}, 0, kModelWidthMax, 256),
+           fields.integer({"vocab_size_per_layer_input", ""}, 1, kVocabMax, vocab)};
+  if (c.own.width > 0 && c.own.vocab < vocab) {
     fields.fail(error(StatusCode::kUnsupported, "{}: {} of {} tokens",
-                      fields.name_of({"vocab_size_per_layer_input", ""}), c.own_vocab, vocab));
+                      fields.name_of({"vocab_size_per_layer_input", ""}), c.own.vocab, vocab));
   }
   fields.refuse({"attention_bias", ""});
   // "vision": between the parts of a picture only, of which a text has none.
@@ -461,8 +347,8 @@ Gemma4Config read(const ConfigFields& fields, int vocab) {
 // --- tensors and facts ---
 
 void add_layer(const Gemma4Config& c, int i, TensorRules& t) {
-  const LayerShape& shape = c.layers[size(i)];
-  const std::size_t d = size(c.d_model), ffn = size(shape.ffn), head = size(shape.head_dim);
+  const KeptLayer& shape = c.layers[size(i)];
+  const std::size_t d = size(c.d_model), ffn = size(c.ffn[size(i)]), head = size(shape.head_dim);
   const std::size_t q = size(c.heads) * head, kv = size(shape.kv_heads) * head;
   const auto add = [&](const char* name, const std::string& hf, std::vector<std::size_t> shape_of,
                        Role role = Role::kMatrix) {
@@ -482,9 +368,7 @@ void add_layer(const Gemma4Config& c, int i, TensorRules& t) {
     add("v", is_one ? "self_attn.k_proj.weight" : "self_attn.v_proj.weight", {kv, d});
     norm("k_norm", "self_attn.k_norm", head);
   } else {
-    for (const char* name : {"k_proj", "v_proj", "k_norm", "v_norm"}) {
-      t.ignore(fmt::format("model.layers.{}.self_attn.{}.*", i, name));
-    }
+    ignore_kept(i, t);
   }
   add("o", "self_attn.o_proj.weight", {d, q});
   norm("ffn_norm", "pre_feedforward_layernorm", d);
@@ -494,11 +378,6 @@ void add_layer(const Gemma4Config& c, int i, TensorRules& t) {
   norm(c.experts > 0 ? "block_after" : "ffn_post_norm", "post_feedforward_layernorm", d);
   add("scale", "layer_scalar", {1}, Role::kVector);
   t.rules.back().center = 1;
-  if (c.own_width > 0) {
-    add("own_gate", "per_layer_input_gate.weight", {size(c.own_width), d});
-    add("own_up", "per_layer_projection.weight", {d, size(c.own_width)});
-    norm("own_norm", "post_per_layer_input_norm", d);
-  }
   if (c.experts == 0) return;
   const std::size_t experts = size(c.experts), f = size(c.expert_ffn);
   norm("mlp_after", "post_feedforward_layernorm_1", d);
@@ -525,13 +404,7 @@ TensorRules tensors(const Gemma4Config& c) {
     t.add({"head", "", "lm_head.weight", {vocab, d}, Role::kHead});
   }
   t.add({"final_norm", "", "model.norm.weight", {d}, Role::kNorm});
-  if (c.own_width > 0) {
-    const std::size_t own = size(c.own_width), all = own * c.layers.size();
-    t.add({"own_table", "", "model.embed_tokens_per_layer.weight", {size(c.own_vocab), all},
-           Role::kTable});
-    t.add({"own_projection", "", "model.per_layer_model_projection.weight", {all, d}});
-    t.add({"own_norm", "", "model.per_layer_projection_norm.weight", {own}, Role::kNorm});
-  }
+  if (c.own.width > 0) add_own_vectors(c.own, t);
   for (std::size_t i = 0; i < c.layers.size(); ++i) add_layer(c, static_cast<int>(i), t);
   t.ignore("*.rotary_emb.inv_freq");
   return t;
@@ -546,22 +419,18 @@ ModelFacts facts(const Gemma4Config& c) {
   f.has_tied_head = c.has_tied_head;
   f.experts = c.experts;
   f.experts_active = c.used;
-  f.groups = caches_of(c).groups;
-  const auto is_local = [](const LayerShape& layer) { return layer.is_local; };
-  const auto local = std::count_if(c.layers.begin(), c.layers.end(), is_local);
-  const LayerShape &first = c.layers.front(), &last = c.layers.back();
-  int keeping = 0;
-  for (int i = 0; i < f.layers; ++i) keeping += c.keeps(i) ? 1 : 0;
-  f.notes = {{"width", fmt::format("{}, feed-forward {}", c.d_model, first.ffn)},
+  f.groups = keep_caches(c.layers, c.heads, c.window).groups;
+  const KeptLayer &first = c.layers.front(), &last = c.layers.back();
+  f.notes = {{"width", fmt::format("{}, feed-forward {}", c.d_model, c.ffn.front())},
              {"heads", fmt::format("{} of {}, key-value {}; {} of {}, key-value {}", c.heads,
                                    first.head_dim, first.kv_heads, c.heads, last.head_dim,
                                    last.kv_heads)},
-             {"cache", fmt::format("of {} of {} layers", keeping, f.layers)},
+             {"cache", kept_text(c.layers)},
              {"rope", rope_text(c.rope)},
              {"window rope", rope_text(c.window_rope)},
-             {"window", fmt::format("{} in {} of {} layers", c.window, local, f.layers)}};
-  if (c.own_width > 0) {
-    f.notes.emplace_back("own vectors", fmt::format("{} values a token and layer", c.own_width));
+             {"window", window_text(c.layers, c.window)}};
+  if (c.own.width > 0) {
+    f.notes.emplace_back("own vectors", fmt::format("{} values a token and layer", c.own.width));
   }
   if (c.experts > 0) {
     f.notes.emplace_back("experts", fmt::format("{} of {} each, {} used", c.experts, c.expert_ffn,

@@ -1,8 +1,15 @@
 #include "model/layers/stem.h"
 
 #include "base/check.h"
+#include "tensor/float_bits.h"
 
 namespace quire {
+
+float rounded_as(DType dtype, float value) {
+  if (dtype == DType::kBF16) return bf16_to_float(float_to_bf16(value));
+  if (dtype == DType::kF16) return half_to_float(float_to_half(value));
+  return value;
+}
 
 Status Stem::load(WeightLoader& loader) {
   const bool is_tied = !loader.has("head");

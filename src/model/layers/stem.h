@@ -28,4 +28,7 @@ struct Stem {
   void end(Program& program, const Workspace& w) const;    // from it to w.logits
 };
 
+// A factor as a table of that type holds it.
+float rounded_as(DType dtype, float value);
+
 }  // namespace quire

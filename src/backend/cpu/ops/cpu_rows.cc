@@ -62,6 +62,9 @@ void CpuBackend::norm_values(const Norm& norm, const float* x, int columns, floa
       case Norm::Kind::kL2:
         kernels_.l2norm(x + at, norm.eps, 1, width, out + at);
         break;
+      case Norm::Kind::kScale:
+        for (int i = 0; i < width; ++i) out[at + i] = x[at + i] * weight[i];
+        break;
       case Norm::Kind::kNone:
         if (out != x) std::memcpy(out + at, x + at, static_cast<std::size_t>(width) * sizeof *x);
         break;
@@ -113,10 +116,11 @@ void CpuBackend::run_op(const GatherOp& op, const Step& step) {
   if (op.accumulate) grow_scratch(room);
   pool_.for_each(batch.tokens(), [&](int token, int worker) {
     const auto t = static_cast<std::size_t>(token);
-    const std::int32_t index = (op.index == GatherOp::Index::kToken      ? batch.token_ids[t]
+    std::int32_t index = (op.index == GatherOp::Index::kToken      ? batch.token_ids[t]
                                 : op.index == GatherOp::Index::kPosition ? batch.positions[t]
                                                                          : batch.segments[t]) +
                                op.offset;
+    if (op.takes_first_beyond && index >= op.table->rows) index = 0;
     QUIRE_CHECK(index >= 0 && index < op.table->rows, "row {} of a table of {}", index,
                 op.table->rows);
     float* to = out.floats(token);
@@ -172,6 +176,50 @@ void CpuBackend::run_op(const AddOp& op, const Step& step) {
     kernels_.add_scaled(x, scale, columns, y);
   });
   cpu(*op.out).is_fresh = false;
+}
+
+void CpuBackend::run_op(const BlendOp& op, const Step& step) {
+  const int columns = op.out->columns;
+  QUIRE_CHECK(op.x->columns == columns && op.column < op.weights->columns,
+              "{} columns by weight {} of {} into {}", op.x->columns, op.column,
+              op.weights->columns, columns);
+  for_rows(step.rows(*op.out), columns, [&](int row, int) {
+    const float weight = op.offset + cpu(*op.weights).floats(row)[op.column];
+    kernels_.add_scaled(cpu(*op.x).floats(row), weight, columns, cpu(*op.out).floats(row));
+  });
+  cpu(*op.out).is_fresh = false;
+}
+
+void CpuBackend::run_op(const MatchOp& op, const Step& step) {
+  const int columns = op.x->columns;
+  const auto mean_square = [](const float* x, int count) {
+    double sum = 0;
+    for (int i = 0; i < count; ++i) sum += double{x[i]} * double{x[i]};
+    return sum / count;
+  };
+  for_rows(step.rows(*op.x), columns, [&](int row, int) {
+    float* x = cpu(*op.x).floats(row);
+    const double wanted = mean_square(cpu(*op.like).floats(row), op.like->columns);
+    const double own = std::max(mean_square(x, columns), double{op.least});
+    const auto scale = static_cast<float>(std::sqrt(wanted / own));
+    for (int i = 0; i < columns; ++i) x[i] *= scale;
+  });
+  cpu(*op.x).is_fresh = false;
+}
+
+void CpuBackend::run_op(const CutoffOp& op, const Step& step) {
+  const int columns = op.x->columns;
+  for_rows(step.rows(*op.x), columns, [&](int row, int) {
+    float* x = cpu(*op.x).floats(row);
+    double sum = 0, squares = 0;
+    for (int i = 0; i < columns; ++i) sum += x[i];
+    const double mean = sum / columns;
+    for (int i = 0; i < columns; ++i) squares += (x[i] - mean) * (x[i] - mean);
+    const auto cutoff =
+        static_cast<float>(mean + double{op.deviations} * std::sqrt(squares / columns));
+    for (int i = 0; i < columns; ++i) x[i] = std::max(0.0f, x[i] - cutoff);
+  });
+  cpu(*op.x).is_fresh = false;
 }
 
 void CpuBackend::run_op(const CapOp& op, const Step& step) {
