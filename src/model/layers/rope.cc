@@ -14,7 +14,7 @@ double scale_llama3(const RopeConfig& rope, double frequency) {
   const double wavelength = 2 * std::numbers::pi / frequency;
   const double cycles = rope.original_context / wavelength;  // in the context it was trained for
   if (cycles < rope.low_freq_factor) return frequency / rope.factor;
-  if (cycles > rope.high_freq_factor) return frequency;
+  if (cycles >= rope.high_freq_factor) return frequency;
   const double blend =
       (cycles - rope.low_freq_factor) / (rope.high_freq_factor - rope.low_freq_factor);
   return (1 - blend) * frequency / rope.factor + blend * frequency;

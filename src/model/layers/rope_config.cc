@@ -15,7 +15,7 @@ void read_llama3_scaling(const ConfigFields& scaling, RopeConfig& rope) {
   rope.high_freq_factor = static_cast<float>(scaling.number("high_freq_factor", 1e-3, 1e6));
   rope.original_context =
       static_cast<float>(scaling.integer("original_max_position_embeddings", 1, kContextMax));
-  if (rope.high_freq_factor > rope.low_freq_factor) return;
+  if (rope.high_freq_factor >= rope.low_freq_factor) return;  // equal: nothing between them
   scaling.fail(error(StatusCode::kCorrupt,
                      "rope scaling llama3: low {}, high {}, original context {}",
                      rope.low_freq_factor, rope.high_freq_factor, rope.original_context));
