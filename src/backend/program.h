@@ -291,8 +291,8 @@ struct PoolOp {
 };
 
 using Op = std::variant<GatherOp, NormOp, LinearOp, HeadLinearOp, GateOp, RotateOp, StoreOp,
-                        AttendOp, RouteOp, WeighOp, CombineOp, AddOp, BlendOp, MatchOp, CutoffOp, CapOp, ConvolveOp, ScanOp,
-                        GatedNormOp, PoolOp>;
+                        AttendOp, RouteOp, WeighOp, CombineOp, AddOp, BlendOp, MatchOp, CutoffOp,
+                        CapOp, ConvolveOp, ScanOp, GatedNormOp, PoolOp>;
 
 class Program {
  public:

@@ -1,9 +1,9 @@
 // Gemma 3n (Google, 2025), its text model: Gemma's attention and blocks over four residual streams,
-// of which the layers compute one ("alternating updates", Baykal et al., 2023): a layer predicts all
-// streams as blends of each other, computes the active one, and corrects the others by how far the
-// prediction was off; a learned low-rank way beside attention ("LAuReL", Menghani et al., 2024);
-// vectors of a token for each layer; blocks that keep only gates far above their mean. The last
-// layers attend to what an earlier layer of their kind keeps. The row is kGemma3n.
+// of which the layers compute one ("alternating updates", Baykal et al., 2023): a layer predicts
+// all streams as blends of each other, computes the active one, and corrects the others by how far
+// the prediction was off; a learned low-rank way beside attention ("LAuReL", Menghani et al.,
+// 2024); vectors of a token for each layer; blocks that keep only gates far above their mean. The
+// last layers attend to what an earlier layer of their kind keeps. The row is kGemma3n.
 // Pure functions, and a model that the thread of the device drives.
 #include <fmt/format.h>
 
@@ -15,9 +15,9 @@
 #include "model/architecture.h"
 #include "model/layers/attention.h"
 #include "model/layers/config_checks.h"
-#include "model/layers/kept_caches.h"
+#include "model/layers/gemma/kept_caches.h"
 #include "model/layers/mlp.h"
-#include "model/layers/own_vectors.h"
+#include "model/layers/gemma/own_vectors.h"
 #include "model/layers/rope.h"
 #include "model/layers/stem.h"
 

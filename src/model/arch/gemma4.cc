@@ -18,10 +18,10 @@
 #include "model/architecture.h"
 #include "model/layers/attention.h"
 #include "model/layers/config_checks.h"
-#include "model/layers/kept_caches.h"
+#include "model/layers/gemma/kept_caches.h"
 #include "model/layers/mlp.h"
 #include "model/layers/moe.h"
-#include "model/layers/own_vectors.h"
+#include "model/layers/gemma/own_vectors.h"
 #include "model/layers/rope.h"
 #include "model/layers/stem.h"
 

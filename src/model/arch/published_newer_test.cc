@@ -1,6 +1,7 @@
 // Configurations in the words of released models' config.json, as far as they are known without the
 // files: families of experts and of several kinds of layers, and the first ones of Gemma, Qwen and
-// Baichuan. Each is read, no key of it is an unknown one; of a model that sees it is the text_config.
+// Baichuan. Each is read, no key of it is an unknown one; of a model that sees it is the
+// text_config.
 #include <gtest/gtest.h>
 
 #include "base/json.h"
@@ -17,8 +18,9 @@ struct Published {
 
 constexpr Published kPublished[] = {
     {"llama-4-scout",
-     R"({"_attn_implementation_autoset": true, "attention_bias": false, "attention_chunk_size": 8192,
-"attention_dropout": 0.0, "attn_scale": 0.1, "attn_temperature_tuning": 4, "bos_token_id": 200000,
+     R"({"_attn_implementation_autoset": true, "attention_bias": false,
+"attention_chunk_size": 8192, "attention_dropout": 0.0, "attn_scale": 0.1,
+"attn_temperature_tuning": 4, "bos_token_id": 200000,
 "cache_implementation": "hybrid", "eos_token_id": [200001, 200007, 200008], "floor_scale": 8192,
 "for_llm_compressor": false, "head_dim": 128, "hidden_act": "silu", "hidden_size": 5120,
 "initializer_range": 0.02, "interleave_moe_layer_step": 1, "intermediate_size": 8192,
@@ -123,8 +125,9 @@ false, "attention_dropout": 0.0, "final_logit_softcapping": 30.0, "head_dim": 25
      32, 4096, 0},
     {"baichuan2-13b",
      R"({"_from_model_config": true, "architectures": ["BaichuanForCausalLM"], "auto_map": {},
-"tokenizer_class": "BaichuanTokenizer", "bos_token_id": 1, "eos_token_id": 2, "gradient_checkpointing":
-false, "hidden_act": "silu", "hidden_size": 5120, "initializer_range": 0.02, "intermediate_size":
+"tokenizer_class": "BaichuanTokenizer", "bos_token_id": 1, "eos_token_id": 2,
+"gradient_checkpointing": false, "hidden_act": "silu", "hidden_size": 5120,
+"initializer_range": 0.02, "intermediate_size":
 13696, "model_max_length": 4096, "model_type": "baichuan", "num_attention_heads": 40,
 "num_hidden_layers": 40, "pad_token_id": 0, "rms_norm_eps": 1e-06, "tie_word_embeddings": false,
 "torch_dtype": "bfloat16", "transformers_version": "4.29.2", "use_cache": true, "vocab_size":

@@ -1,4 +1,4 @@
-#include "model/layers/kept_caches.h"
+#include "model/layers/gemma/kept_caches.h"
 
 #include <algorithm>
 

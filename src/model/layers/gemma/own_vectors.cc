@@ -1,4 +1,4 @@
-#include "model/layers/own_vectors.h"
+#include "model/layers/gemma/own_vectors.h"
 
 #include <cmath>
 
