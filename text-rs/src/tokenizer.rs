@@ -5,6 +5,7 @@
 //! into a special token. Truncation and padding that a file asks for are switched off: how long a
 //! prompt may be is the server's decision, and it says so instead of cutting.
 
+use tokenizers::models::ModelWrapper;
 use tokenizers::Tokenizer;
 
 use crate::buffer::QuireBuffer;
@@ -28,6 +29,9 @@ impl QuireTokenizer {
         let table = TokenTable::new(&parsing)?;
         let mut literal = parsing.clone();
         literal.set_encode_special_tokens(true);
+        if let Some(model) = unigram_without_specials(&parsing)? {
+            literal.with_model(model);
+        }
         Ok(QuireTokenizer {
             parsing,
             literal,
@@ -42,6 +46,22 @@ impl QuireTokenizer {
             .map_err(|error| Fault::Invalid(format!("the text cannot be tokenized: {error}")))?;
         Ok(encoding.get_ids().to_vec())
     }
+}
+
+/// A unigram model finds every piece of its vocabulary in a text, special ones as well. Here those
+/// have names with a space in front, which no text has once its spaces are marks. None: not needed.
+fn unigram_without_specials(tokenizer: &Tokenizer) -> Result<Option<ModelWrapper>, Fault> {
+    if !matches!(tokenizer.get_model(), ModelWrapper::Unigram(_)) {
+        return Ok(None);
+    }
+    let mut model = serde_json::to_value(tokenizer.get_model()).map_err(Fault::invalid)?;
+    for (id, token) in tokenizer.get_added_tokens_decoder() {
+        let piece = model["vocab"].get_mut(id as usize);
+        if let (true, Some(piece)) = (token.special, piece) {
+            piece[0] = format!(" {}", token.content).into();
+        }
+    }
+    serde_json::from_value(model).map(Some).map_err(Fault::invalid)
 }
 
 /// # Safety

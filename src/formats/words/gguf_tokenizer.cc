@@ -2,7 +2,10 @@
 // merges are written as text directly, because they are megabytes; the rest are JSON values.
 #include "formats/words/gguf_tokenizer.h"
 
+#include <algorithm>
 #include <array>
+#include <cmath>
+#include <limits>
 #include <string_view>
 #include <unordered_map>
 #include <unordered_set>
@@ -164,40 +167,55 @@ Json added_tokens_of(const GgufVocabulary& vocabulary, const std::vector<std::st
   return added;
 }
 
-// What stands before and after a text: BOS or CLS, EOS or SEP.
-Json template_of(const std::vector<std::string>& names, std::optional<std::uint64_t> before,
-                 std::optional<std::uint64_t> after) {
-  if (!before && !after) return nullptr;
+Json template_of(const std::vector<std::string>& names, const Surroundings& around) {
+  if (around.before.empty() && around.after.empty()) return nullptr;
   Json single = Json::array();
   Json pair = Json::array();
   Json tokens = Json::object();
   const auto add = [](const char* kind, std::string_view name, Json& target, int type_id) {
     target.push(Json::object({{kind, Json::object({{"id", name}, {"type_id", type_id}})}}));
   };
-  const auto add_special = [&](std::uint64_t id, Json& target, int type_id) {
-    const std::string& name = names[id];
-    add("SpecialToken", name, target, type_id);
-    tokens.set(name, Json::object({{"id", name},
-                                   {"ids", Json::array({id})},
-                                   {"tokens", Json::array({name})}}));
+  const auto add_all = [&](const std::vector<std::uint64_t>& ids, Json& target, int type_id) {
+    for (const std::uint64_t id : ids) {
+      const std::string& name = names[id];
+      add("SpecialToken", name, target, type_id);
+      tokens.set(name, Json::object({{"id", name},
+                                     {"ids", Json::array({id})},
+                                     {"tokens", Json::array({name})}}));
+    }
   };
   for (Json* target : {&single, &pair}) {
-    if (before) add_special(*before, *target, 0);
+    add_all(around.before, *target, 0);
     add("Sequence", "A", *target, 0);
-    if (after) add_special(*after, *target, 0);
+    add_all(around.after, *target, 0);
   }
+  add_all(around.between, pair, 0);
   add("Sequence", "B", pair, 1);
-  if (after) add_special(*after, pair, 1);
+  add_all(around.after, pair, 1);
   return Json::object({{"type", "TemplateProcessing"},
                        {"single", single},
                        {"pair", pair},
                        {"special_tokens", tokens}});
 }
 
+// BOS or CLS before a text, EOS or SEP after it.
+Surroundings surroundings_of(const GgufVocabulary& vocabulary) {
+  if (vocabulary.around) return *vocabulary.around;
+  const bool is_bert = vocabulary.model == "bert";
+  const bool adds_eos = vocabulary.add_eos.value_or(is_bert || vocabulary.model == "t5");
+  const auto first = [](std::optional<std::uint64_t> one, std::optional<std::uint64_t> other) {
+    return one ? one : other;
+  };
+  const auto before = is_bert ? first(vocabulary.cls, vocabulary.bos) : vocabulary.bos;
+  const auto after = is_bert ? first(vocabulary.separator, vocabulary.eos) : vocabulary.eos;
+  Surroundings around;
+  if (before && adds_bos(vocabulary)) around.before = {*before};
+  if (after && adds_eos) around.after = {*after};
+  return around;
+}
+
 Json bos_eos_template(const GgufVocabulary& vocabulary) {
-  const bool adds_eos = vocabulary.add_eos.value_or(false);
-  return template_of(vocabulary.tokens, adds_bos(vocabulary) ? vocabulary.bos : std::nullopt,
-                     adds_eos ? vocabulary.eos : std::nullopt);
+  return template_of(vocabulary.tokens, surroundings_of(vocabulary));
 }
 
 // --- SentencePiece BPE ---
@@ -236,7 +254,7 @@ Json spm_normalizer(const GgufVocabulary& vocabulary) {
         step("Precompiled", {{"precompiled_charsmap", base64_of(vocabulary.character_map)}}));
   }
   if (vocabulary.removes_extra_spaces) {
-    steps.push(step("Strip", {{"strip_left", true}, {"strip_right", true}}));
+    steps.push(replace("Regex", "^ +| +$", ""));  // spaces only: line ends stay
     steps.push(replace("Regex", " {2,}", " "));
   }
   if (vocabulary.add_space_prefix.value_or(true)) {
@@ -291,6 +309,87 @@ Result<std::string> spm_json(const GgufVocabulary& vocabulary) {
   return to_text(parts);
 }
 
+// --- SentencePiece unigram ---
+
+// In front of a piece that text never becomes: no space is left when pieces are looked for.
+constexpr std::string_view kNeverFound = " ";
+
+// [[piece, score], ...]. What stands for one byte must not be found as letters: it gets the least
+// score of all.
+Result<std::string> scored_pieces(const GgufVocabulary& vocabulary) {
+  float least = std::numeric_limits<float>::infinity();
+  for (std::size_t i = 0; i < vocabulary.tokens.size(); ++i) {
+    if (!std::isfinite(vocabulary.scores[i])) {
+      return corrupt("tokenizer.ggml.scores[{}]: {} is not finite", i, vocabulary.scores[i]);
+    }
+    if (type_of(vocabulary, i) == GgufTokenType::kNormal) {
+      least = std::min(least, vocabulary.scores[i]);
+    }
+  }
+  if (std::isinf(least)) return corrupt("tokenizer.ggml.token_type: no token is a piece of text");
+  std::string text = "[";
+  for (std::size_t i = 0; i < vocabulary.tokens.size(); ++i) {
+    const std::string& token = vocabulary.tokens[i];
+    const GgufTokenType type = type_of(vocabulary, i);
+    const bool is_hidden = type == GgufTokenType::kUnused;
+    const float score =
+        type == GgufTokenType::kByte || is_hidden ? least : vocabulary.scores[i];
+    text += i == 0 ? "[" : ",[";
+    append_json_string(is_hidden ? std::string(kNeverFound) + token : token, text);
+    text += fmt::format(",{:.9e}]", static_cast<double>(score));
+  }
+  return text + "]";
+}
+
+Json trimming_normalizer(const GgufVocabulary& vocabulary) {
+  Json steps = Json::array();
+  if (!vocabulary.character_map.empty()) {
+    steps.push(
+        step("Precompiled", {{"precompiled_charsmap", base64_of(vocabulary.character_map)}}));
+  }
+  steps.push(replace("Regex", " +$", ""));
+  steps.push(replace("Regex", " {2,}", " "));
+  return step("Sequence", {{"normalizers", steps}});
+}
+
+// Whether pieces lie inside words, so that each word can be cut by itself.
+bool has_pieces_of_words(const GgufVocabulary& vocabulary) {
+  bool has_space = false;
+  for (const std::string& token : vocabulary.tokens) {
+    has_space |= token == kSpaceMark;
+    if (token.find(kSpaceMark, 1) != std::string::npos) return false;
+  }
+  return has_space;
+}
+
+Result<std::string> unigram_json(const GgufVocabulary& vocabulary) {
+  if (vocabulary.scores.empty()) {
+    return corrupt("tokenizer.ggml.scores: missing, but model 't5' cuts by score");
+  }
+  QUIRE_ASSIGN_OR_RETURN(const std::string pieces, scored_pieces(vocabulary));
+  std::size_t byte_tokens = 0;
+  for (const std::string& token : vocabulary.tokens) byte_tokens += is_byte_token(token) ? 1 : 0;
+  const Json decoders = *spm_decoder(vocabulary).find("decoders");
+  std::vector<Json> steps = {replace("String", kNeverFound, "")};
+  steps.insert(steps.end(), decoders.items().begin(), decoders.items().end());
+  TokenizerParts parts;
+  parts.added_tokens = added_tokens_of(vocabulary, vocabulary.tokens);
+  // Where spaces at the beginning are one mark anyway, no text behind a special token gets another.
+  const bool marks_first =
+      vocabulary.removes_extra_spaces && vocabulary.add_space_prefix.value_or(true);
+  parts.normalizer = marks_first ? trimming_normalizer(vocabulary) : spm_normalizer(vocabulary);
+  parts.pre_tokenizer = step("Metaspace", {{"replacement", kSpaceMark},
+                                           {"prepend_scheme", marks_first ? "first" : "never"},
+                                           {"split", has_pieces_of_words(vocabulary)}});
+  parts.post_processor = bos_eos_template(vocabulary);
+  parts.decoder = step("Sequence", {{"decoders", Json::array(std::move(steps))}});
+  parts.model = fmt::format(
+      R"({{"type":"Unigram","unk_id":{},"byte_fallback":{},"vocab":{}}})",
+      vocabulary.unknown ? std::to_string(*vocabulary.unknown) : "null", byte_tokens == 256,
+      pieces);
+  return to_text(parts);
+}
+
 // --- byte-level BPE ---
 
 Result<std::vector<MergePair>> parsed_merges(const GgufVocabulary& vocabulary) {
@@ -324,7 +423,12 @@ std::string_view pre_name(const GgufVocabulary& vocabulary) {
 }
 
 Result<std::string> byte_level_json(const GgufVocabulary& vocabulary) {
-  QUIRE_ASSIGN_OR_RETURN(const PreTokenizer pre, find_pre_tokenizer(pre_name(vocabulary)));
+  const std::string_view own[] = {vocabulary.pattern};
+  PreTokenizer pre = {"", own};
+  if (vocabulary.pattern.empty()) {
+    QUIRE_ASSIGN_OR_RETURN(pre, find_pre_tokenizer(pre_name(vocabulary)));
+  }
+  pre.ignores_merges |= vocabulary.takes_whole_pieces;
   QUIRE_ASSIGN_OR_RETURN(const std::vector<MergePair> merges, parsed_merges(vocabulary));
   Json steps = Json::array();
   for (const std::string_view pattern : pre.patterns) {
@@ -356,6 +460,7 @@ Result<std::string> byte_level_json(const GgufVocabulary& vocabulary) {
 // GGUF marks the beginning of a word where BERT marks its continuation.
 std::vector<std::string> word_piece_names(const GgufVocabulary& vocabulary) {
   std::vector<std::string> names = vocabulary.tokens;
+  if (vocabulary.has_bert_names) return names;
   for (std::size_t i = 0; i < names.size(); ++i) {
     std::string& name = names[i];
     const bool is_bracketed = name.starts_with('[') && name.ends_with(']');
@@ -372,15 +477,14 @@ Result<std::string> word_piece_json(const GgufVocabulary& vocabulary) {
   }
   TokenizerParts parts;
   parts.added_tokens = added_tokens_of(vocabulary, names);
+  const Json strips_accents =
+      vocabulary.strips_accents ? Json(*vocabulary.strips_accents) : Json();
   parts.normalizer = step("BertNormalizer", {{"clean_text", true},
-                                             {"handle_chinese_chars", true},
-                                             {"strip_accents", nullptr},
-                                             {"lowercase", true}});
+                                             {"handle_chinese_chars", vocabulary.splits_chinese},
+                                             {"strip_accents", strips_accents},
+                                             {"lowercase", vocabulary.lowercases}});
   parts.pre_tokenizer = step("BertPreTokenizer");
-  const auto before = vocabulary.cls ? vocabulary.cls : vocabulary.bos;
-  const auto after = vocabulary.separator ? vocabulary.separator : vocabulary.eos;
-  parts.post_processor = template_of(names, adds_bos(vocabulary) ? before : std::nullopt,
-                                     vocabulary.add_eos.value_or(true) ? after : std::nullopt);
+  parts.post_processor = template_of(names, surroundings_of(vocabulary));
   parts.decoder = step("WordPiece", {{"prefix", "##"}, {"cleanup", true}});
   parts.model = R"({"type":"WordPiece","unk_token":)" + dump(Json(names[*vocabulary.unknown])) +
                 R"(,"continuing_subword_prefix":"##","max_input_chars_per_word":100,"vocab":)" +
@@ -392,6 +496,7 @@ Result<std::string> word_piece_json(const GgufVocabulary& vocabulary) {
 
 bool adds_bos(const GgufVocabulary& vocabulary) {
   if (vocabulary.add_bos) return *vocabulary.add_bos;
+  if (vocabulary.model == "t5") return false;
   if (vocabulary.model != "gpt2") return true;
   const Result<PreTokenizer> pre = find_pre_tokenizer(pre_name(vocabulary));
   return pre.is_ok() && pre->adds_bos;
@@ -424,10 +529,11 @@ std::vector<std::string> vocabulary_warnings(const GgufVocabulary& vocabulary) {
 Result<std::string> gguf_tokenizer_json(const GgufVocabulary& vocabulary) {
   QUIRE_RETURN_IF_ERROR(check(vocabulary));
   if (vocabulary.model == "llama") return spm_json(vocabulary);
+  if (vocabulary.model == "t5") return unigram_json(vocabulary);
   if (vocabulary.model == "gpt2") return byte_level_json(vocabulary);
   if (vocabulary.model == "bert") return word_piece_json(vocabulary);
   return error(StatusCode::kUnsupported,
-               "tokenizer.ggml.model: '{}' is not known; known are llama, gpt2, bert",
+               "tokenizer.ggml.model: '{}' is not known; known are llama, t5, gpt2, bert",
                vocabulary.model);
 }
 

@@ -2,9 +2,10 @@
 // file format. GGUF files state a vocabulary as `tokenizer.ggml.*` keys; SentencePiece models and
 // llama2.c files are turned into the same struct (sentencepiece.h, llama2c_tokenizer.h).
 //
-// Three models are known. "llama" is SentencePiece BPE: scores say which pair merges first, which
-// becomes a merge list (spm_merges.h). "gpt2" is byte-level BPE: `pre` names how text is cut first
-// (pre_tokenizers.h). "bert" is WordPiece.
+// Four models are known. "llama" is SentencePiece BPE: scores say which pair merges first, which
+// becomes a merge list (spm_merges.h). "t5" is SentencePiece unigram: the cut whose scores sum to
+// most. "gpt2" is byte-level BPE: `pre` names how text is cut first (pre_tokenizers.h). "bert" is
+// WordPiece.
 // Nothing in the struct is trusted: every id and length is checked, errors name the GGUF key.
 // Pure functions; any thread. Called by the loaders of formats and by store.
 #pragma once
@@ -28,8 +29,15 @@ enum class GgufTokenType : std::int32_t {
   kByte = 6,  // <0x0A>
 };
 
+// Ids around a text and around two of them, where a class has an opinion of its own.
+struct Surroundings {
+  std::vector<std::uint64_t> before;
+  std::vector<std::uint64_t> after;
+  std::vector<std::uint64_t> between;  // beside `after` of the first text, before the second
+};
+
 struct GgufVocabulary {
-  std::string model;                      // tokenizer.ggml.model: "llama", "gpt2", "bert"
+  std::string model;                      // tokenizer.ggml.model: "llama", "t5", "gpt2", "bert"
   std::string pre;                        // tokenizer.ggml.pre; empty where absent
   std::vector<std::string> tokens;        // tokenizer.ggml.tokens [vocab]
   std::vector<float> scores;              // tokenizer.ggml.scores [vocab] or empty
@@ -49,6 +57,15 @@ struct GgufVocabulary {
   std::optional<bool> add_space_prefix;  // tokenizer.ggml.add_space_prefix
   std::string character_map;  // tokenizer.ggml.precompiled_charsmap: a SentencePiece normalization
   bool removes_extra_spaces = false;  // tokenizer.ggml.remove_extra_whitespaces
+
+  // What only other files than GGUF say.
+  std::optional<Surroundings> around;  // instead of BOS and EOS by the switches
+  std::string pattern;                 // how text is cut, instead of `pre`
+  bool takes_whole_pieces = false;     // BPE: a piece that is a token is taken whole
+  bool has_bert_names = false;         // WordPiece: "##" marks continuations
+  bool lowercases = true;              // WordPiece
+  std::optional<bool> strips_accents;  // WordPiece; absent: as lowercases
+  bool splits_chinese = true;          // WordPiece
 };
 
 // Whether a prompt begins with BOS: what the file says, else the habit of its kind.

@@ -155,7 +155,7 @@ TEST(GgufTokenizer, NamesTheKeyThatIsWrong) {
       {"tokenizer.ggml.tokens[5]: 1000 bytes", [](auto& v) { v.tokens[5].assign(1000, 'x'); }},
       {"tokenizer.ggml.bos_token_id: 4294967295", [](auto& v) { v.bos = 4294967295u; }},
       {"tokenizer.ggml.padding_token_id: 8", [](auto& v) { v.padding = 8; }},
-      {"tokenizer.ggml.model: 'other' is not known; known are llama, gpt2, bert",
+      {"tokenizer.ggml.model: 'other' is not known; known are llama, t5, gpt2, bert",
        [](auto& v) { v.model = "other"; }},
   };
   for (const Case& row : of_spm) {

@@ -21,6 +21,16 @@ constexpr std::string_view kTekkenPattern =
     R"([^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]*[\p{Ll}\p{Lm}\p{Lo}\p{M}]+)"
     R"(|[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]+[\p{Ll}\p{Lm}\p{Lo}\p{M}]*|\p{N})"
     R"(| ?[^\s\p{L}\p{N}]+[\r\n/]*|\s*[\r\n]+|\s+(?!\S)|\s+)";
+constexpr std::string_view kSeedPattern =
+    R"((?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1}| ?[^\s\p{L}\p{N}\r\n]+)"
+    R"(|\s*[\r\n]+|\s+(?!\S)|\s+)";
+// Cuts words where their script is Han.
+constexpr std::string_view kKimiPattern =
+    R"([\p{Han}]+|[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}&&[^\p{Han}]]*)"
+    R"([\p{Ll}\p{Lm}\p{Lo}\p{M}&&[^\p{Han}]]+(?i:'s|'t|'re|'ve|'m|'ll|'d)?)"
+    R"(|[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}&&[^\p{Han}]]+)"
+    R"([\p{Ll}\p{Lm}\p{Lo}\p{M}&&[^\p{Han}]]*(?i:'s|'t|'re|'ve|'m|'ll|'d)?|\p{N}{1,3})"
+    R"(| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+)";
 constexpr std::string_view kDeepseekV3Pattern =
     R"([!"#$%&'()*+,\-./:;<=>?@\[\\\]^_`{|}~][A-Za-z]+|[^\r\n\p{L}\p{P}\p{S}]?[\p{L}\p{M}]+)"
     R"(| ?[\p{P}\p{S}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+)";
@@ -37,6 +47,8 @@ constexpr std::string_view kLlama3[] = {kLlama3Pattern};
 constexpr std::string_view kQwen2[] = {kQwen2Pattern};
 constexpr std::string_view kO200k[] = {kO200kPattern};
 constexpr std::string_view kTekken[] = {kTekkenPattern};
+constexpr std::string_view kKimi[] = {kKimiPattern};
+constexpr std::string_view kSeed[] = {kSeedPattern};
 constexpr std::string_view kDigitsThenGpt2[] = {R"(\p{N})", kGpt2Pattern};
 constexpr std::string_view kDefault[] = {R"([\p{P}\$\+<=>\^~\|]+)", kGpt2Pattern, R"(\p{N}+)",
                                          "[0-9][0-9][0-9]"};
@@ -64,10 +76,17 @@ constexpr PreTokenizer kTable[] = {
     {"roberta-bpe", kGpt2, false, true},
     {"jina-v2-code", kGpt2, false, true},
     {"gigachat", kGpt2},
+    {"modern-bert", kGpt2},
+    {"exaone4", kGpt2},
+    {"a.x-4.0", kGpt2},
+    {"mellum", kGpt2},
     {"llama3", kLlama3, true, true},
     {"llama-v3", kLlama3, true, true},
     {"llama-bpe", kLlama3, true, true},
     {"falcon3", kLlama3, true, true},
+    {"falcon-h1", kLlama3, true, true},
+    {"lfm2", kLlama3, true, true},
+    {"midm-2.0", kLlama3, true, true},
     {"pixtral", kLlama3, true, true},
     {"dbrx", kLlama3},
     {"smaug-bpe", kLlama3},
@@ -78,6 +97,7 @@ constexpr PreTokenizer kTable[] = {
     {"stablelm2", kQwen2},
     {"megrez", kQwen2},
     {"hunyuan", kQwen2},
+    {"seed-coder", kSeed},
     {"smollm", kDigitsThenGpt2},
     {"starcoder", kDigitsThenGpt2},
     {"refact", kDigitsThenGpt2},
@@ -89,9 +109,12 @@ constexpr PreTokenizer kTable[] = {
     {"deepseek-llm", kDeepseekLlm, false, true},
     {"deepseek-coder", kDeepseekCoder, false, true},
     {"deepseek-v3", kDeepseekV3, false, true},
+    {"hunyuan-dense", kDeepseekV3},
     {"gpt-4o", kO200k},
+    {"minimax-m2", kO200k},
     {"llama4", kO200k, false, true},
     {"tekken", kTekken, true, true},
+    {"kimi-k2", kKimi, true},
     {"bloom", kBloom},
     {"poro-chat", kBloom},
     {"gpt3-finnish", kBloom},

@@ -111,7 +111,8 @@ Status read_piece(MessageReader reader, GgufVocabulary& vocabulary) {
   return ok_status();
 }
 
-// TrainerSpec: 3 model_type (1 unigram, 2 BPE), 40 unk_id, 41 bos_id, 42 eos_id, 43 pad_id.
+// TrainerSpec: 3 model_type (1 unigram, 2 BPE), 24 treat_whitespace_as_suffix, 40 unk_id,
+// 41 bos_id, 42 eos_id, 43 pad_id.
 Status read_trainer(MessageReader reader, GgufVocabulary& vocabulary) {
   std::uint64_t model_type = 1;
   // Ids are int32 and -1 says "none"; as a varint that is the largest 64-bit number.
@@ -126,20 +127,26 @@ Status read_trainer(MessageReader reader, GgufVocabulary& vocabulary) {
     QUIRE_RETURN_IF_ERROR(reader.read(field));
     if (field.type != kVarint) continue;
     if (field.number == 3) model_type = field.value;
+    if (field.number == 24 && field.value != 0) {
+      return error(StatusCode::kUnsupported,
+                   "tokenizer.model: trainer_spec.treat_whitespace_as_suffix is not supported");
+    }
     if (field.number == 40) vocabulary.unknown = id_of(field.value);
     if (field.number == 41) vocabulary.bos = id_of(field.value);
     if (field.number == 42) vocabulary.eos = id_of(field.value);
     if (field.number == 43) vocabulary.padding = id_of(field.value);
   }
-  if (model_type != 2) {
+  if (model_type != 1 && model_type != 2) {
     return error(StatusCode::kUnsupported,
-                 "tokenizer.model: trainer_spec.model_type {} is not supported; known is 2 (BPE)",
-                 model_type);
+                 "tokenizer.model: trainer_spec.model_type {} is not supported; known are 1 "
+                 "(unigram) and 2 (BPE)", model_type);
   }
+  vocabulary.model = model_type == 1 ? "t5" : "llama";
   return ok_status();
 }
 
-// NormalizerSpec: 2 precompiled_charsmap, 3 add_dummy_prefix, 4 remove_extra_whitespaces.
+// NormalizerSpec: 2 precompiled_charsmap, 3 add_dummy_prefix, 4 remove_extra_whitespaces,
+// 5 escape_whitespaces.
 Status read_normalizer(MessageReader reader, GgufVocabulary& vocabulary) {
   while (!reader.is_done()) {
     Field field;
@@ -148,6 +155,10 @@ Status read_normalizer(MessageReader reader, GgufVocabulary& vocabulary) {
     if (field.type != kVarint) continue;
     if (field.number == 3) vocabulary.add_space_prefix = field.value != 0;
     if (field.number == 4) vocabulary.removes_extra_spaces = field.value != 0;
+    if (field.number == 5 && field.value == 0) {
+      return error(StatusCode::kUnsupported,
+                   "tokenizer.model: normalizer_spec.escape_whitespaces must be true");
+    }
   }
   return ok_status();
 }
@@ -179,7 +190,7 @@ Result<GgufVocabulary> read_sentencepiece(std::span<const std::byte> file) {
   if (!has_trainer) {
     return error(StatusCode::kCorrupt, "tokenizer.model: it holds no trainer_spec");
   }
-  vocabulary.add_bos = vocabulary.bos.has_value();
+  vocabulary.add_bos = vocabulary.model == "llama" && vocabulary.bos.has_value();
   return vocabulary;
 }
 

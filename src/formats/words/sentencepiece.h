@@ -1,6 +1,7 @@
-// SentencePiece `tokenizer.model`: a protobuf message of which a dozen fields matter. They are read
-// by hand with every length checked; unknown fields are skipped. Only BPE models are served
-// (Llama, Mistral, Gemma 1); a unigram model is refused by name.
+// SentencePiece `tokenizer.model`: a protobuf message of which a dozen fields matter. They are
+// read by hand with every length checked; unknown fields are skipped. BPE models (Llama, Mistral,
+// Gemma 1) begin with BOS; of unigram models (T5, XLM-R) what stands around a text is their
+// class's affair.
 // Pure functions; any thread. Called by the Hugging Face loader where there is no tokenizer.json.
 #pragma once
 

@@ -61,10 +61,21 @@ TEST(SentencePiece, HasTheDefaultsOfTheMessage) {
   EXPECT_EQ(vocabulary->eos, 2u);
 }
 
-TEST(SentencePiece, RefusesUnigramByName) {
-  const auto vocabulary = read(small_model(number_field(3, 1), ""));
-  ASSERT_FALSE(vocabulary.is_ok());
-  EXPECT_EQ(vocabulary.status().code(), StatusCode::kUnsupported);
+TEST(SentencePiece, ReadsUnigramAndRefusesWhatIsNeither) {
+  const auto unigram = read(small_model(number_field(3, 1), ""));
+  ASSERT_TRUE(unigram.is_ok()) << unigram.status().message();
+  EXPECT_EQ(unigram->model, "t5");
+  EXPECT_FALSE(*unigram->add_bos);
+  for (const auto& [trainer, normalizer, named] :
+       {std::tuple{number_field(3, 3), std::string(), "model_type 3"},
+        std::tuple{number_field(3, 1) + number_field(24, 1), std::string(), "as_suffix"},
+        std::tuple{number_field(3, 1), number_field(5, 0), "escape_whitespaces"}}) {
+    const auto vocabulary = read(small_model(trainer, normalizer));
+    ASSERT_FALSE(vocabulary.is_ok()) << named;
+    EXPECT_EQ(vocabulary.status().code(), StatusCode::kUnsupported);
+    EXPECT_NE(vocabulary.status().message().find(named), std::string::npos)
+        << vocabulary.status().message();
+  }
 }
 
 TEST(SentencePiece, RefusesBrokenFiles) {

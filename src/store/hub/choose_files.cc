@@ -27,6 +27,9 @@ constexpr std::string_view kDirectoryFiles[] = {
     "config.json",         "generation_config.json", "tokenizer.json",
     "tokenizer.model",     "tokenizer_config.json",  "special_tokens_map.json",
     "added_tokens.json",   "chat_template.jinja",    "model.safetensors.index.json",
+    "tekken.json",         "spiece.model",           "sentencepiece.bpe.model",
+    "source.spm",          "qwen.tiktoken",          "tiktoken.model",
+    "vocab.json",          "merges.txt",             "vocab.txt",
 };
 
 constexpr std::size_t kPartDigits = 5;
