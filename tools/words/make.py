@@ -133,9 +133,6 @@ def classes():
                 plain)
     bpe = trained(model_type="bpe", vocab_size=200)
     m2m = ["<s>", "<pad>", "</s>", "<unk>", *reversed(pieces_of(bpe)[3:])]
-    write_class("nllb", {"sentencepiece.bpe.model": bpe},
-                {"tokenizer_class": "NllbTokenizer", "src_lang": "deu_Latn",
-                 "additional_special_tokens": ["deu_Latn", "eng_Latn", "fra_Latn"]}, plain)
     vocab = as_json({piece: i for i, piece in enumerate(m2m)})
     write_class("m2m_100", {"sentencepiece.bpe.model": bpe, "vocab.json": vocab},
                 {"tokenizer_class": "M2M100Tokenizer", "src_lang": "de"}, plain)

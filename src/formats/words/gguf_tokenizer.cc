@@ -422,6 +422,26 @@ std::string_view pre_name(const GgufVocabulary& vocabulary) {
   return vocabulary.pre.empty() ? std::string_view("default") : vocabulary.pre;
 }
 
+// A space in front is one of the whole text, before it is cut.
+Json cutter(const PreTokenizer& pre, bool adds_space) {
+  const Result<PreTokenizer> gpt2 = find_pre_tokenizer("gpt-2");
+  const bool is_gpt2 = gpt2.is_ok() && pre.patterns.size() == 1 &&
+                       pre.patterns.front() == gpt2->patterns.front();
+  const auto byte_level = [](bool has_space, bool cuts) {
+    return step("ByteLevel",
+                {{"add_prefix_space", has_space}, {"trim_offsets", true}, {"use_regex", cuts}});
+  };
+  if (adds_space && is_gpt2) return byte_level(true, true);  // which has that pattern built in
+  Json steps = Json::array();
+  for (const std::string_view pattern : pre.patterns) {
+    steps.push(step("Split", {{"pattern", Json::object({{"Regex", pattern}})},
+                              {"behavior", "Isolated"},
+                              {"invert", false}}));
+  }
+  steps.push(byte_level(adds_space, false));
+  return step("Sequence", {{"pretokenizers", steps}});
+}
+
 Result<std::string> byte_level_json(const GgufVocabulary& vocabulary) {
   const std::string_view own[] = {vocabulary.pattern};
   PreTokenizer pre = {"", own};
@@ -430,21 +450,13 @@ Result<std::string> byte_level_json(const GgufVocabulary& vocabulary) {
   }
   pre.ignores_merges |= vocabulary.takes_whole_pieces;
   QUIRE_ASSIGN_OR_RETURN(const std::vector<MergePair> merges, parsed_merges(vocabulary));
-  Json steps = Json::array();
-  for (const std::string_view pattern : pre.patterns) {
-    steps.push(step("Split", {{"pattern", Json::object({{"Regex", pattern}})},
-                              {"behavior", "Isolated"},
-                              {"invert", false}}));
-  }
-  const Json byte_level =
-      step("ByteLevel", {{"add_prefix_space", vocabulary.add_space_prefix.value_or(false)},
-                         {"trim_offsets", true},
-                         {"use_regex", false}});
-  steps.push(byte_level);
+  const Json byte_level = step("ByteLevel", {{"add_prefix_space", false},
+                                             {"trim_offsets", true},
+                                             {"use_regex", false}});
   TokenizerParts parts;
   parts.added_tokens = added_tokens_of(vocabulary, vocabulary.tokens);
   if (pre.normalizes_nfc) parts.normalizer = step("NFC");
-  parts.pre_tokenizer = step("Sequence", {{"pretokenizers", steps}});
+  parts.pre_tokenizer = cutter(pre, vocabulary.add_space_prefix.value_or(false));
   parts.post_processor = bos_eos_template(vocabulary);
   parts.decoder = byte_level;
   parts.model = R"({"type":"BPE","dropout":null,"unk_token":null,"continuing_subword_prefix":null)"

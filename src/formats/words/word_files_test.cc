@@ -147,6 +147,15 @@ TEST(PieceClassesTest, NumberPiecesEachInItsWay) {
   ASSERT_TRUE(t5.is_ok()) << t5.status().message();
   EXPECT_THAT(t5->tokens, ElementsAre("<unk>", "<s>", "</s>", "a", "b", "<extra_id_1>",
                                       "<extra_id_0>"));
+  const auto nllb = follow_piece_class(
+      unigram_pieces(),
+      words_of(R"({"tokenizer_class":"NllbTokenizer","src_lang":"fra_Latn",
+                   "additional_special_tokens":["eng_Latn","fra_Latn"]})"), "");
+  ASSERT_TRUE(nllb.is_ok()) << nllb.status().message();
+  EXPECT_THAT(nllb->tokens, ElementsAre("<s>", "<pad>", "</s>", "<unk>", "a", "b", "eng_Latn",
+                                        "fra_Latn", "<mask>"));
+  EXPECT_THAT(nllb->around->before, ElementsAre(7));
+  EXPECT_THAT(nllb->around->after, ElementsAre(2));
   const auto marian =
       follow_piece_class(unigram_pieces(), words_of(R"({"tokenizer_class":"MarianTokenizer"})"),
                          R"({"</s>":0,"<unk>":1,"b":2,"c":3,"a":4,"<pad>":5})");
