@@ -140,8 +140,9 @@ Status describe_loaded(const std::string& path, Page& page) {
   if (tokenizer.is_ok()) words.add_bos = tokenizer_adds(*tokenizer, words.bos_text);
   describe_facts(facts, page);
   if (!files->left_out().empty()) {
-    page.line("left out", "{} tensors of another kind of model, such as {}",
-              files->left_out().size(), printable(files->left_out().front()));
+    const std::size_t count = files->left_out().size();
+    page.line("left out", "{} {} of another kind of model, such as {}", count,
+              count == 1 ? "tensor" : "tensors", printable(files->left_out().front()));
   }
   QUIRE_RETURN_IF_ERROR(describe_tokenizer(tokenizer, page));
   page.tensors(in_model_order(files->tensors()));

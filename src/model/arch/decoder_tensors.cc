@@ -331,14 +331,17 @@ void note_positions(const DecoderConfig& c, ModelFacts& f) {
   std::string rope = rope_text(c.rope);
   if (turned < c.layers) rope += fmt::format(", in {} of {} layers", turned, c.layers);
   f.notes.emplace_back("rope", std::move(rope));
+  if (c.growth.beta == 0) return;
+  f.notes.emplace_back("scores", fmt::format("grow by {} a logarithm of the position in {}",
+                                             c.growth.beta, c.growth.every));
 }
 
 void note_windows(const DecoderConfig& c, ModelFacts& f) {
   const int window = *std::max_element(c.windows.begin(), c.windows.end());
   if (window == 0) return;
   const auto whole = std::count(c.windows.begin(), c.windows.end(), 0);
-  f.notes.emplace_back("window", fmt::format("{} in {} of {} layers", window, c.layers - whole,
-                                             c.layers));
+  f.notes.emplace_back(c.has_chunks ? "chunks" : "window",
+                       fmt::format("{} in {} of {} layers", window, c.layers - whole, c.layers));
   bool turn = false;
   for (std::size_t i = 0; i < c.turns.size(); ++i) turn = turn || (c.windows[i] > 0 && c.turns[i]);
   const std::string rope = rope_text(c.window_rope);
