@@ -36,7 +36,7 @@ struct RandomShape {
 struct Architecture {
   std::string_view name;        // ours, in messages
   std::string_view files[6];    // model_type, general.architecture; may be equal to the name
-  std::string_view classes[9];  // of `architectures` in config.json; none: any causal model
+  std::string_view classes[12];  // of `architectures` in config.json; none: any causal model
   Result<Design> (*design)(const ConfigFields& fields, int vocab);
   RandomShape shapes[8]{};
   // Whether a file that carries a later name of `files`, which another row has as well, is of this

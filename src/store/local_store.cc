@@ -67,7 +67,27 @@ std::uint64_t bytes_below(const fs::path& folder) {
   return sum;
 }
 
-std::string link_target(const StoredFile& file) { return "../../blobs/" + file.checksum.text(); }
+std::string link_target(const StoredFile& file) {
+  const bool is_inside = file.name.find('/') != std::string::npos;  // of a folder of the model
+  return (is_inside ? "../../../blobs/" : "../../blobs/") + file.checksum.text();
+}
+
+// Links of what the model was before.
+void remove_others(const std::string& folder, const std::string& prefix,
+                   const std::set<std::string>& names) {
+  std::error_code failure;
+  for (const fs::path& path : entries(folder)) {
+    const std::string name = path.filename();
+    if (fs::is_symlink(path, failure)) {
+      if (!name.starts_with('.') && !names.contains(prefix + name)) fs::remove(path, failure);
+    } else if (prefix.empty() && fs::is_directory(path, failure)) {
+      remove_others(path, name + "/", names);
+      const auto inside = names.lower_bound(name + "/");
+      const bool is_used = inside != names.end() && inside->starts_with(name + "/");
+      if (!is_used) fs::remove(path, failure);  // if it is empty
+    }
+  }
+}
 
 Result<Manifest> read_manifest(const std::string& path) {
   QUIRE_ASSIGN_OR_RETURN(const std::string text, read_file(path, kManifestBytesMax));
@@ -145,6 +165,7 @@ Status LocalStore::link_file(const std::string& folder, const StoredFile& file) 
   const std::string target = link_target(file);
   std::error_code failure;
   if (fs::read_symlink(path, failure) == target) return ok_status();
+  fs::create_directories(fs::path(path).parent_path(), failure);
   const std::string temporary = fmt::format("{}/.link.{}.{}", folder, ::getpid(), ++links);
   ::unlink(temporary.c_str());  // of a process that had this number before us
   if (::symlink(target.c_str(), temporary.c_str()) != 0 ||
@@ -173,12 +194,7 @@ Result<std::string> LocalStore::path_of(const Manifest& manifest) const {
     const bool is_candidate = file.name.ends_with(".gguf") || manifest.files.size() == 1;
     if (is_candidate && (first_part.empty() || file.name < first_part)) first_part = file.name;
   }
-  for (const fs::path& path : entries(folder)) {  // links of what the model was before
-    const std::string name = path.filename();
-    if (fs::is_symlink(path, failure) && !name.starts_with('.') && !names.contains(name)) {
-      fs::remove(path, failure);
-    }
-  }
+  remove_others(folder, "", names);
   return first_part.empty() ? folder : folder + "/" + first_part;
 }
 

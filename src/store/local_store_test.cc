@@ -109,6 +109,18 @@ TEST_F(LocalStoreTest, ASplitFileIsOpenedAtItsFirstPartAndADirectoryAsAWhole) {
   EXPECT_EQ(read_file(path + "/config.json", 10).value(), "{}");
 }
 
+TEST_F(LocalStoreTest, AFolderOfAModelStaysAsLongAsTheModelHasFilesInIt) {
+  const StoredFile config = make_blob("config.json", "{}");
+  StoredFile pooling = make_blob("pooling.json", "{1}");
+  pooling.name = "1_Pooling/config.json";
+  const Manifest both = add_model("m", {config, pooling});
+  const std::string path = store_.path_of(both).value();
+  EXPECT_EQ(read_file(path + "/1_Pooling/config.json", 10).value(), "{1}");
+  add_model("m", {config});
+  EXPECT_FALSE(fs::exists(path + "/1_Pooling"));
+  EXPECT_TRUE(fs::exists(path + "/config.json"));
+}
+
 TEST_F(LocalStoreTest, LinksAreMendedAndThoseOfAnOlderVersionGo) {
   const StoredFile a = make_blob("a.gguf", "a");
   const StoredFile b = make_blob("b.gguf", "b");
@@ -238,6 +250,10 @@ TEST(ManifestTest, EveryFieldIsCheckedWhenItIsRead) {
   EXPECT_FALSE(changed("\"schema\":1", "\"schema\":2"));
   EXPECT_FALSE(changed("\"name\":\"f\"", "\"name\":\"../f\""));
   EXPECT_FALSE(changed("\"name\":\"f\"", "\"name\":\".f\""));
+  EXPECT_TRUE(changed("\"name\":\"f\"", "\"name\":\"1_Pooling/f\""));
+  for (const char* name : {"a/../f", "../f", "a/b/f", "/f", "a/", "a//f", "a/.f"}) {
+    EXPECT_FALSE(changed("\"name\":\"f\"", fmt::format("\"name\":\"{}\"", name))) << name;
+  }
   EXPECT_FALSE(changed("\"size\":3", "\"size\":-3"));
   EXPECT_FALSE(changed("git-aaaa", "md5-aaaa"));
   EXPECT_FALSE(changed("git-aaaa", "git-aaa"));

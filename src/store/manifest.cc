@@ -33,7 +33,7 @@ Result<std::int64_t> count_field(const Json& object, std::string_view key) {
 Result<StoredFile> parse_file(const Json& item) {
   StoredFile file;
   QUIRE_ASSIGN_OR_RETURN(file.name, string_field(item, "name"));
-  if (!is_file_name(file.name)) return error(StatusCode::kCorrupt, "'name' is no file name");
+  if (!is_stored_name(file.name)) return error(StatusCode::kCorrupt, "'name' is no file name");
   QUIRE_ASSIGN_OR_RETURN(const std::int64_t size, count_field(item, "size"));
   file.size = static_cast<std::uint64_t>(size);
   if (file.size > kFileBytesMax) return error(StatusCode::kCorrupt, "'size' is {}", file.size);
@@ -55,6 +55,12 @@ bool is_file_name(std::string_view name) {
          std::all_of(name.begin(), name.end(), [](unsigned char c) {
            return c >= 0x20 && c != 0x7F && c != '/' && c != '\\';
          });
+}
+
+bool is_stored_name(std::string_view name) {
+  const std::size_t slash = name.find('/');
+  if (slash == std::string_view::npos) return is_file_name(name);
+  return is_file_name(name.substr(0, slash)) && is_file_name(name.substr(slash + 1));
 }
 
 std::string dump_manifest(const Manifest& manifest) {

@@ -36,5 +36,7 @@ Result<Manifest> parse_manifest(std::string_view text);
 
 // Whether `name` can be a file of a model: no folders, nothing hidden, no control characters.
 bool is_file_name(std::string_view name);
+// The same, perhaps in one folder: what stands beside a model has some ("1_Pooling/config.json").
+bool is_stored_name(std::string_view name);
 
 }  // namespace quire::store

@@ -109,9 +109,11 @@ TEST_F(PullTest, ADirectoryOfSafetensorsComesWithoutPickles) {
   hub_.add("config.json", quire::testing::tiny_hf_config());
   hub_.add("model.safetensors", quire::testing::tiny_safetensors(quire::testing::tiny_tensors()));
   hub_.add("pytorch_model.bin", "pickle");
+  hub_.add("modules.json", "[]");
+  hub_.add("1_Pooling/config.json", "{}");
   const auto manifest = pull_now("hf:owner/name");
   ASSERT_TRUE(manifest.is_ok()) << manifest.status().message();
-  EXPECT_EQ(manifest->files.size(), 2u);
+  EXPECT_EQ(manifest->files.size(), 4u);
   const std::string path = store_.path_of(*manifest).value();
   EXPECT_TRUE(open_checkpoint(path).is_ok()) << path;
 }

@@ -36,6 +36,9 @@ QWEN3 = {"model_type": "qwen3", "hidden_size": 72, "num_hidden_layers": 3,
          "pad_token_id": 0, "bos_token_id": 1, "eos_token_id": 2,
          "rope_parameters": {"rope_type": "default", "rope_theta": 1000000.0}}
 LLAMA = {**QWEN3, "model_type": "llama", "head_dim": 18}
+MISTRAL = {**LLAMA, "model_type": "mistral", "sliding_window": 20}
+QWEN2 = {**QWEN3, "model_type": "qwen2"}
+del QWEN2["head_dim"]
 GEMMA = {"model_type": "gemma3_text", "hidden_size": 72, "intermediate_size": 136,
          "num_attention_heads": 4, "num_key_value_heads": 2, "head_dim": 24, "vocab_size": 331,
          "max_position_embeddings": 512, "rms_norm_eps": 1e-5, "pad_token_id": 0,
@@ -94,7 +97,9 @@ GOLDENS = [
     Encoder("qwen3_embedding", QWEN3,
             modules={"pooling": "lasttoken", "is_normalised": True}),
     classifier("qwen3_classifier", QWEN3),
+    classifier("qwen2_classifier", QWEN2),
     classifier("llama_classifier", LLAMA),
+    classifier("mistral_classifier", MISTRAL),
     classifier("gemma3_classifier", {**GEMMA, "use_bidirectional_attention": False},
                rules=GEMMA_RULES),
 ]

@@ -97,6 +97,10 @@ void read_causal_window(const ConfigFields& fields, EncoderConfig& c) {
   const int window = is_used ? fields.integer(key, 0, kContextMax, 0) : 0;
   if (has_switch && window > 0) fields.refuse({"use_sliding_window", ""});
   if (window > 1) c.windows.assign(static_cast<std::size_t>(c.layers), window - 1);
+  if (window > 1 && !c.is_causal) {
+    fields.fail(error(StatusCode::kUnsupported, "{}: a window of tokens that see all others",
+                      fields.name_of(key)));
+  }
   for (const std::string& type : fields.strings({"layer_types", ""})) {
     if (type == (window > 1 ? "sliding_attention" : "full_attention")) continue;
     fields.fail(error(StatusCode::kUnsupported, "{}: '{}' is not supported here",
@@ -107,7 +111,7 @@ void read_causal_window(const ConfigFields& fields, EncoderConfig& c) {
 EncoderConfig read_llama(const ConfigFields& fields, int vocab) {
   EncoderConfig c;
   c.vocab = vocab;
-  c.is_causal = true;
+  c.is_causal = fields.boolean({"is_causal", ""}, true);  // false: its tokens see all others
   read_sizes(fields, c);
   c.has_head_norms = is_called(fields, "qwen3");
   c.activation =
@@ -241,9 +245,10 @@ extern const Architecture kPooledLlama;
 constexpr Architecture kPooledLlama = {
     "pooled-llama",
     {"pooled-llama", "qwen3", "qwen2", "llama", "mistral"},
-    {"Qwen3ForCausalLM", "Qwen3Model", "Qwen3ForSequenceClassification",
-     "Qwen2ForSequenceClassification", "LlamaForSequenceClassification", "LlamaModel",
-     "MistralForSequenceClassification", "MistralModel", "Qwen2Model"},
+    {"Qwen3ForCausalLM", "Qwen3Model", "Qwen3ForSequenceClassification", "Qwen2ForCausalLM",
+     "Qwen2Model", "Qwen2ForSequenceClassification", "LlamaForCausalLM", "LlamaModel",
+     "LlamaForSequenceClassification", "MistralForCausalLM", "MistralModel",
+     "MistralForSequenceClassification"},
     design_of<read_llama, tensors_of_llama, encoder_facts, Encoder>,
     {
      {"qwen3-embedding-0.6b",
@@ -278,7 +283,7 @@ extern const Architecture kPooledGemma;
 constexpr Architecture kPooledGemma = {
     "gemma-embedding",
     {"gemma-embedding", "gemma3_text"},
-    {"Gemma3TextModel", "Gemma3TextForSequenceClassification"},
+    {"Gemma3TextModel", "Gemma3ForCausalLM", "Gemma3TextForSequenceClassification"},
     design_of<read_gemma, tensors_of_gemma, encoder_facts, Encoder>,
     {
      {"embeddinggemma-300m",

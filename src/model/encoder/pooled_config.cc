@@ -105,14 +105,12 @@ int labels_of(const ConfigFields& fields) {
 }  // namespace
 
 bool is_classifier(const ConfigFields& fields) {
-  if (fields.is_gguf()) {
-    return fields.has(kPoolingType) && fields.integer(kPoolingType, 0, kByRank) == kByRank;
-  }
+  if (fields.is_gguf()) return fields.integer(kPoolingType, 0, kByRank, 0) == kByRank;
   return has_class(fields, "ForSequenceClassification");
 }
 
 bool is_made_to_pool(const ConfigFields& fields) {
-  if (fields.is_gguf()) return fields.has(kPoolingType);
+  if (fields.is_gguf()) return fields.integer(kPoolingType, 0, kByRank, 0) != 0;
   return fields.has({kModulesField, ""}) || is_classifier(fields) || has_class(fields, "Model");
 }
 

@@ -30,6 +30,7 @@ constexpr std::string_view kDirectoryFiles[] = {
     "tekken.json",         "spiece.model",           "sentencepiece.bpe.model",
     "source.spm",          "qwen.tiktoken",          "tiktoken.model",
     "vocab.json",          "merges.txt",             "vocab.txt",
+    "modules.json",
 };
 
 constexpr std::size_t kPartDigits = 5;
@@ -194,10 +195,25 @@ bool is_usual_weights_file(std::string_view path) {
          (path == "model.safetensors" || path.starts_with("model-"));
 }
 
+// Of the modules that sentence-transformers keeps beside a model, in folders like "1_Pooling".
+bool is_module_file(std::string_view path) {
+  const std::size_t slash = path.find('/');
+  if (slash == std::string_view::npos || path.find('/', slash + 1) != std::string_view::npos) {
+    return false;
+  }
+  const bool is_module = std::isdigit(static_cast<unsigned char>(path.front())) != 0 &&
+                         path.find('_') < slash;
+  const std::string_view name = path.substr(slash + 1);
+  return is_module && (name == "config.json" || name == "model.safetensors");
+}
+
 Result<FileChoice> choose_directory(const std::vector<HubFile>& files) {
   FileChoice chosen;
   const bool has_usual = std::any_of(files.begin(), files.end(), [](const HubFile& file) {
     return is_usual_weights_file(file.path);
+  });
+  const bool has_modules = std::any_of(files.begin(), files.end(), [](const HubFile& file) {
+    return file.path == "modules.json";
   });
   bool has_config = false;
   bool has_weights = false;
@@ -208,7 +224,8 @@ Result<FileChoice> choose_directory(const std::vector<HubFile>& files) {
                                     file.path) != std::end(kDirectoryFiles);
     has_weights |= is_weights;
     has_config |= file.path == "config.json";
-    if (is_weights || is_known) chosen.files.push_back(file);
+    const bool is_beside = has_modules && is_module_file(file.path);
+    if (is_weights || is_known || is_beside) chosen.files.push_back(file);
   }
   if (has_weights && has_config) return chosen;
   const bool has_pickle = std::any_of(files.begin(), files.end(), [](const HubFile& file) {
@@ -244,8 +261,8 @@ Result<FileChoice> choose_files(const std::vector<HubFile>& files, const std::st
   if (!chosen.is_ok()) return chosen;
   std::set<std::string_view> names;
   for (const HubFile& file : chosen->files) {
-    if (!names.insert(base_name(file.path)).second) {
-      return error(StatusCode::kUnsupported, "it has two files called {}", base_name(file.path));
+    if (!names.insert(stored_name(file.path)).second) {
+      return error(StatusCode::kUnsupported, "it has two files called {}", stored_name(file.path));
     }
   }
   std::stable_sort(chosen->files.begin(), chosen->files.end(),

@@ -101,6 +101,17 @@ TEST(ChooseFilesTest, ADirectoryIsItsSafetensorsWithWhatBelongsToThem) {
                    "chat_template.jinja"}));
 }
 
+TEST(ChooseFilesTest, ModulesBesideAModelComeWithTheirFolders) {
+  const Paths paths = {"config.json", "model.safetensors", "modules.json", "1_Pooling/config.json",
+                       "2_Dense/config.json", "2_Dense/model.safetensors",
+                       "2_Dense/pytorch_model.bin", "onnx/config.json", "1_Pooling/a/config.json"};
+  EXPECT_EQ(chosen(paths, ""),
+            (Paths{"config.json", "model.safetensors", "modules.json", "1_Pooling/config.json",
+                   "2_Dense/config.json", "2_Dense/model.safetensors"}));
+  EXPECT_EQ(chosen({"config.json", "model.safetensors", "1_Pooling/config.json"}, ""),
+            (Paths{"config.json", "model.safetensors"}));
+}
+
 TEST(ChooseFilesTest, PicklesAreNeverTaken) {
   const Paths refusal = chosen({"config.json", "pytorch_model.bin"}, "");
   ASSERT_EQ(refusal.size(), 1u);

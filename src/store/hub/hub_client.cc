@@ -199,10 +199,16 @@ Status HubClient::complete(const ModelName& name, const std::string& commit, Hub
   return ok_status();
 }
 
+std::string_view stored_name(std::string_view path) {
+  const std::string_view end = path.substr(path.size() - std::min<std::size_t>(path.size(), 5));
+  const bool is_gguf = end == ".gguf" || end == ".GGUF";
+  return is_gguf ? path.substr(path.rfind('/') + 1) : path;
+}
+
 RemoteFile HubClient::remote(const ModelName& name, const std::string& commit,
                              const HubFile& file) const {
   RemoteFile remote;
-  remote.file.name = file.path.substr(file.path.rfind('/') + 1);
+  remote.file.name = stored_name(file.path);
   remote.file.size = file.size;
   remote.file.checksum = file.checksum;
   remote.bytes.url = file_url(name, commit, file.path);

@@ -29,6 +29,10 @@ struct HubFile {
   Checksum checksum;      // empty hex: the listing does not tell
 };
 
+// What a file of a repository is called in the store: parts of a split GGUF lie side by side; what
+// a directory has in folders stays there.
+std::string_view stored_name(std::string_view path);
+
 struct HubListing {
   std::string commit;
   std::vector<HubFile> files;
