@@ -140,8 +140,10 @@ struct Convolution {
 //           S *= exp(rate * step); S += k (beta (v - S'k))'; out = S'q
 //   ssd:    Mamba-2 (Dao and Gu, 2024). x = [x | B | C]; step = softplus(a + dt_bias)
 //           S = S * exp(rate * step) + (step x) B'; out = S C + D x
+//   rows:   the delta rule with a decay of each row of the state (Kimi Linear, 2025): a has k_dim
+//           values of each head, as have rates and dt_bias
 struct Recurrence {
-  enum class Kind : std::uint8_t { kDelta, kSsd };
+  enum class Kind : std::uint8_t { kDelta, kSsd, kDeltaRows };
   Kind kind = Kind::kDelta;
   int k_heads = 0, k_dim = 0;  // ssd: groups and state size
   int v_heads = 0, v_dim = 0;  // ssd: heads and head size
@@ -152,6 +154,28 @@ struct Recurrence {
   float step_min = 0;          // bounds of the steps, softplus(a + dt_bias)
   float step_max = std::numeric_limits<float>::infinity();
   float eps = 1e-6f;           // of the l2 norms of the delta rule
+  CacheSlot cache;
+  int state_begin = 0;  // floats
+};
+
+// Mamba's selective scan (Gu and Dao, "Mamba", 2023), each channel with `rows` numbers of state:
+//   step = softplus(a + bias); S[n] = S[n] exp(rates[n] step) + step x B[n]
+//   out = sum over n of S[n] C[n] + skip x
+struct Selective {
+  int rows = 0;
+  Vector rates;  // [rows, channels] -exp(A)
+  Vector bias;   // [channels]
+  Vector skip;   // [channels] D
+  CacheSlot cache;
+  int state_begin = 0;  // floats
+};
+
+// The real-gated linear recurrent unit (De et al., "Griffin", 2024), each channel with one number:
+//   a = exp(rate sigmoid(gate + gate_bias))
+//   h = a h + sqrt(1 - a^2) sigmoid(input + input_bias) x; out = h; the root is 1 at position 0
+struct GatedUnit {
+  Vector rates;                  // [channels], negative
+  Vector input_bias, gate_bias;  // [channels]
   CacheSlot cache;
   int state_begin = 0;  // floats
 };
@@ -273,9 +297,24 @@ struct ConvolveOp {
 struct ScanOp {
   const Buffer* x = nullptr;
   const Buffer* a = nullptr;
-  const Buffer* b = nullptr;  // delta only
+  const Buffer* b = nullptr;  // of the delta rules only
   const Recurrence* recurrence = nullptr;
   const Buffer* out = nullptr;  // [tokens, v_heads * v_dim]
+};
+struct SelectiveOp {
+  const Buffer* x = nullptr;        // [tokens, channels]
+  const Buffer* steps = nullptr;    // [tokens, channels]
+  const Buffer* keys = nullptr;     // [tokens, rows] B
+  const Buffer* queries = nullptr;  // [tokens, rows] C
+  const Selective* selective = nullptr;
+  const Buffer* out = nullptr;      // [tokens, channels]
+};
+struct GatedUnitOp {
+  const Buffer* x = nullptr;  // [tokens, channels], as the others
+  const Buffer* inputs = nullptr;
+  const Buffer* gates = nullptr;
+  const GatedUnit* unit = nullptr;
+  const Buffer* out = nullptr;
 };
 struct GatedNormOp {  // norm(x) * silu(gate), or norm(x * silu(gate))
   const Buffer* x = nullptr;
@@ -292,7 +331,7 @@ struct PoolOp {
 
 using Op = std::variant<GatherOp, NormOp, LinearOp, HeadLinearOp, GateOp, RotateOp, StoreOp,
                         AttendOp, RouteOp, WeighOp, CombineOp, AddOp, BlendOp, MatchOp, CutoffOp,
-                        CapOp, ConvolveOp, ScanOp, GatedNormOp, PoolOp>;
+                        CapOp, ConvolveOp, ScanOp, GatedNormOp, PoolOp, SelectiveOp, GatedUnitOp>;
 
 class Program {
  public:

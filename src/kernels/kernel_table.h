@@ -109,7 +109,8 @@ constexpr int attention_scratch_floats(int queries, int k_dim, int v_dim) {
   return ((tile > codes ? tile : codes) + 15) / 16 * 16;
 }
 
-// Kinds of activation functions; gelu_tanh is the approximation by tanh, relu_squared max(x, 0)^2.
+// Kinds of activation functions; gelu_tanh is the approximation by tanh, relu_squared max(x, 0)^2,
+// none the value itself.
 enum class Activation : std::uint8_t {
   kSilu,
   kGelu,
@@ -120,6 +121,7 @@ enum class Activation : std::uint8_t {
   kTanh,
   kSoftplus,
   kExp,
+  kNone,
 };
 
 // What a recurrent layer keeps of its state at a token, from what its products say:
@@ -143,12 +145,15 @@ struct DecayTask {
 // A state is [v_dim / 16 tiles, k_dim, 16], the last tile padded. Columns are independent: a task
 // may be cut into several at multiples of 16 (v, out + 16 i; states + 16 i * k_dim).
 // Token t reads what token t - 1 wrote (the first one: `state`) and writes to states[t].
+// With row_decays each row of the state has a decay of its own, and decays is not read (Kimi's
+// delta rule; is_delta only).
 struct ScanTask {
   int tokens = 0, k_dim = 0, v_dim = 0;
   const float* q = nullptr;       // [tokens, k_dim]; strides are floats from token to token
   const float* k = nullptr;       // [tokens, k_dim]
   const float* v = nullptr;       // [tokens, v_dim]
   const float* decays = nullptr;  // [tokens]
+  const float* row_decays = nullptr;  // [tokens, k_dim], decay_stride apart; or null
   const float* gains = nullptr;   // [tokens], or null: 1
   float* out = nullptr;           // [tokens, v_dim]; not an input
   std::ptrdiff_t q_stride = 0, k_stride = 0, v_stride = 0, out_stride = 0;
@@ -179,6 +184,47 @@ struct ConvTask {
   float* const* states = nullptr;  // [tokens] or null
 };
 inline constexpr int kConvWidthMax = 16;
+
+// Mamba's selective scan, channels [channel_begin, channel_end) of it, for each token:
+//   step = softplus(steps[c] + bias[c])
+//   S[n, c] = S[n, c] * exp(rates[n, c] * step) + step * x[c] * keys[n]
+//   out[c] = skip[c] * x[c] + the sum of S[n, c] * queries[n] in order of n
+// Inputs before the run are the state; after token t it goes to states[t], as in ScanTask.
+struct SelectiveTask {
+  int tokens = 0, channels = 0, rows = 0;  // rows: of the state
+  int channel_begin = 0, channel_end = 0;
+  const float* x = nullptr;        // [tokens, channels]; strides are floats from token to token
+  const float* steps = nullptr;    // [tokens, channels]
+  const float* keys = nullptr;     // [tokens, rows]
+  const float* queries = nullptr;  // [tokens, rows]
+  const float* bias = nullptr;     // [channels]
+  const float* rates = nullptr;    // [rows, channels], negative: -exp(A_log)
+  const float* skip = nullptr;     // [channels]
+  float* out = nullptr;            // [tokens, channels]; may be x
+  std::ptrdiff_t x_stride = 0, step_stride = 0, key_stride = 0, query_stride = 0, out_stride = 0;
+  float* state = nullptr;          // [rows, channels]; written only if states is null
+  float* const* states = nullptr;  // [tokens] or null
+};
+
+// The real-gated linear recurrent unit (De et al., "Griffin", 2024), likewise:
+//   a = exp(rates[c] * sigmoid(gates[c] + gate_bias[c]))
+//   h[c] = a * h[c] + sqrt(1 - a^2) * sigmoid(inputs[c] + input_bias[c]) * x[c];  out[c] = h[c]
+// The root is 1 for the first token of a text (is_new).
+struct GatedUnitTask {
+  int tokens = 0;
+  int channel_begin = 0, channel_end = 0;
+  const float* x = nullptr;       // [tokens, channels]; strides are floats from token to token
+  const float* inputs = nullptr;  // [tokens, channels]
+  const float* gates = nullptr;   // [tokens, channels]
+  const float* input_bias = nullptr;  // [channels]
+  const float* gate_bias = nullptr;   // [channels]
+  const float* rates = nullptr;       // [channels], negative
+  float* out = nullptr;               // [tokens, channels]; may be x
+  std::ptrdiff_t x_stride = 0, input_stride = 0, gate_stride = 0, out_stride = 0;
+  bool is_new = false;
+  float* state = nullptr;          // [channels]; written only if states is null
+  float* const* states = nullptr;  // [tokens] or null
+};
 
 // How products of bf16 weights are rounded. All else has the same bits in every table, so that two
 // tables with the same products are interchangeable.
@@ -247,6 +293,8 @@ struct KernelTable {
   void (*decays)(const DecayTask&) = nullptr;
   void (*scan)(const ScanTask&) = nullptr;
   void (*conv)(const ConvTask&) = nullptr;
+  void (*selective)(const SelectiveTask&) = nullptr;
+  void (*gated_unit)(const GatedUnitTask&) = nullptr;
 
   // --- logits ---
   // out[i] = exp(x[i] - max) / sum; out may be x. For short rows (routers); NaN if an x is.

@@ -109,6 +109,8 @@ double activation(Activation kind, double x) {
       return x > 30 ? x : std::log1p(std::exp(x));
     case Activation::kExp:
       return std::exp(x);
+    case Activation::kNone:
+      return x;
   }
   return 0;
 }
@@ -158,7 +160,7 @@ std::vector<double> scan(const ScanInput& input, std::vector<double>& state) {
   for (std::size_t j = 0; j < columns; ++j) {
     double answer = 0;
     for (std::size_t i = 0; i < rows; ++i) {
-      state[i * columns + j] *= input.decay;
+      state[i * columns + j] *= input.row_decays.empty() ? input.decay : input.row_decays[i];
       answer += state[i * columns + j] * input.k[i];
     }
     const double change = input.gain * (input.v[j] - (input.is_delta ? answer : 0));
@@ -169,6 +171,32 @@ std::vector<double> scan(const ScanInput& input, std::vector<double>& state) {
     }
   }
   return out;
+}
+
+std::vector<double> selective(const SelectiveInput& input, std::vector<double>& state) {
+  const std::size_t channels = input.x.size(), rows = input.keys.size();
+  std::vector<double> out(channels);
+  for (std::size_t c = 0; c < channels; ++c) {
+    const double step = activation(Activation::kSoftplus, double{input.steps[c]} + input.bias[c]);
+    out[c] = double{input.skip[c]} * input.x[c];
+    for (std::size_t n = 0; n < rows; ++n) {
+      double& s = state[n * channels + c];
+      s = s * std::exp(input.rates[n * channels + c] * step) + step * input.x[c] * input.keys[n];
+      out[c] += s * input.queries[n];
+    }
+  }
+  return out;
+}
+
+void gated_unit(const GatedUnitInput& input, std::vector<double>& state) {
+  for (std::size_t c = 0; c < state.size(); ++c) {
+    const double gate = activation(Activation::kSigmoid, double{input.gates[c]} + input.gate_bias[c]);
+    const double a = std::exp(input.rates[c] * gate);
+    const double root = input.is_new ? 1 : std::sqrt(1 - a * a);
+    const double gained =
+        activation(Activation::kSigmoid, double{input.inputs[c]} + input.input_bias[c]) * input.x[c];
+    state[c] = a * state[c] + root * gained;
+  }
 }
 
 double logsumexp(std::span<const float> logits) {

@@ -53,8 +53,24 @@ struct ScanInput {
   std::span<const float> q, k, v;
   double decay = 1, gain = 1, skip = 0;
   bool is_delta = false;
+  std::span<const float> row_decays = {};  // of each row of the state, instead of decay
 };
 std::vector<double> scan(const ScanInput& input, std::vector<double>& state);
+
+// One token of SelectiveTask: changes the state [rows, channels].
+struct SelectiveInput {
+  std::span<const float> x, steps, bias, skip;  // [channels]
+  std::span<const float> keys, queries;         // [rows]
+  std::span<const float> rates;                 // [rows, channels]
+};
+std::vector<double> selective(const SelectiveInput& input, std::vector<double>& state);
+
+// One token of GatedUnitTask, whose output is the state.
+struct GatedUnitInput {
+  std::span<const float> x, inputs, gates, input_bias, gate_bias, rates;  // [channels]
+  bool is_new = false;
+};
+void gated_unit(const GatedUnitInput& input, std::vector<double>& state);
 
 double logsumexp(std::span<const float> logits);
 

@@ -3,8 +3,8 @@
 // seen in a result. Ops use every worker; a small op runs on the caller alone. Parts:
 // cpu_backend.cc (memory), memory/cpu_packing.cc, cpu_run.cc (programs, and which neighbours run as
 // one) and ops/: cpu_rows.cc (norms, activations and other work row by row), cpu_linear.cc,
-// cpu_experts.cc, cpu_kv.cc, cpu_attention.cc, cpu_scan.cc (recurrent layers), cpu_draw.cc. One
-// driving thread at a time; see backend.h.
+// cpu_experts.cc, cpu_kv.cc, cpu_attention.cc, cpu_scan.cc and cpu_channels.cc (recurrent layers),
+// cpu_draw.cc. One driving thread at a time; see backend.h.
 #pragma once
 
 #include <array>
@@ -163,6 +163,8 @@ class CpuBackend final : public Backend {
   void run_op(const CapOp& op, const Step& step);
   void run_op(const ConvolveOp& op, const Step& step);
   void run_op(const ScanOp& op, const Step& step);
+  void run_op(const SelectiveOp& op, const Step& step);
+  void run_op(const GatedUnitOp& op, const Step& step);
   void run_op(const GatedNormOp& op, const Step& step);
   void run_op(const PoolOp& op, const Step& step);
 
@@ -243,7 +245,7 @@ class CpuBackend final : public Backend {
   std::deque<StaticInput> static_inputs_;              // of the same call, then reused
   std::size_t static_inputs_used_ = 0;
   CpuBuffer::Form expert_input_;       // rows of a product's input, sorted by their expert
-  AlignedBuffer<float> scan_gates_;    // [2, tokens, heads] decays and gains
+  AlignedBuffer<float> scan_gates_;    // [tokens, heads or rows] decays, [tokens, heads] gains
   std::vector<std::vector<float*>> row_states_;  // per worker: where states go
   AttentionPlan plan_;
   AlignedBuffer<float> partials_;      // states of split items, at AttentionItem::state

@@ -64,6 +64,13 @@ struct FloatsOf {
   void operator()(const ScanOp& op) const {
     want_floats(op.x), want_floats(op.a), want_floats(op.b), want_floats(op.out);
   }
+  void operator()(const SelectiveOp& op) const {
+    want_floats(op.x), want_floats(op.steps), want_floats(op.keys), want_floats(op.queries);
+    want_floats(op.out);
+  }
+  void operator()(const GatedUnitOp& op) const {
+    want_floats(op.x), want_floats(op.inputs), want_floats(op.gates), want_floats(op.out);
+  }
   void operator()(const GatedNormOp& op) const { want_floats(op.x), want_floats(op.gate); }
   void operator()(const PoolOp& op) const { want_floats(op.x), want_floats(op.out); }
 };

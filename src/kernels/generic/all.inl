@@ -19,6 +19,7 @@
 #include "kernels/generic/attention/split.inl"
 #include "kernels/generic/recurrence/scan.inl"
 #include "kernels/generic/recurrence/conv.inl"
+#include "kernels/generic/recurrence/channels.inl"
 #include "kernels/generic/logits.inl"
 #include "kernels/generic/table.inl"
 // clang-format on

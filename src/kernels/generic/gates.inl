@@ -50,6 +50,8 @@ inline void with_activation(Activation kind, const Body& body) {
       return body([&](F x) { return softplus(x); });
     case Activation::kExp:
       return body([&](F x) { return exponential(x); });
+    case Activation::kNone:
+      return body([&](F x) { return x; });
   }
 }
 

@@ -79,6 +79,14 @@ TEST_P(GatesTest, KindsAtTheEdges) {
   }
 }
 
+TEST_P(GatesTest, NoneIsTheValueItself) {
+  const std::vector<float> x = sweep(), up = Random(4).normal(x.size());
+  std::vector<float> product(x.size());
+  kernels().act_mul(Activation::kNone, x.data(), up.data(), static_cast<int>(x.size()),
+                    product.data());
+  for (std::size_t i = 0; i < x.size(); ++i) ASSERT_EQ(product[i], x[i] * up[i]);
+}
+
 TEST_P(GatesTest, SiluAtTheEdges) {
   const std::vector<float> gate = {
       0,  -1e30f, -100,  -88,    -87.5f,

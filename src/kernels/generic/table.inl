@@ -54,6 +54,8 @@ constexpr KernelTable make_table(std::string_view name,
   table.decays = decays;
   table.scan = scan;
   table.conv = conv;
+  table.selective = selective;
+  table.gated_unit = gated_unit;
   table.softmax = softmax;
   table.max_value = max_value;
   table.sum_exp = sum_exp;

@@ -166,7 +166,19 @@ struct Count {
     const double state = double{1} * r.v_heads * r.k_dim * r.v_dim;
     line.bytes += 2.0 * batch.rows() * kFloatBytes * state;
     line.operations[static_cast<std::size_t>(ActivationForm::kF32)] +=
-        (r.kind == Recurrence::Kind::kDelta ? 7.0 : 5.0) * rows_of(batch, *op.x) * state;
+        (r.kind == Recurrence::Kind::kSsd ? 5.0 : 7.0) * rows_of(batch, *op.x) * state;
+  }
+  void operator()(const SelectiveOp& op) {
+    called("scan");
+    const double state = double{1} * op.selective->rows * op.x->columns;
+    line.bytes += 2.0 * batch.rows() * kFloatBytes * state;
+    line.operations[static_cast<std::size_t>(ActivationForm::kF32)] +=
+        24.0 * rows_of(batch, *op.x) * state;  // an exponential for each number
+  }
+  void operator()(const GatedUnitOp& op) {
+    called("scan");
+    floats(4 * rows_of(batch, *op.x), op.x->columns);
+    line.bytes += 2.0 * batch.rows() * kFloatBytes * op.x->columns;
   }
   void operator()(const GatedNormOp& op) {
     called("norm");

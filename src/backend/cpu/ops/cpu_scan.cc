@@ -7,63 +7,12 @@
 #include <cstring>
 
 #include "backend/cpu/cpu_backend.h"
+#include "backend/cpu/ops/row_states.h"
 
 namespace quire {
 namespace {
 
 constexpr int kConvChannels = 256;  // of an item
-
-// Where the state of a row is read, and where it goes after each of its tokens.
-class RowStates {
- public:
-  RowStates(const BatchView& batch, const GroupView& view, const CpuKvGroup& group, int layer,
-            int row, int begin)
-      : group_(group), layer_(layer), begin_(begin) {
-    const auto r = static_cast<std::size_t>(row);
-    first_token_ = batch.row_begin[r];
-    tokens_ = batch.row_begin[r + 1] - first_token_;
-    entries_ = view.table.subspan(static_cast<std::size_t>(view.table_begin[r]),
-                                  static_cast<std::size_t>(view.table_begin[r + 1] -
-                                                           view.table_begin[r]));
-    QUIRE_CHECK(!entries_.empty(), "row {} has no state", row);
-    QUIRE_CHECK(tokens_ == 0 || static_cast<int>(entries_.size()) <= tokens_,
-                "row {} keeps {} states of {} tokens", row, entries_.size(), tokens_);
-    for (const std::int32_t block : entries_) {
-      QUIRE_CHECK(block > 0 && block < group.shape.blocks, "state {} of row {} in {} blocks", block,
-                  row, group.shape.blocks);
-    }
-    is_new_ = tokens_ > 0 && batch.positions[static_cast<std::size_t>(first_token_)] == 0;
-  }
-
-  int first_token() const { return first_token_; }
-  int tokens() const { return tokens_; }
-  bool is_new() const { return is_new_; }
-  bool is_in_place() const { return entries_.size() == 1; }
-  // `offset`: floats from the beginning of the layer's own part.
-  float* before(int offset) const { return at(0, offset); }
-  float* after(int token, int offset) const {
-    const int entry = token - (tokens_ - static_cast<int>(entries_.size()));
-    return at(std::max(entry, 0), offset);
-  }
-
- private:
-  float* at(int entry, int offset) const {
-    return group_.state(layer_, entries_[static_cast<std::size_t>(entry)]) + begin_ + offset;
-  }
-
-  const CpuKvGroup& group_;
-  int layer_, begin_;
-  std::span<const std::int32_t> entries_;
-  int first_token_ = 0, tokens_ = 0;
-  bool is_new_ = false;
-};
-
-// The states after each token, where there is more than one to keep.
-void set_states(const RowStates& states, int offset, std::vector<float*>& pointers) {
-  pointers.clear();
-  if (states.is_in_place()) return;
-  for (int t = 0; t < states.tokens(); ++t) pointers.push_back(states.after(t, offset));
-}
 
 }  // namespace
 
@@ -118,7 +67,8 @@ void CpuBackend::run_op(const ConvolveOp& op, const Step& step) {
 void CpuBackend::scan_gates(const ScanOp& op, int token, float* decays, float* gains) const {
   const Recurrence& r = *op.recurrence;
   DecayTask task;
-  task.count = r.v_heads;
+  const bool has_rows = r.kind == Recurrence::Kind::kDeltaRows;
+  task.count = has_rows ? r.v_heads * r.k_dim : r.v_heads;
   task.x = cpu(*op.a).floats(token);
   task.bias = r.dt_bias.values.get();
   task.rates = r.rates.values.get();
@@ -148,16 +98,19 @@ void CpuBackend::run_op(const ScanOp& op, const Step& step) {
   const GroupView& view = batch.groups[group];
   const CpuBuffer& x = cpu(*op.x);
   CpuBuffer& out = cpu(*op.out);
-  const bool is_delta = r.kind == Recurrence::Kind::kDelta;
+  const bool has_rows = r.kind == Recurrence::Kind::kDeltaRows;
+  const bool is_delta = r.kind != Recurrence::Kind::kSsd;
   const int heads = r.v_heads, keys = r.k_heads * r.k_dim, values = heads * r.v_dim;
   QUIRE_CHECK(op.x->columns == 2 * keys + values && op.out->columns == values,
               "a scan of {} heads of {} from {} columns into {}", heads, r.v_dim, op.x->columns,
               op.out->columns);
-  QUIRE_CHECK(r.k_heads > 0 && heads % r.k_heads == 0 && op.a->columns == heads &&
+  const int decayed = has_rows ? heads * r.k_dim : heads;  // of a token
+  QUIRE_CHECK(r.k_heads > 0 && heads % r.k_heads == 0 && op.a->columns == decayed &&
                   (!is_delta || op.b->columns == heads),
               "gates of {} heads for {}, {} of keys", op.a->columns, heads, r.k_heads);
-  const auto count = static_cast<std::size_t>(batch.tokens() * heads);
-  if (scan_gates_.count() < 2 * count) scan_gates_ = AlignedBuffer<float>(2 * count);
+  const auto count = static_cast<std::size_t>(batch.tokens() * decayed);
+  const std::size_t all = count + static_cast<std::size_t>(batch.tokens() * heads);
+  if (scan_gates_.count() < all) scan_gates_ = AlignedBuffer<float>(all);
   float* decays = scan_gates_.data();
   float* gains = decays + count;
   row_states_.resize(static_cast<std::size_t>(threads()));
@@ -167,7 +120,9 @@ void CpuBackend::run_op(const ScanOp& op, const Step& step) {
   const int v_begin = is_delta ? 2 * keys : 0;
   pool_.for_each_then(
       batch.tokens(),
-      [&](int token, int) { scan_gates(op, token, decays + token * heads, gains + token * heads); },
+      [&](int token, int) {
+        scan_gates(op, token, decays + std::ptrdiff_t{token} * decayed, gains + token * heads);
+      },
       batch.rows() * heads,
       [&](int item, int worker) {
         const int head = item % heads, offset = head * state_floats;
@@ -187,8 +142,10 @@ void CpuBackend::run_op(const ScanOp& op, const Step& step) {
         task.q_stride = task.k_stride = task.v_stride = x.stride();
         task.out_stride = out.stride();
         task.decays = decays + std::ptrdiff_t{first} * heads + head;
+        if (has_rows) task.row_decays = decays + std::ptrdiff_t{first} * decayed + head * r.k_dim;
         task.gains = gains + std::ptrdiff_t{first} * heads + head;
-        task.decay_stride = task.gain_stride = heads;
+        task.decay_stride = decayed;
+        task.gain_stride = heads;
         task.skip = r.skip ? r.skip.values.get()[head] : 0;
         task.is_delta = is_delta;
         task.state = states.before(offset);

@@ -145,6 +145,57 @@ void scan_columns(const ScanTask& task) {
   if (column < task.v_dim) scan_tiles<kIsDelta, 1>(task, column, task.v_dim - column);
 }
 
+// Columns [column, column + columns) of the delta rule where each row decays in its own way: the
+// state is read twice for each token.
+void scan_rows(const ScanTask& task, int column, int columns) {
+  const ScanTiles<kTileVectors> tiles = {task.k_dim};
+  const std::ptrdiff_t begin = static_cast<std::ptrdiff_t>(column) * task.k_dim;
+  const float* from = task.state + begin;
+  alignas(64) float part[kScanColumns] = {};
+  Chains<kTileVectors> y, answers;
+  for (int t = 0; t < task.tokens; ++t) {
+    float* to = (task.states != nullptr ? task.states[t] : task.state) + begin;
+    const float* k = task.k + t * task.k_stride;
+    const float* q = task.q + t * task.q_stride;
+    const float* decays = task.row_decays + t * task.decay_stride;
+    const auto decayed = [&](int row, int i) {
+      return load(from + tiles.at(row, i)) * splat(decays[row]);
+    };
+    answers.clear();
+    for_each_row(task.k_dim, [&](int row, int c) {
+      for (int i = 0; i < kTileVectors; ++i) {
+        answers.of[c][i] = fma(decayed(row, i), splat(k[row]), answers.of[c][i]);
+      }
+    });
+    std::memcpy(part, task.v + t * task.v_stride + column,
+                static_cast<std::size_t>(columns) * sizeof(float));
+    F changes[kTileVectors];
+    for (int i = 0; i < kTileVectors; ++i) {
+      changes[i] = (load(part + i * kLanes) - answers.total(i)) *
+                   splat(task.gains[t * task.gain_stride]);
+    }
+    y.clear();
+    for_each_row(task.k_dim, [&](int row, int c) {
+      for (int i = 0; i < kTileVectors; ++i) {
+        const F next = fma(splat(k[row]), changes[i], decayed(row, i));
+        store(to + tiles.at(row, i), next);
+        y.of[c][i] = fma(next, splat(q[row]), y.of[c][i]);
+      }
+    });
+    alignas(64) float out[kScanColumns];
+    for (int i = 0; i < kTileVectors; ++i) store(out + i * kLanes, y.total(i));
+    std::memcpy(task.out + t * task.out_stride + column, out,
+                static_cast<std::size_t>(columns) * sizeof(float));
+    from = to;
+  }
+}
+
 void scan(const ScanTask& task) {
+  if (task.row_decays != nullptr) {
+    for (int column = 0; column < task.v_dim; column += kScanColumns) {
+      scan_rows(task, column, std::min(task.v_dim - column, kScanColumns));
+    }
+    return;
+  }
   task.is_delta ? scan_columns<true>(task) : scan_columns<false>(task);
 }

@@ -158,6 +158,61 @@ TEST_P(RecurrenceTest, ColumnsDoNotSeeEachOther) {
   EXPECT_TRUE(is_equal(cut_state, state));
 }
 
+// Kimi's delta rule: a decay of each row.
+TEST_P(RecurrenceTest, RowsDecayEachInTheirOwnWay) {
+  for (auto [k_dim, v_dim] : {std::pair{128, 128}, {16, 20}, {7, 5}, {33, 40}}) {
+    SCOPED_TRACE(fmt::format("{} {} x {}", kernels().name, k_dim, v_dim));
+    const TokenRun run(9, k_dim, v_dim, true);
+    const auto rows = static_cast<std::size_t>(k_dim), columns = static_cast<std::size_t>(v_dim);
+    std::vector<float> decays;
+    for (float g : Random(5).normal(9 * rows)) decays.push_back(std::exp(-std::abs(g)));
+    const auto task_of = [&](int first, int count, float* state, std::vector<float>& out) {
+      ScanTask task = run.task(first, count, state, out);
+      task.row_decays = &decays[static_cast<std::size_t>(first) * rows];
+      task.decay_stride = k_dim;
+      return task;
+    };
+    std::vector<float> out = run.outputs(), state = run.start;
+    kernels().scan(task_of(0, 9, state.data(), out));
+    std::vector<double> exact;
+    for (int row = 0; row < k_dim; ++row) {
+      for (int column = 0; column < v_dim; ++column) exact.push_back(run.start[run.at(row, column)]);
+    }
+    for (std::size_t t = 0; t < 9; ++t) {
+      const std::size_t head = 3 * t + 1;
+      const std::vector<double> y = reference::scan(
+          {std::span(run.q).subspan(head * rows, rows), std::span(run.k).subspan(head * rows, rows),
+           std::span(run.v).subspan(head * columns, columns), 1, run.gains[head], 0, true,
+           std::span(decays).subspan(t * rows, rows)},
+          exact);
+      for (std::size_t j = 0; j < columns; ++j) {
+        ASSERT_NEAR(out[t * columns + j], y[j], 1e-5) << "token " << t << " column " << j;
+      }
+    }
+    std::vector<float> chunked = run.outputs(), carried = run.start;
+    for (auto [first, count] : {std::pair{0, 1}, {1, 5}, {6, 3}}) {
+      kernels().scan(task_of(first, count, carried.data(), chunked));
+    }
+    EXPECT_TRUE(is_equal(chunked, out));
+    EXPECT_TRUE(is_equal(carried, state));
+    std::vector<std::vector<float>> entries(3, run.start);
+    std::vector<float*> places;
+    for (int t = 0; t < 9; ++t) {
+      places.push_back(entries[static_cast<std::size_t>(std::max(0, t - 6))].data());
+    }
+    std::vector<float> kept = run.outputs();
+    ScanTask task = task_of(0, 9, entries[0].data(), kept);
+    task.states = places.data();
+    kernels().scan(task);
+    EXPECT_TRUE(is_equal(kept, out));
+    EXPECT_TRUE(is_equal(entries[2], state));
+    std::vector<float> portable = run.outputs(), portable_state = run.start;
+    kScalarKernels.scan(task_of(0, 9, portable_state.data(), portable));
+    EXPECT_TRUE(is_equal(portable, out));
+    EXPECT_TRUE(is_equal(portable_state, state));
+  }
+}
+
 struct Convolution {
   int tokens, channels, width;
   std::vector<float> x, weights, bias, start;
