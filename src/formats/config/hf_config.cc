@@ -15,6 +15,27 @@ namespace {
 
 namespace fs = std::filesystem;
 
+// Python writes a bound that there is not as a bare Infinity, which is no JSON: it becomes the
+// object that transformers 5 writes for it.
+std::string with_infinities(std::string_view text) {
+  constexpr std::string_view kBare = "Infinity", kObject = R"({"__float__":"Infinity"})";
+  std::string out;
+  bool is_inside = false;  // of a string
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    if (is_inside && text[i] == '\\' && i + 1 < text.size()) {
+      out += text[i++];
+    } else if (text[i] == '"') {
+      is_inside = !is_inside;
+    } else if (!is_inside && text.substr(i, kBare.size()) == kBare && !out.ends_with('-')) {
+      out += kObject;
+      i += kBare.size() - 1;
+      continue;
+    }
+    out += text[i];
+  }
+  return out;
+}
+
 // The JSON object in a file of the directory; an empty object if the file is absent.
 Result<Json> read_object(const std::string& directory, const std::string& name) {
   const Result<std::string> text = read_file(fs::path(directory) / name, kConfigFileSizeMax);
@@ -25,7 +46,8 @@ Result<Json> read_object(const std::string& directory, const std::string& name) 
   JsonLimits limits;
   limits.huge_integers_are_doubles = true;
   limits.values_max = kConfigValuesMax;
-  Result<Json> json = parse_json(*text, limits);
+  const bool is_plain = text->find("Infinity") == std::string::npos;
+  Result<Json> json = parse_json(is_plain ? *text : with_infinities(*text), limits);
   if (!json.is_ok()) {
     return error(StatusCode::kCorrupt, "'{}': {}", name, json.status().message());
   }

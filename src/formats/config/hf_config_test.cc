@@ -1,6 +1,9 @@
 // What config.json and generation_config.json say of how a decoder's text begins.
 #include "formats/config/hf_config.h"
 
+#include <cmath>
+
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -36,6 +39,21 @@ TEST(HfConfigTest, DecodersBeginWithTheirStartAndWhatIsForced) {
   const auto none = read(R"({"model_type":"llama","vocab_size":40,"forced_bos_token_id":null})");
   ASSERT_TRUE(none.is_ok()) << none.status().message();
   EXPECT_THAT(none->words.decoder_start, IsEmpty());
+}
+
+// As Python writes a bound that there is not; in a string it is a word.
+TEST(HfConfigTest, ABareInfinityIsABoundThatThereIsNot) {
+  const auto config = read(R"({"model_type":"mamba2","vocab_size":40,"x":"\"Infinity",
+                               "time_step_limit":[0.0, Infinity]})");
+  ASSERT_TRUE(config.is_ok()) << config.status().message();
+  const ConfigFields fields = config->fields(nullptr);
+  const std::vector<double> bounds = fields.numbers("time_step_limit", 0, INFINITY);
+  EXPECT_THAT(bounds, ElementsAre(0, INFINITY));
+  EXPECT_EQ(fields.string("x"), "\"Infinity");
+  for (const char* number : {"-Infinity", "NaN", "Infinit"}) {
+    EXPECT_FALSE(read(fmt::format(R"({{"model_type":"mamba2","vocab_size":40,"x":{}}})", number))
+                     .is_ok()) << number;
+  }
 }
 
 TEST(HfConfigTest, IdsOfAStartAreInsideTheVocabulary) {
