@@ -289,6 +289,11 @@ struct CapOp {
   float softcap = 0;
   float limit = 0;
 };
+struct JoinOp {  // out = [x | y]
+  const Buffer* x = nullptr;
+  const Buffer* y = nullptr;
+  const Buffer* out = nullptr;
+};
 struct ConvolveOp {
   const Buffer* x = nullptr;
   const Convolution* convolution = nullptr;
@@ -331,7 +336,8 @@ struct PoolOp {
 
 using Op = std::variant<GatherOp, NormOp, LinearOp, HeadLinearOp, GateOp, RotateOp, StoreOp,
                         AttendOp, RouteOp, WeighOp, CombineOp, AddOp, BlendOp, MatchOp, CutoffOp,
-                        CapOp, ConvolveOp, ScanOp, GatedNormOp, PoolOp, SelectiveOp, GatedUnitOp>;
+                        CapOp, ConvolveOp, ScanOp, GatedNormOp, PoolOp, SelectiveOp, GatedUnitOp,
+                        JoinOp>;
 
 class Program {
  public:

@@ -190,12 +190,13 @@ std::vector<double> selective(const SelectiveInput& input, std::vector<double>& 
 
 void gated_unit(const GatedUnitInput& input, std::vector<double>& state) {
   for (std::size_t c = 0; c < state.size(); ++c) {
-    const double gate = activation(Activation::kSigmoid, double{input.gates[c]} + input.gate_bias[c]);
+    const double gate =
+        activation(Activation::kSigmoid, double{input.gates[c]} + input.gate_bias[c]);
     const double a = std::exp(input.rates[c] * gate);
     const double root = input.is_new ? 1 : std::sqrt(1 - a * a);
-    const double gained =
-        activation(Activation::kSigmoid, double{input.inputs[c]} + input.input_bias[c]) * input.x[c];
-    state[c] = a * state[c] + root * gained;
+    const double let =
+        activation(Activation::kSigmoid, double{input.inputs[c]} + input.input_bias[c]);
+    state[c] = a * state[c] + root * let * input.x[c];
   }
 }
 

@@ -18,6 +18,8 @@ extern const Architecture kGpt2, kGemma2, kGemma3, kBloom, kFalcon, kGptNeox;
 extern const Architecture kPhi3, kPhi, kStableLm, kStarCoder2, kGptBigCode, kOpt, kMpt, kGptJ;
 extern const Architecture kCodeGen, kGptNeo, kPersimmon;
 extern const Architecture kGraniteHybrid, kQwen3Next, kQwen3_5;
+extern const Architecture kFalconH1, kBamba, kNemotronH, kMamba, kFalconMamba, kMamba2;
+extern const Architecture kLfm2, kLfm2Moe, kJamba, kRecurrentGemma, kKimiLinear, kZamba2;
 extern const Architecture kOlmo, kOlmo2, kOlmo3, kOlmoe, kGranite, kGraniteMoe;
 extern const Architecture kCohere, kCohere2, kGlm, kGlm4, kGlm4Moe, kDots1;
 extern const Architecture kSmolLm3, kExaone4, kSeedOss, kHelium, kArcee, kNemotron, kApertus;
@@ -59,6 +61,18 @@ constexpr std::array kArchitectures = {
     &kGraniteHybrid,
     &kQwen3Next,
     &kQwen3_5,
+    &kFalconH1,
+    &kBamba,
+    &kNemotronH,
+    &kMamba,
+    &kFalconMamba,
+    &kMamba2,
+    &kLfm2,
+    &kLfm2Moe,
+    &kJamba,
+    &kRecurrentGemma,
+    &kKimiLinear,
+    &kZamba2,
     &kOlmo,
     &kOlmo2,
     &kOlmo3,

@@ -30,13 +30,14 @@ KernelTable planted(std::index_sequence<kTypes...>) {
 }
 
 // As if entries were counted from another end: [1, 2, ..., 0].
-void planted_scan(const ScanTask& task) {
-  if (task.states == nullptr) return real().scan(task);
+template <typename Task, void (*KernelTable::*kSlot)(const Task&)>
+void planted_states(const Task& task) {
+  if (task.states == nullptr) return (real().*kSlot)(task);
   std::vector<float*> turned(task.states, task.states + task.tokens);
   std::rotate(turned.begin(), turned.end() - 1, turned.end());
-  ScanTask wrong = task;
+  Task wrong = task;
   wrong.states = turned.data();
-  real().scan(wrong);
+  (real().*kSlot)(wrong);
 }
 
 }  // namespace
@@ -49,7 +50,10 @@ std::unique_ptr<Backend> planted_backend(int threads) {
 std::unique_ptr<Backend> planted_states_backend(int threads) {
   static const KernelTable table = [] {
     KernelTable planted = real();
-    planted.scan = planted_scan;
+    planted.scan = planted_states<ScanTask, &KernelTable::scan>;
+    planted.conv = planted_states<ConvTask, &KernelTable::conv>;
+    planted.selective = planted_states<SelectiveTask, &KernelTable::selective>;
+    planted.gated_unit = planted_states<GatedUnitTask, &KernelTable::gated_unit>;
     return planted;
   }();
   return std::make_unique<CpuBackend>(table, threads);

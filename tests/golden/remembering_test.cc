@@ -103,7 +103,10 @@ Request ask(std::uint64_t id, std::vector<TokenId> prompt, int tokens_max) {
 
 class HybridTest : public ::testing::TestWithParam<const char*> {};
 INSTANTIATE_TEST_SUITE_P(Models, HybridTest,
-                         ::testing::Values("granite_hybrid", "qwen3_5", "qwen3_next"),
+                         ::testing::Values("bamba", "falcon_h1", "falcon_mamba", "granite_hybrid",
+                                           "jamba", "kimi_linear", "lfm2", "lfm2_moe", "mamba",
+                                           "mamba2", "nemotron_h", "qwen3_5", "qwen3_5_moe",
+                                           "qwen3_next", "recurrent_gemma", "zamba2"),
                          [](const auto& info) { return std::string(info.param); });
 
 TEST_P(HybridTest, AConversationComputesItsNewTokensAndOneBlockATurn) {

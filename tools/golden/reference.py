@@ -25,11 +25,18 @@ def logits_step_by_step(model, prompt, steps):
     models whose answer depends on how the tokens came (dynamic NTK). Returns (ids, logits)."""
     with torch.no_grad():
         answer = model(input_ids=torch.tensor([prompt]), use_cache=True)
+        memory = next((name for name in ("cache", "past_key_values") if name in answer.keys()),
+                      None)
+        if memory is None:  # RecurrentGemma hands none out
+            ids = continue_greedily(lambda ids: logits_of(model, ids)[-1], prompt, steps)
+            return ids, logits_of(model, ids)
         rows, ids = [answer.logits[0]], list(prompt)
         for _ in range(steps):
             ids.append(int(rows[-1][-1].argmax()))
+            # Some of the recurrent ones count positions from zero where nobody says them.
+            places = {"position_ids": torch.tensor([[len(ids) - 1]])} if memory == "cache" else {}
             answer = model(input_ids=torch.tensor([ids[-1:]]), use_cache=True,
-                           past_key_values=answer.past_key_values)
+                           **{memory: answer[memory]}, **places)
             rows.append(answer.logits[0])
     return ids, torch.cat(rows)
 
@@ -39,10 +46,10 @@ def margins_of(logits):
     return (top[:, 0] - top[:, 1]).tolist()
 
 
-def continue_greedily(next_logits, start):
-    """next_logits(ids) -> [vocab]. Returns the ids after `start`."""
+def continue_greedily(next_logits, start, steps=GREEDY_TOKENS):
+    """next_logits(ids) -> [vocab]. Returns `start` and the ids after it."""
     ids = list(start)
-    for _ in range(GREEDY_TOKENS):
+    for _ in range(steps):
         row = next_logits(ids)
         if margins_of(row[None])[0] < MARGIN_MIN:
             raise Unsuitable("a greedy id is in doubt")

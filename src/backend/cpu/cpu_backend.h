@@ -161,6 +161,7 @@ class CpuBackend final : public Backend {
   void run_op(const MatchOp& op, const Step& step);
   void run_op(const CutoffOp& op, const Step& step);
   void run_op(const CapOp& op, const Step& step);
+  void run_op(const JoinOp& op, const Step& step);
   void run_op(const ConvolveOp& op, const Step& step);
   void run_op(const ScanOp& op, const Step& step);
   void run_op(const SelectiveOp& op, const Step& step);

@@ -60,6 +60,9 @@ struct FloatsOf {
   void operator()(const MatchOp& op) const { want_floats(op.x), want_floats(op.like); }
   void operator()(const CutoffOp& op) const { want_floats(op.x); }
   void operator()(const CapOp& op) const { want_floats(op.x); }
+  void operator()(const JoinOp& op) const {
+    want_floats(op.x), want_floats(op.y), want_floats(op.out);
+  }
   void operator()(const ConvolveOp& op) const { want_floats(op.x), want_floats(op.out); }
   void operator()(const ScanOp& op) const {
     want_floats(op.x), want_floats(op.a), want_floats(op.b), want_floats(op.out);

@@ -154,6 +154,10 @@ struct Count {
     called("cap");
     floats(2 * rows_of(batch, *op.x), op.x->columns);
   }
+  void operator()(const JoinOp& op) {
+    called("join");
+    floats(2 * rows_of(batch, *op.out), op.out->columns);
+  }
   void operator()(const ConvolveOp& op) {
     called("convolution");
     floats(2 * rows_of(batch, *op.x), op.x->columns);

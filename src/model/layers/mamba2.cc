@@ -54,16 +54,28 @@ Status load_mamba2(WeightLoader& loader, const std::string& prefix, Mamba2Layer&
   QUIRE_ASSIGN_OR_RETURN(layer.recurrence.dt_bias, loader.vector(prefix + "mamba_step_bias"));
   QUIRE_ASSIGN_OR_RETURN(layer.recurrence.skip, loader.vector(prefix + "mamba_skip"));
   QUIRE_ASSIGN_OR_RETURN(layer.out, loader.matrix(prefix + "mamba_out"));
+  QUIRE_ASSIGN_OR_RETURN(layer.gate_bias, loader.optional_vector(prefix + "mamba_gate_bias"));
+  QUIRE_ASSIGN_OR_RETURN(layer.x_bias, loader.optional_vector(prefix + "mamba_x_bias"));
+  QUIRE_ASSIGN_OR_RETURN(layer.step_bias, loader.optional_vector(prefix + "mamba_step_in_bias"));
+  QUIRE_ASSIGN_OR_RETURN(layer.out_bias, loader.optional_vector(prefix + "mamba_out_bias"));
   return ok_status();
 }
 
 void run_mamba2(const Mamba2Layer& layer, Program& p, const Workspace& w,
                 const Mamba2Workspace& m) {
-  p.norm(w.residual, layer.norm, w.normed);
-  p.linear(w.normed, {{&layer.gate, &m.gate}, {&layer.x, &m.x}, {&layer.step, &m.step}});
+  if (layer.norm) p.norm(w.residual, layer.norm, w.normed);
+  p.linear(w.normed, {{&layer.gate, &m.gate, &layer.gate_bias},
+                      {&layer.x, &m.x, &layer.x_bias},
+                      {&layer.step, &m.step, &layer.step_bias}});
+  if (layer.gate_scale != 1) p.add(CapOp{&m.gate, layer.gate_scale, 0});
+  if (layer.step_scale != 1) p.add(CapOp{&m.step, layer.step_scale, 0});
   p.add(ConvolveOp{&m.x, &layer.convolution, &m.convolved});
   p.add(ScanOp{&m.convolved, &m.step, nullptr, &layer.recurrence, &m.scanned});
-  p.add(GatedNormOp{&m.scanned, &m.gate, &layer.gated_norm, &m.normed, true});
+  if (layer.gated_norm) {
+    p.add(GatedNormOp{&m.scanned, &m.gate, &layer.gated_norm, &m.normed, layer.gate_first});
+  } else {
+    p.gate(Activation::kSilu, m.gate, m.scanned, m.normed);
+  }
   add_branch(p, m.normed, layer.out, layer.out_bias, layer.branch, w);
 }
 

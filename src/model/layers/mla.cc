@@ -58,9 +58,9 @@ void run_mla(const MlaLayer& layer, Program& p, const Workspace& w, const MlaWor
              {{&layer.q, &w.q}, {&layer.latent, &m.latent}, {&layer.k_rope, &m.k_rope}});
   }
   p.norm(m.latent, layer.latent_norm, m.normed);
-  p.rotate(w.q, layer.attend.heads, layer.q_turn);
+  if (layer.q_turn) p.rotate(w.q, layer.attend.heads, layer.q_turn);
   if (layer.q_grow) p.rotate(w.q, layer.attend.heads, layer.q_grow);
-  p.rotate(m.k_rope, 1, layer.k_turn);
+  if (layer.k_turn) p.rotate(m.k_rope, 1, layer.k_turn);
   p.add(HeadLinearOp{&w.q, {&layer.k_up, &m.q_latent, 0, layer.k_up.rows}});
   p.add(StoreOp{&m.normed, &m.k_rope, nullptr, layer.attend.cache});
   p.add(AttendOp{&m.q_latent, &layer.attend, &m.attended, &w.q});

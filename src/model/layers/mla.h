@@ -32,9 +32,9 @@ struct MlaLayer {
   Weight k_up;     // [heads, kv_rank, nope], of the keys, transposed
   Weight v_up;     // [heads, value, kv_rank]
   Weight o;        // [d_model, heads * value]
-  Rope q_turn;     // of the end of each head
+  Rope q_turn;     // of the end of each head; none: no position turns it
   Rope q_grow;     // of its beginning, which grows with the position; none: as it is
-  Rope k_turn;     // of k_rope
+  Rope k_turn;     // of k_rope, as q_turn
   Attend attend;   // kv_heads 1, k_dim kv_rank + rope, v_dim kv_rank
 };
 

@@ -27,6 +27,7 @@ void run_mlp(const MlpLayer& layer, Program& p, const Workspace& w) {
   if (layer.gate) {
     p.linear(w.normed, {{&layer.gate, &w.gate, &layer.gate_bias},
                         {&layer.up, &w.up, &layer.up_bias}});
+    if (layer.gate_scale != 1) p.add(CapOp{&w.gate, layer.gate_scale, 0});
     p.gate(layer.activation, w.gate, w.up, w.gated);
   } else {
     p.linear(w.normed, {{&layer.up, &w.up, &layer.up_bias}});

@@ -17,6 +17,7 @@ struct MlpLayer {
   Weight down;  // [d_model, ffn]
   Vector gate_bias, up_bias, down_bias;  // [rows of the matrix] or empty
   Activation activation = Activation::kSilu;
+  float gate_scale = 1;  // of what the activation reads, where there is a gate
   std::optional<Xielu> xielu;  // instead of it, where there is no gate
   Norm inner_norm;  // of what `down` reads; none: as it is
   Branch branch;  // how the output joins the residual stream

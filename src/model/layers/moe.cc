@@ -32,7 +32,9 @@ Status load_moe(WeightLoader& loader, const std::string& prefix, MoeLayer& layer
   QUIRE_ASSIGN_OR_RETURN(layer.router_weight, loader.matrix(prefix + "router"));
   QUIRE_ASSIGN_OR_RETURN(layer.router.correction,
                          loader.optional_vector(prefix + "router_correction"));
-  QUIRE_ASSIGN_OR_RETURN(layer.gate, loader.matrix(prefix + "experts_gate"));
+  if (loader.has(prefix + "experts_gate")) {
+    QUIRE_ASSIGN_OR_RETURN(layer.gate, loader.matrix(prefix + "experts_gate"));
+  }
   QUIRE_ASSIGN_OR_RETURN(layer.up, loader.matrix(prefix + "experts_up"));
   QUIRE_ASSIGN_OR_RETURN(layer.down, loader.matrix(prefix + "experts_down"));
   QUIRE_ASSIGN_OR_RETURN(layer.router_bias, loader.optional_vector(prefix + "router_bias"));
@@ -44,13 +46,16 @@ Status load_moe(WeightLoader& loader, const std::string& prefix, MoeLayer& layer
                   layer.router_weight.rows == router.experts,
               "{}: a router of {} rows sends to {} of {} experts", prefix, layer.router_weight.rows,
               router.used, router.experts);
-  QUIRE_CHECK(layer.gate.experts == router.experts && layer.up.experts == router.experts &&
-                  layer.down.experts == router.experts && layer.gate.rows == layer.up.rows &&
-                  layer.down.columns == layer.up.rows,
+  const bool is_paired = !layer.gate || (layer.gate.experts == router.experts &&
+                                         layer.gate.rows == layer.up.rows);
+  QUIRE_CHECK(is_paired && layer.up.experts == router.experts &&
+                  layer.down.experts == router.experts && layer.down.columns == layer.up.rows,
               "{}: {} experts of {} x {} for {}", prefix, layer.down.experts, layer.down.rows,
               layer.down.columns, router.experts);
   if (loader.has(prefix + "shared_gate")) {
     QUIRE_ASSIGN_OR_RETURN(layer.shared_gate, loader.matrix(prefix + "shared_gate"));
+  }
+  if (loader.has(prefix + "shared_up")) {
     QUIRE_ASSIGN_OR_RETURN(layer.shared_up, loader.matrix(prefix + "shared_up"));
     QUIRE_ASSIGN_OR_RETURN(layer.shared_down, loader.matrix(prefix + "shared_down"));
   }
@@ -62,9 +67,14 @@ Status load_moe(WeightLoader& loader, const std::string& prefix, MoeLayer& layer
 namespace {
 
 void run_shared(const MoeLayer& layer, Program& p, const Workspace& w, const MoeWorkspace& m) {
-  p.linear(w.normed,
-           {{&layer.shared_gate, &m.shared_gate}, {&layer.shared_up, &m.shared_up}});
-  p.gate(layer.activation, m.shared_gate, m.shared_up, m.shared_gated);
+  if (layer.shared_gate) {
+    p.linear(w.normed,
+             {{&layer.shared_gate, &m.shared_gate}, {&layer.shared_up, &m.shared_up}});
+    p.gate(layer.activation, m.shared_gate, m.shared_up, m.shared_gated);
+  } else {
+    p.linear(w.normed, {{&layer.shared_up, &m.shared_up}});
+    p.activate(layer.activation, m.shared_up, m.shared_gated);
+  }
   if (!layer.shared_scale && layer.scale == 1) {
     return p.linear(m.shared_gated, {{&layer.shared_down, &w.residual, nullptr, true}});
   }
@@ -80,17 +90,25 @@ void run_moe(const MoeLayer& layer, Program& p, const Workspace& w, const MoeWor
   if (layer.norm) p.norm(w.residual, layer.norm, w.normed);
   p.linear(w.normed, {{&layer.router_weight, &m.logits, &layer.router_bias}});
   p.add(RouteOp{&m.logits, &layer.router, &m.routing});
-  p.linear(w.normed, {{&layer.gate, &m.gate, &layer.gate_bias},
-                      {&layer.up, &m.up, &layer.up_bias}}, &m.routing);
+  if (layer.gate) {
+    p.linear(w.normed, {{&layer.gate, &m.gate, &layer.gate_bias},
+                        {&layer.up, &m.up, &layer.up_bias}}, &m.routing);
+  } else {
+    p.linear(w.normed, {{&layer.up, &m.up, &layer.up_bias}}, &m.routing);
+  }
   if (layer.weighs_inputs) {  // products are linear
-    p.add(WeighOp{&m.gate, &m.routing});
+    if (layer.gate) p.add(WeighOp{&m.gate, &m.routing});
     p.add(WeighOp{&m.up, &m.routing});
   }
-  p.add(GateOp{&m.gate, &m.up, &m.gated, layer.activation, nullptr,
-               layer.clamped ? &*layer.clamped : nullptr});
+  if (layer.gate) {
+    p.add(GateOp{&m.gate, &m.up, &m.gated, layer.activation, nullptr,
+                 layer.clamped ? &*layer.clamped : nullptr});
+  } else {
+    p.activate(layer.activation, m.up, m.gated);
+  }
   p.linear(m.gated, {{&layer.down, &m.out, &layer.down_bias}}, &m.routing);
   p.add(CombineOp{&m.out, &m.routing, &w.residual, layer.scale, false, !layer.weighs_inputs});
-  if (layer.shared_gate) run_shared(layer, p, w, m);
+  if (layer.shared_up) run_shared(layer, p, w, m);
 }
 
 }  // namespace quire

@@ -18,7 +18,7 @@ struct MoeLayer {
   Norm norm;                // of the residual stream; none: w.normed holds the input
   Weight router_weight;     // [experts, d_model]
   Router router;
-  Weight gate, up;          // [experts, ffn, d_model]
+  Weight gate, up;          // [experts, ffn, d_model]; no gate: down(f(up(x))), shared ones too
   Weight down;              // [experts, d_model, ffn]
   Vector router_bias;       // [experts] or empty
   Vector gate_bias, up_bias, down_bias;  // [experts * rows of the matrix] or empty
@@ -53,8 +53,8 @@ struct MoeWorkspace {
   static MoeWorkspace make(Backend& backend, const ModelOptions& options, const MoeShape& shape);
 };
 
-// Loads into a layer whose values are set: "router", "experts_gate", "experts_up" and
-// "experts_down" behind the prefix "layers.3.", and what of "ffn_norm", "router_correction",
+// Loads into a layer whose values are set: "router", "experts_up" and "experts_down" behind the
+// prefix "layers.3.", and what of "experts_gate", "ffn_norm", "router_correction",
 // "router_bias", "experts_gate_bias", "experts_up_bias", "experts_down_bias",
 // "shared_gate", "shared_up", "shared_down" and "shared_scale" the rules have.
 // REQUIRES: their shapes fit each other and layer.router.

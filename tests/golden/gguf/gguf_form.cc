@@ -2,14 +2,14 @@
 
 #include <algorithm>
 #include <cmath>
-#include <functional>
-#include <map>
 #include <string>
 #include <vector>
 
 #include "base/check.h"
 #include "formats/testing/gguf_writer.h"
 #include "gguf_encoders.h"
+#include "gguf_keys.h"
+#include "gguf_recurrent.h"
 #include "gguf_tensors.h"
 
 namespace quire::testing {
@@ -28,6 +28,7 @@ constexpr Row kRows[] = {
     {"qwen3_moe", "qwen3moe"},
     {"qwen3_next", "qwen3next"},
     {"qwen3_5_text", "qwen35"},
+    {"qwen3_5_moe_text", "qwen35moe"},
     {"gemma2", "gemma2"},
     {"gemma3_text", "gemma3"},
     {"gpt2", "gpt2"},
@@ -37,6 +38,14 @@ constexpr Row kRows[] = {
     {"deepseek_v2", "deepseek2"},
     {"deepseek_v3", "deepseek2"},
     {"granitemoehybrid", "granitehybrid"},
+    {"falcon_h1", "falcon-h1"},
+    {"falcon_mamba", "mamba"},
+    {"jamba", "jamba"},
+    {"lfm2", "lfm2"},
+    {"lfm2_moe", "lfm2moe"},
+    {"mamba", "mamba"},
+    {"mamba2", "mamba2"},
+    {"nemotron_h", "nemotron_h"},
     {"phi3", "phi3"},
     {"phi", "phi2"},
     {"stablelm", "stablelm"},
@@ -67,53 +76,6 @@ constexpr Row kRows[] = {
     {"ernie4_5", "ernie4_5"},
     {"ernie4_5_moe", "ernie4_5-moe"},
     {"minimax_m2", "minimax-m2"},
-};
-
-// Later ones replace earlier ones of the same name, as in the converter.
-class Keys {
- public:
-  Keys(const Json& config, std::string architecture)
-      : config_(config), prefix_(std::move(architecture) + ".") {}
-
-  template <typename T>
-  void set(const std::string& key, T value) {
-    entries_[prefix_ + key] = [value](GgufWriter& writer, const std::string& name) {
-      writer.set(name, value);
-    };
-  }
-  void whole(const std::string& key, std::size_t value) {
-    set(key, static_cast<std::uint32_t>(value));
-  }
-  void real(const std::string& key, double value) { set(key, static_cast<float>(value)); }
-
-  const Json* find(std::initializer_list<const char*> names) const {
-    for (const char* name : names) {
-      const Json* value = config_.find(name);
-      if (value != nullptr && !value->is_null()) return value;
-    }
-    return nullptr;
-  }
-  std::size_t number(const char* name) const {
-    const Json* value = find({name});
-    QUIRE_CHECK(value != nullptr, "the configuration has no '{}'", name);
-    return value->as_uint();
-  }
-  // The first of the names that the configuration has, if any.
-  void copy_whole(const std::string& key, std::initializer_list<const char*> names) {
-    if (const Json* value = find(names)) whole(key, value->as_uint());
-  }
-  void copy_real(const std::string& key, std::initializer_list<const char*> names) {
-    if (const Json* value = find(names)) real(key, value->as_double());
-  }
-
-  void write(GgufWriter& writer) const {
-    for (const auto& [name, put] : entries_) put(writer, name);
-  }
-
- private:
-  const Json& config_;
-  std::string prefix_;
-  std::map<std::string, std::function<void(GgufWriter&, const std::string&)>> entries_;
 };
 
 void add_rope(Keys& keys) {
@@ -435,7 +397,8 @@ void add_keys(Keys& keys, const std::string& architecture, bool is_v3) {
   if (architecture == "qwen2" || architecture == "qwen3") return add_common(keys);
   if (architecture == "qwen3moe") return add_qwen_experts(keys);
   if (architecture == "qwen3next") return add_qwen_next(keys);
-  if (architecture == "qwen35") return add_qwen35(keys);
+  if (architecture.starts_with("qwen35")) return add_qwen35(keys);
+  if (is_recurrent(architecture)) return add_recurrent_keys(keys, architecture);
   if (architecture.starts_with("gemma")) return add_gemma(keys);
   if (architecture == "gpt2") return add_gpt2(keys);
   if (architecture == "gptneox") return add_neox(keys);
@@ -497,6 +460,8 @@ void imply(const std::string& architecture, Json& config) {
                config.find("max_position_embeddings")->as_double() / trained);
   } else if (architecture == "granitehybrid") {
     config.set("position_embedding_type", "nope");
+  } else if (config.find("mixer_rms_eps") != nullptr) {  // Falcon-Mamba
+    config.set("mixer_rms_eps", *config.find("layer_norm_epsilon"));
   } else if (architecture == "cohere2") {  // three windows, and one layer that sees all
     Json types = Json::array();
     for (std::int64_t i = 1; i <= config.find("num_hidden_layers")->as_int(); ++i) {
@@ -551,6 +516,14 @@ GgufForm gguf_form(const TinyFixture& fixture) {
   }
   if (type == "phi" && is_true(form.config, "qk_layernorm")) {
     form.why_none = "the norms of heads of Phi have no names";
+    return form;
+  }
+  if (type == "mamba" && is_true(form.config, "use_bias")) {
+    form.why_none = "the biases of Mamba's projections have no names";
+    return form;
+  }
+  if (type == "nemotron_h" && has_experts_of_nemotron(form.config)) {
+    form.why_none = "Nemotron-H with experts is another architecture there";
     return form;
   }
   form.architecture = row->architecture;

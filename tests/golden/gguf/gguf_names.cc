@@ -21,6 +21,8 @@ constexpr Row kOutside[] = {
     {"embeddings.word_embeddings", "token_embd"},
     {"word_embeddings_layernorm", "token_embd_norm"},
     {"embeddings.LayerNorm", "token_embd_norm"},
+    {"embeddings", "token_embd"},
+    {"embedding_norm", "token_embd_norm"},
     {"wpe", "position_embd"},
     {"embeddings.position_embeddings", "position_embd"},
     {"embeddings.token_type_embeddings", "token_types"},
@@ -166,6 +168,47 @@ constexpr Row kInside[] = {
     {"mamba.dt_proj", "ssm_dt"},
     {"mamba.norm", "ssm_norm"},
     {"mamba.out_proj", "ssm_out"},
+    {"mamba.x_proj", "ssm_x"},
+    {"mamba.dt_layernorm", "ssm_dt_norm"},
+    {"mamba.b_layernorm", "ssm_b_norm"},
+    {"mamba.c_layernorm", "ssm_c_norm"},
+    {"norm", "attn_norm"},
+    {"mixer.in_proj", "ssm_in"},
+    {"mixer.conv1d", "ssm_conv1d"},
+    {"mixer.A_log", "ssm_a"},
+    {"mixer.D", "ssm_d"},
+    {"mixer.x_proj", "ssm_x"},
+    {"mixer.dt_proj", "ssm_dt"},
+    {"mixer.norm", "ssm_norm"},
+    {"mixer.out_proj", "ssm_out"},
+    {"mixer.q_proj", "attn_q"},
+    {"mixer.k_proj", "attn_k"},
+    {"mixer.v_proj", "attn_v"},
+    {"mixer.o_proj", "attn_output"},
+    {"mixer.up_proj", "ffn_up"},
+    {"mixer.down_proj", "ffn_down"},
+    {"operator_norm", "attn_norm"},
+    {"conv.in_proj", "shortconv.in_proj"},
+    {"conv.conv", "shortconv.conv"},
+    {"conv.out_proj", "shortconv.out_proj"},
+    {"self_attn.out_proj", "attn_output"},
+    {"ffn_norm", "ffn_norm"},
+    {"pre_ff_layernorm", "ffn_norm"},
+    {"feed_forward.w1", "ffn_gate"},
+    {"feed_forward.w2", "ffn_down"},
+    {"feed_forward.w3", "ffn_up"},
+    {"feed_forward.gate_proj", "ffn_gate"},
+    {"feed_forward.up_proj", "ffn_up"},
+    {"feed_forward.down_proj", "ffn_down"},
+    {"feed_forward.router", "ffn_gate_inp"},
+    {"feed_forward.gate", "ffn_gate_inp"},
+    {"feed_forward.gate.e_score_correction", "exp_probs_b"},
+    {"feed_forward.experts.w1", "ffn_gate_exps"},
+    {"feed_forward.experts.w2", "ffn_down_exps"},
+    {"feed_forward.experts.w3", "ffn_up_exps"},
+    {"feed_forward.experts.gate_proj", "ffn_gate_exps"},
+    {"feed_forward.experts.up_proj", "ffn_up_exps"},
+    {"feed_forward.experts.down_proj", "ffn_down_exps"},
     {"SelfAttention.q", "attn_q"},
     {"SelfAttention.k", "attn_k"},
     {"SelfAttention.v", "attn_v"},
@@ -181,7 +224,8 @@ constexpr Row kInside[] = {
     {"DenseReluDense.wo", "ffn_down"},
 };
 
-constexpr std::string_view kPrefixes[] = {"model.", "transformer.", "gpt_neox.", "roberta."};
+constexpr std::string_view kPrefixes[] = {"model.", "transformer.", "gpt_neox.", "roberta.",
+                                          "backbone."};
 constexpr std::string_view kLayers[] = {"layers.", "layer.", "h.", "blocks.", "encoder.layer.",
                                         "encoder.layers."};
 
@@ -202,8 +246,10 @@ std::string take_number(std::string_view& name) {
 }
 
 bool has_norm_behind_attention(std::string_view architecture) {
-  constexpr std::string_view kNames[] = {"gemma2", "gemma3", "qwen3next", "qwen35", "olmo2",
-                                         "exaone4", "seed_oss", "glm4moe", "gemma-embedding"};
+  constexpr std::string_view kNames[] = {"gemma2",   "gemma3",   "qwen3next",
+                                         "qwen35",   "qwen35moe", "olmo2",
+                                         "exaone4",  "seed_oss", "glm4moe",
+                                         "gemma-embedding"};
   return std::find(std::begin(kNames), std::end(kNames), architecture) != std::end(kNames);
 }
 

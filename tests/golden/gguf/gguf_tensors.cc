@@ -8,6 +8,7 @@
 
 #include "base/check.h"
 #include "gguf_names.h"
+#include "gguf_recurrent.h"
 #include "tiny_checkpoint.h"
 
 namespace quire::testing {
@@ -72,7 +73,10 @@ class Converter {
     if (architecture_ == "deepseek2") return take_deepseek(std::move(tensor));
     if (architecture_ == "granitehybrid") return take_granite(std::move(tensor));
     if (architecture_ == "qwen3next") return take_qwen3next(std::move(tensor));
-    if (architecture_ == "qwen35") return take_qwen35(std::move(tensor));
+    if (architecture_.starts_with("qwen35")) return take_qwen35(std::move(tensor));
+    if (is_recurrent(architecture_)) {
+      return put(recurrent_tensor(config_, architecture_, std::move(tensor)));
+    }
     if (architecture_ == "stablelm") return take_stablelm(std::move(tensor));
     if (architecture_ == "bert") cut_positions(tensor);
     if (architecture_ == "granitemoe") return take_granite(std::move(tensor));
@@ -97,7 +101,7 @@ class Converter {
     }
     if (architecture_ == "llama") add_frequencies();
     if (architecture_ == "phi3") add_long_factors();
-    if (architecture_ == "qwen35") add_drafting_head();
+    if (architecture_.starts_with("qwen35")) add_drafting_head();
     return std::move(tensors_);
   }
 

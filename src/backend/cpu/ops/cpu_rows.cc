@@ -161,6 +161,18 @@ void CpuBackend::run_op(const GateOp& op, const Step& step) {
   out.is_fresh = true;
 }
 
+void CpuBackend::run_op(const JoinOp& op, const Step& step) {
+  const int rows = step.rows(*op.out), first = op.x->columns, second = op.y->columns;
+  QUIRE_CHECK(op.out->columns == first + second, "{} and {} columns into {}", first, second,
+              op.out->columns);
+  for_rows(rows, op.out->columns, [&](int row, int) {
+    float* out = cpu(*op.out).floats(row);
+    std::copy_n(cpu(*op.x).floats(row), first, out);
+    std::copy_n(cpu(*op.y).floats(row), second, out + first);
+  });
+  cpu(*op.out).is_fresh = false;
+}
+
 void CpuBackend::run_op(const AddOp& op, const Step& step) {
   const int rows = step.rows(*op.out), columns = op.out->columns;
   QUIRE_CHECK(op.x->columns == columns && (op.gate == nullptr || op.gate->columns == 1),

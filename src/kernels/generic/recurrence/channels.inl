@@ -1,7 +1,7 @@
 // Recurrences whose channels do not see each other: Mamba's selective scan (Gu and Dao, 2023) and
-// the gated linear unit of Griffin (De et al., 2024). A lane is a channel, which meets all tokens of
-// the run before the next ones, so that its state stays in the first level of caches. The sum over
-// the rows of a state is one chain in their order: the same bits whatever the number of lanes.
+// the gated linear unit of Griffin (De et al., 2024). A lane is a channel, which meets all tokens
+// of the run before the next ones, so that its state stays in the first level of caches. The sum
+// over the rows of a state is one chain in their order: the same bits whatever the lanes.
 // Included once per instruction set, after gates.inl (see cpu/*.cc).
 
 void selective(const SelectiveTask& task) {

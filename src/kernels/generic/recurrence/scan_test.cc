@@ -176,7 +176,9 @@ TEST_P(RecurrenceTest, RowsDecayEachInTheirOwnWay) {
     kernels().scan(task_of(0, 9, state.data(), out));
     std::vector<double> exact;
     for (int row = 0; row < k_dim; ++row) {
-      for (int column = 0; column < v_dim; ++column) exact.push_back(run.start[run.at(row, column)]);
+      for (int column = 0; column < v_dim; ++column) {
+        exact.push_back(run.start[run.at(row, column)]);
+      }
     }
     for (std::size_t t = 0; t < 9; ++t) {
       const std::size_t head = 3 * t + 1;
