@@ -26,7 +26,8 @@ Result<std::string> check(const ModelArguments& arguments) {
   {
     ProgressLine progress(fmt::format("Reading the weights of {}", default_name(arguments)));
     const auto find = [&files](std::string_view name) { return files.find(name); };
-    QUIRE_ASSIGN_OR_RETURN(report, check_weights(files.design().tensors, find));
+    const auto done = [&files](std::string_view rule) { files.let_go(rule); };
+    QUIRE_ASSIGN_OR_RETURN(report, check_weights(files.design().tensors, find, done));
     QUIRE_RETURN_IF_ERROR(files.health());
   }
   if (!report.is_finite()) {

@@ -171,12 +171,17 @@ Result<LoadedModel> load_planned(PlannedModel planned) {
   const Design& design = loaded.files->design();
   ProgressLine progress(fmt::format("Loading {}: tokenizer", loaded.name));
   QUIRE_ASSIGN_OR_RETURN(loaded.words, load_words(*loaded.files, arguments.chat_template));
+  // What quantization made of a matrix is given back once it is packed, not when all are.
+  std::vector<std::string> asked;
   planned.options.progress = [&](std::size_t done, std::size_t total) {
+    for (const std::string& name : asked) loaded.files->let_go_matrix(name);
+    asked.clear();
     progress.say(fmt::format("Loading {}: packing weights {} %", loaded.name, 100 * done / total));
   };
   planned.options.source_health = [files = loaded.files] { return files->health(); };
   if (planned.is_apart) loaded.tables = copy_tables(*loaded.files);
-  const TensorFinder find = [&loaded](std::string_view name) {
+  const TensorFinder find = [&loaded, &asked](std::string_view name) {
+    asked.emplace_back(name);
     Result<TensorView> view = loaded.files->find(name);
     if (loaded.tables == nullptr || !view.is_ok()) return view;
     const auto copy = loaded.tables->find(name);

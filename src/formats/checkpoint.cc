@@ -120,6 +120,11 @@ void add_quantization(const Quantization& method, const ScaledTensors& scaled,
                       Checkpoint& checkpoint) {
   checkpoint.quantization = method.text;
   checkpoint.late = scaled.late;
+  if (!method.activations.empty()) {
+    checkpoint.activations =
+        fmt::format("activations stay floats, which is more precise than what the checkpoint was "
+                    "made for: {}", method.activations);
+  }
   if (scaled.rounded == 0) return;
   checkpoint.rounded =
       fmt::format("{} of {} quantized weights fit no tile losslessly and are held in BF16, such as "

@@ -91,12 +91,39 @@ void expand_mxfp4(const BlockMXFP4& block, float* out) {
   expand_table(exponent_to_float(block.e), block.qs, kTableMXFP4, 16, out);
 }
 
+void expand_nvfp4(const BlockNVFP4& block, float* out) {
+  std::uint8_t codes[64];
+  unpack_codes(block, codes);
+  for (int i = 0; i < 64; ++i) {
+    const float d = e4m3_to_float(scale_code(block, i / 16)) * 0.5f;
+    out[i] = d * static_cast<float>(kTableMXFP4[codes[i]] - 16);
+  }
+}
+template <const float (&kValues)[16]>
+void expand_codebook(const BlockCodebook& block, float* out) {
+  std::uint8_t codes[64];
+  unpack_codes(block, codes);
+  for (int i = 0; i < 64; ++i) out[i] = block.d * kValues[codes[i]];
+}
+void expand_q4_z(const BlockQ4_Z& block, float* out) {
+  std::uint8_t codes[kBlock];
+  unpack_codes(block, codes);
+  const float d = half_to_float(block.d);
+  for (int i = 0; i < kBlock; ++i) out[i] = d * static_cast<float>(codes[i] - block.zero);
+}
+
 template <typename Block, int kValues, void (*kExpand)(const Block&, float*)>
 void expand_row(const std::byte* row, std::size_t columns, float* out) {
   for (std::size_t i = 0; i < columns; i += kValues, row += sizeof(Block)) {
     Block block;  // the file's rows have no alignment
     std::memcpy(&block, row, sizeof block);
     kExpand(block, out + i);
+  }
+}
+
+void widen_e4m3(const std::byte* row, std::size_t columns, float* out) {
+  for (std::size_t i = 0; i < columns; ++i) {
+    out[i] = e4m3_to_float(static_cast<std::uint8_t>(row[i]));
   }
 }
 
@@ -164,7 +191,18 @@ void dequantize_row(DType dtype, const std::byte* row, std::size_t columns, floa
       return expand_row<BlockIQ3_XXS, 256, expand_signed<BlockIQ3_XXS>>(row, columns, out);
     case DType::kIQ3_S:
       return expand_row<BlockIQ3_S, 256, expand_signed<BlockIQ3_S>>(row, columns, out);
+    case DType::kNVFP4:
+      return expand_row<BlockNVFP4, 64, expand_nvfp4>(row, columns, out);
+    case DType::kNF4:
+      return expand_row<BlockCodebook, 64, expand_codebook<kValuesNF4>>(row, columns, out);
+    case DType::kFP4:
+      return expand_row<BlockCodebook, 64, expand_codebook<kValuesFP4>>(row, columns, out);
+    case DType::kQ4_Z:
+      return expand_row<BlockQ4_Z, 32, expand_q4_z>(row, columns, out);
+    case DType::kF8:
+      return widen_e4m3(row, columns, out);
     case DType::kI8:
+    case DType::kI8A16:
       for (std::size_t i = 0; i < columns; ++i) out[i] = static_cast<std::int8_t>(row[i]);
       return;
   }

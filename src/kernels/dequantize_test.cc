@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "tensor/float_bits.h"
+#include "tensor/quant_blocks.h"
 
 namespace quire {
 namespace {
@@ -30,6 +31,7 @@ Bytes fixture_blocks(DType dtype) {
   const auto last_bytes = [&]() -> std::vector<std::size_t> {  // of the scales
     switch (dtype) {
       case DType::kMXFP4:
+      case DType::kNVFP4:
         return {};
       case DType::kQ4_1:
       case DType::kQ5_1:
@@ -51,6 +53,7 @@ Bytes fixture_blocks(DType dtype) {
   for (std::size_t block = 0; block < bytes.size(); block += size) {
     for (std::size_t at : last_bytes) bytes[block + at] &= 0xBF;
     if (dtype == DType::kMXFP4 && bytes[block] == 255) bytes[block] = 254;
+    for (std::size_t i = 0; i < 4 && dtype == DType::kNVFP4; ++i) bytes[block + i] &= 0x7F;
   }
   return bytes;
 }
@@ -89,11 +92,12 @@ TEST(Dequantize, EveryBlockTypeEqualsTheFormatsOwnPackage) {
       {DType::kIQ1_M, 0x40a75c42b68e5061},   {DType::kIQ2_XXS, 0x5f4a8e2852c96fe2},
       {DType::kIQ2_XS, 0x98150911ea4cc66f},  {DType::kIQ2_S, 0xed379c6112915046},
       {DType::kIQ3_XXS, 0x9aa5fdb343825c93}, {DType::kIQ3_S, 0x2394b2478cc2bae2},
+      {DType::kNVFP4, 0x837b6e3442800909},
   };
   for (const DTypeInfo& info : kDTypes) {
     EXPECT_EQ(std::count_if(std::begin(fixtures), std::end(fixtures),
                             [&](const Fixture& fixture) { return fixture.dtype == info.dtype; }),
-              info.block_elements > 1 ? 1 : 0)
+              info.block_elements > 1 && info.gguf_type >= 0 ? 1 : 0)
         << info.name;
   }
   for (const Fixture& fixture : fixtures) {
@@ -176,6 +180,47 @@ TEST(Dequantize, TypesWithoutCodebooksEqualTheirDefinitions) {
   expect(DType::kMXFP4, plain_mxfp4);
   expect(DType::kTQ1_0, plain_tq1_0);
   expect(DType::kTQ2_0, plain_tq2_0);
+}
+
+TEST(Dequantize, EveryE4m3Code) {
+  std::byte codes[256];
+  for (int i = 0; i < 256; ++i) codes[i] = static_cast<std::byte>(i);
+  float values[256];
+  dequantize_row(DType::kF8, codes, 256, values);
+  for (int i = 0; i < 256; ++i) {
+    const int exponent = i >> 3 & 15, rest = i & 7;
+    if (exponent == 15 && rest == 7) {
+      EXPECT_TRUE(std::isnan(values[i]));
+      continue;
+    }
+    const double size = exponent == 0 ? std::ldexp(rest, -9) : std::ldexp(8 + rest, exponent - 10);
+    EXPECT_EQ(values[i], i < 128 ? size : -size) << i;
+  }
+  dequantize_row(DType::kI8A16, codes, 256, values);
+  for (int i = 0; i < 256; ++i) EXPECT_EQ(values[i], i < 128 ? i : i - 256);
+}
+
+TEST(Dequantize, CodebooksAndZerosOfBlocks) {
+  BlockCodebook block = {3, {}};
+  for (int i = 0; i < 16; ++i) {  // value i of each group is i
+    block.qs[i] = block.qs[16 + i] = static_cast<std::uint8_t>(i | (15 - i) << 4);
+  }
+  const auto* bytes = reinterpret_cast<const std::byte*>(&block);
+  float nf4[64], fp4[64];
+  dequantize_row(DType::kNF4, bytes, 64, nf4);
+  dequantize_row(DType::kFP4, bytes, 64, fp4);
+  for (int i = 0; i < 16; ++i) {
+    EXPECT_EQ(nf4[i], 3 * kValuesNF4[i]);
+    EXPECT_EQ(nf4[16 + i], nf4[15 - i]);
+    EXPECT_EQ(fp4[32 + i], 3 * kValuesFP4[i]);
+    EXPECT_EQ(fp4[48 + i], fp4[15 - i]);
+  }
+  BlockQ4_Z zeros = {float_to_half(0.5f), 11, 0, {}};
+  zeros.qs[0] = 0xF0;
+  float values[32];
+  dequantize_row(DType::kQ4_Z, reinterpret_cast<const std::byte*>(&zeros), 32, values);
+  EXPECT_EQ(values[0], -5.5f);
+  EXPECT_EQ(values[16], 2);
 }
 
 TEST(Dequantize, Mxfp4ScalesOfEveryExponent) {

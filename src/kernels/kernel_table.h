@@ -25,6 +25,7 @@ inline constexpr std::size_t kActivationForms = 4;
 
 constexpr ActivationForm activation_form(DType weight) {
   if (weight == DType::kF32 || weight == DType::kF16) return ActivationForm::kF32;
+  if (weight == DType::kF8 || weight == DType::kI8A16) return ActivationForm::kF32;
   if (weight == DType::kI8) return ActivationForm::kInt8Token;
   return weight == DType::kBF16 ? ActivationForm::kBF16 : ActivationForm::kInt8;
 }

@@ -130,6 +130,39 @@ struct Exponents {
   }
 };
 template <int kRows>
+struct Zeros {
+  static void put(PackedQ4_Z<kRows>& packed, int group, int row, const BlockQ4_Z& block) {
+    std::uint8_t codes[kBlock];
+    unpack_codes(block, codes);
+    packed.scale[group][row] = block.d;
+    packed.zero[group][row] = block.zero;
+    put_nibbles<kRows>(packed.codes[group], row, codes);
+  }
+};
+template <int kRows>
+struct Pairs {  // a file block is two groups
+  static void put(PackedCodebook<kRows>& packed, int, int row, const BlockCodebook& block) {
+    std::uint8_t codes[64];
+    unpack_codes(block, codes);
+    packed.scale[row] = block.d;
+    for (int i = 0; i < 2; ++i) put_nibbles<kRows>(packed.codes[i], row, codes + 32 * i);
+  }
+  static void put(PackedNVFP4<kRows>& packed, int at, int row, const BlockNVFP4& block) {
+    std::uint8_t codes[64];
+    unpack_codes(block, codes);
+    packed.d[row] = 0.5f;  // pack_tile multiplies it with the scale beside
+    for (int i = 0; i < 4; ++i) packed.scale[4 * at + i][row] = scale_code(block, i);
+    for (int i = 0; i < 2; ++i) put_in_order(packed.codes[2 * at + i], row, codes + 32 * i);
+  }
+  // Steps 2s and 2s + 1 share a vector.
+  static void put_in_order(NibbleGroup<kRows>& group, int row, const std::uint8_t* codes) {
+    for (int i = 0; i < 16; ++i) {
+      const std::uint8_t* first = codes + i / 4 * 8 + i % 4;
+      group[i / 4][row][i % 4] = static_cast<std::uint8_t>(first[0] | first[4] << 4);
+    }
+  }
+};
+template <int kRows>
 struct Ternaries {  // d * (q - 1) as Q2_K says it: d * 1 * q - d * 1
   template <typename Block>
   static void put(PackedQ2_K<kRows>& packed, int, int row, const Block& block) {
@@ -176,7 +209,9 @@ struct SubScales {
 // A matrix type: how many file blocks fill a packed block, and how one is put there.
 template <typename Packed, typename Block, typename Put>
 struct BlockPacking {
-  static constexpr std::size_t kValues = sizeof(Block) < 48 ? kBlock : kSuperBlock;
+  static constexpr std::size_t kValues = sizeof(Block) == 36   ? 64
+                                         : sizeof(Block) < 48 ? kBlock
+                                                              : kSuperBlock;
   static constexpr std::size_t kBlocks = Packed::kGroups * kBlock / kValues;
 
   static std::size_t tile_bytes(std::size_t columns) {
@@ -234,6 +269,33 @@ struct ChannelPacking {
   }
 };
 
+// Codes of a byte, one scale for `group` columns of a row. kIsPaired: two codes of a row lie side
+// by side.
+template <int kRows, bool kIsPaired>
+void pack_scaled(int rows, std::size_t columns, const std::byte* from, const TileScales& scales,
+                 std::byte* to) {
+  ScaledTileHeader header = {};
+  const std::size_t group = scales.group == 0 ? columns : scales.group;
+  const std::size_t groups = (columns + group - 1) / group;
+  header.group = static_cast<std::int32_t>(group);
+  std::memcpy(to, &header, sizeof header);
+  to += sizeof header;
+  for (std::size_t i = 0; i < groups; ++i) {
+    const std::size_t begin = i * group, count = std::min(group, columns - begin);
+    const std::size_t bytes = scaled_group_bytes(kRows, count);
+    std::memset(to, 0, bytes);
+    std::byte* codes = to + kRows * sizeof(float);
+    for (std::size_t row = 0; row < static_cast<std::size_t>(rows); ++row) {
+      std::memcpy(to + row * sizeof(float), scales.values + row * groups + i, sizeof(float));
+      for (std::size_t k = 0; k < count; ++k) {
+        const std::size_t in_pair = kIsPaired ? row * 2 + k % 2 : k % 2 * kRows + row;
+        codes[k / 2 * 2 * kRows + in_pair] = from[row * columns + begin + k];
+      }
+    }
+    to += bytes;
+  }
+}
+
 // Calls visit(Packing()) for the packing of dtype.
 template <int R, typename Visit>
 auto with_packing(DType dtype, Visit visit) {
@@ -288,8 +350,18 @@ auto with_packing(DType dtype, Visit visit) {
       return visit(BlockPacking<PackedSignedBlock<R>, BlockIQ3_XXS, SubScales<R>>());
     case DType::kIQ3_S:
       return visit(BlockPacking<PackedSignedBlock<R>, BlockIQ3_S, SubScales<R>>());
+    case DType::kNVFP4:
+      return visit(BlockPacking<PackedNVFP4<R>, BlockNVFP4, Pairs<R>>());
+    case DType::kNF4:
+    case DType::kFP4:
+      return visit(BlockPacking<PackedCodebook<R>, BlockCodebook, Pairs<R>>());
+    case DType::kQ4_Z:
+      return visit(BlockPacking<PackedQ4_Z<R>, BlockQ4_Z, Zeros<R>>());
     case DType::kI8:
       return visit(ChannelPacking<R>());
+    case DType::kF8:
+    case DType::kI8A16:
+      break;  // pack_scaled
   }
   internal::fail_check(__FILE__, __LINE__, "dtype", "no packing for this type");
 }
@@ -302,28 +374,71 @@ auto with_packing(DType dtype, int tile_rows, Visit visit) {
   return with_packing<16>(dtype, visit);
 }
 
+bool is_scaled(DType dtype) { return dtype == DType::kF8 || dtype == DType::kI8A16; }
+
+std::size_t scaled_tile_bytes(int tile_rows, std::size_t columns, std::size_t group) {
+  const auto rows = static_cast<std::size_t>(tile_rows);
+  if (group == 0 || group >= columns) {
+    return sizeof(ScaledTileHeader) + scaled_group_bytes(rows, columns);
+  }
+  const std::size_t rest = columns % group;
+  return sizeof(ScaledTileHeader) + columns / group * scaled_group_bytes(rows, group) +
+         (rest == 0 ? 0 : scaled_group_bytes(rows, rest));
+}
+
+void pack_scaled(DType dtype, int tile_rows, int rows, std::size_t columns, const std::byte* from,
+                 const TileScales& scales, std::byte* to) {
+  const auto pack = [&]<int kRows>() {
+    if (dtype == DType::kF8) return pack_scaled<kRows, true>(rows, columns, from, scales, to);
+    pack_scaled<kRows, false>(rows, columns, from, scales, to);
+  };
+  if (tile_rows == 4) return pack.operator()<4>();
+  if (tile_rows == 8) return pack.operator()<8>();
+  pack.operator()<16>();
+}
+
+// Each block of a tile has the scale of its row.
+template <int kRows>
+void scale_nvfp4(int rows, std::size_t columns, const float* row_scales, std::byte* to) {
+  auto* blocks = reinterpret_cast<PackedNVFP4<kRows>*>(to);
+  for (std::size_t i = 0; i < (columns + kSuperBlock - 1) / kSuperBlock; ++i) {
+    for (int row = 0; row < rows; ++row) blocks[i].d[row] = 0.5f * row_scales[row];
+  }
+}
+
 }  // namespace
 
-std::size_t packed_tile_bytes(DType dtype, int tile_rows, std::size_t columns) {
-  const std::size_t bytes = with_packing(
-      dtype, tile_rows, [&](auto packing) { return decltype(packing)::tile_bytes(columns); });
+std::size_t packed_tile_bytes(DType dtype, int tile_rows, std::size_t columns, std::size_t group) {
+  const std::size_t bytes =
+      is_scaled(dtype) ? scaled_tile_bytes(tile_rows, columns, group)
+                       : with_packing(dtype, tile_rows, [&](auto packing) {
+                           return decltype(packing)::tile_bytes(columns);
+                         });
   return (bytes + 63) / 64 * 64;
 }
 
 void pack_tile(DType dtype, int tile_rows, int rows, std::size_t columns, const std::byte* from,
-               std::byte* to, const float* row_scales) {
-  QUIRE_CHECK((dtype == DType::kI8) == (row_scales != nullptr), "{} with{} scales of its rows",
-              dtype_name(dtype), row_scales == nullptr ? "out" : "");
+               std::byte* to, const TileScales& scales) {
+  const bool may_have = has_scales_beside(dtype) || dtype == DType::kNVFP4;
+  QUIRE_CHECK(scales.values != nullptr ? may_have : !has_scales_beside(dtype),
+              "{} with{} scales beside it", dtype_name(dtype),
+              scales.values == nullptr ? "out" : "");
   QUIRE_CHECK(rows >= 1 && rows <= tile_rows, "{} rows in a tile of {}", rows, tile_rows);
   QUIRE_CHECK(columns % dtype_info(dtype).block_elements == 0, "{} columns are no whole {} blocks",
               columns, dtype_name(dtype));
+  if (is_scaled(dtype)) return pack_scaled(dtype, tile_rows, rows, columns, from, scales, to);
   with_packing(dtype, tile_rows, [&](auto packing) {
     decltype(packing)::pack(rows, columns, from, to);
     return 0;
   });
-  if (row_scales != nullptr) {
-    std::memcpy(to, row_scales, static_cast<std::size_t>(rows) * sizeof(float));
+  if (scales.values == nullptr) return;
+  if (dtype == DType::kI8) {
+    std::memcpy(to, scales.values, static_cast<std::size_t>(rows) * sizeof(float));
+    return;
   }
+  if (tile_rows == 4) return scale_nvfp4<4>(rows, columns, scales.values, to);
+  if (tile_rows == 8) return scale_nvfp4<8>(rows, columns, scales.values, to);
+  scale_nvfp4<16>(rows, columns, scales.values, to);
 }
 
 }  // namespace quire

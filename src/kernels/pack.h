@@ -10,13 +10,20 @@
 
 namespace quire {
 
-// Bytes of one tile of `tile_rows` (4, 8 or 16) rows; a multiple of 64.
-std::size_t packed_tile_bytes(DType dtype, int tile_rows, std::size_t columns);
+// Scales beside codes: [rows][columns / group, rounded up] for the rows of a tile. Of I8 one a row;
+// of F8 and I8_A16 any; of NVFP4, which has others in its blocks, one a row or none.
+struct TileScales {
+  const float* values = nullptr;
+  std::size_t group = 0;  // columns of a scale; 0: all
+};
+
+// Bytes of one tile of `tile_rows` (4, 8 or 16) rows; a multiple of 64. group: of the TileScales
+std::size_t packed_tile_bytes(DType dtype, int tile_rows, std::size_t columns,
+                              std::size_t group = 0);
 
 // Packs `rows` (1..tile_rows) consecutive rows; missing rows of the tile are zeros.
 // from: rows * row_bytes(dtype, columns) bytes, any alignment; to: packed_tile_bytes, aligned to 64
-// row_scales: [rows] of I8, null for every other type
 void pack_tile(DType dtype, int tile_rows, int rows, std::size_t columns, const std::byte* from,
-               std::byte* to, const float* row_scales = nullptr);
+               std::byte* to, const TileScales& scales = {});
 
 }  // namespace quire

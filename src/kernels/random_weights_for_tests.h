@@ -23,6 +23,7 @@ struct RandomScale {
 inline RandomScale random_scale(DType dtype) {
   switch (dtype) {
     case DType::kQ4_0:
+    case DType::kQ4_Z:
     case DType::kQ5_0:
       return {0, 9};
     case DType::kQ4_1:
@@ -59,6 +60,11 @@ inline RandomScale random_scale(DType dtype) {
       return {0, 140};
     case DType::kMXFP4:
       return {0, 6};
+    case DType::kNVFP4:
+      return {0, 3};
+    case DType::kNF4:
+    case DType::kFP4:
+      return {0, 0.6f};
     default:
       return {};
   }
@@ -70,7 +76,19 @@ inline void set_scale(DType dtype, float scale, float minimum, std::byte* block)
     std::memcpy(block + at, &bits, sizeof bits);
   };
   const std::uint16_t half = float_to_half(scale);
-  if (dtype == DType::kI8) return;  // its scales are not in the matrix
+  if (dtype == DType::kF8 && (block[0] & std::byte{0x7F}) == std::byte{0x7F}) block[0] = {};  // NaN
+  if (has_scales_beside(dtype)) return;
+  if (dtype == DType::kNF4 || dtype == DType::kFP4) {
+    std::memcpy(block, &scale, sizeof scale);
+    return;
+  }
+  if (dtype == DType::kNVFP4) {
+    const int exponent = scale == 0 ? 0 : std::clamp(7 + std::ilogb(scale), 0, 14);
+    for (std::size_t i = 0; i < 4; ++i) {
+      block[i] = (block[i] & std::byte{7}) | static_cast<std::byte>(8 * exponent);
+    }
+    return;
+  }
   if (dtype == DType::kF32) {
     std::memcpy(block, &scale, sizeof scale);
   } else if (dtype == DType::kBF16) {

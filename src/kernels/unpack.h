@@ -23,7 +23,7 @@ inline void unpack_five_bits(const std::uint8_t* qs, const std::uint8_t* qh, std
   }
 }
 
-// codes: [32], or [256] for super-blocks; of IQ4_NL, IQ4_XS and MXFP4 the nibbles themselves
+// codes: [32], or [256] for super-blocks; of types with tables the nibbles themselves
 inline void unpack_codes(const BlockQ4_0& block, std::uint8_t* codes) {
   unpack_nibbles(block.qs, codes);
 }
@@ -66,6 +66,24 @@ inline void unpack_codes(const BlockIQ4_NL& block, std::uint8_t* codes) {
 }
 inline void unpack_codes(const BlockMXFP4& block, std::uint8_t* codes) {
   unpack_nibbles(block.qs, codes);
+}
+inline void unpack_codes(const BlockQ4_Z& block, std::uint8_t* codes) {
+  unpack_nibbles(block.qs, codes);
+}
+inline void unpack_codes(const BlockCodebook& block, std::uint8_t* codes) {  // [64]
+  unpack_nibbles(block.qs, codes);
+  unpack_nibbles(block.qs + 16, codes + 32);
+}
+inline void unpack_codes(const BlockNVFP4& block, std::uint8_t* codes) {  // [64]
+  for (int i = 0; i < 64; ++i) {
+    const int byte = block.qs[i / 16 * 8 + i % 8];
+    codes[i] = static_cast<std::uint8_t>(i % 16 < 8 ? byte & 15 : byte >> 4);
+  }
+}
+// The scale of 16 values, as E4M3: the sign does not count, and what would be NaN is 0.
+inline std::uint8_t scale_code(const BlockNVFP4& block, int sixteen) {
+  const int code = block.d[sixteen] & 0x7F;
+  return static_cast<std::uint8_t>(code == 0x7F ? 0 : code);
 }
 inline void unpack_codes(const BlockIQ4_XS& block, std::uint8_t* codes) {
   for (int group = 0; group < 8; ++group) unpack_nibbles(block.qs + 16 * group, codes + 32 * group);

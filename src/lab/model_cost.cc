@@ -64,7 +64,10 @@ Result<ModelCost> count_model_cost(const Design& design, const TensorFinder& fin
     Elements& elements = is_head ? cost.head_elements : cost.body_elements;
     elements[static_cast<int>(activation_form(view.dtype))] +=
         share * static_cast<double>(view.rows()) * static_cast<double>(view.columns());
-    const std::size_t scales = view.dtype == DType::kI8 ? view.rows() * sizeof(float) : 0;
+    const std::size_t in_row =
+        view.scales.is_per_row() ? 1 : view.columns() / view.scales.per_columns;
+    const std::size_t scales =
+        has_scales_beside(view.dtype) ? view.rows() * in_row * sizeof(float) : 0;
     (is_experts ? cost.expert_bytes : cost.weight_bytes) +=
         static_cast<double>(view.bytes() + scales);
     if (is_experts) cost.expert_share = share;

@@ -1,5 +1,6 @@
 #include "lab/random_blocks.h"
 
+#include <algorithm>
 #include <cmath>
 #include <cstddef>
 #include <cstring>
@@ -123,6 +124,34 @@ void fill_mxfp4(BlockMXFP4& block, float sigma, Counter& random) {
   random.fill(block.qs);
 }
 
+void fill_nvfp4(BlockNVFP4& block, float sigma, Counter& random) {
+  constexpr float kDeviation = 2.926f;
+  for (std::uint8_t& d : block.d) {  // rounded up or down by chance
+    const std::uint64_t bits = random();
+    const float scale = sigma / kDeviation * spread(bits);
+    const float chance = static_cast<float>(bits >> 48) * 0x1p-16f;
+    const int exponent = std::max(-6, std::ilogb(scale));
+    const float eighths = std::ldexp(scale, 3 - exponent);  // below 8 where it is subnormal
+    d = static_cast<std::uint8_t>((exponent + 6) * 8 + static_cast<int>(eighths + chance));
+  }
+  random.fill(block.qs);
+}
+
+void fill_codebook(BlockCodebook& block, float deviation, float sigma, Counter& random) {
+  const std::uint64_t bits = random();
+  const float scale = sigma / deviation * spread(bits);
+  block.d = bits >> 63 ? -scale : scale;
+  random.fill(block.qs);
+}
+
+void fill_q4_z(BlockQ4_Z& block, float sigma, Counter& random) {
+  const std::uint64_t bits = random();
+  block.d = float_to_half(sigma / static_cast<float>(kDeviation4) * spread(bits));
+  block.zero = bits >> 63 ? 7 : 8;
+  block.unused = 0;
+  random.fill(block.qs);
+}
+
 // Types with one scale and no minimum: any bits are a block. `deviation` is that of its values
 // when the scale is 1.
 struct AnyBits {
@@ -203,6 +232,14 @@ void fill_block(DType dtype, float sigma, Counter& random, std::byte* out) {
       return fill_q2_k(*reinterpret_cast<BlockQ2_K*>(out), sigma, random);
     case DType::kMXFP4:
       return fill_mxfp4(*reinterpret_cast<BlockMXFP4*>(out), sigma, random);
+    case DType::kNVFP4:
+      return fill_nvfp4(*reinterpret_cast<BlockNVFP4*>(out), sigma, random);
+    case DType::kNF4:
+      return fill_codebook(*reinterpret_cast<BlockCodebook*>(out), 0.517f, sigma, random);
+    case DType::kFP4:
+      return fill_codebook(*reinterpret_cast<BlockCodebook*>(out), 0.487f, sigma, random);
+    case DType::kQ4_Z:
+      return fill_q4_z(*reinterpret_cast<BlockQ4_Z*>(out), sigma, random);
     case DType::kIQ1_M:
       return fill_iq1_m(*reinterpret_cast<BlockIQ1_M*>(out), sigma, random);
     default:
@@ -232,10 +269,19 @@ void fill_codes(std::uint64_t seed, std::size_t begin, std::size_t end, std::byt
   }
 }
 
+// As above, from 0 to 1.875 or below it, with either sign.
+constexpr double kDeviationF8 = 0.598;
+void fill_e4m3(std::uint64_t seed, std::size_t begin, std::size_t end, std::byte* data) {
+  fill_codes(seed, begin, end, data);
+  for (std::size_t i = begin; i < end; ++i) data[i] &= std::byte{0xBF};
+}
+
 }  // namespace
 
-std::vector<float> random_row_scales(std::size_t rows, std::size_t columns, std::uint64_t seed) {
-  const float unit = 1 / (static_cast<float>(kDeviation8) * std::sqrt(static_cast<float>(columns)));
+std::vector<float> random_row_scales(DType dtype, std::size_t rows, std::size_t columns,
+                                     std::uint64_t seed) {
+  const double deviation = dtype == DType::kF8 ? kDeviationF8 : kDeviation8;
+  const float unit = 1 / (static_cast<float>(deviation) * std::sqrt(static_cast<float>(columns)));
   std::vector<float> scales(rows);
   for (std::size_t i = 0; i < rows; ++i) scales[i] = unit * spread(mix64(~seed + i));
   return scales;
@@ -252,7 +298,10 @@ void fill_random_blocks(DType dtype, std::size_t columns, std::uint64_t seed, st
     case DType::kBF16:
       return fill_elements<std::uint16_t>(sigma, seed, begin, end, data, float_to_bf16);
     case DType::kI8:
+    case DType::kI8A16:
       return fill_codes(seed, begin, end, data);
+    case DType::kF8:
+      return fill_e4m3(seed, begin, end, data);
     default:
       break;
   }

@@ -16,7 +16,8 @@ namespace quire {
 void fill_random_blocks(DType dtype, std::size_t columns, std::uint64_t seed, std::size_t begin,
                         std::size_t end, std::byte* data);
 
-// The scales of the rows of an I8 matrix.
-std::vector<float> random_row_scales(std::size_t rows, std::size_t columns, std::uint64_t seed);
+// The scales of the rows of a matrix that has them beside it.
+std::vector<float> random_row_scales(DType dtype, std::size_t rows, std::size_t columns,
+                                     std::uint64_t seed);
 
 }  // namespace quire

@@ -44,9 +44,11 @@ class TensorStore {
       fill(view, rule, memory.get());
     }
     view.data = memory.get();
-    if (view.dtype == DType::kI8) {
+    if (has_scales_beside(view.dtype)) {
       std::vector<float>& scales = row_scales_[view.name];
-      if (scales.empty()) scales = random_row_scales(view.rows(), view.columns(), seed_of(view));
+      if (scales.empty()) {
+        scales = random_row_scales(view.dtype, view.rows(), view.columns(), seed_of(view));
+      }
       view.scales = {scales.data()};
     }
     return view;

@@ -17,9 +17,9 @@ void read_tensor(const TensorView& view, std::vector<float>& values, WeightRepor
   fault.tensor = view.name;
   for (std::size_t row = 0; row < view.rows(); ++row) {
     dequantize_row(view.dtype, view.data + row * bytes, columns, values.data());
-    const float scale = view.scales ? view.scales.of_row(row) : 1.0f;
     for (std::size_t column = 0; column < columns; ++column) {
-      const float value = values[column] * scale;
+      float value = values[column];
+      if (view.scales) value *= view.scales.at(row, column, columns);
       if (std::isfinite(value)) continue;
       if (fault.count++ > 0) continue;
       fault.row = row;
@@ -34,7 +34,8 @@ void read_tensor(const TensorView& view, std::vector<float>& values, WeightRepor
 
 }  // namespace
 
-Result<WeightReport> check_weights(const TensorRules& rules, const TensorFinder& find) {
+Result<WeightReport> check_weights(const TensorRules& rules, const TensorFinder& find,
+                                   const std::function<void(std::string_view rule)>& done) {
   WeightReport report;
   std::vector<float> values;
   for (const TensorRule& rule : rules.rules) {
@@ -42,6 +43,7 @@ Result<WeightReport> check_weights(const TensorRules& rules, const TensorFinder&
     if (!whole.is_ok() && rule.is_optional) continue;
     if (whole.is_ok() && whole->data != nullptr) {
       read_tensor(*whole, values, report);
+      if (done) done(rule.canonical);
       continue;
     }
     if (!rule.is_stack()) {
@@ -53,6 +55,7 @@ Result<WeightReport> check_weights(const TensorRules& rules, const TensorFinder&
                              find(fmt::format("{}.{}", rule.canonical, one)));
       read_tensor(view, values, report);
     }
+    if (done) done(rule.canonical);
   }
   return report;
 }

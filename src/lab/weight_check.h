@@ -1,12 +1,15 @@
 // check_weights: reads every value of every tensor of a model once and says which are not finite: a
 // NaN or an infinity in the weights makes every answer one, and nothing at run time tells where it
 // came from. Values are those that the kernels see (kernels/dequantize.h).
-// The calling thread; with one row of values in memory. Called by apps/check.
+// The calling thread; in memory is one row of values, and what one rule's weights are made of.
+// Called by apps/check.
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "model/architecture.h"
@@ -30,8 +33,9 @@ struct WeightReport {
 };
 
 // Tensors of the rules; of optional ones, those that `find` has. A tensor that cannot be read is an
-// error.
-Result<WeightReport> check_weights(const TensorRules& rules, const TensorFinder& find);
+// error. `done` is told the rule whose tensors will not be read again, or is empty.
+Result<WeightReport> check_weights(const TensorRules& rules, const TensorFinder& find,
+                                   const std::function<void(std::string_view rule)>& done = {});
 
 // "'blk.3.ffn_up.weight' has nan at row 5, column 7, and 12 more values that are not finite"
 std::string fault_sentence(const WeightFault& fault);

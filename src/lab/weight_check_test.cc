@@ -74,6 +74,28 @@ TEST(WeightCheckTest, SeesTheScalesOfBlocks) {
   EXPECT_GE(report->faults[0].count, 31u);  // a code of zero makes a NaN of it, the others infinity
 }
 
+// Codes with a scale for each row beside them; and each rule is told of when it is done with.
+TEST(WeightCheckTest, SeesScalesBesideTheCodes) {
+  const RandomModel model = *make_random_model("tiny", {.dtype = DType::kF8});
+  std::vector<float> scales;
+  const TensorFinder find = [&](std::string_view name) {
+    auto view = model.find(name);
+    if (name != "layers.0.q") return view;
+    scales.assign(view->rows(), 1);
+    scales[2] = std::numeric_limits<float>::quiet_NaN();
+    view->scales.values = scales.data();
+    return view;
+  };
+  std::vector<std::string> done;
+  const auto report = check_weights(model.design.tensors, find,
+                                    [&](std::string_view rule) { done.emplace_back(rule); });
+  ASSERT_TRUE(report.is_ok());
+  ASSERT_EQ(report->faults.size(), 1u);
+  EXPECT_EQ(report->faults[0].row, 2u);
+  EXPECT_EQ(report->faults[0].count, model.find("layers.0.q")->columns());
+  EXPECT_EQ(done.size(), report->tensors);
+}
+
 TEST(WeightCheckTest, ATensorThatIsMissingIsAnError) {
   const RandomModel model = *make_random_model("tiny", {});
   const auto report = check_weights(model.design.tensors, [&](std::string_view name) {

@@ -41,6 +41,13 @@ Result<ModelFiles::Parts> match(Checkpoint checkpoint) {
     facts.notes.emplace_back("warning", checkpoint.rounded);
     facts.words.warnings.push_back(checkpoint.rounded);
   }
+  if (const std::size_t rounded = parts.tensors.rounded(); rounded > 0) {
+    facts.notes.emplace_back(
+        "warning", fmt::format("{} matrices are read with rows and columns exchanged and are held "
+                               "in BF16, such as of '{}'",
+                               rounded, parts.tensors.first_rounded()));
+  }
+  if (!checkpoint.activations.empty()) facts.notes.emplace_back("note", checkpoint.activations);
   parts.tokenizer_json = std::move(checkpoint.tokenizer_json);
   parts.left_out = std::move(checkpoint.left_out);
   parts.owner = std::move(checkpoint.owner);
@@ -71,6 +78,13 @@ void ModelFiles::drop_resident() const {
     if (rule.role == Role::kTable) continue;  // whose rows are read again
     parts_.tensors.let_go(rule.canonical);
   }
+}
+
+void ModelFiles::let_go_matrix(std::string_view canonical_name) const {
+  for (const TensorRule& rule : parts_.design.tensors.rules) {
+    if (rule.role == Role::kTable && rule.canonical == canonical_name) return;
+  }
+  let_go(canonical_name);
 }
 
 Result<std::unique_ptr<ModelFiles>> open_model(const std::string& path,

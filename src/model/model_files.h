@@ -49,6 +49,11 @@ class ModelFiles {
   // quantized weights were unpacked into goes, too. REQUIRES: views of unpacked matrices that were
   // found before are not read any more: products have packed them.
   void drop_resident() const;
+  // Gives back what was made of one rule's tensors, which are made anew when they are asked for.
+  // REQUIRES: nobody reads views of them that were found before.
+  void let_go(std::string_view canonical_name) const { parts_.tensors.let_go(canonical_name); }
+  // The same of anything but a table, whose rows are read again.
+  void let_go_matrix(std::string_view canonical_name) const;
 
   // The bytes of a tokenizer.json, made or read anew at each call.
   Result<std::string> tokenizer_json() const { return parts_.tokenizer_json(); }

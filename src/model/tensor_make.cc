@@ -26,6 +26,14 @@ float converted(float value, Convert convert) {
   return value;
 }
 
+// A code times its scale, as BF16.
+std::uint16_t rounded_at(const TensorView& tensor, std::size_t row, std::size_t column) {
+  const std::byte code = tensor.data[row * tensor.columns() + column];
+  const float value = tensor.dtype == DType::kF8 ? e4m3_to_float(static_cast<std::uint8_t>(code))
+                                                 : static_cast<std::int8_t>(code);
+  return float_to_bf16(value * tensor.scales.at(row, column, tensor.columns()));
+}
+
 // The row of the stored tensor that our row is.
 std::size_t stored_row(const Stored& stored, std::size_t row) {
   if (stored.run == 0) return stored.first + row;
@@ -38,7 +46,13 @@ bool is_view(const Stored& stored) {
   return stored.run == 0 && !stored.is_transposed && stored.convert == Convert::kNone;
 }
 
+bool can_exchange(DType dtype) {
+  return dtype == DType::kF32 || dtype == DType::kF16 || dtype == DType::kBF16 ||
+         has_scales_beside(dtype);
+}
+
 DType made_dtype(const TensorView& file, const Stored& stored) {
+  if (stored.is_transposed && has_scales_beside(file.dtype)) return DType::kBF16;
   const bool keeps_type =
       stored.convert == Convert::kNone || stored.convert == Convert::kUnitRows;
   return keeps_type ? file.dtype : DType::kF32;
@@ -76,6 +90,18 @@ std::vector<std::byte> unit_rows(const TensorView& file, std::size_t rows, std::
 
 }  // namespace
 
+std::vector<float> make_scales(const TensorView& file, const Stored& stored, std::size_t rows) {
+  const std::size_t columns = file.columns();
+  const std::size_t step = file.scales.is_per_row() ? columns : file.scales.per_columns;
+  std::vector<float> scales;
+  for (std::size_t row = 0; row < rows; ++row) {
+    for (std::size_t column = 0; column < columns; column += step) {
+      scales.push_back(file.scales.at(stored_row(stored, row), column, columns));
+    }
+  }
+  return scales;
+}
+
 std::vector<std::byte> make_tensor(const TensorView& file, const Stored& stored,
                                    const std::vector<std::size_t>& wanted) {
   QUIRE_CHECK(!wanted.empty() && file.data != nullptr, "'{}' is made of nothing", file.name);
@@ -95,6 +121,16 @@ std::vector<std::byte> make_tensor(const TensorView& file, const Stored& stored,
     auto* out = reinterpret_cast<float*>(bytes.data());
     for (std::size_t i = 0; i < rows * columns; ++i) {
       out[i] = converted(value_at(file, stored_row(stored, i)), stored.convert);
+    }
+    return bytes;
+  }
+  if (stored.is_transposed && has_scales_beside(file.dtype)) {
+    std::vector<std::byte> bytes(rows * columns * sizeof(std::uint16_t));
+    auto* out = reinterpret_cast<std::uint16_t*>(bytes.data());
+    for (std::size_t row = 0; row < rows; ++row) {
+      for (std::size_t column = 0; column < columns; ++column) {
+        *out++ = rounded_at(file, stored.column + column, stored_row(stored, row));
+      }
     }
     return bytes;
   }

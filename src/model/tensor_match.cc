@@ -144,6 +144,7 @@ class Matcher {
     TensorView whole = file;
     whole.shape = rule.shape;
     if (!is_view(stored) || stored.total != 0) whole.data = nullptr;
+    if (!is_view(stored)) whole.dtype = made_dtype(file, stored);
     matched_.tensors_.emplace(rule.canonical, std::move(whole));
     return ok_status();
   }
@@ -168,7 +169,16 @@ class Matcher {
       view.dtype = made_dtype(file, stored);
       view.data = nullptr;
       const MatchedTensors::Late source{is_late ? late->second : nullptr, offset};
-      matched_.made_.emplace(name, MatchedTensors::Made{file, stored, source, {}});
+      MatchedTensors::Made& made =
+          matched_.made_.emplace(name, MatchedTensors::Made{file, stored, source, {}, {}})
+              .first->second;
+      if (stored.is_transposed && file.scales) {
+        view.scales = {};
+        if (matched_.rounded_++ == 0) matched_.first_rounded_ = file.name;
+      } else if (file.scales) {
+        made.scales = make_scales(file, stored, view.rows());
+        view.scales = {made.scales.data(), 1, file.scales.per_columns};
+      }
     }
     map.emplace(name, std::move(view));
   }
@@ -192,18 +202,19 @@ class Matcher {
                    checkpoint_.place(tensor), fmt::join(tensor.shape, ", "),
                    fmt::join(shape, ", "));
     }
-    if (tensor.dtype == DType::kI8 && !tensor.scales) {
+    if (has_scales_beside(tensor.dtype) && !tensor.scales) {
       return error(StatusCode::kUnsupported,
-                   "tensor '{}' {}: I8 without scales that quantization_config would explain",
-                   tensor.name, checkpoint_.place(tensor));
+                   "tensor '{}' {}: {} without scales that quantization_config would explain",
+                   tensor.name, checkpoint_.place(tensor), dtype_name(tensor.dtype));
     }
     if (rule.is_vector() && !is_plain_type(tensor.dtype)) {
       return error(StatusCode::kUnsupported, "tensor '{}' {}: a vector of type {}", tensor.name,
                    checkpoint_.place(tensor), dtype_name(tensor.dtype));
     }
     const bool is_by_value = stored.is_transposed || stored.convert == Convert::kUnitRows;
-    if (!is_view(stored) && (is_by_value || tensor.scales) &&
-        !is_plain_type(tensor.dtype)) {
+    const bool fits_values = stored.convert == Convert::kUnitRows ? is_plain_type(tensor.dtype)
+                                                                  : can_exchange(tensor.dtype);
+    if (!is_view(stored) && (is_by_value || tensor.scales) && !fits_values) {
       return error(StatusCode::kUnsupported,
                    "tensor '{}' {}: of type {}, which cannot be rearranged value by value",
                    tensor.name, checkpoint_.place(tensor), dtype_name(tensor.dtype));
@@ -262,6 +273,15 @@ void MatchedTensors::let_go(std::string_view name) const {
     if (!found.starts_with(name)) break;
     const bool is_its_own = found.size() == name.size() || found[name.size()] == '.';
     if (is_its_own) at->second.whole->let_go();
+  }
+  const std::lock_guard held(lock_->mutex);
+  for (auto at = made_.lower_bound(name); at != made_.end(); ++at) {
+    const std::string& found = at->first;
+    if (!found.starts_with(name)) break;
+    const bool is_its_own = found.size() == name.size() || found[name.size()] == '.';
+    if (!is_its_own) continue;
+    std::vector<std::byte>().swap(at->second.bytes);
+    if (at->second.late.whole != nullptr) at->second.late.whole->let_go();
   }
 }
 

@@ -37,7 +37,10 @@ class MatchedTensors {
   const TensorMap& views() const { return tensors_; }
   // With data. Experts that do not lie together have none as a whole.
   Result<TensorView> find(std::string_view canonical_name) const;
-  // Gives back the memory of what quantization made for this tensor and its experts.
+  // How many weights are codes that had to be exchanged, and rounded to BF16; the first of them.
+  std::size_t rounded() const { return rounded_; }
+  const std::string& first_rounded() const { return first_rounded_; }
+  // Gives back the memory of what was made for this tensor and its experts.
   // REQUIRES: nobody reads views of it that were found before.
   void let_go(std::string_view canonical_name) const;
 
@@ -53,6 +56,7 @@ class MatchedTensors {
     TensorView file;  // what it is made of
     Stored stored;
     Late late;  // of its data; without a whole: it is there
+    std::vector<float> scales;  // of its rows, where codes have scales beside them
     mutable std::vector<std::byte> bytes;  // once asked for; under the lock
   };
   struct Lock {
@@ -63,6 +67,8 @@ class MatchedTensors {
   TensorMap experts_;  // one by one
   std::map<std::string, Made, std::less<>> made_;
   std::map<std::string, Late, std::less<>> late_;
+  std::size_t rounded_ = 0;
+  std::string first_rounded_;
   std::unique_ptr<Lock> lock_ = std::make_unique<Lock>();
 };
 

@@ -7,6 +7,8 @@
 #include <cmath>
 #include <numeric>
 
+#include "tensor/float_bits.h"
+
 namespace quire {
 namespace {
 
@@ -47,6 +49,46 @@ class TensorMatchTest : public ::testing::Test {
   Checkpoint checkpoint_;
   std::vector<std::vector<float>> memory_;
 };
+
+// Codes of FP8 with a scale for each block of 2 x 2: rows of a weave take their scales along, and
+// what is read with rows and columns exchanged is made BF16.
+TEST_F(TensorMatchTest, RearrangedCodesKeepTheirScales) {
+  const std::vector<std::uint8_t> codes = {0x38, 0x40, 0x44, 0x48,   // 1, 2, 3, 4
+                                           0x4A, 0x4C, 0x4E, 0x50,   // 5, 6, 7, 8
+                                           0x38, 0x40, 0x44, 0x48,
+                                           0x4A, 0x4C, 0x4E, 0x50};
+  const std::vector<float> scales = {1, 10, 100, 1000};
+  TensorView view;
+  view.name = "w";
+  view.dtype = DType::kF8;
+  view.shape = {4, 4};
+  view.data = reinterpret_cast<const std::byte*>(codes.data());
+  view.scales = {scales.data(), 2, 2};
+  checkpoint_.tensors["w"] = view;
+  const auto woven = match({"x", "", Stored("w").runs(1, 1, 2, 4), {2, 4}});
+  ASSERT_TRUE(woven.is_ok()) << woven.status().message();
+  const TensorView rows = *woven->find("x");
+  EXPECT_EQ(rows.dtype, DType::kF8);
+  EXPECT_EQ(static_cast<int>(rows.data[0]), 0x4A);
+  EXPECT_EQ(rows.scales.at(0, 1, 4), 1);
+  EXPECT_EQ(rows.scales.at(0, 2, 4), 10);
+  EXPECT_EQ(rows.scales.at(1, 0, 4), 100);
+  EXPECT_EQ(rows.scales.at(1, 3, 4), 1000);
+  EXPECT_EQ(woven->rounded(), 0u);
+  const auto exchanged = match({"x", "", Stored("w").transposed(), {4, 4}});
+  ASSERT_TRUE(exchanged.is_ok()) << exchanged.status().message();
+  const TensorView turned = *exchanged->find("x");
+  EXPECT_EQ(turned.dtype, DType::kBF16);
+  EXPECT_FALSE(turned.scales);
+  const auto* values = reinterpret_cast<const std::uint16_t*>(turned.data);
+  EXPECT_EQ(bf16_to_float(values[0]), 1);
+  EXPECT_EQ(bf16_to_float(values[1]), 5);
+  EXPECT_EQ(bf16_to_float(values[2]), 100);
+  EXPECT_EQ(bf16_to_float(values[4 * 3]), 40);
+  EXPECT_EQ(bf16_to_float(values[4 * 3 + 3]), 8000);
+  EXPECT_EQ(exchanged->rounded(), 1u);
+  EXPECT_EQ(exchanged->first_rounded(), "w");
+}
 
 TEST_F(TensorMatchTest, PartsOfAFusedTensorAreViews) {
   add("qkv", {6, 2});

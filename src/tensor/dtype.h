@@ -19,6 +19,7 @@ enum class DType : std::uint8_t {
   kTQ1_0, kTQ2_0, kIQ1_S, kIQ1_M,
   kIQ2_XXS, kIQ2_XS, kIQ2_S, kIQ3_XXS, kIQ3_S,
   kI8,
+  kF8, kI8A16, kNVFP4, kNF4, kFP4, kQ4_Z,
 };
 
 struct DTypeInfo {
@@ -27,6 +28,7 @@ struct DTypeInfo {
   std::size_t block_elements;    // values per block
   std::size_t block_bytes;       // bytes per block
   int gguf_type;                 // ggml_type number in GGUF files; -1: not read from them
+  bool has_scales_beside = false;  // codes, whose scales are those of the TensorView
 };
 
 inline constexpr DTypeInfo kDTypes[] = {
@@ -44,12 +46,17 @@ inline constexpr DTypeInfo kDTypes[] = {
     {DType::kIQ2_XXS, "IQ2_XXS", 256, 66, 16}, {DType::kIQ2_XS, "IQ2_XS", 256, 74, 17},
     {DType::kIQ2_S, "IQ2_S", 256, 82, 22}, {DType::kIQ3_XXS, "IQ3_XXS", 256, 98, 18},
     {DType::kIQ3_S, "IQ3_S", 256, 110, 21},
-    {DType::kI8, "I8", 1, 1, -1},  // codes; the scales of its rows are the TensorView's
+    {DType::kI8, "I8", 1, 1, -1, true},  // a scale for each row; activations become int8, too
+    {DType::kF8, "F8_E4M3", 1, 1, -1, true}, {DType::kI8A16, "I8_A16", 1, 1, -1, true},
+    {DType::kNVFP4, "NVFP4", 64, 36, 40}, {DType::kNF4, "NF4", 64, 36, -1},
+    {DType::kFP4, "FP4", 64, 36, -1},    {DType::kQ4_Z, "Q4_Z", 32, 20, -1},
 };
 
 constexpr const DTypeInfo& dtype_info(DType dtype) {
   return kDTypes[static_cast<std::size_t>(dtype)];
 }
+
+constexpr bool has_scales_beside(DType dtype) { return dtype_info(dtype).has_scales_beside; }
 
 constexpr std::string_view dtype_name(DType dtype) { return dtype_info(dtype).name; }
 

@@ -42,6 +42,16 @@ constexpr std::uint16_t float_to_half(float value) {
   return static_cast<std::uint16_t>(sign | (std::bit_cast<std::uint32_t>(shifted) - 0x3F000000));
 }
 
+// Eight bits with four of exponent and no infinity (OCP E4M3): 0x7F and 0xFF are NaN.
+constexpr float e4m3_to_float(std::uint8_t code) {
+  const std::uint32_t sign = static_cast<std::uint32_t>(code & 0x80) << 24;
+  const std::uint32_t rest = code & 0x7F;
+  if (rest == 0x7F) return std::bit_cast<float>(sign | 0x7FC00000);
+  if (rest >= 8) return std::bit_cast<float>(sign | ((rest << 20) + (120u << 23)));
+  const float magnitude = static_cast<float>(rest) * 0x1p-9f;
+  return std::bit_cast<float>(sign | std::bit_cast<std::uint32_t>(magnitude));
+}
+
 // The power-of-two scale of MXFP4, 2^(exponent - 128): its codes are twice what they stand for.
 // 255, which is no number there, gives infinity.
 constexpr float exponent_to_float(std::uint8_t exponent) {

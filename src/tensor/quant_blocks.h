@@ -79,6 +79,21 @@ struct BlockMXFP4 {  // nibbles as in Q4_0: 2^(e - 128) * (kTableMXFP4[q] - 16)
   std::uint8_t e;
   std::uint8_t qs[16];
 };
+// Four times 16 values, in each the low nibbles first: d * (kTableMXFP4[q] - 16) / 2, d as E4M3
+// without its sign (0x7F is 0), times the scale beside the matrix if there is one.
+struct BlockNVFP4 {
+  std::uint8_t d[4];
+  std::uint8_t qs[32];
+};
+struct BlockCodebook {  // NF4, FP4: nibbles as in two Q4_0: d * kValuesNF4[q], d * kValuesFP4[q]
+  float d;
+  std::uint8_t qs[32];
+};
+struct BlockQ4_Z {  // nibbles as in Q4_0: d * (q - zero)
+  std::uint16_t d;
+  std::uint8_t zero, unused;
+  std::uint8_t qs[16];
+};
 struct BlockTQ1_0 {  // ternary, five (in qh: four) base-3 digits a byte: d * (q - 1)
   std::uint8_t qs[48];
   std::uint8_t qh[4];
@@ -135,6 +150,17 @@ inline constexpr std::uint8_t kTableIQ4[16] = {1,   24,  45,  63,  79,  93,  106
 inline constexpr std::uint8_t kTableMXFP4[16] = {16, 17, 18, 19, 20, 22, 24, 28,  // + 16
                                                  16, 15, 14, 13, 12, 10, 8,  4};
 
+// The values of bitsandbytes' four-bit types.
+inline constexpr float kValuesNF4[16] = {
+    -1.0f, -0.6961928009986877f, -0.5250730514526367f, -0.39491748809814453f,
+    -0.28444138169288635f, -0.18477343022823334f, -0.09105003625154495f, 0.0f,
+    0.07958029955625534f, 0.16093020141124725f, 0.24611230194568634f, 0.33791524171829224f,
+    0.44070982933044434f, 0.5626170039176941f, 0.7229568362236023f, 1.0f};
+inline constexpr float kValuesFP4[16] = {
+    0.0f, 0.0625f / 12, 8.0f / 12, 1.0f, 4.0f / 12, 6.0f / 12, 2.0f / 12, 3.0f / 12,
+    0.0f, -0.0625f / 12, -8.0f / 12, -1.0f, -4.0f / 12, -6.0f / 12, -2.0f / 12, -3.0f / 12};
+
+static_assert(sizeof(BlockNVFP4) == 36 && sizeof(BlockCodebook) == 36 && sizeof(BlockQ4_Z) == 20);
 static_assert(sizeof(BlockQ4_0) == 18 && sizeof(BlockQ4_1) == 20 && sizeof(BlockQ5_0) == 22);
 static_assert(sizeof(BlockQ5_1) == 24 && sizeof(BlockQ8_0) == 34 && sizeof(BlockQ4_K) == 144);
 static_assert(sizeof(BlockQ5_K) == 176 && sizeof(BlockQ6_K) == 210);
@@ -228,6 +254,27 @@ struct PackedMXFP4 {  // table, offset 16; scale = 2^(e - 128), infinite where e
   std::uint8_t exponent[4][kRows];
   NibbleGroup<kRows> codes[4];
 };
+template <int kRows>
+struct PackedQ4_Z {  // four groups, half scales; minimum = scale * zero, exact in f32
+  static constexpr int kGroups = 4;
+  std::uint16_t scale[4][kRows];
+  std::uint8_t zero[4][kRows];
+  NibbleGroup<kRows> codes[4];
+};
+template <int kRows>
+struct PackedNVFP4 {  // table, offset 16; scale = d * E4M3, one per half group; d is halved;
+  // of nibbles, steps 0, 2, 4, 6 are the low halves and those between the high ones
+  static constexpr int kGroups = 8;
+  float d[kRows];
+  std::uint8_t scale[16][kRows];
+  NibbleGroup<kRows> codes[8];
+};
+template <int kRows>
+struct PackedCodebook {  // NF4, FP4: one scale for both groups; see CodebookCore
+  static constexpr int kGroups = 2;
+  float scale[kRows];
+  NibbleGroup<kRows> codes[2];
+};
 // scale = d * scale, one per group or per half group.
 template <int kRows, typename Group, int kScalesPerGroup>
 struct PackedSubScales {
@@ -254,6 +301,9 @@ static_assert(sizeof(PackedQ5_K<16>) == 69 * 64 && sizeof(PackedQ5_K<8>) == 69 *
 static_assert(sizeof(PackedQ6_K<16>) == 69 * 64 && sizeof(PackedQ6_K<8>) == 69 * 32);
 static_assert(sizeof(PackedQ2_K<16>) == 21 * 64 && sizeof(PackedQ2_K<8>) == 21 * 32);
 static_assert(sizeof(PackedMXFP4<16>) == 17 * 64 && sizeof(PackedMXFP4<8>) == 17 * 32);
+static_assert(sizeof(PackedQ4_Z<16>) == 19 * 64 && sizeof(PackedQ4_Z<8>) == 19 * 32);
+static_assert(sizeof(PackedNVFP4<16>) == 37 * 64 && sizeof(PackedNVFP4<8>) == 37 * 32);
+static_assert(sizeof(PackedCodebook<16>) == 9 * 64 && sizeof(PackedCodebook<8>) == 9 * 32);
 static_assert(sizeof(PackedIQ4_XS<16>) == 35 * 64 && sizeof(PackedIQ4_XS<8>) == 35 * 32);
 static_assert(sizeof(PackedQ3_K<16>) == 29 * 64 && sizeof(PackedQ3_K<8>) == 29 * 32);
 static_assert(sizeof(PackedSignedBlock<16>) == 69 * 64 && sizeof(PackedSignedBlock<8>) == 69 * 32);
@@ -293,5 +343,19 @@ constexpr std::size_t channel_token_bytes(std::size_t columns) {
   return sizeof(ChannelToken) + (columns + 63) / 64 * 64;
 }
 inline constexpr int kChannelColumnsMax = 65536;  // 2^16 products of bytes fit an int32
+
+// --- Codes of a byte with scales beside them and activations in float32 (F8, I8_A16). ---
+// A packed tile is this header, then for each group of columns `float scale[kRows]` and codes,
+// K of the group padded with a zero to an even number: of F8 [K / 2][kRows][2], of I8_A16
+// [K / 2][2][kRows].
+struct alignas(64) ScaledTileHeader {
+  std::int32_t group;  // columns of a scale
+  std::uint8_t padding[60];
+};
+static_assert(sizeof(ScaledTileHeader) == 64);
+
+constexpr std::size_t scaled_group_bytes(std::size_t tile_rows, std::size_t columns) {
+  return tile_rows * (sizeof(float) + (columns + 1) / 2 * 2);
+}
 
 }  // namespace quire

@@ -172,6 +172,8 @@ class CpuBackend final : public Backend {
   // --- memory ---
   void pack_rows(const CpuPacked& packed, int matrix, int first, int rows,
                  std::byte* tile) const;
+  void pack_stored_rows(const WeightView& source, std::size_t expert, std::size_t begin,
+                        std::size_t count, std::byte* tile) const;
   void promote_weight();
   float* scratch(int worker, std::size_t floats);
   void grow_scratch(std::size_t floats);  // per worker, before a dispatch

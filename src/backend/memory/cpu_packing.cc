@@ -27,6 +27,11 @@ Result<DType> tile_dtype(const WeightView& view, WeightScheme scheme) {
                view.name, dtype_name(view.dtype));
 }
 
+// Columns of a scale in the tiles, which is one number for all matrices; 0: all.
+std::size_t scale_group(const WeightView& view) {
+  return view.matrices.front().scales.per_columns;
+}
+
 Status check_view(const WeightView& view) {
   if (view.rows < 1 || view.columns < 1 || view.rows > std::numeric_limits<int>::max() / 2 ||
       view.columns > kColumnsMax) {
@@ -39,24 +44,29 @@ Status check_view(const WeightView& view) {
                  view.name, view.columns, info.name, info.block_elements);
   }
   for (const WeightView::Matrix& matrix : view.matrices) {
-    if (view.dtype != DType::kI8 || matrix.scales) continue;
-    return error(StatusCode::kUnsupported, "tensor '{}': I8 without scales", view.name);
+    if (matrix.scales.per_columns != scale_group(view)) {
+      return error(StatusCode::kUnsupported,
+                   "tensor '{}': not all of its matrices have a scale for {} columns", view.name,
+                   scale_group(view));
+    }
+    if (!has_scales_beside(view.dtype) || matrix.scales) continue;
+    return error(StatusCode::kUnsupported, "tensor '{}': {} without scales", view.name, info.name);
   }
   return ok_status();
 }
 
-// A tile of int8 has a scale per row.
+// A tile of int8 has a scale per row; one of NVFP4 may have one.
 Status check_tile(const WeightView& view, DType dtype) {
-  if (dtype != DType::kI8) return ok_status();
-  if (view.columns > kChannelColumnsMax) {
+  if (dtype != DType::kI8 && dtype != DType::kNVFP4) return ok_status();
+  if (dtype == DType::kI8 && view.columns > kChannelColumnsMax) {
     return error(StatusCode::kUnsupported, "tensor '{}': rows of {} int8 weights, at most {}",
                  view.name, view.columns, kChannelColumnsMax);
   }
   for (const WeightView::Matrix& matrix : view.matrices) {
     if (matrix.scales.is_per_row()) continue;
     return error(StatusCode::kUnsupported,
-                 "tensor '{}': int8 weights with a scale per {} columns; one per row is read",
-                 view.name, matrix.scales.per_columns);
+                 "tensor '{}': {} weights with a scale per {} columns; one per row is read",
+                 view.name, dtype_name(dtype), matrix.scales.per_columns);
   }
   return ok_status();
 }
@@ -83,7 +93,8 @@ Result<Weight> CpuBackend::adopt(const WeightView& view, WeightScheme scheme) {
   auto packed = std::make_shared<CpuPacked>(view);
   packed->name = view.name;
   packed->dtype = dtype;
-  packed->bytes_per_tile = packed_tile_bytes(packed->dtype, kernels_.tile_rows, view.columns);
+  packed->bytes_per_tile =
+      packed_tile_bytes(packed->dtype, kernels_.tile_rows, view.columns, scale_group(view));
   packed->tiles = (static_cast<int>(view.rows) + kernels_.tile_rows - 1) / kernels_.tile_rows;
   Weight weight;
   weight.experts = static_cast<int>(view.experts());
@@ -162,10 +173,7 @@ void CpuBackend::pack_rows(const CpuPacked& packed, int matrix, int first, int r
               "'{}': rows {} + {} of {}, matrix {} of {}", source.name, first, rows, source.rows,
               matrix, source.matrices.size());
   if (dtype == source.dtype) {
-    const Scales& stored = source.matrices[expert].scales;
-    for (std::size_t i = 0; i < scales.size(); ++i) scales[i] = stored.of_row(begin + i);
-    pack_tile(dtype, kernels_.tile_rows, rows, columns, source.row(expert, begin), tile,
-              scales.empty() ? nullptr : scales.data());
+    pack_stored_rows(source, expert, begin, count, tile);
     return;
   }
   std::vector<float> values(count * columns);
@@ -183,7 +191,23 @@ void CpuBackend::pack_rows(const CpuPacked& packed, int matrix, int first, int r
     from = reinterpret_cast<const std::byte*>(codes.data());
   }
   pack_tile(dtype, kernels_.tile_rows, rows, columns, from, tile,
-            scales.empty() ? nullptr : scales.data());
+            {scales.empty() ? nullptr : scales.data()});
+}
+
+// Rows in the type that they have.
+void CpuBackend::pack_stored_rows(const WeightView& source, std::size_t expert, std::size_t begin,
+                                  std::size_t count, std::byte* tile) const {
+  const Scales& stored = source.matrices[expert].scales;
+  const std::size_t group = stored.is_per_row() ? source.columns : stored.per_columns;
+  std::vector<float> scales;
+  for (std::size_t row = begin; stored && row < begin + count; ++row) {
+    for (std::size_t column = 0; column < source.columns; column += group) {
+      scales.push_back(stored.at(row, column, source.columns));
+    }
+  }
+  pack_tile(source.dtype, kernels_.tile_rows, static_cast<int>(count), source.columns,
+            source.row(expert, begin), tile,
+            {stored ? scales.data() : nullptr, stored.per_columns});
 }
 
 }  // namespace quire

@@ -139,10 +139,10 @@ class TinyModel {
     memory_.emplace_back(view.bytes());
     fill_random_weights(shape_.weights, engine, 0.05f, memory_.back());
     view.data = memory_.back().data();
-    if (view.dtype == DType::kI8) {
+    if (has_scales_beside(view.dtype)) {
       row_scales_.push_back(random_row_scales(view.rows(), engine));
       view.scales = {row_scales_.back().data()};
-      view.input_scale = shape_.input_scale;
+      if (view.dtype == DType::kI8) view.input_scale = shape_.input_scale;
     }
     return backend_.adopt(view).value();
   }

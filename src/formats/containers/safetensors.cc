@@ -57,13 +57,14 @@ Status check_name(std::string_view name) {
 }
 
 std::optional<DType> dtype_of(std::string_view name) {
-  for (const DType dtype : {DType::kF32, DType::kF16, DType::kBF16, DType::kI8}) {
+  for (const DType dtype : {DType::kF32, DType::kF16, DType::kBF16, DType::kI8, DType::kF8}) {
     if (dtype_name(dtype) == name) return dtype;
   }
   return std::nullopt;
 }
 
 std::size_t integer_width_of(std::string_view name) {
+  if (name == "U8" || name == "F8_E8M0") return 1;
   return name == "I32" ? 4 : name == "I64" ? 8 : 0;
 }
 
@@ -127,7 +128,8 @@ Result<Described> read_tensor(const std::string& name, const Json& value, std::u
   const std::size_t width = takes_integers ? integer_width_of(dtype->as_string()) : 0;
   if (!known && width == 0) {
     return error(StatusCode::kUnsupported,
-                 "tensor '{}': dtype '{}' is not supported; known are F32, F16, BF16, I8", name,
+                 "tensor '{}': dtype '{}' is not supported; known are F32, F16, BF16, I8 and "
+                 "F8_E4M3", name,
                  dtype->as_string().substr(0, 32));
   }
   Described described;

@@ -33,8 +33,8 @@ TEST(AwqTest, EveryValueIsThatOfTheLayout) {
   TempFolder folder;
   for (const auto& [is_symmetric, type, group, expected] :
        std::vector<std::tuple<bool, const char*, std::size_t, DType>>{
-           {false, "F16", 32, DType::kQ5_0},
-           {false, "BF16", 128, DType::kQ5_0},
+           {false, "F16", 32, DType::kQ4_Z},
+           {false, "BF16", 128, DType::kQ4_Z},
            {true, "F16", 64, DType::kQ4_0},
            {false, "F16", 16, DType::kBF16},
        }) {

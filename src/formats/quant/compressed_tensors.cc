@@ -72,6 +72,17 @@ Status read_inputs(const Json& group, CompressedTensors& quantization) {
   return fields.status();
 }
 
+// Beside packed weights activations become int8 in any case, in groups of 32: that is what is asked
+// for, or finer.
+Status read_int8_inputs_beside(const Json& group, CompressedTensors& quantization) {
+  if (member(group, "input_activations") == nullptr) return ok_status();
+  CompressedTensors stated;
+  QUIRE_RETURN_IF_ERROR(read_inputs(group, stated));
+  if (!stated.is_input_static) return ok_status();
+  quantization.activations = "input_activations have a stated scale";
+  return ok_status();
+}
+
 // Packed codes: of 4 or 8 bits, symmetric or not, a scale for each group or row.
 Status read_packed_weights(const Json& group, CompressedTensors& quantization) {
   const std::string where = "of weights of quantization_config in config.json";
@@ -95,10 +106,64 @@ Status read_packed_weights(const Json& group, CompressedTensors& quantization) {
     if (fields.has("group_size")) fields.refuse_unless("group_size", -1);
   }
   QUIRE_RETURN_IF_ERROR(fields.status());
-  if (member(group, "input_activations") == nullptr) return ok_status();
-  return error(StatusCode::kUnsupported,
-               "input_activations of quantization_config in config.json: not supported beside "
-               "packed weights");
+  return read_int8_inputs_beside(group, quantization);
+}
+
+// Weights of small floats: FP8 by matrix, row or block; NVFP4 and MXFP4 by group.
+Status read_float_weights(const Json& group, CompressedTensors& quantization) {
+  using Kind = CompressedTensors::Kind;
+  const std::string where = "of weights of quantization_config in config.json";
+  QUIRE_ASSIGN_OR_RETURN(const Json* weights,
+                         object_member(group, "weights", "of quantization_config in config.json"));
+  const ConfigFields fields = ConfigFields::of_json(*weights, where);
+  const bool is_fp8 = quantization.kind == Kind::kFp8;
+  const int bits = is_fp8 ? 8 : 4;
+  if (const int stated = fields.integer("num_bits", 1, 64); stated != bits) {
+    fields.fail(error(StatusCode::kUnsupported, "num_bits {}: {} is not supported, only {}", where,
+                      stated, bits));
+  }
+  require(fields, "type", where, fields.string("type"), "float");
+  if (!fields.boolean("symmetric", true)) {
+    fields.fail(error(StatusCode::kUnsupported, "symmetric {}: false is not supported", where));
+  }
+  if (fields.boolean("dynamic", false)) fields.refuse("dynamic");
+  const std::string strategy = fields.string("strategy");
+  if (!is_fp8) {
+    const std::string own = quantization.kind == Kind::kNvfp4 ? "tensor_group" : "group";
+    require(fields, "strategy", where, strategy, own);
+    const int size = quantization.kind == Kind::kNvfp4 ? 16 : 32;
+    if (fields.has("group_size")) fields.refuse_unless("group_size", size);
+    return fields.status();
+  }
+  if (strategy == "block") {
+    const std::vector<int> block = fields.integers("block_structure", 1, kGroupMax);
+    QUIRE_RETURN_IF_ERROR(fields.status());
+    if (block.size() != 2) {
+      return error(StatusCode::kUnsupported, "block_structure {}: {} numbers, not two", where,
+                   block.size());
+    }
+    quantization.block_rows = static_cast<std::size_t>(block[0]);
+    quantization.block_columns = static_cast<std::size_t>(block[1]);
+  } else if (strategy != "tensor") {
+    require(fields, "strategy", where, strategy, "channel");
+  }
+  return fields.status();
+}
+
+// Of floats: what they would be rounded to, if anything.
+Status note_inputs(const Json& group, CompressedTensors& quantization) {
+  const Json* inputs = member(group, "input_activations");
+  if (inputs == nullptr) return ok_status();
+  const std::string where = "of input_activations of quantization_config in config.json";
+  if (!inputs->is_object()) {
+    return error(StatusCode::kUnsupported, "input_activations {}: it is {}, not an object",
+                 "of quantization_config in config.json", kind_name(inputs->kind()));
+  }
+  const ConfigFields fields = ConfigFields::of_json(*inputs, where);
+  quantization.activations = fmt::format("input_activations are {} of {} bits",
+                                         fields.string("type", "int").substr(0, 64),
+                                         fields.integer("num_bits", 1, 64));
+  return fields.status();
 }
 
 Status check_targets(const Json& group) {
@@ -153,6 +218,42 @@ Status check_rest(const Json& config, const ConfigFields& fields) {
   return fields.status();
 }
 
+// By the name of the format and what it says of weights; `naive-quantized` may be either.
+CompressedTensors::Kind kind_of(const ConfigFields& fields, const std::string& format,
+                                const Json& group) {
+  using Kind = CompressedTensors::Kind;
+  if (format == "pack-quantized") return Kind::kPacked;
+  if (format == "nvfp4-pack-quantized") return Kind::kNvfp4;
+  if (format == "mxfp4-pack-quantized") return Kind::kMxfp4;
+  const Json* weights = member(group, "weights");
+  const Json* type = weights == nullptr ? nullptr : member(*weights, "type");
+  const bool is_float = type != nullptr && type->is_string() && type->as_string() == "float";
+  if (format == "float-quantized" || (format == "naive-quantized" && is_float)) return Kind::kFp8;
+  if (format != "naive-quantized") {
+    require(fields, "format", "of quantization_config in config.json", format, "int-quantized");
+  }
+  return member(group, "input_activations") == nullptr ? Kind::kInt8Weights : Kind::kW8A8;
+}
+
+Status read_kind(const Json& group, CompressedTensors& quantization) {
+  using Kind = CompressedTensors::Kind;
+  switch (quantization.kind) {
+    case Kind::kPacked:
+      return read_packed_weights(group, quantization);
+    case Kind::kW8A8:
+      QUIRE_RETURN_IF_ERROR(read_weights(group, quantization));
+      return read_inputs(group, quantization);
+    case Kind::kInt8Weights:
+      return read_weights(group, quantization);
+    case Kind::kFp8:
+    case Kind::kNvfp4:
+    case Kind::kMxfp4:
+      QUIRE_RETURN_IF_ERROR(read_float_weights(group, quantization));
+      return note_inputs(group, quantization);
+  }
+  return ok_status();
+}
+
 }  // namespace
 
 bool CompressedTensors::is_ignored(std::string_view module) const {
@@ -166,10 +267,7 @@ Result<CompressedTensors> read_compressed_tensors(const Json& quantization_confi
   const Json* config = &quantization_config;
   const ConfigFields fields = ConfigFields::of_json(*config, where);
   const std::string format = fields.string("format");
-  const bool is_packed = format == "pack-quantized";
-  if (!is_packed && format != "naive-quantized") {
-    require(fields, "format", where, format, "int-quantized");
-  }
+  if (format == "mixed-precision") fields.refuse("format");
   QUIRE_RETURN_IF_ERROR(check_rest(*config, fields));
   QUIRE_ASSIGN_OR_RETURN(const Json* groups, object_member(*config, "config_groups", where));
   if (groups->members().size() != 1 || !groups->members()[0].second.is_object()) {
@@ -182,12 +280,9 @@ Result<CompressedTensors> read_compressed_tensors(const Json& quantization_confi
   group_fields.refuse("output_activations");
   QUIRE_RETURN_IF_ERROR(group_fields.status());
   CompressedTensors quantization;
-  if (is_packed) {
-    QUIRE_RETURN_IF_ERROR(read_packed_weights(group, quantization));
-  } else {
-    QUIRE_RETURN_IF_ERROR(read_weights(group, quantization));
-    QUIRE_RETURN_IF_ERROR(read_inputs(group, quantization));
-  }
+  quantization.kind = kind_of(fields, format, group);
+  QUIRE_RETURN_IF_ERROR(fields.status());
+  QUIRE_RETURN_IF_ERROR(read_kind(group, quantization));
   QUIRE_RETURN_IF_ERROR(read_ignored(*config, quantization));
   return quantization;
 }

@@ -1,8 +1,8 @@
 // What `quantization_config` of a Hugging Face directory says about checkpoints as the library
-// compressed-tensors writes them. What we compute is read: W8A8, symmetric 8-bit integers for every
-// linear layer that is not ignored, weights with a scale per row or per matrix, activations with
-// one per token or a stated one; and packed weights of 4 or 8 bits for activations that stay as
-// they are. All else is refused with the name of the field.
+// compressed-tensors writes them. What we compute is read, for every linear layer that is not
+// ignored: W8A8, symmetric 8-bit integers, weights with a scale per row or per matrix, activations
+// with one per token or a stated one; packed weights of 4 or 8 bits; int8 weights alone; FP8; and
+// NVFP4 and MXFP4. All else is refused with the name of the field.
 // Pure functions; any thread. Used by quant_methods, weight_scales and packed_tensors.
 #pragma once
 
@@ -16,11 +16,15 @@
 namespace quire {
 
 struct CompressedTensors {
+  enum class Kind { kW8A8, kPacked, kInt8Weights, kFp8, kNvfp4, kMxfp4 };
+  Kind kind = Kind::kW8A8;
   bool is_per_channel = true;    // a scale per row of a weight; else one for all of it
   bool is_input_static = false;  // a stated scale for the input; else one per token as it comes
-  int bits = 0;                  // of packed weights; 0: it is W8A8. The next two are of these
+  int bits = 0;                  // of packed weights; the next two are of these
   int group = 0;                 // columns of a scale; 0: a row's
   bool is_symmetric = true;
+  std::size_t block_rows = 0, block_columns = 0;  // of FP8; 0: no blocks
+  std::string activations;                        // what it asks of them; empty: nothing
   std::set<std::string, std::less<>> ignored;  // modules that stay as they are
   std::vector<NamePattern> ignored_patterns;
 

@@ -43,8 +43,8 @@ TEST(GptqTest, EveryValueIsThatOfTheLayout) {
   TempFolder folder;
   for (const Case& c : std::vector<Case>{
            {4, true, 1, "F16", 32, DType::kQ4_0},   {4, true, 2, "BF16", 128, DType::kQ4_0},
-           {4, true, 1, "F32", 64, DType::kQ4_0},   {4, false, 1, "F16", 32, DType::kQ5_0},
-           {4, false, 2, "F16", 64, DType::kQ5_0},  {2, true, 1, "F16", 32, DType::kQ4_0},
+           {4, true, 1, "F32", 64, DType::kQ4_0},   {4, false, 1, "F16", 32, DType::kQ4_Z},
+           {4, false, 2, "F16", 64, DType::kQ4_Z},  {2, true, 1, "F16", 32, DType::kQ4_0},
            {2, false, 2, "F16", 32, DType::kQ4_0},  {3, true, 1, "F16", 32, DType::kQ4_0},
            {3, false, 1, "F16", 128, DType::kQ4_0}, {8, true, 1, "F16", 32, DType::kQ8_0},
            {8, true, 2, "BF16", 128, DType::kQ8_0}, {8, false, 1, "F16", 32, DType::kBF16},

@@ -49,13 +49,30 @@ std::pair<DType, std::string> choose_tile(const GroupedCodes& codes, const Surve
     return {DType::kBF16, fmt::format("groups of {} are not whole blocks of {}", codes.group,
                                       kBlock)};
   }
+  const bool is_nibble = codes.codes.bits <= 4 && found.zero_min >= 0 && found.zero_max <= 255;
   const int least = -found.zero_max;
   const int most = (1 << codes.codes.bits) - 1 - found.zero_min;
   for (const auto& [dtype, half_range] :
        {std::pair(DType::kQ4_0, 8), std::pair(DType::kQ5_0, 16), std::pair(DType::kQ8_0, 128)}) {
     if (least >= -half_range && most < half_range) return {dtype, ""};
+    if (dtype == DType::kQ4_0 && is_nibble) return {DType::kQ4_Z, ""};
   }
   return {DType::kBF16, fmt::format("codes from {} to {} fit no tile", least, most)};
+}
+
+// 32 columns of one row with their zero.
+void write_with_zero(const GroupedCodes& codes, std::size_t row, std::size_t block,
+                     std::size_t group, std::byte* out) {
+  BlockQ4_Z to = {};
+  to.d = float_to_half(codes.scale_at(row, group));
+  to.zero = static_cast<std::uint8_t>(codes.zero_at(row, group));
+  for (std::size_t i = 0; i < kBlock; ++i) {
+    const std::size_t column = block * kBlock + i;
+    const unsigned code = codes.is_along_columns ? codes.codes.at(column, row)
+                                                 : codes.codes.at(row, column);
+    to.qs[i % 16] = static_cast<std::uint8_t>(to.qs[i % 16] | (code & 15) << (i / 16 * 4));
+  }
+  std::memcpy(out, &to, sizeof to);
 }
 
 // code - zero of 32 columns of one row.
@@ -111,9 +128,13 @@ std::vector<std::byte> make_tiles(const GroupedCodes& codes, DType dtype) {
     for (std::size_t block = 0; block < codes.columns / kBlock; ++block) {
       const std::size_t group = block * kBlock / codes.group;
       for (std::size_t row = begin; row < end; ++row) {
+        std::byte* out = &bytes[row * row_size + block * block_size];
+        if (dtype == DType::kQ4_Z) {
+          write_with_zero(codes, row, block, group, out);
+          continue;
+        }
         read_block(codes, row, block, codes.zero_at(row, group), values);
-        write_block(dtype, float_to_half(codes.scale_at(row, group)), values,
-                    &bytes[row * row_size + block * block_size]);
+        write_block(dtype, float_to_half(codes.scale_at(row, group)), values, out);
       }
     }
   }

@@ -1,9 +1,9 @@
 // GroupedCodes: a matrix as the methods with packed integers store it, in whichever layout:
 // value = scale * (code - zero), scale and zero shared by a group of columns of a row. It becomes
-// tiles that keep the codes: Q4_0 where every code - zero is in -8..7, Q5_0 in -16..15, Q8_0 in
-// -128..127, with the scale repeated for every 32 columns. That needs scales that are float16
-// values and groups of whole blocks; else the values are rounded once, to BF16, and `reason` says
-// why.
+// tiles that keep the codes: Q4_0 where every code - zero is in -8..7, Q4_Z for other codes of four
+// bits or less, Q5_0 in -16..15, Q8_0 in -128..127, with the scale repeated for every 32 columns.
+// That needs scales that are float16 values and groups of whole blocks; else the values are rounded
+// once, to BF16, and `reason` says why.
 // Pure functions; any thread. Made by one file for each method, behind quant_methods.
 #pragma once
 

@@ -2,6 +2,8 @@
 
 #include <fmt/ranges.h>
 
+#include <algorithm>
+
 namespace quire {
 namespace {
 
@@ -98,6 +100,44 @@ Result<const TensorView*> ModuleTensors::take_bytes(const std::string& name, con
                dtype_name(tensor->dtype));
 }
 
+const TensorView* ModuleTensors::take_floats(const std::string& name) {
+  const TensorView* tensor = floats(name);
+  if (tensor != nullptr) taken_.insert(tensor->name);
+  return tensor;
+}
+
+Result<const TensorView*> ModuleTensors::take_of(DType dtype, const std::string& name,
+                                                 const Shape& shape) {
+  QUIRE_ASSIGN_OR_RETURN(const TensorView* tensor, take_view(name, shape));
+  if (tensor->dtype == dtype) return tensor;
+  return error(StatusCode::kCorrupt, "tensor '{}': it is {}, not {}", name,
+               dtype_name(tensor->dtype), dtype_name(dtype));
+}
+
+Result<const IntegerTensor*> ModuleTensors::take_octets(const std::string& name,
+                                                        const Shape& shape,
+                                                        std::size_t dimensions) {
+  const IntegerTensor* tensor = take_any(name);
+  if (tensor == nullptr && views_.contains(name)) {
+    return error(StatusCode::kCorrupt, "tensor '{}': it is {}, not U8", name,
+                 dtype_name(views_.at(name)->dtype));
+  }
+  if (tensor == nullptr) return missing(name);
+  if (tensor->width != 1) {
+    return error(StatusCode::kCorrupt, "tensor '{}': integers of {} bytes, not U8", name,
+                 tensor->width);
+  }
+  if (!shape.empty()) {
+    if (tensor->shape != shape) return misshapen(name, tensor->shape, shape);
+    return tensor;
+  }
+  const bool is_empty = std::find(tensor->shape.begin(), tensor->shape.end(), 0) !=
+                        tensor->shape.end();
+  if (tensor->shape.size() == dimensions && !is_empty) return tensor;
+  return error(StatusCode::kCorrupt, "tensor '{}': shape [{}], but {} dimensions without 0 are "
+               "needed", name, fmt::join(tensor->shape, ", "), dimensions);
+}
+
 Result<std::vector<std::uint32_t>> ModuleTensors::take_groups(const std::string& name,
                                                               std::size_t columns,
                                                               std::size_t group) {
@@ -118,16 +158,32 @@ Result<std::vector<std::uint32_t>> ModuleTensors::take_groups(const std::string&
 }
 
 Status ModuleTensors::put(GroupedCodes codes) {
-  if (has(codes.name)) {
-    return error(StatusCode::kCorrupt, "tensor '{}': it is there as codes, too", codes.name);
-  }
   QUIRE_ASSIGN_OR_RETURN(Unpacked unpacked, unpack(std::move(codes)));
-  if (!unpacked.reason.empty() && made_.rounded++ == 0) {
-    made_.reason = fmt::format("'{}': {}", unpacked.view.name, unpacked.reason);
+  return put(std::move(unpacked.view), std::move(unpacked.late), std::move(unpacked.reason));
+}
+
+Status ModuleTensors::put(TensorView view, std::shared_ptr<const LateTensor> late,
+                          std::string reason, std::vector<float> scales) {
+  if (has(view.name) && !taken_.contains(view.name)) {
+    return error(StatusCode::kCorrupt, "tensor '{}': it is there as codes, too", view.name);
   }
-  made_.late.emplace(unpacked.view.name, std::move(unpacked.late));
-  made_.tensors.push_back(std::move(unpacked.view));
+  if (!reason.empty() && made_.rounded++ == 0) {
+    made_.reason = fmt::format("'{}': {}", view.name, reason);
+  }
+  if (!scales.empty()) {
+    made_.scales.push_back(std::move(scales));
+    view.scales.values = made_.scales.back().data();
+  }
+  made_.late.emplace(view.name, std::move(late));
+  made_.tensors.push_back(std::move(view));
   return ok_status();
+}
+
+void ModuleTensors::put(const TensorView& codes, TensorView view, std::vector<float> scales) {
+  taken_.insert(codes.name);
+  made_.scales.push_back(std::move(scales));
+  view.scales.values = made_.scales.back().data();
+  made_.tensors.push_back(std::move(view));
 }
 
 Result<ScaledTensors> ModuleTensors::result() {

@@ -33,6 +33,13 @@ class ModuleTensors {
   Result<const TensorView*> take_scales(const std::string& name, const Shape& shape);
   // Bytes.
   Result<const TensorView*> take_bytes(const std::string& name, const Shape& shape);
+  // Floats or codes of one type.
+  Result<const TensorView*> take_of(DType dtype, const std::string& name, const Shape& shape);
+  // Any floats or codes whatever, or null.
+  const TensorView* take_floats(const std::string& name);
+  // U8. With an empty shape any of so many dimensions, none of them 0.
+  Result<const IntegerTensor*> take_octets(const std::string& name, const Shape& shape = {},
+                                           std::size_t dimensions = 2);
 
   // The group of each column, where the file has such a list and it is not the usual one; else
   // empty. Checked: each is one of columns / group.
@@ -41,6 +48,12 @@ class ModuleTensors {
 
   // The weight of a module in the place of its parts.
   Status put(GroupedCodes codes);
+  // The same of a weight that is made, with the reason why it is rounded, if it is, and with the
+  // scales that its view says the places of.
+  Status put(TensorView view, std::shared_ptr<const LateTensor> late, std::string reason,
+             std::vector<float> scales = {});
+  // `view` in the place of `codes`, a tensor of the file.
+  void put(const TensorView& codes, TensorView view, std::vector<float> scales);
 
   // All weights, and what was not taken. An error names integers that are left.
   Result<ScaledTensors> result();

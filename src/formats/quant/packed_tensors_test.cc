@@ -41,7 +41,7 @@ TEST(PackedTensorsTest, EveryValueIsThatOfTheLayout) {
        std::vector<std::tuple<unsigned, bool, std::size_t, DType>>{
            {4, true, 32, DType::kQ4_0},
            {4, true, 128, DType::kQ4_0},
-           {4, false, 64, DType::kQ5_0},
+           {4, false, 64, DType::kQ4_Z},
            {8, true, 32, DType::kQ8_0},
            {8, false, 32, DType::kBF16},
            {4, true, 16, DType::kBF16},

@@ -8,6 +8,11 @@
 #include "formats/config/fields.h"
 #include "formats/in_file.h"
 #include "formats/quant/awq.h"
+#include "formats/quant/floats/bitsandbytes.h"
+#include "formats/quant/floats/codes_beside.h"
+#include "formats/quant/floats/fp8.h"
+#include "formats/quant/floats/modelopt.h"
+#include "formats/quant/floats/small_floats.h"
 #include "formats/quant/gptq.h"
 #include "formats/quant/packed_tensors.h"
 #include "formats/quant/weight_scales.h"
@@ -15,24 +20,66 @@
 namespace quire {
 namespace {
 
+constexpr std::string_view kScaleEndings[] = {"_scale"};
+
+// int8 weights for activations that stay floats.
+Result<ScaledTensors> apply_int8_weights(const FileTensors& file) {
+  ModuleTensors tensors(file);
+  QUIRE_RETURN_IF_ERROR(
+      attach_beside({DType::kI8, DType::kI8A16, 0, 0, kScaleEndings}, file, tensors));
+  return tensors.result();
+}
+
+// How compressed-tensors calls it, and what is done with the tensors.
+void describe(CompressedTensors read, Quantization& quantization) {
+  using Kind = CompressedTensors::Kind;
+  switch (read.kind) {
+    case Kind::kPacked:
+      quantization.text = fmt::format(
+          "packed, {} bits, {}", read.bits,
+          read.group == 0 ? std::string("a scale for each row")
+                          : fmt::format("groups of {}", read.group));
+      quantization.takes_integers = true;
+      quantization.apply = [read = std::move(read)](const FileTensors& file) {
+        return unpack_tensors(read, file);
+      };
+      return;
+    case Kind::kW8A8:
+      quantization.text = "W8A8";
+      quantization.apply = [read = std::move(read)](const FileTensors& file) {
+        return attach_scales(read, file.tensors, file.place);
+      };
+      return;
+    case Kind::kInt8Weights:
+      quantization.text = "W8A16, int8";
+      quantization.apply = apply_int8_weights;
+      return;
+    case Kind::kFp8:
+      quantization.text = read.block_rows == 0 ? std::string("fp8, e4m3")
+                                               : fmt::format("fp8, e4m3, blocks of {} x {}",
+                                                             read.block_rows, read.block_columns);
+      quantization.apply = [rows = read.block_rows, columns = read.block_columns](
+                               const FileTensors& file) { return apply_fp8(rows, columns, file); };
+      return;
+    case Kind::kNvfp4:
+    case Kind::kMxfp4: {
+      const DType dtype = read.kind == Kind::kNvfp4 ? DType::kNVFP4 : DType::kMXFP4;
+      quantization.text = dtype == DType::kNVFP4 ? "nvfp4, groups of 16" : "mxfp4, groups of 32";
+      quantization.takes_integers = true;
+      quantization.apply = [dtype](const FileTensors& file) {
+        return apply_small_floats({.dtype = dtype}, file);
+      };
+      return;
+    }
+  }
+}
+
 Result<Quantization> read_compressed(const Json& quantization_config) {
   QUIRE_ASSIGN_OR_RETURN(CompressedTensors read, read_compressed_tensors(quantization_config));
   Quantization quantization;
-  if (read.bits != 0) {
-    quantization.text = fmt::format(
-        "compressed-tensors, packed, {} bits, {}", read.bits,
-        read.group == 0 ? std::string("a scale for each row")
-                        : fmt::format("groups of {}", read.group));
-    quantization.takes_integers = true;
-    quantization.apply = [read = std::move(read)](const FileTensors& file) {
-      return unpack_tensors(read, file);
-    };
-    return quantization;
-  }
-  quantization.text = "compressed-tensors, W8A8";
-  quantization.apply = [read = std::move(read)](const FileTensors& file) {
-    return attach_scales(read, file.tensors, file.place);
-  };
+  quantization.activations = read.activations;
+  describe(std::move(read), quantization);
+  quantization.text = "compressed-tensors, " + quantization.text;
   return quantization;
 }
 
@@ -49,30 +96,35 @@ Result<Quantization> read_auto_round(const Json& quantization_config) {
                layout.substr(0, 64));
 }
 
-constexpr std::array<QuantMethod, 5> kMethods = {{
+constexpr std::array<QuantMethod, 10> kMethods = {{
     {"compressed-tensors", read_compressed},
     {"gptq", read_gptq},
     {"awq", read_awq},
     {"auto-round", read_auto_round},
     {"intel/auto-round", read_auto_round},
+    {"mxfp4", read_mxfp4},
+    {"fp8", read_fp8},
+    {"fbgemm_fp8", read_fbgemm_fp8},
+    {"bitsandbytes", read_bitsandbytes},
+    {"modelopt", read_modelopt},
 }};
 
 // What writers of older checkpoints left beside config.json instead of saying it there.
 struct OldFile {
-  std::string_view name, method;
-  Result<Quantization> (*read)(const Json& config);  // null: not read
+  std::string_view name;
+  Result<Quantization> (*read)(const Json& config);
 };
 constexpr OldFile kOldFiles[] = {
-    {"quantize_config.json", "gptq", read_gptq},
-    {"quant_config.json", "awq", read_awq},
-    {"hf_quant_config.json", "modelopt", nullptr},
+    {"quantize_config.json", read_gptq},
+    {"quant_config.json", read_awq},
+    {"hf_quant_config.json", read_modelopt},
 };
 
 Status refused(std::string_view place, std::string_view method) {
   return error(StatusCode::kUnsupported,
-               "{}: '{}' weights are not read; read are gptq, awq, compressed-tensors in W8A8, "
-               "W4A16 and W8A16, weights of F32, F16 or BF16, and GGUF files of the same model in "
-               "any type",
+               "{}: '{}' weights are not read; read are gptq, awq, compressed-tensors, fp8, "
+               "fbgemm_fp8, mxfp4, bitsandbytes and modelopt, weights of F32, F16 or BF16, and "
+               "GGUF files of the same model in any type",
                place, method.substr(0, 64));
 }
 
@@ -111,7 +163,6 @@ Result<Quantization> read_quantization(const Json& root, const std::string& dire
     for (const OldFile& file : kOldFiles) {
       const std::filesystem::path path = std::filesystem::path(directory) / file.name;
       if (!std::filesystem::exists(path)) continue;
-      if (file.read == nullptr) return refused(fmt::format("'{}'", file.name), file.method);
       return read_old(file, path);
     }
     return Quantization();

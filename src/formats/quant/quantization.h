@@ -40,7 +40,8 @@ struct ScaledTensors {
 
 struct Quantization {
   std::string text;             // for `show`: "gptq, 4 bits, groups of 128"
-  bool takes_integers = false;  // tensors of I32 and I64 are part of it
+  std::string activations;      // what it asks of activations, which stay as they are; or empty
+  bool takes_integers = false;  // tensors of I32, I64 and U8 are part of it
   std::function<Result<ScaledTensors>(const FileTensors& file)> apply;
 
   explicit operator bool() const { return apply != nullptr; }

@@ -4,6 +4,7 @@
 // Header only, test code only.
 #pragma once
 
+#include <cmath>
 #include <cstring>
 #include <string>
 #include <vector>
@@ -31,7 +32,40 @@ inline std::string quantized_refusal(const TempFolder& folder, const std::string
   return checkpoint.is_ok() ? "accepted" : checkpoint.status().message();
 }
 
-// The values of one row. REQUIRES: Q4_0, Q5_0, Q8_0 or BF16.
+// Small floats and codebooks: the nibbles of `half` values lie below those of the next.
+inline void append_nibbles(const std::uint8_t* bytes, std::size_t half, const float (&values)[16],
+                           float scale, std::vector<float>& out) {
+  for (std::size_t i = 0; i < half; ++i) out.push_back(scale * values[bytes[i] & 15]);
+  for (std::size_t i = 0; i < half; ++i) out.push_back(scale * values[bytes[i] >> 4]);
+}
+inline void append_float_row(DType dtype, const std::byte* row, std::size_t columns,
+                             std::vector<float>& out) {
+  constexpr float kSmall[16] = {0, 0.5f, 1, 1.5f, 2, 3, 4, 6,
+                                0, -0.5f, -1, -1.5f, -2, -3, -4, -6};
+  const auto* bytes = reinterpret_cast<const std::uint8_t*>(row);
+  if (dtype == DType::kMXFP4) {
+    for (std::size_t i = 0; i < columns / 32; ++i, bytes += 17) {
+      append_nibbles(bytes + 1, 16, kSmall, std::ldexp(1.0f, bytes[0] - 127), out);
+    }
+    return;
+  }
+  for (std::size_t i = 0; i < columns / 64; ++i, bytes += 36) {
+    if (dtype == DType::kNVFP4) {
+      for (std::size_t part = 0; part < 4; ++part) {
+        append_nibbles(bytes + 4 + 8 * part, 8, kSmall, e4m3_to_float(bytes[part]), out);
+      }
+      continue;
+    }
+    float scale;
+    std::memcpy(&scale, bytes, sizeof scale);
+    for (std::size_t half = 0; half < 2; ++half) {
+      append_nibbles(bytes + 4 + 16 * half, 16, dtype == DType::kNF4 ? kValuesNF4 : kValuesFP4,
+                     scale, out);
+    }
+  }
+}
+
+// The values of one row. REQUIRES: Q4_0, Q4_Z, Q5_0, Q8_0, BF16, NF4, FP4, MXFP4 or NVFP4.
 inline void append_row(DType dtype, const std::byte* row, std::size_t columns,
                        std::vector<float>& out) {
   if (dtype == DType::kBF16) {
@@ -42,6 +76,10 @@ inline void append_row(DType dtype, const std::byte* row, std::size_t columns,
     }
     return;
   }
+  if (dtype == DType::kNF4 || dtype == DType::kFP4 || dtype == DType::kMXFP4 ||
+      dtype == DType::kNVFP4) {
+    return append_float_row(dtype, row, columns, out);
+  }
   const std::size_t size = dtype_info(dtype).block_bytes;
   for (std::size_t block = 0; block < columns / 32; ++block) {
     const auto* bytes = reinterpret_cast<const std::uint8_t*>(row) + block * size;
@@ -51,10 +89,11 @@ inline void append_row(DType dtype, const std::byte* row, std::size_t columns,
       if (dtype == DType::kQ8_0) {
         code = static_cast<std::int8_t>(bytes[2 + i]);
       } else {
-        const std::uint8_t pair = bytes[(dtype == DType::kQ4_0 ? 2 : 6) + i % 16];
+        const int first = dtype == DType::kQ4_0 ? 2 : dtype == DType::kQ4_Z ? 4 : 6;
+        const std::uint8_t pair = bytes[first + i % 16];
         code = i < 16 ? pair & 15 : pair >> 4;
         if (dtype == DType::kQ5_0) code += (bytes[2 + i / 8] >> (i % 8) & 1) * 16;
-        code -= dtype == DType::kQ4_0 ? 8 : 16;
+        code -= dtype == DType::kQ4_0 ? 8 : dtype == DType::kQ4_Z ? bytes[2] : 16;
       }
       out.push_back(scale * static_cast<float>(code));
     }
@@ -63,11 +102,24 @@ inline void append_row(DType dtype, const std::byte* row, std::size_t columns,
 
 inline std::vector<float> late_values(const Checkpoint& checkpoint, const std::string& name) {
   const TensorView& view = checkpoint.tensors.at(name);
-  const std::byte* data = checkpoint.late.at(name)->bytes();
+  const auto late = checkpoint.late.find(name);
+  const std::byte* data = late == checkpoint.late.end() ? view.data : late->second->bytes();
   std::vector<float> values;
   for (std::size_t row = 0; row < view.rows(); ++row) {
-    append_row(view.dtype, data + row * row_bytes(view.dtype, view.columns()), view.columns(),
-               values);
+    const std::byte* bytes = data + row * row_bytes(view.dtype, view.columns());
+    const std::size_t begin = values.size();
+    if (view.dtype == DType::kF8 || view.dtype == DType::kI8A16) {
+      for (std::size_t i = 0; i < view.columns(); ++i) {
+        const auto code = static_cast<std::uint8_t>(bytes[i]);
+        values.push_back(view.dtype == DType::kF8 ? e4m3_to_float(code)
+                                                  : static_cast<std::int8_t>(code));
+      }
+    } else {
+      append_row(view.dtype, bytes, view.columns(), values);
+    }
+    for (std::size_t i = begin; view.scales && i < values.size(); ++i) {
+      values[i] *= view.scales.at(row, i - begin, view.columns());
+    }
   }
   return values;
 }

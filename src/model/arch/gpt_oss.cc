@@ -1,7 +1,7 @@
 // gpt-oss (OpenAI, 2025): a window on every other layer, a logit of each head beside its scores
 // that takes weight and gives nothing ("sinks"), biases everywhere, experts whose gates stay in
-// bounds. Of an expert's way in the rows of gate and up alternate, and Hugging Face's files hold
-// the matrices of experts transposed. Weights in MXFP4 as published are not read from safetensors.
+// bounds. Of an expert's way in the rows of gate and up alternate. Hugging Face's files hold the
+// matrices of experts transposed, or, as published, in MXFP4 and not transposed (formats/quant).
 // Pure functions. Called by the registry.
 #include "formats/config/config_ranges.h"
 #include "model/arch/decoder.h"
@@ -23,6 +23,10 @@ void weave_experts(const DecoderConfig& c, TensorRules& rules) {
     rule("experts_gate").hf = both.runs(0, 1, 2, 2 * f).transposed();
     rule("experts_up").hf = both.runs(1, 1, 2, 2 * f).transposed();
     rule("experts_down").hf = Stored(hf_layer_name(i, "mlp.experts.down_proj")).transposed();
+    const Stored both_small = hf_layer_name(i, "mlp.experts.gate_up_proj.weight");
+    rule("experts_gate").others = {both_small.runs(0, 1, 2, 2 * f)};
+    rule("experts_up").others = {both_small.runs(1, 1, 2, 2 * f)};
+    rule("experts_down").others = {hf_layer_name(i, "mlp.experts.down_proj.weight")};
     rule("experts_gate_bias").hf = bias.runs(0, 1, 2, biases);
     rule("experts_up_bias").hf = bias.runs(1, 1, 2, biases);
   }

@@ -9,26 +9,22 @@
 
 #include "formats/testing/quantized_writer.h"
 #include "formats/testing/temp_folder.h"
-#include "lab/eval.h"
 #include "model/describe.h"
 #include "model/model_files.h"
-#include "testbed.h"
-#include "tiny_compare.h"
+#include "quant/coded_llama.h"
 
 namespace quire {
 namespace {
 
+using testing::kCodedLlama;
+using testing::kLogitErrorMax;
+using testing::largest_error;
+using testing::logits_of;
+using testing::Projection;
 using testing::QuantizedMatrix;
 using testing::SafetensorsWriter;
-using testing::Setting;
 using testing::TempFolder;
 using testing::TensorPart;
-
-constexpr double kLogitErrorMax = 2e-3;
-constexpr const char* kConfig = R"({"architectures":["LlamaForCausalLM"],"model_type":"llama",
-"hidden_size":128,"intermediate_size":192,"num_hidden_layers":2,"num_attention_heads":4,
-"num_key_value_heads":2,"vocab_size":96,"max_position_embeddings":128,"rms_norm_eps":1e-6,
-"hidden_act":"silu","tie_word_embeddings":false,"bos_token_id":1,"eos_token_id":2)";
 
 struct Form {
   const char* name;
@@ -103,54 +99,7 @@ const std::vector<Form>& forms() {
   return all;
 }
 
-struct Part {
-  std::string name;
-  std::size_t rows, columns;
-};
-
-std::vector<Part> projections(bool with_head) {
-  std::vector<Part> all;
-  for (int layer = 0; layer < 2; ++layer) {
-    const std::string prefix = fmt::format("model.layers.{}.", layer);
-    for (const Part& part : std::vector<Part>{{"self_attn.q_proj", 128, 128},
-                                              {"self_attn.k_proj", 64, 128},
-                                              {"self_attn.v_proj", 64, 128},
-                                              {"self_attn.o_proj", 128, 128},
-                                              {"mlp.gate_proj", 192, 128},
-                                              {"mlp.up_proj", 192, 128},
-                                              {"mlp.down_proj", 128, 192}}) {
-      all.push_back({prefix + part.name, part.rows, part.columns});
-    }
-  }
-  if (with_head) all.push_back({"lm_head", 96, 128});
-  return all;
-}
-
-// What is a float in every form.
-void add_rest(bool with_head, SafetensorsWriter& writer) {
-  const auto add = [&](const std::string& name, const std::vector<std::size_t>& shape, float mean,
-                       float scale) {
-    std::size_t count = 1;
-    for (const std::size_t size : shape) count *= size;
-    std::vector<float> values(count);
-    std::uint32_t state = static_cast<std::uint32_t>(name.size()) * 77777u;
-    for (float& value : values) {
-      state = state * 1664525u + 1013904223u;
-      value = mean + scale * (static_cast<float>(state >> 8) * 0x1p-23f - 1);
-    }
-    writer.add(name, "F32", shape, values);
-  };
-  add("model.embed_tokens.weight", {96, 128}, 0, 1);
-  add("model.norm.weight", {128}, 1, 0.25f);
-  if (with_head) add("lm_head.weight", {96, 128}, 0, 0.15f);
-  for (int layer = 0; layer < 2; ++layer) {
-    const std::string prefix = fmt::format("model.layers.{}.", layer);
-    add(prefix + "input_layernorm.weight", {128}, 1, 0.25f);
-    add(prefix + "post_attention_layernorm.weight", {128}, 1, 0.25f);
-  }
-}
-
-QuantizedMatrix matrix_of(const Form& form, const Part& part, std::uint32_t seed) {
+QuantizedMatrix matrix_of(const Form& form, const Projection& part, std::uint32_t seed) {
   const float step = 0.5f / static_cast<float>(1 << form.bits);
   QuantizedMatrix matrix = testing::make_quantized(
       {part.rows, part.columns, form.group, form.bits, form.is_symmetric, step}, seed);
@@ -163,7 +112,7 @@ QuantizedMatrix matrix_of(const Form& form, const Part& part, std::uint32_t seed
 void write_both(const Form& form, const TempFolder& codes, const TempFolder& floats) {
   SafetensorsWriter coded, plain;
   std::uint32_t seed = 0;
-  for (const Part& part : projections(form.is_head_quantized)) {
+  for (const Projection& part : testing::projections(form.is_head_quantized)) {
     const QuantizedMatrix matrix = matrix_of(form, part, ++seed);
     testing::add_parts(form.parts(part.name, matrix), coded);
     std::vector<float> values = matrix.values();
@@ -172,36 +121,13 @@ void write_both(const Form& form, const TempFolder& codes, const TempFolder& flo
     }
     plain.add(part.name + ".weight", "F32", {part.rows, part.columns}, values);
   }
-  add_rest(!form.is_head_quantized, coded);
-  add_rest(!form.is_head_quantized, plain);
+  testing::add_rest(!form.is_head_quantized, coded);
+  testing::add_rest(!form.is_head_quantized, plain);
   codes.write("config.json",
-              std::string(kConfig) + ",\"quantization_config\":" + form.quantization + "}");
+              std::string(kCodedLlama) + ",\"quantization_config\":" + form.quantization + "}");
   codes.write("model.safetensors", coded.bytes());
-  floats.write("config.json", std::string(kConfig) + "}");
+  floats.write("config.json", std::string(kCodedLlama) + "}");
   floats.write("model.safetensors", plain.bytes());
-}
-
-std::vector<float> logits_of(const ModelFiles& files, WeightScheme weights) {
-  const auto executor =
-      testing::executor_of(files, {.kv_dtype = DType::kF32, .weights = weights});
-  std::vector<TokenId> text;
-  for (int i = 0; i < 48; ++i) text.push_back(static_cast<TokenId>((i * i * 5 + 3 * i + 1) % 96));
-  std::vector<float> all;
-  compute_logits(*executor, text, ~0u, [&](std::size_t, std::span<const float> logits) {
-    all.insert(all.end(), logits.begin(), logits.end());
-  });
-  return all;
-}
-
-double largest_error(const std::vector<float>& a, const std::vector<float>& b) {
-  EXPECT_EQ(a.size(), b.size());
-  EXPECT_GE(a.size(), std::size_t{40 * 96});
-  double largest = 0;
-  for (std::size_t i = 0; i < std::min(a.size(), b.size()); ++i) {
-    const double error = std::abs(static_cast<double>(a[i]) - b[i]);
-    largest = std::isnan(error) ? HUGE_VAL : std::max(largest, error);
-  }
-  return largest;
 }
 
 TEST(QuantizedTest, EveryFormGivesTheLogitsOfItsDequantizedWeights) {

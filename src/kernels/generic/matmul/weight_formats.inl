@@ -62,6 +62,29 @@ struct TableNibbleCodes {
     return ByteCodes<kWide>::accumulate(sum, w, x);
   }
 };
+// The same for two scales a group, whose steps must come in order: step 2s in the low halves and
+// 2s + 1 in the high ones.
+template <const std::uint8_t (&kTable)[16]>
+struct TableNibblePairs {
+  static constexpr bool kIsWide = false;
+  template <int kTiles, typename Step>
+  static inline __attribute__((always_inline)) void for_each(const std::uint8_t* codes,
+                                                             std::size_t stride, Step step) {
+    const B table = load_table(kTable);
+#pragma GCC unroll 4
+    for (int s = 0; s < 4; ++s, codes += 4 * kLanes) {
+      B low[kTiles], high[kTiles];
+      for (int t = 0; t < kTiles; ++t) {
+        const B both = load_codes(codes + static_cast<std::size_t>(t) * stride);
+        low[t] = look_up(table, low_nibbles(both));
+        high[t] = look_up(table, high_nibbles(both));
+      }
+      step(2 * s, low);
+      step(2 * s + 1, high);
+    }
+  }
+  static inline I accumulate(I sum, B w, X4 x) { return dot(sum, w, x); }
+};
 // Two bits a code, four steps in a byte; with kHasThirdBits a vector of third bits follows, bit s
 // for step s.
 template <bool kHasThirdBits>
@@ -181,6 +204,29 @@ struct FormatMXFP4 : NoMinimum {
   static inline F scale(const Block& b, int group, int) {  // as exponent_to_float (float_bits.h)
     const I exponent = round_to_int(load_u8(b.exponent[group]));
     return as_float(max_int(shift_left<23>(exponent), splat_int(1 << 22))) * splat(0.5f);
+  }
+};
+struct FormatNVFP4 : NoMinimum {
+  using Block = PackedNVFP4<kLanes>;
+  using Codes = TableNibblePairs<kTableMXFP4>;
+  static constexpr int kOffsetShift = 4;
+  static constexpr int kParts = 2;
+  static inline F scale(const Block& b, int group, int part) {
+    const F code = load_u8(b.scale[2 * group + part]);
+    const I exponent_and_rest = shift_left<20>(round_to_int(code));
+    const F normal = as_float(add(exponent_and_rest, splat_int(120 << 23)));
+    return load(b.d) * select_less(code, splat(8), code * splat(0x1p-9f), normal);
+  }
+};
+struct FormatQ4_Z {
+  using Block = PackedQ4_Z<kLanes>;
+  using Codes = NibbleCodes;
+  static constexpr bool kHasMinimum = true;
+  static constexpr int kOffsetShift = 0;
+  static constexpr int kParts = 1;
+  static inline F scale(const Block& b, int group, int) { return load_half(b.scale[group]); }
+  static inline F minimum(const Block& b, int group, int) {
+    return load_half(b.scale[group]) * load_u8(b.zero[group]);
   }
 };
 template <typename BlockType, typename CodesType, int kOffsetBits, int kPartsPerGroup>
