@@ -127,7 +127,7 @@ TEST_P(RouterTest, WhatIsNotANumberChoosesExpertsThatExist) {
 
 TEST_P(RouterTest, EveryTableChoosesAlike) {
   Random random(9);
-  const RouterSpec spec{128, 8, false, nullptr, 1, 1, false, true, 1};
+  const RouterSpec spec{.experts = 128, .top_k = 8, .is_renormalised = true};
   for (int token = 0; token < 50; ++token) {
     const std::vector<float> logits = random.normal(128);
     const auto chosen = choose(spec, logits);
