@@ -78,10 +78,12 @@ void write_both(const testing::TempFolder& codes, const testing::TempFolder& flo
     const std::string layer = fmt::format("model.layers.{}.", i);
     for (const auto& [name, rows] : std::vector<std::pair<const char*, std::size_t>>{
              {"self_attn.q_proj", 64}, {"self_attn.k_proj", 32}, {"self_attn.v_proj", 32},
-             {"self_attn.o_proj", 64}, {"mlp.router", kExperts}}) {
+             {"self_attn.o_proj", 64}}) {
       add(layer + name + ".weight", {rows, kHidden}, 0, 0.2f);
       add(layer + name + ".bias", {rows}, 0, 0.2f);
     }
+    add(layer + "mlp.router.weight", {kExperts, kHidden}, 0, 2);  // hardly two of them tie
+    add(layer + "mlp.router.bias", {kExperts}, 0, 0.2f);
     add(layer + "self_attn.sinks", {4}, 0, 1);
     add(layer + "input_layernorm.weight", {kHidden}, 1, 0.25f);
     add(layer + "post_attention_layernorm.weight", {kHidden}, 1, 0.25f);
