@@ -15,7 +15,11 @@ void multiply(benchmark::State& state, const KernelTable& kernels, DType dtype, 
   const int columns = 2048,
             tiles = tokens > 16 ? 512 / kernels.tile_rows : 8192 / kernels.tile_rows;
   const std::size_t bytes_per_tile = packed_tile_bytes(dtype, kernels.tile_rows, 2048);
-  const AlignedBuffer<std::byte> weights(bytes_per_tile * static_cast<std::size_t>(tiles));
+  AlignedBuffer<std::byte> weights(bytes_per_tile * static_cast<std::size_t>(tiles));
+  for (int tile = 0; dtype != DType::kI8 && has_scales_beside(dtype) && tile < tiles; ++tile) {
+    auto* at = weights.data() + static_cast<std::size_t>(tile) * bytes_per_tile;
+    reinterpret_cast<ScaledTileHeader*>(at)->group = columns;
+  }
   const std::size_t stride = 2048 * 4 + 64;
   const AlignedBuffer<std::byte> x(stride * static_cast<std::size_t>(tokens));
   const int rows = tiles * kernels.tile_rows;
