@@ -1,13 +1,15 @@
 // What each quantized format costs on a real model: the matrices of the default model's layers,
 // rounded to the format by the tests' writers, read back as a checkpoint, and compared with the
 // float32 reference. With float activations the divergence must be that of the dequantized weights.
-// The rows stand in docs/quality.md; QUIRE_WRITE_DOCS=1 writes them anew.
+// QUIRE_WRITE_DOCS=1 writes the rows of docs/quality.md anew, over whole texts, which takes minutes;
+// else the beginning of one text must do, and no figure is compared with the page's: the last
+// digits are the machine's.
 #include <gtest/gtest.h>
 
 #include <cstdlib>
 #include <fstream>
 #include <map>
-#include <sstream>
+#include <vector>
 
 #include "base/file.h"
 #include "formats/testing/temp_folder.h"
@@ -25,6 +27,7 @@ using testing::SafetensorsWriter;
 using testing::shared_path;
 
 constexpr const char* kTexts[] = {"tinystories", "frankenstein", "tinyshakespeare"};
+constexpr std::size_t kBeginning = 64;  // positions of a text
 constexpr double kKlDifferenceMax = 1e-4;
 constexpr const char* kBegin = "<!-- formats: written by golden_test -->\n";
 constexpr const char* kEnd = "<!-- formats end -->\n";
@@ -61,13 +64,16 @@ class SmolLm2FormsTest : public ::testing::Test {
         model_.files->design(), find,
         {.kv_dtype = is_exact ? DType::kF32 : DType::kF16, .weights = weights});
     double sum = 0;
-    for (const char* name : kTexts) {
+    const std::size_t texts = is_whole_ ? std::size(kTexts) : 1;
+    for (std::size_t i = 0; i < texts; ++i) {
+      const std::string name = kTexts[i];
       ReferenceText reference;
       reference.ids = testing::read_int32s(folder_ + name + ".ids.i32");
       reference.top_tokens = testing::read_int32s(folder_ + name + ".top20.i32");
       reference.top_logprobs = testing::read_floats(folder_ + name + ".top20lp.f32");
       reference.top = 20;
-      sum += compare(*executor, reference).mean_kl / std::size(kTexts);
+      if (!is_whole_ && reference.ids.size() > kBeginning) reference.ids.resize(kBeginning);
+      sum += compare(*executor, reference).mean_kl / static_cast<double>(texts);
     }
     return sum;
   }
@@ -132,9 +138,10 @@ class SmolLm2FormsTest : public ::testing::Test {
     };
     const double exact = mean_kl(mixed(from_floats), WeightScheme::kFloat32);
     const double read = mean_kl(mixed(from_codes), WeightScheme::kFloat32);
-    const double usual = mean_kl(mixed(from_codes), WeightScheme::kAsStored);
-    std::printf("FIGURE %s: KL %.5f, of the dequantized weights %.5f, with the usual products "
-                "%.5f\n", form.name.c_str(), read, exact, usual);
+    const double usual = is_whole_ ? mean_kl(mixed(from_codes), WeightScheme::kAsStored) : 0;
+    std::printf("FIGURE %s: KL %.5f, of the dequantized weights %.5f%s\n", form.name.c_str(), read,
+                exact, is_whole_ ? fmt::format(", with the usual products {:.5f}", usual).c_str()
+                                 : "");
     EXPECT_NEAR(read, exact, kKlDifferenceMax) << form.name;
     return fmt::format("| {} | {} | {:.2f} | {:.4f} | {:.4f} | {:.4f} |\n", form.name,
                        dtype_name(form.tile),
@@ -142,6 +149,7 @@ class SmolLm2FormsTest : public ::testing::Test {
                        usual);
   }
 
+  const bool is_whole_ = std::getenv("QUIRE_WRITE_DOCS") != nullptr;
   std::string folder_;
   testing::OpenModel model_;
 };
@@ -150,20 +158,20 @@ TEST_F(SmolLm2FormsTest, EveryFormCostsWhatItsDequantizedWeightsCost) {
   std::string table =
       "| format | tile | bits a weight in the file | KL of the dequantized weights | KL as read, "
       "float activations | KL as served |\n|---|---|---|---|---|---|\n";
-  for (const FloatForm& form : testing::integer_forms()) table += row(form);
-  for (const FloatForm& form : testing::float_forms()) table += row(form);
+  std::vector<FloatForm> forms = testing::integer_forms();
+  for (FloatForm& form : testing::float_forms()) forms.push_back(std::move(form));
   const std::string path = std::string(QUIRE_SOURCE_DIR) + "/docs/quality.md";
   const std::string page = read_file(path, 1 << 20).value();
+  for (const FloatForm& form : forms) {
+    table += row(form);
+    EXPECT_NE(page.find("| " + form.name + " |"), page.npos) << form.name << " is not on the page";
+  }
+  if (!is_whole_) return;
   const std::size_t begin = page.find(kBegin), end = page.find(kEnd);
   ASSERT_NE(begin, page.npos);
   ASSERT_NE(end, page.npos);
   const std::size_t from = begin + std::string_view(kBegin).size();
-  if (std::getenv("QUIRE_WRITE_DOCS") != nullptr) {
-    std::ofstream(path) << page.substr(0, from) << table << page.substr(end);
-  } else {
-    EXPECT_EQ(page.substr(from, end - from), table)
-        << "write it anew: QUIRE_WRITE_DOCS=1 golden_test --gtest_filter='SmolLm2Forms*'";
-  }
+  std::ofstream(path) << page.substr(0, from) << table << page.substr(end);
 }
 
 }  // namespace
