@@ -48,6 +48,10 @@ constexpr Architecture kPhi3 = {
       R"({"hidden_size":3072,"num_hidden_layers":32,"num_attention_heads":32,
 "intermediate_size":8192,"max_position_embeddings":4096,"sliding_window":2047,
 "vocab_size":32064})"},
+     // Heads of 48 values, three tiles of sixteen rows.
+     {"tiny-phi3-heads",
+      R"({"hidden_size":384,"num_hidden_layers":2,"num_attention_heads":8,"num_key_value_heads":8,
+"intermediate_size":320,"max_position_embeddings":2048,"sliding_window":40,"vocab_size":331})"},
      {"tiny-phi3",
       R"({"hidden_size":96,"num_hidden_layers":2,"num_attention_heads":6,"num_key_value_heads":2,
 "intermediate_size":152,"max_position_embeddings":2048,"sliding_window":40,"vocab_size":331})"},

@@ -140,8 +140,10 @@ void CpuBackend::plan_linear(std::span<const LinearOutput> outputs, int tiles_mu
       const int share = packed.tiles / (4 * threads()) + 1;  // no worker waits long for the last
       step = std::max(1, std::min(stream, share));
     }
-    // Kernels fetch one block of tiles while they are at another: whole ones, where there are many.
-    const int block = std::max(tiles_multiple, kBlockRows / kernels_.tile_rows);
+    // Kernels fetch one block of tiles while they are at another: whole ones, where there are many;
+    // but no item ends inside of a head.
+    const int usual = kBlockRows / kernels_.tile_rows;
+    const int block = (usual + tiles_multiple - 1) / tiles_multiple * tiles_multiple;
     const int multiple = step >= block ? block : tiles_multiple;
     step = std::max(1, step / multiple) * multiple;
     for (int begin = 0; begin < packed.tiles; begin += step) {
