@@ -108,6 +108,8 @@ GOLDENS = [
                nested(config, "mistral3", "Mistral3ForConditionalGeneration",
                       [["model.", "language_model.model."],
                        ["lm_head.", "language_model.lm_head."]])]),
+    decoder("qwen2_moe_all", "qwen2_moe", num_experts=8, num_experts_per_tok=3,
+            moe_intermediate_size=40, shared_expert_intermediate_size=56),
     decoder("qwen2_moe", "qwen2_moe", num_hidden_layers=4, num_experts=8, num_experts_per_tok=3,
             moe_intermediate_size=40, shared_expert_intermediate_size=56, mlp_only_layers=[1]),
     Golden("llama4", {**SMALL, "hidden_size": 72, "num_attention_heads": 4, "head_dim": 24,

@@ -5,6 +5,7 @@
 // Pure functions. Called by the registry.
 #include "formats/config/config_ranges.h"
 #include "model/arch/decoder.h"
+#include "model/layers/config_checks.h"
 
 namespace quire {
 namespace {
@@ -14,20 +15,15 @@ void scale_head(const DecoderConfig& /*config*/, TensorRules& rules) {
 }
 
 DecoderConfig read(const ConfigFields& fields, int vocab) {
-  // The larger ones say their context so; GGUF tells them by their width.
-  const bool is_large = fields.is_gguf() ? fields.integer("embedding_length", 1, kModelWidthMax) ==
-                                               5120
-                                         : fields.has({"model_max_length", ""}) &&
-                                               !fields.has({"max_position_embeddings", ""});
+  refuse_gguf(fields, "Baichuan");
+  // The larger ones say their context so.
+  const bool is_large = fields.has({"model_max_length", ""}) &&
+                        !fields.has({"max_position_embeddings", ""});
   DecoderConfig c = read_decoder(
       fields, vocab,
       {.keys = {.context = is_large ? "model_max_length" : "max_position_embeddings"},
-       .eps = 1e-6, .is_woven_in_gguf = true, .is_tied = false, .has_rope = !is_large});
+       .eps = 1e-6, .is_tied = false, .has_rope = !is_large});
   if (is_large) c.slopes = alibi_slopes(c.heads);
-  if (fields.is_gguf()) {
-    fields.mark("rope.dimension_count");
-    return c;
-  }
   fuse_heads("self_attn.W_pack", c);
   const Key of_second = {"z_loss_weight", ""};
   fields.mark(of_second);

@@ -5,13 +5,14 @@
 // Pure functions. Called by the registry.
 #include "formats/config/config_ranges.h"
 #include "model/arch/decoder.h"
+#include "model/layers/config_checks.h"
 
 namespace quire {
 namespace {
 
 DecoderConfig read(const ConfigFields& fields, int vocab) {
-  // GGUF does not say the activation: what it calls so is of the first models, which have SiLU.
-  DecoderConfig c = read_decoder(fields, vocab, {.activation = fields.is_gguf() ? "silu" : "relu2",
+  refuse_gguf(fields, "BitNet");
+  DecoderConfig c = read_decoder(fields, vocab, {.activation = "relu2",
                                                  .rope = {.theta = 500000}});
   c.has_inner_norms = true;
   return c;

@@ -32,64 +32,50 @@ void set_names(DecoderConfig& c) {
   names.layer = "transformer.blocks.{}.";
   names.attn_norm = "norm_attn_norm.norm_1";
   names.ffn_norm = "norm_attn_norm.norm_2";
-  names.gguf_ffn_norm = "attn_output_norm";
   names.o = "norm_attn_norm.attn.out_proj";
   names.router = "ffn.router.layer.weight";
   fuse_heads("norm_attn_norm.attn.Wqkv", c);
-  fuse_gguf_heads(c);
 }
 
-// Of the objects inside, in the words of transformers; GGUF has them among the others.
+// Of the objects inside.
 void read_parts(const ConfigFields& fields, DecoderConfig& c) {
   constexpr double kClipMax = 1e6;
-  const bool is_gguf = fields.is_gguf();
   const Json nothing = Json::object();
   const auto none = ConfigFields::of_json(nothing, "in config.json");
   const auto attention = fields.object({"attn_config", ""}).value_or(none);
   const auto block = fields.object({"ffn_config", ""}).value_or(none);
-  const ConfigFields& of_attention = is_gguf ? fields : attention;
-  const ConfigFields& of_block = is_gguf ? fields : block;
-  c.kv_heads = of_attention.integer({"kv_n_heads", "attention.head_count_kv"}, 1, kHeadsMax,
-                                    is_gguf ? c.heads : 1);
-  c.clip = static_cast<float>(
-      of_attention.number({"clip_qkv", "attention.clamp_kqv"}, 0, kClipMax, 0.0));
-  c.ffn = c.expert_ffn =
-      of_block.integer({"ffn_hidden_size", "feed_forward_length"}, 1, kFfnMax, 3584);
-  c.router.experts = of_block.integer({"moe_num_experts", "expert_count"}, 1, kExpertsMax, 4);
-  c.router.used =
-      of_block.integer({"moe_top_k", "expert_used_count"}, 1, c.router.experts, 1);
+  c.kv_heads = attention.integer({"kv_n_heads", ""}, 1, kHeadsMax, 1);
+  c.clip = static_cast<float>(attention.number({"clip_qkv", ""}, 0, kClipMax, 0.0));
+  attention.mark({"attn_pdrop", ""});
+  const double theta = attention.number({"rope_theta", ""}, 1, 1e12, 10000.0);
+  c.rope = c.window_rope = read_rope(fields, c.head_dim, {.theta = theta});
+  c.ffn = c.expert_ffn = block.integer({"ffn_hidden_size", ""}, 1, kFfnMax, 3584);
+  c.router.experts = block.integer({"moe_num_experts", ""}, 1, kExpertsMax, 4);
+  c.router.used = block.integer({"moe_top_k", ""}, 1, c.router.experts, 1);
   c.router.is_renormalised = true;
-  if (is_gguf) {
-    c.rope = read_rope(fields, c.head_dim);
-    return;
-  }
   block.refuse_unless({"moe_normalize_expert_weights", ""}, 1);
   for (const char* name : {"moe_jitter_eps", "moe_loss_weight"}) block.mark({name, ""});
   block.refuse_unless({"hidden_size", ""}, c.d_model);
   if (const auto activation = block.object({"ffn_act_fn", ""})) {
     activation->refuse_unless({"name", ""}, "silu");
   }
-  attention.mark({"attn_pdrop", ""});
-  const double theta = attention.number({"rope_theta", ""}, 1, 1e12, 10000.0);
-  c.rope = read_rope(fields, c.head_dim, {.theta = theta});
 }
 
 DecoderConfig read(const ConfigFields& fields, int vocab) {
+  refuse_gguf(fields, "DBRX");
   DecoderConfig c;
   c.vocab = vocab;
-  c.layers = fields.integer({"n_layers", "block_count"}, 1, kLayersMax, 24);
-  c.d_model = fields.integer({"d_model", "embedding_length"}, 1, kModelWidthMax, 2048);
-  c.heads = fields.integer({"n_heads", "attention.head_count"}, 1, kHeadsMax, 16);
-  c.context_max = fields.integer({"max_seq_len", "context_length"}, 1, kContextMax, 2048);
-  check_width(fields, {"n_heads", "attention.head_count"}, c.heads, c.d_model);
+  c.layers = fields.integer({"n_layers", ""}, 1, kLayersMax, 24);
+  c.d_model = fields.integer({"d_model", ""}, 1, kModelWidthMax, 2048);
+  c.heads = fields.integer({"n_heads", ""}, 1, kHeadsMax, 16);
+  c.context_max = fields.integer({"max_seq_len", ""}, 1, kContextMax, 2048);
+  check_width(fields, {"n_heads", ""}, c.heads, c.d_model);
   c.head_dim = c.d_model / c.heads;
   c.norm = Norm::Kind::kLayer;
-  c.eps = static_cast<float>(
-      fields.number({"", "attention.layer_norm_epsilon"}, kRmsEpsMin, kRmsEpsMax, 1e-5));
+  c.eps = 1e-5f;
   read_parts(fields, c);
   fields.refuse_unless({"num_key_value_heads", ""}, c.kv_heads);  // once more
   check_heads(fields, c.heads, c.kv_heads, c.head_dim);
-  c.window_rope = c.rope;
   c.windows.assign(static_cast<std::size_t>(c.layers), 0);
   c.turns.assign(static_cast<std::size_t>(c.layers), true);
   c.has_experts.assign(static_cast<std::size_t>(c.layers), true);

@@ -15,6 +15,7 @@
 #include "backend/kv_groups.h"
 #include "formats/config/config_ranges.h"
 #include "model/architecture.h"
+#include "model/layers/config_checks.h"
 #include "model/layers/mla.h"
 #include "model/layers/mlp.h"
 #include "model/layers/moe.h"
@@ -168,7 +169,6 @@ bool is_quantized(const ConfigFields& fields, std::string_view name) {
 }
 
 void read_turns(const ConfigFields& fields, const Traits& traits, DeepseekConfig& c) {
-  constexpr double kBetaMax = 1e3;
   if (!traits.is_mistral) {
     c.rope = read_rope(fields, c.mla.rope);
     return;
@@ -180,15 +180,7 @@ void read_turns(const ConfigFields& fields, const Traits& traits, DeepseekConfig
                       c.rope.dims_of(head), head, c.mla.rope));
   }
   c.rope.dims = 0;
-  for (const char* name : {"rope_parameters", "rope_scaling"}) {
-    const auto rope = fields.object({name, ""});
-    if (!rope) continue;
-    rope->mark({"max_position_embeddings", ""});  // as that of the model
-    c.growth.beta =
-        static_cast<float>(rope->number("llama_4_scaling_beta", 0, kBetaMax, c.growth.beta));
-    c.growth.every =
-        rope->integer("original_max_position_embeddings", 1, kContextMax, c.context_max);
-  }
+  c.growth = read_score_growth(fields, c.context_max);
 }
 
 void read_attention(const ConfigFields& fields, const Traits& traits, DeepseekConfig& c) {
@@ -280,15 +272,12 @@ void read_indexer(const ConfigFields& fields, DeepseekConfig& c) {
     fields.fail(error(StatusCode::kUnsupported, "{}: '{}' in layer {} after {} plain ones",
                       fields.name_of(blocks), types[i].substr(0, 64), i, c.plain_layers));
   }
-  for (const std::string& type : fields.strings(layers)) {
-    if (type == "indexed_attention") continue;
-    fields.fail(error(StatusCode::kUnsupported, "{}: '{}' where only 'indexed_attention' fits",
-                      fields.name_of(layers), type.substr(0, 64)));
-  }
+  check_layer_types(fields, "indexed_attention");
 }
 
 template <Traits traits>
 DeepseekConfig read(const ConfigFields& fields, int vocab) {
+  if (traits.is_mistral) refuse_gguf(fields, "Mistral 4");
   DeepseekConfig c;
   c.vocab = vocab;
   c.layers = fields.integer({"num_hidden_layers", "block_count"}, 1, kLayersMax);

@@ -75,32 +75,6 @@ void read_windows(const ConfigFields& fields, const GemmaTraits& traits, Decoder
   }
 }
 
-// transformers 5 has an object for each kind of layer, transformers 4 rope_theta and rope_scaling
-// of those that see all beside rope_local_base_freq.
-void read_ropes(const ConfigFields& fields, const GemmaTraits& traits, DecoderConfig& c) {
-  c.rope.theta = static_cast<float>(traits.theta);
-  if (!traits.has_two_bases) {
-    c.rope = c.window_rope = read_rope(fields, c.head_dim);
-    return;
-  }
-  const auto parameters = fields.object({"rope_parameters", ""});
-  if (!parameters) {
-    c.rope = read_rope(fields, c.head_dim, {.theta = traits.theta});
-    const Key local = {"rope_local_base_freq", "rope.freq_base_swa"};
-    c.window_rope.theta = static_cast<float>(fields.number(local, kThetaMin, kThetaMax, 10000.0));
-    return;
-  }
-  for (const char* name : {"rope_theta", "rope_local_base_freq", "rope_scaling"}) {
-    fields.mark({name, ""});  // the older spelling beside the newer one
-  }
-  if (const auto full = parameters->object("full_attention")) {
-    read_rope_parameters(*full, c.head_dim, c.rope);
-  }
-  if (const auto sliding = parameters->object("sliding_attention")) {
-    read_rope_parameters(*sliding, c.head_dim, c.window_rope);
-  }
-}
-
 template <GemmaTraits traits>
 DecoderConfig read(const ConfigFields& fields, int vocab) {
   DecoderConfig c = read_decoder(fields, vocab, {.sizes = sizes_of(traits), .eps = 1e-6,
@@ -110,7 +84,11 @@ DecoderConfig read(const ConfigFields& fields, int vocab) {
                                                  .has_own_biases = true});
   read_scores(fields, traits, c);
   read_windows(fields, traits, c);
-  read_ropes(fields, traits, c);
+  if (traits.has_two_bases) {
+    read_two_ropes(fields, c.head_dim, traits.theta, c.rope, c.window_rope);
+  } else {
+    c.rope = c.window_rope = read_rope(fields, c.head_dim);
+  }
   fields.mark({"hidden_act", ""});  // overruled by hidden_activation
   for (const char* name : {"attention_bias", "use_bidirectional_attention"}) {
     fields.refuse({name, ""});

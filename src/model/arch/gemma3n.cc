@@ -217,18 +217,12 @@ Status Gemma3n::load_layer(WeightLoader& loader, int i, CacheSlot slot) {
   const std::string prefix = fmt::format("layers.{}.", i);
   Layer& layer = layers_[size(i)];
   AttentionLayer& attention = layer.attention;
-  attention.norm = layer.mlp.norm = attention.branch.norm = layer.mlp.branch.norm = rms();
-  attention.q_rope.norm = attention.k_rope.norm = rms();
   attention.attend = plain_attention(c.heads, c.kv_heads, c.head_dim, slot);
-  attention.attend.scale = 1;
   attention.attend.window = is_local ? c.window : 0;
+  QUIRE_RETURN_IF_ERROR(load_normed_attention(loader, prefix, c.eps, backend_, attention));
+  layer.mlp.norm = layer.mlp.branch.norm = rms();
   layer.mlp.activation = c.activation;
   layer.cutoff = c.cutoffs[size(i)];
-  QUIRE_RETURN_IF_ERROR(load_attention(loader, prefix, attention));
-  attention.v_norm = rms();
-  attention.v_norm.heads = c.kv_heads;
-  const std::vector<float> ones(size(c.head_dim), 1.0f);
-  attention.v_norm.weight = backend_.vector(ones);
   QUIRE_RETURN_IF_ERROR(load_mlp(loader, prefix, layer.mlp));
   layer.low_norm = layer.router_norm = rms();
   QUIRE_ASSIGN_OR_RETURN(layer.low_in, loader.matrix(prefix + "low_in"));
@@ -316,26 +310,6 @@ void read_blocks(const ConfigFields& fields, Gemma3nConfig& c) {
   }
 }
 
-void read_ropes(const ConfigFields& fields, Gemma3nConfig& c) {
-  c.rope.theta = 1e6f;
-  c.window_rope.theta = 1e4f;
-  if (const auto parameters = fields.object({"rope_parameters", ""})) {
-    for (const char* name : {"rope_theta", "rope_local_base_freq", "rope_scaling"}) {
-      fields.mark({name, ""});  // the older spelling beside the newer one
-    }
-    if (const auto full = parameters->object("full_attention")) {
-      read_rope_parameters(*full, c.head_dim, c.rope);
-    }
-    if (const auto sliding = parameters->object("sliding_attention")) {
-      read_rope_parameters(*sliding, c.head_dim, c.window_rope);
-    }
-    return;
-  }
-  c.rope = read_rope(fields, c.head_dim, {.theta = 1e6});
-  c.window_rope.theta = static_cast<float>(
-      fields.number({"rope_local_base_freq", ""}, kThetaMin, kThetaMax, 10000.0));
-}
-
 void read_streams(const ConfigFields& fields, Gemma3nConfig& c) {
   constexpr int kStreamsMax = 16;
   c.streams = fields.integer({"altup_num_inputs", ""}, 2, kStreamsMax, 4);
@@ -347,6 +321,7 @@ void read_streams(const ConfigFields& fields, Gemma3nConfig& c) {
 
 Gemma3nConfig read(const ConfigFields& fields, int vocab) {
   constexpr int kPattern = 5;
+  refuse_gguf(fields, "Gemma 3n");
   Gemma3nConfig c;
   c.vocab = vocab;
   c.layers = fields.integer({"num_hidden_layers", ""}, 1, kLayersMax, 35);
@@ -369,7 +344,7 @@ Gemma3nConfig read(const ConfigFields& fields, int vocab) {
                c.kept);
   for (KeptLayer& layer : c.kept) layer.kv_heads = c.kv_heads, layer.head_dim = c.head_dim;
   read_blocks(fields, c);
-  read_ropes(fields, c);
+  read_two_ropes(fields, c.head_dim, 1e6, c.rope, c.window_rope);
   read_streams(fields, c);
   c.own = {c.d_model, c.layers,
            fields.integer({"hidden_size_per_layer_input", ""}, 1, kModelWidthMax, 256),

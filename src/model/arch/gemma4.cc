@@ -19,9 +19,9 @@
 #include "model/layers/attention.h"
 #include "model/layers/config_checks.h"
 #include "model/layers/gemma/kept_caches.h"
+#include "model/layers/gemma/own_vectors.h"
 #include "model/layers/mlp.h"
 #include "model/layers/moe.h"
-#include "model/layers/gemma/own_vectors.h"
 #include "model/layers/rope.h"
 #include "model/layers/stem.h"
 
@@ -110,10 +110,7 @@ void Gemma4::run_block(const Layer& layer) {
   p.linear(w.normed, {{&moe.router_weight, &moe_.logits}});
   p.add(RouteOp{&moe_.logits, &moe.router, &moe_.routing});
   p.norm(w.residual, moe.norm, w.normed);
-  p.linear(w.normed, {{&moe.gate, &moe_.gate}, {&moe.up, &moe_.up}}, &moe_.routing);
-  p.gate(moe.activation, moe_.gate, moe_.up, moe_.gated);
-  p.linear(moe_.gated, {{&moe.down, &moe_.out}}, &moe_.routing);
-  p.add(CombineOp{&moe_.out, &moe_.routing, &expert_out_, 1, true});
+  run_experts(moe, p, w.normed, moe_, expert_out_, true);
   p.norm_add(expert_out_, layer.moe_after, summed_);
   p.norm_add(summed_, layer.after, w.residual);
 }
@@ -174,18 +171,12 @@ Status Gemma4::load_layer(WeightLoader& loader, int i, CacheSlot slot) {
   const std::string prefix = fmt::format("layers.{}.", i);
   Layer& layer = layers_.emplace_back();
   AttentionLayer& attention = layer.attention;
-  attention.norm = layer.mlp.norm = attention.branch.norm = layer.mlp.branch.norm = rms();
   attention.q_rope = attention.k_rope = shape.is_local ? window_rope_ : rope_;
-  attention.q_rope.norm = attention.k_rope.norm = rms();
   attention.attend = plain_attention(c.heads, shape.kv_heads, shape.head_dim, slot);
-  attention.attend.scale = 1;
   attention.attend.window = shape.is_local ? c.window : 0;
+  QUIRE_RETURN_IF_ERROR(load_normed_attention(loader, prefix, c.eps, backend_, attention));
+  layer.mlp.norm = layer.mlp.branch.norm = rms();
   layer.mlp.activation = c.activation;
-  QUIRE_RETURN_IF_ERROR(load_attention(loader, prefix, attention));
-  attention.v_norm = rms();
-  attention.v_norm.heads = shape.kv_heads;
-  const std::vector<float> ones(size(shape.head_dim), 1.0f);
-  attention.v_norm.weight = backend_.vector(ones);
   QUIRE_RETURN_IF_ERROR(load_mlp(loader, prefix, layer.mlp));
   if (c.experts > 0) QUIRE_RETURN_IF_ERROR(load_experts(loader, prefix, layer));
   QUIRE_ASSIGN_OR_RETURN(const std::vector<float> scale, loader.values(prefix + "scale"));
@@ -310,6 +301,8 @@ void read_experts(const ConfigFields& fields, Gemma4Config& c) {
 }
 
 Gemma4Config read(const ConfigFields& fields, int vocab) {
+  constexpr int kPattern = 6;
+  refuse_gguf(fields, "Gemma 4");
   Gemma4Config c;
   c.vocab = vocab;
   const int layers = fields.integer({"num_hidden_layers", ""}, 1, kLayersMax, 30);
@@ -321,8 +314,8 @@ Gemma4Config read(const ConfigFields& fields, int vocab) {
   c.logit_cap = static_cast<float>(fields.number({"final_logit_softcapping", ""}, 0, 1e6, 0.0));
   c.activation = read_activation(fields, "hidden_activation", "gelu_pytorch_tanh");
   c.has_keys_as_values = fields.boolean({"attention_k_eq_v", ""}, false);
-  read_kept_kinds(fields, layers, 6, c.layers);
-  c.layers.back().is_local = false;
+  read_kept_kinds(fields, layers, kPattern, c.layers);
+  c.layers.back().is_local = false;  // whatever the file says
   read_wide_layers(fields, c, fields.integer({"head_dim", ""}, 2, kHeadDimMax, 256),
                    fields.integer({"num_key_value_heads", ""}, 1, kHeadsMax, 4));
   read_sharing(fields, c, fields.integer({"intermediate_size", ""}, 1, kFfnMax, 9216));

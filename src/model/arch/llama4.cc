@@ -7,6 +7,7 @@
 
 #include "formats/config/config_ranges.h"
 #include "model/arch/decoder.h"
+#include "model/layers/config_checks.h"
 
 namespace quire {
 namespace {
@@ -78,6 +79,7 @@ void read_experts(const ConfigFields& fields, DecoderConfig& c) {
 
 DecoderConfig read(const ConfigFields& fields, int vocab) {
   constexpr double kScaleMax = 1e3;
+  refuse_gguf(fields, "Llama 4");
   DecoderConfig c = read_decoder(fields, vocab, {.rope = {.theta = 500000},
                                                  .is_interleaved = true});
   read_layers(fields, c);

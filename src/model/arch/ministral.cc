@@ -20,18 +20,9 @@ DecoderConfig read_ministral(const ConfigFields& fields, int vocab) {
 }
 
 DecoderConfig read_ministral3(const ConfigFields& fields, int vocab) {
-  constexpr double kBetaMax = 1e3;
   DecoderConfig c = read_decoder(fields, vocab, {.rope = {.theta = 1e6}});
   c.windows.assign(c.windows.size(), fields.integer({"sliding_window", ""}, 0, kContextMax, 0));
-  for (const char* name : {"rope_parameters", "rope_scaling"}) {
-    const auto rope = fields.object({name, ""});
-    if (!rope) continue;
-    rope->mark({"max_position_embeddings", ""});  // as that of the model
-    c.growth.beta =
-        static_cast<float>(rope->number("llama_4_scaling_beta", 0, kBetaMax, c.growth.beta));
-    c.growth.every =
-        rope->integer("original_max_position_embeddings", 1, kContextMax, c.context_max);
-  }
+  c.growth = read_score_growth(fields, c.context_max);
   c.grows_turned = c.growth.beta > 0;
   return c;
 }

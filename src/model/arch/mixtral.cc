@@ -7,6 +7,7 @@
 
 #include "formats/config/config_ranges.h"
 #include "model/arch/decoder.h"
+#include "model/layers/config_checks.h"
 
 namespace quire {
 namespace {
@@ -21,11 +22,7 @@ void check_features(const ConfigFields& fields, const DecoderConfig& c) {
 // One for all layers, or none.
 void check_layer_types(const ConfigFields& fields, int window) {
   const std::string_view wanted = window > 0 ? "sliding_attention" : "full_attention";
-  for (const std::string& type : fields.strings({"layer_types", ""})) {
-    if (type == wanted) continue;
-    return fields.fail(error(StatusCode::kUnsupported, "{}: '{}' where only '{}' fits",
-                             fields.name_of({"layer_types", ""}), type.substr(0, 64), wanted));
-  }
+  check_layer_types(fields, wanted);
 }
 
 DecoderConfig read_mixtral(const ConfigFields& fields, int vocab) {

@@ -5,6 +5,7 @@
 // Pure functions. Called by the registry.
 #include "formats/config/config_ranges.h"
 #include "model/arch/decoder.h"
+#include "model/layers/config_checks.h"
 
 namespace quire {
 namespace {
@@ -26,11 +27,7 @@ DecoderConfig read_smollm3(const ConfigFields& fields, int vocab) {
   for (const char* name : {"sliding_window", "max_window_layers"}) {
     fields.mark({name, ""});  // they mean something with the switch only
   }
-  for (const std::string& type : fields.strings({"layer_types", ""})) {
-    if (type == "full_attention") continue;
-    fields.fail(error(StatusCode::kUnsupported, "{}: '{}' where only 'full_attention' fits",
-                      fields.name_of({"layer_types", ""}), type.substr(0, 64)));
-  }
+  check_layer_types(fields, "full_attention");
   return c;
 }
 

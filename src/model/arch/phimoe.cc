@@ -4,6 +4,7 @@
 // Pure functions. Called by the registry.
 #include "formats/config/config_ranges.h"
 #include "model/arch/decoder.h"
+#include "model/layers/config_checks.h"
 
 namespace quire {
 namespace {
@@ -22,6 +23,7 @@ void read_magnitudes(const ConfigFields& fields, DecoderConfig& c) {
 
 DecoderConfig read(const ConfigFields& fields, int vocab) {
   constexpr double kJitterMax = 0.5;
+  refuse_gguf(fields, "Phi-MoE");
   DecoderConfig c = read_decoder(fields, vocab, {.norm = Norm::Kind::kLayer,
                                                  .rope = {.theta = 1e6}});
   c.has_norm_biases = true;

@@ -6,6 +6,7 @@
 
 #include "formats/config/config_ranges.h"
 #include "model/arch/decoder.h"
+#include "model/layers/config_checks.h"
 
 namespace quire {
 namespace {
@@ -23,12 +24,11 @@ void set_names(DecoderConfig& c) {
   names.mlp_down = "mlp.c_proj";
   names.implied = {"transformer.rotary_emb.inv_freq"};
   fuse_heads("attn.c_attn", c);
-  fuse_gguf_heads(c);
 }
 
 DecoderConfig read(const ConfigFields& fields, int vocab) {
-  const double theta =
-      fields.is_gguf() ? 10000.0 : fields.number({"rotary_emb_base", ""}, 1, 1e12, 10000.0);
+  refuse_gguf(fields, "Qwen");
+  const double theta = fields.number({"rotary_emb_base", ""}, 1, 1e12, 10000.0);
   DecoderConfig c = read_decoder(
       fields, vocab, {.keys = {.kv_heads = "", .head_dim = "kv_channels"},
                       .eps_name = "layer_norm_epsilon", .eps = 1e-6, .rope = {.theta = theta},

@@ -18,6 +18,15 @@ void check_heads(const ConfigFields& fields, int heads, int kv_heads, int head_d
   }
 }
 
+void check_layer_types(const ConfigFields& fields, std::string_view wanted) {
+  const Key key = {"layer_types", ""};
+  for (const std::string& type : fields.strings(key)) {
+    if (type == wanted) continue;
+    fields.fail(error(StatusCode::kUnsupported, "{}: '{}' where only '{}' fits",
+                      fields.name_of(key), type.substr(0, 64), wanted));
+  }
+}
+
 void check_width(const ConfigFields& fields, Key heads_key, int heads, int width) {
   if (width % heads == 0) return;
   fields.fail(error(StatusCode::kCorrupt, "{}: {} heads do not divide {}",

@@ -21,6 +21,9 @@ void check_width(const ConfigFields& fields, Key heads_key, int heads, int width
 // Refuses a file of GGUF, for which nobody has said how its tensors lie.
 void refuse_gguf(const ConfigFields& fields, std::string_view architecture);
 
+// Every layer that layer_types lists is of this type, the only one that is computed.
+void check_layer_types(const ConfigFields& fields, std::string_view wanted);
+
 // By the name that files use.
 std::optional<Activation> find_activation(std::string_view name);
 

@@ -86,15 +86,13 @@ void run_shared(const MoeLayer& layer, Program& p, const Workspace& w, const Moe
 
 }  // namespace
 
-void run_moe(const MoeLayer& layer, Program& p, const Workspace& w, const MoeWorkspace& m) {
-  if (layer.norm) p.norm(w.residual, layer.norm, w.normed);
-  p.linear(w.normed, {{&layer.router_weight, &m.logits, &layer.router_bias}});
-  p.add(RouteOp{&m.logits, &layer.router, &m.routing});
+void run_experts(const MoeLayer& layer, Program& p, const Buffer& x, const MoeWorkspace& m,
+                 const Buffer& out, bool is_new) {
   if (layer.gate) {
-    p.linear(w.normed, {{&layer.gate, &m.gate, &layer.gate_bias},
-                        {&layer.up, &m.up, &layer.up_bias}}, &m.routing);
+    p.linear(x, {{&layer.gate, &m.gate, &layer.gate_bias},
+                 {&layer.up, &m.up, &layer.up_bias}}, &m.routing);
   } else {
-    p.linear(w.normed, {{&layer.up, &m.up, &layer.up_bias}}, &m.routing);
+    p.linear(x, {{&layer.up, &m.up, &layer.up_bias}}, &m.routing);
   }
   if (layer.weighs_inputs) {  // products are linear
     if (layer.gate) p.add(WeighOp{&m.gate, &m.routing});
@@ -107,7 +105,14 @@ void run_moe(const MoeLayer& layer, Program& p, const Workspace& w, const MoeWor
     p.activate(layer.activation, m.up, m.gated);
   }
   p.linear(m.gated, {{&layer.down, &m.out, &layer.down_bias}}, &m.routing);
-  p.add(CombineOp{&m.out, &m.routing, &w.residual, layer.scale, false, !layer.weighs_inputs});
+  p.add(CombineOp{&m.out, &m.routing, &out, layer.scale, is_new, !layer.weighs_inputs});
+}
+
+void run_moe(const MoeLayer& layer, Program& p, const Workspace& w, const MoeWorkspace& m) {
+  if (layer.norm) p.norm(w.residual, layer.norm, w.normed);
+  p.linear(w.normed, {{&layer.router_weight, &m.logits, &layer.router_bias}});
+  p.add(RouteOp{&m.logits, &layer.router, &m.routing});
+  run_experts(layer, p, w.normed, m, w.residual, false);
   if (layer.shared_up) run_shared(layer, p, w, m);
 }
 

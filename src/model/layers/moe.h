@@ -60,6 +60,11 @@ struct MoeWorkspace {
 // REQUIRES: their shapes fit each other and layer.router.
 Status load_moe(WeightLoader& loader, const std::string& prefix, MoeLayer& layer);
 
+// What is behind the router: the chosen experts' products, and their sum into `out`, which is
+// added to, or written anew. x: [tokens, d_model]
+void run_experts(const MoeLayer& layer, Program& program, const Buffer& x, const MoeWorkspace& m,
+                 const Buffer& out, bool is_new);
+
 // Adds the block's output to w.residual.
 void run_moe(const MoeLayer& layer, Program& program, const Workspace& w, const MoeWorkspace& m);
 

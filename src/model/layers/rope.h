@@ -29,14 +29,6 @@ RopeTable make_rope_table(const RopeConfig& rope, int head_dim, int positions);
 // The same on the device, without a norm.
 Rope make_rope(const RopeConfig& config, int head_dim, int positions, Backend& backend);
 
-// Scores that grow with the position p of a query, for texts longer than trained ones (Nakanishi,
-// "Scalable-softmax", 2025): times 1 + beta log(1 + floor((p + offset) / every)).
-struct ScoreGrowth {
-  float beta = 0;  // 0: they do not
-  int every = 1;
-  int offset = 0;
-};
-
 // What turns queries and lets them grow. `config` null: they grow and do not turn.
 // REQUIRES: all of a head turns.
 Rope make_growing_rope(const RopeConfig* config, const ScoreGrowth& growth, int head_dim,

@@ -232,6 +232,41 @@ RopeConfig read_rope(const ConfigFields& fields, int head_dim, const RopeDefault
   return rope;
 }
 
+ScoreGrowth read_score_growth(const ConfigFields& fields, int context) {
+  constexpr double kBetaMax = 1e3;
+  ScoreGrowth growth;
+  for (const char* name : {"rope_parameters", "rope_scaling"}) {
+    const auto rope = fields.object({name, ""});
+    if (!rope) continue;
+    rope->mark({"max_position_embeddings", ""});  // as that of the model
+    growth.beta =
+        static_cast<float>(rope->number("llama_4_scaling_beta", 0, kBetaMax, growth.beta));
+    growth.every = rope->integer("original_max_position_embeddings", 1, kContextMax, context);
+  }
+  return growth;
+}
+
+void read_two_ropes(const ConfigFields& fields, int head_dim, double theta, RopeConfig& rope,
+                    RopeConfig& window_rope) {
+  rope.theta = static_cast<float>(theta);
+  const auto parameters = fields.object({"rope_parameters", ""});
+  if (!parameters) {
+    rope = read_rope(fields, head_dim, {.theta = theta});
+    const Key local = {"rope_local_base_freq", "rope.freq_base_swa"};
+    window_rope.theta = static_cast<float>(fields.number(local, kThetaMin, kThetaMax, 10000.0));
+    return;
+  }
+  for (const char* name : {"rope_theta", "rope_local_base_freq", "rope_scaling"}) {
+    fields.mark({name, ""});  // the older spelling beside the newer one
+  }
+  if (const auto full = parameters->object("full_attention")) {
+    read_rope_parameters(*full, head_dim, rope);
+  }
+  if (const auto sliding = parameters->object("sliding_attention")) {
+    read_rope_parameters(*sliding, head_dim, window_rope);
+  }
+}
+
 std::string rope_text(const RopeConfig& rope) {
   std::string text = fmt::format("theta {}, {} pairs", rope.theta,
                                  rope.pairing == RopePairs::kAdjacent ? "adjacent" : "half-split");

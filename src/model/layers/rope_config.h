@@ -51,6 +51,14 @@ struct RopeConfig {
   }
 };
 
+// Scores that grow with the position p of a query, for texts longer than trained ones (Nakanishi,
+// "Scalable-softmax", 2025): times 1 + beta log(1 + floor((p + offset) / every)).
+struct ScoreGrowth {
+  float beta = 0;  // 0: they do not
+  int every = 1;
+  int offset = 0;
+};
+
 // What a file is taken to mean where it says nothing.
 struct RopeDefaults {
   double theta = 10000;
@@ -62,6 +70,14 @@ struct RopeDefaults {
 RopeConfig read_rope(const ConfigFields& fields, int head_dim, const RopeDefaults& defaults = {});
 // What one object of rope_parameters says, where each kind of layer has its own.
 void read_rope_parameters(const ConfigFields& parameters, int head_dim, RopeConfig& rope);
+
+// What Mistral's files say of it beside the scaling. `context`: of files that give no original one.
+ScoreGrowth read_score_growth(const ConfigFields& fields, int context);
+// Rotations of layers that see all and of those with a window, in the words of transformers 5 (an
+// object for each kind) or 4 (rope_theta and rope_scaling beside rope_local_base_freq), or of GGUF.
+// `theta`: the base of the first where a file says nothing; of the second it is 10000.
+void read_two_ropes(const ConfigFields& fields, int head_dim, double theta, RopeConfig& rope,
+                    RopeConfig& window_rope);
 
 // "theta 10000, half-split pairs, linear scaling 4": for quire show.
 std::string rope_text(const RopeConfig& rope);

@@ -29,6 +29,8 @@ constexpr Row kRows[] = {
     {"qwen3_next", "qwen3next"},
     {"qwen3_5_text", "qwen35"},
     {"qwen3_5_moe_text", "qwen35moe"},
+    {"qwen2_moe", "qwen2moe"},
+    {"gemma", "gemma"},
     {"gemma2", "gemma2"},
     {"gemma3_text", "gemma3"},
     {"gpt2", "gpt2"},
@@ -395,7 +397,7 @@ void add_variant(Keys& keys, const std::string& architecture) {
 void add_keys(Keys& keys, const std::string& architecture, bool is_v3) {
   if (architecture == "llama") return add_llama(keys);
   if (architecture == "qwen2" || architecture == "qwen3") return add_common(keys);
-  if (architecture == "qwen3moe") return add_qwen_experts(keys);
+  if (architecture == "qwen2moe" || architecture == "qwen3moe") return add_qwen_experts(keys);
   if (architecture == "qwen3next") return add_qwen_next(keys);
   if (architecture.starts_with("qwen35")) return add_qwen35(keys);
   if (is_recurrent(architecture)) return add_recurrent_keys(keys, architecture);
@@ -444,7 +446,7 @@ void imply(const std::string& architecture, Json& config) {
     config.set("layer_types", std::move(types));
   } else if (architecture == "qwen3moe") {
     config.set("norm_topk_prob", true);
-  } else if (architecture.starts_with("gemma")) {
+  } else if (architecture == "gemma2" || architecture == "gemma3") {
     config.set("query_pre_attn_scalar", *config.find("head_dim"));
     if (architecture == "gemma2") return;
     Json types = Json::array();
@@ -506,7 +508,7 @@ GgufForm gguf_form(const TinyFixture& fixture) {
     return form;
   }
   const Json* plain = form.config.find("mlp_only_layers");
-  if (type == "qwen3_moe" && !plain->items().empty()) {
+  if (plain != nullptr && !plain->items().empty()) {
     form.why_none = "a block without experts has no names beside those with them";
     return form;
   }

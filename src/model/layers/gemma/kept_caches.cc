@@ -33,6 +33,19 @@ KeptCaches keep_caches(const std::vector<KeptLayer>& layers, int heads, int wind
   return caches;
 }
 
+Status load_normed_attention(WeightLoader& loader, const std::string& prefix, float eps,
+                             Backend& backend, AttentionLayer& layer) {
+  const Norm rms = {Norm::Kind::kRms, {}, {}, eps};
+  layer.norm = layer.branch.norm = layer.q_rope.norm = layer.k_rope.norm = rms;
+  layer.attend.scale = 1;
+  QUIRE_RETURN_IF_ERROR(load_attention(loader, prefix, layer));
+  layer.v_norm = rms;
+  layer.v_norm.heads = layer.attend.kv_heads;
+  const std::vector<float> ones(static_cast<std::size_t>(layer.attend.v_dim), 1.0f);
+  layer.v_norm.weight = backend.vector(ones);
+  return ok_status();
+}
+
 void read_kept_kinds(const ConfigFields& fields, int count, int pattern,
                      std::vector<KeptLayer>& layers) {
   const Key key = {"layer_types", ""};

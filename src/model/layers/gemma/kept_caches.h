@@ -1,7 +1,7 @@
 // Kept caches: layers of two kinds, with a window or without, of which the last attend to what an
 // earlier one of their kind keeps and keep nothing themselves (Gemma 3n and 4). Readers of that
 // division, and where each layer then finds keys and values.
-// Pure functions; any thread. Called by the architectures.
+// Pure functions, and the loading of their attention. Called by the architectures.
 #pragma once
 
 #include <string>
@@ -9,6 +9,7 @@
 
 #include "backend/program.h"
 #include "formats/config/fields.h"
+#include "model/layers/attention.h"
 #include "model/model_facts.h"
 #include "model/tensor_rules.h"
 
@@ -28,8 +29,13 @@ struct KeptCaches {
 // REQUIRES: layers of a kind have heads of one shape; a keeper keeps its own.
 KeptCaches keep_caches(const std::vector<KeptLayer>& layers, int heads, int window);
 
-// Appends a layer for each of `count`, by layer_types; without them every pattern-th sees all, and
-// the last does.
+// Loads attention whose queries, keys and values are all normed, so that scores are not divided:
+// all its norms are of `eps`, those of values without a weight.
+// REQUIRES: rotations, heads and window of the layer are set.
+Status load_normed_attention(WeightLoader& loader, const std::string& prefix, float eps,
+                             Backend& backend, AttentionLayer& layer);
+
+// Appends a layer for each of `count`, by layer_types; without them every pattern-th sees all.
 void read_kept_kinds(const ConfigFields& fields, int count, int pattern,
                      std::vector<KeptLayer>& layers);
 // The last `shared` layers, which `key` of the file says, keep nothing.
