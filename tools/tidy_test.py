@@ -47,9 +47,15 @@ class TidyTest(unittest.TestCase):
         self.write("src/kernels/b.cc", "#include <thread>\n")
         self.write("src/apps/serve.cc", '#include "sched/a.h"\n#include "runtime/b.h"\n')
         self.write("src/serve/c.cc", '#include "apps/d.h"\n')
+        self.write("src/serve/intake/f.cc",
+                   '#include "serve/answer/g.h"\n#include "serve/intake/h.h"\n')
+        self.write("src/serve/dialects/openai/i.cc", '#include "serve/dialects/vllm/j.h"\n')
+        self.write("src/serve/dialects/vllm/k.cc", '#include "serve/dialects/openai/l.h"\n')
         self.write("src/stray/e.cc", "int e;\n")
         self.expect(("layers", "src/core/step.cc", 2), ("layers", "src/kernels/b.cc", 1),
                     ("layers", "src/sched/a.cc", 1), ("layers", "src/serve/c.cc", 1),
+                    ("layers", "src/serve/dialects/openai/i.cc", 1),
+                    ("layers", "src/serve/intake/f.cc", 1),
                     ("layers", "src/stray/e.cc", 1))
 
     def test_cycle(self):

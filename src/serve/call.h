@@ -5,18 +5,22 @@
 
 #include <cstddef>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "core/events.h"
 #include "core/request.h"
-#include "host/model_host.h"
-#include "serve/api_error.h"
 #include "serve/http/message.h"
-#include "serve/tenants.h"
+#include "serve/intake/api_error.h"
+#include "serve/intake/model_lease.h"
+#include "serve/intake/tenant.h"
 
 namespace quire {
+
+struct House;
 
 class AnswerWriter {
  public:
@@ -37,25 +41,38 @@ class AnswerWriter {
 
 struct Call {
   ModelLease model;
-  std::vector<Request> requests;  // ids are given at submission; none: the answer is there already
+  std::vector<Request> requests;  // ids are given at submission
   std::unique_ptr<AnswerWriter> writer;
+  std::optional<http::Response> ready;  // the answer is there already: no model, requests, writer
   bool is_stream = false;
+  std::string_view stream_type = "text/event-stream; charset=utf-8";  // outlives the call
   std::string prompt_field;        // for errors: "messages", "prompt"
   std::size_t unknown_fields = 0;  // accepted with a warning
 };
 
-// What a dialect may know when it parses.
-struct DialectContext {
-  ModelHost* host = nullptr;
-  ModelLease waited_for;  // the model that this request has waited for, if it has
-  bool unknown_fields_warn = false;
-  Tenant tenant;  // of the client
+// The parts of a path that its pattern names: {"name", "smollm2"}.
+class PathParams {
+ public:
+  void add(std::string_view name, std::string_view value) { values_.emplace_back(name, value); }
+  // Empty where the pattern names no such part.
+  std::string_view operator[](std::string_view name) const {
+    for (const auto& [known, value] : values_) {
+      if (known == name) return value;
+    }
+    return {};
+  }
+
+ private:
+  std::vector<std::pair<std::string, std::string>> values_;
 };
 
-// One row's worth of protocol: bytes to a Call, errors to bytes. Any thread.
-struct Dialect {
-  Parsed<Call> (*parse)(const DialectContext& context, const http::Request& request);
-  http::Response (*render_error)(const ApiError& error);
+// What an endpoint may know beside the request.
+struct DialectContext {
+  ModelSource models;
+  bool unknown_fields_warn = false;
+  Tenant tenant;  // of the client
+  PathParams path;
+  const House* house = nullptr;
 };
 
 }  // namespace quire

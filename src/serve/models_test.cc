@@ -58,8 +58,9 @@ struct Models {
   ~Models() { doors->open(); }
 
   TestResponse get(const std::string& path) { return server->client().get(path); }
-  TestResponse post(const std::string& path, const std::string& body) {
-    return server->client().post(path, body);
+  TestResponse post(const std::string& path, const std::string& body,
+                    std::string_view headers = "") {
+    return server->client().post(path, body, headers);
   }
   std::string state(std::size_t model) {
     const Json body = json_of(get("/quire/models"));
@@ -248,8 +249,8 @@ TEST(ModelsTest, LoadAndUnloadByHand) {
   EXPECT_EQ(loading.status, 409);
   EXPECT_EQ(error_text(loading, "code"), "model_is_loading");
   EXPECT_EQ(client.post("/quire/models/d/load", "{}", kKey).status, 404);
-  EXPECT_EQ(client.post("/quire/models/a", "{}", kKey).status, 404);
-  EXPECT_EQ(client.post("/quire/models/a/eat", "{}", kKey).status, 404);
+  EXPECT_EQ(models.post("/quire/models/a", "{}", kKey).status, 404);
+  EXPECT_EQ(models.post("/quire/models/a/eat", "{}", kKey).status, 404);
   client.send("POST /quire/models/a/load HTTP/1.1\r\nHost: t\r\nContent-Length: 0\r\n"
               "Authorization: Bearer secret\r\n\r\n");
   EXPECT_EQ(client.receive().status, 415) << "what a page of another site could send";

@@ -10,9 +10,11 @@
 #include <memory>
 #include <set>
 
+#include "serve/dialects/all.h"
+#include "serve/front_door.h"
+#include "serve/house.h"
 #include "serve/http/listener.h"
 #include "serve/metrics.h"
-#include "serve/routes.h"
 #include "serve/service.h"
 #include "serve/status/chronicle.h"
 #include "serve/status/status_feed.h"
@@ -38,8 +40,12 @@ FrontDoorOptions front_door_options(const ServerOptions& options) {
   return {.api_keys = options.api_keys,
           .api_key_shares = options.api_key_shares,
           .allowed_hosts = options.allowed_hosts,
-          .unknown_fields_warn = options.unknown_fields_warn,
-          .version = options.version};
+          .unknown_fields_warn = options.unknown_fields_warn};
+}
+
+std::span<const Dialect* const> dialects_of(const ServerOptions& options) {
+  if (options.dialects.empty()) return all_dialects();
+  return options.dialects;
 }
 
 }  // namespace
@@ -57,7 +63,8 @@ struct Server::State {
                 [this](auto work) { asio::post(workers, std::move(work)); }),
         status(options.version, host, chronicle, metrics,
                [this](auto delay, auto work) { run_after(delay, std::move(work)); }),
-        front_door(front_door_options(options), host, service, metrics, status),
+        house{host, service, metrics, status, options.version},
+        front_door(front_door_options(options), house, dialects_of(options)),
         listener(io, options.http, front_door) {}
 
   void run_after(std::chrono::milliseconds delay, std::function<void()> work);
@@ -75,6 +82,7 @@ struct Server::State {
   Chronicle chronicle;
   Service service;
   StatusFeed status;
+  House house;
   FrontDoor front_door;
   http::Listener listener;
 };

@@ -13,6 +13,7 @@
 #include "base/status.h"
 #include "host/model_host.h"
 #include "serve/http/message.h"
+#include "serve/route.h"
 
 namespace quire {
 
@@ -28,6 +29,7 @@ struct ServerOptions {
   int worker_threads = 2;                  // for parsing, templates and tokenizing
   bool catches_signals = true;
   std::string version;
+  std::vector<const Dialect*> dialects = {};  // none: all of dialects/all
 };
 
 class Server {

@@ -38,11 +38,18 @@ bool is_failure(FinishReason reason) {
          reason != FinishReason::kLength;
 }
 
+void complete_head(const Dialect& dialect, const http::Exchange& exchange, Nanos arrived,
+                   http::Response& head) {
+  if (dialect.complete_head == nullptr) return;
+  dialect.complete_head({.request_id = exchange.request().id,
+                         .elapsed = SteadyClock::now() - arrived}, head);
+}
+
 // The catch-all of the worker threads.
-Parsed<Call> parse_safely(const Dialect& dialect, const DialectContext& context,
+Parsed<Call> parse_safely(Service::Parse parse, const DialectContext& context,
                           const http::Request& request) {
   try {
-    return dialect.parse(context, request);
+    return parse(context, request);
   } catch (const std::exception& e) {
     spdlog::error("a request could not be read: {}", e.what());
   }
@@ -82,8 +89,8 @@ Service::Service(ModelHost& host, Metrics& metrics, Chronicle& chronicle, std::s
 Service::~Service() { host_->listen({}); }
 
 void Service::answer(std::shared_ptr<http::Exchange> exchange, const Dialect& dialect,
-                     const DialectContext& context) {
-  parse({std::move(exchange), &dialect, context, SteadyClock::now()});
+                     Parse parse, const DialectContext& context) {
+  this->parse({std::move(exchange), &dialect, parse, context, SteadyClock::now()});
 }
 
 void Service::parse(Arrival arrival) {
@@ -91,7 +98,7 @@ void Service::parse(Arrival arrival) {
   // The exchange goes back to the I/O thread with the result: it must not end on a worker.
   to_workers_([this, arrival = std::move(arrival)]() mutable {
     auto parsed = std::make_shared<Parsed<Call>>(
-        parse_safely(*arrival.dialect, arrival.context, arrival.exchange->request()));
+        parse_safely(arrival.parse, arrival.context, arrival.exchange->request()));
     to_io_([this, arrival = std::move(arrival), parsed]() mutable {
       begin(std::move(arrival), std::move(*parsed));
     });
@@ -106,6 +113,7 @@ void Service::begin(Arrival arrival, Parsed<Call> parsed) {
     return awaited.empty() ? refuse(arrival, parsed.error())
                            : await_model(std::move(arrival), awaited);
   }
+  if (parsed->ready) return respond(arrival, std::move(*parsed->ready));
   auto call = std::make_shared<ActiveCall>();
   call->exchange = std::move(arrival.exchange);
   call->dialect = arrival.dialect;
@@ -116,9 +124,14 @@ void Service::begin(Arrival arrival, Parsed<Call> parsed) {
   submit(call);
 }
 
+void Service::respond(const Arrival& arrival, http::Response response) {
+  metrics_->count_answer(response.status);
+  complete_head(*arrival.dialect, *arrival.exchange, arrival.at, response);
+  arrival.exchange->respond(std::move(response));
+}
+
 void Service::refuse(const Arrival& arrival, const ApiError& error) {
-  metrics_->count_answer(error.status);
-  arrival.exchange->respond(arrival.dialect->render_error(error));
+  respond(arrival, arrival.dialect->render_error(error, arrival.exchange->request()));
 }
 
 void Service::await_model(Arrival arrival, const std::string& name) {
@@ -130,7 +143,7 @@ void Service::await_model(Arrival arrival, const std::string& name) {
     return refuse(arrival, model_unavailable(wish.status(), retry_s));
   }
   if (*wish != nullptr) {  // it has come meanwhile
-    arrival.context.waited_for = std::move(*wish);
+    arrival.context.models.waited_for = std::move(*wish);
     return parse(std::move(arrival));
   }
   if (waiting_.add(*model, arrival)) return;
@@ -145,7 +158,7 @@ void Service::admit(ModelHost::ModelIndex model, Result<ModelLease> outcome) {
     if (arrival.exchange->is_gone()) {
       metrics_->count_left();
     } else if (outcome.is_ok()) {
-      arrival.context.waited_for = *outcome;
+      arrival.context.models.waited_for = *outcome;
       parse(std::move(arrival));
     } else {
       const int retry_s = whole_seconds(host_->retry_in(model));
@@ -259,15 +272,19 @@ void Service::flush(const std::shared_ptr<ActiveCall>& call) {
     if (call->out.empty()) return;
     if (!exchange.is_started()) {
       metrics_->count_answer(200);
-      exchange.start({.content_type = "text/event-stream; charset=utf-8",
-                      .headers = {{"cache-control", "no-cache"}}});
+      http::Response head{.content_type = std::string(call->call.stream_type),
+                          .headers = {{"cache-control", "no-cache"}}};
+      complete_head(*call->dialect, exchange, call->arrived, head);
+      exchange.start(std::move(head));
     }
     const bool is_taken = exchange.write(std::exchange(call->out, {}));
     if (!is_taken) return abandon(call);
     if (is_complete) exchange.finish();
   } else if (is_complete) {
     metrics_->count_answer(200);
-    exchange.respond({.body = std::move(call->out)});
+    http::Response whole{.body = std::move(call->out)};
+    complete_head(*call->dialect, exchange, call->arrived, whole);
+    exchange.respond(std::move(whole));
   }
   if (is_complete) {
     metrics_->observe_request(to_seconds(SteadyClock::now() - call->arrived));
@@ -279,7 +296,9 @@ void Service::fail(const std::shared_ptr<ActiveCall>& call, const ApiError& erro
   http::Exchange& exchange = *call->exchange;
   if (!exchange.is_started()) {
     metrics_->count_answer(error.status);
-    exchange.respond(call->dialect->render_error(error));
+    http::Response refusal = call->dialect->render_error(error, exchange.request());
+    complete_head(*call->dialect, exchange, call->arrived, refusal);
+    exchange.respond(std::move(refusal));
   } else {
     call->call.writer->fail(error, call->out);
     if (exchange.write(call->out)) exchange.finish();

@@ -13,9 +13,9 @@
 #include <unordered_map>
 #include <vector>
 
-#include "serve/call.h"
 #include "serve/http/exchange.h"
 #include "serve/metrics.h"
+#include "serve/route.h"
 #include "serve/status/chronicle.h"
 #include "serve/waiting_room.h"
 
@@ -33,8 +33,10 @@ class Service {
   Service& operator=(const Service&) = delete;
   ~Service();
 
+  using Parse = Parsed<Call> (*)(const DialectContext& context, const http::Request& request);
+
   // Answers the exchange, now or later. `dialect` and what `context` points to outlive this object.
-  void answer(std::shared_ptr<http::Exchange> exchange, const Dialect& dialect,
+  void answer(std::shared_ptr<http::Exchange> exchange, const Dialect& dialect, Parse parse,
               const DialectContext& context);
 
   void drain();  // what runs goes on; what comes is refused
@@ -64,6 +66,7 @@ class Service {
   void take(const std::shared_ptr<ActiveCall>& call, std::size_t index, const TokenEvent& event);
   void time_tokens(ActiveCall& call, std::size_t index, const TokenEvent& event);
   void flush(const std::shared_ptr<ActiveCall>& call);
+  void respond(const Arrival& arrival, http::Response response);
   void fail(const std::shared_ptr<ActiveCall>& call, const ApiError& error);
   void abandon(const std::shared_ptr<ActiveCall>& call);  // the client is gone
   void forget(ActiveCall& call);                          // cancels what still runs of it

@@ -24,8 +24,13 @@ Tenants::Digest Tenants::digest_of(std::string_view key) {
   return digest;
 }
 
-std::optional<Tenant> Tenants::tenant_of(const http::Request& request) const {
+std::optional<Tenant> Tenants::tenant_of(const http::Request& request,
+                                         bool takes_x_api_key) const {
   if (!asks_for_keys()) return tenants_.front();
+  const bool has_bearer = request.count("authorization") > 0;
+  if (takes_x_api_key && !has_bearer && request.count("x-api-key") == 1) {
+    return tenant_of_key(*request.find("x-api-key"));
+  }
   constexpr std::string_view kScheme = "bearer ";  // and any number of spaces more
   if (request.count("authorization") != 1) return std::nullopt;
   const std::string& value = *request.find("authorization");
@@ -35,7 +40,11 @@ std::optional<Tenant> Tenants::tenant_of(const http::Request& request) const {
   }
   const std::size_t key = value.find_first_not_of(' ', kScheme.size());
   if (key == std::string::npos) return std::nullopt;
-  const Digest given = digest_of(std::string_view(value).substr(key));
+  return tenant_of_key(std::string_view(value).substr(key));
+}
+
+std::optional<Tenant> Tenants::tenant_of_key(std::string_view key) const {
+  const Digest given = digest_of(key);
   const Tenant* tenant = nullptr;
   for (std::size_t i = 0; i < digests_.size(); ++i) {  // all of them, found or not
     if (CRYPTO_memcmp(given.data(), digests_[i].data(), given.size()) == 0) {

@@ -12,13 +12,9 @@
 #include <vector>
 
 #include "serve/http/message.h"
+#include "serve/intake/tenant.h"
 
 namespace quire {
-
-struct Tenant {
-  std::string name;         // of its cache and its turns; empty: the public one
-  std::uint32_t share = 1;  // of the machine, beside the shares of others that wait
-};
 
 class Tenants {
  public:
@@ -27,14 +23,15 @@ class Tenants {
 
   bool asks_for_keys() const { return !digests_.empty(); }
 
-  // Nothing: no valid key.
-  std::optional<Tenant> tenant_of(const http::Request& request) const;
+  // Nothing: no valid key. `takes_x_api_key`: one in that header will do where no bearer token is.
+  std::optional<Tenant> tenant_of(const http::Request& request, bool takes_x_api_key = false) const;
 
   const std::vector<Tenant>& all() const { return tenants_; }
 
  private:
   using Digest = std::array<std::uint8_t, 32>;
   static Digest digest_of(std::string_view key);
+  std::optional<Tenant> tenant_of_key(std::string_view key) const;
 
   std::vector<Digest> digests_;  // [keys]
   std::vector<Tenant> tenants_;  // [keys], or the public one

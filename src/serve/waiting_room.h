@@ -8,8 +8,7 @@
 #include <memory>
 #include <vector>
 
-#include "serve/call.h"
-#include "serve/http/exchange.h"
+#include "serve/route.h"
 
 namespace quire {
 
@@ -17,6 +16,7 @@ namespace quire {
 struct Arrival {
   std::shared_ptr<http::Exchange> exchange;
   const Dialect* dialect = nullptr;
+  Parsed<Call> (*parse)(const DialectContext&, const http::Request&) = nullptr;
   DialectContext context;
   Nanos at{0};
 };

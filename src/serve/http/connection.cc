@@ -236,7 +236,7 @@ asio::awaitable<bool> Connection::send(std::string bytes) {
 
 asio::awaitable<bool> Connection::reject(const Request& request, int status,
                                          std::string_view reason) {
-  co_return co_await send_whole(handler_->transport_error(status, reason), request, true);
+  co_return co_await send_whole(handler_->transport_error(status, reason, request), request, true);
 }
 
 asio::awaitable<bool> Connection::send_whole(Response response, const Request& request,

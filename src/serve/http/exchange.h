@@ -74,8 +74,9 @@ class Handler {
   // The whole request is there. The answer may come now or later.
   virtual void answer(std::shared_ptr<Exchange> exchange) = 0;
 
-  // What the server says when the transport itself is misused or overloaded.
-  virtual Response transport_error(int status, std::string_view reason) = 0;
+  // What the server says when the transport itself is misused or overloaded. `head`: as far as it
+  // was read.
+  virtual Response transport_error(int status, std::string_view reason, const Request& head) = 0;
 };
 
 }  // namespace quire::http

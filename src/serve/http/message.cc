@@ -14,6 +14,8 @@ namespace {
 std::string_view reason_phrase(int status) {
   switch (status) {
     case 200: return "OK";
+    case 202: return "Accepted";
+    case 204: return "No Content";
     case 304: return "Not Modified";
     case 400: return "Bad Request";
     case 401: return "Unauthorized";
@@ -21,6 +23,7 @@ std::string_view reason_phrase(int status) {
     case 404: return "Not Found";
     case 405: return "Method Not Allowed";
     case 408: return "Request Timeout";
+    case 409: return "Conflict";
     case 413: return "Content Too Large";
     case 414: return "URI Too Long";
     case 415: return "Unsupported Media Type";
@@ -32,8 +35,32 @@ std::string_view reason_phrase(int status) {
     case 501: return "Not Implemented";
     case 503: return "Service Unavailable";
     case 505: return "HTTP Version Not Supported";
+    case 529: return "Site Is Overloaded";
     default: return "Unknown";
   }
+}
+
+int hex_digit(char c) {
+  if (c >= '0' && c <= '9') return c - '0';
+  const char lower = static_cast<char>(c | 0x20);
+  return lower >= 'a' && lower <= 'f' ? lower - 'a' + 10 : -1;
+}
+
+// Of a query: "a%20b+c" is "a b c"; what is no escape stays as it is.
+std::string form_decoded(std::string_view text) {
+  std::string out;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    const bool has_two = text[i] == '%' && i + 2 < text.size();
+    const int high = has_two ? hex_digit(text[i + 1]) : -1;
+    const int low = has_two ? hex_digit(text[i + 2]) : -1;
+    if (high >= 0 && low >= 0) {
+      out += static_cast<char>(high * 16 + low);
+      i += 2;
+    } else {
+      out += text[i] == '+' ? ' ' : text[i];
+    }
+  }
+  return out;
 }
 
 // "Sun, 06 Nov 1994 08:49:37 GMT", as every answer of a server with a clock has it.
@@ -62,6 +89,17 @@ std::size_t Request::count(std::string_view name) const {
   return static_cast<std::size_t>(
       std::count_if(headers.begin(), headers.end(),
                     [&](const Header& header) { return header.name == name; }));
+}
+
+std::optional<std::string> Request::query_value(std::string_view name) const {
+  for (std::string_view rest = query; !rest.empty();) {
+    const std::string_view pair = rest.substr(0, rest.find('&'));
+    rest.remove_prefix(std::min(pair.size() + 1, rest.size()));
+    const std::size_t equals = pair.find('=');
+    if (form_decoded(pair.substr(0, equals)) != name) continue;
+    return equals == pair.npos ? std::string() : form_decoded(pair.substr(equals + 1));
+  }
+  return std::nullopt;
 }
 
 bool has_body(std::string_view method, int status) { return method != "HEAD" && status != 304; }

@@ -38,6 +38,7 @@ struct Header {
 struct Request {
   std::string method;  // as sent
   std::string path;    // percent-decoded, no "." or "..", valid UTF-8 without controls
+  std::string query;   // what follows the "?", as sent
   std::vector<Header> headers;
   std::string body;
   std::string id;      // the client's x-request-id if it is harmless, else one of ours
@@ -47,6 +48,8 @@ struct Request {
   // The value of the first field of that (lower-case) name.
   const std::string* find(std::string_view name) const;
   std::size_t count(std::string_view name) const;
+  // A query parameter, decoded: of "?limit=2&after=a%20b" after is "a b"; the first of several.
+  std::optional<std::string> query_value(std::string_view name) const;
 };
 
 struct Response {

@@ -204,6 +204,8 @@ RequestHead parse_head(std::string_view raw, const Limits& limits) {
     refuse(head, 400, "the request target is not an absolute path that we read");
     return head;
   }
+  const std::size_t query = target.find('?');
+  if (query != std::string::npos) request.query = target.substr(query + 1);
   if (read_framing(head)) read_expectations(head);
   return head;
 }

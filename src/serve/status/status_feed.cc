@@ -4,7 +4,7 @@
 #include <utility>
 
 #include "base/clock.h"
-#include "serve/dialects/openai_common.h"
+#include "serve/dialects/openai/errors.h"
 
 namespace quire {
 namespace {

@@ -1,0 +1,137 @@
+#include "serve/dialects/openai/answer.h"
+
+#include <cmath>
+
+#include "base/clock.h"
+#include "serve/dialects/openai/errors.h"
+
+namespace quire {
+OpenAiAnswer::OpenAiAnswer(const OpenAiRequest& request, const std::vector<Request>& requests,
+                           std::string_view id_prefix)
+    : request_(request),
+      names_(request.model->tokenizer, request.tokens_as_ids),
+      counts_(requests),
+      id_(random_id(id_prefix)),
+      created_(SteadyClock::unix_seconds()),
+      model_name_(request.model->name()),
+      fingerprint_(request.model->info.fingerprint) {}
+
+Json OpenAiAnswer::head(std::string_view object) const {
+  Json body = Json::object();
+  body.set("id", id_);
+  body.set("object", object);
+  body.set("created", created_);
+  body.set("model", model_name_);
+  body.set("system_fingerprint", fingerprint_.empty() ? Json() : Json(fingerprint_));
+  return body;
+}
+
+Json OpenAiAnswer::usage() const {
+  const std::uint64_t prompt = counts_.prompt_tokens(), generated = counts_.generated_tokens();
+  Json usage = Json::object();
+  usage.set("prompt_tokens", prompt);
+  usage.set("completion_tokens", generated);
+  usage.set("total_tokens", prompt + generated);
+  usage.set("prompt_tokens_details",
+            Json::object({{"cached_tokens", counts_.cached_tokens()}, {"audio_tokens", 0}}));
+  usage.set("completion_tokens_details",
+            Json::object({{"reasoning_tokens", 0}, {"audio_tokens", 0},
+                          {"accepted_prediction_tokens", 0}, {"rejected_prediction_tokens", 0}}));
+  return usage;
+}
+
+void OpenAiAnswer::add_warnings(Json& body) const {
+  if (request_.warnings.empty()) return;
+  Json warnings = Json::array();
+  for (const std::string& field : request_.warnings) {
+    warnings.push(Json::object({{"code", "unknown_parameter"}, {"param", field},
+                                {"message", "This field is not known here and was ignored."}}));
+  }
+  body.set("warnings", std::move(warnings));
+}
+
+void OpenAiAnswer::append_event(std::string_view object, Json choice, std::string& out) {
+  Json body = head(object);
+  body.set("choices", Json::array({std::move(choice)}));
+  if (request_.continuous_usage) {
+    body.set("usage", usage());
+  } else if (request_.include_usage) {
+    body.set("usage", Json());
+  }
+  if (!is_begun_) add_warnings(body);
+  is_begun_ = true;
+  append_server_sent(body, out);
+}
+
+void OpenAiAnswer::append_end(std::string_view object, std::string& out) {
+  if (request_.include_usage) {
+    Json body = head(object);
+    body.set("choices", Json::array());
+    body.set("usage", usage());
+    append_server_sent(body, out);
+  }
+  out += "data: [DONE]\n\n";
+}
+
+void OpenAiAnswer::fail(const ApiError& error, std::string& out) {
+  out += "data: " + openai_error_body(error) + "\n\n";
+}
+
+Json OpenAiAnswer::token_ids(const std::vector<TokenId>& ids) const {
+  Json list = Json::array();
+  for (const TokenId id : ids) list.push(id);
+  return list;
+}
+
+Json logprob_json(float logprob) {
+  constexpr double kImpossible = -9999.0;
+  return std::isfinite(logprob) ? Json(static_cast<double>(logprob)) : Json(kImpossible);
+}
+
+Json finish_json(FinishReason reason) {
+  switch (reason) {
+    case FinishReason::kNone: return Json();
+    case FinishReason::kStop: return "stop";
+    case FinishReason::kLength: return "length";
+    case FinishReason::kCancelled:
+    case FinishReason::kDeadline: return "abort";
+    case FinishReason::kNonFinite:
+    case FinishReason::kNothingAllowed:
+    case FinishReason::kFault: return "error";
+  }
+  return Json();
+}
+
+Json stop_reason_json(const TokenEvent& event) {
+  if (!event.stop_string.empty()) return event.stop_string;
+  return event.stop_token >= 0 ? Json(event.stop_token) : Json();
+}
+
+Json prompt_logprobs_json(const std::vector<TokenScore>& scores, int alternatives,
+                          const TokenNames& names) {
+  Json list = Json::array({Json()});  // nothing predicts the first token
+  for (const TokenScore& score : scores) {
+    Json entry = Json::object();
+    const auto add = [&](TokenId token, float logprob, std::int64_t rank) {
+      entry.set(std::to_string(token),
+                Json::object({{"logprob", logprob_json(logprob)}, {"rank", rank},
+                              {"decoded_token", names.name(token)}}));
+    };
+    add(score.token, score.logprob, score.rank);
+    const auto shown = std::min(score.top.size(), static_cast<std::size_t>(alternatives));
+    for (std::size_t i = 0; i < shown; ++i) {
+      if (score.top[i].token == score.token) continue;
+      add(score.top[i].token, score.top[i].logprob, static_cast<std::int64_t>(i) + 1);
+    }
+    list.push(std::move(entry));
+  }
+  return list;
+}
+
+void append_server_sent(const Json& body, std::string& out) {
+  out += "data: ";
+  out += dump(body);
+  out += "\n\n";
+}
+
+}  // namespace quire

@@ -1,0 +1,223 @@
+#include "serve/dialects/openai/chat.h"
+
+#include <utility>
+
+#include "serve/dialects/openai/chat_messages.h"
+#include "serve/dialects/openai/answer.h"
+#include "serve/dialects/openai/generation.h"
+#include "serve/intake/fields.h"
+#include "serve/intake/prompt.h"
+
+namespace quire {
+namespace {
+
+constexpr std::int64_t kInt32Max = std::numeric_limits<std::int32_t>::max();
+
+constexpr NeutralField kChatNeutralFields[] = {
+    {"audio", "null"},
+    {"echo", "false"},
+    {"function_call", "\"none\"", "\"auto\""},
+    {"functions", "[]"},
+    {"modalities", "[\"text\"]"},
+    {"prediction", "null"},
+    {"reasoning_effort", "\"none\""},
+    {"tool_choice", "\"none\"", "\"auto\""},
+    {"tools", "[]"},
+    {"verbosity", "\"medium\""},
+    {"web_search_options", "null"},
+};
+
+// --- the answer ---
+
+struct ChatChoice {
+  std::string content;
+  Json logprobs = Json::array();  // of `content`
+  std::vector<TokenId> token_ids;
+  Json finish_reason, stop_reason;
+  bool is_begun = false;
+};
+
+class ChatAnswer : public OpenAiAnswer {
+ public:
+  ChatAnswer(const OpenAiRequest& request, const std::vector<Request>& requests)
+      : OpenAiAnswer(request, requests, "chatcmpl-"),
+        choices_(static_cast<std::size_t>(request.n)) {
+    if (request.return_token_ids) prompts_.push_back(requests.front().prompt);
+  }
+
+  void take(std::size_t prompt, const TokenEvent& event, std::string& out) override;
+  void finish(std::string& out) override;
+
+ private:
+  static constexpr std::string_view kChunk = "chat.completion.chunk";
+
+  Json chunk_choice(int index, Json delta, Json logprobs) const;
+  Json content_logprobs(const std::vector<TokenScore>& scores) const;
+  void stream(ChatChoice& choice, const TokenEvent& event, std::string& out);
+  void keep(ChatChoice& choice, const TokenEvent& event);
+
+  std::vector<ChatChoice> choices_;
+  Json prompt_logprobs_;
+};
+
+Json token_json(const TokenNames& names, TokenId token, float logprob) {
+  Json bytes = Json::array();
+  for (const char c : names.bytes(token)) bytes.push(static_cast<unsigned char>(c));
+  return Json::object({{"token", names.name(token)}, {"logprob", logprob_json(logprob)},
+                       {"bytes", std::move(bytes)}});
+}
+
+Json ChatAnswer::content_logprobs(const std::vector<TokenScore>& scores) const {
+  Json list = Json::array();
+  for (const TokenScore& score : scores) {
+    Json entry = token_json(names_, score.token, score.logprob);
+    Json top = Json::array();
+    const auto shown = std::min(score.top.size(),
+                                static_cast<std::size_t>(request_.params.logprobs));
+    for (std::size_t i = 0; i < shown; ++i) {
+      top.push(token_json(names_, score.top[i].token, score.top[i].logprob));
+    }
+    entry.set("top_logprobs", std::move(top));
+    list.push(std::move(entry));
+  }
+  return list;
+}
+
+Json logprobs_object(Json content) {
+  return Json::object({{"content", std::move(content)}, {"refusal", Json()}});
+}
+
+Json ChatAnswer::chunk_choice(int index, Json delta, Json logprobs) const {
+  return Json::object({{"index", index}, {"delta", std::move(delta)},
+                       {"logprobs", std::move(logprobs)}, {"finish_reason", Json()}});
+}
+
+void ChatAnswer::take(std::size_t prompt, const TokenEvent& event, std::string& out) {
+  counts_.count(prompt, event);
+  ChatChoice& choice = choices_[counts_.choice_index(prompt, event.branch)];
+  if (!event.prompt_scores.empty() && request_.params.prompt_logprobs >= 0) {
+    prompt_logprobs_ =
+        prompt_logprobs_json(event.prompt_scores, request_.params.prompt_logprobs, names_);
+  }
+  if (request_.is_stream) {
+    stream(choice, event, out);
+  } else {
+    keep(choice, event);
+  }
+}
+
+void ChatAnswer::stream(ChatChoice& choice, const TokenEvent& event, std::string& out) {
+  if (!std::exchange(choice.is_begun, true)) {
+    Json first = chunk_choice(
+        event.branch, Json::object({{"role", "assistant"}, {"content", ""}, {"refusal", Json()}}),
+        Json());
+    if (request_.return_token_ids) first.set("prompt_token_ids", token_ids(prompts_.front()));
+    append_event(kChunk, std::move(first), out);
+  }
+  const bool shows_tokens = request_.params.logprobs >= 0 || request_.return_token_ids;
+  if (!event.text.empty() || (shows_tokens && !event.accepted.empty())) {
+    Json logprobs = request_.params.logprobs >= 0
+                        ? logprobs_object(content_logprobs(event.scores))
+                        : Json();
+    Json piece = chunk_choice(event.branch, Json::object({{"content", event.text}}),
+                              std::move(logprobs));
+    if (request_.return_token_ids) piece.set("token_ids", token_ids(event.accepted));
+    append_event(kChunk, std::move(piece), out);
+  }
+  if (event.finish != FinishReason::kNone) {
+    Json last = chunk_choice(event.branch, Json::object(), Json());
+    last.set("finish_reason", finish_json(event.finish));
+    last.set("stop_reason", stop_reason_json(event));
+    append_event(kChunk, std::move(last), out);
+  }
+}
+
+void ChatAnswer::keep(ChatChoice& choice, const TokenEvent& event) {
+  choice.content += event.text;
+  if (request_.params.logprobs >= 0) {
+    const Json pieces = content_logprobs(event.scores);
+    for (const Json& entry : pieces.items()) choice.logprobs.push(entry);
+  }
+  if (request_.return_token_ids) {
+    choice.token_ids.insert(choice.token_ids.end(), event.accepted.begin(), event.accepted.end());
+  }
+  if (event.finish != FinishReason::kNone) {
+    choice.finish_reason = finish_json(event.finish);
+    choice.stop_reason = stop_reason_json(event);
+  }
+}
+
+void ChatAnswer::finish(std::string& out) {
+  if (request_.is_stream) return append_end(kChunk, out);
+  Json body = head("chat.completion");
+  Json choices = Json::array();
+  for (std::size_t i = 0; i < choices_.size(); ++i) {
+    ChatChoice& choice = choices_[i];
+    Json message = Json::object({{"role", "assistant"}, {"content", choice.content},
+                                 {"refusal", Json()}, {"annotations", Json::array()}});
+    Json entry = Json::object({{"index", i}, {"message", std::move(message)}});
+    entry.set("logprobs",
+              request_.params.logprobs >= 0 ? logprobs_object(choice.logprobs) : Json());
+    entry.set("finish_reason", choice.finish_reason);
+    entry.set("stop_reason", choice.stop_reason);
+    if (request_.return_token_ids) entry.set("token_ids", token_ids(choice.token_ids));
+    choices.push(std::move(entry));
+  }
+  body.set("choices", std::move(choices));
+  body.set("usage", usage());
+  if (request_.params.prompt_logprobs >= 0) body.set("prompt_logprobs", prompt_logprobs_);
+  if (request_.return_token_ids) body.set("prompt_token_ids", token_ids(prompts_.front()));
+  add_warnings(body);
+  out += dump(body);
+}
+
+// --- the request ---
+
+void read_chat_logprobs(Fields& fields, SamplingParams& params) {
+  const bool wants = fields.boolean("logprobs").value_or(false);
+  const auto top = fields.integer("top_logprobs", 0, kLogprobsMax);
+  if (top && !wants) {
+    fields.fail(invalid_value("top_logprobs", "when using `top_logprobs`, `logprobs` must be set "
+                                              "to true."));
+  }
+  if (wants) params.logprobs = static_cast<int>(top.value_or(0));
+}
+
+std::optional<std::int64_t> read_chat_tokens_max(Fields& fields) {
+  const auto old_name = fields.integer("max_tokens", 1, kInt32Max);
+  const auto new_name = fields.integer("max_completion_tokens", 1, kInt32Max);
+  return new_name ? new_name : old_name;
+}
+
+}  // namespace
+
+Parsed<Call> parse_openai_chat(const DialectContext& context, const http::Request& request) {
+  Parsed<Json> body = read_json_body(request.body);
+  if (!body.is_ok()) return body.error();
+  Fields fields(*body);
+  OpenAiRequest chat = read_openai_request(fields, context);
+  read_chat_logprobs(fields, chat.params);
+  chat.tokens_max = read_chat_tokens_max(fields);
+  ChatPrompt prompt = read_chat_prompt(fields, chat.model.get());
+  prompt.add_special_tokens = chat.add_special_tokens.value_or(false);
+  prompt.settles_bos = chat.add_special_tokens.value_or(true);
+  fields.boolean("parallel_tool_calls");  // without tools there is nothing to be parallel
+  fields.boolean("include_reasoning");    // nor reasoning to be left out
+  fields.expect_neutral(kChatNeutralFields);
+  refuse_unknown(fields, context, chat);
+  if (fields.error()) return *fields.error();
+
+  auto ids = encode_chat(*chat.model, prompt);
+  if (!ids.is_ok()) return ids.error();
+  auto tokens_max = settle_tokens_max(chat, ids->size(), kInt32Max, "messages");
+  if (!tokens_max.is_ok()) return tokens_max.error();
+  chat.params.tokens_max = *tokens_max;
+
+  Call call{.model = chat.model, .is_stream = chat.is_stream, .prompt_field = "messages",
+            .unknown_fields = chat.warnings.size()};
+  call.requests.push_back(make_request(chat, context.tenant, std::move(*ids)));
+  call.writer = std::make_unique<ChatAnswer>(chat, call.requests);
+  return call;
+}
+
+}  // namespace quire

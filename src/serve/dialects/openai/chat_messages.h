@@ -1,0 +1,19 @@
+// Messages: the `messages` of a chat request, checked and made into what a chat template reads:
+// role and content, text or parts of text. `developer` is OpenAI's newer
+// word for `system` and is rendered as such. What is not text, and tool calls, are refused by name.
+// Pure. Used by openai_chat and vllm_tokenize.
+#pragma once
+
+#include <vector>
+
+#include "base/json.h"
+#include "serve/intake/fields.h"
+#include "serve/intake/prompt.h"
+
+namespace quire {
+
+// Reads messages, add_generation_prompt, continue_final_message, chat_template and
+// chat_template_kwargs. Mistakes go to `fields`.
+ChatPrompt read_chat_prompt(Fields& fields, const HostedModel* model);
+
+}  // namespace quire

@@ -1,0 +1,38 @@
+// What the OpenAI-shaped generation endpoints share: the model, sampling parameters with vLLM's
+// extras, streaming options and the fields that are known but not delivered.
+// Pure; worker threads. Used by chat and completions.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/json.h"
+#include "serve/call.h"
+#include "serve/intake/fields.h"
+#include "serve/intake/generation.h"
+
+namespace quire {
+
+inline constexpr std::int64_t kLogprobsMax = 20;
+inline constexpr std::size_t kUserSizeMax = 1024;      // bytes
+inline constexpr std::int64_t kChoicesMax = 128;       // n
+
+// Read for every generation request, whichever endpoint.
+struct OpenAiRequest : Generation {
+  bool is_stream = false;
+  bool include_usage = false;      // a last chunk with usage
+  bool continuous_usage = false;   // usage in every chunk
+  bool return_token_ids = false;
+  bool tokens_as_ids = false;      // log-probabilities name tokens "token_id:N"
+  std::optional<bool> add_special_tokens;
+};
+
+// Mistakes go to fields.error(). Without a model (unknown, missing) the result has none.
+OpenAiRequest read_openai_request(Fields& fields, const DialectContext& context);
+
+// What nobody read is an error, or a warning where that is allowed.
+void refuse_unknown(Fields& fields, const DialectContext& context, OpenAiRequest& request);
+
+}  // namespace quire

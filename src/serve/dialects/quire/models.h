@@ -1,0 +1,19 @@
+// Quire's own view of the models of this process: GET /quire/models lists them with their state,
+// memory, users and failures; POST /quire/models/{name}/load and .../unload change what is in
+// memory and answer at once (202): the list tells when it is done. What `quire ps` and `quire stop`
+// speak. Any thread. Used by quire.
+#pragma once
+
+#include <string_view>
+
+#include "host/model_host.h"
+#include "serve/http/message.h"
+
+namespace quire {
+
+http::Response list_quire_models(const ModelHost& host);
+
+http::Response load_quire_model(ModelHost& host, std::string_view name);
+http::Response unload_quire_model(ModelHost& host, std::string_view name);
+
+}  // namespace quire

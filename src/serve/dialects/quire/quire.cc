@@ -1,0 +1,126 @@
+#include "serve/dialects/quire/quire.h"
+
+#include <algorithm>
+
+#include "base/clock.h"
+#include "base/json.h"
+#include "serve/dialects/openai/errors.h"
+#include "serve/dialects/quire/models.h"
+#include "serve/house.h"
+#include "serve/page/page.h"
+
+namespace quire {
+namespace {
+
+http::Response show_root(const DialectContext& context, const http::Request& request) {
+  if (prefers_html(request)) return show_page_asset(request);
+  const Json what = Json::object(
+      {{"server", "quire"}, {"version", context.house->version},
+       {"speaks", "OpenAI's HTTP API under /v1: models, chat/completions, completions"},
+       {"see", Json::array({"/v1/models", "/health", "/ready", "/version", "/metrics"})}});
+  return {.headers = {{"vary", "Accept"}}, .body = dump(what)};
+}
+
+http::Response show_page_part(const DialectContext&, const http::Request& request) {
+  return show_page_asset(request);
+}
+
+http::Response show_health(const DialectContext& context, const http::Request&) {
+  const bool is_alive = context.house->service.is_alive(SteadyClock::now());
+  return {.status = is_alive ? 200 : 503,
+          .body = dump(Json::object({{"status", is_alive ? "ok" : "stalled"}}))};
+}
+
+http::Response show_ready(const DialectContext& context, const http::Request&) {
+  const std::vector<ModelRow> models = context.house->host.rows();
+  const auto count = [&](auto has) { return std::count_if(models.begin(), models.end(), has); };
+  const auto failed = count([](const ModelRow& model) { return !model.failure.empty(); });
+  const bool has_hope = failed < std::ssize(models);
+  const bool is_ready = !context.house->service.is_draining() && has_hope;
+  Json body = Json::object({{"status", context.house->service.is_draining() ? "draining"
+                                       : has_hope              ? "ready"
+                                                               : "no model can be loaded"}});
+  body.set("models", models.size());
+  body.set("loaded", count([](const ModelRow& m) { return m.state == ModelState::kReady; }));
+  body.set("failed", failed);
+  return {.status = is_ready ? 200 : 503, .body = dump(body)};
+}
+
+http::Response show_version(const DialectContext& context, const http::Request&) {
+  return {.body = dump(Json::object({{"version", context.house->version}}))};
+}
+
+http::Response show_metrics(const DialectContext& context, const http::Request&) {
+  return {.content_type = "text/plain; version=0.0.4; charset=utf-8",
+          .body = context.house->metrics.text()};
+}
+
+http::Response list_host(const DialectContext& context, const http::Request&) {
+  return list_quire_models(context.house->host);
+}
+
+http::Response load_model(const DialectContext& context, const http::Request&) {
+  return load_quire_model(context.house->host, context.path["model"]);
+}
+
+http::Response unload_model(const DialectContext& context, const http::Request&) {
+  return unload_quire_model(context.house->host, context.path["model"]);
+}
+
+http::Response list_requests(const DialectContext& context, const http::Request&) {
+  return {.headers = {{"cache-control", "no-store"}},
+          .body = dump(requests_json(context.house->status.requests()))};
+}
+
+http::Response show_request(const DialectContext& context, const http::Request&) {
+  const RequestLog& log = context.house->status.requests();
+  const RequestRecord* record = log.find(context.path["id"]);
+  if (record == nullptr) {
+    return render_openai_error({.status = 404,
+                                .message = "No request of that id is alive or among those that "
+                                           "finished last.",
+                                .code = "request_not_found"});
+  }
+  return {.headers = {{"cache-control", "no-store"}},
+          .body = dump(request_json(*record, log, SteadyClock::now()))};
+}
+
+void show_status(const DialectContext& context, std::shared_ptr<http::Exchange> exchange) {
+  context.house->status.show(std::move(exchange));
+}
+
+void watch_status(const DialectContext& context, std::shared_ptr<http::Exchange> exchange) {
+  context.house->status.watch(std::move(exchange));
+}
+
+http::Response render_error(const ApiError& error, const http::Request&) {
+  return render_openai_error(error);
+}
+
+constexpr auto kOpen = Access::kOpen, kKeyed = Access::kKeyed;
+constexpr auto kNone = BodyKind::kNone;
+
+constexpr Route kRoutes[] = {
+    {"GET", "/", kNone, kOpen, {.quick = show_root}},
+    {"GET", "/assets/{file...}", kNone, kOpen, {.quick = show_page_part}},
+    {"GET", "/health", kNone, kOpen, {.quick = show_health}},
+    {"GET", "/ready", kNone, kOpen, {.quick = show_ready}},
+    {"GET", "/version", kNone, kOpen, {.quick = show_version}},
+    {"GET", "/metrics", kNone, kOpen, {.quick = show_metrics}},
+    {"GET", "/quire/models", kNone, kKeyed, {.quick = list_host}},
+    {"POST", "/quire/models/{model...}/load", BodyKind::kJson, kKeyed, {.quick = load_model}},
+    {"POST", "/quire/models/{model...}/unload", BodyKind::kJson, kKeyed, {.quick = unload_model}},
+    {"GET", "/quire/status", kNone, kKeyed, {.late = show_status}},
+    {"GET", "/quire/status/stream", kNone, kKeyed, {.late = watch_status}},
+    {"GET", "/debug/requests", kNone, kKeyed, {.quick = list_requests}},
+    {"GET", "/debug/requests/{id}", kNone, kKeyed, {.quick = show_request}},
+};
+
+}  // namespace
+
+const Dialect kQuireDialect = {.name = "quire",
+                               .routes = kRoutes,
+                               .error_prefix = "/quire/",
+                               .render_error = render_error};
+
+}  // namespace quire

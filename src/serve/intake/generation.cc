@@ -1,0 +1,70 @@
+#include "serve/intake/generation.h"
+
+#include <algorithm>
+#include <random>
+
+#include "serve/intake/prompt.h"
+
+namespace quire {
+namespace {
+
+std::uint64_t random_seed() {
+  std::random_device device;
+  return std::uint64_t{device()} << 32 | device();
+}
+
+}  // namespace
+
+SamplingParams default_sampling(const HostedModel* model) {
+  SamplingParams params;
+  params.seed = random_seed();
+  if (model == nullptr) return params;
+  const GenerationDefaults& own = model->info.sampling;  // negative: it has none
+  const auto take = [](float of_model, float& param) {
+    if (of_model >= 0) param = of_model;
+  };
+  take(own.temperature, params.temperature);
+  take(own.top_p, params.top_p);
+  take(own.repetition_penalty, params.repetition_penalty);
+  params.top_k = static_cast<int>(std::max(own.top_k, decltype(own.top_k){0}));
+  return params;
+}
+
+Parsed<int> settle_tokens_max(const Generation& generation, std::size_t prompt_tokens,
+                              std::int64_t fallback, const std::string& prompt_field) {
+  auto tokens_max = fit_tokens_max(generation.model->info, prompt_tokens, generation.tokens_max,
+                                   fallback, prompt_field);
+  if (tokens_max.is_ok() && generation.params.tokens_min > *tokens_max) {
+    return invalid_value("min_tokens", "min_tokens must be less than or equal to max_tokens.");
+  }
+  return tokens_max;
+}
+
+Request make_request(const Generation& generation, const Tenant& tenant,
+                     std::vector<TokenId> prompt) {
+  Request made;
+  made.prompt = std::move(prompt);
+  made.params = generation.params;
+  made.tenant = tenant.name;
+  made.tenant_share = tenant.share;
+  made.cache_salt = generation.cache_salt;
+  made.priority = generation.priority;
+  made.n = generation.n;
+  return made;
+}
+
+void refuse_unknown(Fields& fields, bool warns, std::vector<std::string>& warnings) {
+  std::vector<std::string> unknown = fields.unknown();
+  if (unknown.empty()) return;
+  if (warns) {
+    constexpr std::size_t kWarningsMax = 64;
+    if (unknown.size() > kWarningsMax) unknown.resize(kWarningsMax);
+    warnings.insert(warnings.end(), unknown.begin(), unknown.end());
+    return;
+  }
+  fields.fail({.message = "Unrecognized request argument supplied: " + shown(Json(unknown.front())),
+               .param = unknown.front(),
+               .code = "unknown_parameter"});
+}
+
+}  // namespace quire

@@ -1,0 +1,43 @@
+// Generation: what a client of any protocol wants generated, as values: by which model, drawn how,
+// how much, how often. A dialect fills it from its own fields; from here on nobody knows which
+// protocol it was. Pure; worker threads. Used by dialects.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "core/request.h"
+#include "host/hosted_model.h"
+#include "serve/intake/fields.h"
+#include "serve/intake/tenant.h"
+
+namespace quire {
+
+struct Generation {
+  ModelLease model;
+  SamplingParams params;                   // but for tokens_max and log-probabilities
+  std::optional<std::int64_t> tokens_max;  // as asked
+  int n = 1;
+  int priority = 0;
+  std::string cache_salt;
+  std::vector<std::string> warnings;  // fields that were accepted and do nothing
+};
+
+// What is drawn where a client asks for nothing: the model's own defaults, and a seed of chance.
+SamplingParams default_sampling(const HostedModel* model);
+
+// Checks tokens_min, fits tokens_max to the room that a prompt of that many tokens leaves.
+Parsed<int> settle_tokens_max(const Generation& generation, std::size_t prompt_tokens,
+                              std::int64_t fallback, const std::string& prompt_field);
+
+// A request of the engine, without an id. `generation.params` are final.
+Request make_request(const Generation& generation, const Tenant& tenant,
+                     std::vector<TokenId> prompt);
+
+// The last question of a parser: what nobody read is an error, or a warning (into `warnings`) where
+// the operator wants that.
+void refuse_unknown(Fields& fields, bool warns, std::vector<std::string>& warnings);
+
+}  // namespace quire

@@ -1,0 +1,69 @@
+#include "serve/intake/prompt.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+namespace quire {
+namespace {
+
+ApiError too_long(const ModelInfo& info, const std::string& field, std::string_view what) {
+  return {.message = fmt::format("This model's maximum context length is {} tokens. However, {}. "
+                                 "Please reduce the length of the {}.",
+                                 info.context_max, what, field),
+          .param = field,
+          .code = "context_length_exceeded"};
+}
+
+std::optional<ApiError> refuse_if_hopeless(const HostedModel& model, std::string_view text,
+                                           const std::string& field) {
+  const std::size_t tokens_min = model.tokenizer->tokens_min(text);
+  if (tokens_min <= model.info.context_max) return std::nullopt;
+  return too_long(model.info, field,
+                  fmt::format("your {} have at least {} tokens", field, tokens_min));
+}
+
+ApiError no_text(const Status& status, const std::string& field) {
+  return invalid_value(field, fmt::format("The {} cannot be tokenized: {}", field,
+                                          status.message()));
+}
+
+}  // namespace
+
+Parsed<std::vector<TokenId>> encode_text(const HostedModel& model, std::string_view text,
+                                         bool add_special, const std::string& field) {
+  if (auto refusal = refuse_if_hopeless(model, text, field)) return std::move(*refusal);
+  Result<std::vector<TokenId>> ids =
+      model.tokenizer->encode(text, {.add_special = add_special, .parse_special = true});
+  if (!ids.is_ok()) return no_text(ids.status(), field);
+  return std::move(*ids);
+}
+
+Parsed<std::vector<TokenId>> encode_chat(const HostedModel& model, const ChatPrompt& chat) {
+  Result<std::vector<TokenId>> ids =
+      encode_chat({*model.tokenizer, *model.chat_template, model.info.words,
+                   model.info.context_max}, chat);
+  if (ids.is_ok()) return std::move(*ids);
+  if (ids.status().code() == StatusCode::kResourceExhausted) {
+    return too_long(model.info, "messages", ids.status().message());
+  }
+  return invalid_value("messages", ids.status().message());
+}
+
+Parsed<int> fit_tokens_max(const ModelInfo& info, std::size_t prompt_tokens,
+                           std::optional<std::int64_t> asked, std::int64_t fallback,
+                           const std::string& field) {
+  const auto prompt = static_cast<std::int64_t>(prompt_tokens);
+  const std::int64_t room = static_cast<std::int64_t>(info.context_max) - prompt;
+  if (asked && *asked > room) {
+    return too_long(info, field,
+                    fmt::format("you requested {} tokens ({} in the {}, {} in the completion)",
+                                prompt + *asked, prompt, field, *asked));
+  }
+  if (!asked && room < 1) {
+    return too_long(info, field, fmt::format("your {} have {} tokens", field, prompt));
+  }
+  return static_cast<int>(asked.value_or(std::min(fallback, room)));
+}
+
+}  // namespace quire

@@ -1,0 +1,30 @@
+// Prompts: from what a client wrote to token ids, with the errors of an API. A text that cannot fit
+// is refused before it is tokenized; chats go through text/chat_prompt, as in the terminal.
+// Pure; worker threads. Used by dialects.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "host/hosted_model.h"
+#include "serve/intake/api_error.h"
+#include "text/chat_prompt.h"
+
+namespace quire {
+
+// A text of the client's own making: control tokens in it are meant.
+Parsed<std::vector<TokenId>> encode_text(const HostedModel& model, std::string_view text,
+                                         bool add_special, const std::string& field);
+
+Parsed<std::vector<TokenId>> encode_chat(const HostedModel& model, const ChatPrompt& chat);
+
+// Chooses how many tokens may be generated: what was asked for, or `fallback` fitted to the room
+// that the prompt leaves. An error if it does not fit; nothing is ever cut.
+Parsed<int> fit_tokens_max(const ModelInfo& info, std::size_t prompt_tokens,
+                           std::optional<std::int64_t> asked, std::int64_t fallback,
+                           const std::string& field);
+
+}  // namespace quire
