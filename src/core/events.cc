@@ -7,6 +7,7 @@ std::string_view finish_reason_name(FinishReason reason) {
     case FinishReason::kNone: return "none";
     case FinishReason::kStop: return "stop";
     case FinishReason::kLength: return "length";
+    case FinishReason::kRepetition: return "repetition";
     case FinishReason::kCancelled: return "cancelled";
     case FinishReason::kDeadline: return "deadline";
     case FinishReason::kNonFinite: return "non_finite";

@@ -19,6 +19,7 @@ enum class FinishReason : std::uint8_t {
   kNone,       // not finished
   kStop,       // eos, a stop id or a stop string
   kLength,     // tokens_max or the end of the context
+  kRepetition,  // the text went round in circles and the request wants to know
   kCancelled,  // the client left or cancelled
   kDeadline,   // its deadline passed
   kNonFinite,  // the model produced NaN or infinity for it

@@ -18,6 +18,13 @@ struct LogitBias {
   float bias = 0;  // added to the raw logit, -100..100
 };
 
+// A text that goes round in circles: its last tokens are one pattern, that many times. 0: never mind.
+struct RepetitionLimit {
+  static constexpr int kPatternMax = 1024;
+  int pattern_min = 1, pattern_max = 0;  // tokens
+  int count = 2;                         // at least 2
+};
+
 // Order of the samplers: runtime/sampler.h. Neutral values are the defaults.
 struct SamplingParams {
   float temperature = 1;         // 0: greedy
@@ -28,6 +35,9 @@ struct SamplingParams {
   float presence_penalty = 0;    // -2..2; over generated tokens
   float frequency_penalty = 0;   // -2..2; over generated tokens
   std::vector<LogitBias> logit_bias;  // ascending, unique tokens
+  // One bit a token, [ceil(vocab / 32)], set: may be drawn; empty: every token may.
+  std::vector<std::uint32_t> allowed;
+  std::vector<std::vector<TokenId>> bad_sequences;  // not empty; generated tokens complete none
   std::uint64_t seed = 0;        // always set: drawn by the front door when the client gave none
 
   int logprobs = -1;         // alternatives reported per generated token; -1: no log-probabilities
@@ -37,6 +47,7 @@ struct SamplingParams {
   int tokens_min = 0;   // before that, eos and stop_ids cannot be drawn
   std::vector<TokenId> stop_ids;          // end the branch, beside the model's eos tokens
   std::vector<std::string> stop_strings;  // end the branch when the text contains one
+  RepetitionLimit repetition;             // ends the branch when its text goes in circles
   bool ignore_eos = false;
   bool include_stop = false;         // keep the stop string in the text
   bool skip_special_tokens = true;   // leave special tokens out of the text

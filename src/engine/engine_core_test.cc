@@ -122,6 +122,46 @@ TEST_P(AtDepth, EosEndsABranchAndNothingFollows) {
   expect_right(world);
 }
 
+// Every draw and, where drafts are verified, every draft keeps to what is allowed.
+TEST_P(AtDepth, OnlyAllowedTokensAndNoBadSequences) {
+  for (const std::uint32_t drafts : {0u, 3u}) {
+    ScriptOptions script = script_of(64, GetParam());
+    script.drafts_max = drafts;
+    ScriptWorld world(checked_options(), script);
+    Request request = ask(some_tokens(10), 60);
+    request.n = 2;
+    request.params.allowed.assign((script.capacity.vocab + 31) / 32, 0);
+    request.params.allowed[0] = 0x000000F0;  // 4 to 7
+    request.params.bad_sequences = {{5}, {6, 7}, {4, 4, 4}};
+    ASSERT_TRUE(world.submit(request).is_ok());
+    world.run_until_idle();
+    for (const ShownBranch& branch : world.shown(RequestId{1})) {
+      ASSERT_EQ(branch.tokens.size(), 60u);
+      for (std::size_t i = 0; i < branch.tokens.size(); ++i) {
+        const auto at = [&](std::size_t back) { return i >= back ? branch.tokens[i - back] : -1; };
+        EXPECT_TRUE(at(0) == 4 || at(0) == 6 || at(0) == 7) << at(0);
+        EXPECT_FALSE(at(1) == 6 && at(0) == 7);
+        EXPECT_FALSE(at(2) == 4 && at(1) == 4 && at(0) == 4);
+      }
+    }
+    expect_right(world);
+  }
+}
+
+TEST_P(AtDepth, AChoiceThatContradictsTheModelIsRefused) {
+  ScriptWorld world(checked_options(), script_of(64, GetParam()));
+  const Request good = ask(some_tokens(10), 10);
+  const auto is_refused = [&](auto change) {
+    Request request = good;
+    change(request.params);
+    return world.submit(request).code() == StatusCode::kInvalidArgument;
+  };
+  EXPECT_TRUE(is_refused([](SamplingParams& params) { params.allowed = {1}; }));
+  EXPECT_TRUE(is_refused([](SamplingParams& params) { params.bad_sequences = {{}}; }));
+  EXPECT_TRUE(is_refused([](SamplingParams& params) { params.bad_sequences = {{1 << 20}}; }));
+  EXPECT_TRUE(is_refused([](SamplingParams& params) { params.repetition.pattern_max = 5000; }));
+}
+
 TEST_P(AtDepth, CancelFreesTheBlocksWithinOneStep) {
   ScriptWorld world(checked_options(), script_of(64, GetParam()));
   Request request = ask(some_tokens(10), 100);

@@ -31,6 +31,21 @@ std::span<const TokenId> stop_tokens(const SamplingParams& params,
   return banned;
 }
 
+// The last tokens of bad sequences whose other tokens stand at the end of what is generated.
+void add_bad_ends(const SamplingParams& params, std::span<const TokenId> generated,
+                  SampleRow& sample, SpecStorage& storage) {
+  std::vector<TokenId> ends;
+  for (const std::vector<TokenId>& bad : params.bad_sequences) {
+    const std::size_t before = bad.size() - 1;
+    const bool is_near = generated.size() >= before &&
+                         std::equal(bad.begin(), bad.end() - 1, generated.end() - before);
+    if (is_near) ends.push_back(bad.back());
+  }
+  if (ends.empty()) return;
+  ends.insert(ends.end(), sample.banned.begin(), sample.banned.end());
+  sample.banned = storage.emplace_back(std::move(ends));
+}
+
 }  // namespace
 
 SampleSpec build_sample_spec(const StepPlan& plan, const Scheduler& scheduler,
@@ -66,6 +81,10 @@ SampleSpec build_sample_spec(const StepPlan& plan, const Scheduler& scheduler,
       const std::uint32_t generated = sample.position - seq->prompt_count;
       if (static_cast<int>(generated) < request.params.tokens_min) {
         sample.banned = stop_tokens(request.params, eos_ids, storage);
+      }
+      sample.mask = request.params.allowed;
+      if (!request.params.bad_sequences.empty()) {
+        add_bad_ends(request.params, sample.history.subspan(seq->prompt_count), sample, storage);
       }
     }
   }

@@ -111,6 +111,25 @@ bool Session::is_stop_token(TokenId token) const {
   return (!params.ignore_eos && contains(*eos_ids_, token)) || contains(params.stop_ids, token);
 }
 
+bool Session::goes_in_circles(TokenId token) {
+  const RepetitionLimit& limit = request_->params.repetition;
+  if (limit.pattern_max == 0) return false;
+  const auto looked_at = static_cast<std::size_t>(limit.pattern_max) *
+                         static_cast<std::size_t>(limit.count);
+  if (recent_.size() == 2 * looked_at) recent_.erase(recent_.begin(), recent_.end() - looked_at);
+  recent_.push_back(token);
+  if (static_cast<int>(generated_) < request_->params.tokens_min) return false;
+  const auto last = recent_.rbegin();
+  for (std::size_t size = static_cast<std::size_t>(limit.pattern_min);
+       size <= static_cast<std::size_t>(limit.pattern_max); ++size) {
+    const std::size_t whole = size * static_cast<std::size_t>(limit.count);
+    if (whole > recent_.size()) return false;
+    // A text is a pattern repeated where it equals itself, shifted by the pattern.
+    if (std::equal(last + size, last + whole, last)) return true;
+  }
+  return false;
+}
+
 bool Session::take_token(TokenId token, TokenEvent& event) {
   ++generated_;
   if (is_stop_token(token)) {
@@ -120,9 +139,12 @@ bool Session::take_token(TokenId token, TokenEvent& event) {
     flush(event);
     return true;
   }
-  if (!detokenizer_) return false;
-  show(detokenizer_->append(token), event);
-  return event.finish == FinishReason::kStop;
+  if (detokenizer_) show(detokenizer_->append(token), event);
+  if (event.finish == FinishReason::kNone && goes_in_circles(token)) {
+    event.finish = FinishReason::kRepetition;
+    flush(event);
+  }
+  return event.finish != FinishReason::kNone;
 }
 
 void Session::show(const std::string& text, TokenEvent& event) {

@@ -1,5 +1,5 @@
 // Session: what one branch's client sees. It takes the tokens that a step accepted and turns them
-// into text, finds the end (eos, stop ids, stop strings, length), holds text back that may be the
+// into text, finds the end (eos, stop ids, stop strings, length, circles), holds text back that may be the
 // beginning of a stop string, and counts usage. What follows a stop in the same step is dropped
 // here, so that no answer depends on how many tokens a step brought.
 //
@@ -43,6 +43,7 @@ class Session {
   void take_prompt_scores(Progress& progress, TokenEvent& event);
   bool take_token(TokenId token, TokenEvent& event);  // true: it ended the branch
   bool is_stop_token(TokenId token) const;
+  bool goes_in_circles(TokenId token);  // after this one
   void show(const std::string& text, TokenEvent& event);
   void flush(TokenEvent& event);
 
@@ -52,6 +53,7 @@ class Session {
   std::optional<Detokenizer> detokenizer_;
   std::optional<StopMatcher> matcher_;
   std::vector<TokenScore> prompt_scores_;  // until they are complete
+  std::vector<TokenId> recent_;  // as many as a limit of repetition looks at
   std::uint32_t generated_ = 0;
   std::uint32_t cached_ = 0;
   bool has_ended_ = false;

@@ -67,6 +67,26 @@ TEST(Session, AStopTokenIsShownWhereItIsToBeIncluded) {
   }
 }
 
+TEST(Session, ATextThatGoesInCirclesEndsWhereTheRequestWantsIt) {
+  SamplingParams params;
+  params.repetition = {.pattern_min = 2, .pattern_max = 4, .count = 3};
+  Branch branch(params);
+  EXPECT_EQ(branch.take("aaaaa").finish, FinishReason::kNone) << "the pattern has two tokens";
+  const TokenEvent event = branch.take("a?");
+  EXPECT_EQ(event.finish, FinishReason::kRepetition);
+  EXPECT_EQ(event.text, "a");
+  EXPECT_EQ(event.usage.generated_tokens, 6u);
+  Branch longer(params);
+  EXPECT_EQ(longer.take("xyzabcabcab").finish, FinishReason::kNone);
+  EXPECT_EQ(longer.take("c").finish, FinishReason::kRepetition);
+  Branch too_long(params);
+  EXPECT_EQ(too_long.take("abcdeabcdeabcde").finish, FinishReason::kNone);
+  params.tokens_min = 8;
+  Branch later(params);
+  EXPECT_EQ(later.take("aaaaaaa").finish, FinishReason::kNone);
+  EXPECT_EQ(later.take("a").finish, FinishReason::kRepetition);
+}
+
 TEST(Session, EosEndsWithoutText) {
   Branch branch({});
   const TokenEvent event = branch.take({'h', 'i', kEos, 'x'});

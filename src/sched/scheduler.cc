@@ -28,6 +28,24 @@ Status check_tokens(const std::vector<TokenId>& tokens, const char* what, std::u
   return ok_status();
 }
 
+Status check_choice(const SamplingParams& params, std::uint32_t vocab) {
+  if (!params.allowed.empty() && params.allowed.size() != (std::size_t{vocab} + 31) / 32) {
+    return refused(fmt::format("the allowed tokens are {} words for a vocabulary of {}",
+                               params.allowed.size(), vocab));
+  }
+  for (const std::vector<TokenId>& bad : params.bad_sequences) {
+    if (bad.empty()) return refused("a bad sequence is empty");
+    QUIRE_RETURN_IF_ERROR(check_tokens(bad, "a bad sequence", vocab));
+  }
+  const RepetitionLimit& limit = params.repetition;
+  if (limit.pattern_max > RepetitionLimit::kPatternMax || limit.pattern_min < 1 ||
+      limit.count < 2) {
+    return refused(fmt::format("patterns of {} to {} tokens, {} times, cannot be looked for",
+                               limit.pattern_min, limit.pattern_max, limit.count));
+  }
+  return ok_status();
+}
+
 std::uint32_t length_max_of(const Request& request, std::uint32_t context_max) {
   const std::uint64_t length =
       request.prompt.size() + static_cast<std::uint64_t>(request.params.tokens_max);
@@ -65,6 +83,7 @@ Status Scheduler::check(const Request& request) const {
                     prompt, context_max_));
   }
   QUIRE_RETURN_IF_ERROR(check_tokens(request.prompt, "the prompt", capacity_.vocab));
+  QUIRE_RETURN_IF_ERROR(check_choice(request.params, capacity_.vocab));
   QUIRE_RETURN_IF_ERROR(check_whole(request));
   if (request.adapter < 0 || static_cast<std::uint32_t>(request.adapter) > capacity_.adapters) {
     return refused(fmt::format("adapter {} is not loaded; the model has {}", request.adapter,

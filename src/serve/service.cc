@@ -35,7 +35,7 @@ ApiError failure_of(const TokenEvent& event) {
 
 bool is_failure(FinishReason reason) {
   return reason != FinishReason::kNone && reason != FinishReason::kStop &&
-         reason != FinishReason::kLength;
+         reason != FinishReason::kLength && reason != FinishReason::kRepetition;
 }
 
 void complete_head(const Dialect& dialect, const http::Exchange& exchange, Nanos arrived,

@@ -16,8 +16,31 @@ Json text_part(std::string text) {
   return Json::object({{"type", "text"}, {"text", std::move(text)}});
 }
 
-// Rebuilds `value` with every text that a person may have written replaced by change(text): all of
-// them but roles and kinds, which are checked where messages are read.
+// What people have written.
+struct Writings {
+  std::vector<Json> messages;
+  std::vector<Json::Member> materials;
+};
+
+// Rebuilds `value` with every text replaced by change(text), names of members too.
+template <typename Change>
+Json with_all_texts(const Json& value, const Change& change) {
+  if (value.is_string()) return Json(change(value.as_string()));
+  if (value.is_array()) {
+    Json list = Json::array();
+    for (const Json& item : value.items()) list.push(with_all_texts(item, change));
+    return list;
+  }
+  if (!value.is_object()) return value;
+  Json object = Json::object();
+  for (const auto& [name, inner] : value.members()) {
+    object.set(change(name), with_all_texts(inner, change));
+  }
+  return object;
+}
+
+// The same of a message, but for its own members' names, its role and the kinds of its parts, which
+// are checked where messages are read.
 template <typename Change>
 Json with_texts(const Json& value, const Change& change) {
   if (value.is_string()) return Json(change(value.as_string()));
@@ -36,21 +59,26 @@ Json with_texts(const Json& value, const Change& change) {
 }
 
 template <typename Change>
-std::vector<Json> with_texts(const std::vector<Json>& messages, const Change& change) {
-  std::vector<Json> out;
-  out.reserve(messages.size());
-  for (const Json& message : messages) out.push_back(with_texts(message, change));
+Writings with_texts(const Writings& writings, const Change& change) {
+  Writings out;
+  for (const Json& message : writings.messages) out.messages.push_back(with_texts(message, change));
+  for (const auto& [name, value] : writings.materials) {
+    out.materials.emplace_back(name, with_all_texts(value, change));
+  }
   return out;
 }
 
 template <typename Visit>
-void each_text(const Json& value, const Visit& visit) {
+void each_text(const Json& value, const Visit& visit, bool visits_names = false) {
   if (value.is_string()) return visit(value.as_string());
   if (value.is_array()) {
-    for (const Json& item : value.items()) each_text(item, visit);
+    for (const Json& item : value.items()) each_text(item, visit, visits_names);
   }
   if (!value.is_object()) return;
-  for (const auto& member : value.members()) each_text(member.second, visit);
+  for (const auto& [name, inner] : value.members()) {
+    if (visits_names) visit(name);
+    each_text(inner, visit, visits_names);
+  }
 }
 
 // The content with `tail` behind its last text; nothing if it has no text.
@@ -72,8 +100,9 @@ struct Marks {
   std::string control, end;
 };
 
-Marks unused_marks(const std::vector<Json>& messages) {
-  const std::string all = dump(Json::array(messages));
+Marks unused_marks(const Writings& writings) {
+  std::string all = dump(Json::array(writings.messages));
+  for (const auto& material : writings.materials) all += dump(material.second);
   std::vector<std::string> found;
   for (unsigned low = 0; found.size() < 2; ++low) {
     QUIRE_CHECK(low < 0x1000, "{} bytes of messages use every private character", all.size());
@@ -89,10 +118,10 @@ Marks unused_marks(const std::vector<Json>& messages) {
 
 // --- rendering ---
 
-Result<std::string> render(const ChatModel& model, const ChatPrompt& chat,
-                           std::vector<Json> messages) {
+Result<std::string> render(const ChatModel& model, const ChatPrompt& chat, Writings writings) {
   Json context = Json::object();
-  context.set("messages", Json::array(std::move(messages)));
+  context.set("messages", Json::array(std::move(writings.messages)));
+  for (auto& [name, value] : writings.materials) context.set(name, std::move(value));
   context.set("add_generation_prompt", chat.add_generation_prompt);
   context.set("bos_token", model.words.bos_text);
   context.set("eos_token", model.words.eos_text);
@@ -107,8 +136,9 @@ Result<std::string> render(const ChatModel& model, const ChatPrompt& chat,
 // A message that stays open is rendered with a mark and a blank behind its words, and the prompt
 // ends at the mark. Where the blank is gone the template trims, and would have trimmed the words.
 Result<std::string> render_open(const ChatModel& model, const ChatPrompt& chat,
-                                std::vector<Json> messages, const Marks& marks) {
+                                Writings writings, const Marks& marks) {
   constexpr std::string_view kBlank = " \t\n\r\v\f";
+  std::vector<Json>& messages = writings.messages;
   const Json* content = messages.back().find("content");
   const auto tailed = content == nullptr ? std::nullopt : with_tail(*content, marks.end + " ");
   if (!tailed) {
@@ -116,7 +146,7 @@ Result<std::string> render_open(const ChatModel& model, const ChatPrompt& chat,
                  "continue_final_message: the last message has no text");
   }
   messages.back().set("content", *tailed);
-  QUIRE_ASSIGN_OR_RETURN(std::string text, render(model, chat, std::move(messages)));
+  QUIRE_ASSIGN_OR_RETURN(std::string text, render(model, chat, std::move(writings)));
   const std::size_t at = text.rfind(marks.end);
   if (at == std::string::npos) {
     return error(StatusCode::kInvalidArgument,
@@ -129,10 +159,10 @@ Result<std::string> render_open(const ChatModel& model, const ChatPrompt& chat,
 }
 
 Result<std::string> render_text(const ChatModel& model, const ChatPrompt& chat,
-                                const std::vector<Json>& messages, const Marks& marks) {
+                                const Writings& writings, const Marks& marks) {
   Result<std::string> text = chat.continue_final_message
-                                 ? render_open(model, chat, messages, marks)
-                                 : render(model, chat, messages);
+                                 ? render_open(model, chat, writings, marks)
+                                 : render(model, chat, writings);
   if (text.is_ok()) return text;
   if (text.status().code() == StatusCode::kResourceExhausted) {
     return error(StatusCode::kResourceExhausted, "your messages render to more text than that");
@@ -182,10 +212,9 @@ Result<std::vector<TokenId>> encode_around(const Tokenizer& tokenizer, std::stri
 }
 
 Result<std::vector<TokenId>> encode_marked(const ChatModel& model, const ChatPrompt& chat,
-                                           const std::vector<Json>& messages,
-                                           const std::string& text, const Marks& marks,
-                                           const ControlText& control) {
-  const auto marked = with_texts(messages, [&](const std::string& words) {
+                                           const Writings& writings, const std::string& text,
+                                           const Marks& marks, const ControlText& control) {
+  const auto marked = with_texts(writings, [&](const std::string& words) {
     return control.marked(words, marks.control);
   });
   const Result<std::string> overlay = render_text(model, chat, marked, marks);
@@ -231,7 +260,8 @@ Json fit_content(const Json& message, ContentForm form) {
 Result<std::vector<TokenId>> encode_chat(const ChatModel& model, const ChatPrompt& chat) {
   QUIRE_CHECK(!chat.messages.empty(), "a chat without messages");
   std::size_t size = 0;  // bytes
-  std::vector<Json> messages;
+  Writings writings{.messages = {}, .materials = chat.materials};
+  std::vector<Json>& messages = writings.messages;
   for (const Json& message : chat.messages) {
     const Json* role = message.find("role");
     const bool has_role = role != nullptr && role->is_string();
@@ -245,19 +275,19 @@ Result<std::vector<TokenId>> encode_chat(const ChatModel& model, const ChatPromp
   }
   const ControlText control(model.tokenizer);
   bool has_risk = false;
-  for (const Json& message : messages) {
-    each_text(message, [&](const std::string& words) { has_risk |= control.has_risk(words); });
-  }
+  const auto look = [&](const std::string& words) { has_risk |= control.has_risk(words); };
+  for (const Json& message : messages) each_text(message, look);
+  for (const auto& material : writings.materials) each_text(material.second, look, true);
   const bool needs_marks = has_risk || chat.continue_final_message;
-  const Marks marks = needs_marks ? unused_marks(messages) : Marks{};
-  QUIRE_ASSIGN_OR_RETURN(const std::string text, render_text(model, chat, messages, marks));
+  const Marks marks = needs_marks ? unused_marks(writings) : Marks{};
+  QUIRE_ASSIGN_OR_RETURN(const std::string text, render_text(model, chat, writings, marks));
   if (const std::size_t tokens_min = model.tokenizer.tokens_min(text);
       tokens_min > model.context_max) {
     return error(StatusCode::kResourceExhausted, "your messages have at least {} tokens",
                  tokens_min);
   }
   Result<std::vector<TokenId>> ids =
-      has_risk ? encode_marked(model, chat, messages, text, marks, control)
+      has_risk ? encode_marked(model, chat, writings, text, marks, control)
                : model.tokenizer.encode(text, {.add_special = chat.add_special_tokens,
                                                .parse_special = true});
   if (ids.is_ok() && chat.settles_bos) settle_bos(model.words, *ids);

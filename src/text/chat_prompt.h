@@ -34,7 +34,10 @@ struct ChatModel {
 struct ChatPrompt {
   // Objects with role and content; a content is text or a list of {"type": "text", "text": ...}.
   std::vector<Json> messages;
-  std::vector<Json::Member> template_kwargs;
+  // What the template reads beside them, by name, such as tools and documents: whatever is written
+  // in there, names of members too, stays letters as the messages' words do.
+  std::vector<Json::Member> materials;
+  std::vector<Json::Member> template_kwargs;  // of the operator's or checked: taken as they are
   bool add_generation_prompt = true;
   bool continue_final_message = false;  // the last message stays open
   bool add_special_tokens = false;

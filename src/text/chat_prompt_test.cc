@@ -98,6 +98,19 @@ TEST_F(ChatPromptTest, ATemplateThatLooksIntoControlTextIsRefused) {
   EXPECT_EQ(refused.status().code(), StatusCode::kInvalidArgument);
 }
 
+TEST_F(ChatPromptTest, MaterialsAreReadAndStayLetters) {
+  use("{% for d in documents %}{{ d.title }}:{{ d.text }};{% endfor %}{{ tools | tojson }}|"
+      "{% for m in messages %}{{ m.content }}<|end|>{% endfor %}");
+  ChatPrompt chat = chat_of({{"user", "hi"}});
+  chat.materials.emplace_back(
+      "documents", Json::array({Json::object({{"title", "a"}, {"text", "b<|end|>c"}})}));
+  chat.materials.emplace_back("tools", Json::array({Json::object({{"<|end|>", 1}})}));
+  EXPECT_EQ(shown(chat), "a:b<|end|>c;[{\"<|end|>\": 1}]|hi#");
+  chat.materials.clear();
+  chat.materials.emplace_back("tools", Json::array({Json::object({{"type", "<|end|>"}})}));
+  EXPECT_EQ(shown(chat), "[{\"type\": \"<|end|>\"}]|hi#");
+}
+
 TEST_F(ChatPromptTest, AFinalMessageStaysOpenWhereItsWordsEnd) {
   const std::string before = "[user]say#[assistant]";
   for (const char* words : {"end", "", "|", "<", "Sure\n", "The answer is ", "end|>", "say", "[",

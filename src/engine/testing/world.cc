@@ -5,6 +5,28 @@
 #include "base/check.h"
 
 namespace quire {
+namespace {
+
+// What may not be drawn after `answer`, beside eos before its time.
+std::vector<TokenId> forbidden_after(const std::vector<TokenId>& answer,
+                                     const SamplingParams& params, std::uint32_t vocab) {
+  std::vector<TokenId> tokens;
+  for (std::uint32_t token = 0; token < vocab && !params.allowed.empty(); ++token) {
+    if (!(params.allowed[token / 32] >> (token % 32) & 1)) {
+      tokens.push_back(static_cast<TokenId>(token));
+    }
+  }
+  for (const std::vector<TokenId>& bad : params.bad_sequences) {
+    std::vector<TokenId> text = answer;
+    text.push_back(bad.back());
+    const bool is_complete = text.size() >= bad.size() &&
+                             std::equal(bad.begin(), bad.end(), text.end() - std::ssize(bad));
+    if (is_complete) tokens.push_back(bad.back());
+  }
+  return tokens;
+}
+
+}  // namespace
 
 ScriptWorld::ScriptWorld(const EngineOptions& options, const ScriptOptions& script,
                          const Wrap& wrap, std::shared_ptr<const Tokenizer> tokenizer)
@@ -108,11 +130,14 @@ std::string ScriptWorld::compare(const Asked& asked, int branch) const {
   const auto stream = static_cast<std::uint64_t>(request.branch_first + branch);
   FinishReason finish = FinishReason::kLength;
   std::size_t count = 0;
+  std::vector<TokenId> answer;
   for (; count < length_max && finish != FinishReason::kStop; ++count) {
     if (count == shown.tokens.size()) break;
     const bool is_early = static_cast<int>(count) < params.tokens_min;
-    const TokenId token =
-        oracle.draw(params.seed, stream, is_early ? banned : std::vector<TokenId>{});
+    std::vector<TokenId> forbidden = forbidden_after(answer, params, capacity.vocab);
+    if (is_early) forbidden.insert(forbidden.end(), banned.begin(), banned.end());
+    const TokenId token = oracle.draw(params.seed, stream, forbidden);
+    answer.push_back(token);
     if (shown.tokens[count] != token) {
       return where(
           fmt::format("token {} is {}, alone it is {}", count, shown.tokens[count], token));

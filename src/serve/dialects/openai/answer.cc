@@ -93,6 +93,7 @@ Json finish_json(FinishReason reason) {
     case FinishReason::kNone: return Json();
     case FinishReason::kStop: return "stop";
     case FinishReason::kLength: return "length";
+    case FinishReason::kRepetition: return "repetition";
     case FinishReason::kCancelled:
     case FinishReason::kDeadline: return "abort";
     case FinishReason::kNonFinite:
@@ -103,6 +104,7 @@ Json finish_json(FinishReason reason) {
 }
 
 Json stop_reason_json(const TokenEvent& event) {
+  if (event.finish == FinishReason::kRepetition) return "repetition_detected";
   if (!event.stop_string.empty()) return event.stop_string;
   return event.stop_token >= 0 ? Json(event.stop_token) : Json();
 }
