@@ -18,7 +18,8 @@ struct LogitBias {
   float bias = 0;  // added to the raw logit, -100..100
 };
 
-// A text that goes round in circles: its last tokens are one pattern, that many times. 0: never mind.
+// A text that goes round in circles: its last tokens are one pattern, that many times. 0: never
+// mind.
 struct RepetitionLimit {
   static constexpr int kPatternMax = 1024;
   int pattern_min = 1, pattern_max = 0;  // tokens

@@ -1,7 +1,7 @@
 // Session: what one branch's client sees. It takes the tokens that a step accepted and turns them
-// into text, finds the end (eos, stop ids, stop strings, length, circles), holds text back that may be the
-// beginning of a stop string, and counts usage. What follows a stop in the same step is dropped
-// here, so that no answer depends on how many tokens a step brought.
+// into text, finds the end (eos, stop ids, stop strings, length, circles), holds text back that may
+// be the beginning of a stop string, and counts usage. What follows a stop in the same step is
+// dropped here, so that no answer depends on how many tokens a step brought.
 //
 // tokens_min: until so many tokens are generated, stop strings are not looked for (and the sampler
 // does not draw stop tokens). Engine thread; owned by EngineCore.

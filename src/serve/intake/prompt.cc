@@ -31,18 +31,23 @@ ApiError no_text(const Status& status, const std::string& field) {
 }  // namespace
 
 Parsed<std::vector<TokenId>> encode_text(const HostedModel& model, std::string_view text,
-                                         bool add_special, const std::string& field) {
-  if (auto refusal = refuse_if_hopeless(model, text, field)) return std::move(*refusal);
+                                         bool add_special, const std::string& field, bool is_cut) {
+  if (!is_cut) {
+    if (auto refusal = refuse_if_hopeless(model, text, field)) return std::move(*refusal);
+  }
   Result<std::vector<TokenId>> ids =
       model.tokenizer->encode(text, {.add_special = add_special, .parse_special = true});
   if (!ids.is_ok()) return no_text(ids.status(), field);
   return std::move(*ids);
 }
 
-Parsed<std::vector<TokenId>> encode_chat(const HostedModel& model, const ChatPrompt& chat) {
+Parsed<std::vector<TokenId>> encode_chat(const HostedModel& model, const ChatPrompt& chat,
+                                         bool is_cut) {
+  constexpr std::uint32_t kCutMax = 1u << 20;  // tokens of a chat before it is cut
+  const std::uint32_t context = model.info.context_max;
   Result<std::vector<TokenId>> ids =
       encode_chat({*model.tokenizer, *model.chat_template, model.info.words,
-                   model.info.context_max}, chat);
+                   is_cut ? std::max(context, kCutMax) : context}, chat);
   if (ids.is_ok()) return std::move(*ids);
   if (ids.status().code() == StatusCode::kResourceExhausted) {
     return too_long(model.info, "messages", ids.status().message());

@@ -16,10 +16,13 @@
 namespace quire {
 
 // A text of the client's own making: control tokens in it are meant.
+// `is_cut`: what is too long will be cut, so that its length is no fault.
 Parsed<std::vector<TokenId>> encode_text(const HostedModel& model, std::string_view text,
-                                         bool add_special, const std::string& field);
+                                         bool add_special, const std::string& field,
+                                         bool is_cut = false);
 
-Parsed<std::vector<TokenId>> encode_chat(const HostedModel& model, const ChatPrompt& chat);
+Parsed<std::vector<TokenId>> encode_chat(const HostedModel& model, const ChatPrompt& chat,
+                                         bool is_cut = false);
 
 // Chooses how many tokens may be generated: what was asked for, or `fallback` fitted to the room
 // that the prompt leaves. An error if it does not fit; nothing is ever cut.

@@ -11,7 +11,8 @@ OpenAiAnswer::OpenAiAnswer(const OpenAiRequest& request, const std::vector<Reque
     : request_(request),
       names_(request.model->tokenizer, request.tokens_as_ids),
       counts_(requests),
-      id_(random_id(id_prefix)),
+      id_(request.request_id.empty() ? random_id(id_prefix)
+                                     : std::string(id_prefix) + request.request_id),
       created_(SteadyClock::unix_seconds()),
       model_name_(request.model->name()),
       fingerprint_(request.model->info.fingerprint) {}
@@ -22,6 +23,7 @@ Json OpenAiAnswer::head(std::string_view object) const {
   body.set("object", object);
   body.set("created", created_);
   body.set("model", model_name_);
+  if (!request_.service_tier.empty()) body.set("service_tier", request_.service_tier);
   body.set("system_fingerprint", fingerprint_.empty() ? Json() : Json(fingerprint_));
   return body;
 }

@@ -15,11 +15,9 @@ constexpr std::int64_t kInt32Max = std::numeric_limits<std::int32_t>::max();
 
 constexpr NeutralField kChatNeutralFields[] = {
     {"audio", "null"},
-    {"echo", "false"},
     {"function_call", "\"none\"", "\"auto\""},
     {"functions", "[]"},
     {"modalities", "[\"text\"]"},
-    {"prediction", "null"},
     {"reasoning_effort", "\"none\""},
     {"tool_choice", "\"none\"", "\"auto\""},
     {"tools", "[]"},
@@ -29,19 +27,23 @@ constexpr NeutralField kChatNeutralFields[] = {
 
 // --- the answer ---
 
+// What has gathered: of a stream since the last chunk, else from the beginning.
 struct ChatChoice {
   std::string content;
   Json logprobs = Json::array();  // of `content`
   std::vector<TokenId> token_ids;
+  std::size_t tokens = 0;
   Json finish_reason, stop_reason;
   bool is_begun = false;
 };
 
 class ChatAnswer : public OpenAiAnswer {
  public:
-  ChatAnswer(const OpenAiRequest& request, const std::vector<Request>& requests)
+  // `echo`: stands in front of every answer.
+  ChatAnswer(const OpenAiRequest& request, const std::vector<Request>& requests, std::string echo)
       : OpenAiAnswer(request, requests, "chatcmpl-"),
-        choices_(static_cast<std::size_t>(request.n)) {
+        choices_(requests.size() * static_cast<std::size_t>(request.n)) {
+    for (ChatChoice& choice : choices_) choice.content = echo;
     if (request.return_token_ids) prompts_.push_back(requests.front().prompt);
   }
 
@@ -53,7 +55,7 @@ class ChatAnswer : public OpenAiAnswer {
 
   Json chunk_choice(int index, Json delta, Json logprobs) const;
   Json content_logprobs(const std::vector<TokenScore>& scores) const;
-  void stream(ChatChoice& choice, const TokenEvent& event, std::string& out);
+  void stream(int index, ChatChoice& choice, const TokenEvent& event, std::string& out);
   void keep(ChatChoice& choice, const TokenEvent& event);
 
   std::vector<ChatChoice> choices_;
@@ -94,46 +96,47 @@ Json ChatAnswer::chunk_choice(int index, Json delta, Json logprobs) const {
 
 void ChatAnswer::take(std::size_t prompt, const TokenEvent& event, std::string& out) {
   counts_.count(prompt, event);
-  ChatChoice& choice = choices_[counts_.choice_index(prompt, event.branch)];
+  const std::size_t index = counts_.choice_index(prompt, event.branch);
+  ChatChoice& choice = choices_[index];
   if (!event.prompt_scores.empty() && request_.params.prompt_logprobs >= 0) {
     prompt_logprobs_ =
         prompt_logprobs_json(event.prompt_scores, request_.params.prompt_logprobs, names_);
   }
-  if (request_.is_stream) {
-    stream(choice, event, out);
-  } else {
-    keep(choice, event);
-  }
+  keep(choice, event);
+  if (request_.is_stream) stream(static_cast<int>(index), choice, event, out);
 }
 
-void ChatAnswer::stream(ChatChoice& choice, const TokenEvent& event, std::string& out) {
+void ChatAnswer::stream(int index, ChatChoice& choice, const TokenEvent& event,
+                        std::string& out) {
   if (!std::exchange(choice.is_begun, true)) {
     Json first = chunk_choice(
-        event.branch, Json::object({{"role", "assistant"}, {"content", ""}, {"refusal", Json()}}),
-        Json());
+        index, Json::object({{"role", "assistant"}, {"content", ""}, {"refusal", Json()}}), Json());
     if (request_.return_token_ids) first.set("prompt_token_ids", token_ids(prompts_.front()));
     append_event(kChunk, std::move(first), out);
   }
+  const bool is_last = event.finish != FinishReason::kNone;
   const bool shows_tokens = request_.params.logprobs >= 0 || request_.return_token_ids;
-  if (!event.text.empty() || (shows_tokens && !event.accepted.empty())) {
-    Json logprobs = request_.params.logprobs >= 0
-                        ? logprobs_object(content_logprobs(event.scores))
-                        : Json();
-    Json piece = chunk_choice(event.branch, Json::object({{"content", event.text}}),
-                              std::move(logprobs));
-    if (request_.return_token_ids) piece.set("token_ids", token_ids(event.accepted));
+  const bool has_news = !choice.content.empty() || (shows_tokens && choice.tokens > 0);
+  if (has_news && (is_last || choice.tokens >= request_.stream_interval)) {
+    const bool has_logprobs = request_.params.logprobs >= 0;
+    Json piece = chunk_choice(
+        index, Json::object({{"content", std::exchange(choice.content, {})}}),
+        has_logprobs ? logprobs_object(std::exchange(choice.logprobs, Json::array())) : Json());
+    if (request_.return_token_ids) piece.set("token_ids", token_ids(choice.token_ids));
+    choice.token_ids.clear();
+    choice.tokens = 0;
     append_event(kChunk, std::move(piece), out);
   }
-  if (event.finish != FinishReason::kNone) {
-    Json last = chunk_choice(event.branch, Json::object(), Json());
-    last.set("finish_reason", finish_json(event.finish));
-    last.set("stop_reason", stop_reason_json(event));
-    append_event(kChunk, std::move(last), out);
-  }
+  if (!is_last) return;
+  Json last = chunk_choice(index, Json::object(), Json());
+  last.set("finish_reason", choice.finish_reason);
+  last.set("stop_reason", choice.stop_reason);
+  append_event(kChunk, std::move(last), out);
 }
 
 void ChatAnswer::keep(ChatChoice& choice, const TokenEvent& event) {
   choice.content += event.text;
+  choice.tokens += event.accepted.size();
   if (request_.params.logprobs >= 0) {
     const Json pieces = content_logprobs(event.scores);
     for (const Json& entry : pieces.items()) choice.logprobs.push(entry);
@@ -183,6 +186,32 @@ void read_chat_logprobs(Fields& fields, SamplingParams& params) {
   if (wants) params.logprobs = static_cast<int>(top.value_or(0));
 }
 
+// The text of the last message if it is the assistant's.
+std::string read_echo(Fields& fields, const ChatPrompt& prompt) {
+  if (!fields.boolean("echo").value_or(false) || prompt.messages.empty()) return {};
+  const Json last = fit_content(prompt.messages.back(), ContentForm::kText);
+  const Json* role = last.find("role");
+  const Json* content = last.find("content");
+  const bool is_shown = role != nullptr && role->is_string() &&
+                        role->as_string() == "assistant" && content != nullptr &&
+                        content->is_string();
+  return is_shown ? content->as_string() : std::string();
+}
+
+// What the answer will mostly be: a hint for speculation, which changes no answer.
+void read_prediction(Fields& fields) {
+  const Json* prediction = fields.any("prediction");
+  if (prediction == nullptr) return;
+  const Json* type = prediction->find("type");
+  const Json* content = prediction->find("content");
+  const bool is_good = type != nullptr && type->is_string() && type->as_string() == "content" &&
+                       content != nullptr && (content->is_string() || content->is_array());
+  if (!is_good) {
+    fields.fail(invalid_value("prediction", "Invalid 'prediction': expected an object with type "
+                                            "\"content\" and content, a text or parts."));
+  }
+}
+
 std::optional<std::int64_t> read_chat_tokens_max(Fields& fields) {
   const auto old_name = fields.integer("max_tokens", 1, kInt32Max);
   const auto new_name = fields.integer("max_completion_tokens", 1, kInt32Max);
@@ -201,14 +230,18 @@ Parsed<Call> parse_openai_chat(const DialectContext& context, const http::Reques
   ChatPrompt prompt = read_chat_prompt(fields, chat.model.get());
   prompt.add_special_tokens = chat.add_special_tokens.value_or(false);
   prompt.settles_bos = chat.add_special_tokens.value_or(true);
+  read_documents(fields, chat.model.get(), prompt);
+  std::string echo = read_echo(fields, prompt);
+  read_prediction(fields);
   fields.boolean("parallel_tool_calls");  // without tools there is nothing to be parallel
   fields.boolean("include_reasoning");    // nor reasoning to be left out
   fields.expect_neutral(kChatNeutralFields);
   refuse_unknown(fields, context, chat);
   if (fields.error()) return *fields.error();
 
-  auto ids = encode_chat(*chat.model, prompt);
+  auto ids = encode_chat(*chat.model, prompt, chat.prompt_tokens_max.has_value());
   if (!ids.is_ok()) return ids.error();
+  if (const auto cut = truncate_prompt(chat, *ids); !cut.is_ok()) return cut.error();
   auto tokens_max = settle_tokens_max(chat, ids->size(), kInt32Max, "messages");
   if (!tokens_max.is_ok()) return tokens_max.error();
   chat.params.tokens_max = *tokens_max;
@@ -216,7 +249,7 @@ Parsed<Call> parse_openai_chat(const DialectContext& context, const http::Reques
   Call call{.model = chat.model, .is_stream = chat.is_stream, .prompt_field = "messages",
             .unknown_fields = chat.warnings.size()};
   call.requests.push_back(make_request(chat, context.tenant, std::move(*ids)));
-  call.writer = std::make_unique<ChatAnswer>(chat, call.requests);
+  call.writer = std::make_unique<ChatAnswer>(chat, call.requests, std::move(echo));
   return call;
 }
 

@@ -184,6 +184,27 @@ void read_kwargs(Fields& fields, const HostedModel* model, ChatPrompt& chat) {
 
 }  // namespace
 
+void read_documents(Fields& fields, const HostedModel* model, ChatPrompt& chat) {
+  const Json* documents = fields.any("documents");
+  if (documents == nullptr) return;
+  const bool is_good = documents->is_array() &&
+                       std::all_of(documents->items().begin(), documents->items().end(),
+                                   [](const Json& item) { return item.is_object(); });
+  if (!is_good) {
+    return fields.fail(invalid_value("documents", "Invalid 'documents': expected a list of "
+                                                  "objects, got " + shown(*documents) + "."));
+  }
+  if (documents->items().empty()) return;
+  const bool is_read = model != nullptr && model->chat_template != nullptr &&
+                       model->chat_template->has_variable("documents");
+  if (!is_read) {
+    return fields.fail(unsupported_parameter("documents", "Unsupported parameter: 'documents': "
+                                                          "this model's chat template does not "
+                                                          "read them."));
+  }
+  chat.materials.emplace_back("documents", *documents);
+}
+
 ChatPrompt read_chat_prompt(Fields& fields, const HostedModel* model) {
   ChatPrompt chat;
   read_messages(fields, model, chat);

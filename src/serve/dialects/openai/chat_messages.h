@@ -16,4 +16,7 @@ namespace quire {
 // chat_template_kwargs. Mistakes go to `fields`.
 ChatPrompt read_chat_prompt(Fields& fields, const HostedModel* model);
 
+// Texts for the template to draw on ({"title", "text"} and the like), where it reads them.
+void read_documents(Fields& fields, const HostedModel* model, ChatPrompt& chat);
+
 }  // namespace quire

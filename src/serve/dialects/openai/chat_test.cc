@@ -127,10 +127,23 @@ TEST_F(OpenAiChatTest, MistakesNameTheirField) {
       {R"("cache_salt":"")", "cache_salt", "invalid_value"},
       {R"("tools":[{"type":"function"}])", "tools", "unsupported_parameter"},
       {R"("response_format":{"type":"json_object"})", "response_format", "unsupported_parameter"},
-      {R"("allowed_token_ids":[1])", "allowed_token_ids", "unsupported_parameter"},
+      {R"("allowed_token_ids":[])", "allowed_token_ids", "invalid_value"},
+      {R"("allowed_token_ids":[100000])", "allowed_token_ids", "invalid_value"},
+      {R"("bad_words":[""])", "bad_words", "invalid_value"},
+      {R"("bad_words":"a")", "bad_words", "invalid_value"},
+      {R"("repetition_detection":{"max_pattern_size":2})", "repetition_detection", "invalid_value"},
+      {R"("repetition_detection":{"x":2})", "repetition_detection", "invalid_value"},
+      {R"("truncate_prompt_tokens":0)", "truncate_prompt_tokens", "invalid_value"},
+      {R"("truncate_prompt_tokens":100000)", "truncate_prompt_tokens", "invalid_value"},
+      {R"("truncation_side":"up")", "truncation_side", "invalid_value"},
+      {R"("stream_interval":0)", "stream_interval", "invalid_value"},
+      {R"("service_tier":"best")", "service_tier", "invalid_value"},
+      {R"("request_id":"a b")", "request_id", "invalid_value"},
+      {R"("documents":[{"text":"x"}])", "documents", "unsupported_parameter"},
+      {R"("documents":["x"])", "documents", "invalid_value"},
+      {R"("prediction":{"type":"x"})", "prediction", "invalid_value"},
       {R"("chat_template":"x")", "chat_template", "unsupported_parameter"},
       {R"("chat_template_kwargs":{"messages":1})", "chat_template_kwargs", "unsupported_parameter"},
-      {R"("echo":true)", "echo", "unsupported_parameter"},
       {R"("no_such_field":1)", "no_such_field", "unknown_parameter"},
       {R"("suffix":"x")", "suffix", "unknown_parameter"},
       {R"("continue_final_message":true)", "continue_final_message",
@@ -270,6 +283,67 @@ TEST_F(OpenAiChatTest, StreamedChunksHaveOpenAisShape) {
   const Json& usage = *events[4].find("usage");
   EXPECT_EQ(usage.find("completion_tokens")->as_int(), 2);
   EXPECT_EQ(usage.find("prompt_tokens_details")->find("cached_tokens")->as_int(), 4);
+}
+
+TEST_F(OpenAiChatTest, ChoicesOfTokensReachTheEngine) {
+  auto call = chat(R"("allowed_token_ids":[1,33],"bad_words":["ab"],)"
+                   R"("repetition_detection":{"max_pattern_size":4,"min_count":3})");
+  ASSERT_TRUE(call.is_ok()) << call.error().message;
+  const SamplingParams& params = call->requests[0].params;
+  EXPECT_EQ(params.allowed[0], 2u);
+  EXPECT_EQ(params.allowed[1], 2u);
+  EXPECT_EQ(params.bad_sequences,
+            (std::vector<std::vector<TokenId>>{{'a', 'b'}, {' ', 'a', 'b'}}));
+  EXPECT_EQ(params.repetition.pattern_min, 1);
+  EXPECT_EQ(params.repetition.pattern_max, 4);
+  EXPECT_EQ(params.repetition.count, 3);
+}
+
+TEST_F(OpenAiChatTest, ALongPromptIsCutWhereTheRequestWantsIt) {
+  const std::vector<TokenId> whole = chat("")->requests[0].prompt;
+  auto left = chat(R"("truncate_prompt_tokens":3)");
+  ASSERT_TRUE(left.is_ok()) << left.error().message;
+  EXPECT_EQ(left->requests[0].prompt, std::vector<TokenId>(whole.end() - 3, whole.end()));
+  auto right = chat(R"("truncate_prompt_tokens":3,"truncation_side":"right")");
+  EXPECT_EQ(right->requests[0].prompt, std::vector<TokenId>(whole.begin(), whole.begin() + 3));
+  auto fitted = chat(R"("truncate_prompt_tokens":-1,"max_tokens":1022)");
+  ASSERT_TRUE(fitted.is_ok()) << fitted.error().message;
+  EXPECT_EQ(fitted->requests[0].prompt.size(), 2u);
+}
+
+TEST_F(OpenAiChatTest, ChunksGatherAsManyTokensAsAsked) {
+  auto call = chat(R"("stream":true,"stream_interval":3)");
+  std::string out;
+  for (const char* text : {"a", "b", "c", "d"}) {
+    call->writer->take(0, event_of(text, {text[0]}), out);
+  }
+  TokenEvent last = event_of("e", {'e'});
+  last.finish = FinishReason::kRepetition;
+  call->writer->take(0, last, out);
+  call->writer->finish(out);
+  const std::vector<Json> events = events_of(out);
+  ASSERT_EQ(events.size(), 4u);
+  const auto choice = [&](std::size_t i) { return events[i].find("choices")->items().at(0); };
+  EXPECT_EQ(dump(*choice(1).find("delta")), R"({"content":"abc"})");
+  EXPECT_EQ(dump(*choice(2).find("delta")), R"({"content":"de"})");
+  EXPECT_EQ(choice(3).find("finish_reason")->as_string(), "repetition");
+  EXPECT_EQ(choice(3).find("stop_reason")->as_string(), "repetition_detected");
+}
+
+TEST_F(OpenAiChatTest, IdsTiersAndEchoesAreTheClients) {
+  auto call = chat(R"("request_id":"mine-1","service_tier":"flex","echo":true)");
+  ASSERT_TRUE(call.is_ok()) << call.error().message;
+  EXPECT_EQ(call->writer->id(), "chatcmpl-mine-1");
+  EXPECT_GT(call->requests[0].priority, 0);
+  TokenEvent event = event_of("H", {72});
+  event.finish = FinishReason::kStop;
+  std::string out;
+  call->writer->take(0, event, out);
+  call->writer->finish(out);
+  const Json body = *parse_json(out);
+  EXPECT_EQ(body.find("service_tier")->as_string(), "flex");
+  const Json* message = body.find("choices")->items()[0].find("message");
+  EXPECT_EQ(message->find("content")->as_string(), "H") << "the last message is the user's";
 }
 
 TEST_F(OpenAiChatTest, LogprobsNameTokensWithTheirBytes) {

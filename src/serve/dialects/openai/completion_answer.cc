@@ -1,6 +1,7 @@
 #include "serve/dialects/openai/completion_answer.h"
 
 #include <algorithm>
+#include <numeric>
 #include <utility>
 
 namespace quire {
@@ -93,6 +94,9 @@ void CompletionAnswer::take(std::size_t prompt, const TokenEvent& event, std::st
     begin_words(prompt, choice);
   }
   choice.text += event.text;
+  choice.tokens += event.accepted.size();
+  for (const TokenScore& score : event.scores) choice.logprob += score.logprob;
+  choice.scored += event.scores.size();
   if (options_.logprobs >= 0) {
     for (const TokenScore& score : event.scores) append_score(score, choice);
   }
@@ -111,6 +115,9 @@ void CompletionAnswer::stream(std::size_t index, Choice& choice, const TokenEven
                               std::string& out) {
   const bool has_tokens = !choice.columns.tokens.items().empty() || !choice.token_ids.empty();
   if (choice.text.empty() && !has_tokens && event.finish == FinishReason::kNone) return;
+  const bool is_due = choice.tokens >= request_.stream_interval || choice.tokens == 0;
+  if (!is_due && event.finish == FinishReason::kNone) return;
+  choice.tokens = 0;
   append_event(kObject, choice_json(index, choice), out);
   choice.text.clear();
   choice.columns = {};
@@ -143,11 +150,35 @@ Json CompletionAnswer::choice_json(std::size_t index, Choice& choice) {
   return entry;
 }
 
+// Of each prompt those with the highest log-probability a token, in the order of their numbers.
+std::vector<std::size_t> CompletionAnswer::shown_choices() const {
+  const auto mean = [&](std::size_t i) {
+    return choices_[i].logprob / static_cast<double>(std::max<std::size_t>(choices_[i].scored, 1));
+  };
+  const auto made = static_cast<std::size_t>(request_.n);
+  const auto shown = static_cast<std::ptrdiff_t>(options_.shown);
+  std::vector<std::size_t> all;
+  for (std::size_t first = 0; first < choices_.size(); first += made) {
+    std::vector<std::size_t> here(made);
+    std::iota(here.begin(), here.end(), first);
+    std::stable_sort(here.begin(), here.end(),
+                     [&](std::size_t a, std::size_t b) { return mean(a) > mean(b); });
+    std::sort(here.begin(), here.begin() + shown);
+    all.insert(all.end(), here.begin(), here.begin() + shown);
+  }
+  return all;
+}
+
 void CompletionAnswer::finish(std::string& out) {
   if (request_.is_stream) return append_end(kObject, out);
   Json body = head(kObject);
   Json choices = Json::array();
-  for (std::size_t i = 0; i < choices_.size(); ++i) choices.push(choice_json(i, choices_[i]));
+  std::size_t index = 0;
+  for (const std::size_t i : shown_choices()) {
+    Json choice = choice_json(i, choices_[i]);
+    choice.set("index", index++);
+    choices.push(std::move(choice));
+  }
   body.set("choices", std::move(choices));
   body.set("usage", usage());
   add_warnings(body);

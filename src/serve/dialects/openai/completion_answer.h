@@ -16,6 +16,7 @@ struct CompletionOptions {
   bool echo = false;
   int logprobs = -1;         // alternatives shown; -1: no log-probabilities
   int prompt_logprobs = -1;  // in vLLM's form; -1: none
+  int shown = 1;             // choices of each prompt that are shown: the likeliest of those made
   std::vector<std::string> prompt_texts;  // [prompts], for echo
 };
 
@@ -40,6 +41,9 @@ class CompletionAnswer : public OpenAiAnswer {
     std::size_t offset = 0;  // whole characters of the text before the next token
     std::optional<Detokenizer> words;  // as the engine's: what each token adds to the text
     std::vector<TokenId> token_ids;
+    std::size_t tokens = 0;  // of a stream: since the last chunk
+    double logprob = 0;      // of all its tokens, summed over `scored` of them
+    std::size_t scored = 0;
     Json finish_reason, stop_reason;
     bool is_begun = false;
     bool shows_prompt = true;  // its ids, in the first chunk only
@@ -51,6 +55,7 @@ class CompletionAnswer : public OpenAiAnswer {
   void append_score(const TokenScore& score, Choice& choice) const;
   void append_row(std::string name, Json logprob, Json top, Choice& choice) const;
   Json choice_json(std::size_t index, Choice& choice);
+  std::vector<std::size_t> shown_choices() const;
   void stream(std::size_t index, Choice& choice, const TokenEvent& event, std::string& out);
 
   CompletionOptions options_;

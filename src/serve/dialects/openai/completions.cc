@@ -6,115 +6,38 @@
 #include <limits>
 
 #include "serve/dialects/openai/completion_answer.h"
+#include "serve/dialects/openai/completion_prompts.h"
 #include "serve/dialects/openai/generation.h"
 #include "serve/intake/fields.h"
-#include "serve/intake/prompt.h"
-#include "text/detokenizer.h"
 
 namespace quire {
 namespace {
 
 constexpr std::int64_t kInt32Max = std::numeric_limits<std::int32_t>::max();
-constexpr std::size_t kPromptsMax = 128;
 constexpr std::int64_t kTokensMaxDefault = 16;  // OpenAI's
-
-constexpr NeutralField kCompletionNeutralFields[] = {
-    {"suffix", "\"\""},
-};
-
-struct Prompt {
-  std::vector<TokenId> ids;
-  std::string text;  // for echo
-};
-
-ApiError bad_prompt(std::string message) {
-  return invalid_value("prompt", "Invalid 'prompt': " + std::move(message));
-}
-
-bool is_list_of_integers(const Json& value) {
-  return value.is_array() && !value.items().empty() && value.items().front().is_number();
-}
-
-Parsed<Prompt> prompt_of_ids(const HostedModel& model, const Json& list) {
-  Prompt prompt;
-  if (list.items().size() > model.info.context_max) {
-    return ApiError{.message = fmt::format("This model's maximum context length is {} tokens. "
-                                           "However, your prompt has {} tokens.",
-                                           model.info.context_max, list.items().size()),
-                    .param = "prompt",
-                    .code = "context_length_exceeded"};
-  }
-  Detokenizer words(*model.tokenizer, {.shows_special = true, .is_start_of_text = true});
-  for (const Json& id : list.items()) {
-    if (!id.is_int() || id.as_int() < 0 || id.as_int() >= model.info.vocab) {
-      return bad_prompt(fmt::format("expected token ids from 0 to {}, got {}.",
-                                    model.info.vocab - 1, shown(id)));
-    }
-    prompt.ids.push_back(static_cast<TokenId>(id.as_int()));
-    prompt.text += words.append(prompt.ids.back());
-  }
-  prompt.text += words.flush();
-  return prompt;
-}
-
-// What stands in front of a text: nothing where a model knows no such token.
-std::vector<TokenId> new_document(const HostedModel& model) {
-  const TokenId bos = model.info.words.bos_id;
-  return bos >= 0 ? std::vector<TokenId>{bos} : std::vector<TokenId>{};
-}
-
-Parsed<Prompt> read_prompt(const HostedModel& model, const Json& value, bool add_special) {
-  if (is_list_of_integers(value)) return prompt_of_ids(model, value);
-  if (value.is_null()) return Prompt{new_document(model), ""};
-  if (!value.is_string()) {
-    return bad_prompt("expected a string, a list of strings, a list of token ids or a list of "
-                      "those.");
-  }
-  auto ids = encode_text(model, value.as_string(), add_special, "prompt");
-  if (!ids.is_ok()) return ids.error();
-  if (ids->empty()) return Prompt{new_document(model), ""};
-  return Prompt{std::move(*ids), value.as_string()};
-}
-
-// One prompt or a list of prompts.
-Parsed<std::vector<Prompt>> read_prompts(const HostedModel& model, const Json* value, bool is_null,
-                                         bool add_special) {
-  const Json nothing;  // null: the beginning of a new document
-  if (is_null) value = &nothing;
-  if (value == nullptr) {
-    return ApiError{.message = "You must provide a prompt.",
-                    .param = "prompt",
-                    .code = "missing_required_parameter"};
-  }
-  std::vector<Prompt> prompts;
-  const bool is_one = is_null || value->is_string() || is_list_of_integers(*value);
-  const std::vector<Json> one = is_one ? std::vector<Json>{*value} : std::vector<Json>{};
-  if (!is_one && (!value->is_array() || value->items().empty())) {
-    return bad_prompt("expected a string, a list of strings, a list of token ids or a list of "
-                      "those.");
-  }
-  const std::vector<Json>& items = is_one ? one : value->items();
-  if (items.size() > kPromptsMax) {
-    return bad_prompt(fmt::format("at most {} prompts, got {}.", kPromptsMax, items.size()));
-  }
-  for (const Json& item : items) {
-    auto prompt = read_prompt(model, item, add_special);
-    if (!prompt.is_ok()) return prompt.error();
-    if (prompt->ids.empty()) {
-      return bad_prompt("it is empty, and this model has no token that begins a text (BOS), so "
-                        "there is nothing to continue.");
-    }
-    prompts.push_back(std::move(*prompt));
-  }
-  return prompts;
-}
+constexpr std::size_t kSuffixSizeMax = std::size_t{1} << 20;  // bytes
 
 struct CompletionRequest {
   OpenAiRequest common;
   CompletionOptions options;
   const Json* prompt = nullptr;
   bool is_prompt_null = false;
+  const std::string* suffix = nullptr;  // what follows the answer; null: nothing said
 };
+
+// So many are made, n of them are shown.
+void read_best_of(Fields& fields, int best_of, OpenAiRequest& common) {
+  if (best_of < common.n) {
+    return fields.fail(invalid_value("best_of", fmt::format("best_of must be greater than or equal "
+                                                            "to n, got best_of={} and n={}.",
+                                                            best_of, common.n)));
+  }
+  if (best_of > common.n && common.is_stream) {
+    return fields.fail(invalid_value("best_of", "best_of above n cannot be streamed: which answers "
+                                                "are the best is known at their end."));
+  }
+  common.n = best_of;
+}
 
 CompletionRequest read_completion(Fields& fields, const DialectContext& context) {
   CompletionRequest request{.common = read_openai_request(fields, context)};
@@ -127,17 +50,16 @@ CompletionRequest read_completion(Fields& fields, const DialectContext& context)
   request.options.prompt_logprobs = common.params.prompt_logprobs;
   common.tokens_max = fields.integer("max_tokens", 0, kInt32Max);
   const auto best_of = fields.integer("best_of", 0, kChoicesMax);
-  if (best_of && std::max<std::int64_t>(*best_of, 1) != common.n) {
-    fields.fail(unsupported_parameter("best_of", "Unsupported parameter: 'best_of' is supported "
-                                                 "only where it equals 'n'."));
-  }
-  fields.expect_neutral(kCompletionNeutralFields);
+  request.options.shown = common.n;
+  if (best_of && *best_of > 0) read_best_of(fields, static_cast<int>(*best_of), common);
+  request.suffix = fields.text("suffix", kSuffixSizeMax);
   return request;
 }
 
 // What the engine must report so that echo and log-probabilities can be shown.
-void ask_for_scores(const CompletionOptions& options, SamplingParams& params) {
+void ask_for_scores(const CompletionOptions& options, int made, SamplingParams& params) {
   params.logprobs = options.logprobs;
+  if (made > options.shown) params.logprobs = std::max(params.logprobs, 0);  // to choose by
   if (options.echo && options.logprobs >= 0) {
     params.prompt_logprobs = std::max(params.prompt_logprobs, options.logprobs);
   }
@@ -156,17 +78,24 @@ Parsed<Call> parse_openai_completion(const DialectContext& context, const http::
   if (fields.error()) return *fields.error();
 
   const HostedModel& model = *common.model;
-  auto prompts = read_prompts(model, completion.prompt, completion.is_prompt_null,
-                              common.add_special_tokens.value_or(true));
+  PromptRules rules{.add_special = common.add_special_tokens.value_or(true),
+                    .is_cut = common.prompt_tokens_max.has_value()};
+  if (completion.suffix != nullptr) rules.suffix = *completion.suffix;
+  auto prompts = read_prompts(model, completion.prompt, completion.is_prompt_null, rules);
   if (!prompts.is_ok()) return prompts.error();
 
   Call call{.model = common.model, .is_stream = common.is_stream, .prompt_field = "prompt",
             .unknown_fields = common.warnings.size()};
-  for (Prompt& prompt : *prompts) {
+  for (CompletionPrompt& prompt : *prompts) {
+    auto cut = truncate_prompt(common, prompt.ids);
+    if (!cut.is_ok()) return cut.error();
+    if (cut.value() > 0) prompt.text = text_of_ids(model, prompt.ids);
+    common.params.stop_ids.insert(common.params.stop_ids.end(), prompt.ends.begin(),
+                                  prompt.ends.end());
     auto tokens_max = settle_tokens_max(common, prompt.ids.size(), kTokensMaxDefault, "prompt");
     if (!tokens_max.is_ok()) return tokens_max.error();
     common.params.tokens_max = *tokens_max;
-    ask_for_scores(completion.options, common.params);
+    ask_for_scores(completion.options, common.n, common.params);
     call.requests.push_back(make_request(common, context.tenant, std::move(prompt.ids)));
     completion.options.prompt_texts.push_back(std::move(prompt.text));
   }

@@ -85,12 +85,44 @@ TEST_F(OpenAiCompletionsTest, BoundsAreTheSchemas) {
   }
 }
 
-TEST_F(OpenAiCompletionsTest, BestOfIsOnlyN) {
+TEST_F(OpenAiCompletionsTest, TheBestOfSeveralAreShown) {
   EXPECT_TRUE(complete(R"("prompt":"a","n":2,"best_of":2)").is_ok());
-  EXPECT_EQ(complete(R"("prompt":"a","best_of":2)").error().param, "best_of");
+  EXPECT_EQ(complete(R"("prompt":"a","n":3,"best_of":2)").error().param, "best_of");
   EXPECT_EQ(complete(R"("prompt":"a","best_of":1000000000)").error().param, "best_of");
+  EXPECT_EQ(complete(R"("prompt":"a","best_of":2,"stream":true)").error().param, "best_of");
+  auto call = complete(R"("prompt":["a","b"],"n":2,"best_of":3)");
+  ASSERT_TRUE(call.is_ok()) << call.error().message;
+  EXPECT_EQ(call->requests[0].n, 3);
+  EXPECT_EQ(call->requests[0].params.logprobs, 0) << "to choose by";
+  std::string out;
+  for (std::size_t prompt = 0; prompt < 2; ++prompt) {
+    for (int branch = 0; branch < 3; ++branch) {
+      TokenEvent event;
+      event.branch = branch;
+      event.text = std::to_string(prompt) + std::to_string(branch);
+      event.accepted = {1};
+      const float logprobs[2][3] = {{-3, -1, -2}, {-1, -2, -3}};
+      event.scores = {{.token = 1, .logprob = logprobs[prompt][branch]}};
+      event.usage.generated_tokens = 1;
+      event.finish = FinishReason::kLength;
+      call->writer->take(prompt, event, out);
+    }
+  }
+  call->writer->finish(out);
+  const Json body = *parse_json(out);
+  std::string shown;
+  for (const Json& choice : body.find("choices")->items()) {
+    shown += dump(*choice.find("index")) + ":" + choice.find("text")->as_string() + " ";
+    EXPECT_TRUE(choice.find("logprobs")->is_null());
+  }
+  EXPECT_EQ(shown, "0:01 1:02 2:10 3:11 ");
+  EXPECT_EQ(body.find("usage")->find("completion_tokens")->as_int(), 6) << "of all that were made";
+}
+
+TEST_F(OpenAiCompletionsTest, ASuffixWantsTokensForIt) {
   EXPECT_EQ(complete(R"("prompt":"a","suffix":"b")").error().param, "suffix");
   EXPECT_TRUE(complete(R"("prompt":"a","suffix":null)").is_ok());
+  EXPECT_TRUE(complete(R"("prompt":"a","suffix":"")").is_ok());
 }
 
 TEST_F(OpenAiCompletionsTest, ScoringGeneratesNothing) {

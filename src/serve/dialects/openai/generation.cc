@@ -4,24 +4,19 @@
 
 #include <algorithm>
 #include <limits>
-#include <random>
+
+#include "serve/dialects/openai/sampling_fields.h"
 
 namespace quire {
 namespace {
 
-constexpr std::size_t kStopsMax = 16;
-constexpr std::size_t kStopSizeMax = 4096;     // bytes
-constexpr std::size_t kStopIdsMax = 128;
-constexpr std::size_t kBiasesMax = 1024;
 constexpr std::size_t kSaltSizeMax = 256;      // bytes
+constexpr std::size_t kRequestIdSizeMax = 128;  // bytes
 constexpr std::int64_t kInt32Max = std::numeric_limits<std::int32_t>::max();
 constexpr std::int64_t kInt32Min = std::numeric_limits<std::int32_t>::min();
 
 // Known fields that are not delivered yet, of OpenAI, vLLM and vLLM's past.
 constexpr NeutralField kNeutralFields[] = {
-    {"allowed_token_ids", "null"},
-    {"bad_words", "[]"},
-    {"documents", "null"},
     {"ec_transfer_params", "null"},
     {"guided_choice", "null"},
     {"guided_decoding_backend", "null"},
@@ -37,131 +32,15 @@ constexpr NeutralField kNeutralFields[] = {
     {"mm_processor_kwargs", "{}"},
     {"moderation", "null"},
     {"prompt_embeds", "null"},
-    {"repetition_detection", "null"},
     {"response_format", R"({"type":"text"})"},
     {"return_prompt_text", "false"},
     {"spaces_between_special_tokens", "true"},
-    {"stream_interval", "1"},
     {"structural_tag", "null"},
     {"structured_outputs", "null"},
     {"thinking_token_budget", "null"},
-    {"truncate_prompt_tokens", "null"},
-    {"truncation_side", "null"},
     {"use_beam_search", "false"},
     {"vllm_xargs", "{}"},
 };
-
-void read_stops(Fields& fields, SamplingParams& params) {
-  const Json* stop = fields.any("stop");
-  if (stop == nullptr) return;
-  const std::vector<Json> one = stop->is_string() ? std::vector<Json>{*stop} : std::vector<Json>{};
-  if (!stop->is_string() && !stop->is_array()) {
-    return fields.fail(invalid_value("stop", "Invalid 'stop': expected a string or a list of them, "
-                                             "got " + shown(*stop) + "."));
-  }
-  const std::vector<Json>& stops = stop->is_array() ? stop->items() : one;
-  if (stops.size() > kStopsMax) {
-    return fields.fail(invalid_value(
-        "stop", fmt::format("Invalid 'stop': at most {} strings, got {}.", kStopsMax,
-                            stops.size())));
-  }
-  for (const Json& item : stops) {
-    if (!item.is_string() || item.as_string().empty() || item.as_string().size() > kStopSizeMax) {
-      return fields.fail(invalid_value(
-          "stop", fmt::format("Invalid 'stop': expected strings of 1 to {} bytes, got {}.",
-                              kStopSizeMax, shown(item))));
-    }
-    params.stop_strings.push_back(item.as_string());
-  }
-}
-
-void read_stop_ids(Fields& fields, const HostedModel* model, SamplingParams& params) {
-  const Json* ids = fields.any("stop_token_ids");
-  if (ids == nullptr) return;
-  const std::int64_t vocab = model != nullptr ? model->info.vocab : kInt32Max;
-  const bool is_good =
-      ids->is_array() && ids->items().size() <= kStopIdsMax &&
-      std::all_of(ids->items().begin(), ids->items().end(), [&](const Json& id) {
-        return id.is_int() && id.as_int() >= 0 && id.as_int() < vocab;
-      });
-  if (!is_good) {
-    return fields.fail(invalid_value(
-        "stop_token_ids", fmt::format("Invalid 'stop_token_ids': expected at most {} token ids "
-                                      "from 0 to {}.", kStopIdsMax, vocab - 1)));
-  }
-  for (const Json& id : ids->items()) {
-    params.stop_ids.push_back(static_cast<TokenId>(id.as_int()));
-  }
-}
-
-// Digits only, so that "1e3", "+1" and " 1" are no ids.
-std::optional<std::int64_t> token_id_of(std::string_view text) {
-  constexpr std::size_t kDigitsMax = 10;
-  if (text.empty() || text.size() > kDigitsMax) return std::nullopt;
-  std::int64_t id = 0;
-  for (const char c : text) {
-    if (c < '0' || c > '9') return std::nullopt;
-    id = id * 10 + (c - '0');
-  }
-  return id;
-}
-
-void read_logit_bias(Fields& fields, const HostedModel* model, SamplingParams& params) {
-  const Json* bias = fields.any("logit_bias");
-  if (bias == nullptr) return;
-  const auto refuse = [&](std::string why) {
-    fields.fail(invalid_value("logit_bias", "Invalid 'logit_bias': " + std::move(why)));
-  };
-  if (!bias->is_object()) return refuse("expected an object, got " + shown(*bias) + ".");
-  if (bias->members().size() > kBiasesMax) {
-    return refuse(fmt::format("at most {} tokens, got {}.", kBiasesMax, bias->members().size()));
-  }
-  const std::int64_t vocab = model != nullptr ? model->info.vocab : kInt32Max;
-  for (const auto& [name, value] : bias->members()) {
-    const auto id = token_id_of(name);
-    if (!id || *id >= vocab) {
-      return refuse(fmt::format("the key {} is no token id from 0 to {}.", shown(Json(name)),
-                                vocab - 1));
-    }
-    if (!value.is_number() || !(value.as_double() >= -100) || !(value.as_double() <= 100)) {
-      return refuse(fmt::format("expected numbers from -100 to 100, got {}.", shown(value)));
-    }
-    params.logit_bias.push_back({static_cast<TokenId>(*id), static_cast<float>(value.as_double())});
-  }
-  const auto before = [](const LogitBias& a, const LogitBias& b) { return a.token < b.token; };
-  const auto same = [](const LogitBias& a, const LogitBias& b) { return a.token == b.token; };
-  auto& biases = params.logit_bias;
-  std::sort(biases.begin(), biases.end(), before);
-  if (std::adjacent_find(biases.begin(), biases.end(), same) != biases.end()) {
-    refuse("a token appears twice.");
-  }
-}
-
-void read_sampling(Fields& fields, const HostedModel* model, SamplingParams& params) {
-  params = default_sampling(model);
-  const auto read = [&](const char* name, Range range, float& param) {
-    if (const auto asked = fields.number(name, range)) param = static_cast<float>(*asked);
-  };
-  read("temperature", {0, 2}, params.temperature);
-  read("top_p", {0, 1}, params.top_p);
-  read("min_p", {0, 1}, params.min_p);
-  read("repetition_penalty", {0, 1000, true}, params.repetition_penalty);
-  read("presence_penalty", {-2, 2}, params.presence_penalty);
-  read("frequency_penalty", {-2, 2}, params.frequency_penalty);
-  const auto top_k = fields.integer("top_k", -1, kInt32Max);
-  if (top_k) params.top_k = static_cast<int>(*top_k);
-  if (params.top_k == -1) params.top_k = 0;  // vLLM's other way to say "off"
-  const auto seed = fields.integer("seed", std::numeric_limits<std::int64_t>::min(),
-                                   std::numeric_limits<std::int64_t>::max());
-  if (seed) params.seed = static_cast<std::uint64_t>(*seed);
-  params.tokens_min = static_cast<int>(fields.integer("min_tokens", 0, kInt32Max).value_or(0));
-  params.ignore_eos = fields.boolean("ignore_eos").value_or(false);
-  params.include_stop = fields.boolean("include_stop_str_in_output").value_or(false);
-  params.skip_special_tokens = fields.boolean("skip_special_tokens").value_or(true);
-  read_stops(fields, params);
-  read_stop_ids(fields, model, params);
-  read_logit_bias(fields, model, params);
-}
 
 ModelLease read_model(Fields& fields, const DialectContext& context) {
   const Json* name = fields.any("model");
@@ -208,15 +87,57 @@ void read_streaming(Fields& fields, OpenAiRequest& request) {
   }
 }
 
+// Tiers are turns at one machine: flex waits for everybody else, the rest is the default.
+void read_service_tier(Fields& fields, OpenAiRequest& request) {
+  constexpr int kFlexPriority = 1'000'000;  // later than whatever a client would say
+  const std::string* tier = fields.text("service_tier", kUserSizeMax);
+  if (tier == nullptr) return;
+  constexpr std::string_view kTiers[] = {"auto", "default", "flex", "scale", "priority", "fast"};
+  if (std::find(std::begin(kTiers), std::end(kTiers), *tier) == std::end(kTiers)) {
+    return fields.fail(invalid_value("service_tier", "Invalid 'service_tier': expected auto, "
+                                                     "default, flex, scale, priority or fast."));
+  }
+  request.service_tier = *tier == "flex" ? "flex" : "default";
+  if (*tier == "flex") request.priority = std::max(request.priority, kFlexPriority);
+}
+
+// Becomes a part of the answer's id.
+void read_request_id(Fields& fields, OpenAiRequest& request) {
+  const std::string* id = fields.text("request_id", kRequestIdSizeMax);
+  if (id == nullptr) return;
+  const bool is_plain = !id->empty() && std::all_of(id->begin(), id->end(), [](char c) {
+    return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') ||
+           c == '-' || c == '_' || c == '.';
+  });
+  if (!is_plain) {
+    return fields.fail(invalid_value("request_id", "Invalid 'request_id': expected letters, "
+                                                   "digits, '-', '_' and '.'."));
+  }
+  request.request_id = *id;
+}
+
+void read_truncation(Fields& fields, OpenAiRequest& request) {
+  request.prompt_tokens_max = fields.integer("truncate_prompt_tokens", -1, kInt32Max);
+  const std::string* side = fields.text("truncation_side", kUserSizeMax);
+  if (request.prompt_tokens_max == 0) {
+    fields.fail(invalid_value("truncate_prompt_tokens", "Invalid 'truncate_prompt_tokens': "
+                                                        "expected -1 or at least 1, got 0."));
+  }
+  if (side == nullptr) return;
+  if (*side != "left" && *side != "right") {
+    fields.fail(invalid_value("truncation_side",
+                              "Invalid 'truncation_side': expected left or right."));
+  }
+  request.truncates_end = *side == "right";
+}
+
 // Who asks and why: nothing here changes an answer.
 void read_bookkeeping(Fields& fields) {
   fields.text("user", kUserSizeMax);
   fields.text("safety_identifier", kUserSizeMax);
   fields.text("prompt_cache_key", kUserSizeMax);
   fields.text("prompt_cache_retention", kUserSizeMax);
-  fields.text("service_tier", kUserSizeMax);
   fields.text("session_id", kUserSizeMax);
-  fields.text("request_id", kUserSizeMax);
   fields.any("prompt_cache_options");
   fields.boolean("store");
   constexpr std::size_t kPairsMax = 16;
@@ -237,6 +158,11 @@ OpenAiRequest read_openai_request(Fields& fields, const DialectContext& context)
   read_streaming(fields, request);
   request.n = static_cast<int>(fields.integer("n", 1, kChoicesMax).value_or(1));
   request.priority = static_cast<int>(fields.integer("priority", kInt32Min, kInt32Max).value_or(0));
+  read_service_tier(fields, request);
+  read_request_id(fields, request);
+  read_truncation(fields, request);
+  request.stream_interval =
+      static_cast<std::size_t>(fields.integer("stream_interval", 1, kInt32Max).value_or(1));
   if (const std::string* salt = fields.text("cache_salt", kSaltSizeMax)) {
     request.cache_salt = *salt;
     if (salt->empty()) {
@@ -255,6 +181,27 @@ OpenAiRequest read_openai_request(Fields& fields, const DialectContext& context)
   read_bookkeeping(fields);
   fields.expect_neutral(kNeutralFields);
   return request;
+}
+
+Parsed<int> truncate_prompt(const OpenAiRequest& request, std::vector<TokenId>& ids) {
+  if (!request.prompt_tokens_max) return 0;
+  const auto context = static_cast<std::int64_t>(request.model->info.context_max);
+  const std::int64_t room = context - std::max<std::int64_t>(request.tokens_max.value_or(1), 1);
+  const std::int64_t asked = *request.prompt_tokens_max;
+  if (asked > context) {
+    return invalid_value("truncate_prompt_tokens",
+                         fmt::format("truncate_prompt_tokens is {}, which is more than the model's "
+                                     "context of {} tokens.", asked, context));
+  }
+  const auto keep = static_cast<std::size_t>(std::max<std::int64_t>(asked == -1 ? room : asked, 1));
+  if (ids.size() <= keep) return 0;
+  const auto cut = static_cast<std::ptrdiff_t>(ids.size() - keep);
+  if (request.truncates_end) {
+    ids.resize(keep);
+  } else {
+    ids.erase(ids.begin(), ids.begin() + cut);
+  }
+  return static_cast<int>(cut);
 }
 
 void refuse_unknown(Fields& fields, const DialectContext& context, OpenAiRequest& request) {
