@@ -39,18 +39,23 @@ struct Engine::State {
 };
 
 void Engine::State::run() {
+  bool is_paused = false;
   for (bool is_stopping = false; !is_stopping || core.has_work();) {
-    const bool may_sleep = !core.has_work() && !is_stopping;
+    const bool has_work = is_paused ? core.is_unsettled() : core.has_work();
+    const bool may_sleep = !has_work && !is_stopping;
     Inbox::Batch batch = inbox.take(may_sleep);
     if (may_sleep) timer.end(StepPhase::kIdle);
     is_stopping = batch.is_stopping;
+    is_paused = batch.is_paused && !is_stopping;
+    if (batch.forgets_cache) core.forget_cache();
     const std::optional<std::uint64_t> question = batch.question;
     take_in(std::move(batch));
     if (question) answer(*question);
     if (is_stopping) core.cancel_all();
-    if (!core.has_work()) continue;
+    if (is_paused ? !core.is_unsettled() : !core.has_work()) continue;
     timer.end(StepPhase::kInbox);
-    StepEvents events = core.advance(SteadyClock::now());
+    const Nanos now = SteadyClock::now();
+    StepEvents events = is_paused ? core.settle(now) : core.advance(now);
     timer.end(StepPhase::kCommit);
     events.at = SteadyClock::now();
     if (!events.rows.empty()) {
@@ -119,6 +124,8 @@ Status Engine::submit(Request request) {
 }
 
 void Engine::cancel(RequestId id) { state_->inbox.cancel(id); }
+void Engine::pause(bool is_paused) { state_->inbox.pause(is_paused); }
+void Engine::reset_prefix_cache() { state_->inbox.forget_cache(); }
 void Engine::drain() { state_->inbox.close(); }
 bool Engine::is_idle() const { return state_->inbox.is_idle(); }
 

@@ -31,6 +31,10 @@ class Engine {
 
   // From now on submit() answers kUnavailable; what was accepted goes on to its end.
   void drain();
+  // No step begins any more, or again; what comes waits, and who cancels goes. reset_prefix_cache()
+  // forgets the texts that nobody is at; both hold from the next step on.
+  void pause(bool is_paused);
+  void reset_prefix_cache();
   bool is_idle() const;          // nothing running, waiting or in the inbox
   EngineStats stats() const;     // a snapshot of the last step
   // Asks for an inspection, which comes with one of the next StepEvents and names the question. A

@@ -55,17 +55,20 @@ void EngineCore::cancel_all() {
   while (!jobs_.empty()) cancel(jobs_.begin()->first);
 }
 
-StepEvents EngineCore::advance(Nanos now) {
+StepEvents EngineCore::advance(Nanos now) { return turn(now, true); }
+StepEvents EngineCore::settle(Nanos now) { return turn(now, false); }
+
+StepEvents EngineCore::turn(Nanos now, bool launches) {
   for (const RequestId id : scheduler_.overdue(now)) {
     end_request(id, FinishReason::kDeadline, "the deadline has passed");
   }
   StepEvents out;
-  launch_ahead();
+  if (launches) launch_ahead();
   if (!flights_.empty()) {
     finish_oldest(out);
     sample_ready();
   } else {
-    QUIRE_CHECK(!scheduler_.has_work(), "nothing to compute for {} requests", jobs_.size());
+    QUIRE_CHECK(!launches || !scheduler_.has_work(), "nothing to compute for {} requests", jobs_.size());
   }
   if (options_.is_checking_invariants) {
     const Status status = scheduler_.check_invariants();

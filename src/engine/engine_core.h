@@ -47,6 +47,13 @@ class EngineCore {
   bool has_work() const { return scheduler_.has_work() || !events_.empty(); }
   StepEvents advance(Nanos now);
 
+  // While the engine is paused: whether there is something to settle() yet, which finishes a step
+  // that is under way and tells what has happened, and starts nothing.
+  bool is_unsettled() const { return !flights_.empty() || !events_.empty(); }
+  StepEvents settle(Nanos now);
+
+  void forget_cache() { scheduler_.forget_cache(); }  // of texts that nobody is at
+
   EngineStats stats() const;
   EngineInspection inspect(std::uint64_t question) const {
     return {question, look_into(scheduler_)};
@@ -70,6 +77,7 @@ class EngineCore {
     bool has_promises = false;
   };
 
+  StepEvents turn(Nanos now, bool launches);
   void launch_ahead();
   void sample_ready();
   void finish_oldest(StepEvents& out);

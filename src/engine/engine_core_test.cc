@@ -148,6 +148,40 @@ TEST_P(AtDepth, OnlyAllowedTokensAndNoBadSequences) {
   }
 }
 
+TEST_P(AtDepth, SettlingStartsNothing) {
+  ScriptWorld world(checked_options(), script_of(64, GetParam()));
+  ASSERT_TRUE(world.submit(ask(some_tokens(10), 40)).is_ok());
+  for (int i = 0; i < 3; ++i) world.advance();
+  EngineCore& core = world.core();
+  std::uint64_t steps = 0;
+  while (core.is_unsettled()) {
+    steps += core.settle(world.now()).rows.empty() ? 0 : 1;
+    ASSERT_LE(steps, GetParam()) << "no more than what was under way";
+  }
+  EXPECT_TRUE(core.has_work());
+  EXPECT_EQ(core.stats().requests_running, 1u);
+  core.cancel(RequestId{1});
+  ASSERT_TRUE(core.is_unsettled());
+  EXPECT_TRUE(core.settle(world.now()).events.at(0).is_last);
+  EXPECT_FALSE(core.has_work());
+}
+
+TEST_P(AtDepth, TheCacheForgetsTextsThatNobodyIsAt) {
+  ScriptWorld world(checked_options(), script_of(64, GetParam()));
+  const Request request = ask(some_tokens(20), 4);
+  ASSERT_TRUE(world.submit(request).is_ok());
+  world.run_until_idle();
+  EXPECT_GT(world.core().stats().blocks_cached, 0u);
+  world.core().forget_cache();
+  EXPECT_EQ(world.core().stats().blocks_cached, 0u);
+  ASSERT_TRUE(world.submit(request).is_ok());
+  for (int i = 0; i < 3; ++i) world.advance();
+  world.core().forget_cache();  // what is in use stays
+  world.run_until_idle();
+  EXPECT_EQ(world.core().stats().prefix_cached_tokens, 0u);
+  expect_right(world);
+}
+
 TEST_P(AtDepth, AChoiceThatContradictsTheModelIsRefused) {
   ScriptWorld world(checked_options(), script_of(64, GetParam()));
   const Request good = ask(some_tokens(10), 10);

@@ -154,6 +154,38 @@ TEST(Engine, DrainRefusesNewRequestsAndFinishesTheOld) {
   EXPECT_EQ(engine.stats().generated_tokens, 50u);
 }
 
+// The engine thread has taken the pause once it has answered a question that was asked behind it.
+TEST_P(EngineAtDepth, APausedEngineKeepsWhatItHasAndGoesOn) {
+  Gatherer gatherer;
+  Engine engine(checked_options(), script(GetParam()), nullptr, std::ref(gatherer));
+  engine.pause(true);
+  engine.inspect(1);
+  gatherer.wait_for_answer(1);
+  for (std::uint64_t id = 1; id <= 3; ++id) {
+    ASSERT_TRUE(engine.submit(ask(id, {1, 2, static_cast<TokenId>(id)}, 20)).is_ok());
+  }
+  engine.cancel(RequestId{3});
+  EXPECT_EQ(gatherer.wait_for_end(RequestId{3}), FinishReason::kCancelled) << "who leaves, leaves";
+  EXPECT_EQ(gatherer.finished(), 1u);
+  EXPECT_EQ(gatherer.stats().steps, 0u);
+  engine.pause(false);
+  EXPECT_EQ(gatherer.wait_for_end(RequestId{1}), FinishReason::kLength);
+  EXPECT_EQ(gatherer.wait_for_end(RequestId{2}), FinishReason::kLength);
+}
+
+TEST(Engine, ThePrefixCacheIsForgottenBetweenSteps) {
+  Gatherer gatherer;
+  Engine engine(checked_options(), script(1), nullptr, std::ref(gatherer));
+  const std::vector<TokenId> prompt(100, 7);
+  for (std::uint64_t id = 1; id <= 3; ++id) {
+    if (id == 3) engine.reset_prefix_cache();
+    ASSERT_TRUE(engine.submit(ask(id, prompt, 1)).is_ok());
+    gatherer.wait_for_end(RequestId{id});
+  }
+  EXPECT_GT(gatherer.stats().prefix_cached_tokens, 0u);
+  EXPECT_LT(gatherer.stats().prefix_cached_tokens, 100u) << "of the second request alone";
+}
+
 TEST(Engine, TheQueueIsBounded) {
   Gatherer gatherer;
   EngineOptions options = checked_options();

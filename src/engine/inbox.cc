@@ -50,6 +50,23 @@ void Inbox::stop() {
   arrived_.notify_one();
 }
 
+void Inbox::pause(bool is_paused) {
+  {
+    const std::lock_guard lock(mutex_);
+    is_news_ |= batch_.is_paused != is_paused;
+    batch_.is_paused = is_paused;
+  }
+  arrived_.notify_one();
+}
+
+void Inbox::forget_cache() {
+  {
+    const std::lock_guard lock(mutex_);
+    batch_.forgets_cache = true;
+  }
+  arrived_.notify_one();
+}
+
 void Inbox::ask(std::uint64_t question) {
   {
     const std::lock_guard lock(mutex_);
@@ -68,12 +85,13 @@ Inbox::Batch Inbox::take(bool may_sleep) {
   if (may_sleep) {
     arrived_.wait(lock, [this] {
       return !batch_.requests.empty() || !batch_.cancels.empty() || batch_.question ||
-             batch_.is_stopping;
+             batch_.is_stopping || batch_.forgets_cache || is_news_;
     });
   }
-  const bool is_stopping = batch_.is_stopping;
   Batch taken = std::exchange(batch_, {});
-  batch_.is_stopping = is_stopping;
+  batch_.is_stopping = taken.is_stopping;  // these are states
+  batch_.is_paused = taken.is_paused;
+  is_news_ = false;
   return taken;
 }
 

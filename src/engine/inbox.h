@@ -32,6 +32,8 @@ class Inbox {
   void close();               // no more requests
   void stop();                // close, and tell the engine thread to end
   bool is_idle() const;       // no request lives
+  void pause(bool is_paused);  // from now on no step begins, or again
+  void forget_cache();         // once
   void ask(std::uint64_t question);  // to be looked at; a newer question replaces an older one
 
   struct Batch {
@@ -39,6 +41,8 @@ class Inbox {
     std::vector<RequestId> cancels;
     std::optional<std::uint64_t> question;
     bool is_stopping = false;
+    bool is_paused = false;  // a state, told with every batch
+    bool forgets_cache = false;
   };
   // Everything that came since; sleeps until there is something if `may_sleep`.
   Batch take(bool may_sleep);
@@ -57,6 +61,7 @@ class Inbox {
   std::map<RequestId, Waiting::iterator> live_;    // end(): admitted
   std::set<RequestId> cancelled_;  // of those
   bool is_closed_ = false;
+  bool is_news_ = false;  // of a pause or its end
 };
 
 }  // namespace quire

@@ -59,6 +59,9 @@ struct ModelHost::State {
   std::condition_variable changed;  // work for the loading thread, or a load is over
   ModelShelf shelf;
   bool is_draining = false;
+  bool is_paused = false;
+  bool is_asleep = false;
+  std::vector<ModelIndex> sleepers;  // that wake() brings back
   bool is_ending = false;
 
   std::mutex listener_mutex;
@@ -204,6 +207,9 @@ Result<ModelLease> ModelHost::want(ModelIndex model) {
     if (state_->is_draining) {
       return Status(StatusCode::kUnavailable, "The server is draining: it loads no model");
     }
+    if (state_->is_asleep) {
+      return Status(StatusCode::kUnavailable, "The server is asleep; POST /wake_up wakes it");
+    }
     if (!state_->shelf.may_try(model, now)) {
       return Status(StatusCode::kInternal, state_->shelf.failure(model).message());
     }
@@ -221,6 +227,65 @@ Status ModelHost::unload(ModelIndex model) {
   }
   state_->changed.notify_all();
   return status;
+}
+
+// --- rest ---
+
+void ModelHost::pause(bool is_paused) {
+  const std::lock_guard lock(state_->mutex);
+  state_->is_paused = is_paused && !state_->is_draining;
+  for (const auto& entry : entries_) {
+    if (entry->model != nullptr) entry->model->engine->pause(state_->is_paused);
+  }
+}
+
+bool ModelHost::is_paused() const {
+  const std::lock_guard lock(state_->mutex);
+  return state_->is_paused;
+}
+
+void ModelHost::reset_prefix_caches() {
+  visit([](ModelIndex, const HostedModel& model) { model.engine->reset_prefix_cache(); });
+}
+
+Status ModelHost::sleep() {
+  {
+    const std::lock_guard lock(state_->mutex);
+    if (state_->is_asleep) return ok_status();
+    std::vector<ModelIndex> ready;
+    for (ModelIndex model = 0; model < entries_.size(); ++model) {
+      const ModelState state = state_->shelf.state(model);
+      if (state == ModelState::kReady) ready.push_back(model);
+      if (state == ModelState::kWanted || state == ModelState::kLoading) {
+        return error(StatusCode::kUnavailable, "The model '{}' is being loaded",
+                     names(model).front());
+      }
+    }
+    for (const ModelIndex model : ready) {
+      const Status going = state_->shelf.dismiss(model);
+      QUIRE_CHECK(going.is_ok(), "a ready model cannot be dismissed: {}", going.message());
+    }
+    state_->is_asleep = true;
+    state_->sleepers = std::move(ready);
+  }
+  state_->changed.notify_all();
+  return ok_status();
+}
+
+void ModelHost::wake() {
+  {
+    const std::lock_guard lock(state_->mutex);
+    if (!state_->is_asleep) return;
+    state_->is_asleep = false;
+    for (const ModelIndex model : state_->sleepers) state_->shelf.want(model);
+    state_->sleepers.clear();
+  }
+  state_->changed.notify_all();
+}
+
+bool ModelHost::is_asleep() const {
+  const std::lock_guard lock(state_->mutex);
+  return state_->is_asleep;
 }
 
 Result<ModelLease> ModelHost::load_now(ModelIndex model) {
@@ -277,6 +342,7 @@ void ModelHost::drain() {
     const std::lock_guard lock(state_->mutex);
     state_->is_draining = true;
   }
+  pause(false);  // what was accepted is finished
   visit([](ModelIndex, const HostedModel& model) { model.engine->drain(); });
   state_->changed.notify_all();
 }
@@ -289,6 +355,7 @@ bool ModelHost::is_idle() const {
 
 bool ModelHost::is_stalled(Nanos now, Nanos limit) const {
   bool is_stalled = false;
+  if (is_paused()) return false;
   visit([&](ModelIndex index, const HostedModel& model) {
     if (state_->shelf.users(index) == 0 || model.engine->is_idle()) return;
     const Nanos moved_at = std::max(model.engine->last_step_at(), state_->shelf.busy_since(index));
@@ -375,6 +442,7 @@ void ModelHost::load(ModelIndex model) {
     entry.model = std::move(*loaded);
     ++entry.loads;
     if (state_->is_draining) entry.model->engine->drain();
+    if (state_->is_paused) entry.model->engine->pause(true);
     state_->shelf.loaded(model, now);
     state_->shelf.lease(model, now);
     lease = make_lease(model);

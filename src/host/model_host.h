@@ -77,6 +77,7 @@ class ModelHost {
 
   // A lease; or null: it will be loaded and its arrival told. kInternal: as lease(). kUnavailable:
   // draining.
+  // kUnavailable too: asleep.
   Result<ModelLease> want(ModelIndex model);
   // When its users have finished. kUnavailable: it is being loaded.
   Status unload(ModelIndex model);
@@ -86,6 +87,16 @@ class ModelHost {
   const ShelfOptions& options() const;
   std::vector<ModelRow> rows() const;
   Nanos retry_in(ModelIndex model) const;  // until a failed load may be tried again
+
+  // No engine makes a step, or all do again; what comes meanwhile waits.
+  void pause(bool is_paused);
+  bool is_paused() const;
+  void reset_prefix_caches();  // texts that nobody is at
+  // Every model goes when its users have finished and none comes before wake(), which brings back
+  // those that went. kUnavailable: one is being loaded.
+  Status sleep();
+  void wake();
+  bool is_asleep() const;
 
   // Every engine finishes what was accepted and accepts nothing; nothing is loaded any more.
   void drain();

@@ -353,6 +353,26 @@ TEST_F(ModelHostTest, DrainingReachesEveryEngineAndLoadsNothing) {
   EXPECT_EQ(c_.opened, 0);
 }
 
+TEST_F(ModelHostTest, AsleepNothingIsInMemoryAndWakingBringsItBack) {
+  start();
+  ModelLease a = *host_->load_now(0);
+  ASSERT_TRUE(host_->load_now(1).is_ok());
+  ASSERT_TRUE(host_->sleep().is_ok());
+  ASSERT_TRUE(host_->sleep().is_ok()) << "twice is once";
+  EXPECT_TRUE(host_->is_asleep());
+  EXPECT_EQ(host_->rows()[0].state, ModelState::kUnloading) << "it is in use";
+  a.reset();
+  wait_for_state(*host_, 0, ModelState::kUnloaded);
+  wait_for_state(*host_, 1, ModelState::kUnloaded);
+  EXPECT_EQ(host_->want(0).status().code(), StatusCode::kUnavailable);
+  EXPECT_NE(host_->want(2).status().message().find("/wake_up"), std::string::npos);
+  host_->wake();
+  EXPECT_FALSE(host_->is_asleep());
+  wait_for_state(*host_, 0, ModelState::kReady);
+  wait_for_state(*host_, 1, ModelState::kReady);
+  EXPECT_EQ(host_->rows()[2].state, ModelState::kUnloaded) << "it was not here before";
+}
+
 // Threads that want, use and unload whatever chance tells them to, with room for two of three.
 TEST_F(ModelHostTest, ManyThreadsWantManyModels) {
   start({.bytes_max = 100});

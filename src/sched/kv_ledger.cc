@@ -385,6 +385,14 @@ void KvLedger::release(Sequence& seq) {
   seq.computed = seq.planned = 0;
 }
 
+void KvLedger::forget_idle() {
+  for (std::uint32_t g = 0; g < groups(); ++g) {
+    for (auto evicted = tree_.evict(g); !evicted.empty(); evicted = tree_.evict(g)) {
+      for (const GroupBlock& it : evicted) pools_[it.group].withdraw(it.block);
+    }
+  }
+}
+
 void KvLedger::clear_cache() {
   for (const GroupBlock& it : tree_.clear()) pools_[it.group].withdraw(it.block);
   for (const BlockPool& pool : pools_) {

@@ -100,6 +100,7 @@ class KvLedger {
 
   // --- it leaves; no launched plan names its blocks any more ---
   void release(Sequence& seq);
+  void forget_idle();  // takes out of the cache whatever nobody owns
   void clear_cache();  // after a fault: what the blocks hold is unknown
 
   Status check(std::span<const Sequence* const> sequences) const;

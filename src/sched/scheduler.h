@@ -74,6 +74,7 @@ class Scheduler {
   Status submit(std::shared_ptr<const Request> request);
   void cancel(RequestId id);  // all branches; unknown ids are fine
   void finish(SeqId id);      // one branch has what it wanted
+  void forget_cache() { ledger_.forget_idle(); }  // texts that no sequence is at
   void cancel_all();          // after a fault: the launched steps are lost, the cache is void
   std::vector<RequestId> overdue(Nanos now) const;
 

@@ -167,12 +167,19 @@ std::optional<http::Response> FrontDoor::find_refusal(const http::Request& head,
                                             "not answer to that host name (--allowed-hosts).",
                                  .code = "host_not_allowed"}, head);
   }
-  const bool is_keyed = place.route != nullptr ? place.route->access == Access::kKeyed
+  const bool is_keyed = place.route != nullptr ? place.route->access != Access::kOpen
                                                : has_keyed_prefix(head.path);
   if (is_keyed && !tenants_.tenant_of(head, dialect.takes_x_api_key)) {
     return refuse_key(head, place);
   }
   if (place.route == nullptr) return refuse_path(head, place);
+  if (place.route->access == Access::kOperator && !options_.is_operable) {
+    return dialect.render_error({.status = 403,
+                                 .message = fmt::format("{} disturbs every client of this server, "
+                                                        "so it is closed; --operator-endpoints "
+                                                        "opens it.", head.path),
+                                 .code = "operator_endpoint"}, head);
+  }
   if (const auto fault = find_fault_of_body(head, *place.route)) {
     http::Response response = dialect.render_error(*fault, head);
     if (fault->status == 415) response.headers.push_back({"accept", "application/json"});

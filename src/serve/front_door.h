@@ -24,6 +24,7 @@ struct FrontDoorOptions {
   std::vector<std::string> allowed_hosts;  // Host names accepted on a loopback address; "*": any
   bool is_loopback = true;                 // we listen on the loopback address
   bool unknown_fields_warn = false;
+  bool is_operable = false;                // routes for operators are open
 };
 
 class FrontDoor : public http::Handler {

@@ -24,7 +24,11 @@ enum class BodyKind : std::uint8_t {
   kForm,       // multipart/form-data
 };
 
-enum class Access : std::uint8_t { kOpen, kKeyed };  // kKeyed: asks for an API key, if keys are set
+enum class Access : std::uint8_t {
+  kOpen,
+  kKeyed,     // asks for an API key, if keys are set
+  kOperator,  // so, and only where the operator has opened such routes: they disturb everybody
+};
 
 // One of three.
 struct Endpoint {

@@ -40,7 +40,8 @@ FrontDoorOptions front_door_options(const ServerOptions& options) {
   return {.api_keys = options.api_keys,
           .api_key_shares = options.api_key_shares,
           .allowed_hosts = options.allowed_hosts,
-          .unknown_fields_warn = options.unknown_fields_warn};
+          .unknown_fields_warn = options.unknown_fields_warn,
+          .is_operable = options.is_operable};
 }
 
 std::span<const Dialect* const> dialects_of(const ServerOptions& options) {

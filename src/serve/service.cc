@@ -321,6 +321,14 @@ void Service::forget(ActiveCall& call) {
   }
 }
 
+void Service::abort_all(const ApiError& reason) {
+  std::vector<std::shared_ptr<ActiveCall>> calls;
+  for (const auto& [id, place] : places_) calls.push_back(place.call);
+  for (const auto& call : calls) {
+    if (!call->is_over) fail(call, reason);
+  }
+}
+
 void Service::drain() {
   is_draining_ = true;
   host_->drain();

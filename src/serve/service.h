@@ -39,6 +39,8 @@ class Service {
   void answer(std::shared_ptr<http::Exchange> exchange, const Dialect& dialect, Parse parse,
               const DialectContext& context);
 
+  void abort_all(const ApiError& reason);  // whatever is being answered ends with it
+
   void drain();  // what runs goes on; what comes is refused
   bool is_draining() const { return is_draining_; }
   // Not yet answered.

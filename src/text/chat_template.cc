@@ -43,6 +43,7 @@ Result<std::shared_ptr<const ChatTemplate>> ChatTemplate::compile(std::string_vi
   rust::Buffer variables;
   QUIRE_RETURN_IF_ERROR(rust::to_status(quire_template_variables(raw, variables.out())));
   chat_template->variables_ = lines_of(variables.text());
+  chat_template->source_ = source;
   chat_template->user_form_ = chat_template->try_content("user");
   chat_template->system_form_ = chat_template->try_content("system");
   chat_template->assistant_form_ = chat_template->try_content("assistant");

@@ -41,6 +41,8 @@ class ChatTemplate {
   ChatTemplate& operator=(const ChatTemplate&) = delete;
   ~ChatTemplate();
 
+  const std::string& source() const { return source_; }
+
   // `context` is a JSON object: messages, tools, add_generation_prompt, bos_token, eos_token, ...
   // kInvalidArgument: the template objects (raise_exception) or fails; kResourceExhausted: a limit.
   Result<std::string> render(std::string_view context, const RenderLimits& limits) const;
@@ -59,6 +61,7 @@ class ChatTemplate {
 
   QuireTemplate* raw_;
   std::vector<std::string> variables_;
+  std::string source_;
   ContentForm user_form_ = ContentForm::kText;
   ContentForm system_form_ = ContentForm::kText;
   ContentForm assistant_form_ = ContentForm::kText;
