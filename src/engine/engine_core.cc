@@ -68,7 +68,8 @@ StepEvents EngineCore::turn(Nanos now, bool launches) {
     finish_oldest(out);
     sample_ready();
   } else {
-    QUIRE_CHECK(!launches || !scheduler_.has_work(), "nothing to compute for {} requests", jobs_.size());
+    QUIRE_CHECK(!launches || !scheduler_.has_work(), "nothing to compute for {} requests",
+                jobs_.size());
   }
   if (options_.is_checking_invariants) {
     const Status status = scheduler_.check_invariants();

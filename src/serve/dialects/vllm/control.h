@@ -1,5 +1,5 @@
-// vLLM's endpoints for operators: ping, load, server_info, tokenizer_info; sleep and wake_up (models
-// leave memory and come back), pause and resume (no step is made, nothing is lost),
+// vLLM's endpoints for operators: ping, load, server_info, tokenizer_info; sleep and wake_up
+// (models leave memory and come back), pause and resume (no step is made, nothing is lost),
 // reset_prefix_cache.
 // I/O thread. Used by vllm.
 #pragma once
