@@ -112,6 +112,9 @@ Status run_server(ServeArguments& arguments) {
   QUIRE_RETURN_IF_ERROR(load_first_models(host, arguments.load));
   const double load_seconds = to_seconds(SteadyClock::now() - start);
   arguments.server.unknown_fields_warn = arguments.unknown_fields == "warn";
+  arguments.server.metric_names = arguments.metrics_names == "vllm"   ? Metrics::Names::kVllm
+                                  : arguments.metrics_names == "both" ? Metrics::Names::kBoth
+                                                                      : Metrics::Names::kQuire;
   arguments.server.load_queue_max = arguments.common.max_queue;
   arguments.server.version = QUIRE_VERSION;
   Server server(arguments.server, host);

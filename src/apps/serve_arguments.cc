@@ -64,7 +64,10 @@ void declare_serve_flags(Command& command, ServeArguments& a) {
   command.value("--unknown-fields", a.unknown_fields,
                 "error: answer 400; warn: accept, with a warning in the answer")
       .one_of({"error", "warn"}).shows_default();
-  command.flag("--operator-endpoints", server.is_operable,
+  command.value("--metrics-names", a.metrics_names,
+                "whose names /metrics shows: ours, vLLM's, or both")
+      .one_of({"quire", "vllm", "both"}).shows_default();
+  command.toggle("--operator-endpoints", server.is_operable,
                "open /sleep, /wake_up, /pause, /resume and /reset_prefix_cache");
   command.value("--log-level", a.log_level)
       .one_of({"trace", "debug", "info", "warning", "error", "off"})

@@ -23,6 +23,7 @@ struct ServeArguments {
   std::string model_memory;             // --model-memory; empty: no bound
   ServerOptions server;
   std::string unknown_fields = "error";
+  std::string metrics_names = "quire";
   std::string log_level = "info";
 };
 

@@ -5,11 +5,14 @@
 #include <prometheus/registry.h>
 #include <prometheus/text_serializer.h>
 
+#include <algorithm>
 #include <array>
+#include <iterator>
 #include <map>
 #include <vector>
 
 #include "base/clock.h"
+#include "serve/metrics_vllm.h"
 
 namespace quire {
 namespace {
@@ -26,6 +29,13 @@ const Buckets kFirstTokenSeconds = {0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1,
                                     2.5,   5,    10,    30,   60,  120};
 const Buckets kNextTokenSeconds = {0.001, 0.0025, 0.005, 0.01, 0.025, 0.05,
                                    0.1,   0.2,    0.4,   0.8,  1.6,   3.2};
+const Buckets kTokenCounts = {1,    2,    5,     10,    20,    50,     100,
+                              200,  500,  1000,  2000,  5000,  10'000, 20'000,
+                              50'000, 100'000};
+constexpr FinishReason kFinishReasons[] = {
+    FinishReason::kStop,     FinishReason::kLength,    FinishReason::kRepetition,
+    FinishReason::kCancelled, FinishReason::kDeadline, FinishReason::kNonFinite,
+    FinishReason::kNothingAllowed, FinishReason::kFault};
 const Buckets kRequestSeconds = {0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600};
 
 // One number of an engine as a series for each model.
@@ -108,8 +118,8 @@ void append_series(const char* name, const char* help, MetricType type, const ch
 }  // namespace
 
 struct Metrics::State {
-  State(const ModelHost& the_host, std::string the_version)
-      : host(&the_host), version(std::move(the_version)) {}
+  State(const ModelHost& the_host, std::string the_version, Names the_names)
+      : host(&the_host), version(std::move(the_version)), names(the_names) {}
 
   prometheus::Histogram& histogram(const char* name, const char* help, const Buckets& buckets) {
     return prometheus::BuildHistogram().Name(name).Help(help).Register(registry).Add({}, buckets);
@@ -117,6 +127,7 @@ struct Metrics::State {
 
   const ModelHost* host;
   std::string version;
+  Names names;
   prometheus::Registry registry;
   prometheus::Histogram& step = histogram("quire_step_seconds", "Time of a step in the executor",
                                           kStepSeconds);
@@ -125,14 +136,32 @@ struct Metrics::State {
           .Help("The engine thread's time from one step's end to the next, by phase")
           .Register(registry);
   std::array<prometheus::Histogram*, kStepPhaseNames.size()> phase_of = {};
-  prometheus::Histogram& first_token =
-      histogram("quire_time_to_first_token_seconds", "From arrival to the first token",
-                kFirstTokenSeconds);
-  prometheus::Histogram& next_token =
-      histogram("quire_inter_token_latency_seconds", "Between tokens of one choice",
-                kNextTokenSeconds);
-  prometheus::Histogram& request =
-      histogram("quire_request_seconds", "From arrival to the end of a request", kRequestSeconds);
+  prometheus::Family<prometheus::Histogram>& family(const char* name, const char* help) {
+    return prometheus::BuildHistogram().Name(name).Help(help).Register(registry);
+  }
+  prometheus::Family<prometheus::Histogram>& first_token =
+      family("quire_time_to_first_token_seconds", "From arrival to the first token");
+  prometheus::Family<prometheus::Histogram>& next_token =
+      family("quire_inter_token_latency_seconds", "Between tokens of one choice");
+  prometheus::Family<prometheus::Histogram>& request =
+      family("quire_request_seconds", "From arrival to the end of a request");
+  prometheus::Family<prometheus::Histogram>& prompt_sizes =
+      family("quire_request_prompt_tokens", "Prompt tokens of a request that has ended");
+  prometheus::Family<prometheus::Histogram>& answer_sizes =
+      family("quire_request_generated_tokens", "Generated tokens of a choice that has ended");
+  prometheus::Family<prometheus::Counter>& finishes =
+      prometheus::BuildCounter().Name("quire_choices_total").Help("Choices that ended, by reason")
+          .Register(registry);
+  struct ModelSeries {
+    prometheus::Histogram* first_token = nullptr;
+    prometheus::Histogram* next_token = nullptr;
+    prometheus::Histogram* request = nullptr;
+    prometheus::Histogram* prompt_size = nullptr;
+    prometheus::Histogram* answer_size = nullptr;
+    std::map<FinishReason, prometheus::Counter*> finishes;
+  };
+  ModelSeries& model_series(const std::string& model);
+  std::map<std::string, ModelSeries> models;  // as many as the host has
   prometheus::Family<prometheus::Counter>& answers =
       prometheus::BuildCounter().Name("quire_http_answers_total").Help("HTTP answers by class")
           .Register(registry);
@@ -159,6 +188,23 @@ struct Metrics::State {
           .Register(registry).Add({});
 };
 
+Metrics::State::ModelSeries& Metrics::State::model_series(const std::string& model) {
+  const auto known = models.find(model);
+  if (known != models.end()) return known->second;
+  const prometheus::Labels label = {{"model", model}};
+  ModelSeries& series = models[model];
+  series.first_token = &first_token.Add(label, kFirstTokenSeconds);
+  series.next_token = &next_token.Add(label, kNextTokenSeconds);
+  series.request = &request.Add(label, kRequestSeconds);
+  series.prompt_size = &prompt_sizes.Add(label, kTokenCounts);
+  series.answer_size = &answer_sizes.Add(label, kTokenCounts);
+  for (const FinishReason reason : kFinishReasons) {
+    const std::string name(finish_reason_name(reason));
+    series.finishes[reason] = &finishes.Add({{"model", model}, {"finish", name}});
+  }
+  return series;
+}
+
 Metrics::State::TenantSeries& Metrics::State::series_of(const std::string& tenant) {
   const auto known = tenants.find(tenant);
   if (known != tenants.end()) return known->second;
@@ -173,8 +219,11 @@ Metrics::State::TenantSeries& Metrics::State::series_of(const std::string& tenan
   return series;
 }
 
-Metrics::Metrics(const ModelHost& host, std::string version)
-    : state_(std::make_unique<State>(host, std::move(version))) {
+Metrics::Metrics(const ModelHost& host, std::string version, Names names)
+    : state_(std::make_unique<State>(host, std::move(version), names)) {
+  for (std::size_t model = 0; model < host.size(); ++model) {
+    state_->model_series(host.names(model).front());
+  }
   for (std::size_t i = 0; i < kStepPhaseNames.size(); ++i) {
     state_->phase_of[i] =
         &state_->phases.Add({{"phase", std::string(kStepPhaseNames[i])}}, kPhaseSeconds);
@@ -193,9 +242,27 @@ void Metrics::observe_step(double seconds, const StepPhases& phases) {
     state_->phase_of[i]->Observe(to_seconds(phases.times[i]));
   }
 }
-void Metrics::observe_first_token(double seconds) { state_->first_token.Observe(seconds); }
-void Metrics::observe_next_token(double seconds) { state_->next_token.Observe(seconds); }
-void Metrics::observe_request(double seconds) { state_->request.Observe(seconds); }
+
+void Metrics::observe_first_token(const std::string& model, double seconds) {
+  state_->model_series(model).first_token->Observe(seconds);
+}
+
+void Metrics::observe_next_token(const std::string& model, double seconds) {
+  state_->model_series(model).next_token->Observe(seconds);
+}
+
+void Metrics::observe_request(const std::string& model, double seconds) {
+  state_->model_series(model).request->Observe(seconds);
+}
+
+void Metrics::count_finish(const std::string& model, FinishReason reason, const Usage& usage) {
+  State::ModelSeries& series = state_->model_series(model);
+  const auto counter = series.finishes.find(reason);
+  if (counter != series.finishes.end()) counter->second->Increment();
+  series.prompt_size->Observe(usage.prompt_tokens);
+  series.answer_size->Observe(usage.generated_tokens);
+}
+
 void Metrics::count_left() { state_->left.Increment(); }
 
 void Metrics::count_unknown_fields(std::size_t count) {
@@ -246,6 +313,11 @@ std::string Metrics::text() const {
   io.metric.emplace_back().counter.value = to_seconds(SteadyClock::thread_cpu());
   families.push_back(std::move(io));
   for (MetricFamily& family : state_->registry.Collect()) families.push_back(std::move(family));
+  if (state_->names != Names::kQuire) {
+    std::vector<MetricFamily> theirs = vllm_families(families, models);
+    if (state_->names == Names::kVllm) families.clear();
+    std::move(theirs.begin(), theirs.end(), std::back_inserter(families));
+  }
   return prometheus::TextSerializer().Serialize(families);
 }
 

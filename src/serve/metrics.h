@@ -2,7 +2,8 @@
 // model, read when asked, and histograms of times that the front door measures. A model's counters
 // go on where they were when it is loaded again. Every family is there from the start. The names
 // stand in metrics.cc. Any thread may observe; what is counted by tenant, and text(), whose own
-// computing is shown, are for the I/O thread.
+// computing is shown, are for the I/O thread. Dashboards that know vLLM find its names where the
+// operator wants them (metrics_vllm.h).
 #pragma once
 
 #include <cstdint>
@@ -15,13 +16,18 @@ namespace quire {
 
 class Metrics {
  public:
-  Metrics(const ModelHost& host, std::string version);
+  enum class Names : std::uint8_t { kQuire, kVllm, kBoth };
+
+  Metrics(const ModelHost& host, std::string version, Names names = Names::kQuire);
   ~Metrics();
 
   void observe_step(double seconds, const StepPhases& phases);
-  void observe_first_token(double seconds);   // since the request arrived
-  void observe_next_token(double seconds);    // since the choice's token before
-  void observe_request(double seconds);       // from arrival to its last byte
+  // By model; since the request arrived, since the choice's token before, from arrival to the last
+  // byte. I/O thread.
+  void observe_first_token(const std::string& model, double seconds);
+  void observe_next_token(const std::string& model, double seconds);
+  void observe_request(const std::string& model, double seconds);
+  void count_finish(const std::string& model, FinishReason reason, const Usage& usage);
   void count_answer(int status);              // an HTTP answer was chosen
   void count_left();                          // a client left, or read too slowly
   void count_unknown_fields(std::size_t count);

@@ -58,7 +58,7 @@ struct Server::State {
         workers(static_cast<std::size_t>(options.worker_threads)),
         signals(io),
         drain_timer(io),
-        metrics(host, options.version),
+        metrics(host, options.version, options.metric_names),
         service(host, metrics, chronicle, options.load_queue_max,
                 [this](auto work) { asio::post(io, std::move(work)); },
                 [this](auto work) { asio::post(workers, std::move(work)); }),

@@ -13,6 +13,7 @@
 #include "base/status.h"
 #include "host/model_host.h"
 #include "serve/http/message.h"
+#include "serve/metrics.h"
 #include "serve/route.h"
 
 namespace quire {
@@ -24,6 +25,7 @@ struct ServerOptions {
   std::vector<std::uint32_t> api_key_shares;  // --api-key-share: one for each, or none
   std::vector<std::string> allowed_hosts;  // --allowed-hosts: beside our own, on loopback
   bool unknown_fields_warn = false;        // --unknown-fields warn
+  Metrics::Names metric_names = Metrics::Names::kQuire;  // --metrics-names
   bool is_operable = false;                // --operator-endpoints
   http::Limits http;                         // --max-connections is http.connections_max
   std::size_t load_queue_max = 256;        // requests of one tenant that wait for a model's load

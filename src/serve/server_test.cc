@@ -222,8 +222,10 @@ TEST(ServerTest, MetricsAreThereFromTheStart) {
         "quire_model_loads_total{model=\"m\"} 1", "quire_model_unloads_total{model=\"m\"} 0",
         "quire_model_load_failures_total{model=\"m\"} 0", "quire_model_bytes{model=\"m\"} 1000",
         "quire_step_seconds_count 0", "quire_step_phase_seconds_count{phase=\"model\"} 0",
-        "quire_time_to_first_token_seconds_count 0",
-        "quire_inter_token_latency_seconds_count 0", "quire_request_seconds_count 0",
+        "quire_time_to_first_token_seconds_count{model=\"m\"} 0",
+        "quire_inter_token_latency_seconds_count{model=\"m\"} 0",
+        "quire_request_seconds_count{model=\"m\"} 0",
+        "quire_choices_total{finish=\"length\",model=\"m\"} 0",
         "quire_tenant_tokens_total{kind=\"generated\",tenant=\"public\"} 0",
         "quire_build_info{isa=\"script\",version=\"test\"} 1"}) {
     EXPECT_NE(response.body.find(std::string("\n") + name + "\n"), std::string::npos) << name;
@@ -242,6 +244,23 @@ TEST(ServerTest, MetricsCountWhatHappened) {
   EXPECT_EQ(server.metric("quire_step_phase_seconds_count{phase=\"sampling\"}"),
             server.metric("quire_step_seconds_count"));
   EXPECT_GT(server.metric("quire_io_thread_cpu_seconds_total"), 0);
+}
+
+TEST(ServerTest, MetricsByVllmsNames) {
+  TestServer server({.metric_names = Metrics::Names::kVllm});
+  ASSERT_EQ(server.client().post("/v1/completions",
+                                 R"({"model":"m","prompt":"abc","max_tokens":2})").status, 200);
+  const std::string text = server.client().get("/metrics").body;
+  EXPECT_EQ(text.find("quire_"), std::string::npos);
+  for (const char* line :
+       {"vllm:num_requests_running{model_name=\"m\",engine=\"0\"} 0",
+        "vllm:generation_tokens_total{model_name=\"m\",engine=\"0\"} 2",
+        "vllm:time_to_first_token_seconds_count{model_name=\"m\",engine=\"0\"} 1",
+        "vllm:request_success_total{finished_reason=\"length\",model_name=\"m\",engine=\"0\"} 1",
+        "vllm:request_success_total{finished_reason=\"error\",model_name=\"m\",engine=\"0\"} 0",
+        "vllm:request_prompt_tokens_sum{model_name=\"m\",engine=\"0\"} 3"}) {
+    EXPECT_NE(text.find(std::string("\n") + line + "\n"), std::string::npos) << line << text;
+  }
 }
 
 TEST(ServerTest, TokenizeAndBack) {

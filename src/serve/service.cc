@@ -239,6 +239,9 @@ void Service::take_steps() {
 void Service::take(const std::shared_ptr<ActiveCall>& call, std::size_t index,
                    const TokenEvent& event) {
   if (call->is_over) return;
+  if (event.finish != FinishReason::kNone) {
+    metrics_->count_finish(call->call.model->name(), event.finish, event.usage);
+  }
   if (is_failure(event.finish)) return fail(call, failure_of(event));
   time_tokens(*call, index, event);
   metrics_->count_generated(call->tenant, event.accepted.size());
@@ -253,11 +256,12 @@ void Service::time_tokens(ActiveCall& call, std::size_t index, const TokenEvent&
   if (event.accepted.empty()) return;
   const std::size_t choices = call.last_token_at.size() / call.ids.size();
   const Nanos now = SteadyClock::now();
+  const std::string& model = call.call.model->name();
   Nanos& last = call.last_token_at[index * choices + static_cast<std::size_t>(event.branch)];
   if (last != Nanos{0}) {
-    metrics_->observe_next_token(to_seconds(now - last));
+    metrics_->observe_next_token(model, to_seconds(now - last));
   } else {
-    metrics_->observe_first_token(to_seconds(now - call.arrived));
+    metrics_->observe_first_token(model, to_seconds(now - call.arrived));
   }
   last = now;
 }
@@ -287,7 +291,10 @@ void Service::flush(const std::shared_ptr<ActiveCall>& call) {
     exchange.respond(std::move(whole));
   }
   if (is_complete) {
-    metrics_->observe_request(to_seconds(SteadyClock::now() - call->arrived));
+    if (call->call.model != nullptr) {
+      metrics_->observe_request(call->call.model->name(),
+                                to_seconds(SteadyClock::now() - call->arrived));
+    }
     forget(*call);
   }
 }

@@ -1,5 +1,8 @@
 #include "serve/dialects/openai/chat.h"
 
+#include <fmt/format.h>
+
+#include <span>
 #include <utility>
 
 #include "serve/dialects/openai/chat_messages.h"
@@ -11,6 +14,7 @@
 namespace quire {
 namespace {
 
+constexpr std::size_t kConversationsMax = 128;  // of a batch
 constexpr std::int64_t kInt32Max = std::numeric_limits<std::int32_t>::max();
 
 constexpr NeutralField kChatNeutralFields[] = {
@@ -39,11 +43,14 @@ struct ChatChoice {
 
 class ChatAnswer : public OpenAiAnswer {
  public:
-  // `echo`: stands in front of every answer.
-  ChatAnswer(const OpenAiRequest& request, const std::vector<Request>& requests, std::string echo)
+  // `echoes`: [requests] what stands in front of their answers.
+  ChatAnswer(const OpenAiRequest& request, const std::vector<Request>& requests,
+             std::vector<std::string> echoes)
       : OpenAiAnswer(request, requests, "chatcmpl-"),
         choices_(requests.size() * static_cast<std::size_t>(request.n)) {
-    for (ChatChoice& choice : choices_) choice.content = echo;
+    for (std::size_t i = 0; i < choices_.size(); ++i) {
+      choices_[i].content = echoes[i / static_cast<std::size_t>(request.n)];
+    }
     if (request.return_token_ids) prompts_.push_back(requests.front().prompt);
   }
 
@@ -218,39 +225,71 @@ std::optional<std::int64_t> read_chat_tokens_max(Fields& fields) {
   return new_name ? new_name : old_name;
 }
 
+// One request of the engine for each body: conversations that are answered together.
+Parsed<Call> chat_call(const DialectContext& context, std::span<const Json> bodies) {
+  Call call{.prompt_field = "messages"};
+  std::vector<std::string> echoes;
+  OpenAiRequest chat;
+  for (const Json& body : bodies) {
+    Fields fields(body);
+    chat = read_openai_request(fields, context);
+    read_chat_logprobs(fields, chat.params);
+    chat.tokens_max = read_chat_tokens_max(fields);
+    ChatPrompt prompt = read_chat_prompt(fields, chat.model.get());
+    prompt.add_special_tokens = chat.add_special_tokens.value_or(false);
+    prompt.settles_bos = chat.add_special_tokens.value_or(true);
+    read_documents(fields, chat.model.get(), prompt);
+    echoes.push_back(read_echo(fields, prompt));
+    read_prediction(fields);
+    fields.boolean("parallel_tool_calls");  // without tools there is nothing to be parallel
+    fields.boolean("include_reasoning");    // nor reasoning to be left out
+    fields.expect_neutral(kChatNeutralFields);
+    refuse_unknown(fields, context, chat);
+    if (fields.error()) return *fields.error();
+
+    auto ids = encode_chat(*chat.model, prompt, chat.prompt_tokens_max.has_value());
+    if (!ids.is_ok()) return ids.error();
+    if (const auto cut = truncate_prompt(chat, *ids); !cut.is_ok()) return cut.error();
+    auto tokens_max = settle_tokens_max(chat, ids->size(), kInt32Max, "messages");
+    if (!tokens_max.is_ok()) return tokens_max.error();
+    chat.params.tokens_max = *tokens_max;
+    call.requests.push_back(make_request(chat, context.tenant, std::move(*ids)));
+  }
+  call.model = chat.model;
+  call.is_stream = chat.is_stream;
+  call.unknown_fields = chat.warnings.size();
+  call.writer = std::make_unique<ChatAnswer>(chat, call.requests, std::move(echoes));
+  return call;
+}
+
 }  // namespace
 
 Parsed<Call> parse_openai_chat(const DialectContext& context, const http::Request& request) {
   Parsed<Json> body = read_json_body(request.body);
   if (!body.is_ok()) return body.error();
-  Fields fields(*body);
-  OpenAiRequest chat = read_openai_request(fields, context);
-  read_chat_logprobs(fields, chat.params);
-  chat.tokens_max = read_chat_tokens_max(fields);
-  ChatPrompt prompt = read_chat_prompt(fields, chat.model.get());
-  prompt.add_special_tokens = chat.add_special_tokens.value_or(false);
-  prompt.settles_bos = chat.add_special_tokens.value_or(true);
-  read_documents(fields, chat.model.get(), prompt);
-  std::string echo = read_echo(fields, prompt);
-  read_prediction(fields);
-  fields.boolean("parallel_tool_calls");  // without tools there is nothing to be parallel
-  fields.boolean("include_reasoning");    // nor reasoning to be left out
-  fields.expect_neutral(kChatNeutralFields);
-  refuse_unknown(fields, context, chat);
-  if (fields.error()) return *fields.error();
+  return chat_call(context, {&*body, 1});
+}
 
-  auto ids = encode_chat(*chat.model, prompt, chat.prompt_tokens_max.has_value());
-  if (!ids.is_ok()) return ids.error();
-  if (const auto cut = truncate_prompt(chat, *ids); !cut.is_ok()) return cut.error();
-  auto tokens_max = settle_tokens_max(chat, ids->size(), kInt32Max, "messages");
-  if (!tokens_max.is_ok()) return tokens_max.error();
-  chat.params.tokens_max = *tokens_max;
-
-  Call call{.model = chat.model, .is_stream = chat.is_stream, .prompt_field = "messages",
-            .unknown_fields = chat.warnings.size()};
-  call.requests.push_back(make_request(chat, context.tenant, std::move(*ids)));
-  call.writer = std::make_unique<ChatAnswer>(chat, call.requests, std::move(echo));
-  return call;
+Parsed<Call> parse_chat_batch(const DialectContext& context, const http::Request& request) {
+  Parsed<Json> body = read_json_body(request.body);
+  if (!body.is_ok()) return body.error();
+  const Json* all = body->find("messages");
+  const Json* stream = body->find("stream");
+  const bool is_list = all != nullptr && all->is_array() && !all->items().empty() &&
+                       all->items().size() <= kConversationsMax;
+  if (!is_list) {
+    return invalid_value("messages", fmt::format("Invalid 'messages': expected a list of 1 to {} "
+                                                 "conversations.", kConversationsMax));
+  }
+  if (stream != nullptr && stream->is_bool() && stream->as_bool()) {
+    return invalid_value("stream", "A batch of conversations is not streamed.");
+  }
+  std::vector<Json> bodies;
+  for (const Json& conversation : all->items()) {
+    bodies.push_back(*body);
+    bodies.back().set("messages", conversation);
+  }
+  return chat_call(context, bodies);
 }
 
 }  // namespace quire

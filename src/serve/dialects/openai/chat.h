@@ -9,4 +9,8 @@ namespace quire {
 
 Parsed<Call> parse_openai_chat(const DialectContext& context, const http::Request& request);
 
+// vLLM's /v1/chat/completions/batch: `messages` is a list of conversations, each of which gets its
+// choices in one answer.
+Parsed<Call> parse_chat_batch(const DialectContext& context, const http::Request& request);
+
 }  // namespace quire

@@ -1,7 +1,9 @@
 #include "serve/dialects/vllm/vllm.h"
 
 #include "serve/dialects/openai/errors.h"
+#include "serve/dialects/openai/chat.h"
 #include "serve/dialects/vllm/control.h"
+#include "serve/dialects/vllm/render.h"
 #include "serve/dialects/vllm/tokenize.h"
 
 namespace quire {
@@ -15,6 +17,10 @@ constexpr auto kOpen = Access::kOpen, kKeyed = Access::kKeyed;
 constexpr auto kNone = BodyKind::kNone;
 
 constexpr Route kRoutes[] = {
+    {"POST", "/v1/chat/completions/batch", BodyKind::kJson, kKeyed, {.parse = parse_chat_batch}},
+    {"POST", "/v1/chat/completions/render", BodyKind::kJson, kKeyed, {.parse = render_vllm_chat}},
+    {"POST", "/v1/completions/render", BodyKind::kJson, kKeyed, {.parse = render_vllm_completion}},
+    {"POST", "/invocations", BodyKind::kJson, kKeyed, {.parse = invoke_vllm}},
     {"POST", "/tokenize", BodyKind::kJson, kKeyed, {.parse = parse_vllm_tokenize}},
     {"POST", "/detokenize", BodyKind::kJson, kKeyed, {.parse = parse_vllm_detokenize}},
     {"GET", "/tokenizer_info", kNone, kKeyed, {.quick = show_vllm_tokenizer}},
