@@ -105,6 +105,11 @@ void expand_codebook(const BlockCodebook& block, float* out) {
   unpack_codes(block, codes);
   for (int i = 0; i < 64; ++i) out[i] = block.d * kValues[codes[i]];
 }
+void expand_q4_f(const BlockQ4_F& block, float* out) {
+  std::uint8_t codes[64];
+  unpack_codes(block, codes);
+  for (int i = 0; i < 64; ++i) out[i] = block.d * static_cast<float>(codes[i]) + block.m;
+}
 void expand_q4_z(const BlockQ4_Z& block, float* out) {
   std::uint8_t codes[kBlock];
   unpack_codes(block, codes);
@@ -141,8 +146,7 @@ void widen_row(const std::byte* row, std::size_t columns, float* out) {
 void dequantize_row(DType dtype, const std::byte* row, std::size_t columns, float* out) {
   switch (dtype) {
     case DType::kF32:
-      std::memcpy(out, row, columns * sizeof(float));
-      return;
+      return static_cast<void>(std::memcpy(out, row, columns * sizeof(float)));
     case DType::kF16:
       return widen_row<half_to_float>(row, columns, out);
     case DType::kBF16:
@@ -197,6 +201,8 @@ void dequantize_row(DType dtype, const std::byte* row, std::size_t columns, floa
       return expand_row<BlockCodebook, 64, expand_codebook<kValuesNF4>>(row, columns, out);
     case DType::kFP4:
       return expand_row<BlockCodebook, 64, expand_codebook<kValuesFP4>>(row, columns, out);
+    case DType::kQ4_F:
+      return expand_row<BlockQ4_F, 64, expand_q4_f>(row, columns, out);
     case DType::kQ4_Z:
       return expand_row<BlockQ4_Z, 32, expand_q4_z>(row, columns, out);
     case DType::kF8:

@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstring>
 #include <iterator>
 #include <vector>
 
@@ -198,6 +199,20 @@ TEST(Dequantize, EveryE4m3Code) {
   }
   dequantize_row(DType::kI8A16, codes, 256, values);
   for (int i = 0; i < 256; ++i) EXPECT_EQ(values[i], i < 128 ? i : i - 256);
+}
+
+TEST(Dequantize, FloatScalesAndMinimaOfBlocks) {
+  BlockQ4_F block = {0.5f, -3.25f, {}};
+  for (int i = 0; i < 32; ++i) block.qs[i] = static_cast<std::uint8_t>(i * 7);
+  std::byte bytes[sizeof block];
+  std::memcpy(bytes, &block, sizeof block);
+  float out[64];
+  dequantize_row(DType::kQ4_F, bytes, 64, out);
+  for (int i = 0; i < 64; ++i) {
+    const int pair = i / 32 * 16 + i % 16;
+    const int code = i % 32 < 16 ? pair * 7 & 15 : (pair * 7 & 255) >> 4;
+    EXPECT_EQ(out[i], 0.5f * static_cast<float>(code) - 3.25f) << i;
+  }
 }
 
 TEST(Dequantize, CodebooksAndZerosOfBlocks) {

@@ -147,6 +147,13 @@ struct Pairs {  // a file block is two groups
     packed.scale[row] = block.d;
     for (int i = 0; i < 2; ++i) put_nibbles<kRows>(packed.codes[i], row, codes + 32 * i);
   }
+  static void put(PackedQ4_F<kRows>& packed, int, int row, const BlockQ4_F& block) {
+    std::uint8_t codes[64];
+    unpack_codes(block, codes);
+    packed.scale[row] = block.d;
+    packed.minimum[row] = -block.m;  // files add m, we subtract a minimum
+    for (int i = 0; i < 2; ++i) put_nibbles<kRows>(packed.codes[i], row, codes + 32 * i);
+  }
   static void put(PackedNVFP4<kRows>& packed, int at, int row, const BlockNVFP4& block) {
     std::uint8_t codes[64];
     unpack_codes(block, codes);
@@ -209,9 +216,9 @@ struct SubScales {
 // A matrix type: how many file blocks fill a packed block, and how one is put there.
 template <typename Packed, typename Block, typename Put>
 struct BlockPacking {
-  static constexpr std::size_t kValues = sizeof(Block) == 36   ? 64
-                                         : sizeof(Block) < 48 ? kBlock
-                                                              : kSuperBlock;
+  static constexpr std::size_t kValues = sizeof(Block) == 36 || sizeof(Block) == 40 ? 64
+                                         : sizeof(Block) < 48                       ? kBlock
+                                                                                    : kSuperBlock;
   static constexpr std::size_t kBlocks = Packed::kGroups * kBlock / kValues;
 
   static std::size_t tile_bytes(std::size_t columns) {
@@ -269,9 +276,9 @@ struct ChannelPacking {
   }
 };
 
-// Codes of a byte, one scale for `group` columns of a row. kIsPaired: two codes of a row lie side
-// by side.
-template <int kRows, bool kIsPaired>
+// Codes of a byte, one scale for `group` columns of a row. kSideBySide: four codes of a row
+// lie side by side.
+template <int kRows, bool kSideBySide>
 void pack_scaled(int rows, std::size_t columns, const std::byte* from, const TileScales& scales,
                  std::byte* to) {
   ScaledTileHeader header = {};
@@ -288,8 +295,8 @@ void pack_scaled(int rows, std::size_t columns, const std::byte* from, const Til
     for (std::size_t row = 0; row < static_cast<std::size_t>(rows); ++row) {
       std::memcpy(to + row * sizeof(float), scales.values + row * groups + i, sizeof(float));
       for (std::size_t k = 0; k < count; ++k) {
-        const std::size_t in_pair = kIsPaired ? row * 2 + k % 2 : k % 2 * kRows + row;
-        codes[k / 2 * 2 * kRows + in_pair] = from[row * columns + begin + k];
+        const std::size_t in_four = kSideBySide ? row * 4 + k % 4 : k % 4 * kRows + row;
+        codes[k / 4 * 4 * kRows + in_four] = from[row * columns + begin + k];
       }
     }
     to += bytes;
@@ -357,6 +364,8 @@ auto with_packing(DType dtype, Visit visit) {
       return visit(BlockPacking<PackedCodebook<R>, BlockCodebook, Pairs<R>>());
     case DType::kQ4_Z:
       return visit(BlockPacking<PackedQ4_Z<R>, BlockQ4_Z, Zeros<R>>());
+    case DType::kQ4_F:
+      return visit(BlockPacking<PackedQ4_F<R>, BlockQ4_F, Pairs<R>>());
     case DType::kI8:
       return visit(ChannelPacking<R>());
     case DType::kF8:

@@ -65,6 +65,8 @@ inline RandomScale random_scale(DType dtype) {
     case DType::kNF4:
     case DType::kFP4:
       return {0, 0.6f};
+    case DType::kQ4_F:
+      return {0, 8};
     default:
       return {};
   }
@@ -80,6 +82,11 @@ inline void set_scale(DType dtype, float scale, float minimum, std::byte* block)
   if (has_scales_beside(dtype)) return;
   if (dtype == DType::kNF4 || dtype == DType::kFP4) {
     std::memcpy(block, &scale, sizeof scale);
+    return;
+  }
+  if (dtype == DType::kQ4_F) {
+    std::memcpy(block, &scale, sizeof scale);
+    std::memcpy(block + sizeof scale, &minimum, sizeof minimum);
     return;
   }
   if (dtype == DType::kNVFP4) {

@@ -74,6 +74,10 @@ inline void unpack_codes(const BlockCodebook& block, std::uint8_t* codes) {  // 
   unpack_nibbles(block.qs, codes);
   unpack_nibbles(block.qs + 16, codes + 32);
 }
+inline void unpack_codes(const BlockQ4_F& block, std::uint8_t* codes) {  // [64]
+  unpack_nibbles(block.qs, codes);
+  unpack_nibbles(block.qs + 16, codes + 32);
+}
 inline void unpack_codes(const BlockNVFP4& block, std::uint8_t* codes) {  // [64]
   for (int i = 0; i < 64; ++i) {
     const int byte = block.qs[i / 16 * 8 + i % 8];

@@ -152,6 +152,13 @@ void fill_q4_z(BlockQ4_Z& block, float sigma, Counter& random) {
   random.fill(block.qs);
 }
 
+void fill_q4_f(BlockQ4_F& block, float sigma, Counter& random) {
+  const std::uint64_t bits = random();
+  block.d = sigma / static_cast<float>(kDeviation4) * spread(bits);
+  block.m = -(bits >> 63 ? 7.25f : 7.75f) * block.d;
+  random.fill(block.qs);
+}
+
 // Types with one scale and no minimum: any bits are a block. `deviation` is that of its values
 // when the scale is 1.
 struct AnyBits {
@@ -238,6 +245,8 @@ void fill_block(DType dtype, float sigma, Counter& random, std::byte* out) {
       return fill_codebook(*reinterpret_cast<BlockCodebook*>(out), 0.517f, sigma, random);
     case DType::kFP4:
       return fill_codebook(*reinterpret_cast<BlockCodebook*>(out), 0.487f, sigma, random);
+    case DType::kQ4_F:
+      return fill_q4_f(*reinterpret_cast<BlockQ4_F*>(out), sigma, random);
     case DType::kQ4_Z:
       return fill_q4_z(*reinterpret_cast<BlockQ4_Z*>(out), sigma, random);
     case DType::kIQ1_M:

@@ -94,6 +94,10 @@ struct BlockQ4_Z {  // nibbles as in Q4_0: d * (q - zero)
   std::uint8_t zero, unused;
   std::uint8_t qs[16];
 };
+struct BlockQ4_F {  // nibbles as in two Q4_0: d * q + m
+  float d, m;
+  std::uint8_t qs[32];
+};
 struct BlockTQ1_0 {  // ternary, five (in qh: four) base-3 digits a byte: d * (q - 1)
   std::uint8_t qs[48];
   std::uint8_t qh[4];
@@ -160,6 +164,7 @@ inline constexpr float kValuesFP4[16] = {
     0.0f, 0.0625f / 12, 8.0f / 12, 1.0f, 4.0f / 12, 6.0f / 12, 2.0f / 12, 3.0f / 12,
     0.0f, -0.0625f / 12, -8.0f / 12, -1.0f, -4.0f / 12, -6.0f / 12, -2.0f / 12, -3.0f / 12};
 
+static_assert(sizeof(BlockQ4_F) == 40);
 static_assert(sizeof(BlockNVFP4) == 36 && sizeof(BlockCodebook) == 36 && sizeof(BlockQ4_Z) == 20);
 static_assert(sizeof(BlockQ4_0) == 18 && sizeof(BlockQ4_1) == 20 && sizeof(BlockQ5_0) == 22);
 static_assert(sizeof(BlockQ5_1) == 24 && sizeof(BlockQ8_0) == 34 && sizeof(BlockQ4_K) == 144);
@@ -262,6 +267,13 @@ struct PackedQ4_Z {  // four groups, half scales; minimum = scale * zero, exact 
   NibbleGroup<kRows> codes[4];
 };
 template <int kRows>
+struct PackedQ4_F {  // one scale and one minimum for both groups
+  static constexpr int kGroups = 2;
+  float scale[kRows];
+  float minimum[kRows];
+  NibbleGroup<kRows> codes[2];
+};
+template <int kRows>
 struct PackedNVFP4 {  // table, offset 16; scale = d * E4M3, one per half group; d is halved;
   // of nibbles, steps 0, 2, 4, 6 are the low halves and those between the high ones
   static constexpr int kGroups = 8;
@@ -302,6 +314,7 @@ static_assert(sizeof(PackedQ6_K<16>) == 69 * 64 && sizeof(PackedQ6_K<8>) == 69 *
 static_assert(sizeof(PackedQ2_K<16>) == 21 * 64 && sizeof(PackedQ2_K<8>) == 21 * 32);
 static_assert(sizeof(PackedMXFP4<16>) == 17 * 64 && sizeof(PackedMXFP4<8>) == 17 * 32);
 static_assert(sizeof(PackedQ4_Z<16>) == 19 * 64 && sizeof(PackedQ4_Z<8>) == 19 * 32);
+static_assert(sizeof(PackedQ4_F<16>) == 10 * 64 && sizeof(PackedQ4_F<8>) == 10 * 32);
 static_assert(sizeof(PackedNVFP4<16>) == 37 * 64 && sizeof(PackedNVFP4<8>) == 37 * 32);
 static_assert(sizeof(PackedCodebook<16>) == 9 * 64 && sizeof(PackedCodebook<8>) == 9 * 32);
 static_assert(sizeof(PackedIQ4_XS<16>) == 35 * 64 && sizeof(PackedIQ4_XS<8>) == 35 * 32);
@@ -346,8 +359,8 @@ inline constexpr int kChannelColumnsMax = 65536;  // 2^16 products of bytes fit 
 
 // --- Codes of a byte with scales beside them and activations in float32 (F8, I8_A16). ---
 // A packed tile is this header, then for each group of columns `float scale[kRows]` and codes,
-// K of the group padded with a zero to an even number: of F8 [K / 2][kRows][2], of I8_A16
-// [K / 2][2][kRows].
+// K of the group padded with zeros to whole fours: of F8 [K / 4][kRows][4], of I8_A16
+// [K / 4][4][kRows].
 struct alignas(64) ScaledTileHeader {
   std::int32_t group;  // columns of a scale
   std::uint8_t padding[60];
@@ -355,7 +368,7 @@ struct alignas(64) ScaledTileHeader {
 static_assert(sizeof(ScaledTileHeader) == 64);
 
 constexpr std::size_t scaled_group_bytes(std::size_t tile_rows, std::size_t columns) {
-  return tile_rows * (sizeof(float) + (columns + 1) / 2 * 2);
+  return tile_rows * (sizeof(float) + (columns + 3) / 4 * 4);
 }
 
 }  // namespace quire

@@ -96,14 +96,16 @@ inline F load_u8(const std::uint8_t* p) {
 inline F load_i8(const std::int8_t* p) {
   return _mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(load_eight(p)));
 }
-// Two E4M3 codes of each lane side by side, as halves 2^8 times smaller. Shifting the sign right
-// doubles it into the place above the exponent, which the mask clears.
-inline void load_e4m3_pairs(const std::uint8_t* p, F& even, F& odd) {
-  const __m128i both = _mm_loadu_si128(reinterpret_cast<const __m128i*>(p));
-  const __m128i mask = _mm_set1_epi16(static_cast<short>(0xBF80));
-  const __m128i low = _mm_srai_epi16(_mm_slli_epi16(both, 8), 1);
-  even = _mm256_cvtph_ps(_mm_and_si128(low, mask));
-  odd = _mm256_cvtph_ps(_mm_and_si128(_mm_srai_epi16(both, 1), mask));
+// Four E4M3 codes of each lane side by side, as in sixteen_lanes.inl.
+inline void load_e4m3(const std::uint8_t* p, F (&w)[4]) {
+  const I codes = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p));
+  const I mask = _mm256_set1_epi32(static_cast<int>(0x87F00000));
+  const I even = _mm256_srai_epi16(_mm256_slli_epi16(codes, 8), 4);
+  const I odd = _mm256_srai_epi16(codes, 4);
+  w[0] = _mm256_castsi256_ps(_mm256_and_si256(_mm256_slli_epi32(even, 16), mask));
+  w[1] = _mm256_castsi256_ps(_mm256_and_si256(_mm256_slli_epi32(odd, 16), mask));
+  w[2] = _mm256_castsi256_ps(_mm256_and_si256(even, mask));
+  w[3] = _mm256_castsi256_ps(_mm256_and_si256(odd, mask));
 }
 inline F load_low_nibbles(const std::uint8_t* p) {
   const I bytes = _mm256_cvtepu8_epi32(load_eight(p));

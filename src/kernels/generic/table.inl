@@ -31,12 +31,13 @@ constexpr KernelTable make_table(std::string_view name,
     slot(dtype) = matmul<Int8Core<FormatSignedBlock>>;
   }
   slot(DType::kI8) = matmul<ChannelCore>;
-  slot(DType::kF8) = matmul<ScaledCore<E4m3Pairs>>;
-  slot(DType::kI8A16) = matmul<ScaledCore<SignedPairs>>;
+  slot(DType::kF8) = matmul_scaled<E4m3Fours>;
+  slot(DType::kI8A16) = matmul_scaled<SignedFours>;
   slot(DType::kNVFP4) = matmul<Int8Core<FormatNVFP4>>;
   slot(DType::kNF4) = matmul<CodebookCore<kCodebookNF4>>;
   slot(DType::kFP4) = matmul<CodebookCore<kCodebookFP4>>;
   slot(DType::kQ4_Z) = matmul<Int8Core<FormatQ4_Z>>;
+  slot(DType::kQ4_F) = matmul<Int8Core<FormatQ4_F>>;
   table.quantize_int8 = quantize_int8;
   table.quantize_token = quantize_token;
   table.narrow_bf16 = narrow<store_bf16>;

@@ -5,13 +5,18 @@
 // memory serves best. With more passes arithmetic counts: kPassTiles tiles share each activation,
 // and a block of tiles stays in L2 while all tokens pass over it. Meanwhile the next block is
 // fetched there: a pass fetches its share, so that memory is read evenly under the arithmetic.
-// With one token (kStreamTokens) the hardware follows the stream by itself; with a few more
-// (kNearTokens) it looks some lines ahead when told to, where a whole block would be a burst that
-// the loads wait for. With many tokens the tiles of some types are first unpacked into scratch,
-// losslessly: the same values meet the same arithmetic.
+// With one token (kStreamTokens) the hardware follows the stream by itself, unless its core is one
+// of kLooksAheadAlone; with a few more (kNearTokens) it looks some lines ahead when told to, where
+// a whole block would be a burst that the loads wait for. With many tokens the tiles of some types
+// are first unpacked into scratch, losslessly: the same values meet the same arithmetic.
 
 constexpr int kTilesPerBlock = 64 / kLanes;
 constexpr int kNearBytes = 51 * 64;  // a third and twice of it are slower
+
+// Cores that keep arithmetic so busy that even one stream is better told what comes.
+template <typename Core>
+inline constexpr bool kLooksAheadAlone =
+    kNearTokens > 0 && requires { Core::kLooksAheadAlone; };
 
 // Fetches [at, end), some lines at each call of `step`: the next block into L2, or, near, what
 // lies kNearBytes behind the tile that is read, into L1.
@@ -73,12 +78,16 @@ inline void write_outputs(const MatmulTask& task, int tile, int token, F sum) {
 template <typename Core, int kTiles, int kColumns>
 void multiply_block(const MatmulTask& task, int tile, int tile_end, int token, Ahead& ahead) {
   const std::byte* x = task.x + static_cast<std::size_t>(token) * task.x_stride;
+  std::size_t x_stride = task.x_stride;
+  if constexpr (requires { Core::read_tokens(task, x, kColumns, x_stride); }) {
+    x = Core::read_tokens(task, x, kColumns, x_stride);
+  }
   for (; tile + kTiles <= tile_end; tile += kTiles) {
     const Tiles tiles = {task.tiles + static_cast<std::size_t>(tile) * task.bytes_per_tile,
                          task.bytes_per_tile};
     Sums<kTiles, kColumns> sums;
     if (kTiles == 1 && ahead.is_near) ahead.follow(tiles.first, task.bytes_per_tile);
-    Core::multiply(tiles, x, task.x_stride, task.columns, sums, ahead);
+    Core::multiply(tiles, x, x_stride, task.columns, sums, ahead);
     for (int t = 0; t < kTiles; ++t) {
       for (int c = 0; c < kColumns; ++c) write_outputs(task, tile + t, token + c, sums.of[t][c]);
     }
@@ -142,9 +151,10 @@ void matmul(const MatmulTask& task) {
     const std::byte* next_end = is_last ? task.next + task.next_bytes : tile_at(then);
     Ahead ahead = {reinterpret_cast<const char*>(next), reinterpret_cast<const char*>(next_end),
                    (task.tokens + Core::kColumnsMax - 1) / Core::kColumnsMax};
-    ahead.is_near = task.tokens > kStreamTokens && task.tokens <= kNearTokens &&
+    constexpr int kAlone = kLooksAheadAlone<Core> ? 0 : kStreamTokens;
+    ahead.is_near = task.tokens > kAlone && task.tokens <= kNearTokens &&
                     task.tokens <= Core::kColumnsMax;
-    if (task.tokens <= kStreamTokens) ahead.at = ahead.end;
+    if (task.tokens <= kAlone) ahead.at = ahead.end;
     if constexpr (Core::kUnpackTokensMin > 0) {
       if (task.tokens >= Core::kUnpackTokensMin && task.scratch != nullptr) {
         multiply_unpacked<Core>(task, begin, end, ahead);

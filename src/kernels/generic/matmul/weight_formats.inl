@@ -229,6 +229,15 @@ struct FormatQ4_Z {
     return load_half(b.scale[group]) * load_u8(b.zero[group]);
   }
 };
+struct FormatQ4_F {
+  using Block = PackedQ4_F<kLanes>;
+  using Codes = NibbleCodes;
+  static constexpr bool kHasMinimum = true;
+  static constexpr int kOffsetShift = 0;
+  static constexpr int kParts = 1;
+  static inline F scale(const Block& b, int, int) { return load(b.scale); }
+  static inline F minimum(const Block& b, int, int) { return load(b.minimum); }
+};
 template <typename BlockType, typename CodesType, int kOffsetBits, int kPartsPerGroup>
 struct SubScaleFormat : NoMinimum {  // Q3_K, IQ4_XS, the codebook types
   using Block = BlockType;
