@@ -125,6 +125,11 @@ void add_quantization(const Quantization& method, const ScaledTensors& scaled,
         fmt::format("activations stay floats, which is more precise than what the checkpoint was "
                     "made for: {}", method.activations);
   }
+  if (!method.cache.empty()) {
+    checkpoint.cache =
+        fmt::format("the checkpoint was made for a quantized KV cache ({}), which is a setting of "
+                    "its own: --kv-cache-dtype", method.cache);
+  }
   if (scaled.rounded == 0) return;
   checkpoint.rounded =
       fmt::format("{} of {} quantized weights fit no tile losslessly and are held in BF16, such as "

@@ -48,6 +48,7 @@ Result<ModelFiles::Parts> match(Checkpoint checkpoint) {
                                rounded, parts.tensors.first_rounded()));
   }
   if (!checkpoint.activations.empty()) facts.notes.emplace_back("note", checkpoint.activations);
+  if (!checkpoint.cache.empty()) facts.notes.emplace_back("note", checkpoint.cache);
   parts.tokenizer_json = std::move(checkpoint.tokenizer_json);
   parts.left_out = std::move(checkpoint.left_out);
   parts.owner = std::move(checkpoint.owner);

@@ -8,6 +8,7 @@ namespace quire {
 namespace {
 
 constexpr int kGroupMax = 1 << 20;               // columns
+constexpr std::size_t kGroupsMax = 64;           // of the configuration
 constexpr std::size_t kIgnoredMax = 65536;       // names of modules that stay as they are
 constexpr std::size_t kIgnoredPatternsMax = 64;  // expressions among them
 
@@ -166,16 +167,37 @@ Status note_inputs(const Json& group, CompressedTensors& quantization) {
   return fields.status();
 }
 
-Status check_targets(const Json& group) {
+// "Linear", names of modules, and expressions.
+Status read_targets(const Json& group, CompressedTensors& quantization) {
+  const std::string_view where = "targets of quantization_config in config.json";
   const Json* targets = member(group, "targets");
-  const bool is_linear = targets != nullptr && targets->is_array() &&
-                         targets->items().size() == 1 && targets->items()[0].is_string() &&
-                         targets->items()[0].as_string() == "Linear";
-  if (is_linear) return ok_status();
-  return error(StatusCode::kUnsupported,
-               "targets of quantization_config in config.json: {} is not supported, only "
-               "[\"Linear\"]",
-               targets == nullptr ? "nothing" : dump(*targets).substr(0, 64));
+  if (targets == nullptr || !targets->is_array() || targets->items().empty() ||
+      targets->items().size() > kIgnoredMax) {
+    return error(StatusCode::kUnsupported, "{}: {} is not supported, only a list such as "
+                 "[\"Linear\"]", where, targets == nullptr ? "nothing"
+                                                           : dump(*targets).substr(0, 64));
+  }
+  for (const Json& item : targets->items()) {
+    const std::string name = item.is_string() ? item.as_string() : "";
+    if (name == "Linear") {
+      quantization.is_of_all = true;
+    } else if (name.starts_with("re:")) {
+      auto pattern = NamePattern::parse(name);
+      if (!pattern.is_ok()) {
+        return error(pattern.status().code(), "{}: {}", where, pattern.status().message());
+      }
+      quantization.target_patterns.push_back(std::move(pattern).value());
+    } else if (name.find('.') != name.npos) {
+      quantization.targets.insert(name);
+    } else {
+      return error(StatusCode::kUnsupported,
+                   "{}: {} is not supported, only \"Linear\", names of modules and expressions",
+                   where, dump(item).substr(0, 64));
+    }
+  }
+  if (quantization.target_patterns.size() <= kIgnoredPatternsMax) return ok_status();
+  return error(StatusCode::kResourceExhausted, "{}: {} expressions, at most {} are read", where,
+               quantization.target_patterns.size(), kIgnoredPatternsMax);
 }
 
 Status read_ignored(const Json& config, CompressedTensors& quantization) {
@@ -207,7 +229,7 @@ Status read_ignored(const Json& config, CompressedTensors& quantization) {
 
 // What else may change the weights or the computation: absent, null, empty or of no effect.
 Status check_rest(const Json& config, const ConfigFields& fields) {
-  for (const char* name : {"kv_cache_scheme", "transform_config", "sparsity_config"}) {
+  for (const char* name : {"transform_config", "sparsity_config"}) {
     const Json* value = member(config, name);
     const bool is_empty = value == nullptr || (value->is_object() && value->members().empty());
     const Json* format = is_empty ? nullptr : value->find("format");
@@ -262,29 +284,74 @@ bool CompressedTensors::is_ignored(std::string_view module) const {
                      [&](const NamePattern& pattern) { return pattern.matches(module); });
 }
 
-Result<CompressedTensors> read_compressed_tensors(const Json& quantization_config) {
+std::size_t group_of(const std::vector<CompressedTensors>& groups, std::string_view module) {
+  const auto first = [&](auto is_meant) {
+    const auto at = std::find_if(groups.begin(), groups.end(), is_meant);
+    return static_cast<std::size_t>(at - groups.begin());
+  };
+  std::size_t found =
+      first([&](const CompressedTensors& group) { return group.targets.contains(module); });
+  if (found < groups.size()) return found;
+  found = first([&](const CompressedTensors& group) {
+    return std::any_of(group.target_patterns.begin(), group.target_patterns.end(),
+                       [&](const NamePattern& pattern) { return pattern.matches(module); });
+  });
+  if (found < groups.size()) return found;
+  return first([](const CompressedTensors& group) { return group.is_of_all; });
+}
+
+std::string cache_note(const Json& quantization_config) {
+  const Json* scheme = member(quantization_config, "kv_cache_scheme");
+  if (scheme == nullptr || !scheme->is_object() || scheme->members().empty()) return "";
+  const Json* type = member(*scheme, "type");
+  const Json* bits = member(*scheme, "num_bits");
+  const std::string of = type != nullptr && type->is_string() ? type->as_string() : "int";
+  return fmt::format("kv_cache_scheme is {} of {} bits", of.substr(0, 64),
+                     bits != nullptr && bits->is_int() ? bits->as_int() : 8);
+}
+
+namespace {
+
+Result<CompressedTensors> read_group(const Json& config, const Json& group) {
   const std::string where = "of quantization_config in config.json";
-  const Json* config = &quantization_config;
-  const ConfigFields fields = ConfigFields::of_json(*config, where);
-  const std::string format = fields.string("format");
+  const ConfigFields fields = ConfigFields::of_json(config, where);
+  const ConfigFields own = ConfigFields::of_json(group, where);
+  const std::string common = fields.string("format");
+  const std::string format = own.string("format", common);
   if (format == "mixed-precision") fields.refuse("format");
-  QUIRE_RETURN_IF_ERROR(check_rest(*config, fields));
-  QUIRE_ASSIGN_OR_RETURN(const Json* groups, object_member(*config, "config_groups", where));
-  if (groups->members().size() != 1 || !groups->members()[0].second.is_object()) {
-    return error(StatusCode::kUnsupported, "config_groups {}: {} groups, only one is read", where,
-                 groups->members().size());
-  }
-  const Json& group = groups->members()[0].second;
-  QUIRE_RETURN_IF_ERROR(check_targets(group));
-  const ConfigFields group_fields = ConfigFields::of_json(group, where);
-  group_fields.refuse("output_activations");
-  QUIRE_RETURN_IF_ERROR(group_fields.status());
+  own.refuse("output_activations");
+  QUIRE_RETURN_IF_ERROR(own.status());
   CompressedTensors quantization;
+  QUIRE_RETURN_IF_ERROR(read_targets(group, quantization));
   quantization.kind = kind_of(fields, format, group);
   QUIRE_RETURN_IF_ERROR(fields.status());
   QUIRE_RETURN_IF_ERROR(read_kind(group, quantization));
-  QUIRE_RETURN_IF_ERROR(read_ignored(*config, quantization));
+  QUIRE_RETURN_IF_ERROR(read_ignored(config, quantization));
   return quantization;
+}
+
+}  // namespace
+
+Result<std::vector<CompressedTensors>> read_compressed_tensors(const Json& quantization_config) {
+  const std::string where = "of quantization_config in config.json";
+  const Json& config = quantization_config;
+  const ConfigFields fields = ConfigFields::of_json(config, where);
+  QUIRE_RETURN_IF_ERROR(check_rest(config, fields));
+  QUIRE_ASSIGN_OR_RETURN(const Json* groups, object_member(config, "config_groups", where));
+  if (groups->members().empty() || groups->members().size() > kGroupsMax) {
+    return error(StatusCode::kUnsupported, "config_groups {}: {} groups, not 1 to {}", where,
+                 groups->members().size(), kGroupsMax);
+  }
+  std::vector<CompressedTensors> all;
+  for (const auto& [name, group] : groups->members()) {
+    if (!group.is_object()) {
+      return error(StatusCode::kUnsupported, "config_groups {}: '{}' is {}, not an object", where,
+                   name.substr(0, 64), kind_name(group.kind()));
+    }
+    QUIRE_ASSIGN_OR_RETURN(CompressedTensors read, read_group(config, group));
+    all.push_back(std::move(read));
+  }
+  return all;
 }
 
 }  // namespace quire

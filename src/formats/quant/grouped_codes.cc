@@ -14,9 +14,17 @@ namespace {
 
 constexpr std::size_t kRowsAtOnce = 64;  // whose words lie side by side in some layouts
 
+float value_at(const TensorView& floats, std::size_t at) {
+  if (floats.dtype == DType::kF32) return reinterpret_cast<const float*>(floats.data)[at];
+  const std::uint16_t bits = reinterpret_cast<const std::uint16_t*>(floats.data)[at];
+  return floats.dtype == DType::kF16 ? half_to_float(bits) : bf16_to_float(bits);
+}
+
+constexpr float kZeroMax = 65536;  // of float zeros
+
 // What the scales and zeros of a matrix allow.
 struct Survey {
-  bool has_half_scales = true;
+  bool has_half_scales = true, has_whole_zeros = true;
   int zero_min = 1 << 16, zero_max = -(1 << 16);
 };
 
@@ -25,12 +33,20 @@ Result<Survey> survey(const GroupedCodes& codes) {
   for (std::size_t group = 0; group < codes.groups(); ++group) {
     for (std::size_t row = 0; row < codes.rows; ++row) {
       const float scale = codes.scale_at(row, group);
-      if (!std::isfinite(scale)) {
+      if (!std::isfinite(scale) || scale == 0) {
         return error(StatusCode::kCorrupt,
-                     "tensor '{}': the scale of row {} and group {} is {}, not a number",
+                     "tensor '{}': the scale of row {} and group {} is {}, which is no scale",
                      codes.scales.name, row, group, scale);
       }
       found.has_half_scales &= half_to_float(float_to_half(scale)) == scale;
+      const float as_float =
+          codes.float_zeros.data == nullptr ? 0 : codes.float_zero_at(row, group);
+      if (!(std::abs(as_float) <= kZeroMax)) {
+        return error(StatusCode::kCorrupt,
+                     "tensor '{}': the zero of row {} and group {} is {}, not a number up to {}",
+                     codes.float_zeros.name, row, group, as_float, kZeroMax);
+      }
+      found.has_whole_zeros &= as_float == std::nearbyint(as_float);
       const int zero = codes.zero_at(row, group);
       found.zero_min = std::min(found.zero_min, zero);
       found.zero_max = std::max(found.zero_max, zero);
@@ -44,10 +60,14 @@ std::pair<DType, std::string> choose_tile(const GroupedCodes& codes, const Surve
   if (!codes.group_of.empty()) {
     return {DType::kBF16, "the columns of a group do not lie together (act-order)"};
   }
-  if (!found.has_half_scales) return {DType::kBF16, "its scales are no float16 values"};
   if (codes.group % kBlock != 0) {
     return {DType::kBF16, fmt::format("groups of {} are not whole blocks of {}", codes.group,
                                       kBlock)};
+  }
+  if (!found.has_half_scales || !found.has_whole_zeros) {
+    if (codes.codes.bits <= 4 && codes.group % 64 == 0) return {DType::kQ4_F, ""};
+    return {DType::kBF16, found.has_half_scales ? "its zeros are no whole numbers"
+                                                : "its scales are no float16 values"};
   }
   const bool is_nibble = codes.codes.bits <= 4 && found.zero_min >= 0 && found.zero_max <= 255;
   const int least = -found.zero_max;
@@ -68,9 +88,22 @@ void write_with_zero(const GroupedCodes& codes, std::size_t row, std::size_t blo
   to.zero = static_cast<std::uint8_t>(codes.zero_at(row, group));
   for (std::size_t i = 0; i < kBlock; ++i) {
     const std::size_t column = block * kBlock + i;
-    const unsigned code = codes.is_along_columns ? codes.codes.at(column, row)
-                                                 : codes.codes.at(row, column);
+    const unsigned code = codes.code_at(row, column);
     to.qs[i % 16] = static_cast<std::uint8_t>(to.qs[i % 16] | (code & 15) << (i / 16 * 4));
+  }
+  std::memcpy(out, &to, sizeof to);
+}
+
+// 64 columns of one row with their scale and zero as floats.
+void write_with_floats(const GroupedCodes& codes, std::size_t row, std::size_t block,
+                       std::size_t group, std::byte* out) {
+  BlockQ4_F to = {};
+  to.d = codes.scale_at(row, group);
+  to.m = -(to.d * codes.float_zero_at(row, group));
+  for (std::size_t i = 0; i < 64; ++i) {
+    const unsigned code = codes.code_at(row, block * 64 + i);
+    std::uint8_t& byte = to.qs[i / 32 * 16 + i % 16];
+    byte = static_cast<std::uint8_t>(byte | (code & 15) << (i % 32 / 16 * 4));
   }
   std::memcpy(out, &to, sizeof to);
 }
@@ -79,10 +112,7 @@ void write_with_zero(const GroupedCodes& codes, std::size_t row, std::size_t blo
 void read_block(const GroupedCodes& codes, std::size_t row, std::size_t block, int zero, int* out) {
   const std::size_t first = block * kBlock;
   for (std::size_t i = 0; i < kBlock; ++i) {
-    const std::size_t column = first + i;
-    const unsigned code = codes.is_along_columns ? codes.codes.at(column, row)
-                                                 : codes.codes.at(row, column);
-    out[i] = static_cast<int>(code) - zero;
+    out[i] = static_cast<int>(codes.code_at(row, first + i)) - zero;
   }
 }
 
@@ -121,14 +151,19 @@ void write_block(DType dtype, std::uint16_t scale, const int* values, std::byte*
 std::vector<std::byte> make_tiles(const GroupedCodes& codes, DType dtype) {
   const std::size_t row_size = row_bytes(dtype, codes.columns);
   const std::size_t block_size = dtype_info(dtype).block_bytes;
+  const std::size_t width = dtype_info(dtype).block_elements;
   std::vector<std::byte> bytes(codes.rows * row_size);
   int values[kBlock];
   for (std::size_t begin = 0; begin < codes.rows; begin += kRowsAtOnce) {
     const std::size_t end = std::min(codes.rows, begin + kRowsAtOnce);
-    for (std::size_t block = 0; block < codes.columns / kBlock; ++block) {
-      const std::size_t group = block * kBlock / codes.group;
+    for (std::size_t block = 0; block < codes.columns / width; ++block) {
+      const std::size_t group = block * width / codes.group;
       for (std::size_t row = begin; row < end; ++row) {
         std::byte* out = &bytes[row * row_size + block * block_size];
+        if (dtype == DType::kQ4_F) {
+          write_with_floats(codes, row, block, group, out);
+          continue;
+        }
         if (dtype == DType::kQ4_Z) {
           write_with_zero(codes, row, block, group, out);
           continue;
@@ -148,29 +183,37 @@ std::vector<std::byte> make_bf16(const GroupedCodes& codes) {
     for (std::size_t column = 0; column < codes.columns; ++column) {
       const std::size_t group =
           codes.group_of.empty() ? column / codes.group : codes.group_of[column];
-      const unsigned code = codes.is_along_columns ? codes.codes.at(column, row)
-                                                   : codes.codes.at(row, column);
-      const auto distance = static_cast<float>(static_cast<int>(code) - codes.zero_at(row, group));
+      const float distance = static_cast<float>(codes.code_at(row, column)) -
+                             codes.float_zero_at(row, group);
       *out++ = float_to_bf16(codes.scale_at(row, group) * distance);
     }
   }
   return bytes;
 }
 
+std::vector<std::byte> make(const GroupedCodes& codes, DType dtype) {
+  return dtype == DType::kBF16 ? make_bf16(codes) : make_tiles(codes, dtype);
+}
+
 }  // namespace
 
 int GroupedCodes::zero_at(std::size_t row, std::size_t in_group) const {
+  if (float_zeros.data != nullptr) {
+    return static_cast<int>(std::nearbyint(float_zero_at(row, in_group)));
+  }
   if (small_zeros != nullptr) return zero + small_zeros[row * groups() + in_group];
   if (zeros.words == nullptr) return zero;
   const int stored = static_cast<int>(zeros.at(row, in_group));
   return (stored + zero_offset) & ((1 << zeros.bits) - 1);
 }
 
+float GroupedCodes::float_zero_at(std::size_t row, std::size_t in_group) const {
+  if (float_zeros.data == nullptr) return static_cast<float>(zero_at(row, in_group));
+  return value_at(float_zeros, row * scale_row + in_group * scale_group);
+}
+
 float GroupedCodes::scale_at(std::size_t row, std::size_t in_group) const {
-  const std::size_t at = row * scale_row + in_group * scale_group;
-  if (scales.dtype == DType::kF32) return reinterpret_cast<const float*>(scales.data)[at];
-  const std::uint16_t bits = reinterpret_cast<const std::uint16_t*>(scales.data)[at];
-  return scales.dtype == DType::kF16 ? half_to_float(bits) : bf16_to_float(bits);
+  return value_at(scales, row * scale_row + in_group * scale_group);
 }
 
 Result<Unpacked> unpack(GroupedCodes codes) {
@@ -184,7 +227,10 @@ Result<Unpacked> unpack(GroupedCodes codes) {
   std::tie(view.dtype, unpacked.reason) = choose_tile(codes, found);
   unpacked.late = std::make_shared<const LateTensor>(
       [kept = std::move(codes), dtype = view.dtype] {
-        return dtype == DType::kBF16 ? make_bf16(kept) : make_tiles(kept, dtype);
+        if (!kept.lay_out) return make(kept, dtype);
+        GroupedCodes laid = kept;
+        laid.laid_out = kept.lay_out();
+        return make(laid, dtype);
       });
   return unpacked;
 }

@@ -2,13 +2,15 @@
 // value = scale * (code - zero), scale and zero shared by a group of columns of a row. It becomes
 // tiles that keep the codes: Q4_0 where every code - zero is in -8..7, Q4_Z for other codes of four
 // bits or less, Q5_0 in -16..15, Q8_0 in -128..127, with the scale repeated for every 32 columns.
-// That needs scales that are float16 values and groups of whole blocks; else the values are rounded
-// once, to BF16, and `reason` says why.
+// Four bits or less whose scales are no float16 values, or whose zeros are no whole numbers, become
+// Q4_F in groups of 64 columns or of more of them. What is left is rounded once, to BF16, and
+// `reason` says why.
 // Pure functions; any thread. Made by one file for each method, behind quant_methods.
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -46,19 +48,29 @@ struct GroupedCodes {
 
   PackedInts codes;
   bool is_along_columns = true;  // codes.at(column, row); else codes.at(row, column)
+  // Of layouts that PackedInts cannot say: makes the codes, a byte each, [rows, columns], when the
+  // weight is made. Of `codes` only the bits count.
+  std::function<std::vector<std::uint8_t>()> lay_out;
+  std::vector<std::uint8_t> laid_out;
 
   PackedInts zeros;              // at(row, group); without words all are `zero`
   const std::int8_t* small_zeros = nullptr;  // [rows, groups], and `zero` is added
   int zero = 0;
   int zero_offset = 0;  // added to what is packed, which wraps around
 
-  TensorView scales;  // F32, F16 or BF16
+  TensorView scales;       // F32, F16 or BF16
+  TensorView float_zeros;  // the same, where zeros are floats; else without data
   std::size_t scale_row = 1, scale_group = 1;  // elements from one to the next
 
   std::vector<std::uint32_t> group_of;  // of each column; empty: column / group
 
   std::size_t groups() const { return columns / group; }
-  int zero_at(std::size_t row, std::size_t in_group) const;
+  unsigned code_at(std::size_t row, std::size_t column) const {
+    if (!laid_out.empty()) return laid_out[row * columns + column];
+    return is_along_columns ? codes.at(column, row) : codes.at(row, column);
+  }
+  int zero_at(std::size_t row, std::size_t in_group) const;  // of float zeros the nearest
+  float float_zero_at(std::size_t row, std::size_t in_group) const;
   float scale_at(std::size_t row, std::size_t in_group) const;
 };
 
@@ -68,7 +80,8 @@ struct Unpacked {
   std::string reason;                  // why it is held in BF16; empty: its codes are kept
 };
 
-// Checks every scale: an error names `scales` and the first that is NaN or infinite. What the views
+// Checks every scale and float zero: an error names the tensor and the first that is NaN or
+// infinite, or a scale of 0. What the views
 // point at must outlive the late tensor. REQUIRES: pointers, shapes and groups fit.
 Result<Unpacked> unpack(GroupedCodes codes);
 

@@ -89,8 +89,12 @@ Result<const TensorView*> ModuleTensors::take_view(const std::string& name, cons
 
 Result<const TensorView*> ModuleTensors::take_scales(const std::string& name, const Shape& shape) {
   QUIRE_ASSIGN_OR_RETURN(const TensorView* tensor, take_view(name, shape));
-  if (tensor->dtype != DType::kI8) return tensor;
-  return error(StatusCode::kCorrupt, "tensor '{}': scales of type I8", name);
+  if (tensor->dtype == DType::kF32 || tensor->dtype == DType::kF16 ||
+      tensor->dtype == DType::kBF16) {
+    return tensor;
+  }
+  return error(StatusCode::kCorrupt, "tensor '{}': scales of type {}", name,
+               dtype_name(tensor->dtype));
 }
 
 Result<const TensorView*> ModuleTensors::take_bytes(const std::string& name, const Shape& shape) {

@@ -2,6 +2,7 @@
 
 #include <array>
 #include <filesystem>
+#include <iterator>
 
 #include "base/file.h"
 #include "formats/config/config_ranges.h"
@@ -14,6 +15,9 @@
 #include "formats/quant/floats/modelopt.h"
 #include "formats/quant/floats/small_floats.h"
 #include "formats/quant/gptq.h"
+#include "formats/quant/integers/bitnet.h"
+#include "formats/quant/integers/byte_weights.h"
+#include "formats/quant/integers/hqq.h"
 #include "formats/quant/packed_tensors.h"
 #include "formats/quant/weight_scales.h"
 
@@ -74,12 +78,61 @@ void describe(CompressedTensors read, Quantization& quantization) {
   }
 }
 
+// Each group with the tensors of its modules, as if there were no other.
+Result<ScaledTensors> apply_groups(const std::vector<CompressedTensors>& groups,
+                                   const std::vector<Quantization>& methods,
+                                   const FileTensors& file) {
+  std::vector<std::vector<TensorView>> tensors(groups.size() + 1);
+  std::vector<std::vector<IntegerTensor>> integers(groups.size() + 1);
+  const auto place = [&](const std::string& name) {
+    const std::string_view module = std::string_view(name).substr(0, name.rfind('.'));
+    return groups.front().is_ignored(module) ? groups.size() : group_of(groups, module);
+  };
+  for (const TensorView& tensor : file.tensors) tensors[place(tensor.name)].push_back(tensor);
+  for (const IntegerTensor& tensor : file.integers) {
+    integers[place(tensor.name)].push_back(tensor);
+  }
+  if (!integers.back().empty()) {
+    return error(StatusCode::kCorrupt, "tensor '{}': integers, but no group of quantization_config "
+                 "in config.json has its module", integers.back().front().name);
+  }
+  ScaledTensors all;
+  all.tensors = std::move(tensors.back());
+  for (std::size_t i = 0; i < groups.size(); ++i) {
+    if (tensors[i].empty() && integers[i].empty()) continue;
+    QUIRE_ASSIGN_OR_RETURN(ScaledTensors some,
+                           methods[i].apply({tensors[i], integers[i], file.place}));
+    std::move(some.tensors.begin(), some.tensors.end(), std::back_inserter(all.tensors));
+    std::move(some.scales.begin(), some.scales.end(), std::back_inserter(all.scales));
+    all.late.merge(some.late);
+    if (all.rounded == 0) all.reason = some.reason;
+    all.rounded += some.rounded;
+  }
+  return all;
+}
+
 Result<Quantization> read_compressed(const Json& quantization_config) {
-  QUIRE_ASSIGN_OR_RETURN(CompressedTensors read, read_compressed_tensors(quantization_config));
+  QUIRE_ASSIGN_OR_RETURN(std::vector<CompressedTensors> groups,
+                         read_compressed_tensors(quantization_config));
+  std::vector<Quantization> methods;
   Quantization quantization;
-  quantization.activations = read.activations;
-  describe(std::move(read), quantization);
-  quantization.text = "compressed-tensors, " + quantization.text;
+  for (const CompressedTensors& group : groups) {
+    describe(group, methods.emplace_back());
+    quantization.text += (quantization.text.empty() ? "compressed-tensors, " : "; ") +
+                         methods.back().text;
+    quantization.takes_integers |= methods.back().takes_integers;
+    if (quantization.activations.empty()) quantization.activations = group.activations;
+  }
+  quantization.cache = cache_note(quantization_config);
+  quantization.apply = [groups = std::move(groups), methods = std::move(methods)](
+                           const FileTensors& file) -> Result<ScaledTensors> {
+    const bool is_one = groups.size() == 1 && groups.front().is_of_all;
+    QUIRE_ASSIGN_OR_RETURN(ScaledTensors made, is_one ? methods.front().apply(file)
+                                                      : apply_groups(groups, methods, file));
+    std::erase_if(made.tensors,
+                  [](const TensorView& tensor) { return is_cache_scale(tensor.name); });
+    return made;
+  };
   return quantization;
 }
 
@@ -96,7 +149,7 @@ Result<Quantization> read_auto_round(const Json& quantization_config) {
                layout.substr(0, 64));
 }
 
-constexpr std::array<QuantMethod, 10> kMethods = {{
+constexpr std::array<QuantMethod, 14> kMethods = {{
     {"compressed-tensors", read_compressed},
     {"gptq", read_gptq},
     {"awq", read_awq},
@@ -107,6 +160,10 @@ constexpr std::array<QuantMethod, 10> kMethods = {{
     {"fbgemm_fp8", read_fbgemm_fp8},
     {"bitsandbytes", read_bitsandbytes},
     {"modelopt", read_modelopt},
+    {"hqq", read_hqq},
+    {"eetq", read_eetq},
+    {"torchao", read_torchao},
+    {"bitnet", read_bitnet},
 }};
 
 // What writers of older checkpoints left beside config.json instead of saying it there.
@@ -123,8 +180,8 @@ constexpr OldFile kOldFiles[] = {
 Status refused(std::string_view place, std::string_view method) {
   return error(StatusCode::kUnsupported,
                "{}: '{}' weights are not read; read are gptq, awq, compressed-tensors, fp8, "
-               "fbgemm_fp8, mxfp4, bitsandbytes and modelopt, weights of F32, F16 or BF16, and "
-               "GGUF files of the same model in any type",
+               "fbgemm_fp8, mxfp4, bitsandbytes, modelopt, hqq, eetq, torchao and bitnet, weights "
+               "of F32, F16 or BF16, and GGUF files of the same model in any type",
                place, method.substr(0, 64));
 }
 

@@ -41,6 +41,7 @@ struct ScaledTensors {
 struct Quantization {
   std::string text;             // for `show`: "gptq, 4 bits, groups of 128"
   std::string activations;      // what it asks of activations, which stay as they are; or empty
+  std::string cache;            // what it asks of the KV cache, which is a setting; or empty
   bool takes_integers = false;  // tensors of I32, I64 and U8 are part of it
   std::function<Result<ScaledTensors>(const FileTensors& file)> apply;
 

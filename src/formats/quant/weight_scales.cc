@@ -84,6 +84,9 @@ bool is_linear(const TensorView& tensor) {
 Status attach(const CompressedTensors& quantization, const std::string& module,
               ScaleReader& reader, TensorView& weight, std::vector<std::vector<float>>& scales) {
   const std::size_t rows = weight.rows();
+  if (rows == 0 || weight.columns() == 0) {
+    return error(StatusCode::kCorrupt, "tensor '{}': it is no matrix", weight.name);
+  }
   const bool is_per_row = quantization.is_per_channel;
   QUIRE_ASSIGN_OR_RETURN(std::vector<float> read,
                          reader.take(module + ".weight_scale", is_per_row ? rows : 1));
@@ -118,7 +121,12 @@ Result<ScaledTensors> attach_scales(const CompressedTensors& quantization,
     if (is_int8) QUIRE_RETURN_IF_ERROR(attach(quantization, module, reader, tensor, result.scales));
   }
   for (std::size_t i = 0; i < all.size(); ++i) {
-    if (!reader.is_used(i)) result.tensors.push_back(std::move(all[i]));
+    if (reader.is_used(i)) continue;
+    if (all[i].name.ends_with(".weight_scale")) {
+      return error(StatusCode::kCorrupt, "tensor '{}' {}: there is no matrix of I8 beside it",
+                   all[i].name, place(all[i]));
+    }
+    result.tensors.push_back(std::move(all[i]));
   }
   return result;
 }

@@ -65,7 +65,7 @@ inline void append_float_row(DType dtype, const std::byte* row, std::size_t colu
   }
 }
 
-// The values of one row. REQUIRES: Q4_0, Q4_Z, Q5_0, Q8_0, BF16, NF4, FP4, MXFP4 or NVFP4.
+// The values of one row. REQUIRES: a type that quantized checkpoints turn into, without scales.
 inline void append_row(DType dtype, const std::byte* row, std::size_t columns,
                        std::vector<float>& out) {
   if (dtype == DType::kBF16) {
@@ -79,6 +79,26 @@ inline void append_row(DType dtype, const std::byte* row, std::size_t columns,
   if (dtype == DType::kNF4 || dtype == DType::kFP4 || dtype == DType::kMXFP4 ||
       dtype == DType::kNVFP4) {
     return append_float_row(dtype, row, columns, out);
+  }
+  if (dtype == DType::kTQ2_0) {  // four codes a byte, 32 bytes for 128 of them; then the scale
+    for (std::size_t i = 0; i < columns; ++i) {
+      const auto* bytes = reinterpret_cast<const std::uint8_t*>(row) + i / 256 * 66;
+      const float scale = half_to_float(static_cast<std::uint16_t>(bytes[64] | bytes[65] << 8));
+      const int code = bytes[i % 256 / 128 * 32 + i % 32] >> (i % 128 / 32 * 2) & 3;
+      out.push_back(scale * static_cast<float>(code - 1));
+    }
+    return;
+  }
+  if (dtype == DType::kQ4_F) {
+    for (std::size_t i = 0; i < columns; ++i) {
+      const std::byte* bytes = row + i / 64 * 40;
+      float numbers[2];
+      std::memcpy(numbers, bytes, sizeof numbers);
+      const auto pair = static_cast<int>(bytes[8 + i % 64 / 32 * 16 + i % 16]);
+      const int code = i % 32 < 16 ? pair & 15 : pair >> 4;
+      out.push_back(numbers[0] * static_cast<float>(code) + numbers[1]);
+    }
+    return;
   }
   const std::size_t size = dtype_info(dtype).block_bytes;
   for (std::size_t block = 0; block < columns / 32; ++block) {
@@ -108,7 +128,7 @@ inline std::vector<float> late_values(const Checkpoint& checkpoint, const std::s
   for (std::size_t row = 0; row < view.rows(); ++row) {
     const std::byte* bytes = data + row * row_bytes(view.dtype, view.columns());
     const std::size_t begin = values.size();
-    if (view.dtype == DType::kF8 || view.dtype == DType::kI8A16) {
+    if (view.dtype == DType::kF8 || view.dtype == DType::kI8A16 || view.dtype == DType::kI8) {
       for (std::size_t i = 0; i < view.columns(); ++i) {
         const auto code = static_cast<std::uint8_t>(bytes[i]);
         values.push_back(view.dtype == DType::kF8 ? e4m3_to_float(code)

@@ -1,7 +1,7 @@
 // BitNet b1.58 (Ma et al., 2024; Microsoft's models of 2025): a Llama with squared ReLU, a norm of
-// what attention gives and one of what a block's gate gives, each before the way back. Of published
-// files those with float weights are read here; those of packed ternary weights ask for integer
-// activations. The row is kBitNet.
+// what attention gives and one of what a block's gate gives, each before the way back. Published
+// files have float weights or packed ternary ones (formats/quant/integers/bitnet). The row is
+// kBitNet.
 // Pure functions. Called by the registry.
 #include "formats/config/config_ranges.h"
 #include "model/arch/decoder.h"

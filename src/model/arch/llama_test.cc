@@ -96,7 +96,7 @@ TEST_F(HfConfigTest, RefusesWhatWeDoNotComputeByName) {
            {"hidden_act", "\"gelu\""},
            {"num_local_experts", "8"},
            {"partial_rotary_factor", "0.5"},
-           {"quantization_config", R"({"quant_method":"hqq"})"},
+           {"quantization_config", R"({"quant_method":"aqlm"})"},
            {"architectures", R"(["LlamaForTokenClassification"])"},
            {"layer_types", R"(["sliding_attention"])"},
            {"rope_scaling", R"({"rope_type":"axial"})"},

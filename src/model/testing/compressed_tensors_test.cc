@@ -224,7 +224,7 @@ TEST_F(CompressedTensorsTest, OtherMethodsAreRefusedByName) {
     folder_.write("model.safetensors", writer.bytes());
     return open_model(folder_.path()).status().message();
   };
-  for (const std::string method : {"hqq", "eetq", "torchao"}) {
+  for (const std::string method : {"quanto", "aqlm", "vptq"}) {
     EXPECT_THAT(refused("quantization_config", "{\"quant_method\":\"" + method + "\"}"),
                 AllOf(HasSubstr("quant_method"), HasSubstr("'" + method + "' weights are not read"),
                       HasSubstr("compressed-tensors"), HasSubstr("GGUF")));
@@ -239,6 +239,7 @@ TEST_F(CompressedTensorsTest, OtherMethodsAreRefusedByName) {
 TEST_F(CompressedTensorsTest, WhatWeDoNotComputeIsRefusedByName) {
   EXPECT_EQ(refusal_of({"format"}, "\"naive-quantized\""), "accepted");
   EXPECT_EQ(refusal_of({"sparsity_config"}, R"({"format":"dense"})"), "accepted");
+  EXPECT_EQ(refusal_of({"kv_cache_scheme"}, R"({"num_bits":8,"type":"float"})"), "accepted");
   const Path weights = {"config_groups", "group_0", "weights"};
   const Path inputs = {"config_groups", "group_0", "input_activations"};
   const auto in = [](Path path, const std::string& key) {
@@ -246,15 +247,14 @@ TEST_F(CompressedTensorsTest, WhatWeDoNotComputeIsRefusedByName) {
     return path;
   };
   for (const auto& [path, value] : std::vector<std::pair<Path, std::string>>{
-           {{"quant_method"}, "\"hqq\""},
+           {{"quant_method"}, "\"aqlm\""},
            {{"quant_method"}, "null"},
            {{"format"}, "\"marlin-24\""},
            {{"format"}, "\"mixed-precision\""},
-           {{"kv_cache_scheme"}, R"({"num_bits":8})"},
            {{"sparsity_config"}, R"({"format":"sparse-24-bitmask"})"},
            {{"transform_config"}, R"({"config_groups":{}})"},
            {{"config_groups"}, "{}"},
-           {{"config_groups"}, R"({"a":{},"b":{}})"},
+           {{"config_groups"}, R"({"a":[],"b":{}})"},
            {{"config_groups"}, "[]"},
            {{"ignore"}, "\"lm_head\""},
            {{"ignore"}, "[1]"},

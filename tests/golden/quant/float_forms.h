@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-#include "formats/testing/float_writer.h"
+#include "formats/testing/integer_writer.h"
 #include "tensor/dtype.h"
 
 namespace quire::testing {
@@ -106,6 +106,75 @@ inline std::vector<FloatForm> float_forms() {
                                          R"("num_bits":4,"type":"float","strategy":"group",)"
                                          R"("group_size":32)"),
                        {false, false}),
+  };
+}
+
+// What no tile keeps is compared with values that are rounded once.
+inline FloatForm byte_form(const char* name, std::string quantization, DType tile,
+                           std::function<WrittenMatrix(const std::string&, const FloatMatrix&)>
+                               write) {
+  return {name, std::move(quantization), tile,
+          [tile, write = std::move(write)](const std::string& module, const FloatMatrix& matrix) {
+            WrittenMatrix written = write(module, matrix);
+            for (float& value : written.values) {
+              if (tile == DType::kBF16) value = bf16_to_float(float_to_bf16(value));
+            }
+            return written;
+          }};
+}
+inline FloatForm hqq_form(const char* name, HqqForm form, DType tile) {
+  return byte_form(name,
+                   fmt::format(R"({{"quant_method":"hqq","skip_modules":["lm_head"],)"
+                               R"("quant_config":{{"weight_quant_params":{{"nbits":{},)"
+                               R"("group_size":{},"axis":{},"view_as_float":false}},)"
+                               R"("scale_quant_params":null,"zero_quant_params":null,)"
+                               R"("offload_meta":false}}}})",
+                               form.bits, form.group, form.axis),
+                   tile, [form](const std::string& module, const FloatMatrix& matrix) {
+                     return write_hqq(module, matrix, form);
+                   });
+}
+inline std::string torchao_config(const char* type, const char* data = "{}") {
+  return fmt::format(R"({{"quant_method":"torchao","quant_type":{{"default":{{"_type":"{}",)"
+                     R"("_version":2,"_data":{}}}}},"modules_to_not_convert":["lm_head"]}})",
+                     type, data);
+}
+
+inline std::vector<FloatForm> byte_forms() {
+  const char* const plain =
+      R"({"group_size":64,"int4_packing_format":{"_type":"Int4PackingFormat","_data":"PLAIN"}})";
+  const auto rows = [](const std::string& module, const FloatMatrix& matrix) {
+    return write_torchao_int8(module, matrix, matrix.columns, false);
+  };
+  return {
+      hqq_form("HQQ, 8 bits, groups of 64", {8, 64, 1, true}, DType::kBF16),
+      hqq_form("HQQ, 4 bits, groups of 64, whole zeros", {4, 64, 1, true}, DType::kQ4_Z),
+      hqq_form("HQQ, 4 bits, groups of 64", {4, 64, 1, false}, DType::kQ4_F),
+      hqq_form("HQQ, 4 bits, groups of 64 across rows (axis 0)", {4, 64, 0, false, "BF16"},
+               DType::kBF16),
+      hqq_form("HQQ, 3 bits, groups of 64, whole zeros", {3, 64, 1, true}, DType::kQ4_0),
+      hqq_form("HQQ, 2 bits, groups of 32, whole zeros", {2, 32, 1, true}, DType::kQ4_0),
+      hqq_form("HQQ, 1 bit, groups of 32", {1, 32, 1, false}, DType::kBF16),
+      byte_form("int8 (EETQ, [in, out])", R"({"quant_method":"eetq","weights":"int8",)"
+                R"("modules_to_not_convert":["lm_head"]})", DType::kI8A16, write_eetq),
+      byte_form("int8 (torchao)", torchao_config("Int8WeightOnlyConfig"), DType::kI8A16, rows),
+      byte_form("int8 (torchao, groups of 64)", torchao_config("Int8WeightOnlyConfig"),
+                DType::kI8A16,
+                [](const std::string& module, const FloatMatrix& matrix) {
+                  return write_torchao_int8(module, matrix, 64, true);
+                }),
+      byte_form("W8A8 (torchao)", torchao_config("Int8DynamicActivationInt8WeightConfig"),
+                DType::kI8, rows),
+      byte_form("int4 (torchao, groups of 64)", torchao_config("Int4WeightOnlyConfig", plain),
+                DType::kQ4_F,
+                [](const std::string& module, const FloatMatrix& matrix) {
+                  return write_torchao_int4(module, matrix, 64);
+                }),
+      byte_form("ternary (`bitnet`)", R"({"quant_method":"bitnet","linear_class":"autobitlinear",)"
+                R"("quantization_mode":"offline"})", DType::kI8A16,
+                [](const std::string& module, const FloatMatrix& matrix) {
+                  return write_bitnet(module, matrix, false);
+                }),
   };
 }
 

@@ -2,6 +2,7 @@
 
 #include <fmt/ranges.h>
 
+#include <algorithm>
 #include <cmath>
 
 #include "tensor/float_bits.h"
@@ -10,9 +11,15 @@ namespace quire {
 namespace {
 
 constexpr std::string_view kOfActivations[] = {
-    ".input_scale", ".activation_scale", ".input_scale_ub", ".input_global_scale", ".k_scale",
-    ".v_scale",     ".q_scale",          ".output_scale",   ".kv_scale",
+    ".input_scale", ".activation_scale", ".input_scale_ub", ".input_global_scale",
+    ".output_scale",
 };
+constexpr std::string_view kOfCache[] = {".k_scale", ".v_scale", ".q_scale", ".kv_scale"};
+
+bool has_ending(std::string_view name, std::span<const std::string_view> endings) {
+  return std::any_of(endings.begin(), endings.end(),
+                     [&](std::string_view ending) { return name.ends_with(ending); });
+}
 
 float value_at(const TensorView& tensor, std::size_t i) {
   if (tensor.dtype == DType::kF32) return reinterpret_cast<const float*>(tensor.data)[i];
@@ -119,10 +126,12 @@ Status attach_beside(const CodesBeside& layout, const FileTensors& file, ModuleT
                dtype_name(layout.codes));
 }
 
+bool is_cache_scale(std::string_view name) { return has_ending(name, kOfCache); }
+
 void drop_activation_scales(const FileTensors& file, ModuleTensors& tensors) {
   for (const TensorView& tensor : file.tensors) {
-    for (const std::string_view ending : kOfActivations) {
-      if (tensor.name.ends_with(ending)) tensors.take_floats(tensor.name);
+    if (has_ending(tensor.name, kOfActivations) || is_cache_scale(tensor.name)) {
+      tensors.take_floats(tensor.name);
     }
   }
 }

@@ -23,7 +23,10 @@ struct CodesBeside {
 // shape or a scale that is not positive.
 Status attach_beside(const CodesBeside& layout, const FileTensors& file, ModuleTensors& tensors);
 
-// The scales of inputs and of the KV cache.
+// A name of scales of the KV cache.
+bool is_cache_scale(std::string_view name);
+
+// Takes those, and the scales of inputs.
 void drop_activation_scales(const FileTensors& file, ModuleTensors& tensors);
 
 }  // namespace quire

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "formats/config/fields.h"
+#include "formats/quant/compressed_tensors.h"
 #include "formats/quant/floats/fp8.h"
 #include "formats/quant/floats/small_floats.h"
 
@@ -11,7 +12,7 @@ namespace {
 
 constexpr int kGroup = 16;
 
-// Which modules are codes is what the types of their tensors say; the KV cache has its own type.
+// Which modules are codes is what the types of their tensors say.
 constexpr std::string_view kRecords[] = {
     "quant_method", "producer", "ignore", "exclude_modules", "config_groups", "kv_cache_scheme",
     "kv_cache_quant_algo", "has_zero_point", "pre_quant_scale",
@@ -37,6 +38,12 @@ Result<Quantization> read_modelopt(const Json& config) {
   }
   QUIRE_RETURN_IF_ERROR(fields.status());
   Quantization quantization;
+  if (const std::string cache = fields.string("kv_cache_quant_algo", ""); !cache.empty()) {
+    quantization.cache = fmt::format("kv_cache_quant_algo is '{}'", cache.substr(0, 64));
+  } else {
+    quantization.cache = cache_note(object);
+  }
+  QUIRE_RETURN_IF_ERROR(fields.status());
   quantization.activations = fmt::format("quant_algo is '{}'", algorithm.substr(0, 64));
   quantization.takes_integers = true;
   if (algorithm == "FP8") {

@@ -1,6 +1,6 @@
-// Checkpoints of small floats and of int8 by example: matrices rounded and written from the
-// published layouts, compared value for value; and broken ones, each of which must be refused by
-// the name of a tensor, with little more memory than the file takes.
+// Quantized checkpoints of every method by example: matrices rounded and written from the published
+// layouts, compared value for value; and broken ones, each of which must be refused by the name of
+// a tensor, with little more memory than the file takes.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -9,7 +9,7 @@
 #include <limits>
 #include <new>
 
-#include "formats/testing/float_writer.h"
+#include "formats/testing/quantized_forms.h"
 #include "formats/testing/quantized_values.h"
 
 #pragma GCC diagnostic ignored "-Wmismatched-new-delete"  // ours are malloc and free
@@ -35,109 +35,26 @@ __attribute__((noinline)) void operator delete(void* memory, std::size_t) noexce
 namespace quire {
 namespace {
 
-using testing::FloatMatrix;
+using testing::four_bits;
+using testing::kModule;
 using testing::late_values;
+using testing::make_matrix;
 using testing::open_quantized;
+using testing::all_quantized_forms;
+using testing::QuantizedForm;
+using testing::quantized_forms;
 using testing::quantized_refusal;
 using testing::TempFolder;
 using testing::TensorPart;
 using testing::WrittenMatrix;
 using ::testing::HasSubstr;
 
-constexpr const char* kModule = "model.layers.0.mlp.up_proj";
 constexpr const char* kWeight = "model.layers.0.mlp.up_proj.weight";
 constexpr std::size_t kMemoryMax = std::size_t{16} << 20;
 
-FloatMatrix make_matrix(std::size_t rows, std::size_t columns) {
-  FloatMatrix matrix{rows, columns, {}};
-  std::uint32_t state = 12345;
-  for (std::size_t i = 0; i < rows * columns; ++i) {
-    state = state * 1664525u + 1013904223u;
-    const float value = static_cast<float>(state >> 8) * 0x1p-23f - 1;
-    matrix.values.push_back(0.1f * value * value * value);
-  }
-  return matrix;
-}
-
-struct Form {
-  const char* name;
-  std::string config;
-  DType tile;
-  std::function<WrittenMatrix(const FloatMatrix&)> write;
-  std::size_t rows = 64, columns = 192;
-};
-
-Form fp8(const char* name, const char* config, testing::Fp8Form form) {
-  return {name, config, DType::kF8,
-          [form](const FloatMatrix& m) { return testing::write_fp8(kModule, m, form); }};
-}
-Form four_bits(const char* name, testing::BitsAndBytesForm form, DType tile,
-               std::size_t columns = 192) {
-  return {name,
-          fmt::format(R"({{"quant_method":"bitsandbytes","load_in_4bit":true,)"
-                      R"("load_in_8bit":false,"bnb_4bit_quant_type":"{}",)"
-                      R"("bnb_4bit_use_double_quant":{}}})",
-                      form.is_nf4 ? "nf4" : "fp4", form.is_double),
-          tile,
-          [form](const FloatMatrix& m) { return testing::write_bitsandbytes(kModule, m, form); },
-          64, columns};
-}
-Form small(const char* name, const std::string& config, testing::SmallFloatForm form, DType tile,
-           std::size_t columns = 192) {
-  return {name, config, tile,
-          [form](const FloatMatrix& m) { return testing::write_small_floats(kModule, m, form); },
-          64, columns};
-}
-
-std::string compressed(const char* format, const char* weights) {
-  return fmt::format(R"({{"quant_method":"compressed-tensors","format":"{}","ignore":["lm_head"],)"
-                     R"("config_groups":{{"group_0":{{"targets":["Linear"],)"
-                     R"("input_activations":null,"weights":{{{}}}}}}}}})",
-                     format, weights);
-}
-
-constexpr std::size_t kAll = 1 << 20;
-
-std::vector<Form> forms() {
-  const std::string nvfp4 =
-      compressed("nvfp4-pack-quantized",
-                 R"("num_bits":4,"type":"float","strategy":"tensor_group","group_size":16)");
-  const std::string mxfp4 = compressed(
-      "mxfp4-pack-quantized", R"("num_bits":4,"type":"float","strategy":"group","group_size":32)");
-  const std::string per_row = compressed(
-      "float-quantized", R"("num_bits":8,"type":"float","strategy":"channel")");
-  const std::string int8 = compressed("int-quantized",
-                                      R"("num_bits":8,"type":"int","strategy":"channel")");
-  return {
-      fp8("blocks", R"({"quant_method":"fp8","fmt":"e4m3","activation_scheme":"dynamic",)"
-                    R"("weight_block_size":[48,128]})", {48, 128, "_scale_inv"}),
-      fp8("one scale", R"({"quant_method":"fp8","activation_scheme":"static"})",
-          {kAll, kAll, "_scale", "F32", {1}}),
-      fp8("fbgemm", R"({"quant_method":"fbgemm_fp8","activation_scale_ub":1200.0})",
-          {1, kAll, "_scale"}),
-      fp8("compressed", per_row.c_str(), {1, kAll, "_scale", "BF16"}),
-      fp8("modelopt", R"({"quant_method":"modelopt","quant_algo":"FP8"})",
-          {kAll, kAll, "_scale", "F32", {1}}),
-      four_bits("nf4", {true, false, 64}, DType::kNF4),
-      four_bits("nf4 in blocks of 128", {true, false, 128}, DType::kNF4),
-      four_bits("nf4 twice", {true, true, 64}, DType::kNF4),
-      four_bits("fp4", {false, false, 64}, DType::kFP4),
-      four_bits("nf4 of odd rows", {true, false, 64}, DType::kBF16, 96),
-      {"llm.int8", R"({"quant_method":"bitsandbytes","load_in_8bit":true})", DType::kI8A16,
-       [](const FloatMatrix& m) { return testing::write_int8_rows(kModule, m, true); }},
-      {"int8", int8, DType::kI8A16,
-       [](const FloatMatrix& m) { return testing::write_int8_rows(kModule, m, false); }},
-      small("nvfp4", nvfp4, {true, false}, DType::kNVFP4),
-      small("nvfp4 of odd rows", nvfp4, {true, false}, DType::kBF16, 80),
-      small("nvfp4 of modelopt", R"({"quant_method":"modelopt","quant_algo":"NVFP4"})",
-            {true, true}, DType::kNVFP4),
-      small("mxfp4", mxfp4, {false, false}, DType::kMXFP4),
-  };
-}
-
-TEST(FloatsTest, EveryValueIsThatOfTheLayout) {
+TEST(QuantizedFormsTest, EveryValueIsThatOfTheLayout) {
   TempFolder folder;
-  for (const Form& form : forms()) {
+  for (const QuantizedForm& form : all_quantized_forms()) {
     const WrittenMatrix written = form.write(make_matrix(form.rows, form.columns));
     const auto checkpoint = open_quantized(folder, form.config, written.parts);
     ASSERT_TRUE(checkpoint.is_ok()) << form.name << ": " << checkpoint.status().message();
@@ -146,17 +63,21 @@ TEST(FloatsTest, EveryValueIsThatOfTheLayout) {
     EXPECT_EQ(checkpoint->rounded.empty(), form.tile != DType::kBF16) << checkpoint->rounded;
     const std::vector<float> values = late_values(*checkpoint, kWeight);
     ASSERT_EQ(values.size(), written.values.size());
+    float largest = 0;
+    for (const float value : written.values) largest = std::max(largest, std::abs(value));
     for (std::size_t i = 0; i < values.size(); ++i) {
       const float exact = written.values[i];
+      // Of Q4_F the product and the sum are rounded, each about as large as the matrix's largest.
+      const float size = form.tile == DType::kQ4_F ? largest : std::abs(exact);
       const float allowed = form.tile == DType::kBF16 ? 0.004f : 3e-7f;
-      ASSERT_NEAR(values[i], exact, allowed * std::abs(exact)) << form.name << " value " << i;
+      ASSERT_NEAR(values[i], exact, allowed * size) << form.name << " value " << i;
     }
   }
 }
 
-TEST(FloatsTest, WhatIsAskedOfActivationsIsSaid) {
+TEST(QuantizedFormsTest, WhatIsAskedOfActivationsIsSaid) {
   TempFolder folder;
-  const Form form = forms().front();
+  const QuantizedForm form = quantized_forms().front();
   std::vector<TensorPart> parts = form.write(make_matrix(64, 192)).parts;
   parts.push_back(testing::part_of(std::string(kModule) + ".input_scale", "F32", {1},
                                    std::vector<float>{0.01f}));
@@ -168,7 +89,7 @@ TEST(FloatsTest, WhatIsAskedOfActivationsIsSaid) {
 }
 
 // gpt-oss as published: stacks of blocks.
-TEST(FloatsTest, StacksOfMxfp4) {
+TEST(QuantizedFormsTest, StacksOfMxfp4) {
   TempFolder folder;
   const std::string config = R"({"quant_method":"mxfp4","modules_to_not_convert":["lm_head"]})";
   const std::string stack = "model.layers.0.mlp.experts.down_proj";
@@ -208,7 +129,7 @@ std::size_t width_of(const std::string& dtype) {
 }
 
 // A refusal names the module and takes little memory.
-void expect_refused(const TempFolder& folder, const Form& form,
+void expect_refused(const TempFolder& folder, const QuantizedForm& form,
                     const std::vector<TensorPart>& parts, const std::string& what) {
   std::size_t file = 0;
   for (const TensorPart& part : parts) file += part.bytes.size();
@@ -222,12 +143,30 @@ void expect_refused(const TempFolder& folder, const Form& form,
       << form.name << ": " << what << ": " << refusal;
 }
 
-TEST(FloatsTest, BrokenTensorsAreRefusedByName) {
+// What may be missing, or says nothing.
+bool is_note_of(const std::string& name) {
+  for (const char* ending : {"weight_format", ".g_idx", ".packing", ".view_as_float", ".optimize",
+                             ".axis", ".group_size"}) {
+    if (name.ends_with(ending)) return true;
+  }
+  return false;
+}
+
+// A list of modules decides what is a code nowhere: another matrix with one scale is one.
+bool is_other_matrix(const std::vector<TensorPart>& whole, std::size_t i,
+                     const std::vector<std::size_t>& shape) {
+  const bool has_one_scale = i == 0 && whole[1].shape == std::vector<std::size_t>{1};
+  const bool is_matrix = whole[i].dtype == "F8_E4M3" ? shape.size() > 1
+                                                     : whole[i].dtype == "U8" && shape.size() == 2;
+  return has_one_scale && is_matrix && shape[0] * shape[1] > 0;
+}
+
+TEST(QuantizedFormsTest, BrokenTensorsAreRefusedByName) {
   TempFolder folder;
-  for (const Form& form : forms()) {
+  for (const QuantizedForm& form : all_quantized_forms()) {
     const std::vector<TensorPart> whole = form.write(make_matrix(form.rows, form.columns)).parts;
     for (std::size_t i = 0; i < whole.size(); ++i) {
-      const bool is_note = whole[i].name.ends_with("weight_format");
+      const bool is_note = is_note_of(whole[i].name);
       std::vector<TensorPart> parts = whole;
       parts.erase(parts.begin() + static_cast<std::ptrdiff_t>(i));
       if (!is_note) expect_refused(folder, form, parts, "without " + whole[i].name);
@@ -238,20 +177,17 @@ TEST(FloatsTest, BrokenTensorsAreRefusedByName) {
         std::size_t bytes = width_of(parts[i].dtype);
         for (const std::size_t size : shape) bytes *= size;
         parts[i].bytes.resize(bytes, '\x01');
-        // A list of modules decides what is a code nowhere: another matrix with one scale is one.
-        const bool is_other_matrix = parts[i].dtype == "F8_E4M3" && i == 0 && shape.size() > 1 &&
-                                     whole[1].shape == std::vector<std::size_t>{1} &&
-                                     shape[0] * shape[1] > 0;
-        if (is_note || is_other_matrix) continue;
+        if (is_note || is_other_matrix(whole, i, shape)) continue;
         expect_refused(folder, form, parts, whole[i].name + fmt::format(" as {}", shape.size()));
       }
-      if (whole[i].dtype != "F32" && whole[i].dtype != "BF16") continue;
+      const std::string type = whole[i].dtype;
+      if (type != "F32" && type != "BF16" && type != "F16") continue;
       for (const float bad : {std::numeric_limits<float>::quiet_NaN(),
                               std::numeric_limits<float>::infinity()}) {
         parts = whole;
-        const std::uint16_t half = float_to_bf16(bad);
-        if (parts[i].dtype == "F32") std::memcpy(parts[i].bytes.data(), &bad, sizeof bad);
-        if (parts[i].dtype == "BF16") std::memcpy(parts[i].bytes.data(), &half, sizeof half);
+        const std::uint16_t half = type == "F16" ? float_to_half(bad) : float_to_bf16(bad);
+        if (type == "F32") std::memcpy(parts[i].bytes.data(), &bad, sizeof bad);
+        if (type != "F32") std::memcpy(parts[i].bytes.data(), &half, sizeof half);
         // Of 256 values of scales some are nobody's.
         if (whole[i].name.ends_with("nested_quant_map")) continue;
         expect_refused(folder, form, parts, fmt::format("{} in {}", bad, whole[i].name));
@@ -260,9 +196,9 @@ TEST(FloatsTest, BrokenTensorsAreRefusedByName) {
   }
 }
 
-TEST(FloatsTest, ZeroScalesOfFp8AndNanScalesOfSmallFloatsAreRefused) {
+TEST(QuantizedFormsTest, ZeroScalesOfFp8AndNanScalesOfSmallFloatsAreRefused) {
   TempFolder folder;
-  for (const Form& form : forms()) {
+  for (const QuantizedForm& form : quantized_forms()) {
     std::vector<TensorPart> parts = form.write(make_matrix(form.rows, form.columns)).parts;
     if (form.tile == DType::kF8) {
       std::fill(parts[1].bytes.begin(), parts[1].bytes.end(), '\0');
@@ -277,9 +213,108 @@ TEST(FloatsTest, ZeroScalesOfFp8AndNanScalesOfSmallFloatsAreRefused) {
   }
 }
 
-TEST(FloatsTest, StatesOfBitsAndBytesAreRead) {
+TEST(QuantizedFormsTest, ZeroScalesOfIntegersAreRefused) {
   TempFolder folder;
-  const Form form = four_bits("nf4", {true, false, 64}, DType::kNF4);
+  for (const QuantizedForm& form : testing::integer_forms()) {
+    std::vector<TensorPart> parts = form.write(make_matrix(form.rows, form.columns)).parts;
+    for (TensorPart& part : parts) {
+      const bool is_scale = part.name.find("scale") != part.name.npos && part.dtype != "I32";
+      if (!is_scale) continue;
+      std::fill(part.bytes.begin(), part.bytes.end(), '\0');
+      expect_refused(folder, form, parts, "zeros in " + part.name);
+    }
+  }
+}
+
+TEST(QuantizedFormsTest, GroupsThatTheTensorsDoNotHaveAreRefused) {
+  TempFolder folder;
+  for (QuantizedForm form : testing::integer_forms()) {
+    const std::size_t at = form.config.find("\"group_size\":");
+    if (at == form.config.npos) continue;
+    const std::size_t end = form.config.find_first_of(",}", at);
+    const auto parts = form.write(make_matrix(form.rows, form.columns)).parts;
+    for (const char* size : {"16", "48", "128", "192", "1048576", "-1"}) {
+      QuantizedForm other = form;
+      other.config.replace(at, end - at, std::string("\"group_size\":") + size);
+      EXPECT_NE(quantized_refusal(folder, other.config, parts), "accepted") << form.name << size;
+    }
+  }
+}
+
+TEST(QuantizedFormsTest, NumbersOfHqqAreChecked) {
+  TempFolder folder;
+  for (const QuantizedForm& form : testing::integer_forms()) {
+    if (std::string_view(form.name) != "hqq") continue;
+    const std::vector<TensorPart> whole = form.write(make_matrix(form.rows, form.columns)).parts;
+    const auto with = [&](const char* ending, std::vector<std::int64_t> values) {
+      std::vector<TensorPart> parts = whole;
+      for (TensorPart& part : parts) {
+        if (!part.name.ends_with(ending)) continue;
+        part.dtype = "I64";
+        part.shape = {values.size()};
+        part.bytes.assign(reinterpret_cast<const char*>(values.data()), 8 * values.size());
+      }
+      expect_refused(folder, form, parts, ending);
+    };
+    with(".shape", {64, 191});
+    with(".shape", {-64, 192});
+    with(".shape", {std::int64_t{1} << 30, std::int64_t{1} << 30});
+    for (const std::int64_t bits : {0, -4, 5, 8, 2, 3}) with(".nbits", {bits});
+    for (const std::int64_t group : {0, -64, 5, 32, 128}) with(".group_size", {group});
+    for (const std::int64_t axis : {0, 2, -1}) with(".axis", {axis});
+    with(".view_as_float", {1});
+  }
+}
+
+TEST(QuantizedFormsTest, WeightsThatEetqRearrangedAreRefused) {
+  TempFolder folder;
+  for (const QuantizedForm& form : testing::integer_forms()) {
+    if (std::string_view(form.name) != "eetq") continue;
+    auto parts = form.write(make_matrix(form.rows, form.columns)).parts;
+    parts[0].bytes[77] = '\x80';
+    EXPECT_THAT(quantized_refusal(folder, form.config, parts), HasSubstr("CUDA kernels"));
+  }
+}
+
+// Some layers in one way, some in another, some not at all; and scales of a KV cache beside them.
+TEST(QuantizedFormsTest, GroupsOfACompressedCheckpointHaveTheirOwnFormats) {
+  TempFolder folder;
+  const std::string down = "model.layers.0.mlp.down_proj";
+  const auto config = [](const char* target) {
+    return fmt::format(
+        R"({{"quant_method":"compressed-tensors","format":"mixed-precision","ignore":["lm_head"],)"
+        R"("kv_cache_scheme":{{"num_bits":8,"type":"float"}},"config_groups":{{"a":{{)"
+        R"("targets":["{}"],"format":"pack-quantized","weights":{{"num_bits":4,"type":"int",)"
+        R"("symmetric":true,"strategy":"group","group_size":32}}}},"b":{{"targets":["Linear"],)"
+        R"("format":"float-quantized","weights":{{"num_bits":8,"type":"float",)"
+        R"("strategy":"channel"}}}}}}}})", target);
+  };
+  const auto matrix = testing::make_quantized({64, 192, 32, 4, true});
+  std::vector<TensorPart> parts = testing::packed_parts(kModule, matrix, true);
+  const auto written = testing::write_fp8(down, make_matrix(192, 64),
+                                          {1, testing::kAll, "_scale", "BF16"});
+  parts.insert(parts.end(), written.parts.begin(), written.parts.end());
+  parts.push_back(testing::part_of("model.layers.0.self_attn.k_scale", "F32", {1},
+                                   std::vector<float>{0.5f}));
+  parts.push_back(testing::part_of("model.norm.weight", "F32", {1}, std::vector<float>{2}));
+  for (const char* target : {"re:.*up_proj", kModule}) {
+    const auto checkpoint = open_quantized(folder, config(target), parts);
+    ASSERT_TRUE(checkpoint.is_ok()) << checkpoint.status().message();
+    EXPECT_EQ(checkpoint->tensors.size(), 3u);
+    EXPECT_EQ(checkpoint->tensors.at(kWeight).dtype, DType::kQ4_0);
+    EXPECT_EQ(checkpoint->tensors.at(down + ".weight").dtype, DType::kF8);
+    EXPECT_EQ(late_values(*checkpoint, kWeight), matrix.values());
+    EXPECT_EQ(late_values(*checkpoint, down + ".weight"), written.values);
+    EXPECT_THAT(checkpoint->cache, HasSubstr("kv_cache_scheme is float of 8 bits"));
+    EXPECT_THAT(checkpoint->quantization, HasSubstr("4 bits, groups of 32; fp8"));
+  }
+  EXPECT_THAT(quantized_refusal(folder, config("re:.*gate_proj"), parts), HasSubstr(kModule));
+  EXPECT_THAT(quantized_refusal(folder, config("Embedding"), parts), HasSubstr("targets"));
+}
+
+TEST(QuantizedFormsTest, StatesOfBitsAndBytesAreRead) {
+  TempFolder folder;
+  const QuantizedForm form = four_bits("nf4", {true, false, 64}, DType::kNF4);
   const std::vector<TensorPart> whole = form.write(make_matrix(64, 192)).parts;
   ASSERT_TRUE(whole.back().name.ends_with("nf4"));
   for (const char* state :
@@ -295,7 +330,7 @@ TEST(FloatsTest, StatesOfBitsAndBytesAreRead) {
   }
 }
 
-TEST(FloatsTest, ConfigurationsAreRefusedByTheirKey) {
+TEST(QuantizedFormsTest, ConfigurationsAreRefusedByTheirKey) {
   TempFolder folder;
   const auto refusal = [&](const char* config) { return quantized_refusal(folder, config, {}); };
   EXPECT_THAT(refusal(R"({"quant_method":"fp8","fmt":"e5m2"})"), HasSubstr("fmt"));
@@ -310,7 +345,7 @@ TEST(FloatsTest, ConfigurationsAreRefusedByTheirKey) {
   EXPECT_THAT(refusal(R"({"quant_method":"bitsandbytes","load_in_4bit":true,)"
                       R"("bnb_4bit_quant_storage":"bfloat16"})"),
               HasSubstr("bnb_4bit_quant_storage"));
-  for (const char* method : {"hqq", "eetq", "torchao", "quanto", "aqlm"}) {
+  for (const char* method : {"quanto", "aqlm", "vptq", "higgs", "spqr"}) {
     EXPECT_THAT(refusal(fmt::format(R"({{"quant_method":"{}"}})", method).c_str()),
                 HasSubstr(fmt::format("'{}' weights are not read", method)));
   }
