@@ -51,7 +51,7 @@ void attention(benchmark::State& state, DType kv_type, int rows, int past, int t
   group.kv_heads = 8;
   group.k_dim = group.v_dim = 64;
   group.blocks = blocks * rows + 1;
-  group.dtype = kv_type;
+  group.types = kv_type;
   auto kv = backend.kv_store({&group, 1}).value();
   std::vector<std::int32_t> ids, positions, begins = {0}, lengths, tables = {0}, table;
   for (int row = 0; row < rows; ++row) {
@@ -98,7 +98,7 @@ const bool kRegistered = [] {
       })->UseRealTime();
     }
   }
-  for (DType kv : {DType::kF32, DType::kF16, DType::kBF16, DType::kI8}) {
+  for (DType kv : {DType::kF32, DType::kF16, DType::kBF16, DType::kF8, DType::kI8, DType::kQ4_1}) {
     for (auto [rows, past, tokens] : {std::array{1, 8191, 1}, {16, 511, 1}, {1, 0, 512}}) {
       const std::string name =
           fmt::format("attention/{}/{}x{}+{}", dtype_name(kv), rows, past, tokens);

@@ -17,6 +17,24 @@ namespace quire {
 inline constexpr int kBlockTokens = 32;    // positions per KV block
 inline constexpr int kSplitTokens = 256;   // positions per attention split, at absolute positions
 
+// What keys and values are kept as: kF32, kF16, kBF16; kF8 (E4M3) or kI8 with a scale per token and
+// head; or kQ4_1, codes of 4 bits with a scale and a minimum per token and 32 values of a head.
+struct KvTypes {
+  DType k = DType::kF16, v = DType::kF16;
+
+  constexpr KvTypes() = default;
+  constexpr KvTypes(DType both) : k(both), v(both) {}  // NOLINT: one type is a choice of both
+  constexpr KvTypes(DType keys, DType values) : k(keys), v(values) {}
+  friend bool operator==(const KvTypes&, const KvTypes&) = default;
+};
+
+// "F16"; "I8 keys, Q4_1 values" where they differ.
+inline std::string kv_types_name(KvTypes types) {
+  const std::string keys(dtype_name(types.k));
+  if (types.k == types.v) return keys;
+  return keys + " keys, " + std::string(dtype_name(types.v)) + " values";
+}
+
 struct KvGroupShape {
   std::string name = "kv";
   int layers = 0;
@@ -25,9 +43,10 @@ struct KvGroupShape {
   int kv_heads = 0;
   int k_dim = 0;
   int v_dim = 0;
-  DType dtype = DType::kF16;  // kF32, kF16, kBF16 or kI8: a scale per token and head, for K and V
-  int window = 0;             // positions that a token sees, itself included; 0: all
-  bool is_encoder = false;    // as long as the encoder's input (cross-attention)
+  KvTypes types;
+  int window = 0;           // positions that a token sees, itself included; 0: all
+  int sinks = 0;            // first positions that it sees beside the window
+  bool is_encoder = false;  // as long as the encoder's input (cross-attention)
   // A state: float32 values of one layer of one sequence; 0: the group holds positions.
   int state_floats = 0;
   int blocks = 0;  // block 0 included: padding, never read
@@ -35,12 +54,14 @@ struct KvGroupShape {
   bool is_state() const { return state_floats > 0; }
 };
 
-// Bytes of K, or of V, of one head in one block. Codes of int8 fill whole groups of 16 dimensions;
-// a float32 scale per token follows them.
+// Bytes of K, or of V, of one head in one block, laid out as kernels/kernel_table.h says. Codes of
+// int8 fill whole groups of 16 dimensions, those of 4 bits of 32 with two bfloat16 each.
 constexpr std::size_t kv_head_bytes(DType dtype, int dim) {
   const auto values = static_cast<std::size_t>(dim);
   if (values == 0) return 0;
   if (dtype == DType::kI8) return kBlockTokens * ((values + 15) / 16 * 16 + sizeof(float));
+  if (dtype == DType::kF8) return kBlockTokens * (values + sizeof(float));
+  if (dtype == DType::kQ4_1) return kBlockTokens * ((values + 31) / 32 * 20);
   return kBlockTokens * values * dtype_info(dtype).block_bytes;
 }
 
@@ -48,7 +69,7 @@ constexpr std::size_t kv_head_bytes(DType dtype, int dim) {
 inline std::size_t kv_layer_block_bytes(const KvGroupShape& group) {
   if (group.is_state()) return static_cast<std::size_t>(group.state_floats) * sizeof(float);
   return static_cast<std::size_t>(group.kv_heads) *
-         (kv_head_bytes(group.dtype, group.k_dim) + kv_head_bytes(group.dtype, group.v_dim));
+         (kv_head_bytes(group.types.k, group.k_dim) + kv_head_bytes(group.types.v, group.v_dim));
 }
 // Over all of its layers.
 inline std::size_t kv_block_bytes(const KvGroupShape& group) {

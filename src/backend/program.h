@@ -71,6 +71,9 @@ struct Rope {
   int dims = 0;     // even
   int begin = 0;
   RopePairing pairing = RopePairing::kHalfSplit;
+  // Of positions behind the tables, which a text with a window and sinks may reach.
+  std::vector<double> frequencies;  // [dims / 2] of the angles; empty: there are no such positions
+  float magnitude = 1;              // what the tables' values have as a factor
 
   explicit operator bool() const { return norm || cosines; }
 };

@@ -58,8 +58,14 @@ constexpr std::size_t matmul_scratch_bytes(int columns) {
 
 // One split of attention (256 absolute positions) for some queries that read the same blocks and
 // KV head: heads of a group, tokens of a sequence, or sequences that share these blocks.
-// K of a block is [k_dim, 32 tokens], V is [32 tokens, v_dim]; of int8, K is
-// [padded k / 4, 32, 4] codes + 128, V [8, padded v, 4] codes, each followed by [32] scales.
+// K of a block is [k_dim, 32 tokens], V is [32 tokens, v_dim], of whatever type each:
+//   F32, F16, BF16
+//   F8 (E4M3)   followed by [32] scales, float32, 2^8 times too large (E4m3Element)
+//   I8          K is [padded k / 4, 32, 4] codes + 128, V [8, padded v, 4] codes, then [32] scales
+//   Q4_1        codes of 4 bits with a scale and a minimum per token and 32 values; padded to 32s:
+//               K is [padded k / 8, 32, 4] bytes, the low nibbles of four values, the high ones of
+//               the next; V [8, padded v / 2, 4], of each 32 values the first 16 in low nibbles;
+//               then [padded / 32, 32] scales and as many minima, bfloat16
 //
 // A query at position p sees the positions s <= its last one with s > p - window. The score of s is
 // q * k, then capped, then its slope and bias are added:
@@ -75,7 +81,7 @@ struct AttentionTask {
   float softcap = 0;                       // 0: none
   const float* slopes = nullptr;           // [queries] of ALiBi, or null
   const float* const* biases = nullptr;    // [queries] the bias of distance 0 of each, or null
-  DType dtype = DType::kF16;               // of K and V
+  DType k_dtype = DType::kF16, v_dtype = DType::kF16;
   const std::byte* k = nullptr;            // K of block 0 for this layer and head
   const std::byte* v = nullptr;            // V of block 0; null: V is K's first v_dim values
   std::size_t block_stride = 0;            // bytes from one block to the next
@@ -102,12 +108,19 @@ constexpr AttentionState attention_state(float* floats, int queries, int v_dim, 
           peaks + (queries + 15) / 16 * 16 + first};
 }
 inline constexpr int kQueryBlockMax = 8;  // queries that share one pass over a K or V tile
-// A tile as floats; or int8 queries with, where V is part of K, a tile of V's codes.
+inline constexpr int kKvGroupValues = 32;  // of a head that share a scale and a minimum
+constexpr int attention_widened_dim(int dim) {
+  return (dim + kKvGroupValues - 1) / kKvGroupValues * kKvGroupValues;
+}
+// Queries as codes with a scale, and their sums over every group.
+constexpr int attention_query_floats(int queries, int k_dim) {
+  const int padded = attention_widened_dim(k_dim);
+  return (queries * (padded / 4 + 1 + padded / kKvGroupValues) + 15) / 16 * 16;
+}
+// Those, and a tile of K and V as floats.
 constexpr int attention_scratch_floats(int queries, int k_dim, int v_dim) {
-  const int padded_k = attention_padded_dim(k_dim), padded_v = attention_padded_dim(v_dim);
-  const int tile = 32 * (k_dim + padded_v);
-  const int codes = queries * (padded_k / 4 + 2) + 8 * padded_v + 32 + 16;
-  return ((tile > codes ? tile : codes) + 15) / 16 * 16;
+  return attention_query_floats(queries, k_dim) +
+         32 * (attention_widened_dim(k_dim) + attention_padded_dim(v_dim) + 1);
 }
 
 // Kinds of activation functions; gelu_tanh is the approximation by tanh, relu_squared max(x, 0)^2,
@@ -280,6 +293,11 @@ struct KernelTable {
   // --- attention ---
   // codes: [count] int8 with the scale that it returns; NaN if an x is not finite
   float (*quantize_head)(const float* x, int count, std::int8_t* codes) = nullptr;
+  // likewise E4M3 codes, whose scale undoes them 2^8 times smaller
+  float (*quantize_e4m3)(const float* x, int count, std::uint8_t* codes) = nullptr;
+  // codes: [count padded to 32] of 4 bits, each in a byte; scales, minima: bfloat16 of every 32
+  void (*quantize_nibbles)(const float* x, int count, std::int8_t* codes, std::uint16_t* scales,
+                           std::uint16_t* minima) = nullptr;
   void (*attention_clear)(const AttentionState&, int queries, int v_dim) = nullptr;
   void (*attention_split)(const AttentionTask&) = nullptr;
   // total = total folded with the next split

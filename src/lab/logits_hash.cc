@@ -57,6 +57,12 @@ constexpr HashCase kOtherCases[] = {
     {"tiny", DType::kQ6_K, WeightScheme::kFloat32, DType::kF16},
     {"tiny", DType::kBF16, WeightScheme::kW8A8, DType::kF16},
     {"tiny-odd", DType::kF16, WeightScheme::kW8A8, DType::kI8},
+    {"tiny", DType::kF32, WeightScheme::kAsStored, DType::kF8},
+    {"tiny-odd", DType::kF32, WeightScheme::kAsStored, DType::kF8},
+    {"tiny", DType::kF32, WeightScheme::kAsStored, DType::kQ4_1},
+    {"tiny-odd", DType::kF32, WeightScheme::kAsStored, DType::kQ4_1},
+    {"tiny-mistral", DType::kQ4_0, WeightScheme::kAsStored, {DType::kI8, DType::kQ4_1}},
+    {"tiny", DType::kQ8_0, WeightScheme::kAsStored, {DType::kF16, DType::kF8}},
 };
 
 constexpr std::string_view scheme_name(WeightScheme scheme) {
@@ -98,7 +104,7 @@ Result<std::uint64_t> logits_hash(BenchModel& model) {
 
 std::string HashCase::name() const {
   return fmt::format("{} {} {} {}", shape, dtype_name(weights), scheme_name(scheme),
-                     dtype_name(kv));
+                     kv_types_name(kv));
 }
 
 Result<std::uint64_t> case_hash(const HashCase& hash_case, int threads, const std::string& isa) {

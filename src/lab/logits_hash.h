@@ -23,7 +23,7 @@ struct HashCase {
   std::string_view shape;
   DType weights = DType::kF32;
   WeightScheme scheme = WeightScheme::kAsStored;
-  DType kv = DType::kF16;
+  KvTypes kv;
 
   std::string name() const;
 };

@@ -48,7 +48,7 @@ double ModelCost::weight_bytes_of(double rows) const {
   return weight_bytes + expert_bytes * (1 - std::pow(1 - expert_share, rows));
 }
 
-Result<ModelCost> count_model_cost(const Design& design, const TensorFinder& find, DType kv_dtype,
+Result<ModelCost> count_model_cost(const Design& design, const TensorFinder& find, KvTypes kv_dtype,
                                    WeightScheme weights) {
   ModelCost cost;
   const ModelFacts& facts = design.facts;
@@ -78,9 +78,9 @@ Result<ModelCost> count_model_cost(const Design& design, const TensorFinder& fin
       cost.state_bytes += 2 * layers * static_cast<double>(group.state_bytes);
       continue;
     }
-    const auto head = static_cast<double>(kv_head_bytes(kv_dtype, group.k_width) +
+    const auto head = static_cast<double>(kv_head_bytes(kv_dtype.k, group.k_width) +
                                           (group.v_width == 0
-                                               ? 0 : kv_head_bytes(kv_dtype, group.v_width)));
+                                               ? 0 : kv_head_bytes(kv_dtype.v, group.v_width)));
     const int v_width = group.v_width == 0 ? group.k_width : group.v_width;
     cost.attention.push_back(
         {layers * group.kv_heads * head / kBlockTokens,

@@ -44,7 +44,7 @@ struct ModelCost {
 
 // With kW8A8 the layers count as the int8 weights that they become.
 Result<ModelCost> count_model_cost(const Design& design, const TensorFinder& find,
-                                   DType kv_dtype,
+                                   KvTypes kv_dtype,
                                    WeightScheme weights = WeightScheme::kAsStored);
 
 // The least seconds, and what they are spent on.

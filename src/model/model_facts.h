@@ -42,6 +42,14 @@ inline GroupFacts plain_group(int layers, int heads, int kv_heads, int head_dim,
   return group;
 }
 
+// The vector that a text becomes.
+struct PooledFacts {
+  int width = 0;
+  int labels = 0;               // of a classifier: it is their scores; 0: it is an embedding
+  bool is_normalised = false;   // its length is one
+  bool is_settled = false;      // the files say whether it is
+};
+
 struct ModelFacts {
   std::string architecture;  // as the registry calls it
   std::string name;          // as the file calls itself; may be empty
@@ -50,9 +58,11 @@ struct ModelFacts {
   int width = 0;        // of the residual stream
   int vocab = 0;
   int context_max = 0;  // positions it was trained for
+  std::string bound_to_context;  // what has no meaning behind it ("learned positions"); empty: none
   std::vector<GroupFacts> groups;
   bool has_tied_head = false;  // logits use the embedding matrix
   bool can_pool = false;       // a text becomes one vector
+  PooledFacts pooled;          // what that vector is
   int segments = 1;            // 2: it can read a pair of texts
   int experts = 0;             // of a layer; 0: none
   int experts_active = 0;      // that a token goes through, shared ones apart

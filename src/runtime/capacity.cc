@@ -14,6 +14,7 @@ constexpr std::uint64_t kKvBytesDefault = std::uint64_t{4} << 30;
 // and one every so many positions.
 constexpr std::uint32_t kStatesMin = 4;
 constexpr std::uint32_t kSnapshotTokens = 1024;
+constexpr std::uint32_t kSnapshotsOfEndless = 65536;  // positions back that have snapshots
 constexpr std::uint64_t kLogitsBytesMax = std::uint64_t{64} << 20;
 
 }  // namespace
@@ -29,7 +30,50 @@ std::uint64_t memory_available() {
   return 0;
 }
 
-std::vector<KvGroupShape> group_shapes(const ModelFacts& facts, DType dtype) {
+Status check_kv_types(const ModelFacts& facts, KvTypes types) {
+  for (const GroupFacts& group : facts.groups) {
+    if (group.holds_state || group.v_width > 0 || types.k == types.v) continue;
+    return error(StatusCode::kInvalidArgument,
+                 "--kv-cache-dtype: {} keeps one latent for keys and values, of {} or of {}",
+                 facts.architecture, dtype_name(types.k), dtype_name(types.v));
+  }
+  return ok_status();
+}
+
+Result<std::uint32_t> find_context(const ModelFacts& facts, const CapacityRequest& request) {
+  const auto trained = static_cast<std::uint32_t>(facts.context_max);
+  const bool is_endless = request.sinks > 0 || request.window > 0;
+  const std::uint32_t context = request.context_max > 0 ? request.context_max
+                                : is_endless            ? kEndlessContext
+                                                        : trained;
+  if (!is_endless) {
+    if (context <= trained) return context;
+    return error(StatusCode::kInvalidArgument, "the model has a context of {} positions, not {}",
+                 trained, context);
+  }
+  if (request.sinks == 0 || request.window == 0 || request.sinks > kSinksMax) {
+    return error(StatusCode::kInvalidArgument,
+                 "--attention-sinks {} and --sliding-window {}: a text without an end needs both, "
+                 "1 to {} sinks and a window",
+                 request.sinks, request.window, kSinksMax);
+  }
+  if (facts.kind != ModelKind::kDecoder || !facts.bound_to_context.empty()) {
+    return error(StatusCode::kUnsupported,
+                 "--attention-sinks: {} has {}, and no text beyond its {}", facts.architecture,
+                 facts.kind != ModelKind::kDecoder ? "an encoder" : facts.bound_to_context,
+                 trained);
+  }
+  if (std::uint64_t{request.sinks} + request.window > trained) {
+    return error(StatusCode::kInvalidArgument,
+                 "--attention-sinks {} and --sliding-window {}: the model has a context of {} "
+                 "positions",
+                 request.sinks, request.window, trained);
+  }
+  return context;
+}
+
+std::vector<KvGroupShape> group_shapes(const ModelFacts& facts, KvTypes types,
+                                       const CapacityRequest& request) {
   std::vector<KvGroupShape> shapes;
   for (const GroupFacts& group : facts.groups) {
     KvGroupShape& shape = shapes.emplace_back();
@@ -38,13 +82,18 @@ std::vector<KvGroupShape> group_shapes(const ModelFacts& facts, DType dtype) {
     shape.kv_heads = group.kv_heads;
     shape.k_dim = group.k_width;
     shape.v_dim = group.v_width;
-    shape.dtype = dtype;
+    shape.types = types;
     shape.window = group.window;
     shape.is_encoder = group.is_encoder_long;
     shape.state_floats = static_cast<int>(group.state_bytes / sizeof(float));
     QUIRE_CHECK(!group.layers.empty() && group.state_bytes % sizeof(float) == 0,
                 "group '{}' of {} layers holds states of {} bytes", group.name,
                 group.layers.size(), group.state_bytes);
+    const auto window = static_cast<int>(request.window);
+    if (window == 0 || shape.is_state() || shape.is_encoder) continue;
+    if (shape.window > 0 && shape.window <= window) continue;
+    shape.window = window;
+    shape.sinks = static_cast<int>(request.sinks);
   }
   return shapes;
 }
@@ -60,13 +109,17 @@ std::uint64_t sequence_kv_bytes(std::span<const KvGroupShape> groups,
 
 std::uint32_t blocks_per_sequence(const KvGroupShape& group, const CapacityRequest& request) {
   const std::uint32_t all = (request.context_max + kBlockTokens - 1) / kBlockTokens;
-  if (group.is_state()) return kStatesMin + request.context_max / kSnapshotTokens;
+  if (group.is_state()) {
+    const std::uint32_t reach = request.window > 0 ? kSnapshotsOfEndless : request.context_max;
+    return kStatesMin + std::min(request.context_max, reach) / kSnapshotTokens;
+  }
   if (group.window == 0) return all;
-  // The window, what one step writes before it, and a block cut at either end.
-  const std::uint32_t seen =
-      (static_cast<std::uint32_t>(group.window) + request.tokens_max + kBlockTokens - 1) /
-          kBlockTokens +
-      2;
+  // The sinks, the window, what one step writes before it, and a block cut at either end.
+  const auto blocks = [](std::uint32_t positions) {
+    return (positions + kBlockTokens - 1) / kBlockTokens;
+  };
+  const std::uint32_t seen = blocks(static_cast<std::uint32_t>(group.sinks)) + 2 +
+                             blocks(static_cast<std::uint32_t>(group.window) + request.tokens_max);
   return std::min(all, seen);
 }
 
@@ -139,6 +192,7 @@ Capacity make_capacity(std::span<const KvGroupShape> groups, const CapacityReque
     group.block_tokens = kBlockTokens;
     group.blocks = static_cast<std::uint32_t>(shape.blocks);
     group.window = static_cast<std::uint32_t>(shape.window);
+    group.sinks = static_cast<std::uint32_t>(shape.sinks);
     group.bytes_per_block = kv_block_bytes(shape);
   }
   capacity.rows_max = request.rows_max;

@@ -23,13 +23,28 @@ struct CapacityRequest {
   std::uint64_t kv_bytes = 0;       // --kv-cache-memory; 0: from the machine's free memory
   std::uint32_t depth = 1;          // plans in flight: more where it runs behind a thread
   std::uint32_t drafts_max = 0;     // verified per row
+  // A text without an end (--attention-sinks, --sliding-window): every position sees the first
+  // `sinks` ones and the last `window`, and the others are forgotten. 0: not asked for.
+  std::uint32_t sinks = 0, window = 0;
 };
+
+inline constexpr std::uint32_t kSinksMax = kSplitTokens;
+inline constexpr std::uint32_t kEndlessContext = 1u << 24;  // positions of a text without an end
+
+// kInvalidArgument if keys and values are one latent and their types differ.
+Status check_kv_types(const ModelFacts& facts, KvTypes types);
+
+// Positions of a sequence: those asked for, else the model's, or kEndlessContext if it forgets.
+// kInvalidArgument or kUnsupported if the model cannot have them, or cannot forget.
+Result<std::uint32_t> find_context(const ModelFacts& facts, const CapacityRequest& request);
 
 // Free memory in bytes now (MemAvailable); 0 when the system does not tell.
 std::uint64_t memory_available();
 
-// What the model remembers, as its facts say it, with keys and values of this type.
-std::vector<KvGroupShape> group_shapes(const ModelFacts& facts, DType dtype);
+// What the model remembers, as its facts say it, with keys and values of these types. Groups that
+// see more than a window that is asked for get it, and its sinks.
+std::vector<KvGroupShape> group_shapes(const ModelFacts& facts, KvTypes types,
+                                       const CapacityRequest& request = {});
 
 // Blocks that a sequence of a full context takes at most in a group, cached snapshots included.
 std::uint32_t blocks_per_sequence(const KvGroupShape& group, const CapacityRequest& request);

@@ -78,12 +78,8 @@ Result<std::unique_ptr<LocalExecutor>> make_executor(std::unique_ptr<Backend> ba
                                                      const TensorFinder& find,
                                                      const LocalOptions& options) {
   CapacityRequest request = options.capacity;
-  const auto context_max = static_cast<std::uint32_t>(design.facts.context_max);
-  if (request.context_max == 0) request.context_max = context_max;
-  if (request.context_max > context_max) {
-    return error(StatusCode::kInvalidArgument, "the model has a context of {} positions, not {}",
-                 design.facts.context_max, request.context_max);
-  }
+  QUIRE_RETURN_IF_ERROR(check_kv_types(design.facts, options.kv_dtype));
+  QUIRE_ASSIGN_OR_RETURN(request.context_max, find_context(design.facts, request));
   const bool is_measured = request.tokens_max == 0;
   if (is_measured) {
     request.tokens_max = std::max({std::uint32_t{kTokensMaxMeasured}, request.rows_max,
@@ -93,7 +89,9 @@ Result<std::unique_ptr<LocalExecutor>> make_executor(std::unique_ptr<Backend> ba
   ModelOptions model_options;
   model_options.tokens_max = static_cast<int>(request.tokens_max);
   model_options.logits_rows_max = static_cast<int>(choose_logits_rows(request, design.facts.vocab));
-  model_options.context_max = static_cast<int>(request.context_max);
+  // Angles of later positions are made when a text reaches them.
+  model_options.context_max =
+      std::min(static_cast<int>(request.context_max), design.facts.context_max);
   model_options.weights = options.weights;
   model_options.pooled_rows_max = static_cast<int>(request.rows_max);
   model_options.pool = options.pool;
@@ -106,7 +104,7 @@ Result<std::unique_ptr<LocalExecutor>> make_executor(std::unique_ptr<Backend> ba
   QUIRE_RETURN_IF_ERROR(health());  // before anything is kept of it
   backend->finish_packing();
 
-  std::vector<KvGroupShape> groups = group_shapes(design.facts, options.kv_dtype);
+  std::vector<KvGroupShape> groups = group_shapes(design.facts, options.kv_dtype, request);
   if (is_measured) {
     request.tokens_max = std::max({measured_budget(*model, *backend, groups), request.rows_max,
                                    whole_tokens(design.facts, request)});

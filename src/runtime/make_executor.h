@@ -15,7 +15,7 @@ namespace quire {
 
 struct LocalOptions {
   CapacityRequest capacity;      // tokens_max 0: measured; context_max 0: the model's
-  DType kv_dtype = DType::kF16;
+  KvTypes kv_dtype;              // of keys and of values
   WeightScheme weights = WeightScheme::kAsStored;
   std::optional<Pool> pool;      // of a model that makes a vector of a text; nothing: its own
   LoadProgress progress;

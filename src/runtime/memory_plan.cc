@@ -43,10 +43,10 @@ Result<MemoryPlan> plan_memory(const ModelFiles& files, Backend& backend,
                                const LocalOptions& options, const MemoryLimit& limit) {
   const ModelFacts& facts = files.facts();
   QUIRE_CHECK(limit.models >= 1, "{} bytes for no model", limit.bytes);
-  const std::vector<KvGroupShape> groups = group_shapes(facts, options.kv_dtype);
   CapacityRequest request = options.capacity;
-  const auto context_max = static_cast<std::uint32_t>(facts.context_max);
-  if (request.context_max == 0) request.context_max = context_max;
+  QUIRE_RETURN_IF_ERROR(check_kv_types(facts, options.kv_dtype));
+  QUIRE_ASSIGN_OR_RETURN(request.context_max, find_context(facts, request));
+  const std::vector<KvGroupShape> groups = group_shapes(facts, options.kv_dtype, request);
   MemoryPlan plan;
   QUIRE_ASSIGN_OR_RETURN(plan.weight_bytes, packed_bytes(files, backend, options.weights,
                                                          limit.models > 1));

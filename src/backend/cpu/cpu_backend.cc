@@ -12,23 +12,23 @@
 namespace quire {
 namespace {
 
-constexpr int kHeadDimMax = 1024;
-
 Status check_group(const KvGroupShape& group) {
-  const bool is_known = group.dtype == DType::kF32 || group.dtype == DType::kF16 ||
-                        group.dtype == DType::kBF16 || group.dtype == DType::kI8;
-  if (!group.is_state() && !is_known) {
-    return error(StatusCode::kUnsupported, "a KV cache of {} is not supported (F32, F16, BF16, I8)",
-                 dtype_name(group.dtype));
+  for (const DType dtype : {group.types.k, group.types.v}) {
+    const bool is_known = dtype == DType::kF32 || dtype == DType::kF16 || dtype == DType::kBF16 ||
+                          dtype == DType::kF8 || dtype == DType::kI8 || dtype == DType::kQ4_1;
+    if (group.is_state() || is_known) continue;
+    return error(StatusCode::kUnsupported,
+                 "a KV cache of {} is not supported (F32, F16, BF16, F8_E4M3, I8, Q4_1)",
+                 dtype_name(dtype));
   }
-  const bool has_heads = group.kv_heads >= 1 && group.k_dim >= 1 && group.k_dim <= kHeadDimMax &&
-                         group.v_dim >= 0 && group.v_dim <= kHeadDimMax;
+  const bool has_heads = group.kv_heads >= 1 && group.k_dim >= 1 && group.k_dim <= kCachedHeadMax &&
+                         group.v_dim >= 0 && group.v_dim <= kCachedHeadMax;
   if (group.layers < 1 || group.blocks < 1 || (!group.is_state() && !has_heads)) {
     return error(StatusCode::kUnsupported,
                  "a KV cache of {} layers, {} blocks, {} heads of {} and {} is not supported "
                  "(a head: 1 to {} values)",
                  group.layers, group.blocks, group.kv_heads, group.k_dim, group.v_dim,
-                 kHeadDimMax);
+                 kCachedHeadMax);
   }
   return ok_status();
 }
@@ -110,8 +110,8 @@ Result<std::unique_ptr<KvStore>> CpuBackend::kv_store(std::span<const KvGroupSha
     QUIRE_RETURN_IF_ERROR(check_group(shape));
     CpuKvGroup& group = store->memory.emplace_back();
     group.shape = shape;
-    group.k_bytes = kv_head_bytes(shape.dtype, shape.k_dim);
-    group.head_bytes = group.k_bytes + kv_head_bytes(shape.dtype, shape.v_dim);
+    group.k_bytes = kv_head_bytes(shape.types.k, shape.k_dim);
+    group.head_bytes = group.k_bytes + kv_head_bytes(shape.types.v, shape.v_dim);
     group.block_bytes = kv_layer_block_bytes(shape);
     std::size_t total = 0;
     if (__builtin_mul_overflow(group.block_bytes, static_cast<std::size_t>(shape.blocks),

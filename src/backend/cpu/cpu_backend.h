@@ -15,6 +15,7 @@
 
 #include "backend/backend.h"
 #include "backend/cpu/cpu_memory.h"
+#include "backend/cpu/far_angles.h"
 #include "backend/cpu/ops/attention_plan.h"
 #include "backend/memory/huge_arena.h"
 #include "backend/memory/packed_cache.h"
@@ -46,6 +47,8 @@ struct LinearOutput {
 };
 
 struct AttentionScratch;
+
+inline constexpr int kCachedHeadMax = 1024;  // values of a head in the cache
 
 class CpuBackend final : public Backend {
  public:
@@ -83,10 +86,11 @@ class CpuBackend final : public Backend {
  private:
   static constexpr std::int64_t kAloneElements = 4096;  // a wake-up costs more than so many
 
-  // A program's step: the batch and its memory.
+  // A program's step: the batch and its memory, and all of its ops.
   struct Step {
     const BatchView& batch;
     CpuKvStore& kv;
+    std::span<const Op> ops;
 
     int rows(const Buffer& buffer) const;
     // A KV group's index, which the batch and the memory have.
@@ -127,6 +131,9 @@ class CpuBackend final : public Backend {
     CpuBuffer& out;
     const CpuBuffer* q_rest = nullptr;  // the end of each head's part of it is behind q's
 
+    const Rope* turn = nullptr;  // of queries that see sinks; null: they are not turned
+    int turn_begin = 0;          // in a head whose parts are together
+
     int group() const { return shape.heads / shape.kv_heads; }
     int position(int token) const { return batch.positions[static_cast<std::size_t>(token)]; }
   };
@@ -141,6 +148,7 @@ class CpuBackend final : public Backend {
 
   // --- cpu_run.cc ---
   void make_forms(const Program& program);
+  void reach_angles(const Program& program, const BatchView& batch);
   std::size_t run_some(std::span<const Op> ops, const Step& step);  // how many ran as one
   bool runs_as_linear_norm(std::span<const Op> ops, const Step& step);
   bool runs_as_gated(std::span<const Op> ops, const Step& step);
@@ -229,9 +237,13 @@ class CpuBackend final : public Backend {
   AttentionTask attention_task(const AttentionCall& call, const AttentionItem& item,
                                const AttentionScratch& scratch) const;
   static const float* sinks_of(const AttentionCall& call, int kv_head);
+  bool attend_sinks(const AttentionCall& call, const AttentionItem& item,
+                    const AttentionScratch& scratch) const;
+  void turn_back(const AttentionCall& call, int distance, float* queries) const;
+  void find_turn(const AttendOp& op, const Step& step, AttentionCall& call) const;
   void run_attention(const AttentionCall& call, const AttentionItem& item, float* floats);
   void finish_attention(const AttentionCall& call, const AttentionItem& item, float* scratch);
-  void fold_splits(const AttentionCall& call, int token, int kv_head, float* scratch);
+  void fold_splits(const AttentionCall& call, int index, int kv_head, float* scratch);
   float* attended_head(const AttentionCall& call, int token, int kv_head);
 
   const KernelTable& kernels_;
@@ -251,6 +263,7 @@ class CpuBackend final : public Backend {
   AlignedBuffer<float> scan_gates_;    // [tokens, heads or rows] decays, [tokens, heads] gains
   std::vector<std::vector<float*>> row_states_;  // per worker: where states go
   AttentionPlan plan_;
+  FarAngles far_angles_;
   AlignedBuffer<float> partials_;      // states of split items, at AttentionItem::state
   std::vector<std::int32_t> pending_;  // [tokens, kv_heads + 1]: splits of each head, then heads
   AlignedBuffer<float> attended_;      // [tokens, heads * v_dim]

@@ -38,7 +38,7 @@ KvGroupShape group_of(int layers, int kv_heads, int head_dim, int blocks, DType 
   shape.kv_heads = kv_heads;
   shape.k_dim = shape.v_dim = head_dim;
   shape.blocks = blocks;
-  shape.dtype = dtype;
+  shape.types = dtype;
   return shape;
 }
 
@@ -293,6 +293,61 @@ TEST(HugeArena, AsksForHugePagesOrRefusesThem) {
 
 INSTANTIATE_TEST_SUITE_P(Isa, CpuBackendTest, ::testing::ValuesIn(all_supported()),
                          [](const auto& info) { return std::string(info.param->name); });
+
+TEST(CpuBackendOps, JoinLaysTheRowsOfTwoBuffersSideBySide) {
+  for (const int threads : {1, 3}) {
+    CpuBackend backend(*all_supported().front(), threads);
+    constexpr int kTokens = 37, kFirst = 5, kSecond = 130;
+    const Buffer x = backend.buffer(Rows::kTokens, kTokens, kFirst);
+    const Buffer y = backend.buffer(Rows::kTokens, kTokens, kSecond);
+    const Buffer out = backend.buffer(Rows::kTokens, kTokens, kFirst + kSecond);
+    std::vector<float> first(kTokens * kFirst), second(kTokens * kSecond), expected;
+    std::iota(first.begin(), first.end(), 1.0f);
+    std::iota(second.begin(), second.end(), 10000.0f);
+    for (int t = 0; t < kTokens; ++t) {
+      expected.insert(expected.end(), first.begin() + t * kFirst, first.begin() + (t + 1) * kFirst);
+      expected.insert(expected.end(), second.begin() + t * kSecond,
+                      second.begin() + (t + 1) * kSecond);
+    }
+    testing::fill(x, first);
+    testing::fill(y, second);
+    Program program;
+    program.add(JoinOp{&x, &y, &out});
+    testing::PlainBatch(kTokens).run(backend, program);
+    EXPECT_EQ(testing::read(out, kTokens), expected);
+    EXPECT_EQ(testing::read(x, kTokens), first);
+    EXPECT_FALSE(cpu(out).is_fresh);  // products make their forms anew
+  }
+}
+
+TEST(CpuBackendOps, JoinOfOtherColumnsEndsTheProcess) {
+  CpuBackend backend(*all_supported().front(), 1);
+  const Buffer x = backend.buffer(Rows::kTokens, 2, 3), y = backend.buffer(Rows::kTokens, 2, 4);
+  const Buffer out = backend.buffer(Rows::kTokens, 2, 8);
+  Program program;
+  program.add(JoinOp{&x, &y, &out});
+  EXPECT_DEATH(testing::PlainBatch(2).run(backend, program), "3 and 4 columns into 8");
+}
+
+// One head in one block, whose size the plan counts with.
+TEST(KvTypesTest, AreCountedAsTheyAreLaidOut) {
+  EXPECT_EQ(kv_head_bytes(DType::kF16, 64), 32u * 128);
+  EXPECT_EQ(kv_head_bytes(DType::kF8, 64), 32u * 68);
+  EXPECT_EQ(kv_head_bytes(DType::kI8, 80), 32u * 84);
+  EXPECT_EQ(kv_head_bytes(DType::kQ4_1, 64), 32u * 40);
+  EXPECT_EQ(kv_head_bytes(DType::kQ4_1, 80), 32u * 60);  // three groups
+  EXPECT_EQ(kv_head_bytes(DType::kQ4_1, 0), 0u);
+  KvGroupShape shape = group_of(1, 2, 64, 3, DType::kF16);
+  shape.types = {DType::kI8, DType::kQ4_1};
+  EXPECT_EQ(kv_block_bytes(shape), 2u * 32 * (68 + 40));
+  EXPECT_EQ(kv_types_name(shape.types), "I8 keys, Q4_1 values");
+  CpuBackend backend(*all_supported().front(), 1);
+  EXPECT_TRUE(backend.kv_store({&shape, 1}).is_ok());
+  shape.types = {DType::kI8, DType::kQ8_0};
+  const auto refused = backend.kv_store({&shape, 1});
+  ASSERT_FALSE(refused.is_ok());
+  EXPECT_NE(refused.status().message().find("Q8_0"), std::string::npos);
+}
 
 }  // namespace
 }  // namespace quire

@@ -128,13 +128,24 @@ void CpuBackend::make_forms(const Program& program) {
   }
 }
 
+// Of positions behind the tables.
+void CpuBackend::reach_angles(const Program& program, const BatchView& batch) {
+  if (batch.positions.empty()) return;
+  const int last = *std::max_element(batch.positions.begin(), batch.positions.end());
+  for (const Op& op : program.ops()) {
+    const auto* rotate = std::get_if<RotateOp>(&op);
+    if (rotate != nullptr && rotate->rope->cosines) far_angles_.reach(*rotate->rope, last);
+  }
+}
+
 void CpuBackend::run(const Program& program, const BatchView& batch, KvStore& kv) {
   check_batch(batch);
   if (batch.encoder != nullptr) check_batch(*batch.encoder);
   make_forms(program);
   promote_weight();
-  const Step step{batch, static_cast<CpuKvStore&>(kv)};
+  reach_angles(program, batch);
   std::span<const Op> ops = program.ops();
+  const Step step{batch, static_cast<CpuKvStore&>(kv), ops};
   while (!ops.empty()) {
     const Nanos start = watch_ == nullptr ? Nanos(0) : SteadyClock::now();
     const std::size_t ran = run_some(ops, step);
@@ -213,7 +224,7 @@ std::size_t CpuBackend::run_as_attention(std::span<const Op> ops, const Step& st
     if (batch.tokens() > 0) store_all(storing);
     return at + 1;
   }
-  const Attend& shape = *attend->attend;
+  const Attend shape = shape_of(*attend->attend, memory.shape);
   const bool is_plain =
       linear->count == 3 && linear->routing == nullptr &&
       std::all_of(linear->products.begin(), linear->products.begin() + 3, makes_rows) &&
@@ -225,9 +236,10 @@ std::size_t CpuBackend::run_as_attention(std::span<const Op> ops, const Step& st
   if (!is_plain) return 0;
   const auto outputs = find_outputs(*linear, step);
   if (outputs[0].rows > 0) {
-    attend_fused(outputs, storing,
-                 {shape, batch, batch.groups[group], cpu(*attend->q), memory, shape.cache.layer,
-                  cpu(*attend->out)});
+    AttentionCall call{shape, batch, batch.groups[group], cpu(*attend->q), memory,
+                       shape.cache.layer, cpu(*attend->out)};
+    find_turn(*attend, step, call);
+    attend_fused(outputs, storing, call);
   }
   return at + 2;
 }

@@ -85,7 +85,7 @@ TEST_P(Invariance, W8A8WithAScaleForTheInput) {
 
 TEST_P(Invariance, LongContextsOfEveryKvType) {
   const int length = 530;  // three splits
-  for (DType kv : {DType::kF32, DType::kF16, DType::kBF16, DType::kI8}) {
+  for (DType kv : {DType::kF32, DType::kF16, DType::kBF16, DType::kF8, DType::kI8, DType::kQ4_1}) {
     for (int window : {0, 100, 300}) {
       SCOPED_TRACE(fmt::format("{} window {}", dtype_name(kv), window));
       TinyShape shape;
@@ -120,7 +120,7 @@ TEST(InstructionSets, AgreeBitForBit) {
       EXPECT_EQ(hashes_of(*kernels, shape), expected) << kernels->name << " " << info.name;
     }
   }
-  for (DType kv : {DType::kF32, DType::kBF16, DType::kI8}) {
+  for (DType kv : {DType::kF32, DType::kBF16, DType::kF8, DType::kI8, DType::kQ4_1}) {
     TinyShape shape;
     shape.kv = kv;
     const Hashes expected = hashes_of(kScalarKernels, shape);

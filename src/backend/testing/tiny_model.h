@@ -62,7 +62,7 @@ class TinyModel {
     group.layers = shape.layers;
     group.kv_heads = shape.kv_heads;
     group.k_dim = group.v_dim = shape.head_dim;
-    group.dtype = shape.kv;
+    group.types = shape.kv;
     group.blocks = shape.blocks;
     kv_ = std::move(backend.kv_store({&group, 1})).value();
     const CpuKvGroup& memory = static_cast<CpuKvStore&>(*kv_).memory[0];

@@ -107,6 +107,11 @@ inline void load_e4m3(const std::uint8_t* p, F (&w)[4]) {
   w[2] = _mm256_castsi256_ps(_mm256_and_si256(even, mask));
   w[3] = _mm256_castsi256_ps(_mm256_and_si256(odd, mask));
 }
+inline F load_e4m3(const std::uint8_t* p) {  // likewise one code of each lane
+  const __m128i codes = _mm_cvtepi8_epi16(load_eight(p));
+  const __m128i mask = _mm_set1_epi16(static_cast<short>(0xBF80));
+  return _mm256_cvtph_ps(_mm_and_si128(_mm_slli_epi16(codes, 7), mask));
+}
 inline F load_low_nibbles(const std::uint8_t* p) {
   const I bytes = _mm256_cvtepu8_epi32(load_eight(p));
   return _mm256_cvtepi32_ps(_mm256_and_si256(bytes, _mm256_set1_epi32(15)));

@@ -123,6 +123,12 @@ inline F load_u8(const std::uint8_t* p) {
 inline F load_i8(const std::int8_t* p) {
   return F{float(p[0]), float(p[1]), float(p[2]), float(p[3])};
 }
+inline float half_of_e4m3(std::uint8_t code) {
+  return half_to_float(static_cast<std::uint16_t>((code & 0x80) << 8 | (code & 0x7F) << 7));
+}
+inline F load_e4m3(const std::uint8_t* p) {  // one code of each lane, 2^8 times smaller
+  return F{half_of_e4m3(p[0]), half_of_e4m3(p[1]), half_of_e4m3(p[2]), half_of_e4m3(p[3])};
+}
 // Four E4M3 codes of each lane side by side, as floats 2^120 times smaller.
 inline float load_e4m3(std::uint8_t code) {
   return std::bit_cast<float>(static_cast<std::uint32_t>((code & 0x80) << 24 |

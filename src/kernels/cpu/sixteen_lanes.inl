@@ -117,6 +117,12 @@ inline void load_e4m3(const std::uint8_t* p, F (&w)[4]) {
   w[2] = _mm512_castsi512_ps(_mm512_and_si512(even, mask));
   w[3] = _mm512_castsi512_ps(_mm512_and_si512(odd, mask));
 }
+inline F load_e4m3(const std::uint8_t* p) {  // likewise one code of each lane
+  const __m256i codes =
+      _mm256_cvtepi8_epi16(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p)));
+  const __m256i mask = _mm256_set1_epi16(static_cast<short>(0xBF80));
+  return _mm512_cvtph_ps(_mm256_and_si256(_mm256_slli_epi16(codes, 7), mask));
+}
 inline F load_low_nibbles(const std::uint8_t* p) {
   const I bytes = _mm512_cvtepu8_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p)));
   return _mm512_cvtepi32_ps(_mm512_and_si512(bytes, _mm512_set1_epi32(15)));

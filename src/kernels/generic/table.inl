@@ -54,6 +54,8 @@ constexpr KernelTable make_table(std::string_view name,
   table.add_scaled = add_scaled;
   table.scaled = scaled;
   table.quantize_head = quantize_head;
+  table.quantize_e4m3 = quantize_e4m3;
+  table.quantize_nibbles = quantize_nibbles;
   table.attention_clear = attention_clear;
   table.attention_split = attention_split;
   table.attention_fold = attention_fold;

@@ -20,7 +20,7 @@ struct BenchModelOptions {
   int threads = 0;  // 0: all cores
   std::string isa;  // empty: the best
   bool has_huge_pages = true;
-  DType kv_dtype = DType::kF16;
+  KvTypes kv_dtype;
   WeightScheme weights = WeightScheme::kAsStored;
   int sequences = 1;
   int context = 1024;     // positions of a sequence

@@ -47,7 +47,7 @@ std::string bench_table(const BenchSubject& subject, const BenchReport& report) 
       "measured read {:.1f} GB/s ({}), {:.1f} GB/s without huge pages\n"
       "         int8 {:.3f} TOP/s, bf16 {:.3f} TFLOP/s, f32 {:.3f} TFLOP/s ({} loops)\n\n",
       subject.model, subject.cost.elements() * 1e-6, subject.cost.weight_bytes_of(1) * 1e-6,
-      static_cast<double>(subject.packed_bytes) * 1e-6, dtype_name(subject.kv_dtype),
+      static_cast<double>(subject.packed_bytes) * 1e-6, kv_types_name(subject.kv_dtype),
       subject.cost.kv_bytes_per_token() * 1e-3, subject.backend,
       r.read_bytes_per_second * 1e-9, r.read_loop, r.read_bytes_per_second_small_pages * 1e-9,
       r.int8_operations_per_second * 1e-12, r.bf16_operations_per_second * 1e-12,
@@ -82,7 +82,7 @@ std::string bench_json(const BenchSubject& subject, const BenchReport& report) {
                             {"cpu", subject.cpu},
                             {"isa", subject.isa},
                             {"threads", subject.threads},
-                            {"kv_cache_dtype", dtype_name(subject.kv_dtype)},
+                            {"kv_cache_dtype", kv_types_name(subject.kv_dtype)},
                             {"weights_per_step", subject.cost.elements()},
                             {"weight_bytes_per_step", subject.cost.weight_bytes_of(1)},
                             {"packed_bytes_per_step", subject.packed_bytes},

@@ -15,7 +15,7 @@ struct BenchSubject {
   std::string backend;  // Backend::description()
   std::string isa;
   int threads = 0;
-  DType kv_dtype = DType::kF16;
+  KvTypes kv_dtype;
   ModelCost cost;
   std::size_t packed_bytes = 0;
 };

@@ -131,6 +131,9 @@ Status Encoder::load(WeightLoader& loader) {
     QUIRE_ASSIGN_OR_RETURN(const std::vector<float> values, loader.values("relative_bias"));
     bias_ = backend_.vector(spread_bias(values, c.relative, c.heads, options_.context_max - 1));
   }
+  if (!c.slopes.empty()) {
+    bias_ = backend_.vector(sloping_bias(c.slopes, options_.context_max - 1));
+  }
   for (int i = 0; i < c.layers; ++i) {
     const int stored = i * c.stored() / c.layers;
     const bool is_again = i > 0 && stored == (i - 1) * c.stored() / c.layers;

@@ -48,8 +48,10 @@ struct EncoderConfig {
   std::optional<RopeConfig> rope, window_rope;  // window_rope: of layers with a window
   std::vector<int> windows;     // [layers] positions that are seen to each side; 0: all
   RelativeBuckets relative;     // of biases by distance; no buckets: none
+  std::vector<float> slopes;    // [heads] scores less so much a distance to either side; or empty
   bool has_gate = false, has_head_norms = false;
   bool has_norm_bias = true, has_qkv_bias = true, has_o_bias = true, has_mlp_bias = true;
+  bool has_down_bias = false;   // of the way back alone
   bool has_embed_norm = true, has_final_norm = false;
   bool has_first_norm = true;     // before the first block; false: the embedding's is enough
   bool is_norm_offset = false;    // config.json's files hold a norm's weight less one

@@ -126,7 +126,7 @@ void add_mlp(const EncoderConfig& c, EncoderRules& r) {
   }
   if (c.has_gate) r.linear("gate", gguf_gate, &EncoderNames::gate, {ffn, d}, c.has_mlp_bias);
   r.linear("up", gguf_up, &EncoderNames::up, {ffn, d}, c.has_mlp_bias);
-  r.linear("down", "ffn_down", &EncoderNames::down, {d, ffn}, c.has_mlp_bias);
+  r.linear("down", "ffn_down", &EncoderNames::down, {d, ffn}, c.has_mlp_bias || c.has_down_bias);
 }
 
 void add_layer(const EncoderConfig& c, int i, EncoderRules& r) {
@@ -186,6 +186,10 @@ ModelFacts encoder_facts(const EncoderConfig& c) {
   f.vocab = c.vocab;
   f.context_max = c.context_max;
   f.can_pool = true;
+  f.pooled = {.width = pooled_width(c.pooled, c.d_model),
+              .labels = c.pooled.labels,
+              .is_normalised = c.pooled.is_normalised,
+              .is_settled = c.pooled.is_list_of_modules};
   f.segments = c.segments > 1 ? 2 : 1;
   // One layer's for all: see above.
   f.groups = {plain_group(1, c.heads, c.kv_heads, c.head_dim)};
@@ -200,6 +204,7 @@ ModelFacts encoder_facts(const EncoderConfig& c) {
     f.notes.emplace_back("distances", fmt::format("biases of {} buckets up to {}",
                                                   c.relative.buckets, c.relative.distance_max));
   }
+  if (!c.slopes.empty()) f.notes.emplace_back("distances", "linear biases (ALiBi)");
   if (c.rope) f.notes.emplace_back("rope", rope_text(*c.rope));
   const auto windows = std::count_if(c.windows.begin(), c.windows.end(),
                                      [](int window) { return window > 0; });

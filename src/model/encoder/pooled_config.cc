@@ -51,6 +51,8 @@ void read_modules(const ConfigFields& modules, PooledConfig& pooled) {
   if (way == "cls") pooled.pool = Pool::kFirst;
   if (way == "lasttoken") pooled.pool = Pool::kLast;
   pooled.is_normalised = modules.boolean("is_normalised", false);
+  pooled.is_list_of_modules = true;
+  modules.mark(kLeavesPromptsOut);  // for who asks
   for (int i = 0;; ++i) {
     const std::string name = fmt::format("dense_{}", i);
     const auto dense = modules.object(name.c_str());

@@ -28,6 +28,7 @@ struct PooledConfig {
   Pool pool = Pool::kMean;
   bool is_settled = false;    // by a head that was trained for it: options do not choose
   bool is_normalised = false;
+  bool is_list_of_modules = false;  // modules.json says all of this
   int before = 0;             // stages of every token, before it is pooled
   float eps = 1e-5f;          // of norms
   std::vector<PooledStage> stages;

@@ -41,4 +41,13 @@ std::vector<float> spread_bias(const std::vector<float>& values, const RelativeB
   return bias;
 }
 
+std::vector<float> sloping_bias(const std::vector<float>& slopes, int reach) {
+  std::vector<float> bias;
+  bias.reserve(slopes.size() * static_cast<std::size_t>(2 * reach + 1));
+  for (const float slope : slopes) {
+    for (int i = -reach; i <= reach; ++i) bias.push_back(-slope * static_cast<float>(std::abs(i)));
+  }
+  return bias;
+}
+
 }  // namespace quire

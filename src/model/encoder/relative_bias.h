@@ -17,4 +17,7 @@ struct RelativeBuckets {
 std::vector<float> spread_bias(const std::vector<float>& values, const RelativeBuckets& b,
                                int heads, int reach);
 
+// The same of biases that grow with the distance to either side (Press et al., "ALiBi", 2022).
+std::vector<float> sloping_bias(const std::vector<float>& slopes, int reach);
+
 }  // namespace quire

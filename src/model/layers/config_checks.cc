@@ -35,8 +35,19 @@ void check_width(const ConfigFields& fields, Key heads_key, int heads, int width
 
 void refuse_gguf(const ConfigFields& fields, std::string_view architecture) {
   if (!fields.is_gguf()) return;
-  fields.fail(error(StatusCode::kUnsupported, "{} is not supported as GGUF, only as a folder of "
-                    "Hugging Face", architecture));
+  fields.fail(error(StatusCode::kUnsupported, "{} is not supported as GGUF, for which no form of "
+                    "it is defined, only as a folder of Hugging Face", architecture));
+}
+
+void check_latent_heads(const ConfigFields& fields, int layer, int head_dim, int rank) {
+  bool is_quantized = false;
+  for (const char* part : {"attn_k_b", "attn_v_b"}) {
+    const TensorView* tensor = fields.tensor({"", fmt::format("blk.{}.{}.weight", layer, part)});
+    is_quantized |= tensor != nullptr && dtype_info(tensor->dtype).block_elements > 1;
+  }
+  if (!is_quantized || (head_dim % 32 == 0 && rank % 32 == 0)) return;
+  fields.fail(error(StatusCode::kUnsupported, "quantized heads of {} values, a latent of {}",
+                    head_dim, rank));
 }
 
 namespace {

@@ -112,7 +112,11 @@ Rope rope_of(const RopeConfig& config, const RopeTable& table, int head_dim, Bac
 }  // namespace
 
 Rope make_rope(const RopeConfig& config, int head_dim, int positions, Backend& backend) {
-  return rope_of(config, make_rope_table(config, head_dim, positions), head_dim, backend);
+  Rope rope = rope_of(config, make_rope_table(config, head_dim, positions), head_dim, backend);
+  const RopeConfig chosen = at_length(config, positions);
+  rope.frequencies = rope_frequencies(chosen, head_dim);
+  rope.magnitude = chosen.magnitude;
+  return rope;
 }
 
 Rope make_growing_rope(const RopeConfig* config, const ScoreGrowth& growth, int head_dim,

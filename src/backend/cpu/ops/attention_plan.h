@@ -68,6 +68,15 @@ inline bool begins_own_chunk(const Attend& shape, int position) {
   return shape.is_chunked && position >= shape.window;
 }
 
+// A group with sinks has a window of its own, whatever its layers had.
+inline Attend shape_of(const Attend& attend, const KvGroupShape& group) {
+  Attend shape = attend;
+  if (group.sinks == 0) return shape;
+  shape.window = group.window;
+  shape.is_chunked = false;
+  return shape;
+}
+
 inline int first_split(const Attend& shape, int position) {
   if (begins_own_chunk(shape, position)) {
     return position / shape.window * shape.window / kSplitTokens;

@@ -93,7 +93,8 @@ AttentionTask CpuBackend::attention_task(const AttentionCall& call, const Attent
     task.window = scratch.lasts[0] % shape.window + 1;
   }
   task.softcap = shape.softcap;
-  task.dtype = call.kv.shape.dtype;
+  task.k_dtype = call.kv.shape.types.k;
+  task.v_dtype = call.kv.shape.types.v;
   task.k = call.kv.k(call.layer, 0, item.kv_head);
   task.v = call.kv.shape.v_dim == 0 ? nullptr : call.kv.v(call.layer, 0, item.kv_head);
   task.block_stride = call.kv.block_bytes;
@@ -103,21 +104,70 @@ AttentionTask CpuBackend::attention_task(const AttentionCall& call, const Attent
   return task;
 }
 
+// Turns scaled queries of one KV head of a token back by so many positions.  [group, k_dim]
+void CpuBackend::turn_back(const AttentionCall& call, int distance, float* queries) const {
+  const Rope& rope = *call.turn;
+  const auto half = static_cast<std::size_t>(rope.dims / 2);
+  float room[kCachedHeadMax], cosines[kCachedHeadMax / 2], sines[kCachedHeadMax / 2];
+  const Angles angles = far_angles_.of(rope, distance, room);
+  for (std::size_t i = 0; i < half; ++i) {
+    cosines[i] = angles.cosines[i] / rope.magnitude;
+    sines[i] = -angles.sines[i] / rope.magnitude;
+  }
+  for (int i = 0; i < call.group(); ++i) {
+    kernels_.rope(queries + i * call.shape.k_dim + call.turn_begin, cosines, sines, rope.dims,
+                  rope.pairing == RopePairing::kAdjacent);
+  }
+}
+
+// Sinks that lie behind the windows of an item's tokens (Xiao et al., "Efficient Streaming Language
+// Models with Attention Sinks", 2024): the text seems to be sinks and window without a gap, so that
+// a query meets them from the position behind both, however far it is. Their states are scratch's
+// next ones; false: no token sees any. They are folded before all splits.
+bool CpuBackend::attend_sinks(const AttentionCall& call, const AttentionItem& item,
+                              const AttentionScratch& scratch) const {
+  const int sinks = call.kv.shape.sinks, window = call.shape.window, group = call.group();
+  if (sinks == 0) return false;
+  AttentionTask task = attention_task(call, item, scratch);
+  bool is_any = false;
+  for (int i = 0; i < item.count; ++i) {
+    const auto index = static_cast<std::size_t>(item.first_token + i);
+    const int position = call.position(plan_.tokens[index]);
+    const int seen = std::clamp(position - window + 1, 0, sinks);
+    const int near = std::min(position, sinks + window - 1);
+    std::fill_n(scratch.lasts + i * group, group, seen - 1);
+    std::fill_n(scratch.positions + i * group, group, near);
+    is_any |= seen > 0;
+    if (call.turn != nullptr && seen > 0 && near < position) {
+      turn_back(call, position - near, scratch.q + i * group * task.k_dim);
+    }
+  }
+  if (!is_any) return false;
+  task.query_positions = scratch.positions;
+  task.window = 0;
+  task.split = 0;
+  task.states = scratch.next;
+  kernels_.attention_split(task);
+  return true;
+}
+
 void CpuBackend::run_attention(const AttentionCall& call, const AttentionItem& item,
                                float* floats) {
   const Attend& shape = call.shape;
   const AttentionScratch scratch(floats, shape);
-  AttentionTask task = attention_task(call, item, scratch);
   if (item.split >= 0) {
+    AttentionTask task = attention_task(call, item, scratch);
     task.split = item.split;
     task.states = partials_.data() + item.state;
     kernels_.attention_split(task);
     return;
   }
-  const int queries = task.queries, group = call.group(), dim = shape.v_dim;
+  const int group = call.group(), queries = item.count * group, dim = shape.v_dim;
   const AttentionState total = attention_state(scratch.total, queries, dim);
   const AttentionState next = attention_state(scratch.next, queries, dim);
   kernels_.attention_clear(total, queries, dim);
+  if (attend_sinks(call, item, scratch)) kernels_.attention_fold(total, next, queries, dim);
+  AttentionTask task = attention_task(call, item, scratch);
   task.states = scratch.next;
   const int last = scratch.lasts[queries - 1] / kSplitTokens;
   const int begin = call.position(plan_.tokens[static_cast<std::size_t>(item.first_token)]);
@@ -145,10 +195,20 @@ float* CpuBackend::attended_head(const AttentionCall& call, int token, int kv_he
   return attended_.data() + head * call.shape.v_dim;
 }
 
-void CpuBackend::fold_splits(const AttentionCall& call, int token, int kv_head, float* scratch) {
+// index: of the token among the plan's.
+void CpuBackend::fold_splits(const AttentionCall& call, int index, int kv_head, float* floats) {
   const int dim = call.shape.v_dim, group = call.group();
-  const AttentionState total = attention_state(scratch, group, dim);
+  const int token = plan_.tokens[static_cast<std::size_t>(index)];
+  const AttentionScratch scratch(floats, call.shape);
+  const AttentionState total = attention_state(scratch.total, group, dim);
   kernels_.attention_clear(total, group, dim);
+  if (call.kv.shape.sinks > 0) {
+    const auto& begins = call.batch.row_begin;
+    const auto row = std::upper_bound(begins.begin(), begins.end(), token) - begins.begin() - 1;
+    if (attend_sinks(call, {index, 1, static_cast<int>(row), kv_head, -1, 0}, scratch)) {
+      kernels_.attention_fold(total, attention_state(scratch.next, group, dim), group, dim);
+    }
+  }
   const auto t = static_cast<std::size_t>(token);
   for (int split = 0; split < plan_.splits_of[t]; ++split) {
     const AttentionPart& part = plan_.parts[static_cast<std::size_t>(
@@ -170,7 +230,7 @@ void CpuBackend::finish_attention(const AttentionCall& call, const AttentionItem
     std::int32_t* counts = pending_.data() + static_cast<std::ptrdiff_t>(token) * (kv_heads + 1);
     if (item.split >= 0) {
       if (!is_last(counts[item.kv_head])) continue;
-      fold_splits(call, token, item.kv_head, scratch);
+      fold_splits(call, item.first_token + i, item.kv_head, scratch);
     }
     if (is_last(counts[kv_heads])) {
       call.out.put(kernels_, token, 0, columns, attended_head(call, token, 0));
@@ -231,8 +291,9 @@ void CpuBackend::attend_fused(std::span<const LinearOutput> qkv, const StoreCall
   plan_attention(attention);
   const std::size_t product_room =
       matmul_scratch_bytes(qkv[0].weight->columns) / sizeof(float);
-  const std::size_t room = std::max(product_room + static_cast<std::size_t>(2 * dim),
-                                    AttentionScratch::floats(attention.shape));
+  const auto store_room = static_cast<std::size_t>(2 * dim + kKvGroupValues);
+  const std::size_t room =
+      std::max(product_room + store_room, AttentionScratch::floats(attention.shape));
   grow_scratch(room);
   pool_.for_each_then(
       static_cast<int>(linear_items_.size()),
@@ -252,12 +313,34 @@ void CpuBackend::attend_fused(std::span<const LinearOutput> qkv, const StoreCall
       });
 }
 
+// What turned the queries of this op, if the group has sinks: the last rotation of them since the
+// attention before it.
+void CpuBackend::find_turn(const AttendOp& op, const Step& step, AttentionCall& call) const {
+  if (call.kv.shape.sinks == 0) return;
+  for (const Op& any : step.ops) {
+    const auto* attend = std::get_if<AttendOp>(&any);
+    if (attend == &op) return;
+    if (attend != nullptr) call.turn = nullptr;
+    const auto* rotate = std::get_if<RotateOp>(&any);
+    if (rotate == nullptr || !rotate->rope->cosines) continue;
+    if (rotate->x != op.q && rotate->x != op.q_rest) continue;
+    call.turn = rotate->rope;
+    // What ends each part of q_rest ends the head.
+    const int skipped = rotate->x == op.q
+                            ? 0 : op.attend->k_dim - op.q_rest->columns / op.attend->heads;
+    call.turn_begin = rotate->rope->begin + skipped;
+  }
+}
+
 void CpuBackend::run_op(const AttendOp& op, const Step& step) {
   const BatchView& batch = step.batch;
   const std::size_t group = step.group(op.attend->cache.group);
-  attention({*op.attend, batch, batch.groups[group], cpu(*op.q), step.kv.memory[group],
-             op.attend->cache.layer, cpu(*op.out),
-             op.q_rest == nullptr ? nullptr : &cpu(*op.q_rest)});
+  const CpuKvGroup& memory = step.kv.memory[group];
+  const Attend shape = shape_of(*op.attend, memory.shape);
+  AttentionCall call{shape, batch, batch.groups[group], cpu(*op.q), memory, shape.cache.layer,
+                     cpu(*op.out), op.q_rest == nullptr ? nullptr : &cpu(*op.q_rest)};
+  find_turn(op, step, call);
+  attention(call);
 }
 
 }  // namespace quire

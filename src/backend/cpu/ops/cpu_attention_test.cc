@@ -14,7 +14,8 @@
 namespace quire {
 namespace {
 
-constexpr DType kKvTypes[] = {DType::kF32, DType::kF16, DType::kBF16, DType::kI8};
+constexpr DType kKvTypes[] = {DType::kF32, DType::kF16, DType::kBF16,
+                              DType::kF8,  DType::kI8,  DType::kQ4_1};
 
 std::vector<float> normal(std::mt19937& engine, std::size_t count, float scale = 1) {
   std::normal_distribution<float> distribution(0, scale);
@@ -23,8 +24,30 @@ std::vector<float> normal(std::mt19937& engine, std::size_t count, float scale =
   return x;
 }
 
+// Codes with scales, by the kernels that the kernels' own tests check.
+std::vector<float> as_codes(DType dtype, std::span<const float> x) {
+  const int count = static_cast<int>(x.size());
+  std::vector<float> y;
+  if (dtype == DType::kF8) {
+    std::vector<std::uint8_t> codes(x.size());
+    const float scale = kScalarKernels.quantize_e4m3(x.data(), count, codes.data());
+    for (const std::uint8_t code : codes) y.push_back(scale / 256 * e4m3_to_float(code));
+    return y;
+  }
+  const auto padded = static_cast<std::size_t>(attention_widened_dim(count));
+  std::vector<std::int8_t> codes(padded);
+  std::vector<std::uint16_t> scales(padded / 32), minima(padded / 32);
+  kScalarKernels.quantize_nibbles(x.data(), count, codes.data(), scales.data(), minima.data());
+  for (std::size_t d = 0; d < x.size(); ++d) {
+    y.push_back(bf16_to_float(minima[d / 32]) +
+                bf16_to_float(scales[d / 32]) * static_cast<float>(codes[d]));
+  }
+  return y;
+}
+
 // The head at x as the cache returns it.
 std::vector<float> as_stored(DType dtype, std::span<const float> x) {
+  if (dtype == DType::kF8 || dtype == DType::kQ4_1) return as_codes(dtype, x);
   std::vector<float> y(x.begin(), x.end());
   float largest = 0;
   for (float value : x) largest = std::max(largest, std::abs(value));
@@ -68,7 +91,7 @@ class Sequence {
     group.layers = 2;
     group.kv_heads = c.kv_heads;
     group.k_dim = group.v_dim = c.head_dim;
-    group.dtype = c.kv;
+    group.types = c.kv;
     group.blocks = blocks + 2;
     kv_ = backend.kv_store({&group, 1}).value();
     const CpuKvGroup& memory = static_cast<CpuKvStore&>(*kv_).memory[0];
@@ -135,7 +158,9 @@ class Sequence {
   }
 
   void expect(int position, std::span<const float> out) {
-    const bool is_int8 = c_.kv == DType::kI8;  // its queries are codes too
+    const bool is_int8 = c_.kv == DType::kI8 || c_.kv == DType::kQ4_1;  // queries are codes too
+    // A step of 4 bits is large, and so is what a weight of 14 bits may be off by: 2.2e-3 here.
+    const double error = c_.kv == DType::kQ4_1 ? 3e-3 : is_int8 ? 1e-3 : 2e-5;
     const int last = std::min(c_.length - 1, position + c_.ahead);
     for (int head = 0; head < c_.heads; ++head) {
       std::vector<float> keys, values;
@@ -148,13 +173,13 @@ class Sequence {
       }
       const auto own = static_cast<std::size_t>(head) * dim_;
       const std::vector<float> query =
-          as_stored(is_int8 ? c_.kv : DType::kF32,
+          as_stored(is_int8 ? DType::kI8 : DType::kF32,
                     std::span(q_).subspan(static_cast<std::size_t>(position) * width_ + own, dim_));
       const int first = c_.window > 0 ? std::max(0, position - c_.window + 1) : 0;
       const std::vector<double> expected =
           reference::attention(query, keys, values, c_.head_dim, first, last, 0.25);
       for (std::size_t d = 0; d < dim_; ++d) {
-        ASSERT_NEAR(out[own + d], expected[d], is_int8 ? 1e-3 : 2e-5)
+        ASSERT_NEAR(out[own + d], expected[d], error)
             << backend_.isa() << " heads " << c_.heads << "/" << c_.kv_heads << " of "
             << c_.head_dim << ", " << c_.length << " positions, window " << c_.window << ", "
             << dtype_name(c_.kv) << ", token " << position << " head " << head << " dim " << d;
@@ -225,6 +250,8 @@ TEST_P(CpuAttentionTest, EveryHeadSizeGroupAndKvType) {
     expect_attention(backend, {3, 3, head_dim, 65, 20, DType::kF32});
     expect_attention(backend, {5, 1, head_dim, 66, 0, DType::kBF16});
     expect_attention(backend, {6, 2, head_dim, 70, 33, DType::kI8});
+    expect_attention(backend, {6, 2, head_dim, 70, 33, DType::kQ4_1});
+    expect_attention(backend, {6, 3, head_dim, 70, 0, DType::kF8});
   }
   for (DType kv : kKvTypes) {
     expect_attention(backend, {9, 3, 64, 530, 0, kv});

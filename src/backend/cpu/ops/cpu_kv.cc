@@ -9,6 +9,8 @@ namespace quire {
 
 namespace {
 
+constexpr int kKvGroupsMax = kCachedHeadMax / kKvGroupValues;
+
 // Where a key or a value goes.
 struct KvCell {
   std::byte* at;  // the head's K, or its V, in the block
@@ -16,7 +18,7 @@ struct KvCell {
   int dim;
 };
 
-// K is [dim, 32], V is [32, dim].
+// The layouts are those that kernel_table.h draws. K is [dim, 32], V is [32, dim].
 template <typename T>
 void put_key(const KvCell& cell, const T* key) {
   auto* k = reinterpret_cast<T*>(cell.at) + cell.offset;
@@ -28,12 +30,13 @@ void put_value(const KvCell& cell, const T* value) {
               static_cast<std::size_t>(cell.dim) * sizeof(T));
 }
 
-// The layout of int8 that kernel_table.h draws. What lies behind the head dimension stays as it is:
-// it meets codes of zero, or is never read.
-void put_scale(const KvCell& cell, float scale) {
-  std::memcpy(cell.at + kBlockTokens * attention_padded_dim(cell.dim) + cell.offset * 4, &scale,
-              sizeof scale);
+// Behind `dim` bytes of each token.
+void put_scale(const KvCell& cell, int dim, float scale) {
+  std::memcpy(cell.at + kBlockTokens * dim + cell.offset * 4, &scale, sizeof scale);
 }
+
+// Of int8 what lies behind the head dimension stays as it is: it meets codes of zero, or is never
+// read.
 void put_key_codes(const KvCell& cell, const std::int8_t* codes) {
   auto* k = reinterpret_cast<std::uint8_t*>(cell.at) + cell.offset * 4;
   for (int d = 0; d < cell.dim; ++d) {
@@ -47,6 +50,30 @@ void put_value_codes(const KvCell& cell, const std::int8_t* codes) {
   for (int d = 0; d < cell.dim; ++d) v[d * 4] = codes[d];
 }
 
+// Codes of 4 bits, a head padded with zeros: both halves of a byte are the same token's.
+void put_key_nibbles(const KvCell& cell, const std::int8_t* codes, int padded) {
+  auto* k = reinterpret_cast<std::uint8_t*>(cell.at) + cell.offset * 4;
+  for (int d = 0; d < padded; d += 8) {
+    for (int i = 0; i < 4; ++i) {
+      k[d / 2 * kBlockTokens + i] = static_cast<std::uint8_t>(codes[d + i] | codes[d + i + 4] << 4);
+    }
+  }
+}
+void put_value_nibbles(const KvCell& cell, const std::int8_t* codes, int padded) {
+  auto* v = reinterpret_cast<std::uint8_t*>(cell.at) + cell.offset / 4 * 2 * padded +
+            cell.offset % 4;
+  constexpr int kHalf = kKvGroupValues / 2;
+  for (int d = 0; d < padded / 2; ++d) {
+    const std::int8_t* first = codes + d / kHalf * kKvGroupValues + d % kHalf;
+    v[d * 4] = static_cast<std::uint8_t>(first[0] | first[kHalf] << 4);
+  }
+}
+void put_group_scales(const KvCell& cell, const std::uint16_t* scales, int groups) {
+  auto* to = reinterpret_cast<std::uint16_t*>(
+                 cell.at + groups * kKvGroupValues / 2 * kBlockTokens) + cell.offset;
+  for (int i = 0; i < 2 * groups; ++i) to[i * kBlockTokens] = scales[i];  // minima behind them
+}
+
 }  // namespace
 
 // Norms and rotates one head.  head: [head_dim]
@@ -55,15 +82,14 @@ void CpuBackend::rotate(const RotateOp& op, const BatchView& batch, int token, f
   const int dim = op.x->columns / op.heads;
   if (rope.norm) norm_values(rope.norm, head, dim, head);
   if (!rope.cosines) return;
-  const std::ptrdiff_t angle =
-      static_cast<std::ptrdiff_t>(batch.positions[static_cast<std::size_t>(token)]) *
-      (rope.dims / 2);
-  kernels_.rope(head + rope.begin, rope.cosines.values.get() + angle,
-                rope.sines.values.get() + angle, rope.dims,
+  float room[kCachedHeadMax];
+  const Angles angles =
+      far_angles_.of(rope, batch.positions[static_cast<std::size_t>(token)], room);
+  kernels_.rope(head + rope.begin, angles.cosines, angles.sines, rope.dims,
                 rope.pairing == RopePairing::kAdjacent);
 }
 
-// One key or value of one head into the cache.  values: [k_dim or v_dim]; room: as many
+// One key or value of one head into the cache.  values: [k_dim or v_dim]; room: as many and a group
 void CpuBackend::store_head(const StoreCall& call, int token, int head, bool is_key,
                             const float* values, float* room) const {
   const KvGroupShape& shape = call.kv.shape;
@@ -76,24 +102,40 @@ void CpuBackend::store_head(const StoreCall& call, int token, int head, bool is_
   const auto put = [&](const auto* what) {
     is_key ? put_key(cell, what) : put_value(cell, what);
   };
-  switch (shape.dtype) {
+  const DType dtype = is_key ? shape.types.k : shape.types.v;
+  switch (dtype) {
     case DType::kF32:
       return put(values);
     case DType::kI8: {
       auto* codes = reinterpret_cast<std::int8_t*>(room);
-      put_scale(cell, kernels_.quantize_head(values, dim, codes));
+      put_scale(cell, attention_padded_dim(dim), kernels_.quantize_head(values, dim, codes));
       return is_key ? put_key_codes(cell, codes) : put_value_codes(cell, codes);
+    }
+    case DType::kF8: {
+      auto* codes = reinterpret_cast<std::uint8_t*>(room);
+      put_scale(cell, dim, kernels_.quantize_e4m3(values, dim, codes));
+      return put(codes);
+    }
+    case DType::kQ4_1: {
+      const int padded = attention_widened_dim(dim), groups = padded / kKvGroupValues;
+      auto* codes = reinterpret_cast<std::int8_t*>(room);
+      std::uint16_t scales[2 * kKvGroupsMax];
+      kernels_.quantize_nibbles(values, dim, codes, scales, scales + groups);
+      put_group_scales(cell, scales, groups);
+      return is_key ? put_key_nibbles(cell, codes, padded)
+                    : put_value_nibbles(cell, codes, padded);
     }
     default: {
       auto* narrow = reinterpret_cast<std::uint16_t*>(room);
-      (shape.dtype == DType::kF16 ? kernels_.narrow_half : kernels_.narrow_bf16)(values, dim,
+      (dtype == DType::kF16 ? kernels_.narrow_half : kernels_.narrow_bf16)(values, dim,
                                                                                  narrow);
       return put(narrow);
     }
   }
 }
 
-// The key is put together and rotated on the way; what it came from stays.  room: [2, k_dim]
+// The key is put together and rotated on the way; what it came from stays.
+// room: [2, k_dim] and a group
 void CpuBackend::store_key(const StoreCall& call, int token, int head, const float* key,
                            float* room) const {
   const StoreOp& op = *call.store;
@@ -140,7 +182,9 @@ void CpuBackend::store_all(const StoreCall& call) {
                   call.view.slots.size() >= static_cast<std::size_t>(call.batch.tokens()),
               "layer {} of {}, {} slots for {} tokens", call.layer, shape.layers,
               call.view.slots.size(), call.batch.tokens());
-  const auto room = static_cast<std::size_t>(2 * std::max(shape.k_dim, shape.v_dim));
+  // Codes of a short head fill a group.
+  const auto room =
+      static_cast<std::size_t>(2 * std::max(shape.k_dim, shape.v_dim) + kKvGroupValues);
   grow_scratch(room);
   const auto body = [&](int token, int worker) {
     store_token(call, token, scratch(worker, room));

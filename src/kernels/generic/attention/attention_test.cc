@@ -20,8 +20,15 @@ namespace {
 
 using testing::Random;
 
+// Of keys and of values.
+struct Types {
+  DType k, v;
+  Types(DType both) : k(both), v(both) {}  // NOLINT: one type is a choice of both
+  Types(DType keys, DType values) : k(keys), v(values) {}
+};
+
 struct Case {
-  DType dtype = DType::kF32;
+  Types types = DType::kF32;
   int k_dim = 16, v_dim = 16;
   bool is_latent = false;  // V is a part of K
   int length = 70;         // positions that exist
@@ -42,8 +49,8 @@ class Memory {
     const int blocks = (c.length + 31) / 32;
     for (int b = 0; b < blocks; ++b) blocks_.push_back(1 + (b * 5 + 2) % (blocks * 5));
     blocks_.push_back(0);
-    k_bytes_ = side_bytes(c.k_dim);
-    stride_ = k_bytes_ + side_bytes(c.v_dim) + 64;
+    k_bytes_ = side_bytes(c.types.k, c.k_dim);
+    stride_ = k_bytes_ + side_bytes(c.types.v, c.v_dim) + 64;
     const int most = *std::max_element(blocks_.begin(), blocks_.end());
     bytes_ = AlignedBuffer<std::byte>(stride_ * static_cast<std::size_t>(most + 1));
     std::memset(bytes_.data(), 0xFF, bytes_.count());
@@ -65,7 +72,8 @@ class Memory {
     AttentionTask task;
     task.k_dim = c_.k_dim;
     task.v_dim = c_.v_dim;
-    task.dtype = c_.dtype;
+    task.k_dtype = c_.types.k;
+    task.v_dtype = c_.types.v;
     task.k = bytes_.data();
     task.v = c_.is_latent ? nullptr : bytes_.data() + k_bytes_;
     task.block_stride = stride_;
@@ -78,10 +86,13 @@ class Memory {
   Random& random() { return random_; }
 
  private:
-  std::size_t side_bytes(int dim) const {
+  static std::size_t side_bytes(DType dtype, int dim) {
     const auto padded = static_cast<std::size_t>(attention_padded_dim(dim));
-    if (c_.dtype == DType::kI8) return 32 * padded + 32 * sizeof(float);
-    return 32 * static_cast<std::size_t>(dim) * (c_.dtype == DType::kF32 ? 4 : 2);
+    const auto wide = static_cast<std::size_t>(attention_widened_dim(dim));
+    if (dtype == DType::kI8) return 32 * padded + 32 * sizeof(float);
+    if (dtype == DType::kF8) return 32 * (static_cast<std::size_t>(dim) + sizeof(float));
+    if (dtype == DType::kQ4_1) return 32 * wide / 32 * 20;
+    return 32 * static_cast<std::size_t>(dim) * (dtype == DType::kF32 ? 4 : 2);
   }
 
   // Writes token t's key or value, and leaves in x what can be read again.
@@ -89,25 +100,65 @@ class Memory {
     const std::size_t block = static_cast<std::size_t>(blocks_[static_cast<std::size_t>(t / 32)]);
     std::byte* at = bytes_.data() + block * stride_ + (is_key ? 0 : k_bytes_);
     const auto offset = static_cast<std::size_t>(t % 32);
+    switch (is_key ? c_.types.k : c_.types.v) {
+      case DType::kI8: return put_int8(at, offset, is_key, x, dim);
+      case DType::kF8: return put_e4m3(at, offset, is_key, x, dim);
+      case DType::kQ4_1: return put_nibbles(at, offset, is_key, x, dim);
+      default: return put_floats(at, offset, is_key, x, dim);
+    }
+  }
+  static void put_int8(std::byte* at, std::size_t offset, bool is_key, float* x, int dim) {
     const auto padded = static_cast<std::size_t>(attention_padded_dim(dim));
     std::vector<std::int8_t> codes(static_cast<std::size_t>(dim));
-    if (c_.dtype == DType::kI8) {
-      const float scale = kScalarKernels.quantize_head(x, dim, codes.data());
-      std::memcpy(at + 32 * padded + offset * 4, &scale, sizeof scale);
-      for (std::size_t d = 0; d < codes.size(); ++d) {
-        const std::size_t index = is_key ? d / 4 * 128 + offset * 4 + d % 4
-                                         : (offset / 4 * padded + d) * 4 + offset % 4;
-        at[index] = static_cast<std::byte>(is_key ? codes[d] + 128 : codes[d]);
-        x[d] = scale * static_cast<float>(codes[d]);
-      }
-      return;
-    }
+    const float scale = kScalarKernels.quantize_head(x, dim, codes.data());
+    std::memcpy(at + 32 * padded + offset * 4, &scale, sizeof scale);
     for (std::size_t d = 0; d < codes.size(); ++d) {
-      const std::size_t index = is_key ? d * 32 + offset : offset * codes.size() + d;
-      if (c_.dtype == DType::kF32) {
+      const std::size_t index =
+          is_key ? d / 4 * 128 + offset * 4 + d % 4 : (offset / 4 * padded + d) * 4 + offset % 4;
+      at[index] = static_cast<std::byte>(is_key ? codes[d] + 128 : codes[d]);
+      x[d] = scale * static_cast<float>(codes[d]);
+    }
+  }
+  static void put_e4m3(std::byte* at, std::size_t offset, bool is_key, float* x, int dim) {
+    std::vector<std::uint8_t> codes(static_cast<std::size_t>(dim));
+    const float scale = kScalarKernels.quantize_e4m3(x, dim, codes.data());
+    std::memcpy(at + 32 * codes.size() + offset * 4, &scale, sizeof scale);
+    for (std::size_t d = 0; d < codes.size(); ++d) {
+      at[is_key ? d * 32 + offset : offset * codes.size() + d] = static_cast<std::byte>(codes[d]);
+      x[d] = scale / 256 * e4m3_to_float(codes[d]);
+    }
+  }
+  static void put_nibbles(std::byte* at, std::size_t offset, bool is_key, float* x, int dim) {
+    const auto wide = static_cast<std::size_t>(attention_widened_dim(dim)), groups = wide / 32;
+    std::vector<std::int8_t> codes(wide);
+    std::vector<std::uint16_t> scales(groups), minima(groups);
+    kScalarKernels.quantize_nibbles(x, dim, codes.data(), scales.data(), minima.data());
+    for (std::size_t g = 0; g < groups; ++g) {
+      std::memcpy(at + wide * 16 + (g * 32 + offset) * 2, &scales[g], 2);
+      std::memcpy(at + wide * 16 + ((groups + g) * 32 + offset) * 2, &minima[g], 2);
+    }
+    for (std::size_t d = 0; d < wide; ++d) {
+      const std::size_t index =
+          is_key ? d / 8 * 128 + offset * 4 + d % 4
+                 : (offset / 4 * wide / 2 + d / 32 * 16 + d % 16) * 4 + offset % 4;
+      const bool is_high = is_key ? d % 8 >= 4 : d % 32 >= 16;
+      const auto before = static_cast<unsigned>(at[index]) & (is_high ? 0x0Fu : 0xF0u);
+      const auto code = static_cast<unsigned>(codes[d]);
+      at[index] = static_cast<std::byte>(before | (is_high ? code << 4 : code));
+      if (d >= static_cast<std::size_t>(dim)) continue;
+      x[d] = bf16_to_float(minima[d / 32]) +
+             bf16_to_float(scales[d / 32]) * static_cast<float>(codes[d]);
+    }
+  }
+  void put_floats(std::byte* at, std::size_t offset, bool is_key, float* x, int dim) {
+    const DType dtype = is_key ? c_.types.k : c_.types.v;
+    for (int d = 0; d < dim; ++d) {
+      const std::size_t index = static_cast<std::size_t>(d) * (is_key ? 32 : 1) +
+                                offset * (is_key ? 1 : static_cast<std::size_t>(dim));
+      if (dtype == DType::kF32) {
         std::memcpy(at + index * 4, &x[d], 4);
       } else {
-        const bool is_half = c_.dtype == DType::kF16;
+        const bool is_half = dtype == DType::kF16;
         const std::uint16_t bits = is_half ? float_to_half(x[d]) : float_to_bf16(x[d]);
         std::memcpy(at + index * 2, &bits, 2);
         x[d] = is_half ? half_to_float(bits) : bf16_to_float(bits);
@@ -178,13 +229,18 @@ std::vector<float> attend(const KernelTable& kernels, const Case& c, AttentionTa
 }
 
 void expect(const KernelTable& kernels, const Case& c) {
-  SCOPED_TRACE(fmt::format("{} {} {}/{} latent {} queries {} window {} cap {} last {}",
-                           kernels.name, dtype_name(c.dtype), c.k_dim, c.v_dim, c.is_latent,
+  SCOPED_TRACE(fmt::format("{} {} {} {}/{} latent {} queries {} window {} cap {} last {}",
+                           kernels.name, dtype_name(c.types.k), dtype_name(c.types.v), c.k_dim,
+                           c.v_dim, c.is_latent,
                            c.positions.size(), c.window, c.softcap, c.last.value_or(-1)));
   Memory memory(c);
   const Queries queries(c, memory.random());
   const std::vector<float> out = attend(kernels, c, memory.task(), queries);
-  const bool is_int8 = c.dtype == DType::kI8;  // its queries are codes too
+  // Queries are codes where keys are, and weights where values are.
+  const bool has_query_codes =
+      c.types.k == DType::kI8 || (c.types.k == DType::kQ4_1 && !c.is_latent);
+  const DType kept = c.is_latent ? c.types.k : c.types.v;
+  const bool has_codes = has_query_codes || kept == DType::kI8 || kept == DType::kQ4_1;
   for (std::size_t i = 0; i < c.positions.size(); ++i) {
     const int position = c.positions[i], last = queries.lasts[i];
     const int first = c.window > 0 ? std::max(0, position - c.window + 1) : 0;
@@ -194,7 +250,7 @@ void expect(const KernelTable& kernels, const Case& c) {
     if (c.has_sinks) terms.sink = &queries.sinks[i];
     const auto dim = static_cast<std::size_t>(c.k_dim);
     std::vector<float> q(&queries.q[i * dim], &queries.q[i * dim] + dim);
-    if (is_int8) {
+    if (has_query_codes) {
       std::vector<std::int8_t> codes(dim);
       const float scale = kScalarKernels.quantize_head(q.data(), c.k_dim, codes.data());
       for (std::size_t d = 0; d < dim; ++d) q[d] = scale * static_cast<float>(codes[d]);
@@ -202,7 +258,7 @@ void expect(const KernelTable& kernels, const Case& c) {
     const std::vector<double> expected = reference::attention(
         q, memory.keys(), memory.values(), c.k_dim, first, last, 1, terms);
     for (std::size_t d = 0; d < expected.size(); ++d) {
-      ASSERT_NEAR(out[i * expected.size() + d], expected[d], is_int8 ? 1e-3 : 1e-5)
+      ASSERT_NEAR(out[i * expected.size() + d], expected[d], has_codes ? 1e-3 : 1e-5)
           << "query " << i << " dim " << d;
     }
   }
@@ -210,24 +266,34 @@ void expect(const KernelTable& kernels, const Case& c) {
   EXPECT_EQ(std::memcmp(out.data(), portable.data(), out.size() * sizeof(float)), 0);
 }
 
-constexpr DType kTypes[] = {DType::kF32, DType::kF16, DType::kBF16, DType::kI8};
+const Types kTypes[] = {DType::kF32,
+                        DType::kF16,
+                        DType::kBF16,
+                        DType::kF8,
+                        DType::kI8,
+                        DType::kQ4_1,
+                        {DType::kI8, DType::kQ4_1},
+                        {DType::kQ4_1, DType::kF8},
+                        {DType::kF16, DType::kI8},
+                        {DType::kF8, DType::kF32}};
 
 TEST_P(AttentionTest, KeysAndValuesOfDifferentWidths) {
-  for (DType dtype : kTypes) {
+  for (const Types& types : kTypes) {
     for (auto [k_dim, v_dim] : {std::pair{192, 128}, {24, 16}, {16, 40}, {10, 7}, {64, 1}}) {
-      expect(kernels(), {dtype, k_dim, v_dim});
-      expect(kernels(), {dtype, k_dim, v_dim, false, 300, {299, 3, 280, 31, 32, 64, 63, 255, 256}});
+      expect(kernels(), {types, k_dim, v_dim});
+      expect(kernels(), {types, k_dim, v_dim, false, 300, {299, 3, 280, 31, 32, 64, 63, 255, 256}});
     }
   }
 }
 
 TEST_P(AttentionTest, ValuesThatAreAPartOfTheKeys) {
-  for (DType dtype : kTypes) {
+  for (const Types& types : kTypes) {
+    if (types.k != types.v) continue;  // a latent has one type
     for (auto [k_dim, v_dim] : {std::pair{576, 512}, {48, 32}, {20, 18}, {9, 9}, {16, 3}}) {
       std::vector<int> many;
       for (int i = 0; i < 20; ++i) many.push_back(280 + i % 3);
-      expect(kernels(), {dtype, k_dim, v_dim, true});
-      expect(kernels(), {dtype, k_dim, v_dim, true, 290, many});
+      expect(kernels(), {types, k_dim, v_dim, true});
+      expect(kernels(), {types, k_dim, v_dim, true, 290, many});
     }
   }
 }
@@ -260,9 +326,9 @@ TEST_P(AttentionTest, ALatentEqualsItsCopy) {
 }
 
 TEST_P(AttentionTest, CapsSlopesBiasesAndSinks) {
-  for (DType dtype : kTypes) {
+  for (const Types& types : kTypes) {
     for (int kind = 0; kind < 16; ++kind) {
-      Case c{dtype, 24, 24, false, 300, {299, 298, 12, 0, 150, 33, 31, 255, 256, 270}};
+      Case c{types, 24, 24, false, 300, {299, 298, 12, 0, 150, 33, 31, 255, 256, 270}};
       c.softcap = (kind & 1) != 0 ? 1.5f : 0;
       c.has_slopes = (kind & 2) != 0;
       c.has_biases = (kind & 4) != 0;
@@ -276,15 +342,15 @@ TEST_P(AttentionTest, CapsSlopesBiasesAndSinks) {
 
 // Encoders and cross attention: the end that a query sees is not its own position.
 TEST_P(AttentionTest, QueriesSeeUpToAGivenPosition) {
-  for (DType dtype : kTypes) {
-    Case c{dtype, 16, 16, false, 290, {0, 5, 31, 32, 100, 289}, 289};
+  for (const Types& types : kTypes) {
+    Case c{types, 16, 16, false, 290, {0, 5, 31, 32, 100, 289}, 289};
     expect(kernels(), c);
     c.has_biases = c.has_slopes = true;
     expect(kernels(), c);
     c.window = 300;
     c.has_sinks = true;
     expect(kernels(), c);
-    expect(kernels(), {dtype, 16, 16, false, 70, {3, 60, 69}, 69, 35});
+    expect(kernels(), {types, 16, 16, false, 70, {3, 60, 69}, 69, 35});
   }
 }
 
@@ -314,9 +380,10 @@ TEST_P(AttentionTest, SinksAloneAndLargeOnes) {
 
 // Every query together with others gives the bits that it has alone.
 TEST_P(AttentionTest, QueriesDoNotSeeEachOther) {
-  for (DType dtype : kTypes) {
+  for (const Types& types : kTypes) {
     for (bool is_latent : {false, true}) {
-      Case c{dtype, 48, 32, is_latent, 300, {}};
+      if (is_latent && types.k != types.v) continue;
+      Case c{types, 48, 32, is_latent, 300, {}};
       for (int i = 0; i < 19; ++i) c.positions.push_back((i * 37 + 11) % 300);
       c.softcap = 2;
       c.has_slopes = c.has_biases = c.has_sinks = true;
@@ -335,6 +402,50 @@ TEST_P(AttentionTest, QueriesDoNotSeeEachOther) {
         EXPECT_EQ(std::memcmp(one.data(), &together[i * 32], 32 * sizeof(float)), 0) << i;
       }
     }
+  }
+}
+
+// Codes come back within half a step, and equal on all tables; what is not finite is shown.
+TEST_P(AttentionTest, HeadsAreKeptToTheNearestCode) {
+  Random random(3);
+  const KernelTable& k = kernels();
+  for (int count : {1, 7, 16, 31, 32, 33, 64, 80, 100}) {
+    const auto n = static_cast<std::size_t>(count);
+    const std::vector<float> x = random.normal(n, 3);
+    std::vector<std::uint8_t> e4m3(n), e4m3_scalar(n);
+    const float scale = k.quantize_e4m3(x.data(), count, e4m3.data());
+    EXPECT_EQ(scale, kScalarKernels.quantize_e4m3(x.data(), count, e4m3_scalar.data()));
+    EXPECT_EQ(e4m3, e4m3_scalar);
+    const std::size_t wide = static_cast<std::size_t>(attention_widened_dim(count));
+    std::vector<std::int8_t> codes(wide), codes_scalar(wide);
+    std::vector<std::uint16_t> scales(wide / 32), minima(wide / 32), s2(wide / 32), m2(wide / 32);
+    k.quantize_nibbles(x.data(), count, codes.data(), scales.data(), minima.data());
+    kScalarKernels.quantize_nibbles(x.data(), count, codes_scalar.data(), s2.data(), m2.data());
+    EXPECT_EQ(codes, codes_scalar);
+    EXPECT_EQ(scales, s2);
+    EXPECT_EQ(minima, m2);
+    for (std::size_t d = 0; d < wide; ++d) {
+      if (d >= n) {
+        EXPECT_EQ(codes[d], 0) << d;
+        continue;
+      }
+      const float large = std::abs(x[d]);
+      EXPECT_NEAR(scale / 256 * e4m3_to_float(e4m3[d]), x[d],
+                  std::max(large / 16, scale / 256 / 1024) * 1.01f);
+      const float step = bf16_to_float(scales[d / 32]), least = bf16_to_float(minima[d / 32]);
+      const float off = std::abs(least) / 256 + step * 15 / 256;  // both were rounded
+      EXPECT_NEAR(least + step * static_cast<float>(codes[d]), x[d], step / 2 * 1.01f + off);
+    }
+  }
+  for (const float wrong : {std::numeric_limits<float>::infinity(),
+                            std::numeric_limits<float>::quiet_NaN()}) {
+    const float x[] = {1, wrong, 2};
+    std::uint8_t e4m3[3];
+    std::int8_t codes[32];
+    std::uint16_t scale = 0, least = 0;
+    EXPECT_TRUE(std::isnan(k.quantize_e4m3(x, 3, e4m3)));
+    k.quantize_nibbles(x, 3, codes, &scale, &least);
+    EXPECT_TRUE(std::isnan(bf16_to_float(scale)) && std::isnan(bf16_to_float(least)));
   }
 }
 

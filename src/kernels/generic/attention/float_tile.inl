@@ -1,7 +1,8 @@
-// Scores and weighted sums over a tile of 32 tokens whose K and V are floats of any width. Elements
-// become float32 exactly, in registers as they are read or once for many queries (`WidenedTile`):
+// Scores and weighted sums over a tile of 32 tokens whose K or V are floats of any width. Elements
+// become float32 exactly, in registers as they are read or once for many queries (`widen_row`):
 // the same values, hence the same bits. A score is one chain of fma over the head dimension; an
 // output one chain over the tokens of the query's range, so that NaN outside it cannot be seen.
+// Floats of eight bits have a scale per token, which multiplies the score, or the token's weight.
 
 struct FloatElement {
   using Type = float;
@@ -12,6 +13,11 @@ struct HalfElement {
   using Type = std::uint16_t;
   static F read(const std::uint16_t* p) { return load_half(p); }
   static float read_one(const std::uint16_t* p) { return half_to_float(*p); }
+};
+struct E4m3Element {  // 2^8 times smaller; the token's scale makes up for it
+  using Type = std::uint8_t;
+  static F read(const std::uint8_t* p) { return load_e4m3(p); }
+  static float read_one(const std::uint8_t* p) { return e4m3_to_float(*p) * 0x1p-8f; }
 };
 struct Bf16Element {
   using Type = std::uint16_t;
@@ -105,58 +111,86 @@ inline void add_values(const float (*weights)[kTileTokens], const float* rescale
   }
 }
 
-// K and V where they lie. V's dimension is whole vectors.
-template <typename Element>
-struct FloatTile {
+// K of one tile, and what its scores take.
+struct Keys {
   const AttentionTask& task;
-  const typename Element::Type* k;  // [k_dim, 32]
-  const typename Element::Type* v;  // [32, v_stride], or null: V is K's first v_dim rows
-  int v_stride;
+  const QueryCodes& queries;  // of types whose products are of codes
+  const std::byte* k;         // as it lies in the cache, or as floats [k_dim, 32] in scratch
+  const float* scales;        // [32] of floats of eight bits, or null
   NextTile next;
-
-  template <int kQueries>
-  void score(int query, float (*scores)[kTileTokens]) const {
-    score_floats<Element, kQueries>(task.q + static_cast<std::ptrdiff_t>(query) * task.k_dim,
-                                    task.k_dim, k, next, scores);
-  }
-
-  // Tokens that all queries see go through one pass; those before and after it, through one each.
-  template <int kQueries>
-  void add(const float (*weights)[kTileTokens], const float* rescale, const Range* ranges,
-           float* out, int padded) const {
-    Range common = ranges[0];
-    for (int i = 1; i < kQueries; ++i) {
-      common.low = ranges[i].low > common.low ? ranges[i].low : common.low;
-      common.high = ranges[i].high < common.high ? ranges[i].high : common.high;
-    }
-    if (common.is_empty()) {
-      for (int i = 0; i < kQueries; ++i) {
-        add_alone(weights + i, rescale + i, ranges[i], out + i * padded, padded);
-      }
-      return;
-    }
-    float kept[kQueries];
-    for (int i = 0; i < kQueries; ++i) {
-      kept[i] = rescale[i];
-      if (ranges[i].low < common.low) {
-        add_alone(weights + i, kept + i, {ranges[i].low, common.low}, out + i * padded, padded);
-        kept[i] = 1;
-      }
-    }
-    add_values<Element, kQueries>(weights, kept, v, v_stride, next, common, out, padded);
-    constexpr float kOne = 1;
-    for (int i = 0; i < kQueries; ++i) {
-      if (common.high < ranges[i].high) {
-        add_alone(weights + i, &kOne, {common.high, ranges[i].high}, out + i * padded, padded);
-      }
-    }
-  }
-
-  void add_alone(const float (*weights)[kTileTokens], const float* rescale, Range range, float* out,
-                 int padded) const {
-    add_values<Element, 1>(weights, rescale, v, v_stride, next, range, out, padded);
-  }
 };
+using Score = void (*)(const Keys&, int query, float (*scores)[kTileTokens]);
+
+// V of one tile.
+struct Values {
+  const AttentionTask& task;
+  const std::byte* v;   // as it lies, or as floats in scratch
+  int stride;           // of floats: elements from token to token, whole vectors
+  const float* scales;  // [32] of floats of eight bits, or null
+  NextTile next;
+};
+using Add = void (*)(const Values&, const float (*weights)[kTileTokens], const float* rescale,
+                     const Range* ranges, float* out, int padded);
+
+template <typename Element, int kQueries>
+void score_float_keys(const Keys& keys, int query, float (*scores)[kTileTokens]) {
+  const int dim = keys.task.k_dim;
+  score_floats<Element, kQueries>(keys.task.q + static_cast<std::ptrdiff_t>(query) * dim, dim,
+                                  reinterpret_cast<const typename Element::Type*>(keys.k),
+                                  keys.next, scores);
+  if (keys.scales == nullptr) return;
+  for (int v = 0; v < kTileTokens; v += kLanes) {
+    const F scale = load(keys.scales + v);
+    for (int i = 0; i < kQueries; ++i) store(scores[i] + v, load(scores[i] + v) * scale);
+  }
+}
+
+// Tokens that all queries see go through one pass; those before and after it, through one each.
+template <typename Element, int kQueries>
+inline void add_ranges(const Values& values, const float (*weights)[kTileTokens],
+                       const float* rescale, const Range* ranges, float* out, int padded) {
+  const auto* v = reinterpret_cast<const typename Element::Type*>(values.v);
+  const auto add_alone = [&](int i, const float* kept, Range range) {
+    add_values<Element, 1>(weights + i, kept, v, values.stride, values.next, range,
+                           out + i * padded, padded);
+  };
+  Range common = ranges[0];
+  for (int i = 1; i < kQueries; ++i) {
+    common.low = ranges[i].low > common.low ? ranges[i].low : common.low;
+    common.high = ranges[i].high < common.high ? ranges[i].high : common.high;
+  }
+  if (common.is_empty()) {
+    for (int i = 0; i < kQueries; ++i) add_alone(i, rescale + i, ranges[i]);
+    return;
+  }
+  float kept[kQueries];
+  for (int i = 0; i < kQueries; ++i) {
+    kept[i] = rescale[i];
+    if (ranges[i].low < common.low) {
+      add_alone(i, kept + i, {ranges[i].low, common.low});
+      kept[i] = 1;
+    }
+  }
+  add_values<Element, kQueries>(weights, kept, v, values.stride, values.next, common, out, padded);
+  constexpr float kOne = 1;
+  for (int i = 0; i < kQueries; ++i) {
+    if (common.high < ranges[i].high) add_alone(i, &kOne, {common.high, ranges[i].high});
+  }
+}
+
+template <typename Element, int kQueries>
+void add_float_values(const Values& values, const float (*weights)[kTileTokens],
+                      const float* rescale, const Range* ranges, float* out, int padded) {
+  if (values.scales == nullptr) {
+    return add_ranges<Element, kQueries>(values, weights, rescale, ranges, out, padded);
+  }
+  alignas(64) float scaled[kQueries][kTileTokens];
+  for (int v = 0; v < kTileTokens; v += kLanes) {
+    const F scale = load(values.scales + v);
+    for (int i = 0; i < kQueries; ++i) store(scaled[i] + v, load(weights[i] + v) * scale);
+  }
+  add_ranges<Element, kQueries>(values, scaled, rescale, ranges, out, padded);
+}
 
 // count elements as floats.
 template <typename Element>
@@ -181,25 +215,47 @@ inline void transpose_values(const float* k, int v_dim, int padded, float* v) {
   }
 }
 
-// Widens the tile into scratch: K [k_dim, 32] and then V [32, padded], zeros behind each row.
+// k: [k_dim, 32] as floats; v: [32, padded], zeros behind each row.
 template <typename Element>
-inline FloatTile<FloatElement> widen(const FloatTile<Element>& tile) {
-  const int k_dim = tile.task.k_dim, v_dim = tile.task.v_dim;
-  const int padded = attention_padded_dim(v_dim);
-  float* k = tile.task.scratch;
-  float* v = k + kTileTokens * k_dim;
-  if (tile.v == nullptr) {
-    for (int d = 0; d < k_dim; ++d) {
-      tile.next.template fetch<kTileTokens * sizeof(*tile.k)>(tile.k + d * kTileTokens);
-      widen_row<Element>(tile.k + d * kTileTokens, kTileTokens, k + d * kTileTokens);
-    }
-    transpose_values(k, v_dim, padded, v);
-    return {tile.task, k, v, padded, {}};
+inline void widen_keys(const Keys& keys, float* k) {
+  const auto* from = reinterpret_cast<const typename Element::Type*>(keys.k);
+  for (int d = 0; d < keys.task.k_dim; ++d, from += kTileTokens) {
+    keys.next.template fetch<kTileTokens * sizeof(*from)>(from);
+    widen_row<Element>(from, kTileTokens, k + d * kTileTokens);
   }
-  widen_row<Element>(tile.k, kTileTokens * k_dim, k);
+}
+template <typename Element>
+inline void widen_values(const Values& values, int padded, float* v) {
+  const auto* from = reinterpret_cast<const typename Element::Type*>(values.v);
+  const int dim = values.task.v_dim;
   for (int token = 0; token < kTileTokens; ++token) {
-    widen_row<Element>(tile.v + token * v_dim, v_dim, v + token * padded);
-    for (int d = v_dim; d < padded; ++d) v[token * padded + d] = 0;
+    widen_row<Element>(from + token * dim, dim, v + token * padded);
+    for (int d = dim; d < padded; ++d) v[token * padded + d] = 0;
   }
-  return {tile.task, k, v, padded, {}};
+}
+
+// codes = x / scale as E4M3, and the scale that undoes it, 2^8 times larger as E4m3Element asks;
+// NaN if an x is not finite. A half has E4M3's exponents and seven more bits, which are rounded.
+float quantize_e4m3(const float* x, int count, std::uint8_t* codes) {
+  constexpr float kLargest = 448.0f / 256;
+  const std::int32_t bits = largest_bits(x, count);
+  float largest;
+  std::memcpy(&largest, &bits, sizeof largest);
+  const bool is_finite = bits < 0x7F800000;
+  if (!is_finite || largest < 1e-30f) {
+    std::memset(codes, 0, static_cast<std::size_t>(count));
+    return is_finite ? 0.0f : std::numeric_limits<float>::quiet_NaN();
+  }
+  const F inverse = splat(kLargest / largest);
+  alignas(64) std::uint16_t halves[kLanes];
+  for (int i = 0; i < count; i += kLanes) {
+    const int rest = count - i < kLanes ? count - i : kLanes;
+    store_half(halves, (rest < kLanes ? load_partial(x + i, rest) : load(x + i)) * inverse);
+    for (int j = 0; j < rest; ++j) {
+      const unsigned half = halves[j], magnitude = half & 0x7FFFu;
+      const unsigned code = (magnitude + 0x3Fu + (magnitude >> 7 & 1u)) >> 7;
+      codes[i + j] = static_cast<std::uint8_t>((half >> 8 & 0x80u) | (code > 0x7Eu ? 0x7Eu : code));
+    }
+  }
+  return largest / kLargest;
 }

@@ -1,4 +1,4 @@
-// Scores and weighted sums over a tile of 32 tokens whose K and V are int8 codes with a scale per
+// Scores and weighted sums over a tile of 32 tokens whose K or V are int8 codes with a scale per
 // token. K: [padded k / 4, 32 tokens, 4] codes + 128, V: [8 groups of four tokens, padded v, 4]
 // codes; the scales [32] follow each. Both products are sums of integers, exact in any order: the
 // query becomes int8 codes with one scale, and the weights of a tile, times the scales of V, become
@@ -10,11 +10,8 @@ constexpr int kWeightBits = 7;
 
 // codes = round(x * 127 / largest); returns the scale that undoes it, NaN if an x is not finite.
 float quantize_head(const float* x, int count, std::int8_t* codes) {
-  I peak = splat_int(0);  // as bits, so that a NaN is the largest of all
+  const std::int32_t bits = largest_bits(x, count);
   int i = 0;
-  for (; i + kLanes <= count; i += kLanes) peak = max_int(peak, abs_bits(load(x + i)));
-  if (i < count) peak = max_int(peak, abs_bits(load_partial(x + i, count - i)));
-  const std::int32_t bits = max_lane(peak);
   float largest;
   std::memcpy(&largest, &bits, sizeof largest);
   const bool is_finite = bits < 0x7F800000;
@@ -33,37 +30,6 @@ float quantize_head(const float* x, int count, std::int8_t* codes) {
   }
   return largest / 127.0f;
 }
-
-// The queries of a task as codes, made once per split, in its scratch.
-struct Int8Queries {
-  std::int8_t* codes;         // [queries, padded], zeros behind each
-  float* scales;              // [queries]
-  std::int32_t* corrections;  // [queries] what codes + 128 add to a score, negative
-
-  explicit Int8Queries(const AttentionTask& task)
-      : Int8Queries(task, attention_padded_dim(task.k_dim)) {}
-
-  // Room behind the queries, for the codes and scales of a tile of V that is part of K.
-  std::byte* end(const AttentionTask& task) const {
-    return reinterpret_cast<std::byte*>(corrections + task.queries);
-  }
-
- private:
-  Int8Queries(const AttentionTask& task, int padded)
-      : codes(reinterpret_cast<std::int8_t*>(task.scratch)),
-        scales(task.scratch + task.queries * padded / 4),
-        corrections(reinterpret_cast<std::int32_t*>(scales + task.queries)) {
-    for (int query = 0; query < task.queries; ++query) {
-      std::int8_t* to = codes + query * padded;
-      const float* from = task.q + static_cast<std::ptrdiff_t>(query) * task.k_dim;
-      scales[query] = quantize_head(from, task.k_dim, to);
-      for (int d = task.k_dim; d < padded; ++d) to[d] = 0;
-      int sum = 0;
-      for (int d = 0; d < padded; ++d) sum += to[d];
-      corrections[query] = kSignedWideCodes ? 0 : -128 * sum;
-    }
-  }
-};
 
 // The weights of one tile for kQueries queries as codes, with what one code is worth.
 template <int kQueries>
@@ -135,76 +101,70 @@ inline void add_int8_columns(const WeightCodes<kQueries>& weights, const float* 
   }
 }
 
-struct Int8Tile {
-  const AttentionTask& task;
-  const Int8Queries& queries;
-  const std::byte* k;
-  const std::byte* v;
-  NextTile next;
-
-  template <int kQueries>
-  void score(int query, float (*scores)[kTileTokens]) const {
-    constexpr int kVectors = block_vectors(kQueries, kTokenVectors);
-    const int padded = attention_padded_dim(task.k_dim);
-    const auto* codes = reinterpret_cast<const std::uint8_t*>(k);
-    const auto* scales = reinterpret_cast<const float*>(k + kTileTokens * padded);
-    next.fetch<kTileTokens * sizeof(float)>(scales);
-    const std::int8_t* q = queries.codes + query * padded;
-    for (int first = 0; first < kTokenVectors; first += kVectors) {
-      I sums[kQueries][kVectors];
+template <int kQueries>
+void score_int8_keys(const Keys& keys, int query, float (*scores)[kTileTokens]) {
+  constexpr int kVectors = block_vectors(kQueries, kTokenVectors);
+  const QueryCodes& queries = keys.queries;
+  const int padded = attention_padded_dim(keys.task.k_dim);
+  const auto* codes = reinterpret_cast<const std::uint8_t*>(keys.k);
+  const auto* scales = reinterpret_cast<const float*>(keys.k + kTileTokens * padded);
+  keys.next.fetch<kTileTokens * sizeof(float)>(scales);
+  const std::int8_t* q = queries.codes + query * padded;
+  for (int first = 0; first < kTokenVectors; first += kVectors) {
+    I sums[kQueries][kVectors];
 #pragma GCC unroll 8
-      for (int i = 0; i < kQueries; ++i) {
+    for (int i = 0; i < kQueries; ++i) {
+      const int correction = kSignedWideCodes ? 0 : -128 * queries.sums[query + i];
 #pragma GCC unroll 8
-        for (int t = 0; t < kVectors; ++t) sums[i][t] = splat_int(queries.corrections[query + i]);
-      }
-      for (int d = 0; d < padded; d += 4) {
-        if (first == 0) next.fetch<kTileTokens * 4>(codes + d * kTileTokens);
-#pragma GCC unroll 8
-        for (int t = 0; t < kVectors; ++t) {
-          const B keys = load_codes(codes + d * kTileTokens + (first + t) * kLanes * 4);
-#pragma GCC unroll 8
-          for (int i = 0; i < kQueries; ++i) {
-            sums[i][t] = dot_wide(sums[i][t], keys, splat_codes(q + i * padded + d));
-          }
-        }
-      }
+      for (int t = 0; t < kVectors; ++t) sums[i][t] = splat_int(correction);
+    }
+    for (int d = 0; d < padded; d += 4) {
+      if (first == 0) keys.next.fetch<kTileTokens * 4>(codes + d * kTileTokens);
 #pragma GCC unroll 8
       for (int t = 0; t < kVectors; ++t) {
-        const F scale = load(scales + (first + t) * kLanes);
+        const B column = load_codes(codes + d * kTileTokens + (first + t) * kLanes * 4);
 #pragma GCC unroll 8
         for (int i = 0; i < kQueries; ++i) {
-          store(&scores[i][(first + t) * kLanes],
-                to_float(sums[i][t]) * (scale * splat(queries.scales[query + i])));
+          sums[i][t] = dot_wide(sums[i][t], column, splat_codes(q + i * padded + d));
         }
       }
     }
+#pragma GCC unroll 8
+    for (int t = 0; t < kVectors; ++t) {
+      const F scale = load(scales + (first + t) * kLanes);
+#pragma GCC unroll 8
+      for (int i = 0; i < kQueries; ++i) {
+        store(&scores[i][(first + t) * kLanes],
+              to_float(sums[i][t]) * (scale * splat(queries.scales[query + i])));
+      }
+    }
   }
+}
 
-  template <int kQueries>
-  void add(const float (*weights)[kTileTokens], const float* rescale, const Range* ranges,
-           float* out, int padded) const {
-    constexpr int kVectors = block_vectors(kQueries, 4);
-    const auto* codes = reinterpret_cast<const std::uint8_t*>(v);
-    const auto* scales = reinterpret_cast<const float*>(v + kTileTokens * padded);
-    next.fetch<kTileTokens * sizeof(float)>(scales);
-    WeightCodes<kQueries> weight_codes;
-    int high = 0;
-    for (int i = 0; i < kQueries; ++i) {
-      weight_codes.set(i, weights[i], scales, ranges[i]);
-      high = ranges[i].high > high ? ranges[i].high : high;
-    }
-    const int groups = (high + 3) / 4;
-    int d = 0;
-    for (; d + kVectors * kLanes <= padded; d += kVectors * kLanes) {
-      add_int8_columns<kQueries, kVectors>(weight_codes, rescale, codes + d * 4, groups, next,
-                                           out + d, padded);
-    }
-    for (; d < padded; d += kLanes) {
-      add_int8_columns<kQueries, 1>(weight_codes, rescale, codes + d * 4, groups, next, out + d,
-                                    padded);
-    }
+template <int kQueries>
+void add_int8_values(const Values& values, const float (*weights)[kTileTokens],
+                     const float* rescale, const Range* ranges, float* out, int padded) {
+  constexpr int kVectors = block_vectors(kQueries, 4);
+  const auto* codes = reinterpret_cast<const std::uint8_t*>(values.v);
+  const auto* scales = reinterpret_cast<const float*>(values.v + kTileTokens * padded);
+  values.next.fetch<kTileTokens * sizeof(float)>(scales);
+  WeightCodes<kQueries> weight_codes;
+  int high = 0;
+  for (int i = 0; i < kQueries; ++i) {
+    weight_codes.set(i, weights[i], scales, ranges[i]);
+    high = ranges[i].high > high ? ranges[i].high : high;
   }
-};
+  const int groups = (high + 3) / 4;
+  int d = 0;
+  for (; d + kVectors * kLanes <= padded; d += kVectors * kLanes) {
+    add_int8_columns<kQueries, kVectors>(weight_codes, rescale, codes + d * 4, groups, values.next,
+                                         out + d, padded);
+  }
+  for (; d < padded; d += kLanes) {
+    add_int8_columns<kQueries, 1>(weight_codes, rescale, codes + d * 4, groups, values.next,
+                                  out + d, padded);
+  }
+}
 
 // The first v_dim values of K's codes as a tile of V, with K's scales: each four by four bytes
 // turned (tokens of four dims become dims of four tokens), signed.  v: [8, padded v, 4], [32]

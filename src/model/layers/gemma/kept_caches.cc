@@ -46,6 +46,21 @@ Status load_normed_attention(WeightLoader& loader, const std::string& prefix, fl
   return ok_status();
 }
 
+namespace {
+
+// Of GGUF; empty: another kind of file, or one that says nothing.
+std::vector<bool> read_local_flags(const ConfigFields& fields, int count) {
+  const Key key = {"", "attention.sliding_window_pattern"};
+  const std::vector<bool> flags = fields.booleans(key);
+  if (!flags.empty() && flags.size() != static_cast<std::size_t>(count)) {
+    fields.fail(error(StatusCode::kCorrupt, "{}: {} flags for {} layers", fields.name_of(key),
+                      flags.size(), count));
+  }
+  return flags;
+}
+
+}  // namespace
+
 void read_kept_kinds(const ConfigFields& fields, int count, int pattern,
                      std::vector<KeptLayer>& layers) {
   const Key key = {"layer_types", ""};
@@ -54,9 +69,14 @@ void read_kept_kinds(const ConfigFields& fields, int count, int pattern,
     fields.fail(error(StatusCode::kCorrupt, "{}: {} types for {} layers", fields.name_of(key),
                       types.size(), count));
   }
+  const std::vector<bool> are_local = read_local_flags(fields, count);
   for (int i = 0; i < count; ++i) {
     KeptLayer& layer = layers.emplace_back();
     const auto at = static_cast<std::size_t>(i);
+    if (at < are_local.size()) {
+      layer.is_local = are_local[at];
+      continue;
+    }
     if (at >= types.size()) {
       layer.is_local = (i + 1) % pattern != 0;
       continue;
@@ -88,6 +108,9 @@ void read_keepers(const ConfigFields& fields, Key key, int shared,
 void ignore_kept(int layer, TensorRules& rules) {
   for (const char* name : {"k_proj", "v_proj", "k_norm", "v_norm"}) {
     rules.ignore(fmt::format("model.layers.{}.self_attn.{}.*", layer, name));
+  }
+  for (const char* name : {"attn_k", "attn_v", "attn_k_norm"}) {
+    rules.ignore(fmt::format("blk.{}.{}.weight", layer, name));
   }
 }
 

@@ -55,19 +55,21 @@ void add_own_vectors(const OwnShape& shape, TensorRules& rules) {
   const auto size = [](int value) { return static_cast<std::size_t>(value); };
   const std::size_t d = size(shape.d_model), width = size(shape.width);
   const std::size_t all = width * size(shape.layers);
-  rules.add({"own_table", "", "model.embed_tokens_per_layer.weight", {size(shape.vocab), all},
-             Role::kTable});
-  rules.add({"own_projection", "", "model.per_layer_model_projection.weight", {all, d}});
-  rules.add({"own_norm", "", "model.per_layer_projection_norm.weight", {width}, Role::kNorm});
+  rules.add({"own_table", "per_layer_token_embd.weight", "model.embed_tokens_per_layer.weight",
+             {size(shape.vocab), all}, Role::kTable});
+  rules.add({"own_projection", "per_layer_model_proj.weight",
+             "model.per_layer_model_projection.weight", {all, d}});
+  rules.add({"own_norm", "per_layer_proj_norm.weight", "model.per_layer_projection_norm.weight",
+             {width}, Role::kNorm});
   for (int i = 0; i < shape.layers; ++i) {
-    const auto add = [&](const char* name, const char* hf, std::vector<std::size_t> shape_of,
-                         Role role = Role::kMatrix) {
-      rules.add_layer(i, {std::string("layers.{}.") + name, "",
+    const auto add = [&](const char* name, const char* gguf, const char* hf,
+                         std::vector<std::size_t> shape_of, Role role = Role::kMatrix) {
+      rules.add_layer(i, {std::string("layers.{}.") + name, std::string("blk.{}.") + gguf,
                           std::string("model.layers.{}.") + hf, std::move(shape_of), role});
     };
-    add("own_gate", "per_layer_input_gate.weight", {width, d});
-    add("own_up", "per_layer_projection.weight", {d, width});
-    add("own_norm", "post_per_layer_input_norm.weight", {d}, Role::kNorm);
+    add("own_gate", "inp_gate.weight", "per_layer_input_gate.weight", {width, d});
+    add("own_up", "proj.weight", "per_layer_projection.weight", {d, width});
+    add("own_norm", "post_norm.weight", "post_per_layer_input_norm.weight", {d}, Role::kNorm);
   }
 }
 
