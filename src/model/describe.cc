@@ -78,6 +78,23 @@ std::string template_text(const std::string& source) {
   return "yes: " + printable(std::string_view(source).substr(begin, end - begin));
 }
 
+// Of what makes vectors of texts: how long those may be, what stands before them, what comes.
+void describe_pooled(const PooledWords& words, Page& page) {
+  constexpr std::size_t kShown = 8;
+  const auto some = [](std::vector<std::string> names) {
+    const std::size_t count = names.size();
+    if (count > kShown) names.resize(kShown);
+    for (std::string& name : names) name = printable(name);
+    return fmt::format("{}{}", fmt::join(names, ", "),
+                       count > kShown ? fmt::format(" and {} more", count - kShown) : "");
+  };
+  if (words.tokens_max > 0) page.line("texts", "of up to {} tokens", words.tokens_max);
+  std::vector<std::string> prompts;
+  for (const auto& [name, text] : words.prompts) prompts.push_back(name);
+  if (!prompts.empty()) page.line("prompts", "{}", some(prompts));
+  if (!words.labels.empty()) page.line("labels", "{}", some(words.labels));
+}
+
 void describe_facts(const ModelFacts& facts, Page& page) {
   const Words& words = facts.words;
   if (!facts.name.empty()) page.line("name", "{}", printable(facts.name));
@@ -100,6 +117,7 @@ void describe_facts(const ModelFacts& facts, Page& page) {
     page.line("EOS", "{} {}", fmt::join(words.eos_ids, ", "), printable(words.eos_text));
   }
   page.line("chat template", "{}", template_text(words.chat_template));
+  if (facts.can_pool) describe_pooled(words.pooled, page);
 }
 
 // The vocabulary must turn into a tokenizer, or be of a kind that we know we do not know.

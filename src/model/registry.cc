@@ -28,7 +28,7 @@ extern const Architecture kT5, kUmt5, kBart, kMbart, kPegasus, kMarian, kM2m100;
 extern const Architecture kBert, kRoberta, kDistilBert, kModernBert, kMpnet, kAlbert, kNomicBert;
 extern const Architecture kEuroBert, kPooledGemma, kPooledLlama, kMinistral, kMinistral3;
 extern const Architecture kDeepseekV32, kMistral4, kQwen2Moe, kLlama4, kPhiMoe, kDbrx, kBitNet;
-extern const Architecture kGemma4, kGemma3n, kGemma, kQwen, kBaichuan;
+extern const Architecture kGemma4, kGemma3n, kGemma, kQwen, kBaichuan, kJinaBert;
 
 namespace {
 
@@ -128,6 +128,7 @@ constexpr std::array kArchitectures = {
     &kAlbert,
     &kNomicBert,
     &kEuroBert,
+    &kJinaBert,
     &kPooledGemma,
     &kPooledLlama,
 };

@@ -77,6 +77,11 @@ class Matcher {
   static bool is_flat_stack(const TensorView& tensor, const Shape& shape) {
     return shape.size() == 3 && tensor.shape == Shape{shape[0] * shape[1], shape[2]};
   }
+  // Rows of the matrices of a stack, one behind the other.
+  static bool is_of_stack(const TensorView& tensor, const Shape& shape) {
+    return shape.size() == 2 && tensor.shape.size() == 3 && tensor.shape[2] == shape[1] &&
+           tensor.shape[0] * tensor.shape[1] == shape[0];
+  }
   // A vector group by group.
   static bool is_folded(const TensorView& tensor, const Shape& shape) {
     return shape.size() == 1 && tensor.shape.size() == 2 &&
@@ -195,7 +200,8 @@ class Matcher {
     const bool is_one_row = shape.size() == 2 && shape[0] == 1;
     const bool fits = rule.is_vector() || is_one_row
                           ? squeezed(tensor.shape) == squeezed(shape) || is_folded(tensor, shape)
-                          : tensor.shape == shape || is_flat_stack(tensor, shape);
+                          : tensor.shape == shape || is_flat_stack(tensor, shape) ||
+                                (stored.total != 0 && is_of_stack(tensor, shape));
     if (!fits) {
       return error(StatusCode::kCorrupt,
                    "tensor '{}' {}: shape [{}], but the configuration says [{}]", tensor.name,

@@ -191,6 +191,13 @@ TEST_F(TensorMatchTest, HeadsOfAFlatStackAreTakenApart) {
               ElementsAre(4, 5, 10, 11));
 }
 
+TEST_F(TensorMatchTest, MatricesOfAStackAreRowsOfOne) {
+  add("stack", {3, 2, 4});
+  EXPECT_THAT(values({"x", "", Stored("stack").rows(2, 6), {2, 4}}),
+              ElementsAre(8, 9, 10, 11, 12, 13, 14, 15));
+  EXPECT_THAT(refusal({"x", "", Stored("stack").rows(0, 8), {2, 4}}), HasSubstr("[8, 4]"));
+}
+
 TEST_F(TensorMatchTest, OptionalTensorsMayBeAbsent) {
   TensorRule rule = {"x", "", "w", {2}};
   rule.is_optional = true;

@@ -32,15 +32,15 @@ Json with_all_texts(const Json& value, const Change& change) {
     return list;
   }
   if (!value.is_object()) return value;
-  Json object = Json::object();
+  std::vector<Json::Member> members;
   for (const auto& [name, inner] : value.members()) {
-    object.set(change(name), with_all_texts(inner, change));
+    members.emplace_back(change(name), with_all_texts(inner, change));
   }
-  return object;
+  return Json::object(std::move(members));
 }
 
 // The same of a message, but for its own members' names, its role and the kinds of its parts, which
-// are checked where messages are read.
+// are checked where messages are read. What a tool was called with is nobody's list.
 template <typename Change>
 Json with_texts(const Json& value, const Change& change) {
   if (value.is_string()) return Json(change(value.as_string()));
@@ -53,7 +53,9 @@ Json with_texts(const Json& value, const Change& change) {
   Json object = Json::object();
   for (const auto& [name, inner] : value.members()) {
     const bool is_fixed = name == "role" || name == "type";
-    object.set(name, is_fixed ? inner : with_texts(inner, change));
+    object.set(name, is_fixed               ? inner
+                     : name == "tool_calls" ? with_all_texts(inner, change)
+                                            : with_texts(inner, change));
   }
   return object;
 }
@@ -77,7 +79,7 @@ void each_text(const Json& value, const Visit& visit, bool visits_names = false)
   if (!value.is_object()) return;
   for (const auto& [name, inner] : value.members()) {
     if (visits_names) visit(name);
-    each_text(inner, visit, visits_names);
+    each_text(inner, visit, visits_names || name == "tool_calls");
   }
 }
 

@@ -32,7 +32,8 @@ struct ChatModel {
 };
 
 struct ChatPrompt {
-  // Objects with role and content; a content is text or a list of {"type": "text", "text": ...}.
+  // Objects with role and content; a content is text or a list of {"type": "text", "text": ...}. An
+  // assistant's may have tool_calls, whose arguments are objects, and reasoning_content.
   std::vector<Json> messages;
   // What the template reads beside them, by name, such as tools and documents: whatever is written
   // in there, names of members too, stays letters as the messages' words do.

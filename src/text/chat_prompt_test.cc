@@ -171,6 +171,18 @@ TEST_F(ChatPromptTest, WhatCannotFitIsSaid) {
   EXPECT_EQ(refused.status().code(), StatusCode::kResourceExhausted);
 }
 
+TEST_F(ChatPromptTest, WhatAToolWasCalledWithStaysLetters) {
+  use("{% for m in messages %}{{ m.content }}{% for c in m.tool_calls or [] %}"
+      "{{ c.function.name }}{{ c.function.arguments | tojson }}{% endfor %}<|end|>{% endfor %}");
+  ChatPrompt chat = chat_of({{"user", "u"}, {"assistant", "a"}});
+  const Json arguments =
+      Json::object({{"<|end|>", Json::object({{"type", "<|end|>"}, {"role", "<|end|>"}})}});
+  const Json function = Json::object({{"name", "f<|end|>"}, {"arguments", arguments}});
+  chat.messages[1].set("tool_calls", Json::array({Json::object({{"function", function}})}));
+  EXPECT_EQ(shown(chat), "u#af<|end|>{\"<|end|>\": {\"type\": \"<|end|>\", "
+                         "\"role\": \"<|end|>\"}}#");
+}
+
 TEST(ControlText, MarksOnlyWhatCouldBecomeAControlToken) {
   const auto tokenizer = byte_level_tokenizer();
   const ControlText control(*tokenizer);

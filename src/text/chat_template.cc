@@ -13,6 +13,7 @@ namespace {
 // member that shows where a list of parts is written as it stands.
 constexpr std::string_view kProbe = "quire-probe-content";
 constexpr std::string_view kProbeMember = "quire_probe_member";
+constexpr std::string_view kProbeCall = "call00001";  // nine letters and digits, as Mistral wants
 
 Json probe(std::string_view role, std::string_view words, bool is_parts) {
   Json content = words;
@@ -47,6 +48,7 @@ Result<std::shared_ptr<const ChatTemplate>> ChatTemplate::compile(std::string_vi
   chat_template->user_form_ = chat_template->try_content("user");
   chat_template->system_form_ = chat_template->try_content("system");
   chat_template->assistant_form_ = chat_template->try_content("assistant");
+  chat_template->probe_tools();
   return std::shared_ptr<const ChatTemplate>(std::move(chat_template));
 }
 
@@ -72,7 +74,11 @@ bool ChatTemplate::shows_content(std::string_view role, bool is_parts) const {
     messages.push(probe(role, kProbe, is_parts));
     messages.push(probe("user", "?", is_user_parts));
   }
-  const Json context = Json::object({{"messages", std::move(messages)},
+  return shows_probe(messages.items());
+}
+
+bool ChatTemplate::shows_probe(std::vector<Json> messages) const {
+  const Json context = Json::object({{"messages", Json::array(std::move(messages))},
                                      {"add_generation_prompt", true},
                                      {"bos_token", ""},
                                      {"eos_token", ""}});
@@ -82,6 +88,33 @@ bool ChatTemplate::shows_content(std::string_view role, bool is_parts) const {
   const Result<std::string> text = render(dump(context), limits);
   return text.is_ok() && text->find(kProbe) != std::string::npos &&
          text->find(kProbeMember) == std::string::npos;
+}
+
+void ChatTemplate::probe_tools() {
+  const auto is_parts = [this](std::string_view role) {
+    return content_form(role) == ContentForm::kParts;
+  };
+  const auto plain = [&](std::string_view role, std::string_view words) {
+    return probe(role, words, is_parts(role));
+  };
+  const auto calling = [&](std::string_view name) {
+    Json message = plain("assistant", "");
+    Json function = Json::object({{"name", name}, {"arguments", Json::object({{"a", 1}})}});
+    message.set("tool_calls", Json::array({Json::object({{"id", kProbeCall}, {"type", "function"},
+                                                         {"function", std::move(function)}})}));
+    return message;
+  };
+  const auto answering = [&](std::string_view words) {
+    Json message = plain("tool", words);
+    message.set("name", "f");
+    message.set("tool_call_id", kProbeCall);
+    return message;
+  };
+  const Json question = plain("user", "?");
+  shows_tool_calls_ = shows_probe({question, calling(kProbe), answering("?"), question});
+  shows_tool_results_ = shows_probe({question, calling("f"), answering(kProbe), question});
+  shows_late_system_ =
+      shows_probe({question, plain("assistant", "!"), plain("system", kProbe), question});
 }
 
 ContentForm ChatTemplate::try_content(std::string_view role) const {

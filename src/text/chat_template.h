@@ -11,6 +11,7 @@
 #include <string_view>
 #include <vector>
 
+#include "base/json.h"
 #include "base/status.h"
 
 struct QuireTemplate;
@@ -54,10 +55,18 @@ class ChatTemplate {
   // What the template makes of messages of a role; found out once by rendering some.
   ContentForm content_form(std::string_view role) const;
 
+  // Whether the names of an assistant's `tool_calls`, the words of a "tool" message, and those of a
+  // system message behind others come out; found out likewise.
+  bool shows_tool_calls() const { return shows_tool_calls_; }
+  bool shows_tool_results() const { return shows_tool_results_; }
+  bool shows_late_system() const { return shows_late_system_; }
+
  private:
   explicit ChatTemplate(QuireTemplate* raw) : raw_(raw) {}
   ContentForm try_content(std::string_view role) const;
   bool shows_content(std::string_view role, bool is_parts) const;
+  bool shows_probe(std::vector<Json> messages) const;
+  void probe_tools();
 
   QuireTemplate* raw_;
   std::vector<std::string> variables_;
@@ -65,6 +74,7 @@ class ChatTemplate {
   ContentForm user_form_ = ContentForm::kText;
   ContentForm system_form_ = ContentForm::kText;
   ContentForm assistant_form_ = ContentForm::kText;
+  bool shows_tool_calls_ = false, shows_tool_results_ = false, shows_late_system_ = false;
 };
 
 }  // namespace quire

@@ -97,6 +97,23 @@ TEST(ChatTemplate, TellsWhatItReads) {
   EXPECT_FALSE((*chat_template)->has_variable("m"));
 }
 
+TEST(ChatTemplate, TellsWhetherToolsAndLateSystemMessagesComeOut) {
+  const auto plain = ChatTemplate::compile("{% for m in messages %}{{ m.content }}{% endfor %}");
+  ASSERT_TRUE(plain.is_ok());
+  EXPECT_FALSE((*plain)->shows_tool_calls());
+  EXPECT_TRUE((*plain)->shows_tool_results());
+  EXPECT_TRUE((*plain)->shows_late_system());
+  const auto strict = ChatTemplate::compile(
+      "{% for m in messages %}{% if m.role == 'system' and not loop.first %}"
+      "{{ raise_exception('system first') }}{% elif m.tool_calls %}"
+      "{% for c in m.tool_calls %}{{ c.function.name }}{{ c.function.arguments | tojson }}"
+      "{% endfor %}{% elif m.role != 'tool' %}{{ m.content }}{% endif %}{% endfor %}");
+  ASSERT_TRUE(strict.is_ok());
+  EXPECT_TRUE((*strict)->shows_tool_calls());
+  EXPECT_FALSE((*strict)->shows_tool_results());
+  EXPECT_FALSE((*strict)->shows_late_system());
+}
+
 TEST(ChatTemplate, PassesOnWhatATemplateObjectsTo) {
   const auto text = rendered("\n{{ raise_exception('Roles must alternate') }}");
   ASSERT_FALSE(text.is_ok());

@@ -181,6 +181,34 @@ TEST_F(SmolLm2Test, Int8KvStaysCloseToFloat16Kv) {
   }
 }
 
+// What the smaller types cost, and which of the two pays: beside float32 KV of the same weights.
+TEST_F(SmolLm2Test, SmallKvTypesCostWhatTheyCost) {
+  struct Priced {
+    const char* name;
+    KvTypes types;
+    double kl_measured;  // the worse text's, of the reference
+  };
+  const Priced kPriced[] = {
+      {"f16", DType::kF16, 0.0026},
+      {"int8", DType::kI8, 0.0035},
+      {"fp8", DType::kF8, 0.0082},
+      {"k=int8,v=int4", {DType::kI8, DType::kQ4_1}, 0.0099},
+      {"k=int4,v=int8", {DType::kQ4_1, DType::kI8}, 0.0704},
+      {"int4", DType::kQ4_1, 0.0811},
+  };
+  for (const Priced& priced : kPriced) {
+    const auto executor = model_.executor({.kv_dtype = priced.types});
+    double worst = 0;
+    for (const char* name : {"tinystories", "frankenstein"}) {
+      const Divergence d = compare(*executor, reference(name));
+      std::printf("FIGURE KV %-14s %-15s perplexity %+.2f %%, top-1 %.3f, KL %.4f\n", priced.name,
+                  name, 100 * (d.perplexity / perplexity(name) - 1), d.top1_agreement, d.mean_kl);
+      worst = std::max(worst, d.mean_kl);
+    }
+    EXPECT_LE(worst, kLeeway * priced.kl_measured) << priced.name;
+  }
+}
+
 TEST_F(SmolLm2Test, ExactArithmeticReproducesTheReference) {
   const auto executor =
       model_.executor({.kv_dtype = DType::kF32, .weights = WeightScheme::kFloat32});

@@ -72,6 +72,8 @@ std::unique_ptr<LocalExecutor> make_test_executor(const Design& design,
   options.capacity.blocks = setting.blocks;
   options.capacity.context_max = setting.context_max;
   options.capacity.drafts_max = setting.drafts_max;
+  options.capacity.sinks = setting.sinks;
+  options.capacity.window = setting.window;
   auto executor = make_executor(std::move(backend).value(), design, find, options);
   QUIRE_CHECK(executor.is_ok(), "{}", executor.status().message());
   return std::move(executor).value();

@@ -35,13 +35,14 @@ std::vector<std::int32_t> read_int32s(const std::string& path);
 struct Setting {
   std::string isa;                   // empty: the best
   int threads = 2;
-  DType kv_dtype = DType::kF16;
+  KvTypes kv_dtype;
   WeightScheme weights = WeightScheme::kAsStored;
   std::uint32_t tokens_max = 512;
   std::uint32_t rows_max = 64;
   std::uint32_t blocks = 0;
   std::uint32_t context_max = 0;     // 0: the model's
   std::uint32_t drafts_max = 0;      // verified per row
+  std::uint32_t sinks = 0, window = 0;  // of a text without an end
   std::optional<Pool> pool;          // nothing: the model's
   std::shared_ptr<CpuDevice> device;  // shared with other models; null: one of its own
 };

@@ -2,9 +2,11 @@
 
 import functools
 
+import torch
 import transformers
 
 import published
+from fused import slopes
 from gemma import RULES as GEMMA_RULES
 from golden import Golden
 from spelling import as_transformers_4
@@ -49,6 +51,44 @@ MPNET_RULES = ((r"relative_attention_bias\.weight$", 0.0, 2.0, "vector"),)
 # Heads over states that are normed: labels of a few units.
 HEAD_RULES = ((r"(classifier|score|out_proj)\.weight$", 0.0, 1.0, "matrix"),)
 
+
+
+class Nowhere(torch.nn.Module):
+    """Positions that add nothing."""
+
+    def forward(self, position_ids):
+        return 0.0
+
+
+class GatedBlock(torch.nn.Module):
+    """The way into a block of Jina's BERT: GELU of one half, times the other."""
+
+    def __init__(self, config):
+        super().__init__()
+        self.gated_layers = torch.nn.Linear(config.hidden_size, 2 * config.intermediate_size,
+                                            bias=False)
+
+    def forward(self, states):
+        gate, up = self.gated_layers(states).chunk(2, dim=-1)
+        return torch.nn.functional.gelu(gate) * up
+
+
+class JinaBert(transformers.BertModel):
+    """Linear biases by the distance to either side instead of positions, and gated blocks."""
+
+    def __init__(self, config):
+        super().__init__(config, add_pooling_layer=False)
+        self.embeddings.position_embeddings = Nowhere()
+        for layer in self.encoder.layer:
+            layer.intermediate = GatedBlock(config)
+
+    def forward(self, input_ids, attention_mask=None, **others):
+        places = torch.arange(input_ids.shape[1])
+        biases = slopes(self.config.num_attention_heads)[:, None, None]
+        mask = -biases * (places[None] - places[:, None]).abs()
+        return super().forward(input_ids=input_ids, attention_mask=mask[None], **others)
+
+
 Encoder = functools.partial(Golden, kind="encoder", model_class=transformers.AutoModel)
 
 
@@ -81,6 +121,8 @@ GOLDENS = [
     Encoder("modernbert", MODERNBERT, spellings=lambda config: [modernbert_of_4(config)]),
     classifier("modernbert_classifier", MODERNBERT, classifier_pooling="mean",
                classifier_bias=True, norm_bias=True, attention_bias=True, mlp_bias=True),
+    Golden("jina_bert", {**BERT, "num_attention_heads": 6}, kind="encoder",
+           model_class=JinaBert, published=published.JinaBert()),
     Encoder("mpnet", MPNET, rules=MPNET_RULES),
     classifier("mpnet_classifier", MPNET, rules=MPNET_RULES),
     Encoder("albert", ALBERT),

@@ -106,6 +106,40 @@ class NomicBert:
         return values
 
 
+class JinaBert:
+    """BERT's words; a block and its norm have other names."""
+
+    NAMES = ((r"\.intermediate\.gated_layers\.", ".mlp.gated_layers."),
+             (r"(\d)\.output\.dense\.", r"\1.mlp.wo."),
+             (r"(\d)\.output\.LayerNorm\.", r"\1.mlp.layernorm."))
+
+    def config(self, config):
+        kept = ("hidden_size", "num_attention_heads", "num_hidden_layers", "intermediate_size",
+                "max_position_embeddings", "type_vocab_size", "vocab_size", "layer_norm_eps",
+                "hidden_act", "pad_token_id")
+        return {"architectures": ["JinaBertForMaskedLM"], "model_type": "bert",
+                "auto_map": {"AutoModel": "modeling_bert.JinaBertModel"},
+                "attention_probs_dropout_prob": 0.0, "attn_implementation": "torch",
+                "classifier_dropout": None, "emb_pooler": "mean", "feed_forward_type": "geglu",
+                "gradient_checkpointing": False, "hidden_dropout_prob": 0.1,
+                "initializer_range": 0.02, "model_max_length": 8192,
+                "position_embedding_type": "alibi", "torch_dtype": "float32",
+                "transformers_version": "4.26.0", "use_cache": True,
+                **{name: config[name] for name in kept}}
+
+    def name(self, name):
+        for pattern, theirs in self.NAMES:
+            name = re.sub(pattern, theirs, name)
+        return name
+
+    def shapes(self, shapes):
+        self.library = {self.name(name): name for name in shapes}
+        return {self.name(name): shape for name, shape in shapes.items()}
+
+    def unweave(self, values):
+        return {self.library[name]: value for name, value in values.items()}
+
+
 class Renamed:
     """A Llama under other names, whose queries, keys and values are one tensor, one behind the
     other. `names`: [(pattern of the library's names, theirs)]; `fused`: theirs of the one tensor;

@@ -96,6 +96,7 @@ ConfigFields ConfigFields::of_json(const Json& object, std::string where) {
 
 std::string ConfigFields::file_name(Key key) const {
   if (!is_gguf()) return std::string(key.hf);
+  if (key.gguf.starts_with('/')) return std::string(key.gguf.substr(1));
   return key.gguf.empty() ? std::string() : source_.prefix + std::string(key.gguf);
 }
 

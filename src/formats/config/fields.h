@@ -25,8 +25,8 @@ namespace quire {
 // Hugging Face, but rows of queries and keys lie as in GGUF.
 enum class Naming { kHuggingFace, kGguf, kLlama2c };
 
-// What the two kinds of files call one thing; GGUF keys without the architecture in front. Empty:
-// that kind never says it, which is as if it were absent.
+// What the two kinds of files call one thing; GGUF keys without the architecture in front, which
+// one behind a '/' has not. Empty: that kind never says it, which is as if it were absent.
 struct Key {
   std::string_view hf;
   std::string_view gguf;

@@ -146,6 +146,8 @@ Result<GgufConfig> read_gguf_config(std::shared_ptr<const GgufFile> shared) {
   config.fields = fields_of(shared, config.architecture + ".");
   const TokenId start =
       token_id(keys, (config.architecture + ".decoder_start_token_id").c_str(), config.vocab);
+  config.words.pooled.labels =
+      keys.strings((config.architecture + ".classifier.output_labels").c_str());
   QUIRE_RETURN_IF_ERROR(keys.status());
   if (start >= 0) config.words.decoder_start = {start};
   return config;

@@ -17,6 +17,7 @@ constexpr std::string_view kGeneration = "a default of generation, which request
 constexpr std::string_view kPlan = "how another program computes the same numbers";
 constexpr std::string_view kTask = "of heads for other tasks, whose tensors would be refused";
 
+constexpr std::string_view kPooled = "for who asks for vectors or scores: see sentence_words.h";
 constexpr std::string_view kPictures = "of pictures, whose tensors are left out";
 
 constexpr Row kHuggingFace[] = {
@@ -124,6 +125,10 @@ constexpr Row kHuggingFace[] = {
     {"directionality", kTask},
     {"id2label", "names of labels"},
     {"label2id", "names of labels"},
+    {"is_matryoshka", kPooled},
+    {"matryoshka_dimensions", kPooled},
+    {"sbert_ce_default_activation_function", kPooled},
+    {"sentence_transformers", kPooled},
     {"num_labels", kTask},
     {"problem_type", kTask},
     {"finetuning_task", kTask},

@@ -9,6 +9,7 @@
 #include "base/json.h"
 #include "formats/config/config_ranges.h"
 #include "formats/config/sentence_modules.h"
+#include "formats/config/sentence_words.h"
 
 namespace quire {
 namespace {
@@ -230,6 +231,7 @@ Result<HfConfig> read_hf_config(const std::string& directory) {
   QUIRE_ASSIGN_OR_RETURN(Json modules, read_sentence_modules(directory));
   HfConfig config;
   config.dense_folders = dense_folders(modules);
+  const bool leaves_prompts_out = modules.find(kLeavesPromptsOut) != nullptr;
   if (!modules.is_null()) root.set(kModulesField, std::move(modules));
   config.root = std::make_shared<const Json>(std::move(root));
   const Json* text = config.root->find("text_config");
@@ -242,6 +244,8 @@ Result<HfConfig> read_hf_config(const std::string& directory) {
   QUIRE_RETURN_IF_ERROR(fields.status());
   QUIRE_RETURN_IF_ERROR(read_generation(config, generation, config.words));
   QUIRE_RETURN_IF_ERROR(read_words(directory, config.words));
+  QUIRE_RETURN_IF_ERROR(
+      read_sentence_words(directory, *config.root, leaves_prompts_out, config.words));
   return config;
 }
 

@@ -72,6 +72,10 @@ Status read_pooling(const std::string& directory, const std::string& folder, Jso
                  asked[0].substr(0, 64));
   }
   modules.set("pooling", asked[0]);
+  const Json* includes = config.find("include_prompt");
+  if (includes != nullptr && includes->is_bool() && !includes->as_bool()) {
+    modules.set(kLeavesPromptsOut, true);
+  }
   return ok_status();
 }
 

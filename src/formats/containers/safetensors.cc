@@ -68,6 +68,12 @@ std::size_t integer_width_of(std::string_view name) {
   return name == "I32" ? 4 : name == "I64" ? 8 : 0;
 }
 
+// Places or kinds of a text's tokens, which a library kept beside the weights and the shapes imply:
+// in many older encoders. They are never read.
+bool is_numbering(std::string_view name) {
+  return name.ends_with("position_ids") || name.ends_with("token_type_ids");
+}
+
 Status read_shape(const std::string& name, const Json& shape, Described& described) {
   if (!shape.is_array()) {
     return corrupt("tensor '{}': shape is {}, not an array", name, kind_name(shape.kind()));
@@ -125,7 +131,8 @@ Result<Described> read_tensor(const std::string& name, const Json& value, std::u
     return corrupt("tensor '{}': dtype is {}, not a string", name, kind_name(dtype->kind()));
   }
   const std::optional<DType> known = dtype_of(dtype->as_string());
-  const std::size_t width = takes_integers ? integer_width_of(dtype->as_string()) : 0;
+  const std::size_t width =
+      takes_integers || is_numbering(name) ? integer_width_of(dtype->as_string()) : 0;
   if (!known && width == 0) {
     return error(StatusCode::kUnsupported,
                  "tensor '{}': dtype '{}' is not supported; known are F32, F16, BF16, I8 and "

@@ -1,7 +1,7 @@
 // SafetensorsFiles: tensors of one .safetensors file, or of the shards that an index names
 // (model.safetensors.index.json): uint64 header size, a JSON header, tensor data. Types F32, F16,
 // BF16, I8, F8_E4M3; I32, I64, U8 and F8_E8M0, which no weight is by itself, for who says that it
-// can explain them.
+// can explain them, and where they only number the places of a text.
 // Strict, so that no two readers can see different tensors in one file: ranges must fill
 // the data exactly, keys are unique, fields are exactly dtype, shape and data_offsets; shards are
 // plain names of regular files beside the index and hold what the index says, no more and no less.

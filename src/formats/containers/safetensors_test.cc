@@ -67,6 +67,25 @@ TEST(SafetensorsTest, EveryTensorIsAlignedForItsType) {
   }
 }
 
+// Older BERT files have one; it is no weight, and the file is as strict as without it.
+TEST(SafetensorsTest, NumbersOfPlacesAreNoWeights) {
+  TempFolder folder;
+  const auto open = [&](const char* name, std::size_t data_size) {
+    return SafetensorsFiles::open(folder.write(
+        "a.safetensors",
+        with_header(fmt::format(R"({{"w":{{"dtype":"F32","shape":[2],"data_offsets":[0,8]}},)"
+                                R"("{}":{{"dtype":"I64","shape":[1,3],"data_offsets":[8,32]}}}})",
+                                name),
+                    data_size)));
+  };
+  const auto files = open("embeddings.position_ids", 32);
+  ASSERT_TRUE(files.is_ok()) << files.status().message();
+  ASSERT_EQ(files->tensors().size(), 1u);
+  EXPECT_EQ(files->tensors()[0].name, "w");
+  EXPECT_FALSE(open("embeddings.position_ids", 40).is_ok());
+  EXPECT_FALSE(open("embeddings.ids", 32).is_ok());
+}
+
 TEST(SafetensorsTest, RefusesWhatTwoReadersCouldSeeDifferently) {
   TempFolder folder;
   const auto refused = [&](std::string_view header, std::size_t data_size) {

@@ -275,26 +275,9 @@ Json spm_decoder(const GgufVocabulary& vocabulary) {
   return step("Sequence", {{"decoders", steps}});
 }
 
-Result<std::string> spm_json(const GgufVocabulary& vocabulary) {
-  const std::size_t count = vocabulary.tokens.size();
-  if (vocabulary.scores.empty()) {
-    return corrupt("tokenizer.ggml.scores: missing, but model 'llama' merges by score");
-  }
-  std::vector<bool> is_mergeable(count, true);
-  std::size_t byte_tokens = 0;
-  for (std::size_t i = 0; i < count; ++i) {
-    const GgufTokenType type = type_of(vocabulary, i);
-    is_mergeable[i] = type != GgufTokenType::kControl && type != GgufTokenType::kUnknown &&
-                      type != GgufTokenType::kByte && type != GgufTokenType::kUnused &&
-                      !vocabulary.tokens[i].empty();
-    byte_tokens += is_byte_token(vocabulary.tokens[i]) ? 1 : 0;
-    if (is_mergeable[i] && vocabulary.tokens[i].size() > kSpmPieceSizeMax) {
-      return corrupt("tokenizer.ggml.tokens[{}]: {} bytes, at most {} are allowed", i,
-                     vocabulary.tokens[i].size(), kSpmPieceSizeMax);
-    }
-  }
-  const std::vector<MergePair> merges =
-      spm_merges(vocabulary.tokens, vocabulary.scores, is_mergeable);
+std::string spm_text(const GgufVocabulary& vocabulary, const std::vector<MergePair>& merges) {
+  const auto byte_tokens = std::count_if(vocabulary.tokens.begin(), vocabulary.tokens.end(),
+                                         [](const std::string& it) { return is_byte_token(it); });
   const Json unknown =
       vocabulary.unknown ? Json(vocabulary.tokens[*vocabulary.unknown]) : Json(nullptr);
   TokenizerParts parts;
@@ -307,6 +290,25 @@ Result<std::string> spm_json(const GgufVocabulary& vocabulary) {
                 R"(,"byte_fallback":)" + (byte_tokens == 256 ? "true" : "false") + R"(,"vocab":)" +
                 vocab_text(vocabulary.tokens) + R"(,"merges":)" + merges_text(merges) + "}";
   return to_text(parts);
+}
+
+Result<std::string> spm_json(const GgufVocabulary& vocabulary) {
+  const std::size_t count = vocabulary.tokens.size();
+  if (vocabulary.scores.empty()) {
+    return corrupt("tokenizer.ggml.scores: missing, but model 'llama' merges by score");
+  }
+  std::vector<bool> is_mergeable(count, true);
+  for (std::size_t i = 0; i < count; ++i) {
+    const GgufTokenType type = type_of(vocabulary, i);
+    is_mergeable[i] = type != GgufTokenType::kControl && type != GgufTokenType::kUnknown &&
+                      type != GgufTokenType::kByte && type != GgufTokenType::kUnused &&
+                      !vocabulary.tokens[i].empty();
+    if (is_mergeable[i] && vocabulary.tokens[i].size() > kSpmPieceSizeMax) {
+      return corrupt("tokenizer.ggml.tokens[{}]: {} bytes, at most {} are allowed", i,
+                     vocabulary.tokens[i].size(), kSpmPieceSizeMax);
+    }
+  }
+  return spm_text(vocabulary, spm_merges(vocabulary.tokens, vocabulary.scores, is_mergeable));
 }
 
 // --- SentencePiece unigram ---
@@ -416,6 +418,12 @@ Result<std::vector<MergePair>> parsed_merges(const GgufVocabulary& vocabulary) {
     merges.emplace_back(left, right);
   }
   return merges;
+}
+
+// Gemma 4: pieces as of SentencePiece, and the merges beside them; nothing is cut before.
+Result<std::string> merged_spm_json(const GgufVocabulary& vocabulary) {
+  QUIRE_ASSIGN_OR_RETURN(const std::vector<MergePair> merges, parsed_merges(vocabulary));
+  return spm_text(vocabulary, merges);
 }
 
 std::string_view pre_name(const GgufVocabulary& vocabulary) {
@@ -541,11 +549,12 @@ std::vector<std::string> vocabulary_warnings(const GgufVocabulary& vocabulary) {
 Result<std::string> gguf_tokenizer_json(const GgufVocabulary& vocabulary) {
   QUIRE_RETURN_IF_ERROR(check(vocabulary));
   if (vocabulary.model == "llama") return spm_json(vocabulary);
+  if (vocabulary.model == "gemma4") return merged_spm_json(vocabulary);
   if (vocabulary.model == "t5") return unigram_json(vocabulary);
   if (vocabulary.model == "gpt2") return byte_level_json(vocabulary);
   if (vocabulary.model == "bert") return word_piece_json(vocabulary);
   return error(StatusCode::kUnsupported,
-               "tokenizer.ggml.model: '{}' is not known; known are llama, t5, gpt2, bert",
+               "tokenizer.ggml.model: '{}' is not known; known are llama, gemma4, t5, gpt2, bert",
                vocabulary.model);
 }
 

@@ -83,6 +83,20 @@ TEST(GgufTokenizer, FollowsTheSwitches) {
   EXPECT_EQ(at(json, {"decoder", "decoders"}).items().size(), 3u);
 }
 
+// Gemma 4: the merges are in the file, and no text is cut before them.
+TEST(GgufTokenizer, WritesSentencePieceWithMerges) {
+  GgufVocabulary vocabulary = spm_vocabulary();
+  vocabulary.model = "gemma4";
+  vocabulary.scores.clear();
+  vocabulary.merges = {"a b"};
+  vocabulary.add_space_prefix = false;
+  const Json json = json_of(vocabulary);
+  EXPECT_EQ(at(json, {"model", "merges"}), Json::array({Json::array({"a", "b"})}));
+  EXPECT_TRUE(at(json, {"pre_tokenizer"}).is_null());
+  EXPECT_EQ(at(json, {"normalizer", "normalizers", 0, "content"}), "▁");
+  EXPECT_EQ(at(json, {"post_processor", "single", 0, "SpecialToken", "id"}), "<s>");
+}
+
 TEST(GgufTokenizer, WritesByteLevelBpe) {
   GgufVocabulary vocabulary = bpe_vocabulary();
   Json json = json_of(vocabulary);
@@ -155,7 +169,7 @@ TEST(GgufTokenizer, NamesTheKeyThatIsWrong) {
       {"tokenizer.ggml.tokens[5]: 1000 bytes", [](auto& v) { v.tokens[5].assign(1000, 'x'); }},
       {"tokenizer.ggml.bos_token_id: 4294967295", [](auto& v) { v.bos = 4294967295u; }},
       {"tokenizer.ggml.padding_token_id: 8", [](auto& v) { v.padding = 8; }},
-      {"tokenizer.ggml.model: 'other' is not known; known are llama, t5, gpt2, bert",
+      {"tokenizer.ggml.model: 'other' is not known; known are llama, gemma4, t5, gpt2, bert",
        [](auto& v) { v.model = "other"; }},
   };
   for (const Case& row : of_spm) {

@@ -12,6 +12,13 @@ constexpr std::string_view kLlama3Pattern =
 constexpr std::string_view kQwen2Pattern =
     R"((?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*)"
     R"(|\s*[\r\n]+|\s+(?!\S)|\s+)";
+// The same, but marks belong to letters.
+constexpr std::string_view kQwen35Pattern =
+    R"((?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?[\p{L}\p{M}]+|\p{N})"
+    R"(| ?[^\s\p{L}\p{M}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+)";
+constexpr std::string_view kBailingPattern =
+    R"('(?i:[sdmt]|ll|ve|re)|[^\r\n\p{L}\p{N}]?+\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]++[\r\n]*)"
+    R"(|\s*[\r\n]|\s+(?!\S)|\s+)";
 constexpr std::string_view kO200kPattern =
     R"([^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]*[\p{Ll}\p{Lm}\p{Lo}\p{M}]+)"
     R"((?i:'s|'t|'re|'ve|'m|'ll|'d)?|[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]+)"
@@ -46,6 +53,8 @@ constexpr std::string_view kDeepseekLettersPattern =
 constexpr std::string_view kGpt2[] = {kGpt2Pattern};
 constexpr std::string_view kLlama3[] = {kLlama3Pattern};
 constexpr std::string_view kQwen2[] = {kQwen2Pattern};
+constexpr std::string_view kQwen35[] = {kQwen35Pattern};
+constexpr std::string_view kBailing[] = {kBailingPattern};
 constexpr std::string_view kO200k[] = {kO200kPattern};
 constexpr std::string_view kTekken[] = {kTekkenPattern};
 constexpr std::string_view kKimi[] = {kKimiPattern};
@@ -75,12 +84,19 @@ constexpr PreTokenizer kTable[] = {
     {"jais", kGpt2},
     {"gpt-neox", kGpt2},
     {"roberta-bpe", kGpt2, false, true},
+    {"jina-v1-en", kGpt2, false, true},
     {"jina-v2-code", kGpt2, false, true},
     {"gigachat", kGpt2},
     {"modern-bert", kGpt2},
     {"exaone4", kGpt2},
     {"a.x-4.0", kGpt2},
     {"mellum", kGpt2},
+    {"jina-es", kGpt2},
+    {"jina-de", kGpt2},
+    {"jina-v2-es", kGpt2},
+    {"jina-v2-de", kGpt2},
+    {"trillion", kGpt2},
+    {"granite-docling", kGpt2},
     {"llama3", kLlama3, true, true},
     {"llama-v3", kLlama3, true, true},
     {"llama-bpe", kLlama3, true, true},
@@ -89,12 +105,18 @@ constexpr PreTokenizer kTable[] = {
     {"lfm2", kLlama3, true, true},
     {"midm-2.0", kLlama3, true, true},
     {"pixtral", kLlama3, true, true},
+    {"jina-v5-nano", kLlama3, true, true},
     {"dbrx", kLlama3},
     {"smaug-bpe", kLlama3},
     {"chatglm-bpe", kLlama3},
     {"glm4", kLlama3},
     {"qwen2", kQwen2, false, false, true},
     {"deepseek-r1-qwen", kQwen2, false, false, true},
+    {"f2llmv2", kQwen2, false, false, true},
+    {"qwen35", kQwen35, false, false, true},
+    {"kormo", kQwen2},
+    {"grok-2", kQwen2},
+    {"solar-open", kQwen2},
     {"stablelm2", kQwen2},
     {"megrez", kQwen2},
     {"hunyuan", kQwen2},
@@ -111,9 +133,14 @@ constexpr PreTokenizer kTable[] = {
     {"deepseek-coder", kDeepseekCoder, false, true},
     {"deepseek-v3", kDeepseekV3, false, true},
     {"hunyuan-dense", kDeepseekV3},
+    {"joyai-llm", kDeepseekV3},
+    {"bailingmoe", kBailing},
+    {"bailingmoe2", kBailing},
+    {"llada-moe", kBailing},
     {"gpt-4o", kO200k},
     {"minimax-m2", kO200k},
     {"llama4", kO200k, false, true},
+    {"kanana2", kO200k},
     {"tekken", kTekken, true, true},
     {"kimi-k2", kKimi, true},
     {"bloom", kBloom},

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "base/ids.h"
@@ -16,6 +17,19 @@ struct GenerationDefaults {
   float top_p = -1;
   int top_k = -1;
   float repetition_penalty = -1;
+};
+
+// What the files of a model that makes vectors of texts say beside its weights: those of
+// sentence-transformers, and the names of labels.
+struct PooledWords {
+  int tokens_max = 0;  // of a text, as its authors would have it cut; 0: not said
+  std::vector<std::pair<std::string, std::string>> prompts;  // by name: what stands before a text
+  std::string default_prompt;       // the name of one of them; empty: none
+  bool is_matryoshka = false;       // the first columns of a vector are a vector, too
+  std::vector<int> dimensions;      // at which it may be cut; none: anywhere
+  std::vector<std::string> labels;  // of a classifier, by index; empty: not named
+  std::string activation;           // of scores, as PyTorch calls it; empty: not said
+  std::string problem;              // "regression", "multi_label_classification"; empty: not said
 };
 
 struct Words {
@@ -32,6 +46,7 @@ struct Words {
   std::vector<std::string> warnings;  // sentences: what had to be guessed
   std::string chat_template;  // Jinja; empty: none
   GenerationDefaults generation;
+  PooledWords pooled;
 };
 
 }  // namespace quire

@@ -27,6 +27,7 @@ void read_layers(const ConfigFields& fields, HybridConfig& c) {
 }
 
 HybridConfig read(const ConfigFields& fields, int vocab) {
+  refuse_gguf(fields, "Bamba");
   HybridConfig c = read_hybrid(fields, vocab, {.context = 262144});
   read_layers(fields, c);
   read_hybrid_heads(fields, c);

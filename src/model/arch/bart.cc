@@ -282,6 +282,7 @@ void check_switches(const ConfigFields& fields, const BartConfig& c) {
 }
 
 BartConfig read_member(const Family& family, const ConfigFields& fields, int vocab) {
+  refuse_gguf(fields, "BART's family");
   BartConfig c;
   c.family = family;
   c.vocab = vocab;

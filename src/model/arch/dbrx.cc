@@ -34,7 +34,22 @@ void set_names(DecoderConfig& c) {
   names.ffn_norm = "norm_attn_norm.norm_2";
   names.o = "norm_attn_norm.attn.out_proj";
   names.router = "ffn.router.layer.weight";
+  names.gguf_ffn_norm = "attn_output_norm";
   fuse_heads("norm_attn_norm.attn.Wqkv", c);
+  fuse_gguf_heads(c);
+}
+
+void read_gguf_parts(const ConfigFields& fields, DecoderConfig& c) {
+  constexpr double kClipMax = 1e6;
+  c.kv_heads = fields.integer("attention.head_count_kv", 1, kHeadsMax);
+  c.clip = static_cast<float>(fields.number("attention.clamp_kqv", 0, kClipMax, 0.0));
+  c.rope = c.window_rope = read_rope(fields, c.head_dim);
+  c.ffn = c.expert_ffn = fields.integer("feed_forward_length", 1, kFfnMax);
+  c.router.experts = fields.integer("expert_count", 1, kExpertsMax);
+  c.router.used = fields.integer("expert_used_count", 1, c.router.experts);
+  c.router.is_renormalised = true;
+  c.eps = static_cast<float>(
+      fields.number("attention.layer_norm_epsilon", kRmsEpsMin, kRmsEpsMax, 1e-5));
 }
 
 // Of the objects inside.
@@ -62,18 +77,17 @@ void read_parts(const ConfigFields& fields, DecoderConfig& c) {
 }
 
 DecoderConfig read(const ConfigFields& fields, int vocab) {
-  refuse_gguf(fields, "DBRX");
   DecoderConfig c;
   c.vocab = vocab;
-  c.layers = fields.integer({"n_layers", ""}, 1, kLayersMax, 24);
-  c.d_model = fields.integer({"d_model", ""}, 1, kModelWidthMax, 2048);
-  c.heads = fields.integer({"n_heads", ""}, 1, kHeadsMax, 16);
-  c.context_max = fields.integer({"max_seq_len", ""}, 1, kContextMax, 2048);
-  check_width(fields, {"n_heads", ""}, c.heads, c.d_model);
+  c.layers = fields.integer({"n_layers", "block_count"}, 1, kLayersMax, 24);
+  c.d_model = fields.integer({"d_model", "embedding_length"}, 1, kModelWidthMax, 2048);
+  c.heads = fields.integer({"n_heads", "attention.head_count"}, 1, kHeadsMax, 16);
+  c.context_max = fields.integer({"max_seq_len", "context_length"}, 1, kContextMax, 2048);
+  check_width(fields, {"n_heads", "attention.head_count"}, c.heads, c.d_model);
   c.head_dim = c.d_model / c.heads;
   c.norm = Norm::Kind::kLayer;
   c.eps = 1e-5f;
-  read_parts(fields, c);
+  fields.is_gguf() ? read_gguf_parts(fields, c) : read_parts(fields, c);
   fields.refuse_unless({"num_key_value_heads", ""}, c.kv_heads);  // once more
   check_heads(fields, c.heads, c.kv_heads, c.head_dim);
   c.windows.assign(static_cast<std::size_t>(c.layers), 0);

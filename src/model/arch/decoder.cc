@@ -44,6 +44,13 @@ void Decoder::forward(const BatchView& batch, KvStore& kv) {
 
 namespace {
 
+// Files hold logarithms of what the curvatures are beyond their least.
+Xielu meant_xielu(const Xielu& held) {
+  const auto softplus = [](double x) { return x > 20 ? x : std::log1p(std::exp(x)); };
+  return {static_cast<float>(softplus(held.positive)),
+          static_cast<float>(held.beta + softplus(held.negative)), held.beta, held.floor};
+}
+
 }  // namespace
 
 Status Decoder::load_stem(WeightLoader& loader) {
@@ -111,20 +118,22 @@ Status Decoder::load_own_head_norms(WeightLoader& loader, const std::string& pre
   return load("k_norms", config_.kv_heads, attention.k_norm);
 }
 
-// Files hold logarithms of what the curvatures are beyond their least.
-Status Decoder::load_xielu(WeightLoader& loader, const std::string& prefix, MlpLayer& mlp) {
-  const auto softplus = [](double x) { return x > 20 ? x : std::log1p(std::exp(x)); };
+Status Decoder::load_xielu(WeightLoader& loader, const std::string& prefix, int i,
+                           MlpLayer& mlp) {
+  if (!config_.xielu.empty()) {
+    mlp.xielu = meant_xielu(config_.xielu[static_cast<std::size_t>(i)]);
+    return ok_status();
+  }
   QUIRE_ASSIGN_OR_RETURN(const auto positive, loader.values(prefix + "xielu_positive"));
   QUIRE_ASSIGN_OR_RETURN(const auto negative, loader.values(prefix + "xielu_negative"));
   QUIRE_ASSIGN_OR_RETURN(const auto beta, loader.values(prefix + "xielu_beta"));
   QUIRE_ASSIGN_OR_RETURN(const auto floor, loader.values(prefix + "xielu_floor"));
-  mlp.xielu = Xielu{static_cast<float>(softplus(positive[0])),
-                    static_cast<float>(beta[0] + softplus(negative[0])), beta[0], floor[0]};
+  mlp.xielu = meant_xielu({positive[0], negative[0], beta[0], floor[0]});
   return ok_status();
 }
 
 // Experts, or the feed-forward block of a plain layer.
-Status Decoder::load_block(WeightLoader& loader, const std::string& prefix, Layer& layer) {
+Status Decoder::load_block(WeightLoader& loader, const std::string& prefix, int i, Layer& layer) {
   const DecoderConfig& c = config_;
   layer.mlp.norm = layer.mlp.branch.norm = layer.mlp.inner_norm = layer.moe.norm = norm();
   layer.mlp.branch.scale = layer.moe.scale = c.residual_scale;
@@ -136,7 +145,7 @@ Status Decoder::load_block(WeightLoader& loader, const std::string& prefix, Laye
   }
   layer.mlp.activation = c.activation;
   QUIRE_RETURN_IF_ERROR(load_mlp(loader, prefix, layer.mlp));
-  if (c.has_xielu) QUIRE_RETURN_IF_ERROR(load_xielu(loader, prefix, layer.mlp));
+  if (c.has_xielu) QUIRE_RETURN_IF_ERROR(load_xielu(loader, prefix, i, layer.mlp));
   if (!c.has_norm_weights) layer.mlp.norm = norm();
   return ok_status();
 }
@@ -168,7 +177,7 @@ Status Decoder::load_layer(WeightLoader& loader, int i, CacheSlot slot) {
     layer.attention.k_norm.heads = c.kv_heads;
     layer.attention.q_norm.weight = layer.attention.k_norm.weight = ones_;
   }
-  QUIRE_RETURN_IF_ERROR(load_block(loader, prefix, layer));
+  QUIRE_RETURN_IF_ERROR(load_block(loader, prefix, i, layer));
   if (c.has_two_norms) std::swap(layer.beside, layer.mlp.norm);
   return c.has_norms_of_sums ? load_sum_norms(loader, prefix, i, layer) : ok_status();
 }

@@ -101,6 +101,7 @@ struct DecoderConfig {
   bool is_gated = true;
   Activation activation = Activation::kSilu;
   bool has_xielu = false;  // instead of the activation, each layer with numbers of its own
+  std::vector<Xielu> xielu;  // [layers] as a file holds them; empty: it has tensors of them
   float embedding_scale = 1, residual_scale = 1, logit_scale = 1;
   bool is_embedding_scale_rounded = false;  // to the type of the table
   float logit_cap = 0;  // as of the scores
@@ -224,8 +225,8 @@ class Decoder : public Model {
   Status load_own_head_norms(WeightLoader& loader, const std::string& prefix,
                              AttentionLayer& attention);
   Status load_sum_norms(WeightLoader& loader, const std::string& prefix, int i, Layer& layer);
-  Status load_xielu(WeightLoader& loader, const std::string& prefix, MlpLayer& mlp);
-  Status load_block(WeightLoader& loader, const std::string& prefix, Layer& layer);
+  Status load_xielu(WeightLoader& loader, const std::string& prefix, int i, MlpLayer& mlp);
+  Status load_block(WeightLoader& loader, const std::string& prefix, int i, Layer& layer);
   Status load_layer(WeightLoader& loader, int i, CacheSlot slot);
   void make_ropes();
   void make_workspaces();

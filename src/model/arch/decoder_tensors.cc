@@ -221,7 +221,7 @@ void add_block(const DecoderConfig& c, const LayerNames& layer, bool is_plain) {
   if (c.has_inner_norms) {
     layer.norm("ffn_inner_norm", "ffn_sub_norm", "mlp.ffn_sub_norm", {ffn}, false);
   }
-  if (c.has_xielu) {
+  if (c.has_xielu && c.xielu.empty()) {
     layer.add("xielu_positive", "xielu_alpha_p", "mlp.act_fn.alpha_p", {1}, Role::kVector);
     layer.add("xielu_negative", "xielu_alpha_n", "mlp.act_fn.alpha_n", {1}, Role::kVector);
     layer.add("xielu_beta", "xielu_beta", "mlp.act_fn.beta", {1}, Role::kVector);
@@ -370,6 +370,11 @@ ModelFacts decoder_facts(const DecoderConfig& c) {
                                                 c.expert_ffn, c.router.used));
   }
   note_positions(c, f);
+  if (c.position_offset) f.bound_to_context = "learned positions";
+  if (c.growth.beta != 0) f.bound_to_context = "scores that grow with the position";
+  if (c.turns_before_norms && c.head_norms != QueryNorms::kBare) {
+    f.bound_to_context = "norms behind the rotation of its heads";
+  }
   note_windows(c, f);
   if (c.score_cap > 0 || c.logit_cap > 0) {
     f.notes.emplace_back("caps", fmt::format("scores {}, logits {}", c.score_cap, c.logit_cap));

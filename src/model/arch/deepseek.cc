@@ -36,6 +36,7 @@ struct Traits {
 
 struct DeepseekConfig {
   int layers = 0, d_model = 0, vocab = 0, context_max = 0;
+  int draft_layers = 0;  // behind the others in a file of GGUF: left out
   int ffn = 0;           // of a plain layer
   int plain_layers = 0;  // the first ones
   MlaShape mla;
@@ -162,15 +163,15 @@ Status Deepseek::load(WeightLoader& loader) {
 
 // --- what the files say ---
 
-// Products of heads read whole groups of 32 where weights are quantized.
-bool is_quantized(const ConfigFields& fields, std::string_view name) {
-  const TensorView* tensor = fields.tensor({"", name});
-  return tensor != nullptr && dtype_info(tensor->dtype).block_elements > 1;
-}
-
 void read_turns(const ConfigFields& fields, const Traits& traits, DeepseekConfig& c) {
-  if (!traits.is_mistral) {
+  if (!traits.is_mistral || fields.is_gguf()) {
+    constexpr double kBetaMax = 1e3;
     c.rope = read_rope(fields, c.mla.rope);
+    const Key grows = {"", "attention.temperature_scale"};
+    const Key every = {"", "attention.temperature_length"};
+    c.growth = {static_cast<float>(fields.number(grows, 0, kBetaMax, 0.0)),
+                fields.integer(every, 1, kContextMax,
+                               std::max(1, static_cast<int>(c.rope.original_context)))};
     return;
   }
   const int head = c.mla.nope + c.mla.rope;  // of which a part turns
@@ -206,12 +207,7 @@ void read_attention(const ConfigFields& fields, const Traits& traits, DeepseekCo
     fields.fail(error(StatusCode::kUnsupported, "a latent of {} and a rotated key of {} values",
                       mla.kv_rank, mla.rope));
   }
-  const bool has_quantized_heads = is_quantized(fields, "blk.0.attn_k_b.weight") ||
-                                   is_quantized(fields, "blk.0.attn_v_b.weight");
-  if (has_quantized_heads && ((mla.nope + mla.rope) % 32 != 0 || mla.kv_rank % 32 != 0)) {
-    fields.fail(error(StatusCode::kUnsupported, "heads of {} + {} values, a latent of {}",
-                      mla.nope, mla.rope, mla.kv_rank));
-  }
+  check_latent_heads(fields, 0, mla.nope + mla.rope, mla.kv_rank);
   // Implied by the latent.
   fields.mark({"num_key_value_heads", "attention.head_count_kv"});
   fields.mark({"head_dim", ""});
@@ -263,9 +259,11 @@ void read_choice(const ConfigFields& fields, const Traits& traits, DeepseekConfi
 
 // Of V3.2: how it would choose positions, and which layers have experts once more.
 void read_indexer(const ConfigFields& fields, DeepseekConfig& c) {
-  c.positions_chosen = fields.integer({"index_topk", ""}, 1, kContextMax, 2048);
-  for (const char* name : {"index_head_dim", "index_n_heads"}) fields.mark({name, ""});
-  const Key blocks = {"mlp_layer_types", ""}, layers = {"layer_types", ""};
+  c.positions_chosen =
+      fields.integer({"index_topk", "attention.indexer.top_k"}, 1, kContextMax, 2048);
+  fields.mark({"index_head_dim", "attention.indexer.key_length"});
+  fields.mark({"index_n_heads", "attention.indexer.head_count"});
+  const Key blocks = {"mlp_layer_types", ""};
   const std::vector<std::string> types = fields.strings(blocks);
   for (std::size_t i = 0; i < types.size(); ++i) {
     if (types[i] == (static_cast<int>(i) < c.plain_layers ? "dense" : "sparse")) continue;
@@ -277,10 +275,12 @@ void read_indexer(const ConfigFields& fields, DeepseekConfig& c) {
 
 template <Traits traits>
 DeepseekConfig read(const ConfigFields& fields, int vocab) {
-  if (traits.is_mistral) refuse_gguf(fields, "Mistral 4");
   DeepseekConfig c;
   c.vocab = vocab;
   c.layers = fields.integer({"num_hidden_layers", "block_count"}, 1, kLayersMax);
+  // GGUF counts those that draft among the layers.
+  c.draft_layers = fields.integer({"", "nextn_predict_layers"}, 0, std::max(c.layers - 1, 1), 0);
+  c.layers -= c.draft_layers;
   c.d_model = fields.integer({"hidden_size", "embedding_length"}, 1, kModelWidthMax);
   c.ffn = fields.integer({"intermediate_size", "feed_forward_length"}, 1, kFfnMax);
   c.context_max = fields.integer({"max_position_embeddings", "context_length"}, 1, kContextMax);
@@ -372,10 +372,11 @@ void add_block(TensorRules& t, int layer, const DeepseekConfig& c) {
     add("router_correction", "exp_probs_b.bias", "mlp.gate.e_score_correction_bias", {experts},
         Role::kBias);
   }
+  const Stored gguf_fused = "blk.{}.ffn_gate_up_exps.weight";
   add("experts_gate", "ffn_gate_exps.weight", "mlp.experts.{e}.gate_proj.weight", {experts, f, d},
-      Role::kExperts, {fused.rows(0, 2 * f)});
+      Role::kExperts, {fused.rows(0, 2 * f), gguf_fused.rows(0, 2 * f)});
   add("experts_up", "ffn_up_exps.weight", "mlp.experts.{e}.up_proj.weight", {experts, f, d},
-      Role::kExperts, {fused.rows(f, 2 * f)});
+      Role::kExperts, {fused.rows(f, 2 * f), gguf_fused.rows(f, 2 * f)});
   add("experts_down", "ffn_down_exps.weight", "mlp.experts.{e}.down_proj.weight", {experts, d, f},
       Role::kExperts, {"model.layers.{}.mlp.experts.down_proj"});
   if (c.shared == 0) return;
@@ -403,9 +404,11 @@ TensorRules tensors(const DeepseekConfig& c) {
   if (c.positions_chosen > 0) {
     for (int i = 0; i < c.layers; ++i) {
       t.ignore(fmt::format("model.layers.{}.self_attn.indexer.*", i));
+      t.ignore(fmt::format("blk.{}.indexer.*", i));
     }
   }
   t.ignore(fmt::format("model.layers.{}.*", c.layers));  // what drafts further tokens
+  for (int i = c.layers; i < c.layers + c.draft_layers; ++i) t.ignore(fmt::format("blk.{}.*", i));
   return t;
 }
 
@@ -426,6 +429,7 @@ ModelFacts facts(const DeepseekConfig& c) {
   group.k_width = c.mla.kv_rank + c.mla.rope;
   group.v_width = 0;  // the beginning of the key
   f.groups = {std::move(group)};
+  if (c.growth.beta > 0) f.bound_to_context = "scores that grow with the position";
   const std::size_t latent = kv_head_bytes(DType::kF16, c.mla.kv_rank + c.mla.rope);
   const std::size_t plain = static_cast<std::size_t>(c.mla.heads) *
                             (kv_head_bytes(DType::kF16, c.mla.nope + c.mla.rope) +
@@ -500,7 +504,7 @@ constexpr Architecture kDeepseekV3 = {
 extern const Architecture kDeepseekV32;
 constexpr Architecture kDeepseekV32 = {
     "deepseek_v32",
-    {"deepseek_v32"},
+    {"deepseek_v32", "deepseek32"},
     {},
     kDesign<Traits{.is_v3 = true, .has_indexer = true}>,
     {},

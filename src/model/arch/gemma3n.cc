@@ -9,6 +9,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <vector>
 
 #include "formats/config/config_ranges.h"
@@ -287,16 +288,33 @@ float deviations_of(double share) {
   return static_cast<float>(low);
 }
 
+// What GGUF says instead of shares; of none it is less than any number.
+void read_deviations(const ConfigFields& fields, Gemma3nConfig& c) {
+  constexpr double kAny = std::numeric_limits<double>::infinity(), kMax = 10;
+  const Key key = {"", "activation_sparsity_scale"};
+  const std::vector<double> deviations = fields.numbers(key, -kAny, kMax);
+  if (static_cast<int>(deviations.size()) != c.layers) {
+    fields.fail(error(StatusCode::kCorrupt, "{}: {} values for {} layers", fields.name_of(key),
+                      deviations.size(), c.layers));
+  }
+  for (const double value : deviations) {
+    c.cutoffs.push_back(value == -kAny ? 0 : static_cast<float>(value));
+  }
+  c.cutoffs.resize(size(c.layers));
+}
+
 void read_blocks(const ConfigFields& fields, Gemma3nConfig& c) {
   constexpr int kSparseLayers = 10;  // the first ones, of files that say nothing
   constexpr double kShare = 0.95;
-  c.ffn = fields.integers_per_layer({"intermediate_size", ""}, c.layers, 1, kFfnMax, 16384);
+  const Key widths = {"intermediate_size", "feed_forward_length"};
+  c.ffn = fields.integers_per_layer(widths, c.layers, 1, kFfnMax, 16384);
   for (const int width : c.ffn) {
     if (width == c.ffn.front()) continue;
     fields.fail(error(StatusCode::kUnsupported, "{}: {} in one layer, {} in another",
-                      fields.name_of({"intermediate_size", ""}), c.ffn.front(), width));
+                      fields.name_of(widths), c.ffn.front(), width));
     break;
   }
+  if (fields.is_gguf()) return read_deviations(fields, c);
   const Key key = {"activation_sparsity_pattern", ""};
   const std::vector<double> shares = fields.numbers(key, 0, 1 - 1e-9);
   if (!shares.empty() && static_cast<int>(shares.size()) != c.layers) {
@@ -312,48 +330,60 @@ void read_blocks(const ConfigFields& fields, Gemma3nConfig& c) {
 
 void read_streams(const ConfigFields& fields, Gemma3nConfig& c) {
   constexpr int kStreamsMax = 16;
-  c.streams = fields.integer({"altup_num_inputs", ""}, 2, kStreamsMax, 4);
-  c.active = fields.integer({"altup_active_idx", ""}, 0, c.streams - 1, 0);
+  c.streams = fields.integer({"altup_num_inputs", "altup.num_inputs"}, 2, kStreamsMax, 4);
+  c.active = fields.integer({"altup_active_idx", "altup.active_idx"}, 0, c.streams - 1, 0);
   c.scales_corrected = fields.boolean({"altup_correct_scale", ""}, true);
   fields.mark({"altup_coef_clip", ""});  // while a model is trained
-  c.low_rank = fields.integer({"laurel_rank", ""}, 1, kModelWidthMax, 64);
+  // GGUF leaves it to the tensors.
+  const TensorView* low = fields.tensor({"", "blk.0.laurel_l.weight"});
+  const int rows = low != nullptr ? static_cast<int>(std::min<std::size_t>(
+                                        low->shape.front(), std::size_t{kModelWidthMax}))
+                                  : 64;
+  c.low_rank = fields.integer({"laurel_rank", ""}, 1, kModelWidthMax, rows);
 }
 
 Gemma3nConfig read(const ConfigFields& fields, int vocab) {
   constexpr int kPattern = 5;
-  refuse_gguf(fields, "Gemma 3n");
   Gemma3nConfig c;
   c.vocab = vocab;
-  c.layers = fields.integer({"num_hidden_layers", ""}, 1, kLayersMax, 35);
-  c.d_model = fields.integer({"hidden_size", ""}, 1, kModelWidthMax, 2048);
-  c.heads = fields.integer({"num_attention_heads", ""}, 1, kHeadsMax, 8);
-  c.kv_heads = fields.integer({"num_key_value_heads", ""}, 1, kHeadsMax, 2);
-  c.head_dim = fields.integer({"head_dim", ""}, 2, kHeadDimMax, 256);
+  c.layers = fields.integer({"num_hidden_layers", "block_count"}, 1, kLayersMax, 35);
+  c.d_model = fields.integer({"hidden_size", "embedding_length"}, 1, kModelWidthMax, 2048);
+  c.heads = fields.integer({"num_attention_heads", "attention.head_count"}, 1, kHeadsMax, 8);
+  c.kv_heads = fields.integer({"num_key_value_heads", "attention.head_count_kv"}, 1, kHeadsMax, 2);
+  c.head_dim = fields.integer({"head_dim", "attention.key_length"}, 2, kHeadDimMax, 256);
+  fields.refuse_unless({"", "attention.value_length"}, c.head_dim);
   check_heads(fields, c.heads, c.kv_heads, c.head_dim);
-  c.context_max = fields.integer({"max_position_embeddings", ""}, 1, kContextMax, 32768);
-  c.eps = static_cast<float>(fields.number({"rms_norm_eps", ""}, kRmsEpsMin, kRmsEpsMax, 1e-6));
-  c.window = fields.integer({"sliding_window", ""}, 1, kContextMax, 512);
-  const Key cap = {"final_logit_softcapping", ""};
+  c.context_max =
+      fields.integer({"max_position_embeddings", "context_length"}, 1, kContextMax, 32768);
+  const Key eps = {"rms_norm_eps", "attention.layer_norm_rms_epsilon"};
+  c.eps = static_cast<float>(fields.number(eps, kRmsEpsMin, kRmsEpsMax, 1e-6));
+  c.window = fields.integer({"sliding_window", "attention.sliding_window"}, 1, kContextMax, 512);
+  const Key cap = "final_logit_softcapping";
   const bool is_null = fields.has_name(cap) && !fields.has(cap);
   c.logit_cap = static_cast<float>(fields.number(cap, 0, 1e6, is_null ? 0.0 : 30.0));
   fields.mark({"hidden_act", ""});  // overruled by hidden_activation
   c.activation = read_activation(fields, "hidden_activation", "gelu_pytorch_tanh");
   read_kept_kinds(fields, c.layers, kPattern, c.kept);
-  const Key shared = {"num_kv_shared_layers", ""};
-  read_keepers(fields, shared, fields.integer(shared, 0, c.layers - 1, std::min(15, c.layers - 1)),
-               c.kept);
+  const Key shared = {"num_kv_shared_layers", "attention.shared_kv_layers"};
+  const int usual = std::min(15, c.layers - 1);
+  // The first files of GGUF say it as a float.
+  const int count = fields.is_gguf()
+                        ? static_cast<int>(fields.number(shared, 0, c.layers - 1, usual))
+                        : fields.integer(shared, 0, c.layers - 1, usual);
+  read_keepers(fields, shared, count, c.kept);
   for (KeptLayer& layer : c.kept) layer.kv_heads = c.kv_heads, layer.head_dim = c.head_dim;
   read_blocks(fields, c);
   read_two_ropes(fields, c.head_dim, 1e6, c.rope, c.window_rope);
   read_streams(fields, c);
-  c.own = {c.d_model, c.layers,
-           fields.integer({"hidden_size_per_layer_input", ""}, 1, kModelWidthMax, 256),
+  const Key own_width = {"hidden_size_per_layer_input", "embedding_length_per_layer_input"};
+  c.own = {c.d_model, c.layers, fields.integer(own_width, 1, kModelWidthMax, 256),
            fields.integer({"vocab_size_per_layer_input", ""}, 1, kVocabMax,
-                          std::min(vocab, 262144))};
+                          fields.is_gguf() ? vocab : std::min(vocab, 262144))};
   for (const char* name : {"attention_bias", "use_bidirectional_attention"}) {
     fields.refuse({name, ""});
   }
-  c.has_tied_head = fields.boolean({"tie_word_embeddings", ""}, true);
+  c.has_tied_head = fields.boolean({"tie_word_embeddings", ""},
+                                   fields.tensor({"", "output.weight"}) == nullptr);
   return c;
 }
 
@@ -363,53 +393,57 @@ void add_layer(const Gemma3nConfig& c, int i, TensorRules& t) {
   const std::size_t d = size(c.d_model), head = size(c.head_dim), ffn = size(c.ffn[size(i)]);
   const std::size_t q = size(c.heads) * head, kv = size(c.kv_heads) * head;
   const std::size_t rank = size(c.low_rank), streams = size(c.streams);
-  const auto add = [&](const char* name, const std::string& hf, std::vector<std::size_t> shape,
-                       Role role = Role::kMatrix) {
-    t.add_layer(i, {std::string("layers.{}.") + name, "", "model.layers.{}." + hf + ".weight",
-                    std::move(shape), role});
+  const auto add = [&](const char* name, const std::string& gguf, const std::string& hf,
+                       std::vector<std::size_t> shape, Role role = Role::kMatrix) {
+    t.add_layer(i, {std::string("layers.{}.") + name, "blk.{}." + gguf + ".weight",
+                    "model.layers.{}." + hf + ".weight", std::move(shape), role});
   };
-  add("attn_norm", "input_layernorm", {d}, Role::kNorm);
-  add("attn_post_norm", "post_attention_layernorm", {d}, Role::kNorm);
-  add("q", "self_attn.q_proj", {q, d});
-  add("q_norm", "self_attn.q_norm", {head}, Role::kNorm);
+  add("attn_norm", "attn_norm", "input_layernorm", {d}, Role::kNorm);
+  add("attn_post_norm", "post_attention_norm", "post_attention_layernorm", {d}, Role::kNorm);
+  add("q", "attn_q", "self_attn.q_proj", {q, d});
+  add("q_norm", "attn_q_norm", "self_attn.q_norm", {head}, Role::kNorm);
   if (c.kept[size(i)].keeper == i) {
-    add("k", "self_attn.k_proj", {kv, d});
-    add("v", "self_attn.v_proj", {kv, d});
-    add("k_norm", "self_attn.k_norm", {head}, Role::kNorm);
+    add("k", "attn_k", "self_attn.k_proj", {kv, d});
+    add("v", "attn_v", "self_attn.v_proj", {kv, d});
+    add("k_norm", "attn_k_norm", "self_attn.k_norm", {head}, Role::kNorm);
   } else {
     ignore_kept(i, t);
   }
-  add("o", "self_attn.o_proj", {d, q});
-  add("ffn_norm", "pre_feedforward_layernorm", {d}, Role::kNorm);
-  add("gate", "mlp.gate_proj", {ffn, d});
-  add("up", "mlp.up_proj", {ffn, d});
-  add("down", "mlp.down_proj", {d, ffn});
-  add("ffn_post_norm", "post_feedforward_layernorm", {d}, Role::kNorm);
-  add("low_in", "laurel.linear_left", {rank, d});
-  add("low_out", "laurel.linear_right", {d, rank});
-  add("low_norm", "laurel.post_laurel_norm", {d}, Role::kNorm);
-  add("router_norm", "altup.router_norm", {d}, Role::kNorm);
-  add("router", "altup.modality_router", {streams, d}, Role::kRouter);
-  add("prediction", "altup.prediction_coefs", {streams * streams, streams}, Role::kRouter);
-  add("correction", "altup.correction_coefs", {streams, streams}, Role::kRouter);
-  t.add_layer(i, {"layers.{}.corrected_scale", "", "model.layers.{}.altup.correct_output_scale",
-                  {d}, Role::kNorm});
+  add("o", "attn_output", "self_attn.o_proj", {d, q});
+  add("ffn_norm", "ffn_norm", "pre_feedforward_layernorm", {d}, Role::kNorm);
+  add("gate", "ffn_gate", "mlp.gate_proj", {ffn, d});
+  add("up", "ffn_up", "mlp.up_proj", {ffn, d});
+  add("down", "ffn_down", "mlp.down_proj", {d, ffn});
+  add("ffn_post_norm", "post_ffw_norm", "post_feedforward_layernorm", {d}, Role::kNorm);
+  add("low_in", "laurel_l", "laurel.linear_left", {rank, d});
+  add("low_out", "laurel_r", "laurel.linear_right", {d, rank});
+  add("low_norm", "laurel_post_norm", "laurel.post_laurel_norm", {d}, Role::kNorm);
+  add("router_norm", "altup_router_norm", "altup.router_norm", {d}, Role::kNorm);
+  add("router", "altup_router", "altup.modality_router", {streams, d}, Role::kRouter);
+  add("prediction", "altup_predict_coef", "altup.prediction_coefs", {streams * streams, streams},
+      Role::kRouter);
+  add("correction", "altup_correct_coef", "altup.correction_coefs", {streams, streams},
+      Role::kRouter);
+  t.add_layer(i, {"layers.{}.corrected_scale", "blk.{}.altup_correct_scale.weight",
+                  "model.layers.{}.altup.correct_output_scale", {d}, Role::kNorm});
 }
 
 TensorRules tensors(const Gemma3nConfig& c) {
   const std::size_t d = size(c.d_model), vocab = size(c.vocab);
   TensorRules t;
-  t.add({"embed", "", "model.embed_tokens.weight", {vocab, d}, Role::kTable});
+  t.add({"embed", "token_embd.weight", "model.embed_tokens.weight", {vocab, d}, Role::kTable});
   if (c.has_tied_head) {
     t.ignore("lm_head.weight");
   } else {
-    t.add({"head", "", "lm_head.weight", {vocab, d}, Role::kHead});
+    t.add({"head", "output.weight", "lm_head.weight", {vocab, d}, Role::kHead});
   }
-  t.add({"final_norm", "", "model.norm.weight", {d}, Role::kNorm});
+  t.add({"final_norm", "output_norm.weight", "model.norm.weight", {d}, Role::kNorm});
+  const Stored spread = "altup_proj.weight", gather = "altup_unembd_proj.weight";
   for (int i = 1; i < c.streams; ++i) {
-    t.add({fmt::format("spread.{}", i), "",
+    const std::size_t first = size(i - 1) * d, all = size(c.streams - 1) * d;
+    t.add({fmt::format("spread.{}", i), spread.rows(first, all),
            fmt::format("model.altup_projections.{}.weight", i - 1), {d, d}});
-    t.add({fmt::format("gather.{}", i), "",
+    t.add({fmt::format("gather.{}", i), gather.rows(first, all),
            fmt::format("model.altup_unembed_projections.{}.weight", i - 1), {d, d}});
   }
   add_own_vectors(c.own, t);

@@ -231,7 +231,9 @@ Status Gemma4::load(WeightLoader& loader) {
 // --- what the files say ---
 
 // What layers that see all have instead: said for all of them, or layer by layer.
-void read_wide_layers(const ConfigFields& fields, Gemma4Config& c, int own_dim, int own_heads) {
+void read_wide_layers(const ConfigFields& fields, Gemma4Config& c) {
+  const int own_dim = fields.integer({"head_dim", ""}, 2, kHeadDimMax, 256);
+  const int own_heads = fields.integer({"num_key_value_heads", ""}, 1, kHeadsMax, 4);
   const int dim = fields.integer({"global_head_dim", ""}, 2, kHeadDimMax, 512);
   const int heads = fields.integer({"num_global_key_value_heads", ""}, 1, kHeadsMax, own_heads);
   const auto listed = fields.object({"per_layer_config", ""});
@@ -245,7 +247,33 @@ void read_wide_layers(const ConfigFields& fields, Gemma4Config& c, int own_dim, 
     layer.head_dim = said->integer({"head_dim", ""}, 2, kHeadDimMax, own_dim);
     layer.kv_heads = said->integer({"num_key_value_heads", ""}, 1, kHeadsMax, own_heads);
   }
-  // Those of a kind share a cache.
+}
+
+// GGUF: the size of a head by kind, the number of key heads by layer.
+void read_gguf_layers(const ConfigFields& fields, Gemma4Config& c) {
+  const auto dim = [&](const char* key, const char* value) {
+    const int size_of = fields.integer(key, 2, kHeadDimMax);
+    fields.refuse_unless(value, size_of);
+    return size_of;
+  };
+  const int wide = dim("attention.key_length", "attention.value_length");
+  const int local = dim("attention.key_length_swa", "attention.value_length_swa");
+  const std::vector<int> heads = fields.integers_per_layer(
+      "attention.head_count_kv", static_cast<int>(c.layers.size()), 1, kHeadsMax);
+  for (std::size_t i = 0; i < c.layers.size(); ++i) {
+    KeptLayer& layer = c.layers[i];
+    layer.head_dim = layer.is_local ? local : wide;
+    layer.kv_heads = heads[i];
+    // A file without values means its keys.
+    if (layer.is_local) continue;
+    const std::string name = fmt::format("blk.{}.attn_", i);
+    c.has_keys_as_values |= fields.tensor({"", name + "k.weight"}) != nullptr &&
+                            fields.tensor({"", name + "v.weight"}) == nullptr;
+  }
+}
+
+// Those of a kind share a cache.
+void check_kinds(const ConfigFields& fields, const Gemma4Config& c) {
   for (const KeptLayer& layer : c.layers) {
     check_heads(fields, c.heads, layer.kv_heads, layer.head_dim);
     for (const KeptLayer& other : c.layers) {
@@ -260,15 +288,40 @@ void read_wide_layers(const ConfigFields& fields, Gemma4Config& c, int own_dim, 
   }
 }
 
-void read_sharing(const ConfigFields& fields, Gemma4Config& c, int ffn) {
+void read_sharing(const ConfigFields& fields, Gemma4Config& c) {
   const int layers = static_cast<int>(c.layers.size());
-  const Key key = {"num_kv_shared_layers", ""};
+  const Key key = {"num_kv_shared_layers", "attention.shared_kv_layers"};
   const int shared = fields.integer(key, 0, layers - 1, 0);
   read_keepers(fields, key, shared, c.layers);
+  if (fields.is_gguf()) {
+    c.ffn = fields.integers_per_layer("feed_forward_length", layers, 1, kFfnMax);
+    return;
+  }
+  const int ffn = fields.integer({"intermediate_size", ""}, 1, kFfnMax, 9216);
   const bool is_wide = fields.boolean({"use_double_wide_mlp", ""}, false);
   for (int i = 0; i < layers; ++i) {
     c.ffn.push_back(i >= layers - shared && is_wide ? 2 * ffn : ffn);
   }
+}
+
+// GGUF: frequencies that stand have divisors beyond any position.
+void read_gguf_ropes(const ConfigFields& fields, Gemma4Config& c) {
+  const auto of_kind = [&](bool is_local) {
+    const auto found = std::find_if(c.layers.begin(), c.layers.end(), [&](const KeptLayer& layer) {
+      return layer.is_local == is_local;
+    });
+    return found == c.layers.end() ? c.layers.back().head_dim : found->head_dim;
+  };
+  c.rope = read_rope(fields, of_kind(false), {.theta = 1e6});
+  const int local = of_kind(true);
+  c.window_rope.theta =
+      static_cast<float>(fields.number("rope.freq_base_swa", kThetaMin, kThetaMax, 1e4));
+  c.window_rope.dims = fields.integer("rope.dimension_count_swa", 2, local, local);
+  if (c.window_rope.dims % 2 != 0) {
+    fields.fail(error(StatusCode::kUnsupported, "{}: {} is not an even number",
+                      fields.name_of("rope.dimension_count_swa"), c.window_rope.dims));
+  }
+  if (c.window_rope.dims == local) c.window_rope.dims = 0;
 }
 
 void read_ropes(const ConfigFields& fields, Gemma4Config& c) {
@@ -289,40 +342,45 @@ void read_ropes(const ConfigFields& fields, Gemma4Config& c) {
 }
 
 void read_experts(const ConfigFields& fields, Gemma4Config& c) {
-  if (!fields.boolean({"enable_moe_block", ""}, false)) {
-    for (const char* name : {"num_experts", "top_k_experts", "moe_intermediate_size"}) {
-      fields.mark({name, ""});
-    }
+  const Key experts = {"num_experts", "expert_count"};
+  const Key used = {"top_k_experts", "expert_used_count"};
+  const Key width = {"moe_intermediate_size", "expert_feed_forward_length"};
+  const bool has_experts = fields.is_gguf() ? fields.integer(experts, 0, kExpertsMax, 0) > 0
+                                            : fields.boolean({"enable_moe_block", ""}, false);
+  if (!has_experts) {
+    for (const Key& key : {experts, used, width}) fields.mark(key);
     return;
   }
-  c.experts = fields.integer({"num_experts", ""}, 1, kExpertsMax);
-  c.used = fields.integer({"top_k_experts", ""}, 1, c.experts);
-  c.expert_ffn = fields.integer({"moe_intermediate_size", ""}, 1, kFfnMax);
+  c.experts = fields.integer(experts, 1, kExpertsMax);
+  c.used = fields.integer(used, 1, c.experts);
+  c.expert_ffn = fields.integer(width, 1, kFfnMax);
 }
 
 Gemma4Config read(const ConfigFields& fields, int vocab) {
   constexpr int kPattern = 6;
-  refuse_gguf(fields, "Gemma 4");
   Gemma4Config c;
   c.vocab = vocab;
-  const int layers = fields.integer({"num_hidden_layers", ""}, 1, kLayersMax, 30);
-  c.d_model = fields.integer({"hidden_size", ""}, 1, kModelWidthMax, 2304);
-  c.heads = fields.integer({"num_attention_heads", ""}, 1, kHeadsMax, 8);
-  c.context_max = fields.integer({"max_position_embeddings", ""}, 1, kContextMax, 131072);
-  c.eps = static_cast<float>(fields.number({"rms_norm_eps", ""}, kRmsEpsMin, kRmsEpsMax, 1e-6));
-  c.window = fields.integer({"sliding_window", ""}, 1, kContextMax, 512);
-  c.logit_cap = static_cast<float>(fields.number({"final_logit_softcapping", ""}, 0, 1e6, 0.0));
+  const int layers = fields.integer({"num_hidden_layers", "block_count"}, 1, kLayersMax, 30);
+  c.d_model = fields.integer({"hidden_size", "embedding_length"}, 1, kModelWidthMax, 2304);
+  c.heads = fields.integer({"num_attention_heads", "attention.head_count"}, 1, kHeadsMax, 8);
+  c.context_max =
+      fields.integer({"max_position_embeddings", "context_length"}, 1, kContextMax, 131072);
+  const Key eps = {"rms_norm_eps", "attention.layer_norm_rms_epsilon"};
+  c.eps = static_cast<float>(fields.number(eps, kRmsEpsMin, kRmsEpsMax, 1e-6));
+  c.window = fields.integer({"sliding_window", "attention.sliding_window"}, 1, kContextMax, 512);
+  c.logit_cap = static_cast<float>(fields.number("final_logit_softcapping", 0, 1e6, 0.0));
   c.activation = read_activation(fields, "hidden_activation", "gelu_pytorch_tanh");
   c.has_keys_as_values = fields.boolean({"attention_k_eq_v", ""}, false);
   read_kept_kinds(fields, layers, kPattern, c.layers);
   c.layers.back().is_local = false;  // whatever the file says
-  read_wide_layers(fields, c, fields.integer({"head_dim", ""}, 2, kHeadDimMax, 256),
-                   fields.integer({"num_key_value_heads", ""}, 1, kHeadsMax, 4));
-  read_sharing(fields, c, fields.integer({"intermediate_size", ""}, 1, kFfnMax, 9216));
-  read_ropes(fields, c);
+  fields.is_gguf() ? read_gguf_layers(fields, c) : read_wide_layers(fields, c);
+  check_kinds(fields, c);
+  read_sharing(fields, c);
+  fields.is_gguf() ? read_gguf_ropes(fields, c) : read_ropes(fields, c);
   read_experts(fields, c);
+  const Key own_width = {"hidden_size_per_layer_input", "embedding_length_per_layer_input"};
   c.own = {c.d_model, layers,
-           fields.integer({"hidden_size_per_layer_input", ""}, 0, kModelWidthMax, 256),
+           fields.integer(own_width, 0, kModelWidthMax, fields.is_gguf() ? 0 : 256),
            fields.integer({"vocab_size_per_layer_input", ""}, 1, kVocabMax, vocab)};
   if (c.own.width > 0 && c.own.vocab < vocab) {
     fields.fail(error(StatusCode::kUnsupported, "{}: {} of {} tokens",
@@ -333,7 +391,8 @@ Gemma4Config read(const ConfigFields& fields, int vocab) {
   if (fields.is_text({"use_bidirectional_attention", ""})) {
     fields.refuse_unless({"use_bidirectional_attention", ""}, "vision");
   }
-  c.has_tied_head = fields.boolean({"tie_word_embeddings", ""}, true);
+  c.has_tied_head = fields.boolean({"tie_word_embeddings", ""},
+                                   fields.tensor({"", "output.weight"}) == nullptr);
   return c;
 }
 
@@ -343,62 +402,72 @@ void add_layer(const Gemma4Config& c, int i, TensorRules& t) {
   const KeptLayer& shape = c.layers[size(i)];
   const std::size_t d = size(c.d_model), ffn = size(c.ffn[size(i)]), head = size(shape.head_dim);
   const std::size_t q = size(c.heads) * head, kv = size(shape.kv_heads) * head;
-  const auto add = [&](const char* name, const std::string& hf, std::vector<std::size_t> shape_of,
-                       Role role = Role::kMatrix) {
-    t.add_layer(i, {std::string("layers.{}.") + name, "", "model.layers.{}." + hf,
+  const auto add = [&](const char* name, const std::string& gguf, const std::string& hf,
+                       std::vector<std::size_t> shape_of, Role role = Role::kMatrix) {
+    t.add_layer(i, {std::string("layers.{}.") + name, "blk.{}." + gguf, "model.layers.{}." + hf,
                     std::move(shape_of), role});
   };
-  const auto norm = [&](const char* name, const std::string& hf, std::size_t width) {
-    add(name, hf + ".weight", {width}, Role::kNorm);
+  const auto norm = [&](const char* name, const std::string& gguf, const std::string& hf,
+                        std::size_t width) {
+    add(name, gguf + ".weight", hf + ".weight", {width}, Role::kNorm);
   };
-  norm("attn_norm", "input_layernorm", d);
-  norm("attn_post_norm", "post_attention_layernorm", d);
-  add("q", "self_attn.q_proj.weight", {q, d});
-  norm("q_norm", "self_attn.q_norm", head);
+  norm("attn_norm", "attn_norm", "input_layernorm", d);
+  norm("attn_post_norm", "post_attention_norm", "post_attention_layernorm", d);
+  add("q", "attn_q.weight", "self_attn.q_proj.weight", {q, d});
+  norm("q_norm", "attn_q_norm", "self_attn.q_norm", head);
   if (c.keeps(i)) {
     const bool is_one = c.has_keys_as_values && !shape.is_local;
-    add("k", "self_attn.k_proj.weight", {kv, d});
-    add("v", is_one ? "self_attn.k_proj.weight" : "self_attn.v_proj.weight", {kv, d});
-    norm("k_norm", "self_attn.k_norm", head);
+    add("k", "attn_k.weight", "self_attn.k_proj.weight", {kv, d});
+    add("v", is_one ? "attn_k.weight" : "attn_v.weight",
+        is_one ? "self_attn.k_proj.weight" : "self_attn.v_proj.weight", {kv, d});
+    norm("k_norm", "attn_k_norm", "self_attn.k_norm", head);
   } else {
     ignore_kept(i, t);
   }
-  add("o", "self_attn.o_proj.weight", {d, q});
-  norm("ffn_norm", "pre_feedforward_layernorm", d);
-  add("gate", "mlp.gate_proj.weight", {ffn, d});
-  add("up", "mlp.up_proj.weight", {ffn, d});
-  add("down", "mlp.down_proj.weight", {d, ffn});
-  norm(c.experts > 0 ? "block_after" : "ffn_post_norm", "post_feedforward_layernorm", d);
-  add("scale", "layer_scalar", {1}, Role::kVector);
+  add("o", "attn_output.weight", "self_attn.o_proj.weight", {d, q});
+  norm("ffn_norm", "ffn_norm", "pre_feedforward_layernorm", d);
+  add("gate", "ffn_gate.weight", "mlp.gate_proj.weight", {ffn, d});
+  add("up", "ffn_up.weight", "mlp.up_proj.weight", {ffn, d});
+  add("down", "ffn_down.weight", "mlp.down_proj.weight", {d, ffn});
+  norm(c.experts > 0 ? "block_after" : "ffn_post_norm", "post_ffw_norm",
+       "post_feedforward_layernorm", d);
+  add("scale", "layer_output_scale.weight", "layer_scalar", {1}, Role::kVector);
   t.rules.back().center = 1;
   if (c.experts == 0) return;
   const std::size_t experts = size(c.experts), f = size(c.expert_ffn);
-  norm("mlp_after", "post_feedforward_layernorm_1", d);
-  norm("moe_after", "post_feedforward_layernorm_2", d);
-  norm("moe.ffn_norm", "pre_feedforward_layernorm_2", d);
-  add("router_scale", "router.scale", {d}, Role::kNorm);
-  add("expert_scale", "router.per_expert_scale", {experts}, Role::kNorm);
-  add("moe.router", "router.proj.weight", {experts, d}, Role::kRouter);
+  norm("mlp_after", "post_ffw_norm_1", "post_feedforward_layernorm_1", d);
+  norm("moe_after", "post_ffw_norm_2", "post_feedforward_layernorm_2", d);
+  norm("moe.ffn_norm", "pre_ffw_norm_2", "pre_feedforward_layernorm_2", d);
+  add("router_scale", "ffn_gate_inp.scale", "router.scale", {d}, Role::kNorm);
+  add("expert_scale", "ffn_down_exps.scale", "router.per_expert_scale", {experts}, Role::kNorm);
+  add("moe.router", "ffn_gate_inp.weight", "router.proj.weight", {experts, d}, Role::kRouter);
   const Stored both = "model.layers.{}.experts.gate_up_proj";
-  t.add_layer(i, {"layers.{}.moe.experts_gate", "", both.rows(0, 2 * f), {experts, f, d},
-                  Role::kExperts});
-  t.add_layer(i, {"layers.{}.moe.experts_up", "", both.rows(f, 2 * f), {experts, f, d},
-                  Role::kExperts});
-  add("moe.experts_down", "experts.down_proj", {experts, d, f}, Role::kExperts);
+  const Stored gguf_both = "blk.{}.ffn_gate_up_exps.weight";
+  const auto half = [&](const char* name, const char* apart, std::size_t first) {
+    TensorRule rule = {std::string("layers.{}.moe.") + name, gguf_both.rows(first, 2 * f),
+                       both.rows(first, 2 * f), {experts, f, d}, Role::kExperts};
+    rule.others = {std::string("blk.{}.") + apart};
+    t.add_layer(i, std::move(rule));
+  };
+  half("experts_gate", "ffn_gate_exps.weight", 0);
+  half("experts_up", "ffn_up_exps.weight", f);
+  add("moe.experts_down", "ffn_down_exps.weight", "experts.down_proj", {experts, d, f},
+      Role::kExperts);
 }
 
 TensorRules tensors(const Gemma4Config& c) {
   const std::size_t d = size(c.d_model), vocab = size(c.vocab);
   TensorRules t;
-  t.add({"embed", "", "model.embed_tokens.weight", {vocab, d}, Role::kTable});
+  t.add({"embed", "token_embd.weight", "model.embed_tokens.weight", {vocab, d}, Role::kTable});
   if (c.has_tied_head) {
     t.ignore("lm_head.weight");
   } else {
-    t.add({"head", "", "lm_head.weight", {vocab, d}, Role::kHead});
+    t.add({"head", "output.weight", "lm_head.weight", {vocab, d}, Role::kHead});
   }
-  t.add({"final_norm", "", "model.norm.weight", {d}, Role::kNorm});
+  t.add({"final_norm", "output_norm.weight", "model.norm.weight", {d}, Role::kNorm});
   if (c.own.width > 0) add_own_vectors(c.own, t);
   for (std::size_t i = 0; i < c.layers.size(); ++i) add_layer(c, static_cast<int>(i), t);
+  t.ignore("rope_freqs.weight");  // read with the rotation
   t.ignore("*.rotary_emb.inv_freq");
   return t;
 }

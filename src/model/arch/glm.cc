@@ -4,15 +4,27 @@
 // with a correction, as dots.1 (Xiaohongshu, 2025), which norms its heads. The rows are kGlm,
 // kGlm4, kGlm4Moe and kDots1.
 // Pure functions. Called by the registry.
+#include <algorithm>
+
 #include "formats/config/config_ranges.h"
 #include "model/arch/decoder.h"
 
 namespace quire {
 namespace {
 
+// GGUF of the first generation, "chatglm", leaves it to the tensors; 0: it is said.
+int head_dim_of_tensors(const ConfigFields& fields) {
+  const TensorView* q = fields.tensor({"", "blk.0.attn_q.weight"});
+  if (q == nullptr || q->shape.size() != 2) return 0;
+  const int heads = fields.integer("attention.head_count", 1, kHeadsMax);
+  const std::size_t head_dim = q->shape[0] / static_cast<std::size_t>(heads);
+  return static_cast<int>(std::min<std::size_t>(head_dim, std::size_t{kHeadDimMax}));
+}
+
 DecoderConfig read_glm(const ConfigFields& fields, int vocab) {
+  const DecoderSizes sizes = {.head_dim = head_dim_of_tensors(fields)};
   DecoderConfig c = read_decoder(fields, vocab,
-                                 {.eps = 1.5625e-7, .rope = {.partial = 0.5},
+                                 {.sizes = sizes, .eps = 1.5625e-7, .rope = {.partial = 0.5},
                                   .is_interleaved = true, .has_qkv_bias = true});
   fuse_gate("mlp.gate_up_proj", c);
   return c;
@@ -84,7 +96,7 @@ DecoderConfig read_dots1(const ConfigFields& fields, int vocab) {
 extern const Architecture kGlm;
 constexpr Architecture kGlm = {
     "glm",
-    {"glm"},
+    {"glm", "chatglm"},
     {},
     kDecoderDesign<read_glm>,
     {

@@ -37,6 +37,11 @@ void read_attention(const ConfigFields& fields, HybridConfig& c) {
   }
   c.has_rope = fields.is_gguf() ? fields.boolean("rope.scaling.finetuned", true)
                                 : positions == "rope";
+  // Of Bamba's heads a half turns, but the converter exchanges rows as if all did.
+  if (!fields.is_gguf() || !c.has_rope || c.rope.dims == 0) return;
+  fields.fail(error(StatusCode::kUnsupported, "{}: {} of {} values of a head turn, but the rows of "
+                    "such files are exchanged as if all did; read the folder of Hugging Face",
+                    fields.name_of("rope.dimension_count"), c.rope.dims, c.head_dim));
 }
 
 void read_blocks(const ConfigFields& fields, HybridConfig& c) {

@@ -65,6 +65,7 @@ struct HybridScales {
 struct HybridConfig {
   int d_model = 0, vocab = 0, context_max = 0;
   std::vector<HybridLayer> layers;
+  int draft_layers = 0;  // behind the others in a file of GGUF: left out
 
   Norm::Kind norm = Norm::Kind::kRms;
   float eps = 1e-5f;

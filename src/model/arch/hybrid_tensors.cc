@@ -200,24 +200,26 @@ void add_kimi_delta(HybridRules& layer) {
   const std::size_t d = size(c.d_model), heads = size(c.delta.heads), head = size(c.delta.head_dim);
   const std::size_t values = heads * head, width = size(c.delta.width);
   layer.add_norm("kda_norm", "attn_norm.weight", c.names.mixer_norm);
-  layer.add("kda_q", "", mixer + "q_proj.weight", {values, d});
-  layer.add("kda_k", "", mixer + "k_proj.weight", {values, d});
-  layer.add("kda_v", "", mixer + "v_proj.weight", {values, d});
+  layer.add("kda_q", "attn_q.weight", mixer + "q_proj.weight", {values, d});
+  layer.add("kda_k", "attn_k.weight", mixer + "k_proj.weight", {values, d});
+  layer.add("kda_v", "attn_v.weight", mixer + "v_proj.weight", {values, d});
   for (const char* part : {"q", "k", "v"}) {
     const std::string name = std::string("kda_") + part + "_conv";
-    layer.add(name.c_str(), "", Stored(mixer + part + "_conv1d.weight").transposed(),
-              {width, values}, Role::kVector);
+    const Stored gguf = std::string("ssm_conv1d_") + part + ".weight";
+    layer.add(name.c_str(), gguf.transposed(),
+              Stored(mixer + part + "_conv1d.weight").transposed(), {width, values},
+              Role::kVector);
   }
-  layer.add("kda_decay_in", "", mixer + "f_a_proj.weight", {head, d});
-  layer.add("kda_decay", "", mixer + "f_b_proj.weight", {values, head});
-  layer.add_bias("kda_decay_bias", "", mixer + "dt_bias", values);
-  layer.add("kda_rates", "", Stored(mixer + "A_log").converted(Convert::kMinusExp), {heads},
+  layer.add("kda_decay_in", "ssm_f_a.weight", mixer + "f_a_proj.weight", {head, d});
+  layer.add("kda_decay", "ssm_f_b.weight", mixer + "f_b_proj.weight", {values, head});
+  layer.add_bias("kda_decay_bias", "ssm_dt.bias", mixer + "dt_bias", values);
+  layer.add("kda_rates", "ssm_a", Stored(mixer + "A_log").converted(Convert::kMinusExp), {heads},
             Role::kVector, {}, -1);
-  layer.add("kda_beta", "", mixer + "b_proj.weight", {heads, d});
-  layer.add("kda_gate_in", "", mixer + "g_a_proj.weight", {head, d});
-  layer.add("kda_gate", "", mixer + "g_b_proj.weight", {values, head});
-  layer.add("kda_out_norm", "", mixer + "o_norm.weight", {head}, Role::kNorm);
-  layer.add("kda_out", "", mixer + "o_proj.weight", {d, values});
+  layer.add("kda_beta", "ssm_beta.weight", mixer + "b_proj.weight", {heads, d});
+  layer.add("kda_gate_in", "ssm_g_a.weight", mixer + "g_a_proj.weight", {head, d});
+  layer.add("kda_gate", "ssm_g_b.weight", mixer + "g_b_proj.weight", {values, head});
+  layer.add("kda_out_norm", "ssm_norm.weight", mixer + "o_norm.weight", {head}, Role::kNorm);
+  layer.add("kda_out", "attn_output.weight", mixer + "o_proj.weight", {d, values});
 }
 
 void add_latent(HybridRules& layer) {
@@ -228,20 +230,23 @@ void add_latent(HybridRules& layer) {
   const std::size_t q_rank = size(c.mla.q_rank), q = heads * (nope + rope), both = nope + value;
   layer.add_norm("attn_norm", "attn_norm.weight", c.names.mixer_norm);
   if (q_rank > 0) {
-    layer.add("q_low", "", attention + "q_a_proj.weight", {q_rank, d});
-    layer.add("q_norm", "", attention + "q_a_layernorm.weight", {q_rank}, Role::kNorm);
-    layer.add("q", "", attention + "q_b_proj.weight", {q, q_rank});
+    layer.add("q_low", "attn_q_a.weight", attention + "q_a_proj.weight", {q_rank, d});
+    layer.add("q_norm", "attn_q_a_norm.weight", attention + "q_a_layernorm.weight", {q_rank},
+              Role::kNorm);
+    layer.add("q", "attn_q_b.weight", attention + "q_b_proj.weight", {q, q_rank});
   } else {
-    layer.add("q", "", attention + "q_proj.weight", {q, d});
+    layer.add("q", "attn_q.weight", attention + "q_proj.weight", {q, d});
   }
-  const Stored low = attention + "kv_a_proj_with_mqa.weight";
+  const Stored low = attention + "kv_a_proj_with_mqa.weight", gguf = "attn_kv_a_mqa.weight";
   const Stored high = attention + "kv_b_proj.weight";
-  layer.add("kv_latent", "", low.rows(0, rank + rope), {rank, d});
-  layer.add("k_rope", "", low.rows(rank, rank + rope), {rope, d});
-  layer.add("kv_norm", "", attention + "kv_a_layernorm.weight", {rank}, Role::kNorm);
-  layer.add("k_up", "", high.transposed(0, both), {heads, rank, nope}, Role::kHeads);
-  layer.add("v_up", "", high.rows(nope, both), {heads, value, rank}, Role::kHeads);
-  layer.add("o", "", attention + "o_proj.weight", {d, heads * value});
+  layer.add("kv_latent", gguf.rows(0, rank + rope), low.rows(0, rank + rope), {rank, d});
+  layer.add("k_rope", gguf.rows(rank, rank + rope), low.rows(rank, rank + rope), {rope, d});
+  layer.add("kv_norm", "attn_kv_a_norm.weight", attention + "kv_a_layernorm.weight", {rank},
+            Role::kNorm);
+  layer.add("k_up", "attn_k_b.weight", high.transposed(0, both), {heads, rank, nope},
+            Role::kHeads);
+  layer.add("v_up", "attn_v_b.weight", high.rows(nope, both), {heads, value, rank}, Role::kHeads);
+  layer.add("o", "attn_output.weight", attention + "o_proj.weight", {d, heads * value});
 }
 
 void add_attention(HybridRules& layer, bool has_norm) {
@@ -362,6 +367,8 @@ TensorRules hybrid_tensors(const HybridConfig& c) {
   }
   // What drafts further tokens is left out.
   for (const char* name : {"rope_freqs.weight", "*.rotary_emb.inv_freq", "mtp.*"}) t.ignore(name);
+  const int layers = static_cast<int>(c.layers.size());
+  for (int i = layers; i < layers + c.draft_layers; ++i) t.ignore(fmt::format("blk.{}.*", i));
   if (c.rename != nullptr) c.rename(c, t);
   return t;
 }

@@ -1,13 +1,13 @@
 // Llama 4 (Meta, 2025), its text model: layers that turn their heads see the chunk of the text that
 // a token stands in, and may norm heads after the rotation; every fourth layer sees all and does
 // not turn, but its scores grow with the position. Experts read inputs that are weighed by the
-// sigmoids of the router, beside one that every token goes through. The row is kLlama4.
+// sigmoids of the router, beside one that every token goes through. GGUF implies most of it: what
+// it has no key for is as in the released models. The row is kLlama4.
 // Pure functions. Called by the registry.
 #include <algorithm>
 
 #include "formats/config/config_ranges.h"
 #include "model/arch/decoder.h"
-#include "model/layers/config_checks.h"
 
 namespace quire {
 namespace {
@@ -38,9 +38,10 @@ void read_layers(const ConfigFields& fields, DecoderConfig& c) {
     return fields.fail(error(StatusCode::kCorrupt, "{}: {} layers of {}", fields.name_of(listed),
                              turns.size(), c.layers));
   }
-  const Key chunk_key = {"attention_chunk_size", ""};
+  const Key chunk_key = {"attention_chunk_size", "attention.sliding_window"};
   const bool is_null = fields.has_name(chunk_key) && !fields.has(chunk_key);
-  const int chunk = fields.integer(chunk_key, 0, kContextMax, is_null ? 0 : 8192);
+  const int chunk = fields.integer(chunk_key, fields.is_gguf() ? 1 : 0, kContextMax,
+                                   is_null ? 0 : 8192);
   c.has_chunks = chunk > 0;
   for (int i = 0; i < c.layers; ++i) {
     const auto at = static_cast<std::size_t>(i);
@@ -59,15 +60,19 @@ void read_layers(const ConfigFields& fields, DecoderConfig& c) {
 
 void read_experts(const ConfigFields& fields, DecoderConfig& c) {
   read_layer_experts(fields, "num_local_experts", "", c);
-  c.expert_ffn = c.shared_ffn = c.ffn;
-  c.ffn = fields.integer({"intermediate_size_mlp", ""}, 1, kFfnMax, 16384);
+  if (!fields.is_gguf()) {  // whose feed_forward_length is that of plain layers
+    c.expert_ffn = c.ffn;
+    c.ffn = fields.integer({"intermediate_size_mlp", ""}, 1, kFfnMax, 16384);
+  }
+  c.shared_ffn = c.expert_ffn;
   c.router.is_sigmoid = c.weighs_inputs = true;
   c.names.router = "feed_forward.router.weight";
   c.names.shared = "feed_forward.shared_expert.";
   c.names.mlp_gate = "feed_forward.gate_proj";
   c.names.mlp_up = "feed_forward.up_proj";
   c.names.mlp_down = "feed_forward.down_proj";
-  const int step = fields.integer({"interleave_moe_layer_step", ""}, 1, kLayersMax, 1);
+  const int step = fields.integer({"interleave_moe_layer_step", "interleave_moe_layer_step"}, 1,
+                                  kLayersMax, 1);
   const Key key = {"moe_layers", ""};
   const std::vector<int> listed = fields.integers(key, 0, kLayersMax);
   for (int i = 0; i < c.layers; ++i) {
@@ -79,12 +84,14 @@ void read_experts(const ConfigFields& fields, DecoderConfig& c) {
 
 DecoderConfig read(const ConfigFields& fields, int vocab) {
   constexpr double kScaleMax = 1e3;
-  refuse_gguf(fields, "Llama 4");
   DecoderConfig c = read_decoder(fields, vocab, {.rope = {.theta = 500000},
                                                  .is_interleaved = true});
   read_layers(fields, c);
   read_experts(fields, c);
-  const bool has_norms = fields.boolean({"use_qk_norm", ""}, true);
+  // GGUF means it by the number of experts: Maverick has 128 and no norms.
+  constexpr int kOfMaverick = 128;
+  const bool has_norms = fields.boolean(
+      {"use_qk_norm", ""}, !fields.is_gguf() || c.router.experts != kOfMaverick);
   if (has_norms) c.head_norms = QueryNorms::kBare, c.turns_before_norms = true;
   // The first files have a number here, of which the code knows whether it is zero.
   const Key tuning = {"attn_temperature_tuning", ""};

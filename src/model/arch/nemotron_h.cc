@@ -1,6 +1,7 @@
 // Nemotron-H (NVIDIA, 2025) and Nemotron 3: each layer is one block alone: Mamba-2, attention
 // without positions, an MLP of the squared ReLU, or experts of it. A pattern of letters says which,
-// M, *, - and E, or a list of words; in GGUF key heads and the width of an MLP do.
+// M, *, - and E, or a list of words; in GGUF key heads and the width of an MLP do, whose layers are
+// of experts where the file has any, and what drafts is one layer more.
 // Pure functions.
 #include <algorithm>
 
@@ -48,11 +49,16 @@ void read_layers(const ConfigFields& fields, const std::string& pattern,
   if (fields.is_gguf()) {
     const std::vector<int> widths =
         fields.integers_per_layer(ffn, static_cast<int>(count), 0, kFfnMax);
+    const bool has_experts = fields.integer({"", "expert_count"}, 0, kExpertsMax, 0) > 0;
     for (std::size_t i = 0; i < count; ++i) {
       const int width = i < widths.size() ? widths[i] : 0;
-      c.layers[i] = layer_of(attends[i] ? '*' : width > 0 ? '-' : 'M');
-      c.ffn = std::max(c.ffn, width);
+      const char block = has_experts ? 'E' : '-';
+      c.layers[i] = layer_of(attends[i] ? '*' : width > 0 ? block : 'M');
+      if (!has_experts) c.ffn = std::max(c.ffn, width);
     }
+    const Key drafts = {"", "nextn_predict_layers"};
+    c.draft_layers = fields.integer(drafts, 0, std::max(static_cast<int>(count) - 1, 1), 0);
+    c.layers.resize(count - std::min(count - 1, static_cast<std::size_t>(c.draft_layers)));
     return;
   }
   if (pattern.size() != count) {
@@ -74,20 +80,26 @@ void read_experts(const ConfigFields& fields, HybridConfig& c) {
   if (c.layers_of(FeedForward::kExperts) == 0) return;
   fields.refuse("moe_latent_size");
   Router& r = c.router;
-  r.experts = fields.integer("n_routed_experts", 1, kExpertsMax);
-  r.used = fields.integer("num_experts_per_tok", 1, r.experts);
+  const Key groups = {"n_group", "expert_group_count"};
+  r.experts = fields.integer({"n_routed_experts", "expert_count"}, 1, kExpertsMax);
+  r.used = fields.integer({"num_experts_per_tok", "expert_used_count"}, 1, r.experts);
   r.is_sigmoid = r.is_group_by_two = true;
-  r.is_renormalised = fields.boolean("norm_topk_prob", true);
-  r.scale = static_cast<float>(fields.number("routed_scaling_factor", 1e-6, 1e6, 1.0));
-  r.groups = fields.integer("n_group", 1, r.experts, 1);
-  r.groups_kept = fields.integer("topk_group", 1, r.groups, 1);
+  r.is_renormalised = fields.boolean({"norm_topk_prob", "expert_weights_norm"}, true);
+  r.scale = static_cast<float>(
+      fields.number({"routed_scaling_factor", "expert_weights_scale"}, 1e-6, 1e6, 1.0));
+  r.groups = fields.integer(groups, 1, r.experts, 1);
+  r.groups_kept = fields.integer({"topk_group", "expert_group_used_count"}, 1, r.groups, 1);
   if (r.experts % r.groups != 0 || r.experts / r.groups < 2) {
-    fields.fail(error(StatusCode::kCorrupt, "{}: {} experts in {} groups",
-                      fields.name_of("n_group"), r.experts, r.groups));
+    fields.fail(error(StatusCode::kCorrupt, "{}: {} experts in {} groups", fields.name_of(groups),
+                      r.experts, r.groups));
   }
+  fields.refuse_unless({"", "expert_gating_func"}, 2);  // sigmoids
+  fields.mark({"", "expert_shared_count"});             // one, whose width is said
   c.has_correction = true;
-  c.expert_ffn = fields.integer("moe_intermediate_size", 1, kFfnMax);
-  c.shared_ffn = fields.integer("moe_shared_expert_intermediate_size", 1, kFfnMax);
+  c.expert_ffn =
+      fields.integer({"moe_intermediate_size", "expert_feed_forward_length"}, 1, kFfnMax);
+  const Key shared = {"moe_shared_expert_intermediate_size", "expert_shared_feed_forward_length"};
+  c.shared_ffn = fields.integer(shared, 1, kFfnMax);
 }
 
 void name_parts(HybridConfig& c) {
@@ -147,7 +159,7 @@ HybridConfig read(const ConfigFields& fields, int vocab) {
 extern const Architecture kNemotronH;
 constexpr Architecture kNemotronH = {
     "nemotron_h",
-    {"nemotron_h"},
+    {"nemotron_h", "nemotron_h_moe"},
     {},
     kHybridDesign<read>,
     {

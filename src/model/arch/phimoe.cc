@@ -4,7 +4,6 @@
 // Pure functions. Called by the registry.
 #include "formats/config/config_ranges.h"
 #include "model/arch/decoder.h"
-#include "model/layers/config_checks.h"
 
 namespace quire {
 namespace {
@@ -23,26 +22,33 @@ void read_magnitudes(const ConfigFields& fields, DecoderConfig& c) {
 
 DecoderConfig read(const ConfigFields& fields, int vocab) {
   constexpr double kJitterMax = 0.5;
-  refuse_gguf(fields, "Phi-MoE");
   DecoderConfig c = read_decoder(fields, vocab, {.norm = Norm::Kind::kLayer,
                                                  .rope = {.theta = 1e6}});
   c.has_norm_biases = true;
+  if (fields.is_gguf()) {  // whose converter calls the bound as Phi-3's
+    c.eps = static_cast<float>(fields.number("attention.layer_norm_rms_epsilon", kRmsEpsMin,
+                                             kRmsEpsMax, 1e-5));
+  }
   read_magnitudes(fields, c);
   // A window as long as the context is none.
-  const int window = fields.integer({"sliding_window", ""}, 0, kContextMax, 0);
+  const int window =
+      fields.integer({"sliding_window", "attention.sliding_window"}, 0, kContextMax, 0);
   if (window < c.context_max) c.windows.assign(c.windows.size(), window);
   read_layer_experts(fields, "num_local_experts", "", c);
-  fields.refuse_unless({"num_experts_per_tok", ""}, 2);
+  fields.refuse_unless({"num_experts_per_tok", "expert_used_count"}, 2);
   c.router.sparse_margin = static_cast<float>(
       2 * fields.number({"router_jitter_noise", ""}, 1e-9, kJitterMax, 0.01));
   fields.mark({"input_jitter_noise", ""});  // while a model is trained
+  fields.mark({"", "rope.scaling.original_context_length"});  // there without a scaling, too
+  c.names.implied = {"rope_factors_long.weight", "rope_factors_short.weight"};
   c.names.router = "block_sparse_moe.gate.weight";
   c.names.other_router = "mlp.router.weight";
   c.names.experts = "block_sparse_moe.experts.";
   c.names.gate = "w1";
   c.names.up = "w3";
   c.names.down = "w2";
-  c.has_head_bias = fields.boolean({"lm_head_bias", ""}, false);
+  c.has_head_bias = fields.boolean({"lm_head_bias", ""},
+                                   fields.tensor({"", "output.bias"}) != nullptr);
   return c;
 }
 

@@ -6,6 +6,7 @@
 // kNemotron and kApertus.
 // Pure functions. Called by the registry.
 #include "model/arch/decoder.h"
+#include "model/layers/config_checks.h"
 
 namespace quire {
 namespace {
@@ -20,6 +21,7 @@ DecoderConfig read_seed_oss(const ConfigFields& fields, int vocab) {
 }
 
 DecoderConfig read_helium(const ConfigFields& fields, int vocab) {
+  refuse_gguf(fields, "Helium");
   DecoderConfig c = read_decoder(fields, vocab, {.eps = 1e-8, .is_interleaved = true});
   c.has_o_bias = false;
   return c;
@@ -41,16 +43,35 @@ DecoderConfig read_nemotron(const ConfigFields& fields, int vocab) {
   return c;
 }
 
-DecoderConfig read_apertus(const ConfigFields& fields, int vocab) {
-  if (fields.is_gguf()) {  // the numbers of xIELU are keys there
-    fields.fail(error(StatusCode::kUnsupported, "Apertus is read from safetensors only"));
+// In GGUF the numbers of all layers are four lists.
+void read_xielu(const ConfigFields& fields, DecoderConfig& c) {
+  constexpr double kMax = 1e3;
+  const auto list = [&](const char* name) {
+    const Key key = {"", name};
+    std::vector<double> values = fields.numbers(key, -kMax, kMax);
+    if (values.size() != static_cast<std::size_t>(c.layers)) {
+      fields.fail(error(StatusCode::kCorrupt, "{}: {} values for {} layers", fields.name_of(key),
+                        values.size(), c.layers));
+    }
+    values.resize(static_cast<std::size_t>(c.layers));
+    return values;
+  };
+  const auto positive = list("/xielu.alpha_p"), negative = list("/xielu.alpha_n");
+  const auto beta = list("/xielu.beta"), floor = list("/xielu.eps");
+  for (std::size_t i = 0; i < positive.size(); ++i) {
+    c.xielu.push_back({static_cast<float>(positive[i]), static_cast<float>(negative[i]),
+                       static_cast<float>(beta[i]), static_cast<float>(floor[i])});
   }
+}
+
+DecoderConfig read_apertus(const ConfigFields& fields, int vocab) {
   DecoderConfig c = read_decoder(fields, vocab, {.rope = {.theta = 12e6}, .has_activation = false});
   fields.refuse_unless({"hidden_act", ""}, "xielu");
   fields.refuse_false({"qk_norm", ""});
   fields.refuse({"post_norm", ""});
   c.is_gated = false;
   c.has_xielu = true;
+  if (fields.is_gguf()) read_xielu(fields, c);
   c.head_norms = QueryNorms::kEach;
   c.names.attn_norm = "attention_layernorm";
   c.names.ffn_norm = "feedforward_layernorm";

@@ -134,7 +134,6 @@ EncoderConfig read_llama(const ConfigFields& fields, int vocab) {
 
 EncoderConfig read_eurobert(const ConfigFields& fields, int vocab) {
   EncoderConfig c;
-  refuse_gguf(fields, "EuroBERT");
   c.vocab = vocab;
   read_sizes(fields, c);
   c.activation = read_activation(fields, "hidden_act", "silu");
@@ -144,11 +143,16 @@ EncoderConfig read_eurobert(const ConfigFields& fields, int vocab) {
   for (const char* name : {"bos_token", "eos_token", "pad_token", "mask_token", "mask_token_id"}) {
     fields.mark({name, ""});  // of the tokenizer
   }
+  fields.refuse({"", "attention.causal"});
   const std::string way =
       fields.string({"classifier_pooling", ""}, fields.string({"clf_pooling", ""}, "late"));
   if (!is_classifier(fields)) {
     c.pooled = read_pooled(fields, Pool::kMean);
     return c;
+  }
+  if (fields.is_gguf()) {
+    fields.fail(error(StatusCode::kUnsupported, "{}: rankers are not supported",
+                      fields.name_of({"", "pooling_type"})));
   }
   if (way != "late" && way != "mean" && way != "bos") {
     fields.fail(error(StatusCode::kUnsupported, "{}: '{}' is not supported, only late, mean, bos",

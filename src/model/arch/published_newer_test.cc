@@ -177,5 +177,18 @@ TEST(PublishedNewerTest, EveryConfigurationIsReadWithoutAnUnknownKey) {
   }
 }
 
+// A file of GGUF that calls itself so is none that anybody's converter writes.
+TEST(PublishedNewerTest, FamiliesWithoutAFormInGgufAreRefused) {
+  for (const char* name :
+       {"albert", "bamba", "bart", "codegen", "gpt_neo", "gptj", "helium", "marian", "ministral",
+        "mpnet", "opt", "persimmon", "recurrent_gemma", "zamba2"}) {
+    const auto design = design_of_json(name, R"({"vocab_size":331})", Naming::kGguf);
+    ASSERT_FALSE(design.is_ok()) << name;
+    EXPECT_EQ(design.status().code(), StatusCode::kUnsupported) << name;
+    EXPECT_NE(design.status().message().find("no form of it is defined"), std::string::npos)
+        << name << ": " << design.status().message();
+  }
+}
+
 }  // namespace
 }  // namespace quire

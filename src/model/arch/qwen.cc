@@ -1,12 +1,12 @@
 // Qwen (Bai et al., 2023), the first: a Llama with biases on queries, keys and values, which are
 // one matrix. Beyond the length it was trained for its own code stretches the rotation and scales
-// the queries by the logarithm of their position; it is served up to that length. The row is kQwen.
+// the queries by the logarithm of their position; it is served up to that length, which GGUF does
+// not say. The row is kQwen.
 // Pure functions. Called by the registry.
 #include <algorithm>
 
 #include "formats/config/config_ranges.h"
 #include "model/arch/decoder.h"
-#include "model/layers/config_checks.h"
 
 namespace quire {
 namespace {
@@ -24,10 +24,10 @@ void set_names(DecoderConfig& c) {
   names.mlp_down = "mlp.c_proj";
   names.implied = {"transformer.rotary_emb.inv_freq"};
   fuse_heads("attn.c_attn", c);
+  fuse_gguf_heads(c);
 }
 
 DecoderConfig read(const ConfigFields& fields, int vocab) {
-  refuse_gguf(fields, "Qwen");
   const double theta = fields.number({"rotary_emb_base", ""}, 1, 1e12, 10000.0);
   DecoderConfig c = read_decoder(
       fields, vocab, {.keys = {.kv_heads = "", .head_dim = "kv_channels"},

@@ -31,6 +31,7 @@ void read_layers(const ConfigFields& fields, HybridConfig& c) {
 }
 
 HybridConfig read(const ConfigFields& fields, int vocab) {
+  refuse_gguf(fields, "RecurrentGemma");
   HybridConfig c =
       read_hybrid(fields, vocab, {.eps = 1e-6, .is_tied = true, .context = 1 << 20});
   read_layers(fields, c);

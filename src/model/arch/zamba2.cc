@@ -319,6 +319,7 @@ void read_sharing(const ConfigFields& fields, ZambaConfig& c) {
 }
 
 ZambaConfig read(const ConfigFields& fields, int vocab) {
+  refuse_gguf(fields, "Zamba2");
   ZambaConfig c;
   c.vocab = vocab;
   c.layers = fields.integer("num_hidden_layers", 1, kLayersMax);

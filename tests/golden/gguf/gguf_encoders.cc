@@ -22,7 +22,7 @@ struct Row {
 constexpr Row kRows[] = {
     {"bert", "bert"},           {"roberta", "bert"},         {"xlm-roberta", "bert"},
     {"distilbert", "bert"},     {"modernbert", "modern-bert"}, {"nomic_bert", "nomic-bert"},
-    {"gemma3_text", "gemma-embedding"}, {"qwen3", "qwen3"},
+    {"gemma3_text", "gemma-embedding"}, {"qwen3", "qwen3"},  {"eurobert", "eurobert"},
 };
 
 // What a key of GGUF is called in config.json.
@@ -83,6 +83,7 @@ EncoderGguf encoder_gguf(const TinyFixture& fixture) {
                                 [&](const Row& it) { return it.model_type == type; });
   if (row == std::end(kRows)) return {"", "no such encoder in the converter"};
   if (config.find("n_embd") != nullptr) return {"", "the same model in the library's words has"};
+  if (text_of(config, "position_embedding_type") == "alibi") return {"jina-bert-v2", ""};
   const bool is_roberta = type == "roberta" || type == "xlm-roberta";
   if (is_classifier(fixture) && !is_roberta) {
     return {"", "of heads of labels only RoBERTa's is converted whole"};

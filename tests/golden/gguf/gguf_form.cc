@@ -8,6 +8,7 @@
 #include "base/check.h"
 #include "formats/testing/gguf_writer.h"
 #include "gguf_encoders.h"
+#include "gguf_families.h"
 #include "gguf_keys.h"
 #include "gguf_recurrent.h"
 #include "gguf_tensors.h"
@@ -65,6 +66,7 @@ constexpr Row kRows[] = {
     {"granitemoeshared", "granitemoe"},
     {"cohere", "command-r"},
     {"cohere2", "cohere2"},
+    {"glm", "chatglm"},
     {"glm4", "glm4"},
     {"glm4_moe", "glm4moe"},
     {"dots1", "dots1"},
@@ -78,64 +80,22 @@ constexpr Row kRows[] = {
     {"ernie4_5", "ernie4_5"},
     {"ernie4_5_moe", "ernie4_5-moe"},
     {"minimax_m2", "minimax-m2"},
+    {"gpt_oss", "gpt-oss"},
+    {"llama4_text", "llama4"},
+    {"gemma3n_text", "gemma3n"},
+    {"gemma4_text", "gemma4"},
+    {"ministral3", "mistral3"},
+    {"mistral4", "mistral4"},
+    {"deepseek_v32", "deepseek32"},
+    {"apertus", "apertus"},
+    {"dbrx", "dbrx"},
+    {"phimoe", "phimoe"},
+    {"qwen", "qwen"},
+    {"baichuan", "baichuan"},
+    {"bitnet", "bitnet"},
+    {"internlm2", "internlm2"},
+    {"kimi_linear", "kimi-linear"},
 };
-
-void add_rope(Keys& keys) {
-  const Json* parameters = keys.find({"rope_parameters"});
-  if (parameters == nullptr) return;
-  const Json* full = parameters->find("full_attention");
-  if (full == nullptr) full = parameters;
-  const auto value = [&](const char* name) { return full->find(name); };
-  const std::string type = value("rope_type")->as_string();
-  if (type == "linear" || type == "yarn") {
-    keys.set("rope.scaling.type", type);
-    keys.real("rope.scaling.factor", value("factor")->as_double());
-  }
-  if (type == "yarn") {
-    keys.whole("rope.scaling.original_context_length",
-               value("original_max_position_embeddings")->as_uint());
-    for (const auto& [key, name] : {std::pair{"yarn_attn_factor", "attention_factor"},
-                                    std::pair{"yarn_beta_fast", "beta_fast"},
-                                    std::pair{"yarn_beta_slow", "beta_slow"}}) {
-      if (value(name) == nullptr) continue;
-      keys.real(std::string("rope.scaling.") + key, value(name)->as_double());
-    }
-  }
-  if (value("rope_theta") != nullptr) {
-    keys.real("rope.freq_base", value("rope_theta")->as_double());
-  }
-  if (const Json* sliding = parameters->find("sliding_attention")) {
-    keys.real("rope.freq_base_swa", sliding->find("rope_theta")->as_double());
-  }
-}
-
-// What the converter writes of every model, but for those that say all themselves.
-void add_common(Keys& keys) {
-  keys.copy_whole("block_count", {"num_hidden_layers"});
-  keys.copy_whole("context_length", {"max_position_embeddings"});
-  keys.copy_whole("embedding_length", {"hidden_size"});
-  keys.copy_whole("feed_forward_length", {"intermediate_size"});
-  keys.copy_whole("attention.head_count", {"num_attention_heads"});
-  keys.copy_whole("attention.head_count_kv", {"num_key_value_heads"});
-  add_rope(keys);
-  keys.copy_real("attention.layer_norm_rms_epsilon", {"rms_norm_eps"});
-  keys.copy_real("attention.layer_norm_epsilon", {"layer_norm_eps"});
-  keys.copy_whole("expert_count", {"num_local_experts", "num_experts"});
-  keys.copy_whole("expert_used_count", {"num_experts_per_tok"});
-  keys.copy_whole("expert_group_count", {"n_group"});
-  keys.copy_whole("expert_group_used_count", {"topk_group"});
-  keys.copy_whole("attention.key_length", {"head_dim"});
-  keys.copy_whole("attention.value_length", {"head_dim"});
-}
-
-void add_llama(Keys& keys) {
-  add_common(keys);
-  keys.copy_whole("vocab_size", {"vocab_size"});
-  const Json* head_dim = keys.find({"head_dim"});
-  keys.whole("rope.dimension_count",
-             head_dim != nullptr ? head_dim->as_uint()
-                                 : keys.number("hidden_size") / keys.number("num_attention_heads"));
-}
 
 void add_qwen_experts(Keys& keys) {
   add_common(keys);
@@ -241,6 +201,32 @@ void add_deepseek(Keys& keys, bool is_v3) {
   if (const Json* all = keys.find({"rope_parameters"})->find("mscale_all_dim")) {
     keys.real("rope.scaling.yarn_log_multiplier", 0.1 * all->as_double());
   }
+}
+
+// As it is written from Mistral's own files, which say how scores grow.
+void add_growth(Keys& keys, bool has_length) {
+  const Json& rope = *keys.find({"rope_parameters"});
+  keys.real("attention.temperature_scale", rope.find("llama_4_scaling_beta")->as_double());
+  if (has_length) {
+    keys.whole("attention.temperature_length",
+               rope.find("original_max_position_embeddings")->as_uint());
+  }
+}
+
+void add_mistral3(Keys& keys) {
+  add_llama(keys);
+  keys.real("rope.scaling.yarn_log_multiplier",
+            keys.find({"rope_parameters"})->find("mscale_all_dim")->as_double());
+  add_growth(keys, false);
+}
+
+void add_deepseek32(Keys& keys) {
+  add_deepseek(keys, true);
+  keys.whole("block_count", keys.number("num_hidden_layers") + 1);
+  keys.whole("nextn_predict_layers", 1);
+  keys.copy_whole("attention.indexer.head_count", {"index_n_heads"});
+  keys.copy_whole("attention.indexer.key_length", {"index_head_dim"});
+  keys.copy_whole("attention.indexer.top_k", {"index_topk"});
 }
 
 void add_granite(Keys& keys) {
@@ -407,6 +393,9 @@ void add_keys(Keys& keys, const std::string& architecture, bool is_v3) {
   if (architecture == "bloom") return add_bloom(keys);
   if (architecture == "falcon") return add_falcon(keys);
   if (architecture == "deepseek2") return add_deepseek(keys, is_v3);
+  if (architecture == "deepseek32") return add_deepseek32(keys);
+  if (architecture == "mistral4") return add_deepseek(keys, false), add_growth(keys, true);
+  if (architecture == "mistral3") return add_mistral3(keys);
   if (architecture == "granitehybrid") return add_granite(keys);
   if (architecture == "phi3") return add_phi3(keys);
   if (architecture == "phi2") return add_partial(keys);
@@ -454,7 +443,10 @@ void imply(const std::string& architecture, Json& config) {
       types.push(i % 6 == 0 ? "full_attention" : "sliding_attention");
     }
     config.set("layer_types", std::move(types));
-  } else if (architecture == "deepseek2" && rope->find("mscale") != nullptr) {
+  } else if (is_family(architecture)) {
+    imply_family(architecture, config);
+  } else if ((architecture == "deepseek2" || architecture == "mistral4") &&
+             rope->find("mscale") != nullptr) {
     set_inside(config, "rope_parameters", "mscale", *rope->find("mscale_all_dim"));
   } else if (architecture == "phi3" && rope->find("factor") != nullptr) {
     const double trained = config.find("original_max_position_embeddings")->as_double();
@@ -516,6 +508,10 @@ GgufForm gguf_form(const TinyFixture& fixture) {
     form.why_none = "the converter of StarCoder knows one key head only";
     return form;
   }
+  if (type == "baichuan" && form.config.find("max_position_embeddings") == nullptr) {
+    form.why_none = "of Baichuan only a model of 40 layers is meant to have biases";
+    return form;
+  }
   if (type == "phi" && is_true(form.config, "qk_layernorm")) {
     form.why_none = "the norms of heads of Phi have no names";
     return form;
@@ -524,11 +520,8 @@ GgufForm gguf_form(const TinyFixture& fixture) {
     form.why_none = "the biases of Mamba's projections have no names";
     return form;
   }
-  if (type == "nemotron_h" && has_experts_of_nemotron(form.config)) {
-    form.why_none = "Nemotron-H with experts is another architecture there";
-    return form;
-  }
   form.architecture = row->architecture;
+  if (type == "nemotron_h" && has_experts_of_nemotron(form.config)) form.architecture += "_moe";
   imply(form.architecture, form.config);
   return form;
 }
@@ -545,6 +538,8 @@ std::string gguf_bytes(const TinyFixture& fixture, const GgufForm& form) {
   const EncoderKeys encoder = is_encoder ? encoder_keys(fixture) : EncoderKeys();
   if (is_encoder) {
     add_encoder(keys, encoder);
+  } else if (is_family(form.architecture)) {
+    add_family_keys(keys, form.architecture, fixture);
   } else {
     add_keys(keys, form.architecture, config.find("model_type")->as_string() == "deepseek_v3");
   }

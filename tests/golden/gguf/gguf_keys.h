@@ -1,5 +1,5 @@
-// Keys of a GGUF file on their way: what a converter writes of a config.json. Used by gguf_form and
-// gguf_recurrent; one thread.
+// Keys of a GGUF file on their way: what a converter writes of a config.json, and those that it
+// writes of most models. Used by gguf_form, gguf_families and gguf_recurrent; one thread.
 #pragma once
 
 #include <functional>
@@ -21,7 +21,12 @@ class Keys {
 
   template <typename T>
   void set(const std::string& key, T value) {
-    entries_[prefix_ + key] = [value](GgufWriter& writer, const std::string& name) {
+    set_bare(prefix_ + key, value);
+  }
+  // Without the architecture in front.
+  template <typename T>
+  void set_bare(const std::string& key, T value) {
+    entries_[key] = [value](GgufWriter& writer, const std::string& name) {
       writer.set(name, value);
     };
   }
@@ -59,5 +64,10 @@ class Keys {
   std::string prefix_;
   std::map<std::string, std::function<void(GgufWriter&, const std::string&)>> entries_;
 };
+
+void add_rope(Keys& keys);
+// What the converter writes of every model, but for those that say all themselves.
+void add_common(Keys& keys);
+void add_llama(Keys& keys);  // the same, and what it writes of Llama and what is made of it
 
 }  // namespace quire::testing

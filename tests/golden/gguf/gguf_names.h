@@ -8,7 +8,7 @@
 
 namespace quire::testing {
 
-// Empty: files of this architecture (its name in GGUF) have no such tensor.
+// Empty: files of this architecture (its name in GGUF) have no such tensor. One of GGUF stays.
 std::string gguf_name(std::string_view architecture, std::string_view hf_name);
 
 }  // namespace quire::testing

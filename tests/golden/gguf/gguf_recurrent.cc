@@ -9,7 +9,8 @@ namespace quire::testing {
 namespace {
 
 constexpr std::string_view kArchitectures[] = {"falcon-h1", "jamba", "lfm2", "lfm2moe",
-                                               "mamba", "mamba2", "nemotron_h"};
+                                               "mamba", "mamba2", "nemotron_h",
+                                               "nemotron_h_moe"};
 
 bool is_any(std::string_view name, std::initializer_list<std::string_view> names) {
   return std::find(names.begin(), names.end(), name) != names.end();
@@ -108,8 +109,9 @@ void add_nemotron_h(Keys& keys) {
                [&](std::size_t i) { return types[i].as_string() == "full_attention"; });
   std::vector<std::int32_t> widths;
   for (const Json& type : types) {
-    const bool is_mlp = type.as_string() == "mlp";
-    widths.push_back(is_mlp ? static_cast<std::int32_t>(keys.number("intermediate_size")) : 0);
+    const bool is_mlp = type.as_string() == "mlp", is_moe = type.as_string() == "moe";
+    const char* name = is_moe ? "moe_intermediate_size" : "intermediate_size";
+    widths.push_back(is_mlp || is_moe ? static_cast<std::int32_t>(keys.number(name)) : 0);
   }
   keys.set("feed_forward_length", widths);
   keys.whole("block_count", types.size());
@@ -120,6 +122,18 @@ void add_nemotron_h(Keys& keys) {
   keys.whole("ssm.inner_size", keys.number("mamba_num_heads") * keys.number("mamba_head_dim"));
   keys.copy_whole("ssm.time_step_rank", {"mamba_num_heads"});
   keys.set("rope.scaling.finetuned", false);
+}
+
+void add_nemotron_experts(Keys& keys) {
+  keys.copy_whole("expert_count", {"n_routed_experts"});
+  keys.copy_whole("expert_used_count", {"num_experts_per_tok"});
+  keys.copy_whole("expert_shared_count", {"n_shared_experts"});
+  keys.copy_whole("expert_feed_forward_length", {"moe_intermediate_size"});
+  keys.copy_whole("expert_shared_feed_forward_length", {"moe_shared_expert_intermediate_size"});
+  keys.set("expert_weights_norm", keys.find({"norm_topk_prob"})->as_bool());
+  keys.copy_real("expert_weights_scale", {"routed_scaling_factor"});
+  keys.copy_whole("expert_group_count", {"n_group"});
+  keys.copy_whole("expert_group_used_count", {"topk_group"});
 }
 
 // --- tensors ---
@@ -184,7 +198,9 @@ void add_recurrent_keys(Keys& keys, std::string_view architecture) {
   }
   if (architecture == "jamba") return add_jamba(keys);
   if (architecture == "falcon-h1") return add_falcon_h1(keys);
-  if (architecture == "nemotron_h") return add_nemotron_h(keys);
+  if (architecture.starts_with("nemotron_h")) add_nemotron_h(keys);
+  if (architecture == "nemotron_h_moe") add_nemotron_experts(keys);
+  if (architecture.starts_with("nemotron_h")) return;
   add_lfm2(keys, architecture == "lfm2moe");
 }
 
@@ -195,7 +211,8 @@ StoredTensor recurrent_tensor(const Json& config, std::string_view architecture,
   if (is_decay) {
     for (float& value : tensor.values) value = -std::exp(value);
   }
-  const bool has_heads = is_any(architecture, {"falcon-h1", "mamba2", "nemotron_h"});
+  const bool has_heads =
+      is_any(architecture, {"falcon-h1", "mamba2", "nemotron_h", "nemotron_h_moe"});
   if (has_heads && (is_decay || tensor.name.ends_with(".D"))) tensor.shape.push_back(1);
   if (tensor.name.ends_with("conv1d.weight") || tensor.name.ends_with("conv.conv.weight")) {
     tensor.shape = {tensor.shape[0], tensor.shape[2]};
@@ -209,6 +226,7 @@ StoredTensor recurrent_tensor(const Json& config, std::string_view architecture,
   }
   rename_end(tensor, ".dt_bias", ".dt_proj.bias");
   rename_end(tensor, ".expert_bias", ".gate.e_score_correction.bias");
+  rename_end(tensor, "e_score_correction_bias", "e_score_correction.bias");
   return tensor;
 }
 

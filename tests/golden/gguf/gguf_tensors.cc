@@ -7,6 +7,7 @@
 #include <numbers>
 
 #include "base/check.h"
+#include "gguf_families.h"
 #include "gguf_names.h"
 #include "gguf_recurrent.h"
 #include "tiny_checkpoint.h"
@@ -31,6 +32,8 @@ StoredTensor reordered(StoredTensor tensor, const Order& from) {
   return tensor;
 }
 
+}  // namespace
+
 StoredTensor transposed(const StoredTensor& tensor) {
   const std::size_t rows = tensor.shape[0], columns = tensor.shape[1];
   StoredTensor out = {tensor.name, {columns, rows}, std::vector<float>(tensor.values.size())};
@@ -42,7 +45,6 @@ StoredTensor transposed(const StoredTensor& tensor) {
   return out;
 }
 
-// Rows [first, first + count) of the first dimension but `dimension`.
 StoredTensor part_of(const StoredTensor& tensor, std::string name, std::size_t dimension,
                      std::size_t first, std::size_t count) {
   std::size_t outer = 1, inner = 1;
@@ -60,6 +62,43 @@ StoredTensor part_of(const StoredTensor& tensor, std::string name, std::size_t d
   return out;
 }
 
+StoredTensor pairs_together(StoredTensor tensor, std::size_t heads) {
+  const std::size_t half = tensor.shape[0] / heads / 2;
+  return reordered(std::move(tensor), [half](std::size_t row) {
+    const std::size_t head = row / (2 * half), inside = row % (2 * half);
+    return head * 2 * half + inside % 2 * half + inside / 2;
+  });
+}
+
+void to_rates(StoredTensor& tensor) {
+  for (float& value : tensor.values) value = -std::exp(value);
+}
+
+std::vector<StoredTensor> latent_tensors(const Json& config, StoredTensor tensor) {
+  const std::size_t at = tensor.name.find("kv_b_proj");
+  if (at == std::string::npos) return {std::move(tensor)};
+  const auto number = [&](const char* name) { return config.find(name)->as_uint(); };
+  const std::size_t heads = number("num_attention_heads"), nope = number("qk_nope_head_dim");
+  const std::size_t value = number("v_head_dim"), rank = tensor.shape[1];
+  const auto named = [&](const char* part) {
+    std::string name = tensor.name;
+    return name.replace(at, std::string_view("kv_b_proj").size(), part);
+  };
+  StoredTensor heads_apart = tensor;
+  heads_apart.shape = {heads, nope + value, rank};
+  const StoredTensor keys = part_of(heads_apart, named("k_b_proj"), 1, 0, nope);
+  StoredTensor k = {keys.name, {heads, rank, nope}, {}};
+  for (std::size_t head = 0; head < heads; ++head) {
+    StoredTensor one = part_of(keys, "", 0, head, 1);
+    one.shape = {nope, rank};
+    const std::vector<float> turned_values = transposed(one).values;
+    k.values.insert(k.values.end(), turned_values.begin(), turned_values.end());
+  }
+  return {std::move(k), part_of(heads_apart, named("v_b_proj"), 1, nope, value)};
+}
+
+namespace {
+
 class Converter {
  public:
   Converter(const TinyFixture& fixture, std::string_view architecture)
@@ -70,7 +109,13 @@ class Converter {
     if (architecture_ == "bloom") return take_woven(std::move(tensor));
     if (architecture_ == "gptneox") return take_woven(std::move(tensor));
     if (architecture_ == "falcon") return take_falcon(std::move(tensor));
-    if (architecture_ == "deepseek2") return take_deepseek(std::move(tensor));
+    if (is_family(architecture_)) {
+      for (StoredTensor& made : family_tensors(config_, architecture_, std::move(tensor))) {
+        put(std::move(made));
+      }
+      return;
+    }
+    if (has_latents()) return take_deepseek(std::move(tensor));
     if (architecture_ == "granitehybrid") return take_granite(std::move(tensor));
     if (architecture_ == "qwen3next") return take_qwen3next(std::move(tensor));
     if (architecture_.starts_with("qwen35")) return take_qwen35(std::move(tensor));
@@ -78,6 +123,7 @@ class Converter {
       return put(recurrent_tensor(config_, architecture_, std::move(tensor)));
     }
     if (architecture_ == "stablelm") return take_stablelm(std::move(tensor));
+    if (architecture_ == "jina-bert-v2") return take_jina(std::move(tensor));
     if (architecture_ == "bert") cut_positions(tensor);
     if (architecture_ == "granitemoe") return take_granite(std::move(tensor));
     if (lies_turned()) tensor = turned(std::move(tensor));
@@ -99,17 +145,21 @@ class Converter {
       }
       put(std::move(whole));
     }
-    if (architecture_ == "llama") add_frequencies();
-    if (architecture_ == "phi3") add_long_factors();
-    if (architecture_.starts_with("qwen35")) add_drafting_head();
+    if (is_any({"llama", "llama4", "apertus"})) add_frequencies();
+    if (is_any({"phi3", "phimoe"})) add_long_factors();
+    if (architecture_.starts_with("qwen35") || is_any({"deepseek32"})) add_drafting_head();
+    for (StoredTensor& extra : family_extras(config_, architecture_)) put(std::move(extra));
     return std::move(tensors_);
   }
 
  private:
-  bool lies_turned() const {
-    constexpr std::string_view kNames[] = {"llama", "olmo", "granite", "smollm3", "arcee"};
-    return std::find(std::begin(kNames), std::end(kNames), architecture_) != std::end(kNames);
+  bool is_any(std::initializer_list<std::string_view> names) const {
+    return std::find(names.begin(), names.end(), architecture_) != names.end();
   }
+  bool lies_turned() const {
+    return is_any({"llama", "olmo", "granite", "smollm3", "arcee", "mistral3"});
+  }
+  bool has_latents() const { return is_any({"deepseek2", "deepseek32", "mistral4"}); }
 
   std::size_t number(const char* name, std::size_t fallback = 0) const {
     const Json* value = config_.find(name);
@@ -154,20 +204,12 @@ class Converter {
     for (float& value : tensor.values) value += 1;
   }
 
-  static void to_rates(StoredTensor& tensor) {
-    for (float& value : tensor.values) value = -std::exp(value);
-  }
-
   // Of queries and keys the two halves of a head alternate: a pair that turns lies side by side.
   StoredTensor turned(StoredTensor tensor) const {
     const bool is_q = has_part(tensor.name, "q_proj."), is_k = has_part(tensor.name, "k_proj.");
     if (!is_q && !is_k) return tensor;
-    const std::size_t heads = number(is_q ? "num_attention_heads" : "num_key_value_heads");
-    const std::size_t half = tensor.shape[0] / heads / 2;
-    return reordered(std::move(tensor), [half](std::size_t row) {
-      const std::size_t head = row / (2 * half), inside = row % (2 * half);
-      return head * 2 * half + inside % 2 * half + inside / 2;
-    });
+    return pairs_together(std::move(tensor),
+                          number(is_q ? "num_attention_heads" : "num_key_value_heads"));
   }
 
   // The scaling of Llama 3 becomes a factor per frequency.
@@ -227,6 +269,18 @@ class Converter {
     tensors_.push_back({layer + "nextn.eh_proj.weight", {d, 2 * d}, std::vector<float>(2 * d * d)});
   }
 
+  // Gate and up are apart.
+  void take_jina(StoredTensor tensor) {
+    const std::string_view both = "gated_layers.";
+    const std::size_t at = tensor.name.find(both), half = tensor.shape[0] / 2;
+    if (at == std::string::npos) return put(std::move(tensor));
+    for (const auto& [part, first] : {std::pair{"gated_layers_w.", std::size_t{0}},
+                                      std::pair{"gated_layers_v.", half}}) {
+      std::string name = tensor.name;
+      put(part_of(tensor, name.replace(at, both.size(), part), 0, first, half));
+    }
+  }
+
   void take_gpt2(StoredTensor tensor) {
     const std::string& name = tensor.name;
     const bool is_product = name.ends_with(".c_attn.weight") || name.ends_with(".c_proj.weight") ||
@@ -263,31 +317,15 @@ class Converter {
     }));
   }
 
-  // The way up from the latent becomes keys, transposed, and values.
   void take_deepseek(StoredTensor tensor) {
     if (const std::string end = "e_score_correction_bias"; tensor.name.ends_with(end)) {
       tensor.name.replace(tensor.name.size() - end.size(), end.size(), "e_score_correction.bias");
     }
-    const std::size_t at = tensor.name.find("kv_b_proj");
-    if (at == std::string::npos) return put(std::move(tensor));
-    const std::size_t heads = number("num_attention_heads"), nope = number("qk_nope_head_dim");
-    const std::size_t value = number("v_head_dim"), rank = tensor.shape[1];
-    const auto named = [&](const char* part) {
-      std::string name = tensor.name;
-      return name.replace(at, std::string_view("kv_b_proj").size(), part);
-    };
-    StoredTensor heads_apart = tensor;
-    heads_apart.shape = {heads, nope + value, rank};
-    const StoredTensor keys = part_of(heads_apart, named("k_b_proj"), 1, 0, nope);
-    StoredTensor k = {keys.name, {heads, rank, nope}, {}};
-    for (std::size_t head = 0; head < heads; ++head) {
-      StoredTensor one = part_of(keys, "", 0, head, 1);
-      one.shape = {nope, rank};
-      const std::vector<float> turned_values = transposed(one).values;
-      k.values.insert(k.values.end(), turned_values.begin(), turned_values.end());
+    // Experts that are one tensor stay so.
+    if (tensor.name.ends_with("gate_up_proj") || tensor.name.ends_with("experts.down_proj")) {
+      tensor.name += ".weight";
     }
-    put(std::move(k));
-    put(part_of(heads_apart, named("v_b_proj"), 1, nope, value));
+    for (StoredTensor& made : latent_tensors(config_, std::move(tensor))) put(std::move(made));
   }
 
   void take_granite(StoredTensor tensor) {

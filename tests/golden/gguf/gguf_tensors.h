@@ -8,6 +8,7 @@
 #include <string_view>
 #include <vector>
 
+#include "base/json.h"
 #include "tiny_fixture.h"
 
 namespace quire::testing {
@@ -19,6 +20,21 @@ struct StoredTensor {
 
   std::size_t rows() const;  // all dimensions but the last
 };
+
+StoredTensor transposed(const StoredTensor& tensor);  // of two dimensions
+
+// Rows [first, first + count) of the first dimension but `dimension`.
+StoredTensor part_of(const StoredTensor& tensor, std::string name, std::size_t dimension,
+                     std::size_t first, std::size_t count);
+
+// The two halves of a head alternate: a pair that turns lies side by side.
+StoredTensor pairs_together(StoredTensor tensor, std::size_t heads);
+
+// A decay instead of the logarithm of its size.
+void to_rates(StoredTensor& tensor);
+
+// The way up from a latent becomes keys, transposed, and values; what is none stays.
+std::vector<StoredTensor> latent_tensors(const Json& config, StoredTensor tensor);
 
 // Of a fixture, as a file of this architecture (its name in GGUF) has them.
 std::vector<StoredTensor> gguf_tensors(const TinyFixture& fixture, std::string_view architecture);

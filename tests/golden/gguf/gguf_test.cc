@@ -22,7 +22,7 @@ using testing::TempFolder;
 using testing::TinyFixture;
 
 constexpr std::uint32_t kContext = 512;  // some files say much more
-constexpr std::size_t kFormsMin = 69;    // of 99 fixtures
+constexpr std::size_t kFormsMin = 106;   // of 146 fixtures
 
 class GgufTest : public ::testing::TestWithParam<std::string> {
  protected:

@@ -178,6 +178,7 @@ TEST_F(SmolLm2FormsTest, EveryFormCostsWhatItsDequantizedWeightsCost) {
       "float activations | KL as served |\n|---|---|---|---|---|---|\n";
   std::vector<FloatForm> forms = testing::integer_forms();
   for (FloatForm& form : testing::float_forms()) forms.push_back(std::move(form));
+  for (FloatForm& form : testing::byte_forms()) forms.push_back(std::move(form));
   const std::string path = std::string(QUIRE_SOURCE_DIR) + "/docs/quality.md";
   const std::string page = read_file(path, 1 << 20).value();
   for (const FloatForm& form : forms) {

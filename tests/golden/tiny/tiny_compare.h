@@ -19,6 +19,7 @@ namespace quire::testing {
 // which the reference does not.
 constexpr double kErrorMax = 3 * 6.9e-6;         // weights and KV in F32
 constexpr double kBf16ErrorMax = 1.5 * 1.17e-2;  // weights in BF16
+constexpr double kFp8KvErrorMax = 1.5 * 0.29, kInt4KvErrorMax = 1.5 * 0.52;  // KV of few bits
 constexpr double kPooledErrorMax = 1e-5;  // of a vector's value in F32
 constexpr double kLabelErrorMax = 1e-4;   // of a classifier's logit
 constexpr float kMarginMin = 0.01f;              // greedy ids are compared where it is larger

@@ -25,7 +25,9 @@ using testing::compare_text;
 using testing::expect_all_compared;
 using testing::kBf16ErrorMax;
 using testing::kErrorMax;
+using testing::kFp8KvErrorMax;
 using testing::kGreedyMin;
+using testing::kInt4KvErrorMax;
 using testing::Setting;
 using testing::TempFolder;
 using testing::TinyFixture;
@@ -152,6 +154,23 @@ TEST_P(TinyTest, StaysNearTheReferenceWithBf16Weights) {
               GetParam().c_str(), agreement.error_max, kBf16ErrorMax);
   EXPECT_LT(agreement.error_max, kBf16ErrorMax);
   expect_all_compared(*model, fixture_, agreement);
+}
+
+// Keys and values of few bits: far from the reference, but of the same model.
+TEST_P(TinyTest, StaysInSightOfTheReferenceWithSmallKv) {
+  const auto files = open(0, DType::kF32);
+  if (files == nullptr || fixture_.kind == "encoder") return;
+  const bool has_latent = !check_kv_types(files->facts(), {DType::kI8, DType::kQ4_1}).is_ok();
+  const KvTypes mixed = {DType::kI8, has_latent ? DType::kI8 : DType::kQ4_1};
+  for (const auto& [types, bound] : {std::pair{KvTypes(DType::kF8), kFp8KvErrorMax},
+                                     std::pair{mixed, kInt4KvErrorMax},
+                                     std::pair{KvTypes(DType::kQ4_1), kInt4KvErrorMax}}) {
+    const auto model = testing::executor_of(*files, {.kv_dtype = types});
+    const Agreement agreement = compare_text(*model, fixture_, ~0u);
+    EXPECT_LT(agreement.error_max, bound) << kv_types_name(types);
+    std::printf("FIGURE %s: largest error of a log-probability %.1e with KV of %s\n",
+                GetParam().c_str(), agreement.error_max, kv_types_name(types).c_str());
+  }
 }
 
 TEST_P(TinyTest, IsTheSameModelInEverySpelling) {

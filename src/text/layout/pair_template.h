@@ -1,0 +1,52 @@
+// PairTemplate: what a model's tokenizer writes around and between two texts that are read as one
+// sequence: "[CLS] question [SEP] document [SEP]", and where the second text begins. As the
+// post-processor of a tokenizer.json says it; without one the second text follows the first.
+// Immutable; any thread. Made where a model is loaded, used by serve.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <string_view>
+#include <vector>
+
+#include "base/ids.h"
+#include "base/status.h"
+
+namespace quire {
+
+class PairTemplate {
+ public:
+  // kUnsupported: the file asks for a post-processor that we do not know.
+  static Result<PairTemplate> from_json(std::string_view tokenizer_json);
+
+  struct Pair {
+    std::vector<TokenId> ids;
+    std::uint32_t second = 0;  // where the second segment begins; 0: the tokenizer names none
+  };
+  // Of texts that were encoded without special tokens.
+  Pair join(std::span<const TokenId> first, std::span<const TokenId> second) const;
+
+  // Tokens that are neither text.
+  std::size_t special_count() const;
+
+ private:
+  struct Piece {
+    enum class Kind : std::uint8_t { kSpecial, kFirst, kSecond };
+    Kind kind = Kind::kSpecial;
+    std::vector<TokenId> ids;  // of a special one
+    bool is_second_segment = false;
+  };
+  friend struct PairReader;
+
+  std::vector<Piece> pieces_;
+};
+
+// How many tokens of each text stay where both together may have `tokens_max`: the longer one is
+// cut first, as the libraries do it.
+struct PairLengths {
+  std::size_t first = 0, second = 0;
+};
+PairLengths fit_pair(std::size_t first, std::size_t second, std::size_t tokens_max);
+
+}  // namespace quire
