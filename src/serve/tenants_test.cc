@@ -29,6 +29,41 @@ TEST(TenantsTest, AKeyIsATenantWithAShare) {
   EXPECT_EQ(tenants.all().size(), 2u);
 }
 
+TEST(TenantsTest, KeysOfAFileComeBesideTheOthersAndKeepTheirTenants) {
+  Tenants tenants({"one"}, {});
+  const auto name_of = [&](const std::string& key) {
+    const auto tenant = tenants.tenant_of(with_key(key));
+    return tenant.has_value() ? tenant->name : "nobody";
+  };
+  ASSERT_TRUE(tenants.set_file_keys({{"two"}, {"three", "team", 5}, {"four", "team", 5}}).is_ok());
+  EXPECT_EQ(name_of("one"), "key-0");
+  EXPECT_EQ(name_of("two"), "key-1");
+  EXPECT_EQ(name_of("three"), "team");
+  EXPECT_EQ(name_of("four"), "team");
+  EXPECT_EQ(tenants.tenant_of(with_key("four"))->share, 5u);
+
+  ASSERT_TRUE(tenants.set_file_keys({{"five"}, {"four", "team", 5}}).is_ok());
+  EXPECT_EQ(name_of("two"), "nobody");
+  EXPECT_EQ(name_of("three"), "nobody");
+  EXPECT_EQ(name_of("five"), "key-2") << "a place of another key is not given again";
+  ASSERT_TRUE(tenants.set_file_keys({{"five"}, {"two"}}).is_ok());
+  EXPECT_EQ(name_of("two"), "key-1") << "who comes back finds what was left";
+
+  const Status twice = tenants.set_file_keys({{"six"}, {.key = "one", .line = 7}});
+  EXPECT_EQ(twice.message(), "line 7: the key is given by --api-key as well");
+  EXPECT_EQ(name_of("two"), "key-1");
+  EXPECT_EQ(name_of("six"), "nobody");
+}
+
+TEST(TenantsTest, AFileWithoutKeysLetsNobodyIn) {
+  Tenants tenants({}, {});
+  EXPECT_FALSE(tenants.asks_for_keys());
+  ASSERT_TRUE(tenants.set_file_keys({}).is_ok());
+  EXPECT_TRUE(tenants.asks_for_keys());
+  EXPECT_FALSE(tenants.tenant_of(with_key("any")).has_value());
+  EXPECT_FALSE(tenants.tenant_of(http::Request()).has_value());
+}
+
 TEST(TenantsTest, WithoutKeysEverybodyIsThePublicTenant) {
   const Tenants tenants({}, {});
   EXPECT_EQ(tenants.tenant_of(with_key("any"))->name, "");

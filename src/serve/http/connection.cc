@@ -5,7 +5,8 @@
 #include <utility>
 #include <boost/asio/experimental/awaitable_operators.hpp>
 
-#include "serve/http/chunk_decoder.h"
+#include "serve/http/body/content_coding.h"
+#include "serve/http/body/chunk_decoder.h"
 #include "serve/http/request_gate.h"
 #include "serve/http/request_head.h"
 
@@ -35,31 +36,58 @@ void Deadline::disarm() {
   timer_.cancel();
 }
 
-Connection::Connection(asio::ip::tcp::socket socket, const Limits& limits, Handler& handler)
-    : socket_(std::move(socket)),
+Connection::Connection(asio::ip::tcp::socket socket, std::shared_ptr<TlsContext> tls,
+                       const Limits& limits, Handler& handler)
+    : stream_(std::move(socket), std::move(tls)),
       limits_(&limits),
       handler_(&handler),
-      deadline_(socket_),
-      output_(socket_.get_executor()) {
-  boost::system::error_code ignored;
-  socket_.set_option(asio::ip::tcp::no_delay(true), ignored);
-}
+      deadline_(stream_.socket()),
+      output_(stream_.socket().get_executor()) {}
 
 asio::awaitable<void> Connection::run() {
-  for (bool keeps_alive = true; keeps_alive;) keeps_alive = co_await serve_one();
+  if (stream_.is_secure() && !co_await shake_hands()) co_return;
+  for (bool keeps_alive = true; keeps_alive && !is_closing_;) keeps_alive = co_await serve_one();
   co_await linger();
 }
 
 asio::awaitable<void> Connection::turn_away() {
+  if (stream_.is_secure() && !co_await shake_hands()) co_return;
   Request nobody;
   co_await reject(nobody, 503, "too many connections");
   co_await linger();
 }
 
 void Connection::close() {
+  is_closing_ = true;
+  if (!stream_.is_secure()) return close_socket();
   boost::system::error_code ignored;
-  socket_.close(ignored);
+  stream_.socket().cancel(ignored);  // what was waited for; run() goes on to say goodbye
   output_.cancel();
+}
+
+void Connection::close_socket() {
+  boost::system::error_code ignored;
+  stream_.socket().close(ignored);
+  output_.cancel();
+}
+
+// Whoever does not get that far is not spoken to, but for the one mistake that people make.
+asio::awaitable<bool> Connection::shake_hands() {
+  deadline_.arm(limits_->handshake_timeout);
+  const auto failure = co_await stream_.shake_hands();
+  deadline_.disarm();
+  if (!failure) co_return true;
+  if (is_plain_http(failure)) {
+    const Response answer =
+        handler_->transport_error(400, "this port speaks HTTPS, not plain HTTP", Request());
+    const std::string bytes =
+        response_head(answer, Request(), answer.body.size(), true) + answer.body;
+    deadline_.arm(limits_->linger_timeout);
+    co_await asio::async_write(stream_.socket(), asio::buffer(bytes), kAsTuple);
+    deadline_.disarm();
+  }
+  close_socket();
+  co_return false;
 }
 
 asio::awaitable<bool> Connection::serve_one() {
@@ -69,13 +97,14 @@ asio::awaitable<bool> Connection::serve_one() {
     const bool has_body = head.is_chunked || head.body_size > 0;
     co_return co_await send_whole(*refusal, head.request, has_body || !head.request.keeps_alive);
   }
-  if (!co_await read_body(head)) co_return false;
+  if (!co_await read_body(head) || !co_await decode_body(head)) co_return false;
   co_return co_await answer(std::move(head.request));
 }
 
 asio::awaitable<bool> Connection::fill() {
+  if (is_closing_) co_return false;
   std::array<char, kReadSize> buffer;
-  const auto [failure, size] = co_await socket_.async_read_some(asio::buffer(buffer), kAsTuple);
+  const auto [failure, size] = co_await stream_.read_some(asio::buffer(buffer));
   if (failure) co_return false;
   input_.append(buffer.data(), size);
   co_return true;
@@ -102,6 +131,7 @@ asio::awaitable<bool> Connection::read_head(RequestHead& head) {
   head = parse_head(std::string_view(input_).substr(0, gate.head_size()), *limits_);
   input_.erase(0, gate.head_size());
   if (head.refusal != 0) co_return co_await reject(head.request, head.refusal, head.reason);
+  head.request.reply_headers = handler_->reply_headers(head.request);
   if (head.body_size > limits_->body_max) {
     co_return co_await reject(head.request, 413, "the body is too large");
   }
@@ -156,6 +186,21 @@ asio::awaitable<bool> Connection::read_chunked(Request& request) {
   co_return true;
 }
 
+asio::awaitable<bool> Connection::decode_body(RequestHead& head) {
+  Request& request = head.request;
+  if (head.coding == ContentCoding::kIdentity || request.body.empty()) co_return true;
+  std::string plain;
+  ContentDecoder decoder(head.coding, request.body, limits_->body_max);
+  while (decoder.step(plain)) {
+    co_await asio::post(output_.get_executor(), kAsTuple);  // others get their turn
+  }
+  if (decoder.refusal() != 0) {
+    co_return co_await reject(request, decoder.refusal(), decoder.reason());
+  }
+  request.body = std::move(plain);
+  co_return true;
+}
+
 asio::awaitable<bool> Connection::answer(Request request) {
   using namespace asio::experimental::awaitable_operators;
   const bool closes = !request.keeps_alive;
@@ -203,6 +248,10 @@ asio::awaitable<void> Connection::send_answer(bool closes) {
     }
     if (!co_await send(std::move(bytes))) co_return;
     if (is_done) break;
+    if (request.method == "HEAD") {  // its head was all that was asked for
+      exchange_->leave();
+      break;
+    }
   }
   is_sent_ = true;
 }
@@ -218,7 +267,7 @@ asio::awaitable<void> Connection::watch_for_leaving() {
     }
   }
   // It pipelines more than we hold; should it leave, a failing write will tell.
-  asio::steady_timer never(socket_.get_executor(), kForever());
+  asio::steady_timer never(output_.get_executor(), kForever());
   co_await never.async_wait(kAsTuple);
 }
 
@@ -226,7 +275,7 @@ asio::awaitable<bool> Connection::send(std::string bytes) {
   for (std::size_t sent = 0; sent < bytes.size();) {
     deadline_.arm(limits_->write_timeout);
     const auto rest = asio::buffer(bytes.data() + sent, bytes.size() - sent);
-    const auto [failure, size] = co_await socket_.async_write_some(rest, kAsTuple);
+    const auto [failure, size] = co_await stream_.write_some(rest);
     if (failure) co_return false;
     sent += size;
   }
@@ -236,7 +285,10 @@ asio::awaitable<bool> Connection::send(std::string bytes) {
 
 asio::awaitable<bool> Connection::reject(const Request& request, int status,
                                          std::string_view reason) {
-  co_return co_await send_whole(handler_->transport_error(status, reason, request), request, true);
+  Request unread;  // what could not be read has an id all the same
+  if (request.id.empty()) unread.id = fresh_request_id();
+  const Request& asked = request.id.empty() ? unread : request;
+  co_return co_await send_whole(handler_->transport_error(status, reason, asked), asked, true);
 }
 
 asio::awaitable<bool> Connection::send_whole(Response response, const Request& request,
@@ -250,17 +302,19 @@ asio::awaitable<bool> Connection::send_whole(Response response, const Request& r
 // Closing with unread input would reset the connection and could destroy our last words on their
 // way.
 asio::awaitable<void> Connection::linger() {
+  deadline_.arm(limits_->linger_timeout);
+  co_await stream_.say_goodbye();
+  asio::ip::tcp::socket& socket = stream_.socket();
   boost::system::error_code failure;
-  socket_.shutdown(asio::ip::tcp::socket::shutdown_send, failure);
-  if (!failure) {
-    deadline_.arm(limits_->linger_timeout);
-    for (std::size_t dropped = 0; dropped < kLingerMax; dropped += input_.size()) {
-      input_.clear();
-      if (!co_await fill()) break;
-    }
+  socket.shutdown(asio::ip::tcp::socket::shutdown_send, failure);
+  input_.resize(kReadSize);
+  for (std::size_t dropped = 0; !failure && !deadline_.has_passed() && dropped < kLingerMax;) {
+    const auto [ended, size] = co_await socket.async_read_some(asio::buffer(input_), kAsTuple);
+    failure = ended;
+    dropped += size;
   }
   deadline_.disarm();
-  close();
+  close_socket();
 }
 
 }  // namespace quire::http

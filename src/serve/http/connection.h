@@ -1,7 +1,8 @@
-// Connection: one TCP connection as one coroutine: head, body, answer, and again while the client
-// keeps it alive. Requests that were pipelined are answered one after the other, in order. While an
-// answer is being made the connection keeps reading, so that a client that leaves is noticed at
-// once; a client that closes only its sending side counts as one that left.
+// Connection: one TCP connection as one coroutine: handshake where TLS is spoken, then head, body,
+// answer, and again while the client keeps it alive. Requests that were pipelined are answered one
+// after the other, in order. While an answer is being made the connection keeps reading, so that a
+// client that leaves is noticed at once; a client that closes only its sending side counts as one
+// that left.
 // I/O thread. Created and counted by Listener.
 #pragma once
 
@@ -11,6 +12,7 @@
 #include "serve/http/asio.h"
 #include "serve/http/exchange.h"
 #include "serve/http/message.h"
+#include "serve/http/stream.h"
 
 namespace quire::http {
 
@@ -41,7 +43,9 @@ class Deadline {
 
 class Connection {
  public:
-  Connection(asio::ip::tcp::socket socket, const Limits& limits, Handler& handler);
+  // `tls`: null: plain HTTP.
+  Connection(asio::ip::tcp::socket socket, std::shared_ptr<TlsContext> tls, const Limits& limits,
+             Handler& handler);
 
   // Until the connection is over. The caller keeps it alive meanwhile.
   asio::awaitable<void> run();
@@ -50,13 +54,15 @@ class Connection {
   asio::awaitable<void> turn_away();
 
   bool is_answering() const { return exchange_ != nullptr; }
-  void close();  // now, whatever happens
+  void close();  // now, whatever happens; a TLS client is told, as far as linger_timeout goes
 
  private:
+  asio::awaitable<bool> shake_hands();
   asio::awaitable<bool> serve_one();
   asio::awaitable<bool> read_head(RequestHead& head);
   asio::awaitable<bool> read_body(RequestHead& head);
   asio::awaitable<bool> read_chunked(Request& request);
+  asio::awaitable<bool> decode_body(RequestHead& head);
   asio::awaitable<bool> answer(Request request);
   asio::awaitable<void> send_answer(bool closes);
   asio::awaitable<void> watch_for_leaving();
@@ -66,8 +72,9 @@ class Connection {
   // False if the connection is over.
   asio::awaitable<bool> send_whole(Response response, const Request& request, bool closes);
   asio::awaitable<void> linger();
+  void close_socket();
 
-  asio::ip::tcp::socket socket_;
+  Stream stream_;
   const Limits* limits_;
   Handler* handler_;
   Deadline deadline_;
@@ -75,6 +82,7 @@ class Connection {
   std::string input_;          // received and not used yet
   std::shared_ptr<Exchange> exchange_;
   bool is_sent_ = false;       // the present answer went out completely
+  bool is_closing_ = false;    // nothing more is read
 };
 
 }  // namespace quire::http

@@ -11,6 +11,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "serve/http/message.h"
 
@@ -66,6 +67,9 @@ class Exchange {
 class Handler {
  public:
   virtual ~Handler() = default;
+
+  // What every answer to this request carries beside its own headers.
+  virtual std::vector<Header> reply_headers(const Request& head) = 0;
 
   // The head has arrived, the body has not: an answer if the request is to be refused already. The
   // connection is closed after it.

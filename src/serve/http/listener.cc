@@ -82,7 +82,7 @@ asio::awaitable<void> Listener::accept() {
 void Listener::admit(Tcp::socket socket) {
   const bool has_room = connections_.size() < limits_->connections_max;
   if (!has_room && refused_.size() >= kRefusedMax) return;
-  auto connection = std::make_shared<Connection>(std::move(socket), *limits_, *handler_);
+  auto connection = std::make_shared<Connection>(std::move(socket), tls_, *limits_, *handler_);
   auto& set = has_room ? connections_ : refused_;
   set.insert(connection.get());
   auto whole = has_room ? connection->run() : connection->turn_away();

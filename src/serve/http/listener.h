@@ -20,6 +20,10 @@ class Listener {
       : io_(&io), limits_(&limits), handler_(&handler), acceptor_(io), pause_(io) {}
 
   Status listen(const std::string& host, int port);  // port 0: any that is free
+
+  // Connections from now on speak TLS on these terms.
+  void secure(std::shared_ptr<TlsContext> tls) { tls_ = std::move(tls); }
+
   int port() const { return port_; }
   bool is_loopback() const { return is_loopback_; }
 
@@ -37,6 +41,7 @@ class Listener {
   asio::io_context* io_;
   const Limits* limits_;
   Handler* handler_;
+  std::shared_ptr<TlsContext> tls_;  // null: plain HTTP
   asio::ip::tcp::acceptor acceptor_;
   asio::steady_timer pause_;
   std::unordered_set<Connection*> connections_;

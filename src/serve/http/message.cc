@@ -102,18 +102,27 @@ std::optional<std::string> Request::query_value(std::string_view name) const {
   return std::nullopt;
 }
 
-bool has_body(std::string_view method, int status) { return method != "HEAD" && status != 304; }
+bool has_body(std::string_view method, int status) {
+  return method != "HEAD" && status != 304 && status != 204;
+}
 
 std::string response_head(const Response& response, const Request& request,
                           std::optional<std::size_t> size, bool closes) {
-  std::string head = fmt::format("HTTP/1.1 {} {}\r\ncontent-type: {}\r\n", response.status,
-                                 reason_phrase(response.status), response.content_type);
+  std::string head = fmt::format("HTTP/1.1 {} {}\r\n", response.status,
+                                 reason_phrase(response.status));
+  const bool has_content = response.status != 204;  // of which nothing may be said then
+  if (has_content) head += fmt::format("content-type: {}\r\n", response.content_type);
   head += fmt::format("date: {}\r\n", date_text(SteadyClock::unix_seconds()));
   for (const Header& header : response.headers) {
     head += fmt::format("{}: {}\r\n", header.name, header.value);
   }
+  for (const Header& header : request.reply_headers) {
+    head += fmt::format("{}: {}\r\n", header.name, header.value);
+  }
   if (!request.id.empty()) head += fmt::format("x-request-id: {}\r\n", request.id);
-  if (size) {
+  if (!has_content) {
+    // neither a length nor chunks (RFC 9110, 8.6)
+  } else if (size) {
     head += fmt::format("content-length: {}\r\n", *size);
   } else if (!request.is_http_10) {
     head += "transfer-encoding: chunked\r\n";

@@ -23,6 +23,7 @@ struct Limits {
   std::size_t output_max = 256 * 1024;        // bytes of a stream that the client has not taken
   std::size_t connections_max = 10'000;       // more: 503
 
+  std::chrono::milliseconds handshake_timeout{10'000};  // of TLS, all of it
   std::chrono::milliseconds head_timeout{10'000};
   std::chrono::milliseconds body_timeout{20'000};   // for every 16 KiB
   std::chrono::milliseconds idle_timeout{75'000};   // between requests
@@ -42,6 +43,7 @@ struct Request {
   std::vector<Header> headers;
   std::string body;
   std::string id;      // the client's x-request-id if it is harmless, else one of ours
+  std::vector<Header> reply_headers;  // of every answer, beside its own
   bool is_http_10 = false;
   bool keeps_alive = true;
 

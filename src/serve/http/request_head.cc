@@ -54,8 +54,7 @@ std::string request_id(const Request& request) {
       std::all_of(id->begin(), id->end(), is_harmless)) {
     return *id;
   }
-  static thread_local std::mt19937_64 names{std::random_device{}()};
-  return fmt::format("req_{:016x}", names());
+  return fresh_request_id();
 }
 
 bool refuse(RequestHead& head, int status, std::string_view reason) {
@@ -106,8 +105,12 @@ bool read_expectations(RequestHead& head) {
                                                                    "100-continue");
     head.expects_continue = !request.is_http_10;
   }
-  if (const std::string* coding = request.find("content-encoding")) {
-    if (lower(*coding) != "identity") return refuse(head, 415, "bodies are read uncompressed only");
+  if (const std::string* field = request.find("content-encoding")) {
+    const auto coding = content_coding(*field);
+    if (!coding || request.count("content-encoding") > 1) {
+      return refuse(head, 415, "bodies come plain or compressed once, by gzip or zstd");
+    }
+    head.coding = *coding;
   }
   return true;
 }
@@ -150,6 +153,11 @@ std::string readable_head(std::string_view bytes) {
 }
 
 }  // namespace
+
+std::string fresh_request_id() {
+  static thread_local std::mt19937_64 names{std::random_device{}()};
+  return fmt::format("req_{:016x}", names());
+}
 
 bool decode_target(std::string_view target, std::string& path) {
   if (!target.starts_with('/') || target.find('#') != std::string_view::npos) return false;

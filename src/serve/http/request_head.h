@@ -8,6 +8,7 @@
 #include <string>
 #include <string_view>
 
+#include "serve/http/body/content_coding.h"
 #include "serve/http/message.h"
 
 namespace quire::http {
@@ -17,6 +18,7 @@ struct RequestHead {
   bool is_chunked = false;
   std::uint64_t body_size = 0;  // bytes announced, unless chunked
   bool expects_continue = false;
+  ContentCoding coding = ContentCoding::kIdentity;
 
   int refusal = 0;  // status; 0: well formed
   std::string_view reason;
@@ -25,6 +27,9 @@ struct RequestHead {
 // `bytes`: a whole head with its empty line. After a refusal the connection must be closed: where
 // the body ends is not known.
 RequestHead parse_head(std::string_view bytes, const Limits& limits);
+
+// An x-request-id of ours.
+std::string fresh_request_id();
 
 // "/a%20b?x" -> "/a b". False: not a path that we would look at.
 bool decode_target(std::string_view target, std::string& path);

@@ -94,6 +94,8 @@ TEST(RequestHeadTest, ExpectationsAndCodings) {
   EXPECT_TRUE(parse("Host: t\r\nExpect: 100-continue\r\n").expects_continue);
   EXPECT_EQ(parse("Host: t\r\nExpect: 200-maybe\r\n").refusal, 417);
   EXPECT_EQ(parse("Host: t\r\nContent-Encoding: zstd, br\r\n").refusal, 415);
+  EXPECT_EQ(parse("Host: t\r\nContent-Encoding: gzip\r\nContent-Encoding: gzip\r\n").refusal, 415);
+  EXPECT_EQ(parse("Host: t\r\nContent-Encoding: GZip\r\n").coding, ContentCoding::kGzip);
   EXPECT_EQ(parse("Host: t\r\nContent-Encoding: identity\r\n").refusal, 0);
 }
 

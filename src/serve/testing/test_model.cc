@@ -26,12 +26,25 @@ void StepGate::pass() {
   if (!is_open_) --permits_;
 }
 
+namespace {
+
+// "<|im_start|>first<|im_end|>second<|im_end|>", the second text marked.
+std::shared_ptr<const PairTemplate> make_test_pairs() {
+  auto made = PairTemplate::from_json(
+      R"({"post_processor":{"type":"BertProcessing","cls":["<|im_start|>",256],)"
+      R"("sep":["<|im_end|>",257]}})");
+  QUIRE_CHECK(made.is_ok(), "the test pairs: {}", made.status().message());
+  return std::make_shared<const PairTemplate>(std::move(made).value());
+}
+
+}  // namespace
+
 HostedModel make_test_model(const TestModelOptions& options) {
   HostedModel model;
   model.names = options.names;
   model.tokenizer = make_test_tokenizer();
   if (options.has_template) {
-    auto chat_template = ChatTemplate::compile(kTestChatTemplate);
+    auto chat_template = ChatTemplate::compile(options.chat_template);
     QUIRE_CHECK(chat_template.is_ok(), "the test template: {}", chat_template.status().message());
     model.chat_template = *chat_template;
   }
@@ -43,6 +56,14 @@ HostedModel make_test_model(const TestModelOptions& options) {
   model.info.created = 1'700'000'000;
   model.info.isa = "script";
   model.info.fingerprint = "fp_test";
+  model.info.chats = options.has_template;
+  model.info.has_encoder = options.has_encoder;
+  if (options.has_encoder) model.info.decoder_start = {kTestImStart};
+  if (options.pooled) {
+    model.info.generates = false;
+    model.info.pooled = *options.pooled;
+    if (options.pooled->reads_pairs) model.pair_template = make_test_pairs();
+  }
   return model;
 }
 
@@ -55,6 +76,17 @@ ModelRecipe make_test_recipe(const TestModelOptions& options, std::shared_ptr<St
     script.capacity.context_max = options.context_max;
     script.capacity.rows_max = options.rows_max;
     script.capacity.vocab = kTestVocab;
+    if (options.has_encoder) {
+      script.capacity.lanes = 2;
+      script.capacity.groups.push_back({.name = "encoder", .layers = 1,
+                                        .length = GroupLength::kEncoder, .block_tokens = 32,
+                                        .blocks = options.blocks});
+    }
+    if (options.pooled) {
+      script.capacity.is_causal = false;
+      script.capacity.pooled_max = options.rows_max;
+      script.capacity.segments = 2;
+    }
     EngineOptions engine;
     engine.scheduler.rows_max = options.rows_max;
     engine.queue_max = options.queue_max;

@@ -7,6 +7,7 @@
 #include <condition_variable>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 
 #include "engine/testing/script_executor.h"
@@ -55,9 +56,13 @@ struct TestModelOptions {
   std::uint32_t queue_max = 256;
   TokenId token_non_finite = -1;
   bool has_template = true;
+  const char* chat_template = kTestChatTemplate;
   TokenId bos_id = -1;
   std::vector<std::string> names = {"m", "other-name"};
   std::vector<KvGroup> more_groups = {};  // beside the one of `blocks`
+  bool has_encoder = false;  // the answer begins with kTestImStart
+  std::optional<PooledInfo> pooled = {};  // such a model: it generates nothing; vectors have two
+                                          // columns, whatever is said here
 };
 
 // How to come to such a model; its steps pass the gate.

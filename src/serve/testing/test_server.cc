@@ -3,11 +3,13 @@
 #include <arpa/inet.h>
 #include <fmt/format.h>
 #include <netinet/in.h>
+#include <openssl/ssl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <charconv>
+#include <csignal>
 #include <sstream>
 #include <utility>
 
@@ -35,25 +37,45 @@ std::string TestResponse::header(std::string_view name) const {
   return {};
 }
 
-TestClient::TestClient(int port) : socket_(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
+TestClient::TestClient(int port, bool is_secure)
+    : socket_(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
   sockaddr_in address = {};
   address.sin_family = AF_INET;
   address.sin_port = htons(static_cast<std::uint16_t>(port));
   address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
   const int result = ::connect(socket_, reinterpret_cast<sockaddr*>(&address), sizeof address);
   QUIRE_CHECK(result == 0, "connect to port {}: errno {}", port, errno);
+  if (is_secure) shake_hands([](SSL_CTX*) {});
+}
+
+TestClient::TestClient(int port, const TlsTerms& terms) : TestClient(port) { shake_hands(terms); }
+
+void TestClient::shake_hands(const TlsTerms& terms) {
+  std::signal(SIGPIPE, SIG_IGN);  // OpenSSL writes without asking for silence
+  SSL_CTX* context = SSL_CTX_new(TLS_client_method());
+  terms(context);
+  tls_ = SSL_new(context);
+  SSL_CTX_free(context);
+  SSL_set_fd(tls_, socket_);
+  if (SSL_connect(tls_) != 1) SSL_free(std::exchange(tls_, nullptr));
 }
 
 TestClient::TestClient(TestClient&& other) noexcept
-    : socket_(std::exchange(other.socket_, -1)), input_(std::move(other.input_)) {}
+    : socket_(std::exchange(other.socket_, -1)),
+      tls_(std::exchange(other.tls_, nullptr)),
+      input_(std::move(other.input_)) {}
 
 TestClient::~TestClient() { close(); }
 
 void TestClient::close() {
+  SSL_free(std::exchange(tls_, nullptr));
   if (socket_ >= 0) ::close(std::exchange(socket_, -1));
 }
 
-void TestClient::shut_sending() { ::shutdown(socket_, SHUT_WR); }
+void TestClient::shut_sending() {
+  if (tls_ != nullptr) SSL_shutdown(tls_);
+  ::shutdown(socket_, SHUT_WR);
+}
 
 void TestClient::shrink_receive_buffer(int size) {
   ::setsockopt(socket_, SOL_SOCKET, SO_RCVBUF, &size, sizeof size);
@@ -61,7 +83,9 @@ void TestClient::shrink_receive_buffer(int size) {
 
 void TestClient::send(std::string_view bytes) {
   while (!bytes.empty()) {
-    const ssize_t sent = ::send(socket_, bytes.data(), bytes.size(), MSG_NOSIGNAL);
+    const ssize_t sent =
+        tls_ != nullptr ? SSL_write(tls_, bytes.data(), static_cast<int>(bytes.size()))
+                        : ::send(socket_, bytes.data(), bytes.size(), MSG_NOSIGNAL);
     if (sent <= 0) return;
     bytes.remove_prefix(static_cast<std::size_t>(sent));
   }
@@ -70,7 +94,9 @@ void TestClient::send(std::string_view bytes) {
 std::string TestClient::receive_some() {
   if (!input_.empty()) return std::exchange(input_, {});
   std::string bytes(64 * 1024, '\0');
-  const ssize_t size = ::recv(socket_, bytes.data(), bytes.size(), 0);
+  const ssize_t size = tls_ != nullptr
+                           ? SSL_read(tls_, bytes.data(), static_cast<int>(bytes.size()))
+                           : ::recv(socket_, bytes.data(), bytes.size(), 0);
   bytes.resize(size > 0 ? static_cast<std::size_t>(size) : 0);
   return bytes;
 }
@@ -154,6 +180,7 @@ TestServer::TestServer(ServerOptions options, std::shared_ptr<StepGate> gate,
 }
 
 void TestServer::start(ServerOptions options) {
+  is_secure_ = !options.ssl_certfile.empty();
   options.port = 0;
   options.catches_signals = false;
   options.version = "test";
@@ -192,7 +219,8 @@ double TestServer::metric(const std::string& series) const {
 }
 
 void TestServer::wait_for_metric(const std::string& series, double value) const {
-  while (metric(series) != value) std::this_thread::yield();
+  // Each look is a connection, and through TLS a handshake: the server has other things to do.
+  while (metric(series) != value) std::this_thread::sleep_for(std::chrono::milliseconds(1));
 }
 
 }  // namespace quire

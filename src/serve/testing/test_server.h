@@ -3,6 +3,7 @@
 // Each object: one thread.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -11,6 +12,9 @@
 
 #include "serve/server.h"
 #include "serve/testing/test_model.h"
+
+struct ssl_st;      // OpenSSL's SSL
+struct ssl_ctx_st;  // and SSL_CTX
 
 namespace quire {
 
@@ -25,7 +29,11 @@ struct TestResponse {
 
 class TestClient {
  public:
-  explicit TestClient(int port);
+  using TlsTerms = std::function<void(ssl_ctx_st*)>;
+
+  // `is_secure`: TLS, whoever the server says it is.
+  explicit TestClient(int port, bool is_secure = false);
+  TestClient(int port, const TlsTerms& terms);
   TestClient(TestClient&& other) noexcept;
   ~TestClient();
 
@@ -37,14 +45,17 @@ class TestClient {
   void shut_sending();
   void shrink_receive_buffer(int size);
   void close();
+  ssl_st* tls() const { return tls_; }  // null: plain, or there was no handshake
 
   TestResponse get(std::string_view path);
   TestResponse post(std::string_view path, std::string_view json, std::string_view headers = "");
 
  private:
+  void shake_hands(const TlsTerms& terms);
   bool fill();
 
   int socket_;
+  ssl_st* tls_ = nullptr;
   std::string input_;
 };
 
@@ -61,7 +72,7 @@ class TestServer {
   StepGate& gate() { return *gate_; }
   const Engine& engine() const { return *(*host_->lease(0))->engine; }  // nobody unloads it
   ModelHost& host() { return *host_; }
-  TestClient client() const { return TestClient(port()); }
+  TestClient client() const { return TestClient(port(), is_secure_); }
   void request_stop() { server_->request_stop(); }
   void join();  // waits until run() has returned
 
@@ -78,6 +89,7 @@ class TestServer {
   std::unique_ptr<ModelHost> host_;
   std::unique_ptr<Server> server_;
   std::thread thread_;
+  bool is_secure_ = false;
 };
 
 }  // namespace quire

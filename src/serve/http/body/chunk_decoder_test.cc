@@ -1,4 +1,4 @@
-#include "serve/http/chunk_decoder.h"
+#include "serve/http/body/chunk_decoder.h"
 
 #include <gtest/gtest.h>
 

@@ -1,0 +1,145 @@
+#include "serve/access/origins.h"
+
+#include <algorithm>
+
+#include "base/json.h"
+
+namespace quire {
+namespace {
+
+constexpr const char* kMaxAgeSeconds = "600";
+
+// What clients of our protocols send; a name that ends in '-' stands for all that begin so.
+constexpr std::string_view kRequestHeaders[] = {
+    "accept", "anthropic-", "authorization", "cache-control", "content-encoding", "content-type",
+    "idempotency-key", "openai-", "traceparent", "x-api-key", "x-request-id", "x-stainless-"};
+
+// What they read of answers; the others a page never sees.
+constexpr const char* kReplyHeaders =
+    "x-request-id, request-id, openai-processing-ms, openai-version, openai-organization, "
+    "retry-after, x-ratelimit-limit-requests, x-ratelimit-limit-tokens, "
+    "x-ratelimit-remaining-requests, x-ratelimit-remaining-tokens, x-ratelimit-reset-requests, "
+    "x-ratelimit-reset-tokens";
+
+std::string lower(std::string_view text) {
+  std::string out(text);
+  for (char& c : out) c = c >= 'A' && c <= 'Z' ? static_cast<char>(c | 0x20) : c;
+  return out;
+}
+
+// scheme://host[:port], and nothing behind it.
+bool is_origin(std::string_view text) {
+  const std::size_t colon = text.find("://");
+  if (text == "null") return true;
+  if (colon == std::string_view::npos || colon == 0) return false;
+  const std::string_view host = text.substr(colon + 3);
+  return !host.empty() && host.find_first_of("/?#@, \t*") == std::string_view::npos;
+}
+
+bool is_request_header(std::string_view name) {
+  return std::any_of(std::begin(kRequestHeaders), std::end(kRequestHeaders),
+                     [&](std::string_view known) {
+                       return known.ends_with('-') ? name.starts_with(known) : name == known;
+                     });
+}
+
+// Those of the names in a list that we let through, in lower case.
+std::string allowed_headers(std::string_view list) {
+  std::string out;
+  while (!list.empty()) {
+    const std::string_view entry = list.substr(0, std::min(list.find(','), list.size()));
+    list.remove_prefix(std::min(entry.size() + 1, list.size()));
+    std::string name = lower(entry);
+    std::erase_if(name, [](char c) { return c == ' ' || c == '\t'; });
+    if (!is_request_header(name)) continue;
+    out += (out.empty() ? "" : ", ") + name;
+  }
+  return out;
+}
+
+// The page was served by this server, under whatever name the browser knows it.
+bool is_own(std::string_view origin, const http::Request& head) {
+  const std::string* host = head.find("host");
+  const std::size_t colon = origin.find("://");
+  return host != nullptr && colon != std::string_view::npos &&
+         lower(origin.substr(colon + 3)) == lower(*host);
+}
+
+}  // namespace
+
+Result<Origins> Origins::from(const std::vector<std::string>& allowed) {
+  Origins origins;
+  std::vector<std::string> names;
+  for (const std::string& entry : allowed) {
+    // The command line's own reader takes some brackets off and leaves the quotes.
+    const Result<Json> json = parse_json(entry);
+    if (json.is_ok() && json->is_array()) {
+      for (const Json& name : json->items()) {
+        names.push_back(name.is_string() ? name.as_string() : dump(name));
+      }
+    } else {
+      names.push_back(json.is_ok() && json->is_string() ? json->as_string() : entry);
+    }
+  }
+  for (const std::string& name : names) {
+    if (name == "*") {
+      origins.allows_all_ = true;
+    } else if (is_origin(name)) {
+      origins.allowed_.push_back(lower(name));
+    } else {
+      return error(StatusCode::kInvalidArgument,
+                   "--allowed-origins '{}' is no origin: scheme://host or scheme://host:port, "
+                   "without a path, or * for every one", name);
+    }
+  }
+  return origins;
+}
+
+bool Origins::is_allowed(std::string_view origin) const {
+  return allows_all_ ||
+         std::find(allowed_.begin(), allowed_.end(), lower(origin)) != allowed_.end();
+}
+
+bool Origins::is_foreign_change(const http::Request& head) const {
+  if (head.method == "GET" || head.method == "HEAD" || head.method == "OPTIONS") return false;
+  // Several would be a trick: none of them counts.
+  if (head.count("origin") > 1) return true;
+  if (const std::string* origin = head.find("origin")) {
+    return !is_allowed(*origin) && !is_own(*origin, head);
+  }
+  // Browsers that tell no origin with a form tell at least this.
+  const std::string* site = head.find("sec-fetch-site");
+  return site != nullptr && (*site == "cross-site" || *site == "same-site") && !allows_all_;
+}
+
+bool Origins::is_preflight(const http::Request& head) const {
+  return is_known() && head.method == "OPTIONS" && head.count("origin") == 1 &&
+         head.count("access-control-request-method") == 1;
+}
+
+http::Response Origins::answer_preflight(const http::Request& head,
+                                         std::string_view methods) const {
+  if (!is_allowed(*head.find("origin"))) return {.status = 403};
+  http::Response response{.status = 204};
+  response.headers.push_back({"access-control-allow-methods", std::string(methods)});
+  const std::string* wanted = head.find("access-control-request-headers");
+  const std::string headers = wanted == nullptr ? "" : allowed_headers(*wanted);
+  if (!headers.empty()) response.headers.push_back({"access-control-allow-headers", headers});
+  response.headers.push_back({"access-control-max-age", kMaxAgeSeconds});
+  response.headers.push_back({"vary", "Access-Control-Request-Headers"});
+  return response;
+}
+
+std::vector<http::Header> Origins::reply_headers(const http::Request& head) const {
+  if (!is_known()) return {};
+  std::vector<http::Header> headers;
+  if (!allows_all_) headers.push_back({"vary", "Origin"});
+  const std::string* origin = head.find("origin");
+  if (origin == nullptr || head.count("origin") > 1 || !is_allowed(*origin)) return headers;
+  headers.push_back({"access-control-allow-origin", allows_all_ ? "*" : *origin});
+  const bool is_asked = head.method == "OPTIONS";
+  if (!is_asked) headers.push_back({"access-control-expose-headers", kReplyHeaders});
+  return headers;
+}
+
+}  // namespace quire
