@@ -16,15 +16,32 @@
 #include "formats/words/words.h"
 #include "text/chat_prompt.h"
 #include "text/chat_template.h"
+#include "text/layout/pair_template.h"
 #include "text/tokenizer.h"
 
 namespace quire {
+
+// The vector that a model makes of a text.
+struct PooledInfo {
+  std::uint32_t width = 0;       // 0: it makes none
+  std::uint32_t labels = 0;      // of a classifier: it is their scores; 0: it is an embedding
+  bool is_normalised = false;    // it comes of length one
+  bool wants_length_one = false;  // it is meant to be so, whether or not it comes so
+  bool reads_pairs = false;      // it scores how well two texts fit each other
+  bool has_segments = false;     // the second text of a pair is marked
+  PooledWords words;
+};
 
 struct ModelInfo {
   std::uint32_t context_max = 0;  // positions per sequence, prompt and answer together
   std::uint32_t vocab = 0;        // token ids are 0..vocab-1
   ChatWords words;
   std::vector<TokenId> eos_ids;
+  bool generates = true;          // else it reads texts only
+  bool chats = false;             // it has a template for it
+  bool has_encoder = false;       // which reads the prompt; the answer is its decoder's
+  std::vector<TokenId> decoder_start;  // what that answer begins with
+  PooledInfo pooled;
   std::string chat_problem;       // why the model cannot chat although it has a template
   std::vector<std::string> warnings;  // what was guessed or left out when it was loaded
   GenerationDefaults sampling;    // in place of a protocol's own
@@ -34,9 +51,10 @@ struct ModelInfo {
 };
 
 struct HostedModel {
-  std::vector<std::string> names;  // the first is shown in answers
+  std::vector<std::string> names;  // the first is its own
   std::shared_ptr<const Tokenizer> tokenizer;
   std::shared_ptr<const ChatTemplate> chat_template;  // null: chat is refused
+  std::shared_ptr<const PairTemplate> pair_template;  // null: it scores no pairs of texts
   ModelInfo info;
   std::shared_ptr<const void> files;  // what the engine computes with, mapped
   std::function<Status()> health;  // not ok: it has lost a file, its answers are faults; or empty

@@ -95,7 +95,7 @@ Status ModelHost::add(ModelRecipe recipe) {
   }
   for (auto name = recipe.names.begin(); name != recipe.names.end(); ++name) {
     const bool is_repeated = std::find(recipe.names.begin(), name, *name) != name;
-    if (name->empty() || is_repeated || find(*name)) {
+    if (name->empty() || is_repeated || find_exactly(*name)) {
       return error(StatusCode::kInvalidArgument,
                    "the model name '{}' is empty or taken; give each model a name of its own with "
                    "--served-model-name",
@@ -140,6 +140,11 @@ const std::vector<std::string>& ModelHost::names(ModelIndex model) const {
 }
 
 std::optional<ModelHost::ModelIndex> ModelHost::find(std::string_view name) const {
+  if (const auto model = find_exactly(name)) return model;
+  return name.empty() ? std::nullopt : find_exactly(kAnyName);
+}
+
+std::optional<ModelHost::ModelIndex> ModelHost::find_exactly(std::string_view name) const {
   for (ModelIndex model = 0; model < entries_.size(); ++model) {
     const std::vector<std::string>& known = names(model);
     if (std::find(known.begin(), known.end(), name) != known.end()) return model;

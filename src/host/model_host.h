@@ -25,8 +25,11 @@ struct OpenedModel {
   std::function<Result<std::unique_ptr<HostedModel>>(EventSink)> load;
 };
 
+// As a model's name: whatever name no model has means this model.
+inline constexpr const char* kAnyName = "*";
+
 struct ModelRecipe {
-  std::vector<std::string> names;  // the first is shown in answers
+  std::vector<std::string> names;  // the first is its own; kAnyName may be among the others
   std::function<Result<OpenedModel>()> open;  // again for every load
 };
 
@@ -64,6 +67,7 @@ class ModelHost {
   // the former listener is not being called and never will be.
   void listen(Listener listener);
 
+  // By one of its names; else the model that answers to any. An empty name is nobody's.
   std::optional<ModelIndex> find(std::string_view name) const;
   std::size_t size() const { return entries_.size(); }
   const std::vector<std::string>& names(ModelIndex model) const;
@@ -121,6 +125,8 @@ class ModelHost {
   bool stays_ready(ModelIndex model);
   ModelLease make_lease(ModelIndex model);
   void give_back(ModelIndex model);
+
+  std::optional<ModelIndex> find_exactly(std::string_view name) const;
 
   std::vector<std::unique_ptr<Entry>> entries_;  // fixed once traffic starts
   std::unique_ptr<State> state_;

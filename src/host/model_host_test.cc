@@ -156,6 +156,17 @@ TEST_F(ModelHostTest, ModelsAreFoundByEveryNameAndNamesAreUnique) {
   EXPECT_EQ(a_.opened, 0) << "nothing is opened before it is wanted";
 }
 
+TEST_F(ModelHostTest, OneModelMayAnswerToAnyName) {
+  ScriptFile one, other;
+  ModelHost host;
+  ASSERT_TRUE(host.add(recipe({"a", kAnyName}, one)).is_ok());
+  ASSERT_TRUE(host.add(recipe({"b"}, other)).is_ok()) << "a name of its own is no conflict";
+  EXPECT_FALSE(host.add(recipe({"c", kAnyName}, other)).is_ok());
+  EXPECT_EQ(host.find("b"), 1u);
+  EXPECT_EQ(host.find("whatever"), 0u);
+  EXPECT_FALSE(host.find(""));
+}
+
 TEST_F(ModelHostTest, AModelIsLoadedWhenItIsWantedAndItsArrivalTold) {
   start();
   Ear ear(*host_);

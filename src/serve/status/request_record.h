@@ -1,8 +1,9 @@
 // RequestRecord: the life of one client request as it can be told afterwards: when it waited, which
 // steps fed its prompt, which its answer, what came from the prefix cache, when it lost its blocks,
 // with whom it shared its steps. Built from the facts that the engine tells about each row; it
-// holds no text. A request may be several engine requests (prompts) with several branches each; its
-// choices are counted through: prompt * n + branch, as in the answer.
+// holds no text but the few words at which its prompt left an earlier one. A request may be several
+// engine requests (prompts) with several branches each; its choices are counted through:
+// prompt * n + branch, as in the answer.
 //
 // Bounds: kEventsMax events, what comes after is counted; kSharersMax neighbours are told apart in
 // one run of steps, kSharersShown of them are kept. Runs of decode steps are one event. I/O thread.
@@ -19,6 +20,8 @@
 #include "base/ids.h"
 #include "base/nanos.h"
 #include "core/events.h"
+#include "serve/intake/volatile_lines.h"
+#include "serve/status/prompt_memory.h"
 
 namespace quire {
 
@@ -44,6 +47,14 @@ struct RequestEvent {
   std::array<std::uint64_t, kSharersShown> sharers_shown{};  // their serials, oldest first; 0: none
 };
 
+// Why so much of a prompt, and no more, may have been in the cache.
+struct PromptOrigin {
+  std::string tenant;                          // whose the words are
+  std::optional<PromptDifference> difference;  // to the earlier prompt that it shares most with
+  std::string had, has;                        // the words there
+  std::vector<VolatileLine> volatile_lines;
+};
+
 // What is known when a request has been accepted.
 struct AcceptedRequest {
   std::string model, endpoint;
@@ -54,6 +65,7 @@ struct AcceptedRequest {
   std::vector<RequestId> requests;           // [prompts]
   std::vector<std::uint32_t> prompt_tokens;  // [prompts]
   std::uint32_t choices_each = 1;            // n
+  PromptOrigin origin;                       // of the only prompt
 };
 
 // A step as its rows' requests see it.

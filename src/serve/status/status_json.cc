@@ -1,5 +1,6 @@
 #include "serve/status/status_json.h"
 
+#include <fmt/format.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -104,6 +105,7 @@ Json group_json(const KvGroup& group, const KvInspection::Group* inspected) {
                            {"of", holds_encoder(group) ? "encoder" : "text"},
                            {"layers", group.layers}, {"block_tokens", group.block_tokens},
                            {"window", group.window > 0 ? Json(group.window) : Json()},
+                           {"sinks", group.sinks},
                            {"bytes_per_block", group.bytes_per_block},
                            {"blocks", group.blocks - 1}});  // without the padding
   const auto known = [&](std::uint32_t KvInspection::Group::*count) {
@@ -220,6 +222,30 @@ Json summary_json(const RequestRecord& record) {
   return out;
 }
 
+// Where the prompt leaves the earlier one of its client that it shares most with. Null: none is
+// known.
+Json earlier_prompt_json(const RequestRecord& record, bool shows_words) {
+  const PromptOrigin& origin = record.accepted().origin;
+  if (!origin.difference) return Json();
+  const PromptDifference& it = *origin.difference;
+  const bool is_beginning = it.had.empty(), is_begun = it.has.empty();
+  std::string says =
+      is_beginning && is_begun ? fmt::format("the same {} tokens as {}", it.at, it.earlier_id)
+      : is_beginning ? fmt::format("goes on where the {} tokens of {} end", it.at, it.earlier_id)
+      : is_begun     ? fmt::format("the first {} tokens of {}", it.at, it.earlier_id)
+                     : fmt::format("first difference at token {} from {}", it.at, it.earlier_id);
+  const bool differs = !is_beginning && !is_begun;
+  if (differs && shows_words) {
+    says += fmt::format(": {} there, {} here", dump(Json(origin.had)), dump(Json(origin.has)));
+  }
+  Json out = Json::object({{"id", it.earlier_id}, {"tokens", it.earlier_tokens},
+                           {"equal_tokens", it.at}, {"says", std::move(says)}});
+  out.set("first_difference", differs ? Json(it.at) : Json());
+  out.set("had", shows_words ? Json(origin.had) : Json());
+  out.set("has", shows_words ? Json(origin.has) : Json());
+  return out;
+}
+
 }  // namespace
 
 Json snapshot_json(const ServerFacts& server, std::span<const ModelFigures> models,
@@ -246,8 +272,17 @@ Json requests_json(const RequestLog& log) {
   return Json::object({{"requests", std::move(list)}, {"finished_max", RequestLog::kFinishedMax}});
 }
 
-Json request_json(const RequestRecord& record, const RequestLog& log, Nanos now) {
+Json request_json(const RequestRecord& record, const RequestLog& log, const std::string& asker,
+                  Nanos now) {
   Json out = summary_json(record);
+  const PromptOrigin& origin = record.accepted().origin;
+  out.set("earlier_prompt", earlier_prompt_json(record, origin.tenant == asker));
+  Json lines = Json::array();
+  for (const VolatileLine& line : origin.volatile_lines) {
+    lines.push(Json::object({{"pattern", line.pattern},
+                             {"done", line.is_removed ? "removed" : "kept"}}));
+  }
+  out.set("volatile_lines", std::move(lines));
   Json events = Json::array();
   for (const RequestEvent& event : record.events(now)) {
     events.push(event_json(event, record.choices() > 1, log));

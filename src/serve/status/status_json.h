@@ -38,6 +38,8 @@ Json snapshot_json(const ServerFacts& server, std::span<const ModelFigures> mode
 
 Json requests_json(const RequestLog& log);
 // With its events.
-Json request_json(const RequestRecord& record, const RequestLog& log, Nanos now);
+// `asker`: the tenant who looks; words of a prompt are shown to its own tenant alone.
+Json request_json(const RequestRecord& record, const RequestLog& log, const std::string& asker,
+                  Nanos now);
 
 }  // namespace quire

@@ -136,6 +136,18 @@ export interface RequestSummary {
   events_dropped?: number;
 }
 
+// The prompt beside the earlier one of the same client that it shares most with; null: none is
+// known, or the server is an older one.
+export interface EarlierPrompt {
+  id: string;
+  tokens: number;
+  equal_tokens: number;
+  first_difference: number | null;
+  says: string;
+}
+
 export interface RequestLife extends RequestSummary {
   events: RequestEvent[];
+  earlier_prompt?: EarlierPrompt | null;
+  volatile_lines?: { pattern: string; done: "removed" | "kept" }[];
 }

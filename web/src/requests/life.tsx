@@ -47,6 +47,17 @@ export function Life({ life }: { life: RequestLife }) {
       <div class="card life-card">
         <TimelineFigure timeline={timelineOf(life)} />
       </div>
+      {life.earlier_prompt && (
+        <p class="companions" id="earlier-prompt">
+          Prompt: {life.earlier_prompt.says}
+        </p>
+      )}
+      {(life.volatile_lines ?? []).length > 0 && (
+        <p class="companions" id="volatile-lines">
+          Lines that change with every request:{" "}
+          {life.volatile_lines?.map((line) => `${line.pattern} ${line.done}`).join(", ")}
+        </p>
+      )}
       {sums.sharedWith.length > 0 && (
         <p class="companions">
           Shared steps with{" "}
