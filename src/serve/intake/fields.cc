@@ -62,6 +62,11 @@ Fields::Fields(const Json& object)
 }
 
 const Json* Fields::any(std::string_view name) {
+  note(name, FieldKind::kAny);
+  return look(name);
+}
+
+const Json* Fields::look(std::string_view name) {
   const auto found = std::find_if(members_->begin(), members_->end(),
                                   [&](const Json::Member& member) { return member.first == name; });
   if (found == members_->end()) return nullptr;
@@ -75,7 +80,8 @@ bool Fields::has(std::string_view name) const {
 }
 
 std::optional<bool> Fields::boolean(std::string_view name) {
-  const Json* value = any(name);
+  note(name, FieldKind::kBoolean);
+  const Json* value = look(name);
   if (value == nullptr) return std::nullopt;
   if (value->is_bool()) return value->as_bool();
   fail_type(name, "true or false", *value);
@@ -84,7 +90,8 @@ std::optional<bool> Fields::boolean(std::string_view name) {
 
 std::optional<std::int64_t> Fields::integer(std::string_view name, std::int64_t min,
                                             std::int64_t max) {
-  const Json* value = any(name);
+  note(name, FieldKind::kInteger, {static_cast<double>(min), static_cast<double>(max)});
+  const Json* value = look(name);
   if (value == nullptr) return std::nullopt;
   if (value->is_int() && value->as_int() >= min && value->as_int() <= max) return value->as_int();
   fail_type(name, fmt::format("an integer from {} to {}", min, max), *value);
@@ -92,7 +99,8 @@ std::optional<std::int64_t> Fields::integer(std::string_view name, std::int64_t 
 }
 
 std::optional<double> Fields::number(std::string_view name, Range range) {
-  const Json* value = any(name);
+  note(name, FieldKind::kNumber, range);
+  const Json* value = look(name);
   if (value == nullptr) return std::nullopt;
   if (value->is_number()) {
     const double number = value->as_double();
@@ -105,7 +113,8 @@ std::optional<double> Fields::number(std::string_view name, Range range) {
 }
 
 const std::string* Fields::text(std::string_view name, std::size_t size_max) {
-  const Json* value = any(name);
+  note(name, FieldKind::kText);
+  const Json* value = look(name);
   if (value == nullptr) return nullptr;
   if (value->is_string() && value->as_string().size() <= size_max) return &value->as_string();
   fail_type(name, fmt::format("a string of at most {} bytes", size_max), *value);
@@ -114,7 +123,8 @@ const std::string* Fields::text(std::string_view name, std::size_t size_max) {
 
 void Fields::expect_neutral(std::span<const NeutralField> fields) {
   for (const NeutralField& field : fields) {
-    const Json* value = any(field.name);
+    note(field.name, FieldKind::kNeutral, {}, field.neutral);
+    const Json* value = look(field.name);
     if (value == nullptr) continue;
     std::vector<std::string_view> accepted;
     bool is_accepted = false;

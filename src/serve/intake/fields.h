@@ -15,6 +15,7 @@
 
 #include "base/json.h"
 #include "serve/intake/api_error.h"
+#include "serve/intake/field_notes.h"
 
 namespace quire {
 
@@ -53,7 +54,13 @@ class Fields {
  private:
   void fail_type(std::string_view name, std::string_view expected, const Json& value);
 
+  const Json* look(std::string_view name);
+  void note(std::string_view name, FieldKind kind, Range range = {}, const char* neutral = "") {
+    if (notes_ != nullptr) notes_->add({std::string(name), kind, range.min, range.max, neutral});
+  }
+
   const std::vector<Json::Member>* members_;
+  FieldNotes* notes_ = FieldNotes::claim();  // null: nobody takes any
   std::vector<bool> known_;  // [members]
   std::optional<ApiError> error_;
 };

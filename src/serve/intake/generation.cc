@@ -4,6 +4,7 @@
 #include <random>
 
 #include "serve/intake/prompt.h"
+#include "serve/intake/skills.h"
 
 namespace quire {
 namespace {
@@ -32,8 +33,14 @@ SamplingParams default_sampling(const HostedModel* model) {
 
 Parsed<int> settle_tokens_max(const Generation& generation, std::size_t prompt_tokens,
                               std::int64_t fallback, const std::string& prompt_field) {
-  auto tokens_max = fit_tokens_max(generation.model->info, prompt_tokens, generation.tokens_max,
-                                   fallback, prompt_field);
+  if (auto refusal = refuse_without(*generation.model, Skill::kGenerate)) return *refusal;
+  const ModelInfo& info = generation.model->info;
+  if (info.has_encoder) {  // which reads the prompt; what its decoder begins with is short
+    if (auto refusal = refuse_encoded(info, prompt_tokens, prompt_field)) return *refusal;
+    prompt_tokens = info.decoder_start.size();
+  }
+  auto tokens_max = fit_tokens_max(info, prompt_tokens, generation.tokens_max, fallback,
+                                   prompt_field);
   if (tokens_max.is_ok() && generation.params.tokens_min > *tokens_max) {
     return invalid_value("min_tokens", "min_tokens must be less than or equal to max_tokens.");
   }
@@ -43,12 +50,14 @@ Parsed<int> settle_tokens_max(const Generation& generation, std::size_t prompt_t
 Request make_request(const Generation& generation, const Tenant& tenant,
                      std::vector<TokenId> prompt) {
   Request made;
-  made.prompt = std::move(prompt);
+  const ModelInfo& info = generation.model->info;
+  (info.has_encoder ? made.encoder_input : made.prompt) = std::move(prompt);
+  if (info.has_encoder) made.prompt = info.decoder_start;
   made.params = generation.params;
   made.tenant = tenant.name;
   made.tenant_share = tenant.share;
   made.cache_salt = generation.cache_salt;
-  made.priority = generation.priority;
+  made.priority = tenant.gives_way ? kPriorityLast : generation.priority;
   made.n = generation.n;
   return made;
 }

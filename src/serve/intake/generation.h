@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <limits>
 #include <optional>
 #include <string>
 #include <vector>
@@ -15,8 +16,12 @@
 
 namespace quire {
 
+// Who gives way to all others; no client can ask for it.
+inline constexpr int kPriorityLast = std::numeric_limits<int>::max();
+
 struct Generation {
   ModelLease model;
+  std::string model_name;                  // as the client called it; answers say it again
   SamplingParams params;                   // but for tokens_max and log-probabilities
   std::optional<std::int64_t> tokens_max;  // as asked
   int n = 1;
@@ -32,7 +37,8 @@ SamplingParams default_sampling(const HostedModel* model);
 Parsed<int> settle_tokens_max(const Generation& generation, std::size_t prompt_tokens,
                               std::int64_t fallback, const std::string& prompt_field);
 
-// A request of the engine, without an id. `generation.params` are final.
+// A request of the engine, without an id. `generation.params` are final. Where the model has an
+// encoder it reads the prompt, and the answer begins as the model's files say.
 Request make_request(const Generation& generation, const Tenant& tenant,
                      std::vector<TokenId> prompt);
 

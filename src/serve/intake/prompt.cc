@@ -55,6 +55,38 @@ Parsed<std::vector<TokenId>> encode_chat(const HostedModel& model, const ChatPro
   return invalid_value("messages", ids.status().message());
 }
 
+bool keeps_states(const HostedModel& model) {
+  if (model.engine == nullptr) return false;
+  const std::vector<KvGroup>& groups = model.engine->capacity().groups;
+  return std::any_of(groups.begin(), groups.end(), holds_states);
+}
+
+std::optional<std::uint32_t> end_of_part(const HostedModel& model, const ChatPrompt& part,
+                                         const std::vector<TokenId>& prompt) {
+  if (part.messages.empty()) return std::nullopt;
+  auto ids = encode_chat(model, part);
+  if (!ids.is_ok()) {  // some templates want to see a question
+    ChatPrompt asking = part;
+    asking.messages.push_back(Json::object({{"role", "user"}, {"content", "?"}}));
+    ids = encode_chat(model, asking);
+  }
+  if (!ids.is_ok()) return std::nullopt;
+  const auto end = std::mismatch(ids->begin(), ids->end(), prompt.begin(), prompt.end()).first;
+  return static_cast<std::uint32_t>(end - ids->begin());
+}
+
+std::optional<ApiError> refuse_encoded(const ModelInfo& info, std::size_t prompt_tokens,
+                                       const std::string& field) {
+  if (info.decoder_start.empty()) {
+    return ApiError{.message = "The files of this model do not say what an answer begins with "
+                               "(decoder_start_token_id): it cannot answer.",
+                    .param = "model",
+                    .code = "model_not_capable"};
+  }
+  if (prompt_tokens <= info.context_max) return std::nullopt;
+  return too_long(info, field, fmt::format("your {} have {} tokens", field, prompt_tokens));
+}
+
 Parsed<int> fit_tokens_max(const ModelInfo& info, std::size_t prompt_tokens,
                            std::optional<std::int64_t> asked, std::int64_t fallback,
                            const std::string& field) {

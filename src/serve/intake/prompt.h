@@ -24,6 +24,18 @@ Parsed<std::vector<TokenId>> encode_text(const HostedModel& model, std::string_v
 Parsed<std::vector<TokenId>> encode_chat(const HostedModel& model, const ChatPrompt& chat,
                                          bool is_cut = false);
 
+// Whether the model keeps states, which are there only at places that somebody asked for.
+bool keeps_states(const HostedModel& model);
+
+// How much of `prompt`, which is a chat's, is that of `part`, a beginning of the same chat; nothing
+// where the part alone makes no prompt.
+std::optional<std::uint32_t> end_of_part(const HostedModel& model, const ChatPrompt& part,
+                                         const std::vector<TokenId>& prompt);
+
+// Why an encoder that reads so many tokens gives no answer; nothing: it does.
+std::optional<ApiError> refuse_encoded(const ModelInfo& info, std::size_t prompt_tokens,
+                                       const std::string& field);
+
 // Chooses how many tokens may be generated: what was asked for, or `fallback` fitted to the room
 // that the prompt leaves. An error if it does not fit; nothing is ever cut.
 Parsed<int> fit_tokens_max(const ModelInfo& info, std::size_t prompt_tokens,

@@ -11,6 +11,7 @@ namespace quire {
 struct Tenant {
   std::string name;         // of its cache and its turns; empty: the public one
   std::uint32_t share = 1;  // of the machine, beside the shares of others that wait
+  bool gives_way = false;   // every other request of the same name is served before this one
 };
 
 }  // namespace quire

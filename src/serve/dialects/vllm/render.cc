@@ -3,7 +3,7 @@
 #include "base/json.h"
 #include "base/utf8.h"
 #include "serve/dialects/openai/chat.h"
-#include "serve/dialects/openai/completions.h"
+#include "serve/dialects/openai/completions/completions.h"
 #include "serve/intake/fields.h"
 
 namespace quire {

@@ -1,9 +1,13 @@
 #include "serve/dialects/vllm/vllm.h"
 
-#include "serve/dialects/openai/errors.h"
 #include "serve/dialects/openai/chat.h"
+#include "serve/dialects/openai/errors.h"
+#include "serve/dialects/vllm/classify.h"
 #include "serve/dialects/vllm/control.h"
+#include "serve/dialects/vllm/pooling.h"
 #include "serve/dialects/vllm/render.h"
+#include "serve/dialects/vllm/rerank.h"
+#include "serve/dialects/vllm/score.h"
 #include "serve/dialects/vllm/tokenize.h"
 
 namespace quire {
@@ -17,24 +21,52 @@ constexpr auto kOpen = Access::kOpen, kKeyed = Access::kKeyed;
 constexpr auto kNone = BodyKind::kNone;
 
 constexpr Route kRoutes[] = {
-    {"POST", "/v1/chat/completions/batch", BodyKind::kJson, kKeyed, {.parse = parse_chat_batch}},
-    {"POST", "/v1/chat/completions/render", BodyKind::kJson, kKeyed, {.parse = render_vllm_chat}},
-    {"POST", "/v1/completions/render", BodyKind::kJson, kKeyed, {.parse = render_vllm_completion}},
-    {"POST", "/invocations", BodyKind::kJson, kKeyed, {.parse = invoke_vllm}},
-    {"POST", "/tokenize", BodyKind::kJson, kKeyed, {.parse = parse_vllm_tokenize}},
-    {"POST", "/detokenize", BodyKind::kJson, kKeyed, {.parse = parse_vllm_detokenize}},
-    {"GET", "/tokenizer_info", kNone, kKeyed, {.quick = show_vllm_tokenizer}},
-    {"GET", "/ping", kNone, kOpen, {.quick = ping_vllm}},
+    {"POST", "/v1/chat/completions/batch", BodyKind::kJson, kKeyed, {.parse = parse_chat_batch,
+      .summary = "answers to several conversations"}},
+    {"POST", "/v1/chat/completions/render", BodyKind::kJson, kKeyed, {.parse = render_vllm_chat,
+      .summary = "what a chat would feed to the model"}},
+    {"POST", "/v1/completions/render", BodyKind::kJson, kKeyed, {.parse = render_vllm_completion,
+      .summary = "what a completion would feed to the model"}},
+    {"POST", "/invocations", BodyKind::kJson, kKeyed, {.parse = invoke_vllm,
+      .summary = "SageMaker's one door"}},
+    {"POST", "/tokenize", BodyKind::kJson, kKeyed, {.parse = parse_vllm_tokenize,
+      .summary = "text or a chat to token ids"}},
+    {"POST", "/detokenize", BodyKind::kJson, kKeyed, {.parse = parse_vllm_detokenize,
+      .summary = "token ids to text"}},
+    {"GET", "/tokenizer_info", kNone, kKeyed, {.quick = show_vllm_tokenizer,
+      .summary = "the vocabulary and the chat template"}},
+    {"GET", "/ping", kNone, kOpen, {.quick = ping_vllm,
+      .summary = "whether the server is alive"}},
     {"POST", "/ping", kNone, kOpen, {.quick = ping_vllm}},
-    {"GET", "/load", kNone, kOpen, {.quick = show_vllm_load}},
-    {"GET", "/server_info", kNone, kKeyed, {.quick = show_vllm_server}},
-    {"POST", "/sleep", kNone, Access::kOperator, {.quick = sleep_vllm}},
-    {"POST", "/wake_up", kNone, Access::kOperator, {.quick = wake_vllm}},
-    {"GET", "/is_sleeping", kNone, kKeyed, {.quick = show_vllm_sleep}},
-    {"POST", "/pause", kNone, Access::kOperator, {.quick = pause_vllm}},
-    {"POST", "/resume", kNone, Access::kOperator, {.quick = resume_vllm}},
-    {"GET", "/is_paused", kNone, kKeyed, {.quick = show_vllm_pause}},
-    {"POST", "/reset_prefix_cache", kNone, Access::kOperator, {.quick = reset_vllm_cache}},
+    {"GET", "/load", kNone, kOpen, {.quick = show_vllm_load,
+      .summary = "requests in progress"}},
+    {"GET", "/server_info", kNone, kKeyed, {.quick = show_vllm_server,
+      .summary = "what is served"}},
+    {"POST", "/sleep", kNone, Access::kOperator, {.quick = sleep_vllm,
+      .summary = "models leave memory"}},
+    {"POST", "/wake_up", kNone, Access::kOperator, {.quick = wake_vllm,
+      .summary = "they come back"}},
+    {"GET", "/is_sleeping", kNone, kKeyed, {.quick = show_vllm_sleep,
+      .summary = "whether they are away"}},
+    {"POST", "/pause", kNone, Access::kOperator, {.quick = pause_vllm,
+      .summary = "no step is made"}},
+    {"POST", "/resume", kNone, Access::kOperator, {.quick = resume_vllm,
+      .summary = "steps are made again"}},
+    {"GET", "/is_paused", kNone, kKeyed, {.quick = show_vllm_pause,
+      .summary = "whether none is made"}},
+    {"POST", "/reset_prefix_cache", kNone, Access::kOperator, {.quick = reset_vllm_cache,
+      .summary = "forget texts that nobody is at"}},
+    {"POST", "/pooling", BodyKind::kJson, kKeyed, {.parse = parse_vllm_pooling,
+      .summary = "what a model makes of texts, as it is"}},
+    {"POST", "/classify", BodyKind::kJson, kKeyed, {.parse = parse_vllm_classify,
+      .summary = "labels of texts"}},
+    {"POST", "/score", BodyKind::kJson, kKeyed, {.parse = parse_vllm_score,
+      .summary = "how well pairs of texts fit"}},
+    {"POST", "/v1/score", BodyKind::kJson, kKeyed, {.parse = parse_vllm_score}},
+    {"POST", "/rerank", BodyKind::kJson, kKeyed, {.parse = parse_vllm_rerank,
+      .summary = "documents by how well they answer a query"}},
+    {"POST", "/v1/rerank", BodyKind::kJson, kKeyed, {.parse = parse_vllm_rerank}},
+    {"POST", "/v2/rerank", BodyKind::kJson, kKeyed, {.parse = parse_vllm_rerank}},
 };
 
 }  // namespace
