@@ -60,7 +60,9 @@ class Server:
     def __init__(self, *arguments, env=None, start_limit_s=240):
         self.log = []
         self.process = subprocess.Popen(
-            [str(QUIRE), "serve", "--port", "0", *map(str, arguments)],
+            [str(QUIRE), "serve", "--port", "0",
+             *([] if "--response-store" in arguments else ["--response-store", "memory"]),
+             *map(str, arguments)],
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
             env={**os.environ, **(env or {})}, text=True, errors="replace")
         self.port = None

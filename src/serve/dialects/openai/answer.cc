@@ -14,7 +14,7 @@ OpenAiAnswer::OpenAiAnswer(const OpenAiRequest& request, const std::vector<Reque
       id_(request.request_id.empty() ? random_id(id_prefix)
                                      : std::string(id_prefix) + request.request_id),
       created_(SteadyClock::unix_seconds()),
-      model_name_(request.model->name()),
+      model_name_(request.model_name.empty() ? request.model->name() : request.model_name),
       fingerprint_(request.model->info.fingerprint) {}
 
 Json OpenAiAnswer::head(std::string_view object) const {
@@ -88,6 +88,23 @@ Json OpenAiAnswer::token_ids(const std::vector<TokenId>& ids) const {
 Json logprob_json(float logprob) {
   constexpr double kImpossible = -9999.0;
   return std::isfinite(logprob) ? Json(static_cast<double>(logprob)) : Json(kImpossible);
+}
+
+Json score_json(const TokenNames& names, const TokenScore& score, int alternatives) {
+  const auto token_json = [&](TokenId token, float logprob) {
+    Json bytes = Json::array();
+    for (const char c : names.bytes(token)) bytes.push(static_cast<unsigned char>(c));
+    return Json::object({{"token", names.name(token)}, {"logprob", logprob_json(logprob)},
+                         {"bytes", std::move(bytes)}});
+  };
+  Json entry = token_json(score.token, score.logprob);
+  Json top = Json::array();
+  const auto shown = std::min(score.top.size(), static_cast<std::size_t>(alternatives));
+  for (std::size_t i = 0; i < shown; ++i) {
+    top.push(token_json(score.top[i].token, score.top[i].logprob));
+  }
+  entry.set("top_logprobs", std::move(top));
+  return entry;
 }
 
 Json finish_json(FinishReason reason) {

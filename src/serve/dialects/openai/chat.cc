@@ -8,6 +8,7 @@
 #include "serve/dialects/openai/chat_messages.h"
 #include "serve/dialects/openai/answer.h"
 #include "serve/dialects/openai/generation.h"
+#include "serve/dialects/openai/responses/kept_completions.h"
 #include "serve/intake/fields.h"
 #include "serve/intake/prompt.h"
 
@@ -69,25 +70,10 @@ class ChatAnswer : public OpenAiAnswer {
   Json prompt_logprobs_;
 };
 
-Json token_json(const TokenNames& names, TokenId token, float logprob) {
-  Json bytes = Json::array();
-  for (const char c : names.bytes(token)) bytes.push(static_cast<unsigned char>(c));
-  return Json::object({{"token", names.name(token)}, {"logprob", logprob_json(logprob)},
-                       {"bytes", std::move(bytes)}});
-}
-
 Json ChatAnswer::content_logprobs(const std::vector<TokenScore>& scores) const {
   Json list = Json::array();
   for (const TokenScore& score : scores) {
-    Json entry = token_json(names_, score.token, score.logprob);
-    Json top = Json::array();
-    const auto shown = std::min(score.top.size(),
-                                static_cast<std::size_t>(request_.params.logprobs));
-    for (std::size_t i = 0; i < shown; ++i) {
-      top.push(token_json(names_, score.top[i].token, score.top[i].logprob));
-    }
-    entry.set("top_logprobs", std::move(top));
-    list.push(std::move(entry));
+    list.push(score_json(names_, score, request_.params.logprobs));
   }
   return list;
 }
@@ -258,7 +244,13 @@ Parsed<Call> chat_call(const DialectContext& context, std::span<const Json> bodi
   call.model = chat.model;
   call.is_stream = chat.is_stream;
   call.unknown_fields = chat.warnings.size();
-  call.writer = std::make_unique<ChatAnswer>(chat, call.requests, std::move(echoes));
+  const bool is_kept = bodies.size() == 1 && keeps_completion(context, bodies.front());
+  if (is_kept && chat.request_id.empty()) chat.request_id = random_id("");
+  call.writer = std::make_unique<ChatAnswer>(chat, call.requests, echoes);
+  if (!is_kept) return call;
+  chat.is_stream = false;
+  call.writer = keep_completion(context, bodies.front(), std::move(call.writer),
+                                std::make_unique<ChatAnswer>(chat, call.requests, echoes));
   return call;
 }
 

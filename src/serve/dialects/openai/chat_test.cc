@@ -3,7 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "base/json.h"
-#include "serve/dialects/openai/completions.h"
+#include "serve/dialects/openai/completions/completions.h"
 #include "serve/testing/test_model.h"
 
 namespace quire {

@@ -7,6 +7,8 @@
 
 #include "serve/dialects/openai/sampling_fields.h"
 
+#include "serve/intake/skills.h"
+
 namespace quire {
 namespace {
 
@@ -58,6 +60,10 @@ ModelLease read_model(Fields& fields, const DialectContext& context) {
   Parsed<ModelLease> model = lease_model(context.models, name->as_string());
   if (!model.is_ok()) {
     fields.fail(model.error());
+    return nullptr;
+  }
+  if (auto refusal = refuse_without(**model, Skill::kGenerate)) {
+    fields.fail(std::move(*refusal));
     return nullptr;
   }
   return *model;
@@ -154,10 +160,12 @@ void read_bookkeeping(Fields& fields) {
 OpenAiRequest read_openai_request(Fields& fields, const DialectContext& context) {
   OpenAiRequest request;
   request.model = read_model(fields, context);
+  if (const Json* name = fields.any("model"); request.model) request.model_name = name->as_string();
   read_sampling(fields, request.model.get(), request.params);
   read_streaming(fields, request);
   request.n = static_cast<int>(fields.integer("n", 1, kChoicesMax).value_or(1));
-  request.priority = static_cast<int>(fields.integer("priority", kInt32Min, kInt32Max).value_or(0));
+  request.priority =
+      static_cast<int>(fields.integer("priority", kInt32Min, kPriorityLast - 1).value_or(0));
   read_service_tier(fields, request);
   read_request_id(fields, request);
   read_truncation(fields, request);

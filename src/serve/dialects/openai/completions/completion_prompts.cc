@@ -1,4 +1,4 @@
-#include "serve/dialects/openai/completion_prompts.h"
+#include "serve/dialects/openai/completions/completion_prompts.h"
 
 #include <fmt/format.h>
 

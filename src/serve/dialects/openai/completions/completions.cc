@@ -1,12 +1,12 @@
-#include "serve/dialects/openai/completions.h"
+#include "serve/dialects/openai/completions/completions.h"
 
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <limits>
 
-#include "serve/dialects/openai/completion_answer.h"
-#include "serve/dialects/openai/completion_prompts.h"
+#include "serve/dialects/openai/completions/completion_answer.h"
+#include "serve/dialects/openai/completions/completion_prompts.h"
 #include "serve/dialects/openai/generation.h"
 #include "serve/intake/fields.h"
 
@@ -66,6 +66,19 @@ void ask_for_scores(const CompletionOptions& options, int made, SamplingParams& 
   if (params.tokens_max == 0) params.prompt_logprobs = std::max(params.prompt_logprobs, 0);
 }
 
+// An answer that an encoder's decoder writes does not go on where the prompt ends.
+std::optional<ApiError> refuse_of_encoder(const CompletionRequest& completion) {
+  if (!completion.common.model->info.has_encoder) return std::nullopt;
+  const char* asked = completion.options.echo                  ? "echo"
+                      : completion.suffix != nullptr           ? "suffix"
+                      : completion.options.prompt_logprobs >= 0 ? "prompt_logprobs"
+                                                               : nullptr;
+  if (asked == nullptr) return std::nullopt;
+  return unsupported_parameter(
+      asked, fmt::format("Unsupported parameter: '{}': an encoder reads this model's prompt, and "
+                         "the answer does not continue it.", asked));
+}
+
 }  // namespace
 
 Parsed<Call> parse_openai_completion(const DialectContext& context, const http::Request& request) {
@@ -77,6 +90,7 @@ Parsed<Call> parse_openai_completion(const DialectContext& context, const http::
   refuse_unknown(fields, context, common);
   if (fields.error()) return *fields.error();
 
+  if (auto refusal = refuse_of_encoder(completion)) return *refusal;
   const HostedModel& model = *common.model;
   PromptRules rules{.add_special = common.add_special_tokens.value_or(true),
                     .is_cut = common.prompt_tokens_max.has_value()};

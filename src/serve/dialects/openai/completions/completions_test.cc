@@ -1,9 +1,9 @@
-#include "serve/dialects/openai/completions.h"
+#include "serve/dialects/openai/completions/completions.h"
 
 #include <gtest/gtest.h>
 
 #include "base/json.h"
-#include "serve/testing/test_model.h"
+#include "serve/testing/test_server.h"
 
 namespace quire {
 namespace {
@@ -226,6 +226,41 @@ TEST_F(OpenAiCompletionsTest, ChoicesOfSeveralPromptsAreNumberedThrough) {
   EXPECT_EQ(choices[3].find("text")->as_string(), "11");
   EXPECT_EQ(body.find("usage")->find("completion_tokens")->as_int(), 4);
   EXPECT_EQ(body.find("usage")->find("prompt_tokens")->as_int(), 2) << "each prompt once";
+}
+
+// T5 and its like: the prompt is the encoder's, the answer begins as the files say.
+TEST_F(OpenAiCompletionsTest, AnEncoderReadsThePrompt) {
+  host_ = make_test_host({.has_encoder = true}, std::make_shared<StepGate>());
+  context_.models.host = host_.get();
+  auto call = complete(R"("prompt":["abc","de"],"max_tokens":7)");
+  ASSERT_TRUE(call.is_ok()) << call.error().message;
+  ASSERT_EQ(call->requests.size(), 2u);
+  EXPECT_EQ(call->requests[0].encoder_input, (std::vector<TokenId>{'a', 'b', 'c'}));
+  EXPECT_EQ(call->requests[0].prompt, (std::vector<TokenId>{kTestImStart}));
+  EXPECT_EQ(call->requests[1].params.tokens_max, 7);
+  for (const char* fields : {R"("echo":true)", R"("suffix":"x")", R"("prompt_logprobs":1)"}) {
+    EXPECT_EQ(complete(std::string(R"("prompt":"a",)") + fields).error().code,
+              "unsupported_parameter") << fields;
+  }
+  EXPECT_EQ(complete("\"prompt\":\"" + std::string(1025, 'x') + "\"").error().code,
+            "context_length_exceeded");
+}
+
+TEST(OpenAiCompletionsServerTest, AnEncodersDecoderAnswers) {
+  TestServer server({}, {.has_encoder = true});
+  const auto answer = [&](const char* prompt) {
+    const TestResponse made = server.client().post(
+        "/v1/completions",
+        std::string(R"({"model":"m","max_tokens":5,"seed":1,"prompt":")") + prompt + "\"}");
+    EXPECT_EQ(made.status, 200) << made.body;
+    return parse_json(made.body).value();
+  };
+  const auto text = [](const Json& body) {
+    return body.find("choices")->items()[0].find("text")->as_string();
+  };
+  EXPECT_EQ(text(answer("abc")), text(answer("abc")));
+  EXPECT_NE(text(answer("abc")), text(answer("abd")));
+  EXPECT_EQ(answer("abc").find("usage")->find("prompt_tokens")->as_int(), 3);
 }
 
 }  // namespace

@@ -1,4 +1,4 @@
-#include "serve/dialects/openai/completion_answer.h"
+#include "serve/dialects/openai/completions/completion_answer.h"
 
 #include <algorithm>
 #include <numeric>
