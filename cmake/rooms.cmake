@@ -22,6 +22,18 @@ function(quire_use_common_headers target)
   target_compile_options(${target} PRIVATE -Wno-array-bounds -Wno-stringop-overflow)
 endfunction()
 
+# Where the sources are, for those that ask: a path in the flags of all the others would keep one
+# checkout from using what ccache has compiled for another.
+function(quire_tell_source_dir)
+  foreach(source ${ARGN})
+    file(STRINGS ${source} asks REGEX QUIRE_SOURCE_DIR LIMIT_COUNT 1)
+    if(asks)
+      set_property(SOURCE ${source} APPEND PROPERTY COMPILE_DEFINITIONS
+                   QUIRE_SOURCE_DIR="${CMAKE_SOURCE_DIR}")
+    endif()
+  endforeach()
+endfunction()
+
 function(quire_room name)
   cmake_parse_arguments(ROOM "" "" "LINKS" ${ARGN})
   set(folder ${CMAKE_SOURCE_DIR}/src/${name})
@@ -47,8 +59,7 @@ function(quire_room name)
   if(QUIRE_TESTS AND tests)
     add_executable(${name}_test ${tests})
     target_link_libraries(${name}_test PRIVATE quire_${name} GTest::gmock GTest::gtest_main)
-    target_compile_definitions(${name}_test PRIVATE
-      QUIRE_SOURCE_DIR="${CMAKE_SOURCE_DIR}")
+    quire_tell_source_dir(${tests})
     add_test(NAME ${name} COMMAND ${name}_test)
   endif()
   if(QUIRE_BENCHES AND benches)

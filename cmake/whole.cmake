@@ -10,7 +10,7 @@ if(QUIRE_TESTS)
                                                    ${CMAKE_SOURCE_DIR}/tests/golden
                                                    ${CMAKE_SOURCE_DIR}/tests/golden/tiny)
     target_link_libraries(golden_test PRIVATE quire_engine quire_lab GTest::gmock GTest::gtest_main)
-    target_compile_definitions(golden_test PRIVATE QUIRE_SOURCE_DIR="${CMAKE_SOURCE_DIR}")
+    quire_tell_source_dir(${golden})
     add_test(NAME golden COMMAND golden_test)
   endif()
 

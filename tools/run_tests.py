@@ -41,7 +41,7 @@ HEAVY = {"apps_test", "backend_test", "engine_test", "golden_test", "kernels_tes
 # The programs of tests/holds in their order. Those that measure speed are run by hand.
 HOLDS = ["run_script", "small_models", "default_model", "batch_invariance", "prefix_cache",
          "worlds", "bad_input", "many_streams", "equal_builds", "terminal_chat", "several_models",
-         "interrupted_pulls", "reports"]
+         "interrupted_pulls", "killed_batches", "reports"]
 BY_HAND = ["speed", "roofline"]
 UNIT_LIMIT_S = 1800
 HOLD_LIMIT_S = 600
@@ -250,6 +250,16 @@ def group_clients(tally):
         show_tail("tests/clients", run)
 
 
+def group_agents(tally):
+    """On demand: coding agents as they are, two turns each, where nothing but loopback exists."""
+    if not fetch_default_model(tally):
+        return
+    run = run_program([BUILD / "venv/bin/python", ROOT / "tests/agents/run_agents.py"],
+                      UNIT_LIMIT_S)
+    say(run.output.rstrip())
+    tally.add_run("tests/agents", run)
+
+
 def pytest_outcomes(report):
     """(case, outcome) of each case in a JUnit report, as pytest and vitest write it."""
     try:
@@ -316,8 +326,10 @@ GROUPS = {
     "sanitizers": group_sanitizers,
     "holds": group_holds,
     "aarch64": group_aarch64,
+    "agents": group_agents,
 }
-ON_DEMAND = {"aarch64"}  # emulation takes minutes: run only when named
+# Emulation takes minutes, and agents are hundreds of megabytes: run only when named.
+ON_DEMAND = {"aarch64", "agents"}
 
 
 def main():

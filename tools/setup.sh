@@ -5,6 +5,7 @@
 #                          which builds the web page
 #   tools/setup.sh test    the same, and what the tests need: the official API clients, a browser
 #   tools/setup.sh aarch64 the same as run, and the cross compiler and emulator for 64-bit Arm
+#   tools/setup.sh agents  the same as run, and the coding agents of tests/agents
 #
 # System packages come from Debian (as root or through sudo). Python packages live in build/venv,
 # Node packages in build/node and web/node_modules: nothing is installed for the user or for the
@@ -18,9 +19,11 @@ build_packages=(
   g++ cmake ninja-build ccache mold pkg-config git ca-certificates
   libboost1.81-dev libboost-url1.81-dev libssl-dev
   libspdlog-dev libfmt-dev libcli11-dev
-  prometheus-cpp-dev libcurl4-openssl-dev zlib1g-dev   # its CMake file looks for curl and zlib
+  prometheus-cpp-dev libcurl4-openssl-dev              # its CMake file looks for curl and zlib
+  zlib1g-dev libzstd-dev                               # bodies that come compressed
   libedit-dev                                          # typed lines of `quire run`
   libzip-dev                                           # the default model arrives in a wheel
+  libsqlite3-dev                                       # answers, files and batches are kept in it
   libgtest-dev libgmock-dev libbenchmark-dev
 )
 test_packages=(curl procps python3 python3-venv chromium fonts-inter fonts-dejavu-core)
@@ -122,18 +125,20 @@ install_python_clients() {
   cp "$wanted" "$stamp"
 }
 
-install_node_clients() {
-  local from=$root/tests/clients to=$root/build/node
+# install_node_packages FOLDER TARGET: what FOLDER/package-lock.json names -> build/TARGET
+install_node_packages() {
+  local from=$root/$1 to=$root/build/$2
   installed_from "$to/installed.json" "$from/package-lock.json" && return
-  say "Node clients -> build/node"
+  say "Node packages of $1 -> build/$2"
   mkdir -p "$to"
   cp "$from/package.json" "$from/package-lock.json" "$to/"
   (cd "$to" && npm ci --silent --no-audit --no-fund >&2) ||
-    fail "npm could not install tests/clients/package.json"
+    fail "npm could not install $1/package.json"
   cp "$from/package-lock.json" "$to/installed.json"
 }
 
-[[ $scope =~ ^(run|test|aarch64)$ ]] || fail "usage: tools/setup.sh [run|test|aarch64]"
+[[ $scope =~ ^(run|test|aarch64|agents)$ ]] ||
+  fail "usage: tools/setup.sh [run|test|aarch64|agents]"
 mkdir -p "$root/build"
 packages=("${build_packages[@]}")
 [[ $scope == test ]] && packages+=("${test_packages[@]}")
@@ -146,5 +151,6 @@ install_node
 if [[ $scope == test ]]; then
   make_venv
   install_python_clients
-  install_node_clients
+  install_node_packages tests/clients node
 fi
+if [[ $scope == agents ]]; then install_node_packages tests/agents agents; fi

@@ -12,9 +12,12 @@ namespace {
 
 // Of all that answers depend on, and of nothing that a mere restart changes.
 std::string fingerprint_of(const LoadedModel& model, const ModelArguments& arguments) {
-  const std::string identity = fmt::format(
+  std::string identity = fmt::format(
       "{} {} {:x} {} {} {} {}", version_line(), model.name, model.files->stamp(), model.isa,
       arguments.kv_cache_dtype, arguments.quantize, arguments.is_unpacked_f32);
+  if (arguments.attention_sinks > 0) {
+    identity += fmt::format(" {}+{}", arguments.attention_sinks, arguments.sliding_window);
+  }
   return fmt::format("fp_{:016x}", hash_bytes(identity.data(), identity.size()));
 }
 
@@ -24,12 +27,32 @@ std::shared_ptr<const void> mapped_files(LoadedModel& model) {
       std::move(model.files), std::move(model.tables));
 }
 
+// Where the files say nothing of its length, a vector is scaled to one, as other servers do.
+PooledInfo pooled_info(const ModelFacts& facts) {
+  PooledInfo info;
+  if (!facts.can_pool) return info;
+  info.width = static_cast<std::uint32_t>(facts.pooled.width);
+  info.labels = static_cast<std::uint32_t>(facts.pooled.labels);
+  info.is_normalised = facts.pooled.is_normalised;
+  info.wants_length_one =
+      info.labels == 0 && (facts.pooled.is_normalised || !facts.pooled.is_settled);
+  info.has_segments = facts.segments > 1;
+  info.words = facts.words.pooled;
+  return info;
+}
+
 ModelInfo model_info(const LoadedModel& model, const ModelArguments& arguments) {
   ModelInfo info;
   info.context_max = model.context_max;
   info.vocab = model.executor->capacity().vocab;
   info.words = model.words.chat;
   info.eos_ids = model.words.eos_ids;
+  info.generates = model.files->facts().kind != ModelKind::kEncoder;
+  info.has_encoder = model.files->facts().kind == ModelKind::kEncoderDecoder;
+  info.decoder_start = model.files->facts().words.decoder_start;
+  info.chats = model.words.chat_template != nullptr;
+  info.pooled = pooled_info(model.files->facts());
+  info.pooled.reads_pairs = model.words.pair_template != nullptr;
   info.chat_problem = model.words.chat_problem;
   info.warnings = model.words.warnings;
   info.sampling = model.files->facts().words.generation;
@@ -37,6 +60,17 @@ ModelInfo model_info(const LoadedModel& model, const ModelArguments& arguments) 
   info.isa = model.isa;
   info.fingerprint = fingerprint_of(model, arguments);
   return info;
+}
+
+// Who reads a text only, or reads it apart from what it answers, is no partner of a chat.
+Status check_talks(const ModelFacts& facts, const std::string& name) {
+  if (facts.kind == ModelKind::kDecoder) return ok_status();
+  return error(StatusCode::kUnsupported, "{} {}", name,
+               facts.kind == ModelKind::kEncoder
+                   ? "makes vectors of texts and says nothing: 'quire serve' answers "
+                     "/v1/embeddings, /rerank, /score and /classify with such a model"
+                   : "reads with an encoder what it answers: 'quire serve' answers /v1/completions "
+                     "with such a model");
 }
 
 Result<std::unique_ptr<HostedModel>> load_hosted(PlannedModel planned, const std::string& name,
@@ -49,6 +83,7 @@ Result<std::unique_ptr<HostedModel>> load_hosted(PlannedModel planned, const std
   auto model = std::make_unique<HostedModel>();
   model->tokenizer = loaded.words.tokenizer;
   model->chat_template = loaded.words.chat_template;
+  model->pair_template = loaded.words.pair_template;
   model->info = model_info(loaded, arguments);
   model->files = mapped_files(loaded);
   model->health = std::move(loaded.health);
@@ -75,6 +110,7 @@ ModelRecipe make_recipe(const NamedModel& model, std::shared_ptr<CpuDevice> devi
 
 Result<ChatPartner> load_chat_partner(const ModelArguments& arguments) {
   QUIRE_ASSIGN_OR_RETURN(LoadedModel loaded, load_model(arguments));
+  QUIRE_RETURN_IF_ERROR(check_talks(loaded.files->facts(), loaded.name));
   ChatPartner partner;
   partner.facts = {.name = loaded.name,
                    .page = model_page({.name = loaded.name, .summary = loaded.summary}),

@@ -111,7 +111,7 @@ Result<bool> print_speed(const BenchArguments& a) {
   base.has_huge_pages = a.has_huge_pages;
   base.is_timing_ops = a.is_timing_ops;
   if (!a.quantize.empty()) base.weights = WeightScheme::kW8A8;
-  QUIRE_ASSIGN_OR_RETURN(base.kv_dtype, parse_kv_dtype(a.kv_cache_dtype));
+  QUIRE_ASSIGN_OR_RETURN(base.kv_dtype, parse_kv_types(a.kv_cache_dtype));
   QUIRE_ASSIGN_OR_RETURN(const auto model,
                          BenchModel::open(subject.design, subject.find, room_for(tests, base)));
   const BenchSubject about = {subject.name,

@@ -11,8 +11,8 @@ namespace {
 
 std::string url(const Greeting& greeting, std::string_view host) {
   const bool is_ipv6 = host.find(':') != std::string_view::npos;
-  return fmt::format("http://{}{}{}:{}", is_ipv6 ? "[" : "", host, is_ipv6 ? "]" : "",
-                     greeting.port);
+  return fmt::format("{}://{}{}{}:{}", greeting.certificate.empty() ? "http" : "https",
+                     is_ipv6 ? "[" : "", host, is_ipv6 ? "]" : "", greeting.port);
 }
 
 // An address that a client on this machine can use: "every interface" is not one.
@@ -31,26 +31,51 @@ std::string quoted(std::string_view text) {
   return word + "'";
 }
 
+// A first request: where it goes and what it asks.
+struct Trial {
+  const char* path;
+  const char* fields;
+};
+
+Trial trial_of(const GreetedModel& model) {
+  if (model.is_chat) {
+    return {"v1/chat/completions", R"("messages": [{"role": "user", "content": "Hello!"}])"};
+  }
+  if (model.summary.vector_width == 0) {
+    return {"v1/completions", R"("prompt": "Once upon a time")"};
+  }
+  if (!model.summary.is_classifier) return {"v1/embeddings", R"("input": "Hello!")"};
+  return model.summary.vector_width == 1
+             ? Trial{"rerank", R"("query": "Hello!", "documents": ["Good morning", "A dog"])"}
+             : Trial{"classify", R"("input": "Hello!")"};
+}
+
 // The curl command in parts: a person reads them in lines of their own.
 std::vector<std::string> curl_parts(const Greeting& greeting) {
   const GreetedModel model = greeting.models.empty()
                                  ? GreetedModel{.name = greeting.later.front()}
                                  : greeting.models.front();
   const std::string name = dump(Json(model.name));
-  std::vector<std::string> parts = {
-      fmt::format("curl {}/v1/{}", local_url(greeting),
-                  model.is_chat ? "chat/completions" : "completions"),
-      "-H 'Content-Type: application/json'"};
+  const Trial trial = trial_of(model);
+  std::vector<std::string> parts = {fmt::format("curl {}/{}", local_url(greeting), trial.path),
+                                    "-H 'Content-Type: application/json'"};
+  if (!greeting.certificate.empty()) parts.push_back("--cacert " + quoted(greeting.certificate));
   if (greeting.needs_key) parts.emplace_back("-H 'Authorization: Bearer YOUR_KEY'");
-  parts.push_back("-d " + quoted(model.is_chat
-      ? fmt::format(R"({{"model": {}, "messages": [{{"role": "user", "content": "Hello!"}}]}})",
-                    name)
-      : fmt::format(R"({{"model": {}, "prompt": "Once upon a time"}})", name)));
+  parts.push_back("-d " + quoted(fmt::format("{{\"model\": {}, {}}}", name, trial.fields)));
   return parts;
+}
+
+std::string vector_text(const ModelSummary& m) {
+  if (!m.is_classifier) return fmt::format("a vector of {} values for each text", m.vector_width);
+  return fmt::format("{} score{} for each text", m.vector_width, m.vector_width == 1 ? "" : "s");
 }
 
 std::string model_lines(const GreetedModel& model) {
   const ModelSummary& m = model.summary;
+  if (m.vector_width > 0) {  // whose KV is that of one step
+    return fmt::format("  model    {}: {}, {}\n  texts    of up to {} tokens; {}\n", model.name,
+                       m.architecture, model_size_text(m), grouped(m.context_max), vector_text(m));
+  }
   return fmt::format("  model    {}: {}, {}\n  context  {} tokens; KV room for {} tokens ({})\n",
                      model.name, m.architecture, model_size_text(m), grouped(m.context_max),
                      grouped(m.kv_tokens), size_text(m.kv_bytes));
@@ -66,7 +91,8 @@ void append_model(const GreetedModel& model, std::string& page) {
   page += model_lines(model);
   page += fmt::format("  a step   at most {} sequences, {} tokens\n", m.rows_max,
                       grouped(m.tokens_max));
-  if (!model.is_chat) page += "  chat     no: this model has no chat template\n";
+  if (model.is_chat || m.vector_width > 0) return;
+  page += "  chat     no: this model has no chat template\n";
 }
 
 }  // namespace
@@ -84,10 +110,10 @@ std::string model_record(const GreetedModel& model) {
   return fmt::format(
       "model name={} architecture={} parameters={} weight_bytes={} context={} kv_tokens={} "
       "kv_bytes={} sequences_max={} step_tokens_max={} isa={} isa_reason={} "
-      "threads={} processor={} chat={}",
+      "threads={} processor={} chat={} vector_width={}",
       dump(Json(model.name)), m.architecture, m.parameters, m.weight_bytes, m.context_max,
       m.kv_tokens, m.kv_bytes, m.rows_max, m.tokens_max, m.isa, dump(Json(m.isa_reason)),
-      m.threads, dump(Json(m.processor)), model.is_chat);
+      m.threads, dump(Json(m.processor)), model.is_chat, m.vector_width);
 }
 
 std::string model_page(const GreetedModel& model) {

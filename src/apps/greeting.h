@@ -18,6 +18,8 @@ struct ModelSummary {
   std::uint32_t context_max = 0;
   std::uint64_t kv_tokens = 0;  // that fit into the KV memory
   std::uint64_t kv_bytes = 0;
+  std::uint32_t vector_width = 0;  // of what reads texts and generates nothing; 0: it generates
+  bool is_classifier = false;      // the vector is the scores of labels
   std::uint32_t rows_max = 0;   // sequences per step
   std::uint32_t tokens_max = 0;
   std::string isa;
@@ -37,6 +39,7 @@ struct Greeting {
   std::string host;     // as it was asked for
   int port = 0;
   bool needs_key = false;
+  std::string certificate;  // its file; empty: plain HTTP
   double load_seconds = 0;
   std::vector<GreetedModel> models;  // in memory
   std::vector<std::string> later;    // names of those that are loaded at first use

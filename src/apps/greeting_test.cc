@@ -40,6 +40,14 @@ TEST(GreetingTest, PageIsForAPerson) {
   for (std::string line; std::getline(lines, line);) EXPECT_LE(line.size(), 100u) << line;
 }
 
+TEST(GreetingTest, WithACertificateItIsHttps) {
+  Greeting greeting = example();
+  greeting.certificate = "my c.pem";
+  EXPECT_THAT(greeting_page(greeting), HasSubstr("is ready on https://127.0.0.1:8000\n"));
+  EXPECT_THAT(greeting_page(greeting), HasSubstr("--cacert 'my c.pem'"));
+  EXPECT_THAT(greeting_records(greeting)[1], HasSubstr("ready url=https://127.0.0.1:8000 "));
+}
+
 TEST(GreetingTest, AModelAloneIsThreeLines) {
   EXPECT_EQ(model_page(example().models.front()),
             "  model    it's: llama, 134.5 million parameters, 92.1 MiB\n"

@@ -31,6 +31,13 @@ std::uint64_t positions_max(const Capacity& capacity) {
   return positions;
 }
 
+// Texts are as long as a model's authors would have them, unless its user wants more.
+void fit_texts(const ModelFacts& facts, CapacityRequest& capacity) {
+  const int tokens_max = facts.words.pooled.tokens_max;
+  if (!facts.can_pool || tokens_max == 0 || capacity.context_max > 0) return;
+  capacity.context_max = static_cast<std::uint32_t>(std::min(tokens_max, facts.context_max));
+}
+
 // A context that the KV memory cannot hold is promised to nobody.
 void fit_context(const Capacity& capacity, LoadedModel& loaded) {
   const auto positions = static_cast<std::uint32_t>(positions_max(capacity));
@@ -44,7 +51,7 @@ void fit_context(const Capacity& capacity, LoadedModel& loaded) {
 
 Result<LocalOptions> local_options(const ModelArguments& arguments) {
   LocalOptions options;
-  QUIRE_ASSIGN_OR_RETURN(options.kv_dtype, parse_kv_dtype(arguments.kv_cache_dtype));
+  QUIRE_ASSIGN_OR_RETURN(options.kv_dtype, parse_kv_types(arguments.kv_cache_dtype));
   if (!arguments.kv_cache_memory.empty()) {
     QUIRE_ASSIGN_OR_RETURN(options.capacity.kv_bytes, parse_bytes(arguments.kv_cache_memory));
   }
@@ -53,6 +60,8 @@ Result<LocalOptions> local_options(const ModelArguments& arguments) {
   options.capacity.tokens_max = arguments.max_num_batched_tokens;
   options.capacity.context_max = arguments.max_model_len;
   options.capacity.blocks = arguments.num_kv_blocks;
+  options.capacity.sinks = arguments.attention_sinks;
+  options.capacity.window = arguments.sliding_window;
   return options;
 }
 
@@ -94,6 +103,10 @@ ModelSummary summarize(const ModelFiles& files, const Capacity& capacity, const 
   summary.weight_bytes = files.facts().weight_bytes;
   summary.kv_tokens = std::uint64_t{kv.blocks - 1} * kv.block_tokens;
   summary.kv_bytes = kv.bytes_per_block * kv.blocks;
+  if (files.facts().kind == ModelKind::kEncoder) {
+    summary.vector_width = static_cast<std::uint32_t>(files.facts().pooled.width);
+    summary.is_classifier = files.facts().pooled.labels > 0;
+  }
   summary.rows_max = capacity.rows_max;
   summary.tokens_max = capacity.tokens_max;
   summary.isa = backend.isa();
@@ -129,6 +142,7 @@ Result<PlannedModel> plan_model(const ModelArguments& arguments, std::shared_ptr
   QUIRE_ASSIGN_OR_RETURN(planned.options, local_options(arguments));
   QUIRE_ASSIGN_OR_RETURN(planned.files, open_files(arguments));
   const ModelFiles& files = *planned.files;
+  fit_texts(files.facts(), planned.options.capacity);
   CpuBackendOptions cpu = {.threads = arguments.threads,
                            .device = std::move(device),
                            .has_huge_pages = arguments.has_huge_pages};

@@ -1,8 +1,12 @@
 #include "apps/model_arguments.h"
 
+#include <algorithm>
 #include <charconv>
+#include <string_view>
+#include <utility>
 
 #include "apps/flags.h"
+#include "runtime/capacity.h"
 
 namespace quire {
 
@@ -27,6 +31,13 @@ void declare_compute_flags(Command& command, ModelArguments& a) {
                 "tokens per step (default: measured, so that a step stays near 400 ms)")
       .between(1, 65536);
   declare_kv_dtype_flag(command, a.kv_cache_dtype);
+  command.value("--attention-sinks", a.attention_sinks,
+                "with --sliding-window: every token sees the first so many positions and the last "
+                "ones, and a text of any length takes the same memory (4 is usual; default: none)")
+      .between(1, kSinksMax);
+  command.value("--sliding-window", a.sliding_window,
+                "with --attention-sinks: the last positions that a token sees, itself included")
+      .between(1, 1 << 24);
   command.toggle("--enable-prefix-caching,!--no-enable-prefix-caching", a.is_prefix_caching,
                  "reuse the KV of prompts that begin alike (default: on)");
   command.value("--threads", a.threads, "compute threads (default: every core)")
@@ -68,19 +79,60 @@ Result<WeightScheme> weight_scheme(const ModelArguments& arguments) {
 
 void declare_kv_dtype_flag(Command& command, std::string& dtype) {
   command.value("--kv-cache-dtype", dtype,
-                "auto (f16), f32, f16, bf16, or int8 with a scale per token and head")
-      .one_of({"auto", "f32", "f16", "bf16", "int8", "float32", "float16", "bfloat16",
-                             "int8_per_token_head"})
+                "auto (f16), f32, f16, bf16, fp8 (E4M3) or int8 with a scale per token and head, "
+                "int4 with a scale and a minimum per token and 32 values; of keys and of values "
+                "apart: k=int8,v=int4")
       .shows_default();
 }
 
-Result<DType> parse_kv_dtype(const std::string& name) {
-  if (name == "auto" || name == "f16" || name == "float16") return DType::kF16;
-  if (name == "f32" || name == "float32") return DType::kF32;
-  if (name == "bf16" || name == "bfloat16") return DType::kBF16;
-  if (name == "int8" || name == "int8_per_token_head") return DType::kI8;
+namespace {
+
+Result<DType> parse_kv_type(std::string_view name) {
+  static constexpr std::pair<std::string_view, DType> kNames[] = {
+      {"auto", DType::kF16},           {"f16", DType::kF16},
+      {"float16", DType::kF16},        {"f32", DType::kF32},
+      {"float32", DType::kF32},        {"bf16", DType::kBF16},
+      {"bfloat16", DType::kBF16},      {"fp8", DType::kF8},
+      {"fp8_e4m3", DType::kF8},        {"fp8_per_token_head", DType::kF8},
+      {"int8", DType::kI8},            {"int8_per_token_head", DType::kI8},
+      {"int4", DType::kQ4_1},          {"int4_per_token_head", DType::kQ4_1},
+  };
+  for (const auto& [known, dtype] : kNames) {
+    if (name == known) return dtype;
+  }
+  if (name == "fp8_e5m2") {
+    return error(StatusCode::kUnsupported,
+                 "--kv-cache-dtype fp8_e5m2: floats of eight bits are kept as fp8_e4m3, which has "
+                 "a bit more of each value and a scale per token and head for its range");
+  }
   return error(StatusCode::kInvalidArgument,
-               "--kv-cache-dtype '{}' is not one of auto, f32, f16, bf16, int8", name);
+               "--kv-cache-dtype '{}' is not one of auto, f32, f16, bf16, fp8, int8, int4, nor "
+               "such as k=int8,v=int4",
+               name.substr(0, 64));
+}
+
+}  // namespace
+
+Result<KvTypes> parse_kv_types(const std::string& text) {
+  KvTypes types;
+  if (text.find('=') == std::string::npos) {
+    QUIRE_ASSIGN_OR_RETURN(types, parse_kv_type(text));
+    return types;
+  }
+  bool has_keys = false, has_values = false;
+  for (std::string_view rest = text; !rest.empty();) {
+    const std::string_view part = rest.substr(0, rest.find(','));
+    rest.remove_prefix(std::min(rest.size(), part.size() + 1));
+    const bool is_keys = part.starts_with("k="), is_values = part.starts_with("v=");
+    if ((!is_keys && !is_values) || (is_keys ? has_keys : has_values)) {
+      return error(StatusCode::kInvalidArgument,
+                   "--kv-cache-dtype '{}': '{}' is neither k= nor v=, each once",
+                   text.substr(0, 64), part.substr(0, 64));
+    }
+    (is_keys ? has_keys : has_values) = true;
+    QUIRE_ASSIGN_OR_RETURN((is_keys ? types.k : types.v), parse_kv_type(part.substr(2)));
+  }
+  return types;
 }
 
 Result<Nanos> parse_duration(const std::string& text) {

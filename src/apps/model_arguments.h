@@ -10,7 +10,6 @@
 #include "backend/backend.h"
 #include "base/nanos.h"
 #include "base/status.h"
-#include "tensor/dtype.h"
 
 namespace quire {
 
@@ -23,7 +22,9 @@ struct ModelArguments {
   std::uint32_t max_model_len = 0;   // 0: the model's
   std::uint32_t max_num_seqs = 64;
   std::uint32_t max_num_batched_tokens = 0;  // 0: measured at start, so that a step stays short
-  std::string kv_cache_dtype = "auto";       // auto f32 f16 bf16 int8
+  std::string kv_cache_dtype = "auto";       // parse_kv_types
+  std::uint32_t attention_sinks = 0;         // with sliding_window: a text without an end
+  std::uint32_t sliding_window = 0;
   bool is_prefix_caching = true;
   int threads = 0;                   // 0: every core
   bool has_huge_pages = true;
@@ -51,7 +52,8 @@ void declare_huge_pages_flag(Command& command, bool& has_huge_pages);
 // --kv-cache-dtype, for commands that have their own arguments too.
 void declare_kv_dtype_flag(Command& command, std::string& dtype);
 
-Result<DType> parse_kv_dtype(const std::string& name);
+// "int8", or "k=int8,v=int4" in either order; what is not named is the default.
+Result<KvTypes> parse_kv_types(const std::string& text);
 
 // "90", "90s", "5m", "2h" -> nanoseconds; a negative number: for ever (Nanos::max()).
 Result<Nanos> parse_duration(const std::string& text);

@@ -7,6 +7,7 @@
 #include "model/model_files.h"
 #include "store/default_model.h"
 #include "store/model_name.h"
+#include "store/packaged_model.h"
 #include "store/pull.h"
 #include "terminal/nearest_word.h"
 
@@ -64,7 +65,8 @@ Status check_opens(const std::string& path) { return open_model(path).status(); 
 Status with_suggestion(const store::LocalStore& store, const std::string& name,
                        const Status& problem) {
   if (problem.code() != StatusCode::kNotFound) return problem;
-  std::vector<std::string> names = {store::kDefaultModelEntry};
+  std::vector<std::string> names;
+  for (const std::string_view known : store::packaged_model_names()) names.emplace_back(known);
   for (const store::Manifest& manifest : store.list().models) names.push_back(manifest.name);
   const std::string near = nearest_word(name, names);
   if (near.empty() || near == name) return problem;

@@ -24,6 +24,18 @@ void compile_template(const std::string& source, ModelWords& words) {
                                        words.chat_problem));
 }
 
+// A ranker reads two texts as one.
+void read_pairs(const ModelFacts& facts, const std::string& json, ModelWords& words) {
+  if (!facts.can_pool || facts.pooled.labels != 1) return;
+  auto made = PairTemplate::from_json(json);
+  if (made.is_ok()) {
+    words.pair_template = std::make_shared<const PairTemplate>(std::move(made).value());
+  } else {
+    words.warnings.push_back(
+        fmt::format("this model cannot score pairs of texts: {}", made.status().message()));
+  }
+}
+
 // A GGUF file has room for three ends, and often names the base model's alone. In a directory the
 // lists of config.json and generation_config.json are meant; there a token counts that the template
 // writes.
@@ -50,6 +62,7 @@ Result<ModelWords> load_words(const ModelFiles& files, const std::string& templa
     QUIRE_ASSIGN_OR_RETURN(source, read_file(template_path, kTemplateSizeMax));
   }
   compile_template(source, words);
+  read_pairs(files.facts(), json, words);
   words.chat = {.bos_text = config.bos_text,
                 .eos_text = config.eos_text,
                 .bos_id = config.bos_id,

@@ -12,6 +12,7 @@
 #include "model/model_files.h"
 #include "text/chat_prompt.h"
 #include "text/chat_template.h"
+#include "text/layout/pair_template.h"
 #include "text/tokenizer.h"
 
 namespace quire {
@@ -19,6 +20,7 @@ namespace quire {
 struct ModelWords {
   std::shared_ptr<const Tokenizer> tokenizer;
   std::shared_ptr<const ChatTemplate> chat_template;  // null: there is none, or chat_problem
+  std::shared_ptr<const PairTemplate> pair_template;  // of a ranker; null: it is none
   std::string chat_problem;  // why the template cannot be used
   ChatWords chat;
   std::vector<TokenId> eos_ids;       // what the files state, then ends of turns known by text

@@ -40,7 +40,8 @@ void declare_pull(Command& parent, std::function<int()>& chosen) {
   command
       .value("NAME", *name,
              "hf:OWNER/NAME of the hub (HF_ENDPOINT, HF_TOKEN), with @REVISION and "
-             ":QUANT or :FILE.gguf behind it if you like; or smollm2, the default model")
+             ":QUANT or :FILE.gguf behind it if you like; or smollm2, the default model, or "
+             "minilm, an embedder")
       .required();
   command.footer("Prints the model's path. What was fetched stays when it is interrupted: the\n"
                   "same command goes on from there.\n\n"

@@ -70,7 +70,9 @@ void print_greeting(const ServeArguments& arguments, const ModelHost& host, Load
   greeting.version = version_line();
   greeting.host = arguments.server.host;
   greeting.port = port;
-  greeting.needs_key = !arguments.server.api_keys.empty();
+  greeting.needs_key = !arguments.server.api_keys.empty() ||
+                       !arguments.server.api_key_file.empty();
+  greeting.certificate = arguments.server.ssl_certfile;
   greeting.load_seconds = load_seconds;
   greeting.models = notes.for_greeting();
   for (const ModelRow& row : host.rows()) {
@@ -98,6 +100,8 @@ Status run_server(ServeArguments& arguments) {
   QUIRE_RETURN_IF_ERROR(start_log(arguments.log_level));
   QUIRE_ASSIGN_OR_RETURN(const std::vector<NamedModel> models, pair_models(arguments));
   QUIRE_RETURN_IF_ERROR(check_shares(arguments));
+  QUIRE_RETURN_IF_ERROR(check_files(arguments.server));
+  QUIRE_RETURN_IF_ERROR(set_archive(arguments));
   QUIRE_ASSIGN_OR_RETURN(const ShelfOptions shelf, shelf_options(arguments));
   QUIRE_ASSIGN_OR_RETURN(const auto device, make_cpu_device(arguments.common.threads));
   const Nanos start = SteadyClock::now();
@@ -115,6 +119,7 @@ Status run_server(ServeArguments& arguments) {
   arguments.server.metric_names = arguments.metrics_names == "vllm"   ? Metrics::Names::kVllm
                                   : arguments.metrics_names == "both" ? Metrics::Names::kBoth
                                                                       : Metrics::Names::kQuire;
+  arguments.server.keeps_volatile_lines = arguments.volatile_lines == "keep";
   arguments.server.load_queue_max = arguments.common.max_queue;
   arguments.server.version = QUIRE_VERSION;
   Server server(arguments.server, host);

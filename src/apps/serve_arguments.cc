@@ -1,9 +1,12 @@
 #include "apps/serve_arguments.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "apps/flags.h"
 #include "apps/load.h"
+#include "host/model_host.h"
+#include "store/local_store.h"
 
 namespace quire {
 namespace {
@@ -14,8 +17,11 @@ void declare_models(Command& command, ServeArguments& a) {
                 "the hub, or names that 'quire list' shows (default: smollm2, which is "
                 "SmolLM2-135M-Instruct)");
   command.value("--served-model-name", a.names,
-                "what requests call the model; the first is shown in answers. With several "
-                "models: one name for each, in order");
+                "what requests call the model; '*': whatever they like. With several models: one "
+                "name for each, in order");
+  command.value("--model-alias", a.aliases,
+                "further names of models: ALIAS=NAME, such as small=smollm2; the alias '*' is "
+                "whatever name no model has");
   command.value("--tokenizer", a.tokenizers,
                 "tokenizer file, for models that carry none (llama2.c). With several models: "
                 "one for each, '-' for the model's own");
@@ -32,11 +38,48 @@ void declare_models(Command& command, ServeArguments& a) {
                 "least recently is unloaded for who is wanted (default: no bound)");
 }
 
+void declare_archive(Command& command, ServeArguments& a) {
+  command.value("--response-store", a.response_store,
+                "file that keeps responses, conversations, files and batches: a path, 'memory', "
+                "or 'none' (default: answers.sqlite3 in the user's data directory)");
+  command.value("--response-store-max-rows", a.response_store_rows,
+                "responses and conversations that are kept; who was used longest ago goes")
+      .between(1, 1 << 30).shows_default();
+  command.value("--response-store-max-bytes", a.response_store_bytes,
+                "bytes of them; files may have as many again").shows_default();
+  command.value("--response-store-max-age", a.response_store_age,
+                "how long they are kept without use, such as 90s, 5m or 720h").shows_default();
+}
+
 Status check_count(const char* flag, std::size_t count, std::size_t models) {
   if (count == 0 || count == models) return ok_status();
   return error(StatusCode::kInvalidArgument,
                "{}: {} given for {} model{}; give one for each, in their order", flag, count,
                models, models == 1 ? "" : "s");
+}
+
+// Nobody is called "*": such a model has the name of its file too.
+std::vector<std::string> with_own_name(std::vector<std::string> names,
+                                       const ModelArguments& arguments) {
+  if (names.front() == kAnyName) names.insert(names.begin(), default_name(arguments));
+  return names;
+}
+
+Status add_aliases(const std::vector<std::string>& aliases, std::vector<NamedModel>& models) {
+  for (const std::string& pair : aliases) {
+    const std::size_t middle = pair.find('=');
+    const std::string name = middle == std::string::npos ? "" : pair.substr(middle + 1);
+    const auto model = std::find_if(models.begin(), models.end(), [&](const NamedModel& it) {
+      return std::find(it.names.begin(), it.names.end(), name) != it.names.end();
+    });
+    if (middle == 0 || name.empty() || model == models.end()) {
+      return error(StatusCode::kInvalidArgument,
+                   "--model-alias '{}': expected ALIAS=NAME, where NAME is of a model that is "
+                   "served", pair);
+    }
+    model->names.push_back(pair.substr(0, middle));
+  }
+  return ok_status();
 }
 
 std::string nth(const std::vector<std::string>& values, std::size_t index) {
@@ -57,10 +100,22 @@ void declare_serve_flags(Command& command, ServeArguments& a) {
                 "what each --api-key is due of a busy machine, in their order, such as 2 1 1: "
                 "tokens are dealt out in this ratio (default: equal shares)")
       .between(1, Request::kTenantShareMax);
+  command.value("--api-key-file", server.api_key_file,
+                "further keys, one a line, each with name=... and share=... if you like; read "
+                "again when the file changes");
+  command.value("--ssl-certfile", server.ssl_certfile,
+                "serve HTTPS with this certificate and its chain (PEM); read again when it "
+                "changes");
+  command.value("--ssl-keyfile", server.ssl_keyfile,
+                "the certificate's private key (default: it is in --ssl-certfile)");
+  command.value("--allowed-origins", server.allowed_origins,
+                "pages of other sites that may use this server from a browser, such as "
+                "https://chat.example.com; '*': all of them");
   command.value("--allowed-hosts", server.allowed_hosts,
                 "further names that a browser may call this server by");
   command.value("--max-connections", server.http.connections_max, "beyond, 503")
       .between(1, 1 << 20).shows_default();
+  declare_archive(command, a);
   command.value("--unknown-fields", a.unknown_fields,
                 "error: answer 400; warn: accept, with a warning in the answer")
       .one_of({"error", "warn"}).shows_default();
@@ -69,6 +124,11 @@ void declare_serve_flags(Command& command, ServeArguments& a) {
       .one_of({"quire", "vllm", "both"}).shows_default();
   command.toggle("--operator-endpoints", server.is_operable,
                "open /sleep, /wake_up, /pause, /resume and /reset_prefix_cache");
+  command.value("--volatile-lines", a.volatile_lines,
+                "lines at the head of a prompt that change with every request and carry no "
+                "instruction (billing lines of agents): normalise: left out, so that prefixes "
+                "are found again; keep")
+      .one_of({"normalise", "keep"}).shows_default();
   command.value("--log-level", a.log_level)
       .one_of({"trace", "debug", "info", "warning", "error", "off"})
       .shows_default();
@@ -93,9 +153,11 @@ Result<std::vector<NamedModel>> pair_models(const ServeArguments& a) {
     if (a.names.empty()) {
       model.names = {default_name(model.arguments)};
     } else {
-      model.names = is_one ? a.names : std::vector<std::string>{a.names[i]};
+      model.names = with_own_name(is_one ? a.names : std::vector<std::string>{a.names[i]},
+                                  model.arguments);
     }
   }
+  QUIRE_RETURN_IF_ERROR(add_aliases(a.aliases, paired));
   for (std::size_t i = 0; i < paired.size(); ++i) {
     for (std::size_t k = 0; k < i; ++k) {
       if (paired[i].names.front() != paired[k].names.front()) continue;
@@ -114,6 +176,34 @@ Status check_shares(const ServeArguments& a) {
   return error(StatusCode::kInvalidArgument,
                "--api-key-share: {} given for {} of --api-key; give one for each, in their order",
                shares, a.server.api_keys.size());
+}
+
+Status set_archive(ServeArguments& a) {
+  ServerOptions& server = a.server;
+  const Result<std::uint64_t> bytes = parse_bytes(a.response_store_bytes);
+  if (!bytes.is_ok() || *bytes == 0 || !std::in_range<std::int64_t>(*bytes)) {
+    return error(StatusCode::kInvalidArgument,
+                 "--response-store-max-bytes: expected a size such as 1GiB, got '{}'",
+                 a.response_store_bytes);
+  }
+  const Result<Nanos> age = parse_duration(a.response_store_age);
+  if (!age.is_ok() || *age <= Nanos{0}) {
+    return error(StatusCode::kInvalidArgument,
+                 "--response-store-max-age: expected a time such as 720h, got '{}'",
+                 a.response_store_age);
+  }
+  server.archive_bounds = {
+      .rows_max = a.response_store_rows,
+      .bytes_max = static_cast<std::int64_t>(*bytes),
+      .unused_seconds_max = std::chrono::duration_cast<std::chrono::seconds>(*age).count()};
+  server.archive_path = a.response_store;
+  if (a.response_store == "none") server.archive_path.clear();
+  if (a.response_store == "memory") server.archive_path = ":memory:";
+  if (!a.response_store.empty()) return ok_status();
+  const Result<std::string> folder = store::store_folder();
+  server.archive_path = folder.is_ok() ? *folder + "/answers.sqlite3" : ":memory:";
+  server.archive_is_wish = true;
+  return ok_status();
 }
 
 Result<ShelfOptions> shelf_options(const ServeArguments& a) {

@@ -15,15 +15,21 @@ namespace quire {
 struct ServeArguments {
   std::vector<std::string> models;      // none: the default model
   std::vector<std::string> names;       // --served-model-name
+  std::vector<std::string> aliases;     // --model-alias: ALIAS=NAME
   std::vector<std::string> tokenizers;  // --tokenizer
   std::vector<std::string> templates;   // --chat-template
   ModelArguments common;                // what holds for each model
   std::string load = "first";           // --load: all, first, none
   std::string keep_alive = "-1";        // --keep-alive
   std::string model_memory;             // --model-memory; empty: no bound
+  std::string response_store;           // --response-store; empty: in the user's data directory
+  int response_store_rows = 100'000;                // --response-store-max-rows
+  std::string response_store_bytes = "1GiB";        // --response-store-max-bytes
+  std::string response_store_age = "720h";          // --response-store-max-age
   ServerOptions server;
   std::string unknown_fields = "error";
   std::string metrics_names = "quire";
+  std::string volatile_lines = "normalise";
   std::string log_level = "info";
 };
 
@@ -36,12 +42,16 @@ struct NamedModel {
 };
 
 // One model may have several names. Of several models each has one: its --served-model-name, or its
-// file's name without the ending. A tokenizer or template "-" is the model's own. kInvalidArgument:
-// the counts differ, or two models have one name.
+// file's name without the ending. "*" stands for any name: the model keeps the one of its file
+// beside it. --model-alias gives further names. A tokenizer or template "-" is the model's own.
+// kInvalidArgument: the counts differ, two models have one name, or an alias is of no model.
 Result<std::vector<NamedModel>> pair_models(const ServeArguments& arguments);
 
 // kInvalidArgument: not one share for each API key.
 Status check_shares(const ServeArguments& arguments);
+
+// What the server keeps of its answers, and where.
+Status set_archive(ServeArguments& arguments);
 
 Result<ShelfOptions> shelf_options(const ServeArguments& arguments);
 

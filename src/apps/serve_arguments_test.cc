@@ -57,6 +57,21 @@ TEST(ServeArgumentsTest, CountsThatDifferAndNamesThatCollideAreRefused) {
   EXPECT_EQ(pair_models(a).status().code(), StatusCode::kInvalidArgument);
 }
 
+TEST(ServeArgumentsTest, AModelMayAnswerToAnyNameAndHaveAliases) {
+  ServeArguments a;
+  a.models = {"x.gguf", "y.gguf"};
+  a.names = {"a", "*"};
+  a.aliases = {"small=a", "large=y"};
+  const auto paired = pair_models(a);
+  ASSERT_TRUE(paired.is_ok()) << paired.status().message();
+  EXPECT_EQ((*paired)[0].names, (std::vector<std::string>{"a", "small"}));
+  EXPECT_EQ((*paired)[1].names, (std::vector<std::string>{"y", "*", "large"}));
+  for (const char* bad : {"small", "=a", "small=", "small=nobody"}) {
+    a.aliases = {bad};
+    EXPECT_NE(pair_models(a).status().message().find(bad), std::string::npos) << bad;
+  }
+}
+
 TEST(ServeArgumentsTest, EachKeyHasAShareOrNone) {
   ServeArguments a;
   a.server.api_keys = {"one", "two"};
@@ -66,6 +81,31 @@ TEST(ServeArgumentsTest, EachKeyHasAShareOrNone) {
             "--api-key-share: 1 given for 2 of --api-key; give one for each, in their order");
   a.server.api_key_shares = {2, 1};
   EXPECT_TRUE(check_shares(a).is_ok());
+}
+
+TEST(ServeArgumentsTest, TheResponseStoreHasAPlaceAndBounds) {
+  ServeArguments a;
+  a.response_store = "none";
+  ASSERT_TRUE(set_archive(a).is_ok());
+  EXPECT_TRUE(a.server.archive_path.empty());
+  a.response_store = "memory";
+  ASSERT_TRUE(set_archive(a).is_ok());
+  EXPECT_EQ(a.server.archive_path, ":memory:");
+  a.response_store = "some/file";
+  a.response_store_bytes = "1MiB";
+  a.response_store_age = "1h";
+  ASSERT_TRUE(set_archive(a).is_ok());
+  EXPECT_EQ(a.server.archive_path, "some/file");
+  EXPECT_FALSE(a.server.archive_is_wish);
+  EXPECT_EQ(a.server.archive_bounds.bytes_max, 1 << 20);
+  EXPECT_EQ(a.server.archive_bounds.unused_seconds_max, 3600);
+  a.response_store.clear();
+  ASSERT_TRUE(set_archive(a).is_ok());
+  EXPECT_TRUE(a.server.archive_is_wish);
+  for (const char* bad : {"", "0", "x"}) {
+    a.response_store_bytes = bad;
+    EXPECT_FALSE(set_archive(a).is_ok()) << bad;
+  }
 }
 
 TEST(ServeArgumentsTest, DurationsAndSizes) {

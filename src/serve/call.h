@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstddef>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -13,10 +14,12 @@
 
 #include "core/events.h"
 #include "core/request.h"
+#include "serve/http/exchange.h"
 #include "serve/http/message.h"
 #include "serve/intake/api_error.h"
 #include "serve/intake/model_lease.h"
 #include "serve/intake/tenant.h"
+#include "serve/intake/volatile_lines.h"
 
 namespace quire {
 
@@ -32,6 +35,11 @@ class AnswerWriter {
   // The answer's id as the client sees it; empty: it has none.
   virtual std::string_view id() const { return {}; }
 
+  // Every request has ended. What this returns runs on a worker thread, once, before finish():
+  // what the client may rely on when it has read the end, such as a row on a disk. It runs even if
+  // the client leaves meanwhile, and holds what it needs itself. Empty: nothing.
+  virtual std::function<void()> closing() { return nullptr; }
+
   // Every request has ended: the whole body, or what a stream still has to say.
   virtual void finish(std::string& out) = 0;
 
@@ -44,10 +52,16 @@ struct Call {
   std::vector<Request> requests;  // ids are given at submission
   std::unique_ptr<AnswerWriter> writer;
   std::optional<http::Response> ready;  // the answer is there already: no model, requests, writer
+  std::size_t in_flight_max = 0;  // requests in the engine at once; 0: all of them
+  // Set: the answer goes on by itself, on this exchange that no connection holds, whatever becomes
+  // of the client. The client gets `ready` at once, or its exchange is given to `follow`.
+  std::shared_ptr<http::Exchange> apart;
+  std::function<void(std::shared_ptr<http::Exchange>)> follow;  // I/O thread
   bool is_stream = false;
   std::string_view stream_type = "text/event-stream; charset=utf-8";  // outlives the call
   std::string prompt_field;        // for errors: "messages", "prompt"
   std::size_t unknown_fields = 0;  // accepted with a warning
+  std::vector<VolatileLine> volatile_lines;  // that were at the head of the prompt
 };
 
 // The parts of a path that its pattern names: {"name", "smollm2"}.
@@ -70,6 +84,7 @@ class PathParams {
 struct DialectContext {
   ModelSource models;
   bool unknown_fields_warn = false;
+  bool keeps_volatile_lines = false;
   Tenant tenant;  // of the client
   PathParams path;
   const House* house = nullptr;

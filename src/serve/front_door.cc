@@ -6,6 +6,7 @@
 #include <algorithm>
 
 #include "base/json.h"
+#include "serve/http/body/content_coding.h"
 
 namespace quire {
 namespace {
@@ -21,6 +22,12 @@ bool has_keyed_prefix(std::string_view path) {
 // A HEAD is a GET whose body stays here.
 bool is_method_of(const Route& route, std::string_view method) {
   return method == route.method || (method == "HEAD" && route.method == "GET");
+}
+
+// Who is meant where several fit: the greater.
+int rank_of(const Route& route) {
+  const bool is_literal = route.pattern.find('{') == std::string_view::npos;
+  return (route.needs_header.empty() ? 0 : 2) + (is_literal ? 1 : 0);
 }
 
 bool has_its_header(const Route& route, const http::Request& request) {
@@ -59,10 +66,12 @@ bool is_own_host(std::string_view host) {
   return is_address || host.find('.') == std::string_view::npos || host.ends_with(".localhost");
 }
 
-ApiError wrong_key(bool is_missing) {
+ApiError wrong_key(bool is_missing, bool takes_x_api_key) {
+  const std::string where = takes_x_api_key ? "an x-api-key header, or in an Authorization header"
+                                            : "an Authorization header";
   return {.status = 401,
-          .message = is_missing ? "You didn't provide an API key. Provide it in an Authorization "
-                                  "header: Authorization: Bearer YOUR_KEY."
+          .message = is_missing ? "You didn't provide an API key. Provide it in " + where +
+                                      ": Authorization: Bearer YOUR_KEY."
                                 : "Incorrect API key provided.",
           .code = "invalid_api_key"};
 }
@@ -82,18 +91,44 @@ FrontDoor::FrontDoor(FrontDoorOptions options, const House& house,
   for (const Tenant& tenant : tenants_.all()) house_->metrics.show_tenant(tenant.name);
 }
 
+Status FrontDoor::take_keys(const std::vector<KeyLine>& keys) {
+  QUIRE_RETURN_IF_ERROR(tenants_.set_file_keys(keys));
+  for (const Tenant& tenant : tenants_.all()) house_->metrics.show_tenant(tenant.name);
+  return ok_status();
+}
+
+// A route that asks for a header comes before one that fits without, and a pattern without
+// parameters before one that happens to fit; an error that belongs to no route is told by the
+// dialect whose header is there, or whose prefix of the path is the longest.
 FrontDoor::Place FrontDoor::find_place(const http::Request& request) const {
-  Place place{.dialect = dialects_.front()};
+  Place found;
   for (const Dialect* dialect : dialects_) {
     for (const Route& route : dialect->routes) {
-      const bool fits = is_method_of(route, request.method) && has_its_header(route, request) &&
+      Place place{.dialect = dialect, .route = &route};
+      const bool is_better = found.route == nullptr || rank_of(route) > rank_of(*found.route);
+      const bool fits = is_better && is_method_of(route, request.method) &&
+                        has_its_header(route, request) &&
                         fits_pattern(route.pattern, request.path, place.path);
-      if (fits) return {dialect, &route, std::move(place.path)};
+      if (fits) found = std::move(place);
+    }
+  }
+  if (found.route == nullptr) found.dialect = &teller_of(request);
+  return found;
+}
+
+const Dialect& FrontDoor::teller_of(const http::Request& request) const {
+  const Dialect* teller = dialects_.front();
+  std::size_t longest = 0;
+  for (const Dialect* dialect : dialects_) {
+    if (!dialect->error_header.empty() && request.find(dialect->error_header) != nullptr) {
+      return *dialect;
     }
     const std::string_view prefix = dialect->error_prefix;
-    if (!prefix.empty() && request.path.starts_with(prefix)) place.dialect = dialect;
+    if (prefix.size() <= longest || !request.path.starts_with(prefix)) continue;
+    longest = prefix.size();
+    teller = dialect;
   }
-  return place;
+  return *teller;
 }
 
 std::string FrontDoor::allowed_methods(std::string_view path) const {
@@ -138,9 +173,24 @@ std::optional<http::Response> FrontDoor::refuse(const http::Request& head) {
 http::Response FrontDoor::refuse_key(const http::Request& head, const Place& place) const {
   const bool is_missing = head.count("authorization") == 0 &&
                           !(place.dialect->takes_x_api_key && head.count("x-api-key") > 0);
-  http::Response response = place.dialect->render_error(wrong_key(is_missing), head);
+  http::Response response = place.dialect->render_error(
+      wrong_key(is_missing, place.dialect->takes_x_api_key), head);
   response.headers.push_back({"www-authenticate", "Bearer"});
   return response;
+}
+
+// A question of a browser is answered before a key is asked for: it brings none.
+std::optional<http::Response> FrontDoor::refuse_origin(const http::Request& head,
+                                                       const Place& place) const {
+  if (options_.origins.is_preflight(head)) {
+    const std::string methods = allowed_methods(head.path);
+    if (!methods.empty()) return options_.origins.answer_preflight(head, methods);
+  }
+  if (!options_.origins.is_foreign_change(head)) return std::nullopt;
+  return place.dialect->render_error({.status = 403,
+                                      .message = "A page of another site may not send this "
+                                                 "(--allowed-origins).",
+                                      .code = "origin_not_allowed"}, head);
 }
 
 http::Response FrontDoor::refuse_path(const http::Request& head, const Place& place) const {
@@ -167,6 +217,7 @@ std::optional<http::Response> FrontDoor::find_refusal(const http::Request& head,
                                             "not answer to that host name (--allowed-hosts).",
                                  .code = "host_not_allowed"}, head);
   }
+  if (auto refusal = refuse_origin(head, place)) return refusal;
   const bool is_keyed = place.route != nullptr ? place.route->access != Access::kOpen
                                                : has_keyed_prefix(head.path);
   if (is_keyed && !tenants_.tenant_of(head, dialect.takes_x_api_key)) {
@@ -214,13 +265,33 @@ void FrontDoor::answer(std::shared_ptr<http::Exchange> exchange) {
   const http::Request& request = exchange->request();
   Place place = find_place(request);
   QUIRE_CHECK(place.route != nullptr, "a request without a route was not refused");
+  const auto tenant = tenants_.tenant_of(request, place.dialect->takes_x_api_key);
+  if (!tenant && place.route->access != Access::kOpen) {  // withdrawn while the body arrived
+    http::Response response = refuse_key(request, place);
+    complete_head(*place.dialect, request, response);
+    house_->metrics.count_answer(response.status);
+    return exchange->respond(std::move(response));
+  }
+  answer_at(std::move(place), std::move(exchange), tenant.value_or(Tenant()));
+}
+
+void FrontDoor::answer_inside(std::shared_ptr<http::Exchange> exchange, const Tenant& tenant) {
+  Place place = find_place(exchange->request());
+  if (place.route == nullptr) return exchange->respond(refuse_path(exchange->request(), place));
+  answer_at(std::move(place), std::move(exchange), tenant);
+}
+
+void FrontDoor::answer_at(Place place, std::shared_ptr<http::Exchange> exchange,
+                          const Tenant& tenant) {
+  const http::Request& request = exchange->request();
   spdlog::debug("{} {} {}", request.method, dump(Json(request.path)), request.id);
   const Dialect& dialect = *place.dialect;
   const Endpoint& endpoint = place.route->endpoint;
   const DialectContext context{
       .models = {.host = &house_->host},
       .unknown_fields_warn = options_.unknown_fields_warn,
-      .tenant = tenants_.tenant_of(request, dialect.takes_x_api_key).value_or(Tenant()),
+      .keeps_volatile_lines = options_.keeps_volatile_lines,
+      .tenant = tenant,
       .path = std::move(place.path),
       .house = house_};
   if (endpoint.quick != nullptr) {
@@ -249,7 +320,7 @@ http::Response FrontDoor::transport_error(int status, std::string_view reason,
   const Dialect& dialect = *find_place(head).dialect;
   auto response = dialect.render_error(error, head);
   complete_head(dialect, head, response);
-  if (status == 415) response.headers.push_back({"accept-encoding", "identity"});
+  if (status == 415) response.headers.push_back({"accept-encoding", http::kContentCodings});
   return response;
 }
 

@@ -11,6 +11,7 @@
 #include <string_view>
 #include <vector>
 
+#include "serve/access/origins.h"
 #include "serve/house.h"
 #include "serve/http/exchange.h"
 #include "serve/route.h"
@@ -22,9 +23,11 @@ struct FrontDoorOptions {
   std::vector<std::string> api_keys;       // none: open to all
   std::vector<std::uint32_t> api_key_shares;  // [keys]; none: all are equal
   std::vector<std::string> allowed_hosts;  // Host names accepted on a loopback address; "*": any
+  Origins origins;                         // of pages that are not ours
   bool is_loopback = true;                 // we listen on the loopback address
   bool unknown_fields_warn = false;
   bool is_operable = false;                // routes for operators are open
+  bool keeps_volatile_lines = false;
 };
 
 class FrontDoor : public http::Handler {
@@ -34,8 +37,17 @@ class FrontDoor : public http::Handler {
 
   void listens_on_loopback(bool is_loopback) { options_.is_loopback = is_loopback; }
 
+  // Keys of the file, in place of those that were taken before; see Tenants.
+  Status take_keys(const std::vector<KeyLine>& keys);
+  bool asks_for_keys() const { return tenants_.asks_for_keys(); }
+
+  std::vector<http::Header> reply_headers(const http::Request& head) override {
+    return options_.origins.reply_headers(head);
+  }
   std::optional<http::Response> refuse(const http::Request& head) override;
   void answer(std::shared_ptr<http::Exchange> exchange) override;
+  // A request of the house's own, on behalf of a tenant; a path without a route is an error.
+  void answer_inside(std::shared_ptr<http::Exchange> exchange, const Tenant& tenant);
   http::Response transport_error(int status, std::string_view reason,
                                  const http::Request& head) override;
 
@@ -47,10 +59,13 @@ class FrontDoor : public http::Handler {
   };
 
   Place find_place(const http::Request& request) const;
+  const Dialect& teller_of(const http::Request& request) const;  // of its errors
+  void answer_at(Place place, std::shared_ptr<http::Exchange> exchange, const Tenant& tenant);
   std::string allowed_methods(std::string_view path) const;
   std::optional<http::Response> find_refusal(const http::Request& head, const Place& place) const;
   std::optional<ApiError> find_fault_of_body(const http::Request& head, const Route& route) const;
   http::Response refuse_key(const http::Request& head, const Place& place) const;
+  std::optional<http::Response> refuse_origin(const http::Request& head, const Place& place) const;
   http::Response refuse_path(const http::Request& head, const Place& place) const;
   bool is_host_allowed(const http::Request& head) const;
 

@@ -3,14 +3,24 @@
 // stands in its own header.
 #pragma once
 
+#include <functional>
+#include <memory>
+#include <span>
 #include <string>
 
+#include "archive/archive.h"
 #include "host/model_host.h"
+#include "serve/background/detached_answers.h"
+#include "serve/http/exchange.h"
+#include "serve/intake/tenant.h"
 #include "serve/metrics.h"
+#include "serve/route.h"
 #include "serve/service.h"
 #include "serve/status/status_feed.h"
 
 namespace quire {
+
+class BatchRunner;
 
 struct House {
   ModelHost& host;
@@ -18,6 +28,13 @@ struct House {
   Metrics& metrics;
   StatusFeed& status;
   std::string version;  // of this program
+  std::span<const Dialect* const> dialects;
+  archive::Archive* archive = nullptr;        // null: nothing is kept
+  DetachedAnswers* detached = nullptr;
+  BatchRunner* batches = nullptr;             // null: there are none
+  std::function<void(std::function<void()>)> to_workers = {};  // runs it on some worker thread
+  // Answers a request of the house's own, as if a client of that tenant had sent it. I/O thread.
+  std::function<void(std::shared_ptr<http::Exchange>, const Tenant&)> ask_inside = {};
 };
 
 }  // namespace quire

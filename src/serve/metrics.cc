@@ -186,6 +186,12 @@ struct Metrics::State {
       prometheus::BuildCounter().Name("quire_unknown_parameters_total")
           .Help("Unknown request fields that were accepted with a warning")
           .Register(registry).Add({});
+  prometheus::Family<prometheus::Counter>& volatile_lines =
+      prometheus::BuildCounter().Name("quire_volatile_lines_total")
+          .Help("Lines at the head of prompts that change with every request and say nothing")
+          .Register(registry);
+  prometheus::Counter& volatile_removed = volatile_lines.Add({{"done", "removed"}});
+  prometheus::Counter& volatile_kept = volatile_lines.Add({{"done", "kept"}});
 };
 
 Metrics::State::ModelSeries& Metrics::State::model_series(const std::string& model) {
@@ -267,6 +273,10 @@ void Metrics::count_left() { state_->left.Increment(); }
 
 void Metrics::count_unknown_fields(std::size_t count) {
   state_->unknown_fields.Increment(static_cast<double>(count));
+}
+
+void Metrics::count_volatile_line(bool is_removed) {
+  (is_removed ? state_->volatile_removed : state_->volatile_kept).Increment();
 }
 
 void Metrics::show_tenant(const std::string& tenant) { state_->series_of(tenant); }

@@ -31,6 +31,7 @@ class Metrics {
   void count_answer(int status);              // an HTTP answer was chosen
   void count_left();                          // a client left, or read too slowly
   void count_unknown_fields(std::size_t count);
+  void count_volatile_line(bool is_removed);  // at the head of a prompt
 
   // Tenants have a series each, as they come, up to kTenantsMax; the others share one.
   static constexpr std::size_t kTenantsMax = 64;

@@ -1,5 +1,6 @@
 // The names that vLLM gives its metrics, so that a dashboard or an autoscaler made for it reads
-// this server too: the same numbers under "vllm:", labelled model_name and engine. Buckets are ours.
+// this server too: the same numbers under "vllm:", labelled model_name and engine; the buckets are
+// ours.
 // Pure; any thread. Used by metrics.
 #pragma once
 

@@ -30,7 +30,7 @@ enum class Access : std::uint8_t {
   kOperator,  // so, and only where the operator has opened such routes: they disturb everybody
 };
 
-// One of three.
+// One of three functions, and a line for the document of all routes.
 struct Endpoint {
   // At once, on the I/O thread: must not wait for anything.
   http::Response (*quick)(const DialectContext& context, const http::Request& request) = nullptr;
@@ -38,6 +38,7 @@ struct Endpoint {
   void (*late)(const DialectContext& context, std::shared_ptr<http::Exchange> exchange) = nullptr;
   // Through the service, on a worker thread: may take time, and touches nothing but its arguments.
   Parsed<Call> (*parse)(const DialectContext& context, const http::Request& request) = nullptr;
+  std::string_view summary = {};
 };
 
 struct Route {
@@ -57,7 +58,9 @@ struct ReplyFacts {
 struct Dialect {
   std::string_view name;
   std::span<const Route> routes;
-  std::string_view error_prefix;  // errors of unknown paths that begin so are told by this dialect
+  std::string_view error_prefix;  // errors of unknown paths that begin so are told by this dialect;
+                                  // of several the one with the longest prefix
+  std::string_view error_header = {};  // or, of any path, by the one whose header is there
   bool takes_x_api_key = false;   // beside a bearer token
   http::Response (*render_error)(const ApiError& error, const http::Request& request);
   // What belongs to every answer's head. Null: nothing.

@@ -10,10 +10,15 @@
 #include <memory>
 #include <set>
 
+#include "serve/access/key_file.h"
+#include "serve/access/origins.h"
+#include "serve/background/batch_runner.h"
 #include "serve/dialects/all.h"
+#include "serve/dialects/openai/files/batch_format.h"
 #include "serve/front_door.h"
 #include "serve/house.h"
 #include "serve/http/listener.h"
+#include "serve/http/tls/certificate.h"
 #include "serve/metrics.h"
 #include "serve/service.h"
 #include "serve/status/chronicle.h"
@@ -36,12 +41,16 @@ void raise_descriptor_limit(std::size_t connections_max) {
   setrlimit(RLIMIT_NOFILE, &limit);
 }
 
+// listen() has refused what is wrong with the list.
 FrontDoorOptions front_door_options(const ServerOptions& options) {
+  const Result<Origins> origins = Origins::from(options.allowed_origins);
   return {.api_keys = options.api_keys,
           .api_key_shares = options.api_key_shares,
           .allowed_hosts = options.allowed_hosts,
+          .origins = origins.is_ok() ? *origins : Origins(),
           .unknown_fields_warn = options.unknown_fields_warn,
-          .is_operable = options.is_operable};
+          .is_operable = options.is_operable,
+          .keeps_volatile_lines = options.keeps_volatile_lines};
 }
 
 std::span<const Dialect* const> dialects_of(const ServerOptions& options) {
@@ -49,7 +58,43 @@ std::span<const Dialect* const> dialects_of(const ServerOptions& options) {
   return options.dialects;
 }
 
+// Null: plain HTTP.
+Result<std::unique_ptr<http::Certificate>> load_certificate(const ServerOptions& options) {
+  if (!options.ssl_certfile.empty()) {
+    return http::Certificate::load(options.ssl_certfile, options.ssl_keyfile);
+  }
+  if (options.ssl_keyfile.empty()) return std::unique_ptr<http::Certificate>();
+  return error(StatusCode::kInvalidArgument,
+               "--ssl-keyfile '{}' is of no use without --ssl-certfile", options.ssl_keyfile);
+}
+
+// What it means that others can reach us, where it means something.
+void warn_of_exposure(const std::string& host, bool asks_for_keys, bool is_secure) {
+  if (!asks_for_keys) {
+    spdlog::warn("listening on {} without API keys: whoever reaches this address can use the "
+                 "models, unload them, and watch how others use them (--api-key, --api-key-file, "
+                 "or --host 127.0.0.1)", host);
+  }
+  if (!is_secure) {
+    spdlog::warn("listening on {} without TLS: whoever is on the way can read and change keys, "
+                 "prompts and answers (--ssl-certfile and --ssl-keyfile, or a proxy in front that "
+                 "speaks TLS)", host);
+  }
+}
+
 }  // namespace
+
+Status check_files(const ServerOptions& options) {
+  QUIRE_RETURN_IF_ERROR(load_certificate(options).status());
+  QUIRE_RETURN_IF_ERROR(Origins::from(options.allowed_origins).status());
+  if (options.api_key_file.empty()) return ok_status();
+  KeyFile file(options.api_key_file);
+  QUIRE_ASSIGN_OR_RETURN(const std::vector<KeyLine> keys, file.read());
+  const Status status = Tenants(options.api_keys, options.api_key_shares).set_file_keys(keys);
+  if (!status.is_ok()) return file.told(status);
+  if (!keys.empty() || !options.api_keys.empty()) return ok_status();
+  return file.told(Status(StatusCode::kInvalidArgument, "there is no key in it"));
+}
 
 struct Server::State {
   State(ServerOptions options_given, ModelHost& host)
@@ -64,11 +109,25 @@ struct Server::State {
                 [this](auto work) { asio::post(workers, std::move(work)); }),
         status(options.version, host, chronicle, metrics,
                [this](auto delay, auto work) { run_after(delay, std::move(work)); }),
-        house{host, service, metrics, status, options.version},
+        house{.host = host,
+              .service = service,
+              .metrics = metrics,
+              .status = status,
+              .version = options.version,
+              .dialects = dialects_of(options),
+              .detached = &detached,
+              .to_workers = [this](auto work) { asio::post(workers, std::move(work)); },
+              .ask_inside = [this](auto exchange, const Tenant& tenant) {
+                front_door.answer_inside(std::move(exchange), tenant);
+              }},
         front_door(front_door_options(options), house, dialects_of(options)),
         listener(io, options.http, front_door) {}
 
+  Status open_archive();
   void run_after(std::chrono::milliseconds delay, std::function<void()> work);
+  Status read_keys();
+  void watch_files();
+  void look_at_files();
   void await_signal();
   void stop();
   void await_drained();
@@ -83,9 +142,14 @@ struct Server::State {
   Chronicle chronicle;
   Service service;
   StatusFeed status;
+  std::unique_ptr<archive::Archive> archive;  // null: nothing is kept
+  std::unique_ptr<BatchRunner> batches;        // null: nothing is kept
+  DetachedAnswers detached;
   House house;
   FrontDoor front_door;
   http::Listener listener;
+  std::unique_ptr<http::Certificate> certificate;  // null: plain HTTP
+  std::unique_ptr<KeyFile> key_file;               // null: there is none
 };
 
 Server::Server(ServerOptions options, ModelHost& host)
@@ -99,11 +163,23 @@ Server::~Server() {
 Status Server::listen() {
   const ServerOptions& options = state_->options;
   raise_descriptor_limit(options.http.connections_max);
+  QUIRE_RETURN_IF_ERROR(check_files(options));
+  QUIRE_ASSIGN_OR_RETURN(state_->certificate, load_certificate(options));
+  if (state_->certificate) state_->listener.secure(state_->certificate->context());
+  if (!options.api_key_file.empty()) {
+    state_->key_file = std::make_unique<KeyFile>(options.api_key_file);
+    QUIRE_RETURN_IF_ERROR(state_->read_keys());
+  }
+  QUIRE_RETURN_IF_ERROR(state_->open_archive());
   QUIRE_RETURN_IF_ERROR(state_->listener.listen(options.host, options.port));
   state_->front_door.listens_on_loopback(state_->listener.is_loopback());
+  if (!state_->listener.is_loopback()) {
+    warn_of_exposure(options.host, state_->front_door.asks_for_keys(),
+                     state_->certificate != nullptr);
+  }
   const bool is_ipv6 = options.host.find(':') != std::string::npos;
-  spdlog::debug("Listening on http://{}{}{}:{}", is_ipv6 ? "[" : "", options.host,
-               is_ipv6 ? "]" : "", port());
+  spdlog::debug("Listening on {}://{}{}{}:{}", state_->certificate ? "https" : "http",
+                is_ipv6 ? "[" : "", options.host, is_ipv6 ? "]" : "", port());
   return ok_status();
 }
 
@@ -117,11 +193,38 @@ void Server::run() {
     state_->await_signal();
   }
   state_->listener.start();
+  state_->watch_files();
+  if (state_->batches != nullptr) state_->batches->start();
   state_->io.run();
 }
 
 void Server::request_stop() {
   asio::post(state_->io, [state = state_.get()] { state->stop(); });
+}
+
+Status Server::State::open_archive() {
+  if (options.archive_path.empty()) return ok_status();
+  auto opened = archive::Archive::open(options.archive_path, options.archive_bounds);
+  if (!opened.is_ok() && options.archive_is_wish) {
+    spdlog::warn("The response store {}; answers are kept in memory, until this server ends "
+                 "(--response-store PATH gives it a file of its own)", opened.status().message());
+    opened = archive::Archive::open(":memory:", options.archive_bounds);
+  }
+  if (!opened.is_ok()) {
+    return error(opened.status().code(), "--response-store: {}", opened.status().message());
+  }
+  archive = std::move(*opened);
+  house.archive = archive.get();
+  batches = std::make_unique<BatchRunner>(
+      *archive, kOpenAiBatchFormat,
+      BatchRunner::Ports{
+          .to_io = [this](auto work) { asio::post(io, std::move(work)); },
+          .to_workers = house.to_workers,
+          .run_after = [this](auto delay, auto work) { run_after(delay, std::move(work)); },
+          .ask_inside = house.ask_inside,
+          .calls = [this] { return service.calls(); }});
+  house.batches = batches.get();
+  return ok_status();
 }
 
 void Server::State::run_after(std::chrono::milliseconds delay, std::function<void()> work) {
@@ -131,6 +234,30 @@ void Server::State::run_after(std::chrono::milliseconds delay, std::function<voi
     timers.erase(timer);
     if (!failure) work();
   });
+}
+
+// Files that may be replaced while we run.
+void Server::State::watch_files() {
+  if ((!certificate && !key_file) || service.is_draining()) return;
+  run_after(options.watch_period, [this] {
+    look_at_files();
+    watch_files();
+  });
+}
+
+void Server::State::look_at_files() {
+  if (certificate && certificate->reload_if_changed()) listener.secure(certificate->context());
+  if (!key_file || !key_file->has_changed()) return;
+  const Status status = read_keys();
+  if (!status.is_ok()) spdlog::warn("the API keys stay as they were: {}", status.message());
+}
+
+Status Server::State::read_keys() {
+  QUIRE_ASSIGN_OR_RETURN(const std::vector<KeyLine> keys, key_file->read());
+  const Status status = front_door.take_keys(keys);
+  if (!status.is_ok()) return key_file->told(status);
+  spdlog::info("{} API keys were read from '{}'", keys.size(), options.api_key_file);
+  return ok_status();
 }
 
 void Server::State::await_signal() {
@@ -146,13 +273,15 @@ void Server::State::stop() {
   if (service.is_draining()) return;
   spdlog::info("Draining: {} requests in progress; a second signal ends at once", service.calls());
   service.drain();
+  if (batches != nullptr) batches->drain();
   status.drain();
   await_drained();
 }
 
 // Looks again and again: what it waits for ends in many places.
 void Server::State::await_drained() {
-  if (service.calls() > 0 || listener.answering() > 0) {
+  const bool is_busy = batches != nullptr && batches->is_busy();
+  if (service.calls() > 0 || listener.answering() > 0 || is_busy) {
     drain_timer.expires_after(kDrainPoll);
     drain_timer.async_wait([this](boost::system::error_code) { await_drained(); });
     return;

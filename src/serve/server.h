@@ -5,11 +5,13 @@
 // Used by apps.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <memory>
 #include <string>
 #include <vector>
 
+#include "archive/archive.h"
 #include "base/status.h"
 #include "host/model_host.h"
 #include "serve/http/message.h"
@@ -23,17 +25,30 @@ struct ServerOptions {
   int port = 8000;                         // --port; 0: any that is free
   std::vector<std::string> api_keys;       // --api-key; none: open to all
   std::vector<std::uint32_t> api_key_shares;  // --api-key-share: one for each, or none
+  std::string api_key_file;                // --api-key-file: more keys, read again when it changes
   std::vector<std::string> allowed_hosts;  // --allowed-hosts: beside our own, on loopback
+  std::vector<std::string> allowed_origins;  // --allowed-origins: of pages; none: our own page's
+  std::string ssl_certfile;                // --ssl-certfile: PEM; empty: plain HTTP
+  std::string ssl_keyfile;                 // --ssl-keyfile; empty: the key is in ssl_certfile
   bool unknown_fields_warn = false;        // --unknown-fields warn
   Metrics::Names metric_names = Metrics::Names::kQuire;  // --metrics-names
   bool is_operable = false;                // --operator-endpoints
+  bool keeps_volatile_lines = false;       // --volatile-lines keep
   http::Limits http;                         // --max-connections is http.connections_max
   std::size_t load_queue_max = 256;        // requests of one tenant that wait for a model's load
   int worker_threads = 2;                  // for parsing, templates and tokenizing
+  std::chrono::milliseconds watch_period{1000};  // between looks at files that may be replaced
   bool catches_signals = true;
   std::string version;
+  std::string archive_path;                // a file, ":memory:", or empty: nothing is kept
+  archive::Bounds archive_bounds;
+  bool archive_is_wish = false;            // a file that cannot be had is a warning, not an error
   std::vector<const Dialect*> dialects = {};  // none: all of dialects/all
 };
+
+// Whether the files that the options name can be used, which listen() asks again: a mistake is told
+// before a model is loaded.
+Status check_files(const ServerOptions& options);
 
 class Server {
  public:

@@ -1,5 +1,6 @@
 #include "serve/service.h"
 
+#include <fmt/format.h>
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
@@ -66,10 +67,12 @@ struct Service::ActiveCall {
   std::string tenant;
   std::vector<RequestId> ids;         // [requests]
   std::size_t open = 0;               // requests that have not ended
+  std::size_t submitted = 0;          // requests that the engine has had
   Nanos arrived{0};
   std::vector<Nanos> last_token_at;   // [choices]; zero: none yet
   std::string out;                    // of a stream: written since the last flush
   bool is_over = false;
+  bool is_closing = false;            // complete but for what the writer does before its end
 };
 
 Service::Service(ModelHost& host, Metrics& metrics, Chronicle& chronicle, std::size_t waiting_max,
@@ -107,13 +110,24 @@ void Service::parse(Arrival arrival) {
 
 void Service::begin(Arrival arrival, Parsed<Call> parsed) {
   --parsing_;
-  if (arrival.exchange->is_gone()) return metrics_->count_left();
+  const bool is_gone = arrival.exchange->is_gone();
+  if (is_gone && !(parsed.is_ok() && parsed->apart)) return metrics_->count_left();
   if (!parsed.is_ok()) {
     const std::string& awaited = parsed.error().awaited_model;
     return awaited.empty() ? refuse(arrival, parsed.error())
                            : await_model(std::move(arrival), awaited);
   }
-  if (parsed->ready) return respond(arrival, std::move(*parsed->ready));
+  if (parsed->follow && !is_gone) {
+    parsed->follow(arrival.exchange);
+  } else if (parsed->ready && !is_gone) {
+    respond(arrival, std::move(*parsed->ready));
+  }
+  if (parsed->apart) {
+    arrival.exchange = std::move(parsed->apart);
+  } else if (parsed->ready) {
+    return;
+  }
+  if (arrival.exchange->is_gone()) return;  // cancelled already
   auto call = std::make_shared<ActiveCall>();
   call->exchange = std::move(arrival.exchange);
   call->dialect = arrival.dialect;
@@ -121,6 +135,9 @@ void Service::begin(Arrival arrival, Parsed<Call> parsed) {
   call->tenant = std::move(arrival.context.tenant.name);
   call->arrived = arrival.at;
   metrics_->count_unknown_fields(call->call.unknown_fields);
+  for (const VolatileLine& line : call->call.volatile_lines) {
+    metrics_->count_volatile_line(line.is_removed);
+  }
   submit(call);
 }
 
@@ -177,13 +194,11 @@ void Service::submit(const std::shared_ptr<ActiveCall>& call) {
     call->ids.push_back(request.id);
   }
   AcceptedRequest accepted = accepted_from(*call);  // the engine gets the prompts
+  remember_prompt(*call, accepted.origin);
   call->open = call->ids.size();
   call->last_token_at.resize(choices);
   call->exchange->widen(std::clamp<std::size_t>(choices, 1, kWidenMax));
-  for (Request& request : call->call.requests) {
-    const Status status = call->call.model->engine->submit(std::move(request));
-    if (!status.is_ok()) return fail(call, from_engine(status, call->call.prompt_field));
-  }
+  if (!submit_more(call)) return;
   // Weak: the call owns the exchange, which owns this.
   call->exchange->on_gone([this, weak = std::weak_ptr<ActiveCall>(call)] {
     if (const auto left = weak.lock()) abandon(left);
@@ -191,6 +206,28 @@ void Service::submit(const std::shared_ptr<ActiveCall>& call) {
   if (call->open == 0) return flush(call);
   accepted.requests = call->ids;
   chronicle_->arrive(std::move(accepted));
+}
+
+// As many as may be in the engine at once. A queue that others have filled is waited for while a
+// request of ours runs, whose end brings us here again. False: the call has failed.
+bool Service::submit_more(const std::shared_ptr<ActiveCall>& call) {
+  std::vector<Request>& requests = call->call.requests;
+  const std::size_t bound =
+      call->call.in_flight_max > 0 ? call->call.in_flight_max : requests.size();
+  const auto in_flight = [&] { return call->submitted + call->open - requests.size(); };
+  while (call->submitted < requests.size() && in_flight() < bound) {
+    Request& next = requests[call->submitted];
+    const bool may_wait = call->call.in_flight_max > 0 && in_flight() > 0;
+    Engine& engine = *call->call.model->engine;
+    const Status status = may_wait ? engine.submit(Request(next)) : engine.submit(std::move(next));
+    if (may_wait && status.code() == StatusCode::kResourceExhausted) return true;
+    if (!status.is_ok()) {
+      fail(call, from_engine(status, call->call.prompt_field));
+      return false;
+    }
+    ++call->submitted;
+  }
+  return true;
 }
 
 AcceptedRequest Service::accepted_from(const ActiveCall& call) const {
@@ -206,6 +243,27 @@ AcceptedRequest Service::accepted_from(const ActiveCall& call) const {
     accepted.choices_each = static_cast<std::uint32_t>(made.n);
   }
   return accepted;
+}
+
+// Several prompts of one request are a batch, and no conversation goes on from one.
+void Service::remember_prompt(const ActiveCall& call, PromptOrigin& origin) {
+  origin.tenant = call.tenant;
+  origin.volatile_lines = call.call.volatile_lines;
+  if (call.call.requests.size() != 1 || call.call.requests.front().is_pooled) return;
+  const Request& request = call.call.requests.front();
+  const HostedModel& model = *call.call.model;
+  std::string client = fmt::format("{}\n{}\n{}", model.name(), call.tenant, request.cache_salt);
+  origin.difference = prompts_.compare(client, request.prompt);
+  if (origin.difference) {
+    const auto words = [&](const std::vector<TokenId>& tokens) {
+      std::string text;
+      for (const TokenId token : tokens) text += model.tokenizer->token_text(token);
+      return text;
+    };
+    origin.had = words(origin.difference->had);
+    origin.has = words(origin.difference->has);
+  }
+  prompts_.keep(std::move(client), std::string(call.call.writer->id()), request.prompt);
 }
 
 void Service::receive(StepEvents step) {
@@ -249,7 +307,9 @@ void Service::take(const std::shared_ptr<ActiveCall>& call, std::size_t index,
     metrics_->count_prompt(call->tenant, event.usage.prompt_tokens, event.usage.cached_tokens);
   }
   call->call.writer->take(index, event, call->out);
-  if (event.is_last) --call->open;
+  if (!event.is_last) return;
+  --call->open;
+  submit_more(call);
 }
 
 void Service::time_tokens(ActiveCall& call, std::size_t index, const TokenEvent& event) {
@@ -268,8 +328,29 @@ void Service::time_tokens(ActiveCall& call, std::size_t index, const TokenEvent&
 
 // What was written goes out; an answer that is complete ends.
 void Service::flush(const std::shared_ptr<ActiveCall>& call) {
-  if (call->is_over) return;
+  if (call->is_over || call->is_closing) return;
   const bool is_complete = call->open == 0;
+  if (is_complete) {
+    call->is_closing = true;
+    if (auto work = call->call.writer->closing()) return close(call, std::move(work));
+  }
+  write(call, is_complete);
+}
+
+// The worker gives the call back: it must end on the I/O thread.
+void Service::close(std::shared_ptr<ActiveCall> call, std::function<void()> work) {
+  if (call->call.is_stream && !call->out.empty()) write(call, false);
+  ++parsing_;  // also when the client is gone: nobody drains before the work is done
+  to_workers_([this, call = std::move(call), work = std::move(work)]() mutable {
+    work();
+    to_io_([this, call = std::move(call)] {
+      --parsing_;
+      if (!call->is_over) write(call, true);
+    });
+  });
+}
+
+void Service::write(const std::shared_ptr<ActiveCall>& call, bool is_complete) {
   if (is_complete) call->call.writer->finish(call->out);
   http::Exchange& exchange = *call->exchange;
   if (call->call.is_stream) {
@@ -326,6 +407,16 @@ void Service::forget(ActiveCall& call) {
   for (const RequestId id : call.ids) {
     if (places_.erase(id) > 0) call.call.model->engine->cancel(id);
   }
+  // No engine will tell the end of those that it has not seen.
+  StepEvents unseen;
+  unseen.at = SteadyClock::now();
+  for (std::size_t i = call.submitted; i < call.ids.size(); ++i) {
+    TokenEvent& end = unseen.events.emplace_back();
+    end.request = call.ids[i];
+    end.finish = FinishReason::kCancelled;
+    end.is_last = true;
+  }
+  if (!unseen.events.empty()) chronicle_->take(unseen);
 }
 
 void Service::abort_all(const ApiError& reason) {

@@ -17,6 +17,7 @@
 #include "serve/metrics.h"
 #include "serve/route.h"
 #include "serve/status/chronicle.h"
+#include "serve/status/prompt_memory.h"
 #include "serve/waiting_room.h"
 
 namespace quire {
@@ -62,12 +63,16 @@ class Service {
   void admit(ModelHost::ModelIndex model, Result<ModelLease> outcome);
   void refuse(const Arrival& arrival, const ApiError& error);
   void submit(const std::shared_ptr<ActiveCall>& call);
+  bool submit_more(const std::shared_ptr<ActiveCall>& call);
   AcceptedRequest accepted_from(const ActiveCall& call) const;  // but for the requests' ids
+  void remember_prompt(const ActiveCall& call, PromptOrigin& origin);
   void receive(StepEvents step);  // engine threads
   void take_steps();
   void take(const std::shared_ptr<ActiveCall>& call, std::size_t index, const TokenEvent& event);
   void time_tokens(ActiveCall& call, std::size_t index, const TokenEvent& event);
   void flush(const std::shared_ptr<ActiveCall>& call);
+  void close(std::shared_ptr<ActiveCall> call, std::function<void()> work);
+  void write(const std::shared_ptr<ActiveCall>& call, bool is_complete);
   void respond(const Arrival& arrival, http::Response response);
   void fail(const std::shared_ptr<ActiveCall>& call, const ApiError& error);
   void abandon(const std::shared_ptr<ActiveCall>& call);  // the client is gone
@@ -82,6 +87,7 @@ class Service {
   std::uint64_t requests_ = 0;  // ids given out
   std::size_t parsing_ = 0;
   WaitingRoom waiting_;
+  PromptMemory prompts_;
   std::size_t active_ = 0;
   bool is_draining_ = false;
 

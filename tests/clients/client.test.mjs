@@ -54,6 +54,36 @@ test("completion and its stream agree", async () => {
   assert.match(text, /Paris/);
 });
 
+test("a response and its stream agree", async () => {
+  const wanted = {
+    model, input: "What is the capital of France?", temperature: 0, max_output_tokens: 24,
+  };
+  const whole = await client.responses.create(wanted);
+  let text = "";
+  let last = null;
+  for await (const event of await client.responses.create({ ...wanted, stream: true })) {
+    if (event.type === "response.output_text.delta") text += event.delta;
+    last = event;
+  }
+  assert.match(whole.output_text, /Paris/);
+  assert.equal(text, whole.output_text);
+  assert.match(last.type, /^response\.(completed|incomplete)$/);
+});
+
+test("responses are kept and gone on from", async () => {
+  const wanted = { model, temperature: 0, max_output_tokens: 16 };
+  const first = await client.responses.create({ ...wanted, input: "Say a colour." });
+  const second = await client.responses.create(
+    { ...wanted, input: "Another one.", previous_response_id: first.id });
+  assert.ok(second.usage.input_tokens_details.cached_tokens > 0);
+  assert.equal((await client.responses.retrieve(first.id)).output_text, first.output_text);
+  const items = await client.responses.inputItems.list(second.id);
+  assert.equal(items.data[0].content[0].text, "Another one.");
+  await client.responses.delete(first.id);
+  await assert.rejects(client.responses.retrieve(first.id),
+    (error) => error instanceof OpenAI.NotFoundError);
+});
+
 test("errors have their classes", async () => {
   await assert.rejects(client.chat.completions.create({ ...question, model: "no-such-model" }),
     (error) => error instanceof OpenAI.NotFoundError && error.code === "model_not_found");

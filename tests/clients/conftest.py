@@ -13,8 +13,12 @@ import subprocess
 import tempfile
 import time
 
+import anthropic
 import openai
+import openai_schema
 import pytest
+
+os.environ["LITELLM_LOCAL_MODEL_COST_MAP"] = "True"  # LiteLLM asks nobody else, then
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 BINARY = os.environ.get("QUIRE_BINARY", str(ROOT / "build/release/quire"))
@@ -35,12 +39,16 @@ class Server:
         return openai.OpenAI(base_url=f"{self.url}/v1", api_key=api_key, timeout=60,
                              max_retries=0, **options)
 
+    def anthropic(self, api_key="none", asynchronous=False, **options):
+        kind = anthropic.AsyncAnthropic if asynchronous else anthropic.Anthropic
+        return kind(base_url=self.url, api_key=api_key, timeout=60, max_retries=0, **options)
+
 
 def wait_for_address(process, log):
     """The address that the server says it listens on."""
     deadline = time.monotonic() + READY_LIMIT_S
     while time.monotonic() < deadline and process.poll() is None:
-        match = re.search(r"http://127\.0\.0\.1:([1-9]\d*)", pathlib.Path(log).read_text())
+        match = re.search(r"https?://127\.0\.0\.1:([1-9]\d*)", pathlib.Path(log).read_text())
         if match:
             return match.group()
         time.sleep(0.02)
@@ -48,15 +56,20 @@ def wait_for_address(process, log):
 
 
 @contextlib.contextmanager
-def running_server(*arguments, model=MODEL):
-    """Serves until the block ends; then SIGTERM has to drain it to an exit status of 0. model=None
-    is the default model under its own name."""
+def running_server(*arguments, model=MODEL, is_killed=False):
+    """Serves until the block ends; then SIGTERM has to drain it to an exit status of 0, or SIGKILL
+    ends it where it is. model=None is the default model under its own name. What it keeps it keeps
+    in memory, unless the arguments say otherwise."""
     with tempfile.NamedTemporaryFile(suffix=".log") as log:
         process = subprocess.Popen(
-            [BINARY, "serve", *([model] if model else []), "--port", "0", *arguments],
+            [BINARY, "serve", *([model] if model else []), "--port", "0",
+             *([] if "--response-store" in arguments else ["--response-store", "memory"]),
+             *arguments],
             stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT)
         try:
             yield Server(wait_for_address(process, log.name))
+            if is_killed:
+                return
             process.send_signal(signal.SIGTERM)
             assert process.wait(STOP_LIMIT_S) == 0, pathlib.Path(log.name).read_text()
         finally:
@@ -81,6 +94,13 @@ def locked_server():
 
 
 @pytest.fixture(scope="session")
+def pair_server():
+    """A model that answers and one that embeds, as the README tells to start them."""
+    with running_server("minilm", model="smollm2") as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
 def client(server):
     return server.client()
 
@@ -89,3 +109,11 @@ def client(server):
 def model(client):
     """The name of the one model that is served."""
     return client.models.list().data[0].id
+
+
+@pytest.fixture(scope="session")
+def schema():
+    """OpenAI's own document; where this machine has none, what needs it is skipped."""
+    if not openai_schema.is_there():
+        pytest.skip(f"there is no {openai_schema.DOCUMENT}: shapes are not compared with it")
+    return openai_schema.Schema()

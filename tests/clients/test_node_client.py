@@ -1,4 +1,4 @@
-"""The official OpenAI Node client against Quire: each test of client.test.mjs is one test here."""
+"""The official Node clients against Quire: each test of a *.test.mjs is one test here."""
 
 import os
 import pathlib
@@ -9,14 +9,17 @@ import pytest
 
 from conftest import ROOT
 
-SCRIPT = pathlib.Path(__file__).with_name("client.test.mjs")
-NAMES = re.findall(r'^test\("([^"]+)"', SCRIPT.read_text(), re.MULTILINE)
+SCRIPTS = sorted(pathlib.Path(__file__).parent.glob("*.test.mjs"))
+FIXTURES = {"embeddings.test.mjs": "pair_server"}  # the others: one model that chats
+CASES = [(script, name) for script in SCRIPTS
+         for name in re.findall(r'^test\("([^"]+)"', script.read_text(), re.MULTILINE)]
 
 
-@pytest.mark.parametrize("name", NAMES)
-def test_node(server, name):
+@pytest.mark.parametrize("script, name", CASES, ids=[name for _, name in CASES])
+def test_node(request, script, name):
+    server = request.getfixturevalue(FIXTURES.get(script.name, "server"))
     run = subprocess.run(
-        ["node", "--test-name-pattern", f"^{re.escape(name)}$", str(SCRIPT)],
+        ["node", "--test-name-pattern", f"^{re.escape(name)}$", str(script)],
         env={**os.environ, "QUIRE_URL": server.url, "QUIRE_NODE": str(ROOT / "build/node")},
         stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=120)
     assert run.returncode == 0, run.stdout + run.stderr

@@ -1,5 +1,6 @@
 """Every fenced example of README.md is run as it is printed, against a server with the default
-model; only the port is another one, so that a server that runs already does not matter."""
+model, or with an embedder beside it where the example asks one; only the port is another one, so
+that a server that runs already does not matter."""
 
 import pathlib
 import re
@@ -34,9 +35,10 @@ def test_there_is_an_example_of_each_language():
 
 @pytest.mark.parametrize("language, text", EXAMPLES,
                          ids=[f"{language}-{text.split()[0]}" for language, text in EXAMPLES])
-def test_example(readme_server, language, text):
+def test_example(request, language, text):
     command, folder = COMMANDS[language]
-    address = readme_server.url.removeprefix("http://")
+    server = request.getfixturevalue("pair_server" if "minilm" in text else "readme_server")
+    address = server.url.removeprefix("http://")
     run = subprocess.run(command, cwd=folder, input=text.replace(PRINTED, address),
                          capture_output=True, text=True, timeout=120)
     assert run.returncode == 0, run.stdout + run.stderr

@@ -4,6 +4,7 @@ import { apiKey, isKeyWanted, setApiKey } from "./api/client";
 import { loadModels } from "./api/models";
 import { ChatView } from "./chat/view";
 import { LiveView } from "./live/view";
+import { ReferenceView } from "./reference/view";
 import { RequestsView } from "./requests/view";
 import { Icon, IconButton, type IconName } from "./ui/icons";
 import { isPageVisible } from "./ui/media";
@@ -16,6 +17,7 @@ const VIEWS: { view: View; name: string; href: string; icon: IconName }[] = [
   { view: "chat", name: "Chat", href: "#/", icon: "chat" },
   { view: "live", name: "Live", href: "#/live", icon: "chart" },
   { view: "requests", name: "Requests", href: "#/requests", icon: "list" },
+  { view: "api", name: "API", href: "#/api", icon: "braces" },
 ];
 
 const OPEN_BOOK =
@@ -80,6 +82,7 @@ export function App() {
       {view === "chat" && <ChatView />}
       {view === "live" && <LiveView />}
       {view === "requests" && <RequestsView />}
+      {view === "api" && <ReferenceView />}
       {isKeyOpen && <KeyDialog onClose={() => setKeyOpen(false)} />}
       <NoticeBar />
     </>

@@ -1,5 +1,6 @@
 #include "serve/dialects/all.h"
 
+#include "serve/dialects/anthropic/anthropic.h"
 #include "serve/dialects/openai/openai.h"
 #include "serve/dialects/quire/quire.h"
 #include "serve/dialects/vllm/vllm.h"
@@ -9,6 +10,7 @@ namespace {
 
 const Dialect* const kAll[] = {
     &kOpenAiDialect,
+    &kAnthropicDialect,
     &kVllmDialect,
     &kQuireDialect,
 };

@@ -1,5 +1,5 @@
 // The protocols that this server speaks: one row each. The first one tells errors that belong to
-// nobody; where two share a path, the one whose route asks for a header stands first.
+// nobody; where two share a path, a route that asks for a header, which is there, comes first.
 // Constants. Used by Server.
 #pragma once
 

@@ -25,6 +25,9 @@ const paths = {
   down: "M10 4v12M5 11l5 5 5-5",
   chart: "M4 16V9M8 16V4M12 16v-6M16 16V7",
   chat: "M4 4h12v9H9l-3.5 3v-3H4z",
+  braces:
+    "M8 4H7a2 2 0 0 0-2 2v2l-1.5 2L5 12v2a2 2 0 0 0 2 2h1" +
+    "M12 4h1a2 2 0 0 1 2 2v2l1.5 2L15 12v2a2 2 0 0 1-2 2h-1",
   list: "M7 5h9M7 10h9M7 15h9M4 5h.01M4 10h.01M4 15h.01",
 } as const;
 

@@ -1,7 +1,7 @@
 // Where in the page we are; the part of the address behind '#'.
 import { signal } from "@preact/signals";
 
-export type View = "chat" | "live" | "requests";
+export type View = "chat" | "live" | "requests" | "api";
 
 export interface Route {
   view: View;
@@ -10,7 +10,7 @@ export interface Route {
 
 export function parseRoute(hash: string): Route {
   const [view = "", ...rest] = hash.replace(/^#\/?/, "").split("/");
-  if (view !== "live" && view !== "requests") return { view: "chat", id: "" };
+  if (view !== "live" && view !== "requests" && view !== "api") return { view: "chat", id: "" };
   try {
     return { view, id: decodeURIComponent(rest.join("/")) };
   } catch {

@@ -3,6 +3,7 @@
 #include "base/json.h"
 #include "serve/dialects/openai/errors.h"
 #include "serve/intake/model_lease.h"
+#include "serve/intake/skills.h"
 
 namespace quire {
 namespace {
@@ -21,6 +22,9 @@ Json model_json(const ModelRow& model) {
   json.set("failure", model.failure.empty() ? Json() : Json(model.failure));
   json.set("warnings",
            Json::array({model.info.warnings.begin(), model.info.warnings.end()}));
+  const std::vector<std::string_view> skills = skill_names(model.info);
+  const bool is_known = model.info.context_max > 0;  // it has been loaded once
+  json.set("capabilities", is_known ? Json::array({skills.begin(), skills.end()}) : Json());
   json.set("requests_running", model.stats.requests_running);
   json.set("requests_waiting", model.stats.requests_waiting);
   json.set("generated_tokens", model.stats.generated_tokens);

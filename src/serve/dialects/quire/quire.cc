@@ -7,6 +7,7 @@
 #include "serve/dialects/openai/errors.h"
 #include "serve/dialects/quire/models.h"
 #include "serve/house.h"
+#include "serve/openapi.h"
 #include "serve/page/page.h"
 
 namespace quire {
@@ -16,7 +17,8 @@ http::Response show_root(const DialectContext& context, const http::Request& req
   if (prefers_html(request)) return show_page_asset(request);
   const Json what = Json::object(
       {{"server", "quire"}, {"version", context.house->version},
-       {"speaks", "OpenAI's HTTP API under /v1: models, chat/completions, completions"},
+       {"speaks", "OpenAI's HTTP API under /v1: models, chat/completions, completions; and "
+                  "Anthropic's: messages"},
        {"see", Json::array({"/v1/models", "/health", "/ready", "/version", "/metrics"})}});
   return {.headers = {{"vary", "Accept"}}, .body = dump(what)};
 }
@@ -48,6 +50,11 @@ http::Response show_ready(const DialectContext& context, const http::Request&) {
 
 http::Response show_version(const DialectContext& context, const http::Request&) {
   return {.body = dump(Json::object({{"version", context.house->version}}))};
+}
+
+http::Response show_document(const DialectContext& context, const http::Request&) {
+  static const std::string document = openapi_document(*context.house);
+  return {.body = document};
 }
 
 http::Response show_metrics(const DialectContext& context, const http::Request&) {
@@ -82,7 +89,7 @@ http::Response show_request(const DialectContext& context, const http::Request&)
                                 .code = "request_not_found"});
   }
   return {.headers = {{"cache-control", "no-store"}},
-          .body = dump(request_json(*record, log, SteadyClock::now()))};
+          .body = dump(request_json(*record, log, context.tenant.name, SteadyClock::now()))};
 }
 
 void show_status(const DialectContext& context, std::shared_ptr<http::Exchange> exchange) {
@@ -101,19 +108,33 @@ constexpr auto kOpen = Access::kOpen, kKeyed = Access::kKeyed;
 constexpr auto kNone = BodyKind::kNone;
 
 constexpr Route kRoutes[] = {
-    {"GET", "/", kNone, kOpen, {.quick = show_root}},
+    {"GET", "/", kNone, kOpen, {.quick = show_root,
+      .summary = "the page, or what this is"}},
     {"GET", "/assets/{file...}", kNone, kOpen, {.quick = show_page_part}},
-    {"GET", "/health", kNone, kOpen, {.quick = show_health}},
-    {"GET", "/ready", kNone, kOpen, {.quick = show_ready}},
-    {"GET", "/version", kNone, kOpen, {.quick = show_version}},
-    {"GET", "/metrics", kNone, kOpen, {.quick = show_metrics}},
-    {"GET", "/quire/models", kNone, kKeyed, {.quick = list_host}},
-    {"POST", "/quire/models/{model...}/load", BodyKind::kJson, kKeyed, {.quick = load_model}},
-    {"POST", "/quire/models/{model...}/unload", BodyKind::kJson, kKeyed, {.quick = unload_model}},
-    {"GET", "/quire/status", kNone, kKeyed, {.late = show_status}},
-    {"GET", "/quire/status/stream", kNone, kKeyed, {.late = watch_status}},
-    {"GET", "/debug/requests", kNone, kKeyed, {.quick = list_requests}},
-    {"GET", "/debug/requests/{id}", kNone, kKeyed, {.quick = show_request}},
+    {"GET", "/health", kNone, kOpen, {.quick = show_health,
+      .summary = "whether pending work gets on"}},
+    {"GET", "/ready", kNone, kOpen, {.quick = show_ready,
+      .summary = "whether requests are taken"}},
+    {"GET", "/version", kNone, kOpen, {.quick = show_version,
+      .summary = "of this program"}},
+    {"GET", "/openapi.json", kNone, kOpen, {.quick = show_document,
+      .summary = "this document"}},
+    {"GET", "/metrics", kNone, kOpen, {.quick = show_metrics,
+      .summary = "counters in Prometheus' format"}},
+    {"GET", "/quire/models", kNone, kKeyed, {.quick = list_host,
+      .summary = "the models with their state and memory"}},
+    {"POST", "/quire/models/{model...}/load", BodyKind::kJson, kKeyed, {.quick = load_model,
+      .summary = "bring a model into memory"}},
+    {"POST", "/quire/models/{model...}/unload", BodyKind::kJson, kKeyed, {.quick = unload_model,
+      .summary = "let a model go"}},
+    {"GET", "/quire/status", kNone, kKeyed, {.late = show_status,
+      .summary = "one look inside"}},
+    {"GET", "/quire/status/stream", kNone, kKeyed, {.late = watch_status,
+      .summary = "a look every second"}},
+    {"GET", "/debug/requests", kNone, kKeyed, {.quick = list_requests,
+      .summary = "requests alive and ended last"}},
+    {"GET", "/debug/requests/{id}", kNone, kKeyed, {.quick = show_request,
+      .summary = "the life of one request"}},
 };
 
 }  // namespace
