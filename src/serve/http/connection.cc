@@ -15,25 +15,40 @@ namespace {
 
 constexpr std::size_t kReadSize = 16 * 1024;             // bytes asked of the socket at once
 constexpr std::size_t kLingerMax = 8 * 1024 * 1024;      // bytes read and dropped before closing
+constexpr std::chrono::milliseconds kCancelAgain{5};
 constexpr auto kForever = asio::steady_timer::time_point::max;
 
 }  // namespace
 
 void Deadline::arm(std::chrono::milliseconds limit) {
   state_->has_passed = false;
-  timer_.expires_after(limit);  // ends the wait of the phase before
-  timer_.async_wait([state = state_, phase = ++state_->phase,
-                     socket = socket_](boost::system::error_code failure) {
-    if (failure || phase != state->phase) return;
-    state->has_passed = true;
-    boost::system::error_code ignored;
-    socket->cancel(ignored);
-  });
+  ++state_->phase;
+  state_->timer.expires_after(limit);  // ends the wait of the phase before
+  await(state_);
 }
 
 void Deadline::disarm() {
   ++state_->phase;
-  timer_.cancel();
+  state_->timer.cancel();
+}
+
+void Deadline::pass() {
+  ++state_->phase;
+  end_what_is_done(state_);
+}
+
+void Deadline::await(const std::shared_ptr<State>& state) {
+  state->timer.async_wait([state, phase = state->phase](boost::system::error_code failure) {
+    if (!failure && phase == state->phase) end_what_is_done(state);
+  });
+}
+
+void Deadline::end_what_is_done(const std::shared_ptr<State>& state) {
+  state->has_passed = true;
+  boost::system::error_code ignored;
+  state->socket->cancel(ignored);
+  state->timer.expires_after(kCancelAgain);
+  await(state);
 }
 
 Connection::Connection(asio::ip::tcp::socket socket, std::shared_ptr<TlsContext> tls,
@@ -60,8 +75,7 @@ asio::awaitable<void> Connection::turn_away() {
 void Connection::close() {
   is_closing_ = true;
   if (!stream_.is_secure()) return close_socket();
-  boost::system::error_code ignored;
-  stream_.socket().cancel(ignored);  // what was waited for; run() goes on to say goodbye
+  deadline_.pass();  // what was waited for ends; run() goes on to say goodbye
   output_.cancel();
 }
 

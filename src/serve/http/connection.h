@@ -18,26 +18,35 @@ namespace quire::http {
 
 struct RequestHead;
 
-// Ends whatever a socket is doing when it takes too long. One phase at a time.
+// Ends whatever a socket is doing when it takes too long. One phase at a time. A cancellation that
+// meets a socket between two operations is lost (a read has just ended, its reader goes on to the
+// next one), so it is repeated until the phase is over.
 class Deadline {
  public:
-  explicit Deadline(asio::ip::tcp::socket& socket)
-      : socket_(&socket),
-        timer_(socket.get_executor()),
-        state_(std::make_shared<State>()) {}
+  explicit Deadline(asio::ip::tcp::socket& socket) : state_(std::make_shared<State>(socket)) {}
+  ~Deadline() { disarm(); }
+  Deadline(const Deadline&) = delete;
+  Deadline& operator=(const Deadline&) = delete;
 
   void arm(std::chrono::milliseconds limit);
   void disarm();
+  void pass();  // now
   bool has_passed() const { return state_->has_passed; }
 
  private:
   struct State {
+    explicit State(asio::ip::tcp::socket& socket_given)
+        : socket(&socket_given), timer(socket_given.get_executor()) {}
+
+    asio::ip::tcp::socket* socket;
+    asio::steady_timer timer;
     std::uint64_t phase = 0;
     bool has_passed = false;
   };
 
-  asio::ip::tcp::socket* socket_;
-  asio::steady_timer timer_;
+  static void await(const std::shared_ptr<State>& state);
+  static void end_what_is_done(const std::shared_ptr<State>& state);
+
   std::shared_ptr<State> state_;  // shared with a timer's callback that may come late
 };
 

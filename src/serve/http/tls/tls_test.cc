@@ -5,7 +5,9 @@
 #include <openssl/ssl.h>
 #include <openssl/x509.h>
 
+#include <chrono>
 #include <fstream>
+#include <thread>
 
 #include "serve/testing/test_certificate.h"
 #include "serve/testing/test_server.h"
@@ -137,6 +139,22 @@ TEST_F(TlsTest, AHandshakeHasToEnd) {
   EXPECT_TRUE(silent.is_closed());
   EXPECT_TRUE(stuck.is_closed());
   EXPECT_EQ(server.client().get("/health").status, 200);
+}
+
+// A deadline that passes just when a byte arrives holds all the same.
+TEST_F(TlsTest, NoMomentSavesAHandshakeFromItsDeadline) {
+  ServerOptions terms = options();
+  terms.http.handshake_timeout = std::chrono::milliseconds(1);
+  TestServer server(terms);
+  constexpr std::string_view kHello = "\x16\x03\x01\x02";  // and nothing behind it
+  for (int i = 0; i < 300; ++i) {
+    TestClient client(server.port());
+    for (const char c : kHello) {
+      std::this_thread::sleep_for(std::chrono::microseconds(i));
+      client.send({&c, 1});
+    }
+    EXPECT_TRUE(client.is_closed());
+  }
 }
 
 TEST_F(TlsTest, RenegotiationIsRefused) {
