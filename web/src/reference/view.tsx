@@ -4,6 +4,13 @@ import { useEffect, useState } from "preact/hooks";
 import { apiKey, getJson, sentence } from "../api/client";
 import { type Document, type Endpoint, type Protocol, protocolsOf } from "./document";
 
+const NAMES: Record<string, string> = {
+  anthropic: "Anthropic",
+  openai: "OpenAI",
+  quire: "Quire",
+  vllm: "vLLM",
+};
+
 export function ReferenceView() {
   const [protocols, setProtocols] = useState<Protocol[]>([]);
   const [error, setError] = useState("");
@@ -34,7 +41,7 @@ export function ReferenceView() {
         )}
         {protocols.map((protocol) => (
           <section key={protocol.name}>
-            <h2>{protocol.name}</h2>
+            <h2>{NAMES[protocol.name] ?? protocol.name}</h2>
             {protocol.endpoints.map((endpoint) => (
               <OneEndpoint key={`${endpoint.method} ${endpoint.path}`} endpoint={endpoint} />
             ))}
