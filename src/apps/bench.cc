@@ -12,6 +12,7 @@
 #include "apps/flags.h"
 #include "apps/model_arguments.h"
 #include "apps/model_path.h"
+#include "base/text/ascii.h"
 #include "base/cpu/cpu_info.h"
 #include "lab/bench/bench.h"
 #include "lab/bench/bench_report.h"
@@ -23,21 +24,15 @@
 namespace quire {
 namespace {
 
-std::string lower(std::string_view text) {
-  std::string out(text);
-  for (char& c : out) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
-  return out;
-}
-
 std::vector<std::string> type_names() {
   std::vector<std::string> names;
-  for (const DTypeInfo& info : kDTypes) names.push_back(lower(weight_type_name(info.dtype)));
+  for (const DTypeInfo& info : kDTypes) names.push_back(lower_ascii(weight_type_name(info.dtype)));
   return names;
 }
 
 DType type_of(const std::string& name) {
   for (const DTypeInfo& info : kDTypes) {
-    if (lower(weight_type_name(info.dtype)) == lower(name)) return info.dtype;
+    if (lower_ascii(weight_type_name(info.dtype)) == lower_ascii(name)) return info.dtype;
   }
   QUIRE_CHECK(false, "the command line let type '{}' through", name);
 }

@@ -239,12 +239,7 @@ Result<std::vector<Kept>> Archive::list(std::string_view kind, std::string_view 
       "(SELECT created, id FROM kept WHERE kind = ?1 AND tenant = ?2 AND id = ?3)) "
       "ORDER BY created {2}, id {2} LIMIT ?4", kColumns, compared, order));
   query.bind(kind).bind(tenant).bind(page.after).bind(page.limit);
-  std::vector<Kept> found;
-  while (true) {
-    QUIRE_ASSIGN_OR_RETURN(const bool is_there, query.next());
-    if (!is_there) return found;
-    found.push_back(kept_of(query));
-  }
+  return read_rows(query, kept_of);
 }
 
 Result<std::vector<Kept>> Archive::list_states(std::string_view kind, std::string_view one,
@@ -253,12 +248,7 @@ Result<std::vector<Kept>> Archive::list_states(std::string_view kind, std::strin
   Query query(*database_, fmt::format("SELECT {} FROM kept WHERE kind = ? AND state IN (?, ?)",
                                       kColumns));
   query.bind(kind).bind(one).bind(other);
-  std::vector<Kept> found;
-  while (true) {
-    QUIRE_ASSIGN_OR_RETURN(const bool is_there, query.next());
-    if (!is_there) return found;
-    found.push_back(kept_of(query));
-  }
+  return read_rows(query, kept_of);
 }
 
 }  // namespace quire::archive

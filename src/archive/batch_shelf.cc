@@ -13,15 +13,6 @@ KeptBatch batch_of(const Query& row) {
           .is_finished = row.integer(4) != 0, .expires = row.integer(5), .body = row.text(6)};
 }
 
-Result<std::vector<KeptBatch>> read_all(Query& query) {
-  std::vector<KeptBatch> found;
-  while (true) {
-    QUIRE_ASSIGN_OR_RETURN(const bool is_there, query.next());
-    if (!is_there) return found;
-    found.push_back(batch_of(query));
-  }
-}
-
 Result<BatchCounts> count_lines(Database& database, std::string_view id) {
   Query query(database, "SELECT COUNT(*), COUNT(answer), COALESCE(SUM(answer IS NOT NULL AND "
                         "is_error), 0) FROM batch_lines WHERE batch = ?");
@@ -74,14 +65,14 @@ Result<std::vector<KeptBatch>> BatchShelf::list(std::string_view tenant, const P
       "SELECT {} FROM batches WHERE tenant = ?1 AND (?2 = '' OR number < (SELECT number FROM "
       "batches WHERE tenant = ?1 AND id = ?2)) ORDER BY number DESC LIMIT ?3", kBatchColumns));
   query.bind(tenant).bind(page.after).bind(page.limit);
-  return read_all(query);
+  return read_rows(query, batch_of);
 }
 
 Result<std::vector<KeptBatch>> BatchShelf::unfinished() {
   const std::lock_guard lock(archive_->mutex_);
   Query query(*archive_->database_, fmt::format("SELECT {} FROM batches WHERE NOT finished "
                                                 "ORDER BY number", kBatchColumns));
-  return read_all(query);
+  return read_rows(query, batch_of);
 }
 
 Status BatchShelf::update(Database& database, const KeptBatch& batch) {
@@ -107,12 +98,9 @@ Result<std::vector<BatchLine>> BatchShelf::open_lines(std::string_view id, std::
   Query query(*archive_->database_, "SELECT line, request FROM batch_lines WHERE batch = ? AND "
                                     "line > ? AND answer IS NULL ORDER BY line LIMIT ?");
   query.bind(id).bind(after).bind(limit);
-  std::vector<BatchLine> found;
-  while (true) {
-    QUIRE_ASSIGN_OR_RETURN(const bool is_there, query.next());
-    if (!is_there) return found;
-    found.push_back({query.integer(0), query.text(1)});
-  }
+  return read_rows(query, [](const Query& row) {
+    return BatchLine{row.integer(0), row.text(1)};
+  });
 }
 
 Status BatchShelf::answer_line(std::string_view id, std::int64_t line, bool is_error,

@@ -10,6 +10,7 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "base/status.h"
 
@@ -63,6 +64,17 @@ class Query {
   int values_ = 0;
   bool is_good_ = true;
 };
+
+// What `read` makes of each row.
+template <typename Read>
+auto read_rows(Query& query, const Read& read) -> Result<std::vector<decltype(read(query))>> {
+  std::vector<decltype(read(query))> rows;
+  while (true) {
+    QUIRE_ASSIGN_OR_RETURN(const bool is_there, query.next());
+    if (!is_there) return rows;
+    rows.push_back(read(query));
+  }
+}
 
 class Transaction {
  public:

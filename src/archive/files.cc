@@ -76,12 +76,7 @@ Result<std::vector<KeptFile>> Archive::list_files(std::string_view tenant,
       "expires > ?4) ORDER BY number {2} LIMIT ?5", kFileColumns, compared, order));
   query.bind(tenant).bind(purpose).bind(page.after).bind(SteadyClock::unix_seconds());
   query.bind(page.limit);
-  std::vector<KeptFile> found;
-  while (true) {
-    QUIRE_ASSIGN_OR_RETURN(const bool is_there, query.next());
-    if (!is_there) return found;
-    found.push_back(file_of(query));
-  }
+  return read_rows(query, file_of);
 }
 
 }  // namespace quire::archive

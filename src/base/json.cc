@@ -12,7 +12,7 @@
 #include <cmath>
 #include <limits>
 
-#include "base/utf8.h"
+#include "base/text/utf8.h"
 
 namespace quire {
 namespace {

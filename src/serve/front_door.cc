@@ -5,6 +5,7 @@
 
 #include <algorithm>
 
+#include "base/text/ascii.h"
 #include "base/json.h"
 #include "serve/http/body/content_coding.h"
 
@@ -44,11 +45,7 @@ bool is_known_method(std::string_view method) {
 // "application/json", with or without parameters. `type`: in lower case.
 bool says_type(const http::Request& head, std::string_view type) {
   const std::string* said = head.find("content-type");
-  if (said == nullptr || said->size() < type.size()) return false;
-  for (std::size_t i = 0; i < type.size(); ++i) {
-    const char c = (*said)[i];
-    if ((c >= 'A' && c <= 'Z' ? c | 0x20 : c) != type[i]) return false;
-  }
+  if (said == nullptr || !lower_ascii(*said).starts_with(type)) return false;
   return said->size() == type.size() || (*said)[type.size()] == ';' || (*said)[type.size()] == ' ';
 }
 

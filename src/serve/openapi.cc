@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "base/text/ascii.h"
 #include "base/json.h"
 #include "serve/intake/field_notes.h"
 
@@ -123,12 +124,6 @@ Json operation_of(const House& house, const Dialect& dialect, const Route& route
   return operation;
 }
 
-std::string lower(std::string_view text) {
-  std::string out(text);
-  for (char& c : out) c = c >= 'A' && c <= 'Z' ? static_cast<char>(c | 0x20) : c;
-  return out;
-}
-
 }  // namespace
 
 std::string openapi_document(const House& house) {
@@ -139,7 +134,7 @@ std::string openapi_document(const House& house) {
       auto known = std::find_if(paths.begin(), paths.end(),
                                 [&](const auto& other) { return other.first == path; });
       if (known == paths.end()) known = paths.insert(paths.end(), {path, Json::object()});
-      const std::string method = lower(route.method);
+      const std::string method = lower_ascii(route.method);
       // Two protocols on one path: the first one's words stand for both.
       if (known->second.find(method) == nullptr) {
         known->second.set(method, operation_of(house, *dialect, route));

@@ -9,7 +9,7 @@
 #include <string>
 
 #include "base/ids.h"
-#include "base/utf8.h"
+#include "base/text/utf8.h"
 #include "text/tokenizer.h"
 
 namespace quire {

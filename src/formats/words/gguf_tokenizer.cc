@@ -11,7 +11,7 @@
 #include <unordered_set>
 
 #include "base/json.h"
-#include "base/utf8.h"
+#include "base/text/utf8.h"
 #include "formats/words/pre_tokenizers.h"
 #include "formats/words/spm_merges.h"
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "base/text/ascii.h"
 #include "base/json.h"
 
 namespace quire {
@@ -20,12 +21,6 @@ constexpr const char* kReplyHeaders =
     "retry-after, x-ratelimit-limit-requests, x-ratelimit-limit-tokens, "
     "x-ratelimit-remaining-requests, x-ratelimit-remaining-tokens, x-ratelimit-reset-requests, "
     "x-ratelimit-reset-tokens";
-
-std::string lower(std::string_view text) {
-  std::string out(text);
-  for (char& c : out) c = c >= 'A' && c <= 'Z' ? static_cast<char>(c | 0x20) : c;
-  return out;
-}
 
 // scheme://host[:port], and nothing behind it.
 bool is_origin(std::string_view text) {
@@ -49,7 +44,7 @@ std::string allowed_headers(std::string_view list) {
   while (!list.empty()) {
     const std::string_view entry = list.substr(0, std::min(list.find(','), list.size()));
     list.remove_prefix(std::min(entry.size() + 1, list.size()));
-    std::string name = lower(entry);
+    std::string name = lower_ascii(entry);
     std::erase_if(name, [](char c) { return c == ' ' || c == '\t'; });
     if (!is_request_header(name)) continue;
     out += (out.empty() ? "" : ", ") + name;
@@ -62,7 +57,7 @@ bool is_own(std::string_view origin, const http::Request& head) {
   const std::string* host = head.find("host");
   const std::size_t colon = origin.find("://");
   return host != nullptr && colon != std::string_view::npos &&
-         lower(origin.substr(colon + 3)) == lower(*host);
+         lower_ascii(origin.substr(colon + 3)) == lower_ascii(*host);
 }
 
 }  // namespace
@@ -85,7 +80,7 @@ Result<Origins> Origins::from(const std::vector<std::string>& allowed) {
     if (name == "*") {
       origins.allows_all_ = true;
     } else if (is_origin(name)) {
-      origins.allowed_.push_back(lower(name));
+      origins.allowed_.push_back(lower_ascii(name));
     } else {
       return error(StatusCode::kInvalidArgument,
                    "--allowed-origins '{}' is no origin: scheme://host or scheme://host:port, "
@@ -97,7 +92,7 @@ Result<Origins> Origins::from(const std::vector<std::string>& allowed) {
 
 bool Origins::is_allowed(std::string_view origin) const {
   return allows_all_ ||
-         std::find(allowed_.begin(), allowed_.end(), lower(origin)) != allowed_.end();
+         std::find(allowed_.begin(), allowed_.end(), lower_ascii(origin)) != allowed_.end();
 }
 
 bool Origins::is_foreign_change(const http::Request& head) const {

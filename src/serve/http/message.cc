@@ -6,6 +6,7 @@
 #include <array>
 #include <ctime>
 
+#include "base/text/ascii.h"
 #include "base/clock.h"
 
 namespace quire::http {
@@ -40,19 +41,13 @@ std::string_view reason_phrase(int status) {
   }
 }
 
-int hex_digit(char c) {
-  if (c >= '0' && c <= '9') return c - '0';
-  const char lower = static_cast<char>(c | 0x20);
-  return lower >= 'a' && lower <= 'f' ? lower - 'a' + 10 : -1;
-}
-
 // Of a query: "a%20b+c" is "a b c"; what is no escape stays as it is.
 std::string form_decoded(std::string_view text) {
   std::string out;
   for (std::size_t i = 0; i < text.size(); ++i) {
     const bool has_two = text[i] == '%' && i + 2 < text.size();
-    const int high = has_two ? hex_digit(text[i + 1]) : -1;
-    const int low = has_two ? hex_digit(text[i + 2]) : -1;
+    const int high = has_two ? hex_value(text[i + 1]) : -1;
+    const int low = has_two ? hex_value(text[i + 2]) : -1;
     if (high >= 0 && low >= 0) {
       out += static_cast<char>(high * 16 + low);
       i += 2;

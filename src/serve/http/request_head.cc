@@ -6,7 +6,8 @@
 #include <array>
 #include <random>
 
-#include "base/utf8.h"
+#include "base/text/ascii.h"
+#include "base/text/utf8.h"
 #include "serve/http/asio.h"
 
 #include <boost/beast/core/string.hpp>
@@ -19,21 +20,6 @@ namespace {
 
 namespace beast = boost::beast;
 namespace http = boost::beast::http;
-
-std::string lower(std::string_view text) {
-  std::string out(text);
-  for (char& c : out) {
-    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
-  }
-  return out;
-}
-
-int hex_value(char c) {
-  if (c >= '0' && c <= '9') return c - '0';
-  if (c >= 'a' && c <= 'f') return c - 'a' + 10;
-  if (c >= 'A' && c <= 'F') return c - 'A' + 10;
-  return -1;
-}
 
 // A host name, an address, a bracketed IPv6 address, with or without a port.
 bool is_good_host(std::string_view host) {
@@ -70,7 +56,7 @@ bool read_framing(RequestHead& head) {
   if (codings + lengths > 1) return refuse(head, 400, "the body's length is given twice");
   if (codings == 1) {
     if (request.is_http_10) return refuse(head, 400, "HTTP/1.0 knows no transfer-encoding");
-    const std::string coding = lower(*request.find("transfer-encoding"));
+    const std::string coding = lower_ascii(*request.find("transfer-encoding"));
     const std::size_t comma = coding.rfind(',');
     const std::size_t at = std::min(coding.find_first_not_of(" \t", comma + 1), coding.size());
     const std::string last = coding.substr(at);
@@ -101,7 +87,7 @@ bool read_expectations(RequestHead& head) {
     return refuse(head, 400, "the host field is not a host");
   }
   if (const std::string* expect = request.find("expect")) {
-    if (lower(*expect) != "100-continue") return refuse(head, 417, "the only expectation is "
+    if (lower_ascii(*expect) != "100-continue") return refuse(head, 417, "the only expectation is "
                                                                    "100-continue");
     head.expects_continue = !request.is_http_10;
   }
@@ -120,7 +106,7 @@ bool read_expectations(RequestHead& head) {
 bool take_authority(std::string& target, RequestHead& head) {
   const std::size_t colon = target.find("://");
   if (target.starts_with('/') || colon == std::string::npos) return true;
-  const std::string scheme = lower(target.substr(0, colon));
+  const std::string scheme = lower_ascii(target.substr(0, colon));
   if (scheme == "https") return refuse(head, 421, "an https resource over a plain connection");
   if (scheme != "http") return refuse(head, 400, "the request target's scheme is not http");
   const std::size_t begin = colon + 3;
@@ -200,7 +186,7 @@ RequestHead parse_head(std::string_view raw, const Limits& limits) {
   request.is_http_10 = message.version() == 10;
   request.keeps_alive = message.keep_alive();
   for (const auto& field : message) {
-    request.headers.push_back({lower(std::string(field.name_string())),
+    request.headers.push_back({lower_ascii(std::string(field.name_string())),
                                std::string(field.value())});
   }
   request.id = request_id(request);

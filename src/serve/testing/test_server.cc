@@ -13,14 +13,10 @@
 #include <sstream>
 #include <utility>
 
+#include "base/text/ascii.h"
+
 namespace quire {
 namespace {
-
-std::string lower(std::string_view text) {
-  std::string out(text);
-  for (char& c : out) c = c >= 'A' && c <= 'Z' ? static_cast<char>(c | 0x20) : c;
-  return out;
-}
 
 std::size_t parse_size(std::string_view text, int base) {
   std::size_t size = 0;
@@ -123,7 +119,7 @@ TestResponse TestClient::receive(bool is_head) {
     const std::size_t next = head.find("\r\n", at + 2);
     const std::string line = head.substr(at + 2, next == std::string::npos ? next : next - at - 2);
     const std::size_t colon = line.find(": ");
-    response.headers.push_back({lower(line.substr(0, colon)), line.substr(colon + 2)});
+    response.headers.push_back({lower_ascii(line.substr(0, colon)), line.substr(colon + 2)});
     at = next;
   }
   if (is_head) return response;

@@ -276,11 +276,10 @@ Parsed<Call> parse_chat_batch(const DialectContext& context, const http::Request
   if (stream != nullptr && stream->is_bool() && stream->as_bool()) {
     return invalid_value("stream", "A batch of conversations is not streamed.");
   }
-  std::vector<Json> bodies;
-  for (const Json& conversation : all->items()) {
-    bodies.push_back(*body);
-    bodies.back().set("messages", conversation);
-  }
+  const std::vector<Json> conversations = all->items();
+  body->set("messages", Json());  // not copied for each other
+  std::vector<Json> bodies(conversations.size(), *body);
+  for (std::size_t i = 0; i < bodies.size(); ++i) bodies[i].set("messages", conversations[i]);
   return chat_call(context, bodies);
 }
 

@@ -116,17 +116,11 @@ Parsed<Call> parse_openai_embeddings(const DialectContext& context, const http::
                               .columns = read_dimensions(fields, texts),
                               .wants_length_one = read_length(fields, texts)};
   const std::string_view before = read_prompt(fields, texts);
-  if (fields.error()) return *fields.error();
-  auto inputs = read_pooled_inputs(fields, texts, before);
   std::vector<std::string> ignored;
-  refuse_unknown(fields, context.unknown_fields_warn, ignored);
-  if (fields.error()) return *fields.error();
-  if (!inputs.is_ok()) return inputs.error();
-
-  Call call = pooled_call(context, texts, std::move(*inputs));
-  call.unknown_fields = ignored.size();
-  call.writer = std::make_unique<EmbeddingAnswer>(texts.model, call.requests.size(), options,
-                                                  std::move(ignored));
+  auto call = read_pooled_call(fields, context, texts, before, ignored);
+  if (!call.is_ok()) return call.error();
+  call->writer = std::make_unique<EmbeddingAnswer>(texts.model, call->requests.size(), options,
+                                                   std::move(ignored));
   return call;
 }
 

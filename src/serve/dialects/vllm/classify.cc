@@ -50,16 +50,11 @@ Parsed<Call> parse_vllm_classify(const DialectContext& context, const http::Requ
   Fields fields(*body);
   const PooledTexts texts = read_pooled_texts(fields, context, Skill::kClassify);
   const bool is_activated = read_activation(fields);
-  if (fields.error()) return *fields.error();
-  auto inputs = read_pooled_inputs(fields, texts, "");
   std::vector<std::string> ignored;
-  refuse_unknown(fields, context.unknown_fields_warn, ignored);
-  if (fields.error()) return *fields.error();
-  if (!inputs.is_ok()) return inputs.error();
-  Call call = pooled_call(context, texts, std::move(*inputs));
-  call.unknown_fields = ignored.size();
-  call.writer = std::make_unique<ClassifyAnswer>(texts.model, call.requests.size(), is_activated,
-                                                 std::move(ignored));
+  auto call = read_pooled_call(fields, context, texts, "", ignored);
+  if (!call.is_ok()) return call.error();
+  call->writer = std::make_unique<ClassifyAnswer>(texts.model, call->requests.size(), is_activated,
+                                                  std::move(ignored));
   return call;
 }
 

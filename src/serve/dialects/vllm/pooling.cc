@@ -78,16 +78,11 @@ Parsed<Call> parse_vllm_pooling(const DialectContext& context, const http::Reque
                                                         "this model's own last step scales "
                                                         "vectors to length one."));
   }
-  if (fields.error()) return *fields.error();
-  auto inputs = read_pooled_inputs(fields, texts, "");
   std::vector<std::string> ignored;
-  refuse_unknown(fields, context.unknown_fields_warn, ignored);
-  if (fields.error()) return *fields.error();
-  if (!inputs.is_ok()) return inputs.error();
-  Call call = pooled_call(context, texts, std::move(*inputs));
-  call.unknown_fields = ignored.size();
-  call.writer = std::make_unique<PoolingAnswer>(texts.model, call.requests.size(), options,
-                                                std::move(ignored));
+  auto call = read_pooled_call(fields, context, texts, "", ignored);
+  if (!call.is_ok()) return call.error();
+  call->writer = std::make_unique<PoolingAnswer>(texts.model, call->requests.size(), options,
+                                                 std::move(ignored));
   return call;
 }
 

@@ -1,7 +1,7 @@
 #include "serve/dialects/vllm/render.h"
 
 #include "base/json.h"
-#include "base/utf8.h"
+#include "base/text/utf8.h"
 #include "serve/dialects/openai/chat.h"
 #include "serve/dialects/openai/completions/completions.h"
 #include "serve/intake/fields.h"

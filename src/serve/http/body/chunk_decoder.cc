@@ -2,18 +2,13 @@
 
 #include <algorithm>
 
+#include "base/text/ascii.h"
+
 namespace quire::http {
 namespace {
 
 constexpr int kDigitsMax = 8;               // 4 GiB; no body is that large
 constexpr std::size_t kExtensionMax = 256;  // bytes
-
-int hex_value(char c) {
-  if (c >= '0' && c <= '9') return c - '0';
-  if (c >= 'a' && c <= 'f') return c - 'a' + 10;
-  if (c >= 'A' && c <= 'F') return c - 'A' + 10;
-  return -1;
-}
 
 bool is_control(char c) {
   return (static_cast<unsigned char>(c) < 0x20 && c != '\t') || c == 0x7F;

@@ -139,6 +139,8 @@ VectorForm read_vector_form(Fields& fields) {
   return form;
 }
 
+namespace {
+
 Parsed<Inputs> read_pooled_inputs(Fields& fields, const PooledTexts& texts,
                                   std::string_view before) {
   const Json* value = fields.any("input");
@@ -168,12 +170,27 @@ Parsed<Inputs> read_pooled_inputs(Fields& fields, const PooledTexts& texts,
   return inputs;
 }
 
+}  // namespace
+
 Call pooled_call(const DialectContext& context, const PooledTexts& texts, Inputs inputs) {
   Call call{.model = texts.model, .prompt_field = "input"};
   call.in_flight_max = kPooledInFlightMax;
   for (std::vector<TokenId>& ids : inputs) {
     call.requests.push_back(make_pooled(texts, context.tenant, std::move(ids)));
   }
+  return call;
+}
+
+Parsed<Call> read_pooled_call(Fields& fields, const DialectContext& context,
+                              const PooledTexts& texts, std::string_view before,
+                              std::vector<std::string>& ignored) {
+  if (fields.error()) return *fields.error();
+  auto inputs = read_pooled_inputs(fields, texts, before);
+  refuse_unknown(fields, context.unknown_fields_warn, ignored);
+  if (fields.error()) return *fields.error();
+  if (!inputs.is_ok()) return inputs.error();
+  Call call = pooled_call(context, texts, std::move(*inputs));
+  call.unknown_fields = ignored.size();
   return call;
 }
 

@@ -30,15 +30,16 @@ PooledTexts read_pooled_texts(Fields& fields, const DialectContext& context, Ski
 // "float" or "base64", and of base64 the type and order.
 VectorForm read_vector_form(Fields& fields);
 
-// "input": a text, token ids, or a list of either; or "messages", where the model has a template.
-// `before` stands in front of texts. REQUIRES: no mistake was made so far.
-Parsed<std::vector<std::vector<TokenId>>> read_pooled_inputs(Fields& fields,
-                                                             const PooledTexts& texts,
-                                                             std::string_view before);
-
 // A call of so many requests, without a writer.
 Call pooled_call(const DialectContext& context, const PooledTexts& texts,
                  std::vector<std::vector<TokenId>> inputs);
+
+// The end of a parser: "input" (a text, token ids, or a list of either) or "messages", where the
+// model has a template, then what nobody read, which goes to `ignored` where it is no mistake.
+// `before` stands in front of texts. A call without a writer.
+Parsed<Call> read_pooled_call(Fields& fields, const DialectContext& context,
+                              const PooledTexts& texts, std::string_view before,
+                              std::vector<std::string>& ignored);
 
 class PooledAnswer : public AnswerWriter {
  public:

@@ -1,5 +1,5 @@
 // Utf8Stream against what Python's bytes.decode("utf-8", "replace") gives, for every split.
-#include "base/utf8.h"
+#include "base/text/utf8.h"
 
 #include <gtest/gtest.h>
 

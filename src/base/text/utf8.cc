@@ -1,7 +1,7 @@
 // UTF-8 in pieces: a four-state reader after the table of well-formed byte sequences (Unicode 15,
 // table 3-7). The second byte of E0, ED, F0 and F4 has a narrower range; that is all there is to
 // it.
-#include "base/utf8.h"
+#include "base/text/utf8.h"
 
 namespace quire {
 namespace {
