@@ -2,8 +2,13 @@
 
 #include <algorithm>
 #include <array>
+#include <atomic>
 #include <utility>
 #include <boost/asio/experimental/awaitable_operators.hpp>
+
+#ifdef __GLIBC__
+#include <malloc.h>
+#endif
 
 #include "serve/http/body/content_coding.h"
 #include "serve/http/body/chunk_decoder.h"
@@ -17,6 +22,18 @@ constexpr std::size_t kReadSize = 16 * 1024;             // bytes asked of the s
 constexpr std::size_t kLingerMax = 8 * 1024 * 1024;      // bytes read and dropped before closing
 constexpr std::chrono::milliseconds kCancelAgain{5};
 constexpr auto kForever = asio::steady_timer::time_point::max;
+
+// What large bodies were parsed into lies in pieces between what stays; after so many bytes of
+// bodies the free pages go back to the system.
+void return_heap_after(std::size_t body_size) {
+#ifdef __GLIBC__
+  constexpr std::size_t kBodiesMax = 8 * 1024 * 1024;
+  static std::atomic<std::size_t> bodies = 0;
+  if (bodies.fetch_add(body_size) + body_size < kBodiesMax) return;
+  bodies = 0;
+  malloc_trim(0);
+#endif
+}
 
 }  // namespace
 
@@ -112,7 +129,10 @@ asio::awaitable<bool> Connection::serve_one() {
     co_return co_await send_whole(*refusal, head.request, has_body || !head.request.keeps_alive);
   }
   if (!co_await read_body(head) || !co_await decode_body(head)) co_return false;
-  co_return co_await answer(std::move(head.request));
+  const std::size_t body_size = head.request.body.size();
+  const bool keeps_alive = co_await answer(std::move(head.request));
+  return_heap_after(body_size);
+  co_return keeps_alive;
 }
 
 asio::awaitable<bool> Connection::fill() {

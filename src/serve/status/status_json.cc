@@ -1,6 +1,7 @@
 #include "serve/status/status_json.h"
 
 #include <fmt/format.h>
+#include <malloc.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -25,6 +26,12 @@ std::uint64_t resident_bytes() {
   std::uint64_t size = 0, resident = 0;
   if (!(file >> size >> resident)) return 0;
   return resident * static_cast<std::uint64_t>(::sysconf(_SC_PAGESIZE));
+}
+
+// What is allocated, without what the allocator keeps for later.
+std::uint64_t heap_bytes() {
+  const struct mallinfo2 info = ::mallinfo2();
+  return info.uordblks + info.hblkhd;
 }
 
 // --- one model ---
@@ -259,8 +266,8 @@ Json snapshot_json(const ServerFacts& server, std::span<const ModelFigures> mode
   }
   return Json::object({{"time", SteadyClock::unix_seconds()}, {"version", server.version},
                        {"uptime_s", rounded(to_seconds(now - server.begun))},
-                       {"rss_bytes", resident_bytes()}, {"draining", server.is_draining},
-                       {"models", std::move(list)}});
+                       {"rss_bytes", resident_bytes()}, {"heap_bytes", heap_bytes()},
+                       {"draining", server.is_draining}, {"models", std::move(list)}});
 }
 
 Json requests_json(const RequestLog& log) {

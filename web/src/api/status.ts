@@ -88,6 +88,7 @@ export interface Status {
   version: string;
   uptime_s: number;
   rss_bytes: number;
+  heap_bytes: number; // allocated, of these
   draining: boolean;
   models: ModelStatus[];
 }

@@ -12,7 +12,7 @@ function status(time: number, ...names: string[]): Status {
         tokens: { prompt_per_s: 3, generated_per_s: 4 },
       }) as ModelStatus,
   );
-  return { time, version: "", uptime_s: 0, rss_bytes: 0, draining: false, models };
+  return { time, version: "", uptime_s: 0, rss_bytes: 0, heap_bytes: 0, draining: false, models };
 }
 
 describe("history", () => {
