@@ -72,7 +72,53 @@ def claude_turn(url, home, words, is_first):
     return json.loads(run.stdout)["result"]
 
 
-AGENTS = {"claude-code": claude_turn}
+CODEX_CONFIG = """\
+model = "tiny"
+model_provider = "quire"
+check_for_update_on_startup = false
+web_search = "disabled"
+
+[model_providers.quire]
+name = "Quire"
+base_url = "{url}/v1"
+wire_api = "responses"
+request_max_retries = 0
+stream_max_retries = 0
+
+[analytics]
+enabled = false
+
+[feedback]
+enabled = false
+
+[otel]
+exporter = "none"
+metrics_exporter = "none"
+trace_exporter = "none"
+"""
+
+
+def codex_turn(url, home, words, is_first):
+    """One turn of Codex without a terminal, through /v1/responses. What it says."""
+    own = home / ".codex"
+    own.mkdir(exist_ok=True)
+    (own / "config.toml").write_text(CODEX_CONFIG.format(url=url))
+    environment = {"PATH": os.environ["PATH"], "HOME": str(home), "CODEX_HOME": str(own),
+                   "LANG": "C.UTF-8"}
+    command = [str(BIN / "codex"), "exec", *([] if is_first else ["resume", "--last"]),
+               "--skip-git-repo-check", "--json", words]
+    run = subprocess.run(command, cwd=home, env=environment, stdin=subprocess.DEVNULL,
+                         capture_output=True, text=True, timeout=TURN_LIMIT_S)
+    events = [json.loads(line) for line in run.stdout.splitlines() if line.startswith("{")]
+    said = [event["item"]["text"] for event in events if event["type"] == "item.completed" and
+            event["item"]["type"] == "agent_message"]
+    is_bad = any(event["type"] in ("error", "turn.failed") for event in events)
+    if run.returncode != 0 or is_bad or not said:
+        sys.exit(f"codex: exit status {run.returncode}\n{run.stdout}\n{run.stderr}")
+    return "\n".join(said)
+
+
+AGENTS = {"claude-code": claude_turn, "codex": codex_turn}
 
 
 def records(url, known):
@@ -102,7 +148,8 @@ def check_request(record, is_same_conversation):
 
 
 def converse(name, turn, url):
-    problems, known = [], set()
+    problems = []
+    known = {row["id"] for row in get_json(f"{url}/debug/requests")["requests"]}  # of other agents
     with tempfile.TemporaryDirectory() as folder:
         home = pathlib.Path(folder)
         for number, words in enumerate(["Say hello.", "And once more, please."]):
