@@ -8,6 +8,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <span>
 #include <string>
@@ -68,6 +69,11 @@ class Backend {
   virtual std::string description() const = 0;  // kernels, threads, processor: for quire bench
   virtual std::string_view isa() const = 0;     // "avx512", ...
   virtual int threads() const = 0;
+  // Calls work(i) for every i below `count` on the threads that the host has for such work.
+  virtual void for_each_on_host(std::size_t count,
+                                const std::function<void(std::size_t)>& work) {
+    for (std::size_t i = 0; i < count; ++i) work(i);
+  }
   // Of the device: who runs programs holds a turn where others may want the device as well. pack
   // takes its own; what else makes memory needs none.
   virtual Turns& turns() = 0;

@@ -12,6 +12,7 @@ std::string_view finish_reason_name(FinishReason reason) {
     case FinishReason::kDeadline: return "deadline";
     case FinishReason::kNonFinite: return "non_finite";
     case FinishReason::kNothingAllowed: return "nothing_allowed";
+    case FinishReason::kGrammarLimit: return "grammar_limit";
     case FinishReason::kFault: return "fault";
   }
   return "unknown";

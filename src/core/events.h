@@ -24,6 +24,7 @@ enum class FinishReason : std::uint8_t {
   kDeadline,   // its deadline passed
   kNonFinite,  // the model produced NaN or infinity for it
   kNothingAllowed,  // masks and bans left no token to choose
+  kGrammarLimit,  // its grammar came to a place that is beyond the budget of a step
   kFault,      // the executor failed
 };
 std::string_view finish_reason_name(FinishReason reason);
@@ -45,6 +46,7 @@ struct TokenEvent : RowOutput {
   std::string stop_string;           // which stop string ended it, if one did
   TokenId stop_token = -1;           // which token ended it, if one did
   Usage usage;                       // up to now; final when finish is set
+  bool is_whole = true;              // at the end: it is all that its grammar wants
   bool is_last = false;              // no event of this request follows
   std::string message;               // why, for what is nobody's wish
 };

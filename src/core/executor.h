@@ -6,6 +6,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -72,6 +73,12 @@ class Executor {
   virtual Ticket launch(const StepPlan& plan) = 0;
   virtual void sample(Ticket ticket, const SampleSpec& spec) = 0;
   virtual StepResult finish(Ticket ticket) = 0;  // tickets finish in launch order
+
+  // Calls work(i) for every i below `count`, on as many threads as it has for the host's own work,
+  // and returns when all are done. Between launch and finish.
+  virtual void for_each(std::size_t count, const std::function<void(std::size_t)>& work) {
+    for (std::size_t i = 0; i < count; ++i) work(i);
+  }
 };
 
 }  // namespace quire

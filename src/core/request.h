@@ -4,12 +4,14 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
 
 #include "base/ids.h"
 #include "base/nanos.h"
+#include "core/constraint.h"
 
 namespace quire {
 
@@ -68,6 +70,7 @@ struct Request {
   std::vector<TokenId> prompt;  // not empty; beside an encoder: what its decoder begins with
   std::vector<TokenId> encoder_input;  // what the encoder reads: not empty where the model has one
   SamplingParams params;
+  std::shared_ptr<const Constraint> constraint;  // what its answer has to look like; null: anything
   // It is answered with one vector for the prompt; nothing is generated (tokens_max is 0).
   bool is_pooled = false;
   std::uint32_t second_segment = 0;  // where the second text of a pair begins; 0: it is one text

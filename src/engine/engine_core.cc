@@ -12,7 +12,8 @@ EngineCore::EngineCore(const EngineOptions& options, Executor& executor,
     : options_(options),
       executor_(executor),
       tokenizer_(std::move(tokenizer)),
-      scheduler_(options.scheduler, executor.capacity()) {
+      scheduler_(options.scheduler, executor.capacity()),
+      constraints_(options_.eos_ids) {
   QUIRE_CHECK(executor.capacity().depth >= 1, "an executor that holds no step");
   std::sort(options_.eos_ids.begin(), options_.eos_ids.end());
 }
@@ -37,7 +38,11 @@ Status EngineCore::submit(Request request) {
                  options_.queue_max);
   }
   auto shared = std::make_shared<const Request>(std::move(request));
-  QUIRE_RETURN_IF_ERROR(scheduler_.submit(shared));
+  QUIRE_RETURN_IF_ERROR(constraints_.begin(*shared));
+  if (const Status status = scheduler_.submit(shared); !status.is_ok()) {
+    constraints_.forget(*shared);
+    return status;
+  }
   const auto [place, is_new] = jobs_.try_emplace(shared->id);
   QUIRE_CHECK(is_new, "request {} is here twice", shared->id.value);
   Job& job = place->second;
@@ -114,6 +119,13 @@ void EngineCore::sample_ready() {
     if (flight.is_sampled) continue;
     if (i > 0 && flight.has_promises) return;
     flight.spec = build_sample_spec(flight.plan, scheduler_, options_.eos_ids, flight.storage);
+    if (!constraints_.is_empty()) {
+      if (!spare_masks_.empty()) {
+        flight.masks = std::move(spare_masks_.back());
+        spare_masks_.pop_back();
+      }
+      constraints_.write_masks(flight.plan, scheduler_, executor_, flight.spec, flight.masks);
+    }
     const Status status = validate(flight.spec, flight.plan, executor_.capacity());
     QUIRE_CHECK(status.is_ok(), "step {}: {}", flight.plan.step, status.message());
     executor_.sample(flight.ticket, flight.spec);
@@ -125,8 +137,9 @@ void EngineCore::finish_oldest(StepEvents& out) {
   QUIRE_CHECK(flights_.front().is_sampled, "step {} is finished before it was sampled",
               flights_.front().plan.step);
   StepResult result = executor_.finish(flights_.front().ticket);
-  const Flight flight = std::move(flights_.front());
+  Flight flight = std::move(flights_.front());
   flights_.pop_front();
+  if (flight.masks.capacity() > 0) spare_masks_.push_back(std::move(flight.masks));
   out.elapsed = result.elapsed;
   out.preempted = flight.preempted;
   describe(flight.plan, out);
@@ -170,6 +183,12 @@ void EngineCore::take_in(Progress progress, RowFact& fact) {
     return;
   }
   if (progress.outcome == RowOutcome::kNothingAllowed) {
+    const std::string_view failure =
+        constraints_.failure({progress.request, progress.branch});
+    if (!failure.empty()) {
+      end_request(progress.request, FinishReason::kGrammarLimit, std::string(failure));
+      return;
+    }
     end_request(progress.request, FinishReason::kNothingAllowed,
                 "what may be generated here leaves no token to choose");
     return;
@@ -184,11 +203,44 @@ void EngineCore::take_in(Progress progress, RowFact& fact) {
               "branch {} of a request of {}", progress.branch, job.branches.size());
   Session& session = job.branches[static_cast<std::size_t>(progress.branch)];
   const bool is_at_end = progress.is_at_end;
+  const BranchId branch = {progress.request, progress.branch};
+  if (job.request->constraint != nullptr && !follow_constraint(job, progress)) return;
   TokenEvent event = session.accept(std::move(progress));
+  if (const ConstraintState* state = constraints_.find(branch)) event.is_whole = state->may_end();
   fact.generated = static_cast<std::uint32_t>(event.accepted.size());
   generated_tokens_ += event.accepted.size();
   if (session.has_ended() && !is_at_end) scheduler_.finish(seq);
   emit(job, std::move(event));
+}
+
+// Moves the branch's constraint on, and adds what it forces to what came. False: it could not
+// follow, and the request has ended.
+bool EngineCore::follow_constraint(const Job& job, Progress& progress) {
+  if (progress.accepted.empty()) return true;
+  const BranchId branch = {progress.request, progress.branch};
+  const Request& request = *job.request;
+  const auto end = [&](const Status& status) {
+    end_request(progress.request, FinishReason::kGrammarLimit, status.message());
+    return false;
+  };
+  if (const Status status = constraints_.accept(branch, request, progress.accepted);
+      !status.is_ok()) {
+    return end(status);
+  }
+  const ConstraintState& state = *constraints_.find(branch);
+  if (!progress.is_at_end && ConstraintRows::may_feed_forced(request.params)) {
+    const std::uint32_t count = scheduler_.append(progress.seq, state.forced());
+    const std::vector<TokenId> forced(state.forced().begin(), state.forced().begin() + count);
+    progress.accepted.insert(progress.accepted.end(), forced.begin(), forced.end());
+    forced_tokens_ += count;
+    if (const Status status = constraints_.accept(branch, request, forced); !status.is_ok()) {
+      return end(status);
+    }
+    progress.is_at_end = scheduler_.find(progress.seq)->known() ==
+                         scheduler_.find(progress.seq)->length_max;
+  }
+  progress.is_text_over = state.is_over();
+  return true;
 }
 
 void EngineCore::end_request(RequestId id, FinishReason reason, const std::string& message) {
@@ -228,7 +280,10 @@ void EngineCore::emit(Job& job, TokenEvent event) {
       !event.prompt_scores.empty() || !event.logits_hashes.empty()) {
     events_.push_back(std::move(event));
   }
-  if (is_last) jobs_.erase(id);
+  if (is_last) {
+    constraints_.forget(*job.request);
+    jobs_.erase(id);
+  }
 }
 
 EngineStats EngineCore::stats() const {
@@ -247,6 +302,8 @@ EngineStats EngineCore::stats() const {
   stats.preemptions = counts.preemptions;
   stats.steps = counts.steps;
   stats.computed_tokens = counts.computed_tokens;
+  stats.forced_tokens = forced_tokens_;
+  stats.masks = constraints_.masks_made();
   return stats;
 }
 

@@ -6,6 +6,9 @@
 // A plan with promises is sampled when the plan before it is committed, because a sampler looks at
 // the whole history.
 //
+// Where a request has a constraint, its masks are made when its history is known, and what it
+// forces is appended to its text when that is committed, to be fed as one chunk.
+//
 // A row that is not finite ends its request. An executor fault ends every request with its reason
 // and voids the cache; the next request starts anew.
 // Used by engine/engine (the thread), sim/simulator and tests.
@@ -23,6 +26,7 @@
 #include "core/executor.h"
 #include "core/options.h"
 #include "core/request.h"
+#include "engine/constraints/constraint_rows.h"
 #include "engine/sample_spec.h"
 #include "engine/session.h"
 #include "engine/step_events.h"
@@ -73,6 +77,7 @@ class EngineCore {
     Ticket ticket;
     SampleSpec spec;
     SpecStorage storage;
+    MaskStorage masks;
     bool is_sampled = false;
     bool has_promises = false;
   };
@@ -83,6 +88,7 @@ class EngineCore {
   void finish_oldest(StepEvents& out);
   void describe(const StepPlan& plan, StepEvents& out) const;
   void take_in(Progress progress, RowFact& fact);
+  bool follow_constraint(const Job& job, Progress& progress);
   void end_request(RequestId id, FinishReason reason, const std::string& message);
   void fail_all(const std::string& fault);
   void emit(Job& job, TokenEvent event);
@@ -94,8 +100,11 @@ class EngineCore {
   std::map<RequestId, Job> jobs_;
   std::deque<Flight> flights_;  // launched, oldest first
   std::vector<BranchId> preempted_;  // by plans without rows; told with the next launched one
+  ConstraintRows constraints_;
+  std::vector<MaskStorage> spare_masks_;  // at most as many as steps may be under way
   std::vector<TokenEvent> events_;
   std::uint64_t generated_tokens_ = 0;
+  std::uint64_t forced_tokens_ = 0;
 
   friend struct SchedulerSaboteur;  // tests plant bugs through it
 };

@@ -66,7 +66,12 @@ TokenEvent Session::accept(Progress progress) {
   event.pooled = std::move(progress.pooled);
   const std::size_t hashes = progress.prompt_scores + taken;
   if (event.logits_hashes.size() > hashes) event.logits_hashes.resize(hashes);
-  if (!is_stopped && progress.is_at_end) {
+  if (!is_stopped && progress.is_text_over &&
+      static_cast<int>(generated_) >= request_->params.tokens_min) {
+    event.finish = FinishReason::kStop;
+    flush(event);
+    event.finish = FinishReason::kStop;
+  } else if (!is_stopped && progress.is_at_end) {
     event.finish = FinishReason::kLength;
     flush(event);
   }

@@ -30,6 +30,8 @@ struct EngineStats {
   std::uint64_t preemptions = 0;
   std::uint64_t steps = 0;
   std::uint64_t computed_tokens = 0;    // tokens fed to the model, recomputation included
+  std::uint64_t forced_tokens = 0;      // of those generated: fed without being drawn
+  std::uint64_t masks = 0;              // rows drawn under what a grammar allows
 };
 
 // What one step brought. Without rows no step ran: cancellations, refusals, answers to a question.

@@ -16,6 +16,12 @@ void TimedExecutor::sample(Ticket ticket, const SampleSpec& spec) {
   timer_.end(StepPhase::kSampling);
 }
 
+void TimedExecutor::for_each(std::size_t count, const std::function<void(std::size_t)>& work) {
+  timer_.end(StepPhase::kPlan);
+  real_->for_each(count, work);
+  timer_.end(StepPhase::kMasks);
+}
+
 StepResult TimedExecutor::finish(Ticket ticket) {
   timer_.end(StepPhase::kPlan);
   StepResult result = real_->finish(ticket);

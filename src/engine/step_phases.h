@@ -21,12 +21,13 @@ enum class StepPhase {
   kTurn,      // waiting for the device while other models use it
   kInputs,    // the step's arrays for the device
   kModel,     // the forward pass
+  kMasks,     // what grammars allow
   kSampling,  // from logits to tokens
   kCommit,    // tokens into the schedule, and words out of tokens
   kPublish,   // events to the front door
 };
-inline constexpr std::array<std::string_view, 9> kStepPhaseNames = {
-    "idle", "inbox", "plan", "turn", "inputs", "model", "sampling", "commit", "publish"};
+inline constexpr std::array<std::string_view, 10> kStepPhaseNames = {
+    "idle", "inbox", "plan", "turn", "inputs", "model", "masks", "sampling", "commit", "publish"};
 
 struct StepPhases {
   std::array<Nanos, kStepPhaseNames.size()> times{};
@@ -69,6 +70,7 @@ class TimedExecutor final : public Executor {
   Ticket launch(const StepPlan& plan) override;
   void sample(Ticket ticket, const SampleSpec& spec) override;
   StepResult finish(Ticket ticket) override;
+  void for_each(std::size_t count, const std::function<void(std::size_t)>& work) override;
 
  private:
   std::unique_ptr<Executor> real_;

@@ -11,6 +11,7 @@
 #include <map>
 #include <string>
 
+#include "engine/testing/toy_constraint.h"
 #include "engine/testing/world.h"
 #include "sched/testing/dice.h"
 
@@ -176,6 +177,7 @@ void assign_tenant(Crowd crowd, Request& request) {
 struct Tally {
   std::uint64_t events = 0, refused = 0, branches = 0, preemptions = 0, steps = 0;
   std::uint64_t copies = 0, promises = 0, drafts = 0, cached = 0;
+  std::uint64_t forced = 0, masks = 0;
   std::uint64_t plans = 0;  // a hash of all of them
 };
 
@@ -255,7 +257,7 @@ void tell_world(int) {
                static_cast<unsigned long long>(world_event));
 }
 
-enum class World { kPlain, kStates, kWholes };
+enum class World { kPlain, kStates, kWholes, kConstraints };
 
 void live_in(std::uint64_t seed, std::uint64_t events, World kind, Crowd crowd, Tally& tally) {
   world_seed = seed;
@@ -285,6 +287,10 @@ void live_in(std::uint64_t seed, std::uint64_t events, World kind, Crowd crowd, 
       assign_tenant(crowd, request);
       if (kind == World::kStates) add_message_ends(of_kind, request);
       if (kind == World::kWholes) make_whole(of_kind, climate, request);
+      if (kind == World::kConstraints && of_kind.chance(70)) {
+        request.constraint = std::make_shared<ToyConstraint>(
+            of_kind.below(20), climate.script.capacity.vocab, climate.options.eos_ids);
+      }
       tally.refused += !world.submit(std::move(request)).is_ok();
     } else if (dice.chance(4)) {
       const std::vector<RequestId> live = world.live();
@@ -311,12 +317,15 @@ void live_in(std::uint64_t seed, std::uint64_t events, World kind, Crowd crowd, 
   tally.copies += world.script().copies();
   tally.promises += world.script().promises();
   tally.drafts += world.script().drafts_accepted();
+  tally.forced += stats.forced_tokens;
+  tally.masks += stats.masks;
 }
 
 class ManyWorlds : public testing::TestWithParam<World> {};
-constexpr const char* kWorldNames[] = {"Plain", "WithStates", "WithWholes"};
+constexpr const char* kWorldNames[] = {"Plain", "WithStates", "WithWholes", "WithConstraints"};
 INSTANTIATE_TEST_SUITE_P(Kinds, ManyWorlds,
-                         testing::Values(World::kPlain, World::kStates, World::kWholes),
+                         testing::Values(World::kPlain, World::kStates, World::kWholes,
+                                         World::kConstraints),
                          [](const auto& info) { return kWorldNames[int(info.param)]; });
 
 TEST_P(ManyWorlds, AMillionEventsAndEveryBranchIsRight) {
@@ -332,20 +341,26 @@ TEST_P(ManyWorlds, AMillionEventsAndEveryBranchIsRight) {
   }
   std::printf(
       "%llu events, %llu steps, %llu branches equal to the oracle, %llu refused, "
-      "%llu preemptions, %llu copies, %llu promises, %llu drafts accepted, %llu cached\n",
+      "%llu preemptions, %llu copies, %llu promises, %llu drafts accepted, %llu cached, "
+      "%llu forced, %llu masks\n",
       static_cast<unsigned long long>(tally.events), static_cast<unsigned long long>(tally.steps),
       static_cast<unsigned long long>(tally.branches),
       static_cast<unsigned long long>(tally.refused),
       static_cast<unsigned long long>(tally.preemptions),
       static_cast<unsigned long long>(tally.copies),
       static_cast<unsigned long long>(tally.promises),
-      static_cast<unsigned long long>(tally.drafts), static_cast<unsigned long long>(tally.cached));
+      static_cast<unsigned long long>(tally.drafts), static_cast<unsigned long long>(tally.cached),
+      static_cast<unsigned long long>(tally.forced), static_cast<unsigned long long>(tally.masks));
   // The worlds are hard enough to mean something.
   EXPECT_GT(tally.branches, wanted / 20);
   EXPECT_GT(tally.preemptions, wanted / 1000);
   EXPECT_GT(tally.copies, wanted / 1000);
   EXPECT_GT(tally.promises, wanted / 100);
   EXPECT_GT(tally.drafts, wanted / 1000);
+  if (GetParam() == World::kConstraints) {
+    EXPECT_GT(tally.forced, wanted / 50);
+    EXPECT_GT(tally.masks, wanted / 50);
+  }
 }
 
 // A stream of small requests, more than the pool can take, must not keep a large one out.

@@ -24,6 +24,9 @@ class LocalExecutor : public Executor {
   Ticket launch(const StepPlan& plan) override;
   void sample(Ticket ticket, const SampleSpec& spec) override;
   StepResult finish(Ticket ticket) override;
+  void for_each(std::size_t count, const std::function<void(std::size_t)>& work) override {
+    backend_->for_each_on_host(count, work);
+  }
 
   Status health() const { return health_ ? health_() : ok_status(); }
   Backend& backend() { return *backend_; }

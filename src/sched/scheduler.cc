@@ -303,6 +303,22 @@ void Scheduler::take_drafts(Sequence& seq, std::vector<TokenId> drafts) {
   }
 }
 
+std::uint32_t Scheduler::append(SeqId id, std::span<const TokenId> tokens) {
+  Sequence& seq = sequences_.at(id);
+  QUIRE_CHECK(!seq.has_ended(), "sequence {} goes on after its end", id.value);
+  seq.is_forced = !tokens.empty() && seq.rows_in_flight > 0;
+  if (seq.is_forced || tokens.empty()) return 0;
+  QUIRE_CHECK(seq.outputs == 0 && seq.planned == seq.computed, "sequence {} is not at rest",
+              id.value);
+  tokens = tokens.first(std::min<std::size_t>(tokens.size(), seq.length_max - seq.known()));
+  seq.tokens.insert(seq.tokens.end(), tokens.begin(), tokens.end());
+  if (!tokens.empty()) seq.drafts.clear();
+  const auto count = static_cast<std::uint32_t>(tokens.size());
+  counts_.generated_tokens += count;
+  queues_.charge(*seq.tenant, std::uint64_t{count} * TenantQueues::kPromptCost);
+  return count;
+}
+
 void Scheduler::start(Sequence& seq) {
   queues_.remove(seq);
   ++seq.tenant->running;

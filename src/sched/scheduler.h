@@ -49,6 +49,7 @@ struct Progress : RowOutput {
   std::uint32_t prompt_scores = 0;  // how many of `scores` are of prompt tokens; they come first
   std::uint32_t cached = 0;  // prompt tokens from the cache
   bool is_at_end = false;    // length_max is reached; the branch has ended
+  bool is_text_over = false;  // its constraint has nothing more; set by the engine
 };
 
 struct SchedulerCounts {
@@ -74,6 +75,10 @@ class Scheduler {
   Status submit(std::shared_ptr<const Request> request);
   void cancel(RequestId id);  // all branches; unknown ids are fine
   void finish(SeqId id);      // one branch has what it wanted
+  // Adds tokens that come next without being drawn, as far as its length goes; how many. None while
+  // a launched row of it is not committed: then it is given no promise, so that a later commit
+  // finds it at rest.
+  std::uint32_t append(SeqId id, std::span<const TokenId> tokens);
   void forget_cache() { ledger_.forget_idle(); }  // texts that no sequence is at
   void cancel_all();          // after a fault: the launched steps are lost, the cache is void
   std::vector<RequestId> overdue(Nanos now) const;

@@ -134,7 +134,8 @@ void Scheduler::plan_prompts(Sketch& sketch) {
 
 void Scheduler::continue_prompt(Sequence& seq, Sketch& sketch) {
   if (!can_feed(seq)) return;  // it gave way
-  if (seq.rows_in_flight == 0) {
+  const bool is_answer = seq.computed >= seq.prompt_count && !seq.was_preempted;
+  if (seq.rows_in_flight == 0 && !is_answer) {  // a forced chunk is not in the cache
     const std::uint32_t gained = ledger_.extend(seq, match_limit(seq));
     if (!seq.was_preempted) {
       seq.cached += gained;
@@ -290,7 +291,8 @@ bool Scheduler::can_feed(const Sequence& seq) const {
     return false;
   }
   if (seq.planned < seq.known()) return true;
-  return !seq.is_drafting && seq.planned + 1 == seq.length_coming() && seq.planned_step == step_;
+  return !seq.is_drafting && !seq.is_forced && seq.planned + 1 == seq.length_coming() &&
+         seq.planned_step == step_;
 }
 
 // Where its next row ends; `planned` if it cannot have one.

@@ -70,6 +70,8 @@ struct Sequence {
   std::uint32_t drafts_in_flight = 0;
   bool is_drafting = false;  // its last step brought drafts: no promises, it waits
 
+  bool is_forced = false;  // its next tokens are known and wait for a launched row: likewise
+
   bool wants_scores = false;  // prompt log-probabilities
   std::uint32_t scored = 0;   // prompt positions scored, by committed steps
   std::uint32_t scored_planned = 0;

@@ -35,7 +35,7 @@ const Buckets kTokenCounts = {1,    2,    5,     10,    20,    50,     100,
 constexpr FinishReason kFinishReasons[] = {
     FinishReason::kStop,     FinishReason::kLength,    FinishReason::kRepetition,
     FinishReason::kCancelled, FinishReason::kDeadline, FinishReason::kNonFinite,
-    FinishReason::kNothingAllowed, FinishReason::kFault};
+    FinishReason::kNothingAllowed, FinishReason::kGrammarLimit, FinishReason::kFault};
 const Buckets kRequestSeconds = {0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600};
 
 // One number of an engine as a series for each model.
@@ -69,6 +69,11 @@ constexpr std::array kEngineFamilies = {
                  MetricType::Counter, nullptr, &EngineStats::prefix_cached_tokens},
     EngineFamily{"quire_computed_tokens_total", "Tokens fed to the model, recomputation included",
                  MetricType::Counter, nullptr, &EngineStats::computed_tokens},
+    EngineFamily{"quire_forced_tokens_total",
+                 "Generated tokens that a grammar left no choice about, fed without being drawn",
+                 MetricType::Counter, nullptr, &EngineStats::forced_tokens},
+    EngineFamily{"quire_grammar_masks_total", "Tokens drawn under a mask of a grammar",
+                 MetricType::Counter, nullptr, &EngineStats::masks},
     EngineFamily{"quire_preemptions_total", "Sequences that lost their blocks for a while",
                  MetricType::Counter, nullptr, &EngineStats::preemptions},
     EngineFamily{"quire_steps_total", "Engine steps", MetricType::Counter, nullptr,

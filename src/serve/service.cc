@@ -29,6 +29,11 @@ ApiError failure_of(const TokenEvent& event) {
   } else if (event.finish == FinishReason::kNothingAllowed) {
     error = {.status = 400, .message = event.message, .type = "invalid_request_error",
              .code = "nothing_allowed"};
+  } else if (event.finish == FinishReason::kGrammarLimit) {
+    error = {.status = 400,
+             .message = "The answer came to a place where its grammar is too costly: " +
+                        event.message,
+             .type = "invalid_request_error", .code = "grammar_limit"};
   }
   if (error.message.empty()) error.message = "The model failed.";
   return error;

@@ -3,8 +3,8 @@
  * Every function returns a QuireTextStatus and unwinds nothing. On an error `message` holds a
  * sentence in UTF-8 and the out parameters are untouched. Buffers are owned by the caller after the
  * call and go back through quire_text_buffer_free. Handles are immutable after creation and may be
- * used from any thread, except QuireGrammar (one thread at a time). All text is UTF-8 with a size;
- * nothing is NUL-terminated. Called only by src/text. */
+ * used from any thread, except QuireGrammarState (one thread at a time). All text is UTF-8 with a
+ * size; nothing is NUL-terminated. Called only by src/text. */
 #ifndef QUIRE_TEXT_H_
 #define QUIRE_TEXT_H_
 
@@ -19,6 +19,7 @@ typedef struct QuireTokenizer QuireTokenizer;
 typedef struct QuireTemplate QuireTemplate;
 typedef struct QuireGrammarFactory QuireGrammarFactory;
 typedef struct QuireGrammar QuireGrammar;
+typedef struct QuireGrammarState QuireGrammarState;
 
 /* Owned bytes; `capacity` belongs to the allocator. All zero is an empty buffer. */
 typedef struct QuireBuffer {
@@ -91,16 +92,34 @@ QuireTextStatus quire_template_variables(const QuireTemplate* chat_template, Qui
 
 /* --- constrained output --- */
 
-QuireTextStatus quire_grammar_factory_new(const QuireTokenizer* tokenizer, int32_t eos,
-                                          QuireGrammarFactory** out);
+/* The tokenizer outlives the factory and all that comes of it. `eos`: [eos_count] tokens that end a
+ * text, at least one. */
+QuireTextStatus quire_grammar_factory_new(const QuireTokenizer* tokenizer, const uint32_t* eos,
+                                          size_t eos_count, QuireGrammarFactory** out);
 void quire_grammar_factory_free(QuireGrammarFactory* factory);
-QuireTextStatus quire_grammar_from_schema(const QuireGrammarFactory* factory,
-                                          const uint8_t* schema, size_t schema_size,
-                                          QuireGrammar** out);
+
+#define QUIRE_GRAMMAR_SCHEMA 0
+#define QUIRE_GRAMMAR_LARK 1
+#define QUIRE_GRAMMAR_REGEX 2
+QuireTextStatus quire_grammar_compile(const QuireGrammarFactory* factory, int32_t kind,
+                                      const uint8_t* text, size_t text_size, QuireGrammar** out);
 void quire_grammar_free(QuireGrammar* grammar);
-/* Bit i of `words` (uint32, little end first) says that token i may come next. */
-QuireTextStatus quire_grammar_mask(QuireGrammar* grammar, uint32_t* words, size_t words_count);
-QuireTextStatus quire_grammar_accept(QuireGrammar* grammar, int32_t token);
+
+/* One text's place in a grammar. */
+QuireTextStatus quire_grammar_begin(const QuireGrammar* grammar, QuireGrammarState** out);
+void quire_grammar_state_free(QuireGrammarState* state);
+/* Bit i of `words` (uint32, little end first): token i may come next; none: nothing may. */
+QuireTextStatus quire_grammar_state_mask(QuireGrammarState* state, uint32_t* words,
+                                         size_t words_count);
+QuireTextStatus quire_grammar_state_accept(QuireGrammarState* state, int32_t token);
+QuireTextStatus quire_grammar_state_roll_back(QuireGrammarState* state, size_t tokens);
+/* int32 tokens that have to come next, as far as that is known. */
+QuireTextStatus quire_grammar_state_forced(QuireGrammarState* state, QuireBuffer* out);
+QuireTextStatus quire_grammar_state_end(QuireGrammarState* state, uint8_t* is_over,
+                                        uint8_t* may_end);
+/* 0: the text is not of the grammar, 1: it is the beginning of one that is, 2: it is. */
+QuireTextStatus quire_grammar_state_accepts_text(QuireGrammarState* state, const uint8_t* text,
+                                                 size_t text_size, uint8_t* out);
 
 #ifdef __cplusplus
 } /* extern "C" */

@@ -2,7 +2,7 @@
 //! written here: what they need to be safe in a server (limits, raw token bytes) and the boundary.
 //!
 //! Invariants: no function unwinds into C (`guard`), every error is an owned sentence, no handle is
-//! changed after its creation except a grammar. The header is `include/quire_text.h`.
+//! changed after its creation except the state of a grammar. The header is `include/quire_text.h`.
 
 mod budget;
 mod buffer;
@@ -20,6 +20,7 @@ mod template_unicode;
 mod template_value;
 mod token_table;
 mod tokenizer;
+mod vocabulary;
 
 use std::fmt;
 use std::panic::{catch_unwind, AssertUnwindSafe};

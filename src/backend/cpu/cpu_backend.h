@@ -64,6 +64,11 @@ class CpuBackend final : public Backend {
   }
   std::string_view isa() const override { return kernels_.name; }
   int threads() const override { return pool_.threads(); }
+  void for_each_on_host(std::size_t count,
+                        const std::function<void(std::size_t)>& work) override {
+    pool_.for_each(static_cast<int>(count),
+                   [&](int item, int) { work(static_cast<std::size_t>(item)); });
+  }
   Turns& turns() override { return device_->turns; }
 
   Result<Weight> adopt(const WeightView& view,

@@ -99,6 +99,36 @@ std::string ScriptWorld::check_ended() {
   return difference;
 }
 
+namespace {
+
+// False: it allows everything.
+bool forbid_unmasked(ConstraintState& state, std::uint32_t vocab, std::vector<TokenId>& forbidden) {
+  std::vector<std::uint32_t> mask((vocab + 31) / 32);
+  if (!state.write_mask(mask).value()) return false;
+  for (std::uint32_t id = 0; id < vocab; ++id) {
+    if ((mask[id / 32] >> (id % 32) & 1) == 0) forbidden.push_back(static_cast<TokenId>(id));
+  }
+  return true;
+}
+
+// The first of `tokens` whose score is another one; -1: none.
+std::ptrdiff_t first_other_score(std::span<const TokenId> tokens, int logprobs,
+                                 std::span<const TokenScore> scores, ScriptOracle& oracle) {
+  for (std::size_t i = 0; i < tokens.size(); ++i) {
+    if (i > 0 && !scores.empty()) {
+      const TokenScore expected = oracle.score(tokens[i], logprobs);
+      const TokenScore& score = scores[i - 1];
+      if (score.token != expected.token || score.logprob != expected.logprob) {
+        return static_cast<std::ptrdiff_t>(i);
+      }
+    }
+    oracle.push(tokens[i]);
+  }
+  return -1;
+}
+
+}  // namespace
+
 std::string ScriptWorld::compare(const Asked& asked, int branch) const {
   const Request& request = asked.request;
   const SamplingParams& params = request.params;
@@ -114,16 +144,11 @@ std::string ScriptWorld::compare(const Asked& asked, int branch) const {
   std::vector<TokenId> banned = params.stop_ids;
   banned.insert(banned.end(), options_.eos_ids.begin(), options_.eos_ids.end());
   ScriptOracle oracle(capacity, request.encoder_input);
-  for (std::size_t i = 0; i < request.prompt.size(); ++i) {
-    if (i > 0 && !shown.prompt_scores.empty() && branch == 0) {
-      const TokenScore expected = oracle.score(request.prompt[i], params.prompt_logprobs);
-      const TokenScore& score = shown.prompt_scores[i - 1];
-      if (score.token != expected.token || score.logprob != expected.logprob) {
-        return where(fmt::format("prompt token {} has another score", i));
-      }
-    }
-    oracle.push(request.prompt[i]);
-  }
+  const std::span<const TokenScore> scores =
+      branch == 0 ? shown.prompt_scores : std::span<const TokenScore>();
+  const std::ptrdiff_t other =
+      first_other_score(request.prompt, params.prompt_logprobs, scores, oracle);
+  if (other >= 0) return where(fmt::format("prompt token {} has another score", other));
   const std::size_t length_max =
       std::min<std::size_t>(static_cast<std::size_t>(params.tokens_max),
                             core_.scheduler().context_max() - request.prompt.size());
@@ -131,11 +156,17 @@ std::string ScriptWorld::compare(const Asked& asked, int branch) const {
   FinishReason finish = FinishReason::kLength;
   std::size_t count = 0;
   std::vector<TokenId> answer;
+  std::unique_ptr<ConstraintState> state;
+  if (request.constraint != nullptr) state = request.constraint->begin().value();
   for (; count < length_max && finish != FinishReason::kStop; ++count) {
     if (count == shown.tokens.size()) break;
     const bool is_early = static_cast<int>(count) < params.tokens_min;
     std::vector<TokenId> forbidden = forbidden_after(answer, params, capacity.vocab);
     if (is_early) forbidden.insert(forbidden.end(), banned.begin(), banned.end());
+    if (state != nullptr && forbid_unmasked(*state, capacity.vocab, forbidden) &&
+        params.ignore_eos) {
+      forbidden.insert(forbidden.end(), options_.eos_ids.begin(), options_.eos_ids.end());
+    }
     const TokenId token = oracle.draw(params.seed, stream, forbidden);
     answer.push_back(token);
     if (shown.tokens[count] != token) {
@@ -147,6 +178,9 @@ std::string ScriptWorld::compare(const Asked& asked, int branch) const {
     }
     oracle.push(token);
     if (!is_early && std::find(stops.begin(), stops.end(), token) != stops.end()) {
+      finish = FinishReason::kStop;
+    } else if (state != nullptr && state->accept(token).is_ok() && state->is_over() &&
+               static_cast<int>(count) + 1 >= params.tokens_min) {
       finish = FinishReason::kStop;
     }
   }

@@ -117,6 +117,7 @@ Json finish_json(FinishReason reason) {
     case FinishReason::kDeadline: return "abort";
     case FinishReason::kNonFinite:
     case FinishReason::kNothingAllowed:
+    case FinishReason::kGrammarLimit:
     case FinishReason::kFault: return "error";
   }
   return Json();
