@@ -6,6 +6,7 @@
 
 #include "base/json.h"
 #include "serve/dialects/all.h"
+#include "serve/intake/field_shapes.h"
 #include "serve/testing/test_server.h"
 
 namespace quire {
@@ -47,8 +48,27 @@ TEST(OpenApi, EveryRouteIsInItWithTheFieldsThatItsParserReads) {
             R"({"type":["integer","null"],"minimum":1,"maximum":128})");
   EXPECT_EQ(dump(*properties->find("stream")), R"({"type":["boolean","null"]})");
   EXPECT_NE(properties->find("messages"), nullptr);
-  EXPECT_NE(properties->find("response_format")->find("enum"), nullptr);
+  EXPECT_NE(properties->find("response_format"), nullptr);
   EXPECT_EQ(properties->find("no_such_field"), nullptr);
+  const Json* messages = paths->find("/v1/messages")->find("post")->find("requestBody")
+                             ->find("content")->find("application/json")->find("schema");
+  EXPECT_EQ(dump(*messages->find("required")), R"(["model","messages","max_tokens"])");
+  EXPECT_EQ(messages->find("properties")->find("messages")->find("type")->as_string(), "array");
+  EXPECT_EQ(dump(*messages->find("properties")->find("model")->find("enum")), R"(["m","other-name"])");
+  // What is a list or an object has a shape.
+  for (const auto& [path, methods] : paths->members()) {
+    const Json* post = methods.find("post");
+    const Json* body = post != nullptr ? post->find("requestBody") : nullptr;
+    const Json* json = body != nullptr ? body->find("content")->find("application/json") : nullptr;
+    if (json == nullptr) continue;
+    for (const auto& [name, schema] : json->find("schema")->find("properties")->members()) {
+      const bool is_told = !schema.members().empty() || find_shape(path, name) != nullptr;
+      EXPECT_TRUE(is_told) << path << ": a row in field_shapes.cc for " << name;
+    }
+  }
+  const Json* content = paths->find("/v1/responses/{id}")->find("get")->find("responses")
+                            ->find("200")->find("content");
+  EXPECT_NE(content->find("text/event-stream"), nullptr);
   const Json* model = paths->find("/quire/models/{model}/load")->find("post");
   EXPECT_EQ(model->find("parameters")->items().at(0).find("name")->as_string(), "model");
 }

@@ -30,7 +30,7 @@ enum class Access : std::uint8_t {
   kOperator,  // so, and only where the operator has opened such routes: they disturb everybody
 };
 
-// One of three functions, and a line for the document of all routes.
+// One of three functions, and what the document of all routes says of it.
 struct Endpoint {
   // At once, on the I/O thread: must not wait for anything.
   http::Response (*quick)(const DialectContext& context, const http::Request& request) = nullptr;
@@ -39,6 +39,8 @@ struct Endpoint {
   // Through the service, on a worker thread: may take time, and touches nothing but its arguments.
   Parsed<Call> (*parse)(const DialectContext& context, const http::Request& request) = nullptr;
   std::string_view summary = {};
+  std::string_view query = {};  // names of the query's parameters: "after,limit"
+  std::string_view types = "application/json";  // of its answers, parted by commas; errors are JSON
 };
 
 struct Route {

@@ -3,7 +3,7 @@ a conversation with a server, in seconds. Its context holds an agent's long prom
 vocabulary it says a few plain words and then ends its turn: one dimension of every embedding is the
 same, so the rows of the output choose what is likely.
 
-    tiny_model.py SOURCE.gguf TARGET.gguf
+    tiny_model.py SOURCE.gguf TARGET.gguf [CONTEXT]
 """
 
 import sys
@@ -60,12 +60,12 @@ def add_tensors(tokens, end, writer):
         add("ffn_down", random(WIDTH, INNER))
 
 
-def main(source_path, target_path):
+def main(source_path, target_path, context=CONTEXT):
     source = gguf.GGUFReader(source_path)
     tokens = source.fields["tokenizer.ggml.tokens"].contents()
     writer = gguf.GGUFWriter(target_path, "llama")
     writer.add_name("tiny")
-    writer.add_context_length(CONTEXT)
+    writer.add_context_length(int(context))
     writer.add_embedding_length(WIDTH)
     writer.add_block_count(LAYERS)
     writer.add_feed_forward_length(INNER)

@@ -25,6 +25,7 @@ BINARY = os.environ.get("QUIRE_BINARY", str(ROOT / "build/release/quire"))
 STORE = pathlib.Path(os.environ.get("QUIRE_HOME", pathlib.Path.home() / ".local/share/quire"))
 MODEL = os.environ.get("QUIRE_TEST_MODEL",
                        str(STORE / "models/smollm2/SmolLM2-135M-Instruct.Q4_1.gguf"))
+WATCH = openai_schema.Watch(openai_schema.Schema()) if openai_schema.is_there() else None
 READY_LIMIT_S = 60
 STOP_LIMIT_S = 20
 
@@ -36,8 +37,18 @@ class Server:
         self.url = url
 
     def client(self, api_key="none", **options):
+        if WATCH is not None:
+            options.setdefault("http_client", openai.DefaultHttpxClient(
+                transport=openai_schema.Watched(WATCH), base_url=f"{self.url}/v1", timeout=60))
         return openai.OpenAI(base_url=f"{self.url}/v1", api_key=api_key, timeout=60,
                              max_retries=0, **options)
+
+    def async_client(self, **options):
+        if WATCH is not None:
+            options.setdefault("http_client", openai.DefaultAsyncHttpxClient(
+                transport=openai_schema.AsyncWatched(WATCH), base_url=f"{self.url}/v1"))
+        return openai.AsyncOpenAI(base_url=f"{self.url}/v1", api_key="none", timeout=60,
+                                  max_retries=0, **options)
 
     def anthropic(self, api_key="none", asynchronous=False, **options):
         kind = anthropic.AsyncAnthropic if asynchronous else anthropic.Anthropic
@@ -111,9 +122,24 @@ def model(client):
     return client.models.list().data[0].id
 
 
+@pytest.fixture(autouse=True)
+def nothing_unlike_the_document():
+    """What passed through OpenAI's client during a test is as OpenAI's document has it."""
+    yield
+    if WATCH is not None:
+        problems, WATCH.problems = WATCH.problems, []
+        assert not problems, "\n".join(problems[:10])
+
+
+def pytest_terminal_summary(terminalreporter):
+    if WATCH is not None and WATCH.checked:
+        terminalreporter.write_line("compared with OpenAI's document: " + ", ".join(
+            f"{count} {name}" for name, count in sorted(WATCH.checked.items())))
+
+
 @pytest.fixture(scope="session")
 def schema():
     """OpenAI's own document; where this machine has none, what needs it is skipped."""
     if not openai_schema.is_there():
         pytest.skip(f"there is no {openai_schema.DOCUMENT}: shapes are not compared with it")
-    return openai_schema.Schema()
+    return WATCH.schema

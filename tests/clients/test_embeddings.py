@@ -92,7 +92,7 @@ def test_async(pair_server):
     import asyncio
 
     async def embed():
-        async with openai.AsyncOpenAI(base_url=f"{pair_server.url}/v1", api_key="none") as client:
+        async with pair_server.async_client() as client:
             return await client.embeddings.create(model="minilm", input=TEXTS)
 
     assert len(asyncio.run(embed()).data) == 3

@@ -33,8 +33,13 @@ void FieldNotes::add(FieldNote note) {
   if (known == all_.end()) {
     all_.push_back(std::move(note));
   } else if (known->kind == FieldKind::kAny) {
+    note.is_required = known->is_required;
     *known = std::move(note);
   }
+}
+
+void FieldNotes::require(std::string_view name) {
+  for (FieldNote& note : all_) note.is_required |= note.name == name;
 }
 
 }  // namespace quire

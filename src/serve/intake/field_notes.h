@@ -20,6 +20,7 @@ struct FieldNote {
   double min = std::numeric_limits<double>::lowest();  // of numbers
   double max = std::numeric_limits<double>::max();
   std::string neutral;  // JSON text of the only value that is accepted, beside null
+  bool is_required = false;
 };
 
 class FieldNotes {
@@ -39,6 +40,8 @@ class FieldNotes {
   static FieldNotes* claim();
   // The more that is known of a field, the better: a type wins over a bare look.
   void add(FieldNote note);
+  // An empty body was refused for want of this field.
+  void require(std::string_view name);
 
  private:
   std::vector<FieldNote> all_;

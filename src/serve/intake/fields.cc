@@ -145,6 +145,9 @@ void Fields::expect_neutral(std::span<const NeutralField> fields) {
 }
 
 void Fields::fail(ApiError error) {
+  if (notes_ != nullptr && error.code == "missing_required_parameter") {
+    notes_->require(error.param);
+  }
   if (!error_) error_ = std::move(error);
 }
 

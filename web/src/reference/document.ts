@@ -18,7 +18,8 @@ export interface Protocol {
 }
 
 interface Schema {
-  type?: string[];
+  type?: string | string[];
+  anyOf?: Schema[];
   minimum?: number;
   maximum?: number;
   enum?: unknown[];
@@ -35,11 +36,19 @@ export interface Document {
   paths: Record<string, Record<string, Operation>>;
 }
 
-const WORDS: Record<string, string> = { string: "text", boolean: "true or false" };
+const WORDS: Record<string, string> = {
+  string: "text",
+  boolean: "true or false",
+  array: "list",
+};
 
 export function typeOf(schema: Schema): string {
   if (schema.enum) return `only ${schema.enum.map((one) => JSON.stringify(one)).join(" or ")}`;
-  const type = schema.type?.find((one) => one !== "null");
+  if (schema.anyOf) {
+    const kinds = schema.anyOf.map(typeOf).filter((kind) => kind !== "any");
+    return [...new Set(kinds)].join(" or ") || "any";
+  }
+  const type = [schema.type ?? []].flat().find((one) => one !== "null");
   if (!type) return "any";
   const { minimum, maximum } = schema;
   let range = "";

@@ -29,7 +29,8 @@ constexpr auto kJson = BodyKind::kJson;
 constexpr Route kRoutes[] = {
     {"POST", "/v1/messages", kJson, kKeyed, {.parse = parse_anthropic_message}},
     {"POST", "/v1/messages/count_tokens", kJson, kKeyed, {.parse = parse_anthropic_count}},
-    {"GET", "/v1/models", kNone, kKeyed, {.quick = list_models}, kVersionHeader},
+    {"GET", "/v1/models", kNone, kKeyed, {.quick = list_models,
+      .query = "limit,after_id,before_id"}, kVersionHeader},
     {"GET", "/v1/models/{model...}", kNone, kKeyed, {.quick = show_model}, kVersionHeader},
 };
 

@@ -166,7 +166,6 @@ void ConversationReader::read_system(bool keeps_volatile_lines) {
 
 void ConversationReader::read_messages() {
   const Json* messages = fields_->any("messages");
-  if (messages == nullptr) return fields_->fail(required_field("messages"));
   if (!messages->is_array() || messages->items().empty()) {
     fail("messages", "at least one message is required");
     return;
@@ -409,6 +408,7 @@ SentConversation read_conversation(Fields& fields, const HostedModel* model,
   reader.read_system(keeps_volatile_lines);
   // Templates write the tools beside the system prompt.
   if (keeps_tools && out.kept_ends.empty()) reader.keep_end();
+  if (fields.any("messages") == nullptr) fields.fail(required_field("messages"));
   if (!fields.error()) reader.read_messages();
   Json top = Json::object();
   if (const Json* control = fields.any("cache_control")) top.set("cache_control", *control);

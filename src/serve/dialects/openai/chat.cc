@@ -265,6 +265,7 @@ Parsed<Call> parse_openai_chat(const DialectContext& context, const http::Reques
 Parsed<Call> parse_chat_batch(const DialectContext& context, const http::Request& request) {
   Parsed<Json> body = read_json_body(request.body);
   if (!body.is_ok()) return body.error();
+  if (FieldNotes::are_taken()) return chat_call(context, {&*body, 1});
   const Json* all = body->find("messages");
   const Json* stream = body->find("stream");
   const bool is_list = all != nullptr && all->is_array() && !all->items().empty() &&

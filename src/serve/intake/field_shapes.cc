@@ -1,0 +1,142 @@
+#include "serve/intake/field_shapes.h"
+
+#include <algorithm>
+
+namespace quire {
+namespace {
+
+constexpr std::string_view kAnything = "{}";
+constexpr std::string_view kWords = R"({"type":["string","null"]})";
+constexpr std::string_view kText = R"({"type":"string","minLength":1})";
+constexpr std::string_view kObject = R"({"type":["object","null"]})";
+constexpr std::string_view kTexts =
+    R"({"type":["array","null"],"items":{"type":"string","minLength":1}})";
+constexpr std::string_view kTextOrTexts =
+    R"({"anyOf":[{"type":"string","minLength":1},)"
+    R"({"type":"array","minItems":1,"items":{"type":"string","minLength":1}}]})";
+constexpr std::string_view kStops =
+    R"({"anyOf":[{"type":"null"},{"type":"string","minLength":1},)"
+    R"({"type":"array","items":{"type":"string","minLength":1}}]})";
+constexpr std::string_view kTokens =
+    R"({"type":["array","null"],"minItems":1,"items":{"type":"integer","minimum":0}})";
+constexpr std::string_view kTextOrTokens =
+    R"({"anyOf":[{"type":"string","minLength":1},)"
+    R"({"type":"array","minItems":1,"items":{"type":"string","minLength":1}},)"
+    R"({"type":"array","minItems":1,"items":{"type":"integer","minimum":0}}]})";
+constexpr std::string_view kTurns =
+    R"({"type":"array","minItems":1,"items":{"type":"object","required":["role","content"],)"
+    R"("additionalProperties":false,"properties":{"role":{"enum":["user","assistant"]},)"
+    R"("content":{"anyOf":[{"type":"string","minLength":1},{"type":"array","minItems":1,)"
+    R"("items":{"type":"object","required":["type","text"],"additionalProperties":false,)"
+    R"("properties":{"type":{"const":"text"},"text":{"type":"string","minLength":1}}}}]}}}})";
+constexpr std::string_view kConversations =
+    R"({"type":"array","minItems":1,"maxItems":128,"items":{"type":"array","minItems":1,)"
+    R"("items":{"type":"object","required":["role","content"],"additionalProperties":false,)"
+    R"("properties":{"role":{"enum":["user","assistant"]},)"
+    R"("content":{"type":"string","minLength":1}}}}})";
+constexpr std::string_view kItems =
+    R"({"type":"array","minItems":1,"items":{"type":"object","required":["role","content"],)"
+    R"("additionalProperties":false,"properties":{"type":{"const":"message"},"content":)"
+    R"({"type":"string","minLength":1},"role":{"enum":["user","assistant","system"]}}}})";
+constexpr std::string_view kInput =
+    R"({"anyOf":[{"type":"string","minLength":1},{"type":"array","minItems":1,"items":{"type":)"
+    R"("object","required":["role","content"],"additionalProperties":false,"properties":{"type":)"
+    R"({"const":"message"},"content":{"type":"string","minLength":1},"role":{"enum":["user",)"
+    R"("assistant","system"]}}}}]})";
+constexpr std::string_view kFunctions =
+    R"({"type":["array","null"],"items":{"type":"object","required":["type","name"],)"
+    R"("properties":{"type":{"const":"function"},"name":{"type":"string","minLength":1}}}})";
+constexpr std::string_view kPairs =
+    R"({"type":["object","null"],"maxProperties":16,"additionalProperties":{"type":"string"}})";
+constexpr std::string_view kBias =
+    R"({"type":["object","null"],"propertyNames":{"pattern":"^[0-9]{1,3}$"},)"
+    R"("additionalProperties":{"type":"number","minimum":-100,"maximum":100}})";
+constexpr std::string_view kStreamOptions =
+    R"({"type":["object","null"],"additionalProperties":false,)"
+    R"("properties":{"include_usage":{"type":"boolean"}}})";
+constexpr std::string_view kInclude =
+    R"({"type":["array","null"],"items":{"enum":["message.output_text.logprobs",)"
+    R"("reasoning.encrypted_content"]}})";
+constexpr std::string_view kReasoning =
+    R"({"type":["object","null"],"properties":{"effort":{"enum":["none","minimal","low",)"
+    R"("medium","high","xhigh","max"]},"summary":{"enum":["auto","concise","detailed"]}},)"
+    R"("additionalProperties":false})";
+constexpr std::string_view kPrediction =
+    R"({"type":["object","null"],"required":["type","content"],"additionalProperties":false,)"
+    R"("properties":{"type":{"const":"content"},"content":{"type":"string"}}})";
+constexpr std::string_view kCacheControl =
+    R"({"type":["object","null"],"required":["type"],"additionalProperties":false,)"
+    R"("properties":{"type":{"const":"ephemeral"},"ttl":{"enum":["5m","1h"]}}})";
+constexpr std::string_view kThinking =
+    R"({"type":["object","null"],"required":["type"],"additionalProperties":false,)"
+    R"("properties":{"type":{"enum":["disabled","adaptive"]}}})";
+
+constexpr FieldShape kShapes[] = {
+    {"/v1/batches", "endpoint", R"({"enum":["/v1/responses","/v1/chat/completions",)"
+                                R"("/v1/completions","/v1/embeddings"]})"},
+    {"/v1/chat/completions/batch", "messages", kConversations, true},
+    {"/v1/completions", "prompt", kTextOrTokens, true},
+    {"/v1/messages", "tools", R"({"type":["array","null"],"items":{"type":"object"}})"},
+    {"/v1/responses", "input", kInput, true},
+    {"/v1/responses", "tools", kFunctions},
+    {"/v1/responses", "text", kObject},
+    {"", "allowed_token_ids", kTokens},
+    {"", "bad_words", kTexts},
+    {"", "cache_control", kCacheControl},
+    {"", "chat_template", kWords},
+    {"", "chat_template_kwargs", kObject},
+    {"", "client_metadata", kAnything},
+    {"", "container", kWords},
+    {"", "context_management", kObject},
+    {"", "conversation", kWords},
+    {"", "diagnostics", kAnything},
+    {"", "documents", kTextOrTexts},
+    {"", "embed_dtype", R"({"enum":["float32",null]})"},
+    {"", "encoding_format", R"({"enum":["float","base64",null]})"},
+    {"", "include", kInclude},
+    {"", "inference_geo", kWords},
+    {"", "input", kTextOrTokens, true},
+    {"", "instructions", kWords},
+    {"", "items", kItems, true},
+    {"", "logit_bias", kBias},
+    {"", "mcp_servers", R"({"type":["array","null"],"maxItems":0})"},
+    {"", "messages", kTurns},
+    {"", "metadata", kPairs},
+    {"", "output_config", kObject},
+    {"", "output_expires_after", kObject},
+    {"", "output_format", R"({"type":"null"})"},
+    {"", "prediction", kPrediction},
+    {"", "prompt", kTextOrTokens},
+    {"", "prompt_cache_options", kObject},
+    {"", "query", kText},
+    {"", "reasoning", kReasoning},
+    {"", "repetition_detection", kObject},
+    {"", "request_id", R"({"type":["string","null"],"pattern":"^[A-Za-z0-9._-]{1,64}$"})"},
+    {"", "response_format", kObject},
+    {"", "service_tier", R"({"enum":["auto","default",null]})"},
+    {"", "stop", kStops},
+    {"", "stop_sequences", kTexts},
+    {"", "stop_token_ids", kTokens},
+    {"", "stream_options", kStreamOptions},
+    {"", "system", kWords},
+    {"", "text", kAnything},
+    {"", "text_1", kTextOrTexts},
+    {"", "text_2", kTextOrTexts},
+    {"", "thinking", kThinking},
+    {"", "tokens", kTokens, true},
+    {"", "tool_choice", kAnything},
+    {"", "tools", R"({"type":["array","null"],"items":{"type":"object"}})"},
+    {"", "truncation", R"({"enum":["auto","disabled",null]})"},
+    {"", "truncation_side", R"({"enum":["left","right",null]})"},
+};
+
+}  // namespace
+
+const FieldShape* find_shape(std::string_view pattern, std::string_view name) {
+  const auto* row = std::find_if(std::begin(kShapes), std::end(kShapes), [&](const auto& shape) {
+    return shape.name == name && pattern.starts_with(shape.path);
+  });
+  return row == std::end(kShapes) ? nullptr : row;
+}
+
+}  // namespace quire
