@@ -54,7 +54,8 @@ TEST(OpenApi, EveryRouteIsInItWithTheFieldsThatItsParserReads) {
                              ->find("content")->find("application/json")->find("schema");
   EXPECT_EQ(dump(*messages->find("required")), R"(["model","messages","max_tokens"])");
   EXPECT_EQ(messages->find("properties")->find("messages")->find("type")->as_string(), "array");
-  EXPECT_EQ(dump(*messages->find("properties")->find("model")->find("enum")), R"(["m","other-name"])");
+  EXPECT_EQ(dump(*messages->find("properties")->find("model")->find("enum")),
+            R"(["m","other-name"])");
   // What is a list or an object has a shape.
   for (const auto& [path, methods] : paths->members()) {
     const Json* post = methods.find("post");
