@@ -260,6 +260,16 @@ def group_agents(tally):
     tally.add_run("tests/agents", run)
 
 
+def group_clients_more(tally):
+    """On demand: the official clients for Go and Java against the default model."""
+    if not fetch_default_model(tally):
+        return
+    run = run_program(["/usr/bin/python3", ROOT / "tests/clients_more/run_clients.py"],
+                      UNIT_LIMIT_S)
+    say(run.output.rstrip())
+    tally.add_run("tests/clients_more", run)
+
+
 def pytest_outcomes(report):
     """(case, outcome) of each case in a JUnit report, as pytest and vitest write it."""
     try:
@@ -327,9 +337,11 @@ GROUPS = {
     "holds": group_holds,
     "aarch64": group_aarch64,
     "agents": group_agents,
+    "clients-more": group_clients_more,
 }
-# Emulation takes minutes, and agents are hundreds of megabytes: run only when named.
-ON_DEMAND = {"aarch64", "agents"}
+# Emulation takes minutes, agents are hundreds of megabytes, and further clients want toolchains of
+# their own: run only when named.
+ON_DEMAND = {"aarch64", "agents", "clients-more"}
 
 
 def main():
@@ -339,7 +351,7 @@ def main():
     arguments = parser.parse_args()
     if arguments.list:
         for name, group in GROUPS.items():
-            say(f"{name:11} {group.__doc__}")
+            say(f"{name:12} {group.__doc__}")
         return 0
     unknown = [name for name in arguments.groups if name not in GROUPS]
     if unknown:

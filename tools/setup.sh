@@ -6,6 +6,8 @@
 #   tools/setup.sh test    the same, and what the tests need: the official API clients, a browser
 #   tools/setup.sh aarch64 the same as run, and the cross compiler and emulator for 64-bit Arm
 #   tools/setup.sh agents  the same as run, and the coding agents of tests/agents
+#   tools/setup.sh clients-more  the same as run, and Java for tests/clients_more, where it is not
+#                          there; Debian's Go is too old for its client, so that is not installed
 #
 # System packages come from Debian (as root or through sudo). Python packages live in build/venv,
 # Node packages in build/node and web/node_modules: nothing is installed for the user or for the
@@ -28,6 +30,7 @@ build_packages=(
 )
 test_packages=(curl procps python3 python3-venv chromium fonts-inter fonts-dejavu-core)
 aarch64_packages=(g++-aarch64-linux-gnu qemu-user-static googletest)
+more_packages=(default-jdk-headless maven)           # and a Go that openai-go takes (1.26)
 cargo_minor_min=88   # of 1.x; what the crates under text-rs ask for
 node_major_min=18
 
@@ -137,12 +140,13 @@ install_node_packages() {
   cp "$from/package-lock.json" "$to/installed.json"
 }
 
-[[ $scope =~ ^(run|test|aarch64|agents)$ ]] ||
-  fail "usage: tools/setup.sh [run|test|aarch64|agents]"
+[[ $scope =~ ^(run|test|aarch64|agents|clients-more)$ ]] ||
+  fail "usage: tools/setup.sh [run|test|aarch64|agents|clients-more]"
 mkdir -p "$root/build"
 packages=("${build_packages[@]}")
 [[ $scope == test ]] && packages+=("${test_packages[@]}")
 [[ $scope == aarch64 ]] && packages+=("${aarch64_packages[@]}")
+[[ $scope == clients-more ]] && ! command -v mvn >/dev/null && packages+=("${more_packages[@]}")
 install_missing "${packages[@]}"
 install_rust
 # shellcheck disable=SC2016  # PATH is expanded by who reads the file
