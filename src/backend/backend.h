@@ -49,6 +49,7 @@ struct Weight {
 enum class WeightScheme : std::uint8_t {
   kAsStored,  // in the layout of its type
   kFloat32,   // unpacked (a test setting: slow and exact)
+  kAsAsked,   // the same, and inputs are rounded as the checkpoint asks (WeightView::Matrix::input)
   kW8A8,      // F32, F16 and BF16 as int8 with a scale per row, to the nearest; I8 as stored
 };
 

@@ -13,6 +13,7 @@
 #include <cstdint>
 #include <initializer_list>
 #include <limits>
+#include <memory>
 #include <variant>
 #include <vector>
 
@@ -98,6 +99,9 @@ struct Attend {
   Vector sinks;         // [heads] a logit beside the scores that takes weight and gives nothing
   Vector bias;          // [heads, 2 * bias_reach + 1]: score += bias[head, reach + key - query]
   int bias_reach = 0;
+  // Disentangled (He et al., "DeBERTa", 2021): score += scale * (key_places[query, head, p] +
+  // query_places[key, head, p]), p the place of query - key. Of whole texts only, not causal.
+  std::shared_ptr<const std::vector<std::int32_t>> places{};  // [2 * reach + 1]; null: none
   CacheSlot cache;
 };
 
@@ -243,6 +247,8 @@ struct AttendOp {  // a query may have a second part: what ends each head's part
   const Attend* attend = nullptr;
   const Buffer* out = nullptr;
   const Buffer* q_rest = nullptr;  // behind q in each head; null: none
+  const Buffer* key_places = nullptr;    // [tokens, heads * places]; null: none
+  const Buffer* query_places = nullptr;  // likewise
 };
 struct RouteOp {
   const Buffer* logits = nullptr;

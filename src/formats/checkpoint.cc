@@ -120,11 +120,7 @@ void add_quantization(const Quantization& method, const ScaledTensors& scaled,
                       Checkpoint& checkpoint) {
   checkpoint.quantization = method.text;
   checkpoint.late = scaled.late;
-  if (!method.activations.empty()) {
-    checkpoint.activations =
-        fmt::format("activations stay floats, which is more precise than what the checkpoint was "
-                    "made for: {}", method.activations);
-  }
+  checkpoint.activations = method.activations;
   if (!method.cache.empty()) {
     checkpoint.cache =
         fmt::format("the checkpoint was made for a quantized KV cache ({}), which is a setting of "

@@ -37,7 +37,7 @@ struct Checkpoint {
   std::map<std::string, std::shared_ptr<const LateTensor>, std::less<>> late;
   std::string quantization;           // the method as `show` prints it; empty: none
   std::string rounded;                // which weights are not kept as they are, and why; or empty
-  std::string activations;            // what quantization asks of them and does not get; or empty
+  std::string activations;            // what quantization asks of them where asked to; or empty
   std::string cache;                  // what it asks of the KV cache, and how to; or empty
   std::vector<std::string> left_out;  // names of tensors of a vision or audio model around it
   std::function<std::string(const TensorView&)> place;  // "at offset 123": for messages

@@ -68,6 +68,14 @@ void expand_ternary(const Block& block, float* out) {
   for (int i = 0; i < kSuperBlock; ++i) out[i] = d * static_cast<float>(codes[i] - 1);
 }
 
+template <typename Block, int kValues>
+void expand_as_nibbles(const Block& block, float* out) {
+  std::uint8_t codes[kValues];
+  unpack_codes(block, codes);
+  const float d = half_to_float(block.d);
+  for (int i = 0; i < kValues; ++i) out[i] = d * static_cast<float>(codes[i] - 8);
+}
+
 template <typename Block>
 void expand_signed(const Block& block, float* out) {
   SignedBlock values;
@@ -165,14 +173,10 @@ void dequantize_row(DType dtype, const std::byte* row, std::size_t columns, floa
       return expand_row<BlockQ4_K, 256, expand_super<BlockQ4_K>>(row, columns, out);
     case DType::kQ5_K:
       return expand_row<BlockQ5_K, 256, expand_super<BlockQ5_K>>(row, columns, out);
-    case DType::kQ6_K:
-      return expand_row<BlockQ6_K, 256, expand_q6>(row, columns, out);
-    case DType::kQ2_K:
-      return expand_row<BlockQ2_K, 256, expand_q2>(row, columns, out);
-    case DType::kIQ4_NL:
-      return expand_row<BlockIQ4_NL, 32, expand_iq4>(row, columns, out);
-    case DType::kMXFP4:
-      return expand_row<BlockMXFP4, 32, expand_mxfp4>(row, columns, out);
+    case DType::kQ6_K: return expand_row<BlockQ6_K, 256, expand_q6>(row, columns, out);
+    case DType::kQ2_K: return expand_row<BlockQ2_K, 256, expand_q2>(row, columns, out);
+    case DType::kIQ4_NL: return expand_row<BlockIQ4_NL, 32, expand_iq4>(row, columns, out);
+    case DType::kMXFP4: return expand_row<BlockMXFP4, 32, expand_mxfp4>(row, columns, out);
     case DType::kTQ1_0:
       return expand_row<BlockTQ1_0, 256, expand_ternary<BlockTQ1_0>>(row, columns, out);
     case DType::kTQ2_0:
@@ -195,16 +199,17 @@ void dequantize_row(DType dtype, const std::byte* row, std::size_t columns, floa
       return expand_row<BlockIQ3_XXS, 256, expand_signed<BlockIQ3_XXS>>(row, columns, out);
     case DType::kIQ3_S:
       return expand_row<BlockIQ3_S, 256, expand_signed<BlockIQ3_S>>(row, columns, out);
-    case DType::kNVFP4:
-      return expand_row<BlockNVFP4, 64, expand_nvfp4>(row, columns, out);
+    case DType::kNVFP4: return expand_row<BlockNVFP4, 64, expand_nvfp4>(row, columns, out);
     case DType::kNF4:
       return expand_row<BlockCodebook, 64, expand_codebook<kValuesNF4>>(row, columns, out);
     case DType::kFP4:
       return expand_row<BlockCodebook, 64, expand_codebook<kValuesFP4>>(row, columns, out);
-    case DType::kQ4_F:
-      return expand_row<BlockQ4_F, 64, expand_q4_f>(row, columns, out);
-    case DType::kQ4_Z:
-      return expand_row<BlockQ4_Z, 32, expand_q4_z>(row, columns, out);
+    case DType::kQ4_F: return expand_row<BlockQ4_F, 64, expand_q4_f>(row, columns, out);
+    case DType::kQ4_Z: return expand_row<BlockQ4_Z, 32, expand_q4_z>(row, columns, out);
+    case DType::kQ1_0:
+      return expand_row<BlockQ1_0, 128, expand_as_nibbles<BlockQ1_0, 128>>(row, columns, out);
+    case DType::kQ2_0:
+      return expand_row<BlockQ2_0, 64, expand_as_nibbles<BlockQ2_0, 64>>(row, columns, out);
     case DType::kF8:
       return widen_e4m3(row, columns, out);
     case DType::kI8:

@@ -94,6 +94,8 @@ TEST(Dequantize, EveryBlockTypeEqualsTheFormatsOwnPackage) {
       {DType::kIQ2_XS, 0x98150911ea4cc66f},  {DType::kIQ2_S, 0xed379c6112915046},
       {DType::kIQ3_XXS, 0x9aa5fdb343825c93}, {DType::kIQ3_S, 0x2394b2478cc2bae2},
       {DType::kNVFP4, 0x837b6e3442800909},
+      // Of these two the package knows sizes at most: from their definition, written in numpy.
+      {DType::kQ1_0, 0x3a2786df09b49325},    {DType::kQ2_0, 0xe8bef7b1a7107336},
   };
   for (const DTypeInfo& info : kDTypes) {
     EXPECT_EQ(std::count_if(std::begin(fixtures), std::end(fixtures),
@@ -163,6 +165,13 @@ float plain_tq1_0(const unsigned char* b, int i) {  // digit n of the byte's bas
   return half_at(b + 52) * static_cast<float>(byte * 3 / 256 - 1);
 }
 
+float plain_q1_0(const unsigned char* b, int i) {
+  return (b[2 + i / 8] >> (i % 8)) % 2 == 1 ? half_at(b) : -half_at(b);
+}
+float plain_q2_0(const unsigned char* b, int i) {
+  return half_at(b) * static_cast<float>((b[2 + i / 4] >> (i % 4 * 2)) % 4 - 1);
+}
+
 TEST(Dequantize, TypesWithoutCodebooksEqualTheirDefinitions) {
   const auto expect = [](DType dtype, float (*plain)(const unsigned char*, int)) {
     const Bytes blocks = fixture_blocks(dtype);
@@ -181,6 +190,8 @@ TEST(Dequantize, TypesWithoutCodebooksEqualTheirDefinitions) {
   expect(DType::kMXFP4, plain_mxfp4);
   expect(DType::kTQ1_0, plain_tq1_0);
   expect(DType::kTQ2_0, plain_tq2_0);
+  expect(DType::kQ1_0, plain_q1_0);
+  expect(DType::kQ2_0, plain_q2_0);
 }
 
 TEST(Dequantize, EveryE4m3Code) {

@@ -237,6 +237,31 @@ struct BlockPacking {
   }
 };
 
+// Codes that are nibbles of Q4_0, and one scale for several of its blocks.
+template <typename Block, int kRows, int kValues>
+struct NibblePacking {
+  static std::size_t tile_bytes(std::size_t columns) {
+    return columns / (2 * kBlock) * sizeof(PackedNibbleBlock<kRows>);
+  }
+  static void pack(int rows, std::size_t columns, const std::byte* from, std::byte* to) {
+    std::memset(to, 0, tile_bytes(columns));
+    auto* packed = reinterpret_cast<PackedNibbleBlock<kRows>*>(to);
+    for (int row = 0; row < rows; ++row) {
+      for (std::size_t k = 0; k < columns; k += kValues, from += sizeof(Block)) {
+        Block block;
+        std::memcpy(&block, from, sizeof block);
+        std::uint8_t codes[kValues];
+        unpack_codes(block, codes);
+        for (std::size_t i = 0; i < kValues / kBlock; ++i) {
+          auto& pair = packed[(k / kBlock + i) / 2];
+          pair.scale[i % 2][row] = block.d;
+          put_nibbles<kRows>(pair.codes[i % 2], row, codes + kBlock * i);
+        }
+      }
+    }
+  }
+};
+
 // Plain elements, kPair consecutive ones of a row side by side.
 template <typename Element, int kRows, int kPair>
 struct PlainPacking {
@@ -307,10 +332,8 @@ void pack_scaled(int rows, std::size_t columns, const std::byte* from, const Til
 template <int R, typename Visit>
 auto with_packing(DType dtype, Visit visit) {
   switch (dtype) {
-    case DType::kF32:
-      return visit(PlainPacking<std::uint32_t, R, 1>());
-    case DType::kF16:
-      return visit(PlainPacking<std::uint16_t, R, 1>());
+    case DType::kF32: return visit(PlainPacking<std::uint32_t, R, 1>());
+    case DType::kF16: return visit(PlainPacking<std::uint16_t, R, 1>());
     case DType::kBF16:
       return visit(PlainPacking<std::uint16_t, R, 2>());
     case DType::kQ4_0:
@@ -366,6 +389,8 @@ auto with_packing(DType dtype, Visit visit) {
       return visit(BlockPacking<PackedQ4_Z<R>, BlockQ4_Z, Zeros<R>>());
     case DType::kQ4_F:
       return visit(BlockPacking<PackedQ4_F<R>, BlockQ4_F, Pairs<R>>());
+    case DType::kQ1_0: return visit(NibblePacking<BlockQ1_0, R, 128>());
+    case DType::kQ2_0: return visit(NibblePacking<BlockQ2_0, R, 64>());
     case DType::kI8:
       return visit(ChannelPacking<R>());
     case DType::kF8:

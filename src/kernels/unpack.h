@@ -93,6 +93,18 @@ inline void unpack_codes(const BlockIQ4_XS& block, std::uint8_t* codes) {
   for (int group = 0; group < 8; ++group) unpack_nibbles(block.qs + 16 * group, codes + 32 * group);
 }
 
+// The nibbles of Q4_0 that stand for the same multiples of the scale: 7 or 9, 7 to 10.
+inline void unpack_codes(const BlockQ1_0& block, std::uint8_t* codes) {  // [128]
+  for (int i = 0; i < 128; ++i) {
+    codes[i] = static_cast<std::uint8_t>(7 + 2 * (block.qs[i / 8] >> (i % 8) & 1));
+  }
+}
+inline void unpack_codes(const BlockQ2_0& block, std::uint8_t* codes) {  // [64]
+  for (int i = 0; i < 64; ++i) {
+    codes[i] = static_cast<std::uint8_t>(7 + (block.qs[i / 4] >> (i % 4 * 2) & 3));
+  }
+}
+
 // 64 bytes of four 2-bit codes: Q2_K, Q3_K, TQ2_0
 inline void unpack_two_bits(const std::uint8_t* qs, std::uint8_t* codes) {
   for (int i = 0; i < 256; ++i) {

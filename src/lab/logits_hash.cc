@@ -69,6 +69,7 @@ constexpr std::string_view scheme_name(WeightScheme scheme) {
   switch (scheme) {
     case WeightScheme::kAsStored: return "as-stored";
     case WeightScheme::kFloat32: return "float32";
+    case WeightScheme::kAsAsked: return "as-asked";
     case WeightScheme::kW8A8: return "w8a8";
   }
   return "?";

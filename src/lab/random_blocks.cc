@@ -177,6 +177,10 @@ AnyBits any_bits(DType dtype) {
       return {offsetof(BlockTQ1_0, d), 0.817f};
     case DType::kTQ2_0:
       return {offsetof(BlockTQ2_0, d), 1.224f};  // -1..2
+    case DType::kQ1_0:
+      return {offsetof(BlockQ1_0, d), 1};
+    case DType::kQ2_0:
+      return {offsetof(BlockQ2_0, d), 1.224f};  // -1..2
     case DType::kIQ1_S:
       return {offsetof(BlockIQ1_S, d), 7.19f};
     case DType::kIQ2_XXS:

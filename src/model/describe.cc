@@ -95,6 +95,24 @@ void describe_pooled(const PooledWords& words, Page& page) {
   if (!words.labels.empty()) page.line("labels", "{}", some(words.labels));
 }
 
+// What is kept of a sequence; the types are a setting of who runs the model.
+std::string memory_text(const GroupFacts& group) {
+  const std::string layers =
+      fmt::format("{}: {} layer{}", group.name, group.layers.size(),
+                  group.layers.size() == 1 ? "" : "s");
+  if (group.holds_state) {
+    return fmt::format("{}, a state of {} in float32 each", layers,
+                       bytes_text(static_cast<double>(group.state_bytes)));
+  }
+  std::string text = fmt::format("{}, {} of {} and {} a position, F16 or as --kv-cache-dtype says",
+                                 layers, group.kv_heads, group.k_width,
+                                 group.v_width > 0 ? fmt::format("{}", group.v_width)
+                                                   : std::string("the same"));
+  if (group.window > 0) text += fmt::format("; of the last {}", group.window);
+  if (group.sinks > 0) text += fmt::format(" and the first {}", group.sinks);
+  return group.is_encoder_long ? text + "; of what the encoder reads" : text;
+}
+
 void describe_facts(const ModelFacts& facts, Page& page) {
   const Words& words = facts.words;
   if (!facts.name.empty()) page.line("name", "{}", printable(facts.name));
@@ -105,6 +123,7 @@ void describe_facts(const ModelFacts& facts, Page& page) {
   page.line("layers", "{}", facts.layers);
   page.line("context", "{}", facts.context_max);
   for (const auto& [name, text] : facts.notes) page.line(name, "{}", text);
+  for (const GroupFacts& group : facts.groups) page.line("memory", "{}", memory_text(group));
   page.line("vocabulary", "{}, head {}", facts.vocab, facts.has_tied_head ? "tied" : "of its own");
   if (words.bos_id >= 0) {
     page.line("BOS", "{} {}{}", words.bos_id, printable(words.bos_text),

@@ -64,6 +64,7 @@ struct ModelFacts {
   bool can_pool = false;       // a text becomes one vector
   PooledFacts pooled;          // what that vector is
   int segments = 1;            // 2: it can read a pair of texts
+  std::string asked_activations;  // what its quantization asks of them, a setting; empty: nothing
   int experts = 0;             // of a layer; 0: none
   int experts_active = 0;      // that a token goes through, shared ones apart
   Words words;

@@ -47,7 +47,12 @@ Result<ModelFiles::Parts> match(Checkpoint checkpoint) {
                                "in BF16, such as of '{}'",
                                rounded, parts.tensors.first_rounded()));
   }
-  if (!checkpoint.activations.empty()) facts.notes.emplace_back("note", checkpoint.activations);
+  facts.asked_activations = checkpoint.activations;
+  if (!checkpoint.activations.empty()) {
+    facts.notes.emplace_back(
+        "activations", fmt::format("float; the checkpoint asks for {}: --activations as-asked",
+                                   checkpoint.activations));
+  }
   if (!checkpoint.cache.empty()) facts.notes.emplace_back("note", checkpoint.cache);
   parts.tokenizer_json = std::move(checkpoint.tokenizer_json);
   parts.left_out = std::move(checkpoint.left_out);

@@ -26,6 +26,7 @@ extern const Architecture kSmolLm3, kExaone4, kSeedOss, kHelium, kArcee, kNemotr
 extern const Architecture kHunyuan, kHunyuanMoe, kErnie, kErnieMoe, kMiniMaxM2, kGptOss, kInternLm2;
 extern const Architecture kT5, kUmt5, kBart, kMbart, kPegasus, kMarian, kM2m100;
 extern const Architecture kBert, kRoberta, kDistilBert, kModernBert, kMpnet, kAlbert, kNomicBert;
+extern const Architecture kDeberta, kDebertaV2;
 extern const Architecture kEuroBert, kPooledGemma, kPooledLlama, kMinistral, kMinistral3;
 extern const Architecture kDeepseekV32, kMistral4, kQwen2Moe, kLlama4, kPhiMoe, kDbrx, kBitNet;
 extern const Architecture kGemma4, kGemma3n, kGemma, kQwen, kBaichuan, kJinaBert;
@@ -127,6 +128,8 @@ constexpr std::array kArchitectures = {
     &kMpnet,
     &kAlbert,
     &kNomicBert,
+    &kDeberta,
+    &kDebertaV2,
     &kEuroBert,
     &kJinaBert,
     &kPooledGemma,

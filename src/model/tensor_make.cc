@@ -19,6 +19,7 @@ float value_at(const TensorView& tensor, std::size_t i) {
 float converted(float value, Convert convert) {
   switch (convert) {
     case Convert::kNone:
+    case Convert::kFirstLessSecond:
     case Convert::kUnitRows: return value;
     case Convert::kPlusOne: return 1 + value;
     case Convert::kMinusExp: return -std::exp(value);
@@ -113,6 +114,14 @@ std::vector<std::byte> make_tensor(const TensorView& file, const Stored& stored,
   for (std::size_t i = 0; i + 1 < wanted.size(); ++i) rows *= wanted[i];
   std::size_t columns = wanted.back();
   if (stored.convert == Convert::kUnitRows) return unit_rows(file, rows, columns);
+  if (stored.convert == Convert::kFirstLessSecond) {
+    std::vector<std::byte> bytes(columns * sizeof(float));
+    auto* out = reinterpret_cast<float*>(bytes.data());
+    for (std::size_t i = 0; i < columns; ++i) {
+      out[i] = value_at(file, i) - value_at(file, columns + i);
+    }
+    return bytes;
+  }
   if (wanted.size() == 1 && !is_view(stored) && stored.convert == Convert::kNone) {
     std::swap(rows, columns);  // a woven vector: its values are rows of one column
   }

@@ -160,12 +160,16 @@ class Matcher {
     TensorView view = file;
     view.shape = std::move(shape);
     const std::size_t columns = view.shape.size() == 1 ? 1 : view.columns();
-    const auto late = checkpoint_.late.find(file.name);
-    const bool is_late = late != checkpoint_.late.end();
+    const auto at = checkpoint_.late.find(file.name);
+    const bool is_late = at != checkpoint_.late.end();
+    std::shared_ptr<const LateTensor> late = is_late ? at->second : nullptr;
+    if (is_late && by_value_.contains(file.name) && file.dtype == DType::kBF16) {
+      late = late->in_bf16();
+    }
     if (is_view(stored)) {
       const std::size_t first = stored.first * row_bytes(view.dtype, columns);
       if (is_late) {
-        matched_.late_.emplace(name, MatchedTensors::Late{late->second, offset + first});
+        matched_.late_.emplace(name, MatchedTensors::Late{late, offset + first});
       } else {
         view.data += first;
       }
@@ -173,7 +177,7 @@ class Matcher {
     } else {
       view.dtype = made_dtype(file, stored);
       view.data = nullptr;
-      const MatchedTensors::Late source{is_late ? late->second : nullptr, offset};
+      const MatchedTensors::Late source{late, offset};
       MatchedTensors::Made& made =
           matched_.made_.emplace(name, MatchedTensors::Made{file, stored, source, {}, {}})
               .first->second;
@@ -195,7 +199,8 @@ class Matcher {
       return error(StatusCode::kCorrupt, "tensor '{}': missing, but architecture {} needs it",
                    name, architecture_);
     }
-    const TensorView& tensor = at->second;
+    const TensorView* values = by_value(rule, stored, at->second);
+    const TensorView& tensor = values == nullptr ? at->second : *values;
     const Shape shape = stored_shape(rule, stored, is_one_expert);
     const bool is_one_row = shape.size() == 2 && shape[0] == 1;
     const bool fits = rule.is_vector() || is_one_row
@@ -217,9 +222,11 @@ class Matcher {
       return error(StatusCode::kUnsupported, "tensor '{}' {}: a vector of type {}", tensor.name,
                    checkpoint_.place(tensor), dtype_name(tensor.dtype));
     }
-    const bool is_by_value = stored.is_transposed || stored.convert == Convert::kUnitRows;
-    const bool fits_values = stored.convert == Convert::kUnitRows ? is_plain_type(tensor.dtype)
-                                                                  : can_exchange(tensor.dtype);
+    const bool is_of_rows = stored.convert == Convert::kUnitRows ||
+                            stored.convert == Convert::kFirstLessSecond;
+    const bool is_by_value = stored.is_transposed || is_of_rows;
+    const bool fits_values =
+        is_of_rows ? is_plain_type(tensor.dtype) : can_exchange(tensor.dtype);
     if (!is_view(stored) && (is_by_value || tensor.scales) && !fits_values) {
       return error(StatusCode::kUnsupported,
                    "tensor '{}' {}: of type {}, which cannot be rearranged value by value",
@@ -229,11 +236,32 @@ class Matcher {
     return &tensor;
   }
 
+  const LateTensor* late_of(const TensorView& tensor) const {
+    const auto at = checkpoint_.late.find(tensor.name);
+    return at == checkpoint_.late.end() ? nullptr : at->second.get();
+  }
+
+  // Codes that a rule cannot have as they are, value by value; or null.
+  const TensorView* by_value(const TensorRule& rule, const Stored& stored,
+                             const TensorView& tensor) {
+    const bool fits = !(stored.is_transposed && !can_exchange(tensor.dtype)) &&
+                      !(rule.role == Role::kHeads && tensor.input.order != nullptr);
+    const LateTensor* late = late_of(tensor);
+    if (fits || late == nullptr || late->in_bf16() == nullptr) return nullptr;
+    TensorView& view = by_value_[tensor.name];
+    if (view.name.empty() && matched_.rounded_++ == 0) matched_.first_rounded_ = tensor.name;
+    view = tensor;
+    view.dtype = DType::kBF16;
+    view.input = {};
+    return &view;
+  }
+
   const TensorRules& rules_;
   const Checkpoint& checkpoint_;
   std::string_view architecture_;
   bool is_gguf_;
   std::set<std::string, std::less<>> used_;
+  std::map<std::string, TensorView> by_value_;  // in place of codes, by their names
   MatchedTensors matched_;
 };
 

@@ -119,6 +119,16 @@ TEST_F(TensorMatchTest, ColumnsAndRowsAreExchanged) {
               ElementsAre(2, 8, 3, 9));
 }
 
+TEST_F(TensorMatchTest, ARowMayBeTheDifferenceOfTwo) {
+  add("w", {2, 3});
+  const TensorRule rule = {"x", "", Stored("w").rows(0, 2).converted(Convert::kFirstLessSecond),
+                           {1, 3}, Role::kHead};
+  EXPECT_THAT(values(rule), ElementsAre(-3, -3, -3));
+  EXPECT_EQ(match(rule)->find("x")->dtype, DType::kF32);
+  add("w", {3, 3});
+  EXPECT_THAT(refusal(rule), HasSubstr("shape [3, 3], but the configuration says [2, 3]"));
+}
+
 TEST_F(TensorMatchTest, VectorsAreConvertedAndMayHaveDimensionsOfOne) {
   add("w", {2, 1, 2});
   EXPECT_THAT(values({"x", "", "w", {2, 2}, Role::kVector}), ElementsAre(0, 1, 2, 3));

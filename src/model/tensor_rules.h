@@ -30,6 +30,7 @@ enum class Convert {
   kNone,
   kPlusOne,   // a norm's weight that is stored as its distance from 1
   kUnitRows,  // of a matrix: rows divided by their lengths, in the type of the file
+  kFirstLessSecond,  // of a matrix: one row that is the first of two less the second, in float32
   kMinusExp,  // a decay that is stored as the logarithm of its size
 };
 

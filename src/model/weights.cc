@@ -12,6 +12,8 @@ namespace quire {
 
 WeightScheme scheme_of(Role role, WeightScheme wanted) {
   if (role == Role::kRouter) return WeightScheme::kFloat32;  // a near tie must not turn over
+  // A head's part of a product is a step of its own: nothing that a checkpoint rounds.
+  if (role == Role::kHeads && wanted == WeightScheme::kAsAsked) return WeightScheme::kAsStored;
   const bool stays = wanted == WeightScheme::kW8A8 &&
                      (role == Role::kTable || role == Role::kHead || role == Role::kHeads);
   return stays ? WeightScheme::kAsStored : wanted;

@@ -194,6 +194,9 @@ Capacity make_capacity(std::span<const KvGroupShape> groups, const CapacityReque
     group.window = static_cast<std::uint32_t>(shape.window);
     group.sinks = static_cast<std::uint32_t>(shape.sinks);
     group.bytes_per_block = kv_block_bytes(shape);
+    if (shape.is_state()) continue;
+    group.k_type = dtype_name(shape.types.k);
+    group.v_type = dtype_name(shape.types.v);
   }
   capacity.rows_max = request.rows_max;
   capacity.tokens_max = request.tokens_max;

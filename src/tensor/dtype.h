@@ -19,7 +19,7 @@ enum class DType : std::uint8_t {
   kTQ1_0, kTQ2_0, kIQ1_S, kIQ1_M,
   kIQ2_XXS, kIQ2_XS, kIQ2_S, kIQ3_XXS, kIQ3_S,
   kI8,
-  kF8, kI8A16, kNVFP4, kNF4, kFP4, kQ4_Z, kQ4_F,
+  kF8, kI8A16, kNVFP4, kNF4, kFP4, kQ4_Z, kQ4_F, kQ1_0, kQ2_0,
 };
 
 struct DTypeInfo {
@@ -50,7 +50,8 @@ inline constexpr DTypeInfo kDTypes[] = {
     {DType::kF8, "F8_E4M3", 1, 1, -1, true}, {DType::kI8A16, "I8_A16", 1, 1, -1, true},
     {DType::kNVFP4, "NVFP4", 64, 36, 40}, {DType::kNF4, "NF4", 64, 36, -1},
     {DType::kFP4, "FP4", 64, 36, -1},    {DType::kQ4_Z, "Q4_Z", 32, 20, -1},
-    {DType::kQ4_F, "Q4_F", 64, 40, -1},
+    {DType::kQ4_F, "Q4_F", 64, 40, -1},  {DType::kQ1_0, "Q1_0", 128, 18, 41},
+    {DType::kQ2_0, "Q2_0", 64, 18, 42},
 };
 
 constexpr const DTypeInfo& dtype_info(DType dtype) {

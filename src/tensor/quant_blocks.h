@@ -98,6 +98,14 @@ struct BlockQ4_F {  // nibbles as in two Q4_0: d * q + m
   float d, m;
   std::uint8_t qs[32];
 };
+struct BlockQ1_0 {  // 128 signs, bit i % 8 of byte i / 8: d, or -d where it is not set
+  std::uint16_t d;
+  std::uint8_t qs[16];
+};
+struct BlockQ2_0 {  // 64 codes, four to a byte from the lowest bits on: d * (q - 1)
+  std::uint16_t d;
+  std::uint8_t qs[16];
+};
 struct BlockTQ1_0 {  // ternary, five (in qh: four) base-3 digits a byte: d * (q - 1)
   std::uint8_t qs[48];
   std::uint8_t qh[4];
@@ -165,6 +173,7 @@ inline constexpr float kValuesFP4[16] = {
     0.0f, -0.0625f / 12, -8.0f / 12, -1.0f, -4.0f / 12, -6.0f / 12, -2.0f / 12, -3.0f / 12};
 
 static_assert(sizeof(BlockQ4_F) == 40);
+static_assert(sizeof(BlockQ1_0) == 18 && sizeof(BlockQ2_0) == 18);
 static_assert(sizeof(BlockNVFP4) == 36 && sizeof(BlockCodebook) == 36 && sizeof(BlockQ4_Z) == 20);
 static_assert(sizeof(BlockQ4_0) == 18 && sizeof(BlockQ4_1) == 20 && sizeof(BlockQ5_0) == 22);
 static_assert(sizeof(BlockQ5_1) == 24 && sizeof(BlockQ8_0) == 34 && sizeof(BlockQ4_K) == 144);

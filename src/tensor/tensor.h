@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "tensor/dtype.h"
+#include "tensor/input_rule.h"
 
 namespace quire {
 
@@ -47,6 +48,7 @@ struct TensorView {
   const std::byte* data = nullptr;  // row_bytes(dtype, columns()) * rows() bytes
   Scales scales{};                  // of I8 weights
   float input_scale = 0;            // of I8 weights: the one scale of their input; 0: per token
+  InputRule input{};                // what becomes of their input before
 
   std::size_t columns() const { return shape.empty() ? 1 : shape.back(); }
   std::size_t rows() const {

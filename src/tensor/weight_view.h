@@ -23,6 +23,7 @@ struct WeightView {
   struct Matrix {
     const std::byte* codes = nullptr;  // [rows] of row_bytes(dtype, columns)
     Scales scales;
+    InputRule input{};                 // what becomes of its input before
   };
 
   std::string name;  // of the (first) tensor

@@ -27,6 +27,12 @@ MODERNBERT = {"model_type": "modernbert", "hidden_size": 72, "num_hidden_layers"
               "num_attention_heads": 6, "intermediate_size": 104, "vocab_size": 331,
               "max_position_embeddings": 256, "local_attention": 24, "pad_token_id": 0,
               "bos_token_id": 1, "eos_token_id": 2, "cls_token_id": 1, "sep_token_id": 2}
+DEBERTA = {"model_type": "deberta", "hidden_size": 72, "num_hidden_layers": 3,
+           "num_attention_heads": 4, "intermediate_size": 152, "vocab_size": 331,
+           "max_position_embeddings": 128, "type_vocab_size": 2, "relative_attention": True,
+           "pos_att_type": ["c2p", "p2c"], "layer_norm_eps": 1e-7}
+DEBERTA_V2 = {**DEBERTA, "model_type": "deberta-v2", "type_vocab_size": 0, "position_buckets": 16,
+              "norm_rel_ebd": "layer_norm", "share_att_key": True, "position_biased_input": False}
 EUROBERT = {"model_type": "eurobert", "hidden_size": 72, "num_hidden_layers": 3,
             "num_attention_heads": 6, "num_key_value_heads": 2, "intermediate_size": 136,
             "vocab_size": 331, "max_position_embeddings": 256, "bos_token_id": 1,
@@ -48,6 +54,8 @@ GEMMA = {"model_type": "gemma3_text", "hidden_size": 72, "intermediate_size": 13
          "num_hidden_layers": 7, "use_bidirectional_attention": True}
 # Biases by distance that matter beside scores of unit size.
 MPNET_RULES = ((r"relative_attention_bias\.weight$", 0.0, 2.0, "vector"),)
+# Places that matter beside contents.
+DEBERTA_RULES = ((r"rel_embeddings\.weight$", 0.0, 1.0, "vector"),)
 # Heads over states that are normed: labels of a few units.
 HEAD_RULES = ((r"(classifier|score|out_proj)\.weight$", 0.0, 1.0, "matrix"),)
 
@@ -121,12 +129,19 @@ GOLDENS = [
     Encoder("modernbert", MODERNBERT, spellings=lambda config: [modernbert_of_4(config)]),
     classifier("modernbert_classifier", MODERNBERT, classifier_pooling="mean",
                classifier_bias=True, norm_bias=True, attention_bias=True, mlp_bias=True),
+    classifier("modernbert_ranker", MODERNBERT, num_labels=1, classifier_pooling="mean"),
     Golden("jina_bert", {**BERT, "num_attention_heads": 6}, kind="encoder",
            model_class=JinaBert, published=published.JinaBert()),
     Encoder("mpnet", MPNET, rules=MPNET_RULES),
     classifier("mpnet_classifier", MPNET, rules=MPNET_RULES),
     Encoder("albert", ALBERT),
     classifier("albert_classifier", ALBERT),
+    Encoder("deberta", DEBERTA, rules=DEBERTA_RULES),
+    Encoder("deberta_v2", DEBERTA_V2, rules=DEBERTA_RULES),
+    classifier("deberta_v2_classifier", DEBERTA_V2, rules=DEBERTA_RULES, share_att_key=False,
+               pos_att_type="p2c|c2p", norm_rel_ebd="none", type_vocab_size=2),
+    classifier("deberta_ranker", DEBERTA, rules=DEBERTA_RULES, num_labels=1, pos_att_type=["c2p"],
+               position_biased_input=False),
     Encoder("nomic_bert", NOMIC,
             modules={"pooling": "mean", "is_normalised": True}),
     Encoder("nomic_bert_published", NOMIC, published=published.NomicBert()),

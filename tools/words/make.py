@@ -126,6 +126,13 @@ def classes():
     write_class("t5", {"spiece.model": t5}, {"tokenizer_class": "T5Tokenizer", "extra_ids": 7},
                 plain)
     write_class("pegasus", {"spiece.model": t5}, {"tokenizer_class": "PegasusTokenizer"}, plain)
+    deberta = trained(model_type="unigram", vocab_size=200, pad_id=0, bos_id=1, eos_id=2, unk_id=3,
+                      pad_piece="[PAD]", bos_piece="[CLS]", eos_piece="[SEP]", unk_piece="[UNK]")
+    # Version 5 of the library leaves out the file's own character map, which version 4, its
+    # tokenizer.json files and SentencePiece itself apply.
+    mapped = [text for text in plain if not any(rule in text for rule, _ in RULES[:3] + RULES[5:])]
+    write_class("deberta_v2", {"spm.model": deberta}, {"tokenizer_class": "DebertaV2Tokenizer"},
+                mapped)
     marian = ["</s>", "<unk>", *reversed(pieces_of(unigram)[3:]), ">>deu<<", "only", "<pad>"]
     vocab = as_json({piece: i for i, piece in enumerate(marian)})
     write_class("marian", {"source.spm": unigram, "target.spm": unigram, "vocab.json": vocab},

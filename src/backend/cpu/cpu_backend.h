@@ -111,9 +111,12 @@ class CpuBackend final : public Backend {
   struct LinearItem {
     int output, begin, end;
   };
-  // The input of a `linear` call as int8 with the scale that a checkpoint states.
-  struct StaticInput {
+  // The input of a `linear` call as some of its weights want it: arranged, rounded, or as int8 with
+  // the scale that a checkpoint states.
+  struct OwnInput {
+    ActivationForm of = ActivationForm::kF32;
     float scale = 0;
+    InputRule rule;
     CpuBuffer::Form form;
   };
   // Queries and keys of a step on their way: rotated, and the keys and values stored.
@@ -138,6 +141,7 @@ class CpuBackend final : public Backend {
 
     const Rope* turn = nullptr;  // of queries that see sinks; null: they are not turned
     int turn_begin = 0;          // in a head whose parts are together
+    bool has_pairs = false;      // a bias for each pair of tokens: pairs_
 
     int group() const { return shape.heads / shape.kv_heads; }
     int position(int token) const { return batch.positions[static_cast<std::size_t>(token)]; }
@@ -211,6 +215,9 @@ class CpuBackend final : public Backend {
   std::span<LinearOutput> find_outputs(const LinearOp& op, const Step& step);
   void find_inputs(CpuBuffer& x, int rows, std::span<LinearOutput> outputs);
   const CpuBuffer::Form& input_of(CpuBuffer& x, int rows, const CpuPacked& packed);
+  OwnInput& next_own_input(int rows, const CpuPacked& packed);
+  void write_own_input(const CpuPacked& packed, const InputRule& rule, const float* x, float* room,
+                       std::byte* to) const;
   void plan_linear(std::span<const LinearOutput> outputs, int tiles_multiple);
   void expect_next(MatmulTask& task, std::span<const LinearOutput> outputs, std::size_t item) const;
   void run_linear(std::size_t item, std::span<const LinearOutput> outputs, float* room) const;
@@ -222,6 +229,8 @@ class CpuBackend final : public Backend {
 
   // --- cpu_experts.cc ---
   std::span<LinearOutput> find_expert_outputs(const LinearOp& op, const Step& step);
+  const CpuBuffer::Form* expert_inputs(const LinearOp& op, int rows, bool is_by_token);
+  const CpuBuffer::Form& own_expert_inputs(const LinearOp& op, const CpuPacked& packed);
 
   // --- cpu_scan.cc ---
   void scan_gates(const ScanOp& op, int token, float* decays, float* gains) const;
@@ -245,6 +254,7 @@ class CpuBackend final : public Backend {
   bool attend_sinks(const AttentionCall& call, const AttentionItem& item,
                     const AttentionScratch& scratch) const;
   void turn_back(const AttentionCall& call, int distance, float* queries) const;
+  void pair_tokens(const AttendOp& op, const Step& step);
   void find_turn(const AttendOp& op, const Step& step, AttentionCall& call) const;
   void run_attention(const AttentionCall& call, const AttentionItem& item, float* floats);
   void finish_attention(const AttentionCall& call, const AttentionItem& item, float* scratch);
@@ -262,13 +272,15 @@ class CpuBackend final : public Backend {
   std::vector<AlignedBuffer<float>> scratch_;  // per worker
   std::vector<LinearOutput> linear_outputs_;   // of a `linear` op
   std::vector<LinearItem> linear_items_;
-  std::deque<StaticInput> static_inputs_;              // of the same call, then reused
-  std::size_t static_inputs_used_ = 0;
+  std::deque<OwnInput> own_inputs_;            // of the same call, then reused
+  std::size_t own_inputs_used_ = 0;
   CpuBuffer::Form expert_input_;       // rows of a product's input, sorted by their expert
   AlignedBuffer<float> scan_gates_;    // [tokens, heads or rows] decays, [tokens, heads] gains
   std::vector<std::vector<float*>> row_states_;  // per worker: where states go
   AttentionPlan plan_;
   FarAngles far_angles_;
+  AlignedBuffer<float> pairs_;            // for each token [heads, tokens of its row] biases
+  std::vector<std::size_t> pairs_begin_;  // [tokens] into pairs_
   AlignedBuffer<float> partials_;      // states of split items, at AttentionItem::state
   std::vector<std::int32_t> pending_;  // [tokens, kv_heads + 1]: splits of each head, then heads
   AlignedBuffer<float> attended_;      // [tokens, heads * v_dim]

@@ -179,6 +179,80 @@ TEST_P(CpuBackendTest, W8A8QuantizesRowsAndTokensToNearest) {
   }
 }
 
+// Codes whose columns were brought together give the bits of a plain weight that reads the same
+// columns in that order; rows read one by one have them where they were.
+TEST_P(CpuBackendTest, InputsAreArrangedAsAWeightWantsThem) {
+  CpuBackend backend(*GetParam(), 2);
+  std::mt19937 engine(8);
+  const std::size_t rows = 37, columns = 256, tokens = 5;
+  std::vector<std::uint32_t> order(columns);
+  for (std::size_t i = 0; i < columns; ++i) order[i] = static_cast<std::uint32_t>(i * 9 % columns);
+  for (const DType dtype : {DType::kQ4_0, DType::kQ4_Z, DType::kQ8_0, DType::kBF16, DType::kF32}) {
+    std::vector<std::byte> bytes(rows * row_bytes(dtype, columns));
+    ::quire::testing::fill_random_weights(dtype, engine, 0.05f, bytes);
+    TensorView view = view_of("w", dtype, rows, columns, bytes.data());
+    const Weight plain = backend.adopt(view).value();
+    view.input.order = order.data();
+    const Weight arranged = backend.adopt(view).value();
+    const Weight unpacked = backend.adopt(view, WeightScheme::kFloat32).value();
+    for (const Weight* one : {&plain, &arranged, &unpacked}) {
+      ASSERT_TRUE(backend.pack(*one).is_ok());
+    }
+    const std::vector<float> values = normal(engine, tokens * columns);
+    std::vector<float> moved(values.size());
+    for (std::size_t i = 0; i < moved.size(); ++i) {
+      moved[i] = values[i / columns * columns + order[i % columns]];
+    }
+    const Buffer x = backend.buffer(Rows::kTokens, tokens, columns);
+    const Buffer by_hand = backend.buffer(Rows::kTokens, tokens, columns);
+    ::quire::testing::fill(x, values);
+    ::quire::testing::fill(by_hand, moved);
+    std::vector<Buffer> out;
+    for (int i = 0; i < 4; ++i) out.push_back(backend.buffer(Rows::kTokens, tokens, rows));
+    Program program;
+    program.linear(by_hand, {{&plain, &out[0]}});
+    program.linear(x, {{&arranged, &out[1]}, {&arranged, &out[2]}, {&unpacked, &out[3]}});
+    ::quire::testing::PlainBatch(tokens).run(backend, program);
+    const std::vector<float> expected = ::quire::testing::read(out[0], tokens);
+    EXPECT_EQ(::quire::testing::read(out[1], tokens), expected) << dtype_name(dtype);
+    EXPECT_EQ(::quire::testing::read(out[2], tokens), expected) << dtype_name(dtype);
+    const std::vector<float> near = ::quire::testing::read(out[3], tokens);
+    for (std::size_t i = 0; i < near.size(); ++i) ASSERT_NEAR(near[i], expected[i], 0.3);
+  }
+}
+
+// Rounding is a setting: float inputs are what they were, unless the weight is held as asked.
+TEST_P(CpuBackendTest, InputsAreRoundedWhereThatIsAskedFor) {
+  CpuBackend backend(*GetParam(), 2);
+  std::mt19937 engine(9);
+  const std::size_t rows = 16, columns = 64;
+  const std::vector<float> w = normal(engine, rows * columns), values = normal(engine, columns);
+  TensorView view = view_of("w", DType::kF32, rows, columns, w.data());
+  const Weight plain = backend.adopt(view).value();
+  view.input.rounding = InputRule::Rounding::kE4M3;
+  const Weight left = backend.adopt(view).value();
+  const Weight asked = backend.adopt(view, WeightScheme::kAsAsked).value();
+  for (const Weight* one : {&plain, &left, &asked}) ASSERT_TRUE(backend.pack(*one).is_ok());
+  std::vector<float> rounded(columns);
+  follow(view.input, values.data(), columns, rounded.data());
+  const Buffer x = backend.buffer(Rows::kTokens, 1, columns);
+  const Buffer by_hand = backend.buffer(Rows::kTokens, 1, columns);
+  ::quire::testing::fill(x, values);
+  ::quire::testing::fill(by_hand, rounded);
+  std::vector<Buffer> out;
+  for (int i = 0; i < 4; ++i) out.push_back(backend.buffer(Rows::kTokens, 1, rows));
+  Program program;
+  program.linear(x, {{&plain, &out[0]}, {&left, &out[1]}, {&asked, &out[2]}});
+  program.linear(by_hand, {{&plain, &out[3]}});
+  ::quire::testing::PlainBatch(1).run(backend, program);
+  const auto read = [&](int i) {
+    return ::quire::testing::read(out[static_cast<std::size_t>(i)], 1);
+  };
+  EXPECT_EQ(read(1), read(0));
+  EXPECT_EQ(read(2), read(3));
+  EXPECT_NE(read(2), read(0));
+}
+
 TEST_P(CpuBackendTest, CopiesBlocksInOrder) {
   CpuBackend backend(*GetParam(), 2);
   const KvGroupShape shape = group_of(3, 2, 16, 6, DType::kF16);

@@ -13,8 +13,21 @@ void read_row(const WeightView& weight, std::size_t expert, std::size_t row, flo
   const std::size_t columns = weight.columns;
   dequantize_row(weight.dtype, weight.row(expert, row), columns, out);
   const Scales& scales = weight.matrices[expert].scales;
-  if (!scales) return;
-  for (std::size_t i = 0; i < columns; ++i) out[i] *= scales.at(row, i, columns);
+  for (std::size_t i = 0; scales && i < columns; ++i) out[i] *= scales.at(row, i, columns);
+  const std::uint32_t* order = weight.matrices[expert].input.order;
+  if (order == nullptr) return;
+  const std::vector<float> codes(out, out + columns);
+  for (std::size_t i = 0; i < columns; ++i) out[order[i]] = codes[i];
+}
+
+std::size_t activation_bytes(ActivationForm form, std::size_t columns) {
+  switch (form) {
+    case ActivationForm::kF32: return columns * sizeof(float);
+    case ActivationForm::kBF16: return (columns + 1) * 2;
+    case ActivationForm::kInt8: return columns / 32 * sizeof(ActivationBlock);
+    case ActivationForm::kInt8Token: return channel_token_bytes(columns);
+  }
+  QUIRE_CHECK(false, "activation form {}", static_cast<int>(form));
 }
 
 void CpuBuffer::Form::resize(int rows, std::size_t row_bytes) {
@@ -42,17 +55,15 @@ const CpuBuffer::Form& CpuBuffer::form(ActivationForm which) const {
 void CpuBuffer::grow(ActivationForm which) {
   if (form(which)) return;
   const auto count = static_cast<std::size_t>(columns);
+  const std::size_t row_bytes = activation_bytes(which, count);
   switch (which) {
     case ActivationForm::kF32:
-      f32.resize(rows_max, count * sizeof(float));
-      if (is_tight) f32.stride = count * sizeof(float);
+      f32.resize(rows_max, row_bytes);
+      if (is_tight) f32.stride = row_bytes;
       return;
-    case ActivationForm::kBF16:
-      return bf16.resize(rows_max, (count + 1) * 2);
-    case ActivationForm::kInt8:
-      return int8.resize(rows_max, count / 32 * sizeof(ActivationBlock));
-    case ActivationForm::kInt8Token:
-      return int8_token.resize(rows_max, channel_token_bytes(count));
+    case ActivationForm::kBF16: return bf16.resize(rows_max, row_bytes);
+    case ActivationForm::kInt8: return int8.resize(rows_max, row_bytes);
+    case ActivationForm::kInt8Token: return int8_token.resize(rows_max, row_bytes);
   }
 }
 

@@ -25,20 +25,28 @@ struct CpuPacked final : Packed {
   DType dtype = DType::kF32;  // of the tiles: the source's, or what WeightScheme makes of it
   std::size_t bytes_per_tile = 0;
   int tiles = 0;  // of one expert
+  bool has_rules = false;  // inputs of products are arranged or rounded before
   mutable std::once_flag once;
   mutable std::shared_ptr<const std::byte> data;  // [experts, tiles, bytes_per_tile]
 
   std::size_t expert_bytes() const { return static_cast<std::size_t>(tiles) * bytes_per_tile; }
   // Whether products quantize float32 activations with the scale that the weight states.
   bool has_static_input() const { return dtype == DType::kI8 && source.input_scale > 0; }
+  // Whether a product's input is made of the floats for this weight, or for those like it.
+  bool has_own_input() const { return has_static_input() || has_rules; }
+  // The rule of a matrix's input. REQUIRES: such a matrix.
+  const InputRule& rule(std::size_t expert) const { return source.matrices[expert].input; }
   ActivationForm input_form() const {
-    return has_static_input() ? ActivationForm::kF32 : activation_form(dtype);
+    return has_own_input() ? ActivationForm::kF32 : activation_form(dtype);
   }
 };
 
 // A row of one of a weight's matrices as float32, whatever the codes and scales are: the meaning of
 // a WeightView.  out: [columns].  REQUIRES: such a matrix, such a row.
 void read_row(const WeightView& weight, std::size_t expert, std::size_t row, float* out);
+
+// Of a row in a form.
+std::size_t activation_bytes(ActivationForm form, std::size_t columns);
 
 // Which rows of a product over experts are whose: rows are sorted by expert.
 struct CpuRouting {

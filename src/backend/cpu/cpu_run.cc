@@ -47,7 +47,10 @@ struct FloatsOf {
   void operator()(const StoreOp& op) const {
     want_floats(op.k), want_floats(op.k_rest), want_floats(op.v);
   }
-  void operator()(const AttendOp& op) const { want_floats(op.q), want_floats(op.q_rest); }
+  void operator()(const AttendOp& op) const {
+    want_floats(op.q), want_floats(op.q_rest);
+    want_floats(op.key_places), want_floats(op.query_places);
+  }
   void operator()(const RouteOp& op) const { want_floats(op.logits), want_floats(op.routing); }
   void operator()(const WeighOp& op) const { want_floats(op.x); }
   void operator()(const CombineOp& op) const { want_floats(op.x), want_floats(op.out); }
@@ -230,7 +233,8 @@ std::size_t CpuBackend::run_as_attention(std::span<const Op> ops, const Step& st
       std::all_of(linear->products.begin(), linear->products.begin() + 3, makes_rows) &&
       linear->products[0].out == attend->q &&
       linear->products[1].out == store->k && linear->products[2].out == store->v &&
-      store->k_rest == nullptr && attend->q_rest == nullptr && shape.k_dim == shape.v_dim &&
+      store->k_rest == nullptr && attend->q_rest == nullptr && attend->key_places == nullptr &&
+      attend->query_places == nullptr && shape.k_dim == shape.v_dim &&
       shape.k_dim % kernels_.tile_rows == 0 && shape.cache.group == store->cache.group &&
       batch.tokens() <= kFusedTokensMax;
   if (!is_plain) return 0;

@@ -83,6 +83,32 @@ TEST_P(Invariance, W8A8WithAScaleForTheInput) {
   EXPECT_EQ(alone, feed_in_a_crowd(*GetParam(), 2, shape, length, 30));
 }
 
+// Inputs in another order, and rounded in every way.
+TEST_P(Invariance, InputsByRules) {
+  using Rounding = InputRule::Rounding;
+  const int length = 45;
+  const std::pair<DType, InputRule> rules[] = {
+      {DType::kQ4_0, {}},
+      {DType::kQ4_Z, {.rounding = Rounding::kInt8, .scale = 0.02f}},
+      {DType::kF8, {.rounding = Rounding::kE4M3}},
+      {DType::kF8, {.rounding = Rounding::kE4M3, .group = 128}},
+      {DType::kNVFP4, {.rounding = Rounding::kNvfp4, .scale = 0.001f}},
+      {DType::kMXFP4, {.rounding = Rounding::kMxfp4}},
+      {DType::kI8A16, {.rounding = Rounding::kInt8, .threshold = 2}},
+      {DType::kBF16, {.rounding = Rounding::kNvfp4}},
+  };
+  for (const auto& [dtype, rule] : rules) {
+    SCOPED_TRACE(dtype_name(dtype));
+    TinyShape shape;
+    shape.weights = dtype;
+    shape.input = rule;
+    shape.is_scattered = has_scales_beside(dtype) == false;
+    const Hashes alone = feed_in_chunks(*GetParam(), 1, shape, length, {1});
+    EXPECT_EQ(alone, feed_in_chunks(*GetParam(), 3, shape, length, {3, 16, 9, 2, 7}));
+    EXPECT_EQ(alone, feed_in_a_crowd(*GetParam(), 2, shape, length, 30));
+  }
+}
+
 TEST_P(Invariance, LongContextsOfEveryKvType) {
   const int length = 530;  // three splits
   for (DType kv : {DType::kF32, DType::kF16, DType::kBF16, DType::kF8, DType::kI8, DType::kQ4_1}) {

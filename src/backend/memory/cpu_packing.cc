@@ -18,7 +18,7 @@ constexpr std::size_t kNameMax = 1024;                    // of a matrix in the 
 // The type of the tiles that a weight gets.
 Result<DType> tile_dtype(const WeightView& view, WeightScheme scheme) {
   if (scheme == WeightScheme::kFloat32) return DType::kF32;
-  if (scheme == WeightScheme::kAsStored || view.dtype == DType::kI8) return view.dtype;
+  if (scheme != WeightScheme::kW8A8 || view.dtype == DType::kI8) return view.dtype;
   for (const DType dtype : {DType::kF32, DType::kF16, DType::kBF16}) {
     if (view.dtype == dtype) return DType::kI8;
   }
@@ -83,6 +83,17 @@ PackedKey key_of(const Weight& weight, const CpuPacked& packed, int tile_rows) {
           sample_of({source.matrices.front().codes, source.matrix_bytes()})};
 }
 
+// What becomes of a product's input before: rounding where it is asked for, an order where the
+// codes stay codes (else rows are read by read_row, which puts columns back).
+void keep_rules(WeightScheme scheme, CpuPacked& packed) {
+  for (WeightView::Matrix& matrix : packed.source.matrices) {
+    InputRule& rule = matrix.input;
+    if (scheme != WeightScheme::kAsAsked) rule = {.order = rule.order};
+    packed.has_rules |= rule.rounding != InputRule::Rounding::kNone ||
+                        (rule.order != nullptr && packed.dtype == packed.source.dtype);
+  }
+}
+
 }  // namespace
 
 Result<Weight> CpuBackend::adopt(const WeightView& view, WeightScheme scheme) {
@@ -93,6 +104,7 @@ Result<Weight> CpuBackend::adopt(const WeightView& view, WeightScheme scheme) {
   auto packed = std::make_shared<CpuPacked>(view);
   packed->name = view.name;
   packed->dtype = dtype;
+  keep_rules(scheme, *packed);
   packed->bytes_per_tile =
       packed_tile_bytes(packed->dtype, kernels_.tile_rows, view.columns, scale_group(view));
   packed->tiles = (static_cast<int>(view.rows) + kernels_.tile_rows - 1) / kernels_.tile_rows;

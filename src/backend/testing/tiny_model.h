@@ -29,6 +29,8 @@ struct TinyShape {
   int window = 0;
   DType weights = DType::kQ8_0, kv = DType::kF16;
   float input_scale = 0;  // of I8 weights
+  InputRule input{};      // of the others; its order is made here
+  bool is_scattered = false;  // columns have one
   int tokens_max = 700, blocks = 100;
 };
 
@@ -144,7 +146,17 @@ class TinyModel {
       view.scales = {row_scales_.back().data()};
       if (view.dtype == DType::kI8) view.input_scale = shape_.input_scale;
     }
-    return backend_.adopt(view).value();
+    view.input = shape_.input;
+    if (shape_.is_scattered) view.input.order = order(view.columns());
+    return backend_.adopt(view, WeightScheme::kAsAsked).value();
+  }
+  // One of every 7th column, for all weights that read so many.
+  const std::uint32_t* order(std::size_t columns) {
+    std::vector<std::uint32_t>& order = orders_[columns];
+    for (std::size_t i = order.size(); i < columns; ++i) {
+      order.push_back(static_cast<std::uint32_t>(i * 7 % columns));
+    }
+    return order.data();
   }
   void pack(const Weight& weight) {
     const Status status = backend_.pack(weight);
@@ -188,6 +200,7 @@ class TinyModel {
   TinyShape shape_;
   std::vector<std::vector<std::byte>> memory_;
   std::vector<std::vector<float>> row_scales_;
+  std::map<std::size_t, std::vector<std::uint32_t>> orders_;
   Weight embedding_;
   std::vector<Layer> layers_;
   Buffer residual_, normed_, q_, k_, v_, attended_, gate_, up_, gated_, last_, logits_;

@@ -98,6 +98,8 @@ Status read_words(const GgufFile& file, const ConfigFields& fields, int vocab, W
     if (id >= 0 && is_new) config.eos_ids.push_back(id);
   }
   config.chat_template = fields.string("tokenizer.chat_template", "");
+  config.pooled.pair_text = fields.string("tokenizer.chat_template.rerank", "");
+  if (config.pooled.pair_text.size() > kChatTemplateSizeMax) config.pooled.pair_text.clear();
   if (config.chat_template.size() > kChatTemplateSizeMax) {
     return error(StatusCode::kResourceExhausted,
                  "tokenizer.chat_template at offset {}: {} bytes, at most {} are read",

@@ -48,6 +48,7 @@ constexpr Row kHuggingFace[] = {
     {"transformers.js_config", kRecord},
     {"auto_map", "names code, which is never run"},
     {"model_max_length", "of the tokenizer"},
+    {"max_sequence_length", "an older word for max_position_embeddings, which stands beside it"},
     {"max_length", kGeneration},
     {"max_new_tokens", kGeneration},
     {"min_length", kGeneration},

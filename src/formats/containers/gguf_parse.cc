@@ -314,10 +314,6 @@ class Parser {
     std::uint32_t type = 0;
     QUIRE_RETURN_IF_ERROR(in_.read(name, type));
     const std::optional<DType> dtype = dtype_from_gguf(type);
-    if (!dtype && (type == 41 || type == 42)) {
-      return error(StatusCode::kUnsupported, "{} at offset {}: tensor type {} is not supported",
-                   name, at, type == 41 ? "Q1_0" : "Q2_0");
-    }
     if (!dtype) {
       std::vector<std::string> known;
       for (const DTypeInfo& row : kDTypes) {

@@ -3,6 +3,8 @@
 #include <algorithm>
 
 #include "formats/config/fields.h"
+#include "formats/quant/floats/fp8.h"
+#include "formats/quant/floats/small_floats.h"
 
 namespace quire {
 namespace {
@@ -80,7 +82,9 @@ Status read_int8_inputs_beside(const Json& group, CompressedTensors& quantizatio
   CompressedTensors stated;
   QUIRE_RETURN_IF_ERROR(read_inputs(group, stated));
   if (!stated.is_input_static) return ok_status();
-  quantization.activations = "input_activations have a stated scale";
+  quantization.asked.rule.rounding = InputRule::Rounding::kInt8;
+  quantization.asked.is_stated = true;
+  quantization.asked.text = "int8 with a scale that each module states";
   return ok_status();
 }
 
@@ -151,7 +155,7 @@ Status read_float_weights(const Json& group, CompressedTensors& quantization) {
   return fields.status();
 }
 
-// Of floats: what they would be rounded to, if anything.
+// Of small floats: what inputs are rounded to where that is asked for, if anything.
 Status note_inputs(const Json& group, CompressedTensors& quantization) {
   const Json* inputs = member(group, "input_activations");
   if (inputs == nullptr) return ok_status();
@@ -161,10 +165,28 @@ Status note_inputs(const Json& group, CompressedTensors& quantization) {
                  "of quantization_config in config.json", kind_name(inputs->kind()));
   }
   const ConfigFields fields = ConfigFields::of_json(*inputs, where);
-  quantization.activations = fmt::format("input_activations are {} of {} bits",
-                                         fields.string("type", "int").substr(0, 64),
-                                         fields.integer("num_bits", 1, 64));
-  return fields.status();
+  const std::string type = fields.string("type", "int");
+  const int bits = fields.integer("num_bits", 1, 64);
+  const std::string strategy = fields.string("strategy", "tensor");
+  const int columns = fields.integer("group_size", -1, kGroupMax, -1);
+  const bool is_stated = !fields.boolean("dynamic", false) && strategy == "tensor";
+  const bool is_group =
+      (strategy == "group" || strategy == "block") && columns > 0;
+  QUIRE_RETURN_IF_ERROR(fields.status());
+  if (type == "float" && bits == 8) {
+    quantization.asked = asked_fp8(is_group ? static_cast<std::size_t>(columns) : 0, is_stated);
+  } else if (type == "float" && bits == 4) {
+    quantization.asked = asked_fp4(strategy == "tensor_group" ? DType::kNVFP4 : DType::kMXFP4);
+  } else if (type == "int" && bits == 8) {
+    quantization.asked.rule.rounding = InputRule::Rounding::kInt8;
+    quantization.asked.is_stated = is_stated;
+    quantization.asked.text = "int8 with a scale for each token";
+  } else {
+    return error(StatusCode::kUnsupported,
+                 "num_bits {}: inputs of type {} and {} bits are not supported", where,
+                 type.substr(0, 64), bits);
+  }
+  return ok_status();
 }
 
 // "Linear", names of modules, and expressions.

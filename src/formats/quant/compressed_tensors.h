@@ -13,6 +13,7 @@
 
 #include "base/json.h"
 #include "formats/quant/name_pattern.h"
+#include "formats/quant/quantization.h"
 
 namespace quire {
 
@@ -25,7 +26,7 @@ struct CompressedTensors {
   int group = 0;                 // columns of a scale; 0: a row's
   bool is_symmetric = true;
   std::size_t block_rows = 0, block_columns = 0;  // of FP8; 0: no blocks
-  std::string activations;                        // what it asks of them; empty: nothing
+  AskedInput asked;                               // of activations, where that is a setting
   std::set<std::string, std::less<>> ignored;  // modules that stay as they are
   std::vector<NamePattern> ignored_patterns;
 

@@ -78,16 +78,51 @@ TEST(GptqTest, OneScaleForARow) {
   EXPECT_EQ(late_values(*checkpoint, kWeight), matrix.values());
 }
 
-TEST(GptqTest, ActOrderIsHeldInBf16AndSaidSo) {
+TEST(GptqTest, ActOrderKeepsItsCodes) {
   TempFolder folder;
   QuantizedMatrix matrix = make_quantized({64, 128, 32, 4, false});
   for (std::size_t i = 0; i < 128; ++i) matrix.group_of[i] = (i * 5 + 1) % 4;
   const auto checkpoint = open_quantized(folder, config(4, 32), gptq_parts(kModule, matrix));
   ASSERT_TRUE(checkpoint.is_ok()) << checkpoint.status().message();
+  const TensorView& view = checkpoint->tensors.at(kWeight);
+  EXPECT_EQ(view.dtype, DType::kQ4_Z);
+  ASSERT_NE(view.input.order, nullptr);
+  for (std::size_t i = 0; i < 128; ++i) {
+    EXPECT_EQ(matrix.group_of[view.input.order[i]], i / 32) << "columns of a group lie together";
+  }
+  EXPECT_EQ(late_values(*checkpoint, kWeight), matrix.values());
+  EXPECT_TRUE(checkpoint->rounded.empty()) << checkpoint->rounded;
+  // Who wants the values one by one has them in the places of the file.
+  const LateTensor& late = *checkpoint->late.at(kWeight);
+  ASSERT_NE(late.in_bf16(), nullptr);
+  const auto* halves = reinterpret_cast<const std::uint16_t*>(late.in_bf16()->bytes());
+  const std::vector<float> rounded = rounded_values(matrix);
+  for (std::size_t i = 0; i < rounded.size(); ++i) {
+    ASSERT_EQ(bf16_to_float(halves[i]), rounded[i]) << i;
+  }
+}
+
+TEST(GptqTest, GroupsOfSeveralSizesAreHeldInBf16AndSaidSo) {
+  TempFolder folder;
+  QuantizedMatrix matrix = make_quantized({64, 128, 32, 4, false});
+  matrix.group_of[0] = 3;
+  const auto checkpoint = open_quantized(folder, config(4, 32), gptq_parts(kModule, matrix));
+  ASSERT_TRUE(checkpoint.is_ok()) << checkpoint.status().message();
   EXPECT_EQ(checkpoint->tensors.at(kWeight).dtype, DType::kBF16);
   EXPECT_EQ(late_values(*checkpoint, kWeight), rounded_values(matrix));
   EXPECT_THAT(checkpoint->rounded,
-              AllOf(HasSubstr("1 of 1"), HasSubstr(kWeight), HasSubstr("act-order")));
+              AllOf(HasSubstr("1 of 1"), HasSubstr(kWeight), HasSubstr("g_idx")));
+}
+
+// Many rows are made by several threads, each row by itself.
+TEST(GptqTest, LargeMatricesAreMadeInParts) {
+  TempFolder folder;
+  QuantizedMatrix matrix = make_quantized({1088, 512, 128, 4, true});
+  for (std::size_t i = 0; i < 512; ++i) matrix.group_of[i] = (i * 7 + 1) % 4;
+  const auto checkpoint = open_quantized(folder, config(4, 128), gptq_parts(kModule, matrix));
+  ASSERT_TRUE(checkpoint.is_ok()) << checkpoint.status().message();
+  EXPECT_EQ(checkpoint->tensors.at(kWeight).dtype, DType::kQ4_0);
+  EXPECT_EQ(late_values(*checkpoint, kWeight), matrix.values());
 }
 
 TEST(GptqTest, ScalesThatAreNoHalvesAreHeldInBf16) {

@@ -3,9 +3,13 @@
 #include <algorithm>
 #include <cmath>
 #include <cstring>
+#include <numeric>
+#include <span>
+#include <thread>
 #include <tuple>
 
 #include "base/check.h"
+#include "base/cpu/cpu_info.h"
 #include "tensor/float_bits.h"
 #include "tensor/quant_blocks.h"
 
@@ -13,6 +17,7 @@ namespace quire {
 namespace {
 
 constexpr std::size_t kRowsAtOnce = 64;  // whose words lie side by side in some layouts
+constexpr std::size_t kAloneValues = std::size_t{1} << 18;  // made by one thread
 
 float value_at(const TensorView& floats, std::size_t at) {
   if (floats.dtype == DType::kF32) return reinterpret_cast<const float*>(floats.data)[at];
@@ -58,7 +63,7 @@ Result<Survey> survey(const GroupedCodes& codes) {
 // The smallest tile that holds every code - zero; BF16 with the reason if there is none.
 std::pair<DType, std::string> choose_tile(const GroupedCodes& codes, const Survey& found) {
   if (!codes.group_of.empty()) {
-    return {DType::kBF16, "the columns of a group do not lie together (act-order)"};
+    return {DType::kBF16, "its groups are not of one size (g_idx)"};
   }
   if (codes.group % kBlock != 0) {
     return {DType::kBF16, fmt::format("groups of {} are not whole blocks of {}", codes.group,
@@ -148,14 +153,32 @@ void write_block(DType dtype, std::uint16_t scale, const int* values, std::byte*
   std::memcpy(out, &block, sizeof(block));
 }
 
-std::vector<std::byte> make_tiles(const GroupedCodes& codes, DType dtype) {
+// body(first, last) for all rows, on every core where they are many. Rows are made each by itself.
+template <typename Body>
+void for_rows(const GroupedCodes& codes, const Body& body) {
+  const std::size_t chunks = (codes.rows + kRowsAtOnce - 1) / kRowsAtOnce;
+  const auto cores = static_cast<std::size_t>(std::max(cpu_info().cores, 1));
+  const std::size_t workers =
+      codes.rows * codes.columns <= kAloneValues ? 1 : std::min(cores, chunks);
+  const auto part = [&](std::size_t worker) {
+    const std::size_t first = worker * chunks / workers * kRowsAtOnce;
+    const std::size_t last = (worker + 1) * chunks / workers * kRowsAtOnce;
+    body(first, std::min(last, codes.rows));
+  };
+  std::vector<std::jthread> others;
+  for (std::size_t i = 1; i < workers; ++i) others.emplace_back(part, i);
+  part(0);
+}
+
+// Rows [first, last) of the tiles.
+void make_tile_rows(const GroupedCodes& codes, DType dtype, std::size_t first, std::size_t last,
+                    std::span<std::byte> bytes) {
   const std::size_t row_size = row_bytes(dtype, codes.columns);
   const std::size_t block_size = dtype_info(dtype).block_bytes;
   const std::size_t width = dtype_info(dtype).block_elements;
-  std::vector<std::byte> bytes(codes.rows * row_size);
   int values[kBlock];
-  for (std::size_t begin = 0; begin < codes.rows; begin += kRowsAtOnce) {
-    const std::size_t end = std::min(codes.rows, begin + kRowsAtOnce);
+  for (std::size_t begin = first; begin < last; begin += kRowsAtOnce) {
+    const std::size_t end = std::min(last, begin + kRowsAtOnce);
     for (std::size_t block = 0; block < codes.columns / width; ++block) {
       const std::size_t group = block * width / codes.group;
       for (std::size_t row = begin; row < end; ++row) {
@@ -173,26 +196,58 @@ std::vector<std::byte> make_tiles(const GroupedCodes& codes, DType dtype) {
       }
     }
   }
-  return bytes;
 }
 
-std::vector<std::byte> make_bf16(const GroupedCodes& codes) {
-  std::vector<std::byte> bytes(codes.rows * codes.columns * sizeof(std::uint16_t));
+// Values in the places that the file has them in, whatever the order of the tiles.
+void make_bf16_rows(const GroupedCodes& codes, std::size_t first, std::size_t last,
+                    std::span<std::byte> bytes) {
   auto* out = reinterpret_cast<std::uint16_t*>(bytes.data());
-  for (std::size_t row = 0; row < codes.rows; ++row) {
-    for (std::size_t column = 0; column < codes.columns; ++column) {
-      const std::size_t group =
-          codes.group_of.empty() ? column / codes.group : codes.group_of[column];
-      const float distance = static_cast<float>(codes.code_at(row, column)) -
+  for (std::size_t row = first; row < last; ++row) {
+    for (std::size_t i = 0; i < codes.columns; ++i) {
+      const std::size_t column = codes.order.empty() ? i : codes.order[i];
+      const std::size_t group = codes.group_of.empty() ? i / codes.group : codes.group_of[i];
+      const float distance = static_cast<float>(codes.code_at(row, i)) -
                              codes.float_zero_at(row, group);
-      *out++ = float_to_bf16(codes.scale_at(row, group) * distance);
+      out[row * codes.columns + column] = float_to_bf16(codes.scale_at(row, group) * distance);
     }
   }
-  return bytes;
 }
 
 std::vector<std::byte> make(const GroupedCodes& codes, DType dtype) {
-  return dtype == DType::kBF16 ? make_bf16(codes) : make_tiles(codes, dtype);
+  std::vector<std::byte> bytes(codes.rows * row_bytes(dtype, codes.columns));
+  for_rows(codes, [&](std::size_t first, std::size_t last) {
+    if (dtype == DType::kBF16) return make_bf16_rows(codes, first, last, bytes);
+    make_tile_rows(codes, dtype, first, last, bytes);
+  });
+  return bytes;
+}
+
+std::shared_ptr<const LateTensor> made_late(std::shared_ptr<const GroupedCodes> codes, DType dtype,
+                                            std::shared_ptr<const LateTensor> in_bf16) {
+  return std::make_shared<const LateTensor>(
+      [kept = std::move(codes), dtype] {
+        if (!kept->lay_out) return make(*kept, dtype);
+        GroupedCodes laid = *kept;
+        laid.laid_out = kept->lay_out();
+        return make(laid, dtype);
+      },
+      std::move(in_bf16));
+}
+
+// The order in which the columns of each group lie together, those of one group as they came; empty
+// where groups are not of one size.
+std::vector<std::uint32_t> order_of(const GroupedCodes& codes) {
+  std::vector<std::size_t> counts(codes.groups());
+  for (const std::uint32_t group : codes.group_of) ++counts[group];
+  const bool is_even = std::all_of(counts.begin(), counts.end(),
+                                   [&](std::size_t count) { return count == codes.group; });
+  if (!is_even) return {};
+  std::vector<std::uint32_t> order(codes.columns);
+  std::iota(order.begin(), order.end(), 0u);
+  std::stable_sort(order.begin(), order.end(), [&](std::uint32_t a, std::uint32_t b) {
+    return codes.group_of[a] < codes.group_of[b];
+  });
+  return order;
 }
 
 }  // namespace
@@ -224,14 +279,15 @@ Result<Unpacked> unpack(GroupedCodes codes) {
   TensorView& view = unpacked.view;
   view.name = codes.name;
   view.shape = {codes.rows, codes.columns};
+  view.input = codes.input;
+  if (!codes.group_of.empty()) codes.order = order_of(codes);
+  if (!codes.order.empty()) codes.group_of.clear();
   std::tie(view.dtype, unpacked.reason) = choose_tile(codes, found);
-  unpacked.late = std::make_shared<const LateTensor>(
-      [kept = std::move(codes), dtype = view.dtype] {
-        if (!kept.lay_out) return make(kept, dtype);
-        GroupedCodes laid = kept;
-        laid.laid_out = kept.lay_out();
-        return make(laid, dtype);
-      });
+  const auto kept = std::make_shared<const GroupedCodes>(std::move(codes));
+  const bool is_bf16 = view.dtype == DType::kBF16;
+  if (!is_bf16) unpacked.order = kept->order;
+  unpacked.late = made_late(kept, view.dtype,
+                            is_bf16 ? nullptr : made_late(kept, DType::kBF16, nullptr));
   return unpacked;
 }
 

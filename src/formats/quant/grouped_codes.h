@@ -3,8 +3,9 @@
 // tiles that keep the codes: Q4_0 where every code - zero is in -8..7, Q4_Z for other codes of four
 // bits or less, Q5_0 in -16..15, Q8_0 in -128..127, with the scale repeated for every 32 columns.
 // Four bits or less whose scales are no float16 values, or whose zeros are no whole numbers, become
-// Q4_F in groups of 64 columns or of more of them. What is left is rounded once, to BF16, and
-// `reason` says why.
+// Q4_F in groups of 64 columns or of more of them. Columns of a group that lie scattered, in
+// act-order, are brought together, and the weight says in which order it wants its input. What is
+// left is rounded once, to BF16, and `reason` says why. Tiles are made on all cores.
 // Pure functions; any thread. Made by one file for each method, behind quant_methods.
 #pragma once
 
@@ -63,9 +64,12 @@ struct GroupedCodes {
   std::size_t scale_row = 1, scale_group = 1;  // elements from one to the next
 
   std::vector<std::uint32_t> group_of;  // of each column; empty: column / group
+  std::vector<std::uint32_t> order;     // which column is where they are counted; empty: itself
+  InputRule input;                      // what else the codes suppose of their input
 
   std::size_t groups() const { return columns / group; }
   unsigned code_at(std::size_t row, std::size_t column) const {
+    if (!order.empty()) column = order[column];
     if (!laid_out.empty()) return laid_out[row * columns + column];
     return is_along_columns ? codes.at(column, row) : codes.at(row, column);
   }
@@ -77,6 +81,7 @@ struct GroupedCodes {
 struct Unpacked {
   TensorView view;                     // without data
   std::shared_ptr<const LateTensor> late;
+  std::vector<std::uint32_t> order;    // for the view's rule: whose numbers it is kept by others
   std::string reason;                  // why it is held in BF16; empty: its codes are kept
 };
 

@@ -6,6 +6,7 @@
 
 #include <cstddef>
 #include <functional>
+#include <memory>
 #include <mutex>
 #include <utility>
 #include <vector>
@@ -14,7 +15,9 @@ namespace quire {
 
 class LateTensor {
  public:
-  explicit LateTensor(std::function<std::vector<std::byte>()> make) : make_(std::move(make)) {}
+  explicit LateTensor(std::function<std::vector<std::byte>()> make,
+                      std::shared_ptr<const LateTensor> in_bf16 = nullptr)
+      : make_(std::move(make)), in_bf16_(std::move(in_bf16)) {}
 
   const std::byte* bytes() const {
     const std::lock_guard held(mutex_);
@@ -27,8 +30,13 @@ class LateTensor {
     std::vector<std::byte>().swap(bytes_);
   }
 
+  // The same weight value by value, for who reads it with rows and columns exchanged; null: it is
+  // so, or cannot be.
+  const std::shared_ptr<const LateTensor>& in_bf16() const { return in_bf16_; }
+
  private:
   std::function<std::vector<std::byte>()> make_;
+  std::shared_ptr<const LateTensor> in_bf16_;
   mutable std::mutex mutex_;
   mutable std::vector<std::byte> bytes_;  // under the lock
 };

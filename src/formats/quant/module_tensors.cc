@@ -3,9 +3,18 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
+#include <cmath>
+
+#include "tensor/float_bits.h"
 
 namespace quire {
 namespace {
+
+float float_at(const TensorView& tensor, std::size_t i) {
+  if (tensor.dtype == DType::kF32) return reinterpret_cast<const float*>(tensor.data)[i];
+  const std::uint16_t bits = reinterpret_cast<const std::uint16_t*>(tensor.data)[i];
+  return tensor.dtype == DType::kF16 ? half_to_float(bits) : bf16_to_float(bits);
+}
 
 Status missing(const std::string& name) {
   return error(StatusCode::kCorrupt, "tensor '{}': missing, but quantization_config needs it",
@@ -161,8 +170,42 @@ Result<std::vector<std::uint32_t>> ModuleTensors::take_groups(const std::string&
   return group_of;
 }
 
+// Modules that read the same numbers have the same order most often: it is kept once, so that what
+// they read is arranged once.
+const std::uint32_t* ModuleTensors::keep_order(std::vector<std::uint32_t> order) {
+  auto& kept = made_.orders;
+  const auto at = std::find_if(kept.begin(), kept.end(),
+                               [&](const auto& other) { return *other == order; });
+  if (at != kept.end()) return (*at)->data();
+  kept.push_back(std::make_shared<const std::vector<std::uint32_t>>(std::move(order)));
+  return kept.back()->data();
+}
+
+Result<float> ModuleTensors::take_input_scale(const std::string& module) {
+  for (const char* ending : {".input_scale", ".activation_scale", ".input_global_scale"}) {
+    const TensorView* tensor = floats(module + ending);
+    const bool is_float = tensor != nullptr &&
+                          (tensor->dtype == DType::kF32 || tensor->dtype == DType::kF16 ||
+                           tensor->dtype == DType::kBF16);
+    if (!is_float) continue;
+    taken_.insert(tensor->name);
+    float largest = 0;
+    for (std::size_t i = 0; i < tensor->rows() * tensor->columns(); ++i) {
+      const float value = float_at(*tensor, i);
+      if (!std::isnormal(value) || value < 0) {
+        return error(StatusCode::kCorrupt, "tensor '{}': scale {} is {}, not a positive number",
+                     tensor->name, i, value);
+      }
+      largest = std::max(largest, value);
+    }
+    return largest;
+  }
+  return 0.0f;
+}
+
 Status ModuleTensors::put(GroupedCodes codes) {
   QUIRE_ASSIGN_OR_RETURN(Unpacked unpacked, unpack(std::move(codes)));
+  if (!unpacked.order.empty()) unpacked.view.input.order = keep_order(std::move(unpacked.order));
   return put(std::move(unpacked.view), std::move(unpacked.late), std::move(unpacked.reason));
 }
 

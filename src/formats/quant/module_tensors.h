@@ -46,6 +46,10 @@ class ModuleTensors {
   Result<std::vector<std::uint32_t>> take_groups(const std::string& name, std::size_t columns,
                                                  std::size_t group);
 
+  // The one scale that a module states for its input, by any of the names in use, or 0; of several,
+  // for matrices that lie together, the largest. An error if it is no positive number.
+  Result<float> take_input_scale(const std::string& module);
+
   // The weight of a module in the place of its parts.
   Status put(GroupedCodes codes);
   // The same of a weight that is made, with the reason why it is rounded, if it is, and with the
@@ -59,6 +63,7 @@ class ModuleTensors {
   Result<ScaledTensors> result();
 
  private:
+  const std::uint32_t* keep_order(std::vector<std::uint32_t> order);
   Result<const TensorView*> take_view(const std::string& name, const Shape& shape);
 
   FileTensors file_;

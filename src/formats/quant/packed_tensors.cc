@@ -88,6 +88,10 @@ Status read_module(const CompressedTensors& quantization, const std::string& mod
   QUIRE_ASSIGN_OR_RETURN(
       codes.group_of,
       tensors.take_groups(module + ".weight_g_idx", codes.columns, codes.group));
+  if (quantization.asked.is_stated) {
+    codes.input = quantization.asked.rule;
+    QUIRE_ASSIGN_OR_RETURN(codes.input.scale, tensors.take_input_scale(module));
+  }
   return tensors.put(std::move(codes));
 }
 

@@ -76,7 +76,7 @@ TEST(PackedTensorsTest, ZerosMayBeBytes) {
   EXPECT_EQ(late_values(*checkpoint, kWeight), matrix.values());
 }
 
-TEST(PackedTensorsTest, ActOrderIsHeldInBf16) {
+TEST(PackedTensorsTest, ActOrderKeepsItsCodes) {
   TempFolder folder;
   QuantizedMatrix matrix = make_quantized({64, 128, 32});
   for (std::size_t i = 0; i < 128; ++i) matrix.group_of[i] = (i * 3 + 1) % 4;
@@ -85,9 +85,9 @@ TEST(PackedTensorsTest, ActOrderIsHeldInBf16) {
   parts.push_back(testing::part_of(std::string(kModule) + ".weight_g_idx", "I32", {128}, order));
   const auto checkpoint = open_quantized(folder, config(4, 32, true), parts);
   ASSERT_TRUE(checkpoint.is_ok()) << checkpoint.status().message();
-  EXPECT_EQ(checkpoint->tensors.at(kWeight).dtype, DType::kBF16);
-  EXPECT_EQ(late_values(*checkpoint, kWeight), rounded_values(matrix));
-  EXPECT_THAT(checkpoint->rounded, HasSubstr("act-order"));
+  EXPECT_EQ(checkpoint->tensors.at(kWeight).dtype, DType::kQ4_0);
+  EXPECT_EQ(late_values(*checkpoint, kWeight), matrix.values());
+  EXPECT_TRUE(checkpoint->rounded.empty()) << checkpoint->rounded;
 }
 
 TEST(PackedTensorsTest, BrokenTensorsAreRefusedByName) {

@@ -62,16 +62,18 @@ void describe(CompressedTensors read, Quantization& quantization) {
       quantization.text = read.block_rows == 0 ? std::string("fp8, e4m3")
                                                : fmt::format("fp8, e4m3, blocks of {} x {}",
                                                              read.block_rows, read.block_columns);
-      quantization.apply = [rows = read.block_rows, columns = read.block_columns](
-                               const FileTensors& file) { return apply_fp8(rows, columns, file); };
+      quantization.apply = [blocks = Fp8Blocks{read.block_rows, read.block_columns},
+                            asked = read.asked](const FileTensors& file) {
+        return apply_fp8(blocks, asked, file);
+      };
       return;
     case Kind::kNvfp4:
     case Kind::kMxfp4: {
       const DType dtype = read.kind == Kind::kNvfp4 ? DType::kNVFP4 : DType::kMXFP4;
       quantization.text = dtype == DType::kNVFP4 ? "nvfp4, groups of 16" : "mxfp4, groups of 32";
       quantization.takes_integers = true;
-      quantization.apply = [dtype](const FileTensors& file) {
-        return apply_small_floats({.dtype = dtype}, file);
+      quantization.apply = [dtype, asked = read.asked](const FileTensors& file) {
+        return apply_small_floats({.dtype = dtype, .asked = asked}, file);
       };
       return;
     }
@@ -105,6 +107,7 @@ Result<ScaledTensors> apply_groups(const std::vector<CompressedTensors>& groups,
     std::move(some.tensors.begin(), some.tensors.end(), std::back_inserter(all.tensors));
     std::move(some.scales.begin(), some.scales.end(), std::back_inserter(all.scales));
     all.late.merge(some.late);
+    all.orders.insert(all.orders.end(), some.orders.begin(), some.orders.end());
     if (all.rounded == 0) all.reason = some.reason;
     all.rounded += some.rounded;
   }
@@ -121,7 +124,7 @@ Result<Quantization> read_compressed(const Json& quantization_config) {
     quantization.text += (quantization.text.empty() ? "compressed-tensors, " : "; ") +
                          methods.back().text;
     quantization.takes_integers |= methods.back().takes_integers;
-    if (quantization.activations.empty()) quantization.activations = group.activations;
+    if (quantization.activations.empty()) quantization.activations = group.asked.text;
   }
   quantization.cache = cache_note(quantization_config);
   quantization.apply = [groups = std::move(groups), methods = std::move(methods)](

@@ -84,8 +84,32 @@ TEST(QuantizedFormsTest, WhatIsAskedOfActivationsIsSaid) {
   const auto checkpoint = open_quantized(folder, form.config, parts);
   ASSERT_TRUE(checkpoint.is_ok()) << checkpoint.status().message();
   EXPECT_EQ(checkpoint->tensors.size(), 1u);
-  EXPECT_THAT(checkpoint->activations, HasSubstr("activation_scheme is 'dynamic'"));
+  EXPECT_EQ(checkpoint->activations, "FP8 with a scale for 128 columns of a token");
+  const InputRule rule = checkpoint->tensors.at(kWeight).input;
+  EXPECT_EQ(rule, (InputRule{.rounding = InputRule::Rounding::kE4M3, .group = 128}));
   EXPECT_EQ(checkpoint->quantization, "fp8, e4m3, blocks of 48 x 128");
+}
+
+TEST(QuantizedFormsTest, AStatedScaleOfTheInputIsTakenAndChecked) {
+  TempFolder folder;
+  for (const QuantizedForm& form : quantized_forms()) {
+    const bool is_fp8 = form.config.find("\"static\"") != std::string::npos;
+    const bool is_modelopt = form.config.find("NVFP4") != std::string::npos;
+    if (!is_fp8 && !is_modelopt) continue;
+    for (const float stated : {0.25f, -1.0f, NAN}) {
+      std::vector<TensorPart> parts = form.write(make_matrix(64, 192)).parts;
+      parts.push_back(testing::part_of(std::string(kModule) + ".input_scale", "F32", {1},
+                                       std::vector<float>{stated}));
+      if (stated != 0.25f) {
+        EXPECT_THAT(quantized_refusal(folder, form.config, parts), HasSubstr("input_scale"));
+        continue;
+      }
+      const auto checkpoint = open_quantized(folder, form.config, parts);
+      ASSERT_TRUE(checkpoint.is_ok()) << checkpoint.status().message();
+      EXPECT_EQ(checkpoint->tensors.at(kWeight).input.scale, 0.25f) << form.name;
+      EXPECT_THAT(checkpoint->activations, HasSubstr("each module states"));
+    }
+  }
 }
 
 // gpt-oss as published: stacks of blocks.

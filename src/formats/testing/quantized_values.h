@@ -140,6 +140,10 @@ inline std::vector<float> late_values(const Checkpoint& checkpoint, const std::s
     for (std::size_t i = begin; view.scales && i < values.size(); ++i) {
       values[i] *= view.scales.at(row, i - begin, view.columns());
     }
+    if (view.input.order == nullptr) continue;
+    const std::vector<float> codes(values.begin() + static_cast<std::ptrdiff_t>(begin),
+                                   values.end());
+    for (std::size_t i = 0; i < codes.size(); ++i) values[begin + view.input.order[i]] = codes[i];
   }
   return values;
 }

@@ -29,6 +29,7 @@ constexpr ModelClass kModelClasses[] = {
     {"phi", "CodeGenTokenizer"},     {"qwen2", "Qwen2Tokenizer"},
     {"qwen3", "Qwen2Tokenizer"},     {"bert", "BertTokenizer"},
     {"distilbert", "DistilBertTokenizer"}, {"clip", "CLIPTokenizer"},
+    {"deberta", "DebertaTokenizer"}, {"deberta-v2", "DebertaV2Tokenizer"},
 };
 
 constexpr std::string_view kRoles[] = {"bos_token", "eos_token", "unk_token", "sep_token",

@@ -242,6 +242,21 @@ Result<GgufVocabulary> like_m2m(const GgufVocabulary& pieces, const ClassWords& 
   return vocabulary;
 }
 
+// DeBERTa's second and third version: a BERT's tokens around pieces that are numbered as they are.
+Result<GgufVocabulary> like_deberta(const GgufVocabulary& pieces, const ClassWords& words,
+                                    std::string_view) {
+  for (const char* key : {"do_lower_case", "split_by_punct"}) {
+    if (!words.flag(key, false)) continue;
+    return error(StatusCode::kUnsupported, "{} in tokenizer_config.json: true is not supported",
+                 key);
+  }
+  GgufVocabulary vocabulary = pieces;
+  QUIRE_RETURN_IF_ERROR(append_added(words, vocabulary));
+  append_new(vocabulary, {"[MASK]"});
+  vocabulary.around = around(vocabulary, {"[CLS]"}, {"[SEP]"});
+  return vocabulary;
+}
+
 struct PieceClass {
   std::string_view name;
   Follow follow;  // null: as the file has it
@@ -263,6 +278,7 @@ constexpr PieceClass kClasses[] = {
     {"PegasusTokenizer", like_pegasus},
     {"MarianTokenizer", like_marian},
     {"M2M100Tokenizer", like_m2m},
+    {"DebertaV2Tokenizer", like_deberta},
 };
 
 }  // namespace

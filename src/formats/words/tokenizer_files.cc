@@ -120,7 +120,8 @@ Result<std::string> file_to_json(const fs::path& path, int vocab) {
 // Names of one vocabulary in a file, the more telling first.
 constexpr const char* kWholeFiles[] = {
     "tokenizer.json",          "tekken.json",   "tokenizer.model", "spiece.model",
-    "sentencepiece.bpe.model", "source.spm",    "qwen.tiktoken",   "tiktoken.model"};
+    "sentencepiece.bpe.model", "source.spm",    "qwen.tiktoken",   "tiktoken.model",
+    "spm.model"};
 
 }  // namespace
 

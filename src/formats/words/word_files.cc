@@ -25,6 +25,7 @@ constexpr BpeClass kBpeClasses[] = {
     {"RobertaTokenizer", "gpt-2", true, {"<s>", "<pad>", "</s>", "<unk>", "<mask>"}},
     {"BartTokenizer", "gpt-2", true, {"<s>", "<pad>", "</s>", "<unk>", "<mask>"}},
     {"Qwen2Tokenizer", "qwen2", false, {"<|endoftext|>"}},
+    {"DebertaTokenizer", "gpt-2", false, {"[CLS]", "[SEP]", "[PAD]", "[UNK]", "[MASK]"}},
 };
 
 constexpr std::string_view kListClasses[] = {"BertTokenizer", "DistilBertTokenizer",
@@ -97,6 +98,11 @@ void surround(const BpeClass& row, const ClassWords& words, GgufVocabulary& voca
     const auto after = id_of(vocabulary, text_or(words.text("sep_token"), "</s>"));
     if (before) around.before = {*before};
     if (after) around.after = around.between = {*after};
+  } else if (row.name == "DebertaTokenizer") {  // as BERT: one [SEP] between two texts
+    const auto before = id_of(vocabulary, text_or(words.text("cls_token"), "[CLS]"));
+    const auto after = id_of(vocabulary, text_or(words.text("sep_token"), "[SEP]"));
+    if (before) around.before = {*before};
+    if (after) around.after = {*after};
   } else if (words.flag("add_bos_token", false) && vocabulary.bos) {
     around.before = {*vocabulary.bos};
   }

@@ -29,6 +29,7 @@ struct PooledWords {
   std::vector<int> dimensions;      // at which it may be cut; none: anywhere
   std::vector<std::string> labels;  // of a classifier, by index; empty: not named
   std::string activation;           // of scores, as PyTorch calls it; empty: not said
+  std::string pair_text;            // "..{query}..{document}..": two texts as one; empty: none
   std::string problem;              // "regression", "multi_label_classification"; empty: not said
 };
 

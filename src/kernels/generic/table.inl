@@ -4,10 +4,7 @@
 
 constexpr KernelTable make_table(std::string_view name,
                                  Bf16Products bf16_products = Bf16Products::kWidened) {
-  KernelTable table;
-  table.name = name;
-  table.bf16_products = bf16_products;
-  table.tile_rows = kLanes;
+  KernelTable table = {.name = name, .bf16_products = bf16_products, .tile_rows = kLanes};
   const auto slot = [&](DType dtype) -> auto& { return table.matmul[static_cast<int>(dtype)]; };
   slot(DType::kF32) = matmul<WideCore<float>>;
   slot(DType::kF16) = matmul<WideCore<std::uint16_t>>;
@@ -30,6 +27,7 @@ constexpr KernelTable make_table(std::string_view name,
                             DType::kIQ2_S, DType::kIQ3_XXS, DType::kIQ3_S}) {
     slot(dtype) = matmul<Int8Core<FormatSignedBlock>>;
   }
+  for (const DType dtype : {DType::kQ1_0, DType::kQ2_0}) slot(dtype) = slot(DType::kQ4_0);
   slot(DType::kI8) = matmul<ChannelCore>;
   slot(DType::kF8) = matmul_scaled<E4m3Fours>;
   slot(DType::kI8A16) = matmul_scaled<SignedFours>;

@@ -54,6 +54,7 @@ void read_scores(const ConfigFields& fields, const GemmaTraits& traits, DecoderC
 void read_windows(const ConfigFields& fields, const GemmaTraits& traits, DecoderConfig& c) {
   const int window = fields.integer({"sliding_window", "attention.sliding_window"}, 1, kContextMax,
                                     traits.window);
+  fields.refuse_unless({"sliding_window_size", ""}, window);
   const int pattern = fields.integer({"sliding_window_pattern", "attention.sliding_window_pattern"},
                                      1, kLayersMax, traits.pattern);
   for (int i = 0; i < c.layers; ++i) {

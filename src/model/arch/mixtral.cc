@@ -66,6 +66,7 @@ DecoderConfig read_qwen3_moe(const ConfigFields& fields, int vocab) {
                                                  .is_tied = false, .has_activation = false});
   check_features(fields, c);
   c.head_norms = QueryNorms::kEach;
+  fields.refuse_false({"use_qk_norm", ""});
   // They mean something with the switch only.
   fields.refuse({"use_sliding_window", ""});
   fields.mark({"sliding_window", "attention.sliding_window"});

@@ -84,15 +84,22 @@ PooledConfig read_head(const ConfigFields& fields, const EncoderConfig& c) {
   const bool has_bias = fields.boolean({"classifier_bias", ""}, false);
   const Activation activation = read_activation(fields, "classifier_activation", "gelu");
   if (!is_classifier(fields)) return read_pooled(fields, Pool::kFirst);
-  if (fields.is_gguf()) {
-    fields.fail(error(StatusCode::kUnsupported, "{}: rankers are not supported",
-                      fields.name_of({"", "pooling_type"})));
-  }
+  // A GGUF does not say which tokens: those that read such files take the mean of all.
+  const bool is_mean = way == "mean" || fields.is_gguf();
   PooledConfig pooled = read_classifier(fields,
-                                        {.pool = way == "mean" ? Pool::kMean : Pool::kFirst,
+                                        {.pool = is_mean ? Pool::kMean : Pool::kFirst,
                                          .dense_hf = "head.dense", .activation = activation,
                                          .has_dense_bias = has_bias, .norm_hf = "head.norm"},
                                         c.d_model);
+  if (fields.is_gguf()) {
+    const auto has = [&](const char* name) { return fields.tensor({"", name}) != nullptr; };
+    if (pooled.stages.size() > 1) {
+      pooled.stages.front().has_bias = has("cls.bias");
+      if (has("cls.norm.weight")) pooled.stages.front().norm_gguf = "cls.norm";
+    }
+    pooled.stages.back().has_bias = has("cls.output.bias");
+    if (!has("cls.norm.weight")) pooled.stages.front().norm_hf.clear();
+  }
   pooled.stages.front().has_norm_bias = c.has_norm_bias;
   pooled.eps = c.eps;
   return pooled;

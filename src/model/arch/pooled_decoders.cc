@@ -45,12 +45,18 @@ void read_sizes(const ConfigFields& fields, EncoderConfig& c) {
 // A head of labels on the last token, without a bias.
 PooledConfig read_score(const ConfigFields& fields, const EncoderConfig& c, Pool fallback) {
   if (!is_classifier(fields)) return read_pooled(fields, fallback);
-  if (fields.is_gguf()) {
-    fields.fail(error(StatusCode::kUnsupported, "{}: rankers are not supported",
-                      fields.name_of({"", "pooling_type"})));
-  }
-  return read_classifier(
+  PooledConfig pooled = read_classifier(
       fields, {.pool = Pool::kLast, .out_hf = "score", .has_out_bias = false}, c.d_model);
+  if (!fields.is_gguf()) return pooled;
+  // Rerankers of Qwen3 say "yes" or "no" next: the file has the head's rows of both words, and the
+  // score is how much likelier the first is.
+  const Key labels = {"", "classifier.output_labels"};
+  if (fields.strings(labels) == std::vector<std::string>{"yes", "no"} && pooled.labels == 2) {
+    pooled.labels = pooled.stages.back().rows = 1;
+    pooled.stages.back().gguf =
+        Stored("cls.output").rows(0, 2).converted(Convert::kFirstLessSecond);
+  }
+  return pooled;
 }
 
 EncoderNames names_of_llama() {

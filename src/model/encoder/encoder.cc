@@ -72,7 +72,7 @@ void Encoder::shape_attention(int index, AttentionLayer& attention) const {
   attention.q_rope.norm = attention.k_rope.norm = norm();
 }
 
-Status Encoder::load_layer(WeightLoader& loader, int index) {
+Status Encoder::load_layer(WeightLoader& loader, int index, PlaceLoader* places) {
   const EncoderConfig& c = config_;
   const std::string prefix = fmt::format("layers.{}.", index);
   Layer& layer = layers_.emplace_back();
@@ -82,6 +82,7 @@ Status Encoder::load_layer(WeightLoader& loader, int index) {
   layer.attention.branch.norm = layer.mlp.branch.norm = norm();
   layer.attention_after = layer.mlp_after = norm();
   QUIRE_RETURN_IF_ERROR(load_attention(loader, prefix, layer.attention));
+  if (places != nullptr) QUIRE_RETURN_IF_ERROR(places->load(prefix, loader, layer.attention));
   QUIRE_RETURN_IF_ERROR(load_norm(loader, prefix + "attn_output_norm", layer.attention_after));
   QUIRE_RETURN_IF_ERROR(load_mlp(loader, prefix, layer.mlp));
   return load_norm(loader, prefix + "output_norm", layer.mlp_after);
@@ -104,15 +105,40 @@ Status Encoder::load_tables(WeightLoader& loader) {
 
 void Encoder::make_workspaces() {
   const EncoderConfig& c = config_;
+  const int places = c.disentangled.places();
   w_ = Workspace::make(backend_, options_,
                        {.d_model = c.d_model, .q = c.q(), .k = c.kv(), .v = c.kv(),
                         .attended = c.q(), .has_branch = c.norms == Norms::kAround,
-                        .ffn = c.ffn});
+                        .ffn = c.ffn,
+                        .key_places = c.disentangled.has_keys ? c.heads * places : 0,
+                        .query_places = c.disentangled.has_queries ? c.heads * places : 0});
   unnormed_ = w_;
   unnormed_.normed = w_.residual;
   if (c.table_width > 0) {
     narrow_ = backend_.buffer(Rows::kTokens, options_.tokens_max, c.table_width);
   }
+}
+
+Status Encoder::load_layers(WeightLoader& loader) {
+  const EncoderConfig& c = config_;
+  std::optional<PlaceLoader> places;
+  if (c.disentangled) {
+    QUIRE_ASSIGN_OR_RETURN(PlaceLoader made,
+                           PlaceLoader::make(c.disentangled, c.d_model, c.eps, loader, backend_,
+                                             options_));
+    places.emplace(std::move(made));
+  }
+  for (int i = 0; i < c.layers; ++i) {
+    const int stored = i * c.stored() / c.layers;
+    const bool is_again = i > 0 && stored == (i - 1) * c.stored() / c.layers;
+    if (is_again) {
+      layers_.push_back(Layer(layers_.back()));
+    } else {
+      QUIRE_RETURN_IF_ERROR(load_layer(loader, stored, places ? &*places : nullptr));
+    }
+  }
+  if (places) place_memory_ = places->take_memory();
+  return ok_status();
 }
 
 Status Encoder::load(WeightLoader& loader) {
@@ -134,15 +160,7 @@ Status Encoder::load(WeightLoader& loader) {
   if (!c.slopes.empty()) {
     bias_ = backend_.vector(sloping_bias(c.slopes, options_.context_max - 1));
   }
-  for (int i = 0; i < c.layers; ++i) {
-    const int stored = i * c.stored() / c.layers;
-    const bool is_again = i > 0 && stored == (i - 1) * c.stored() / c.layers;
-    if (is_again) {
-      layers_.push_back(Layer(layers_.back()));
-    } else {
-      QUIRE_RETURN_IF_ERROR(load_layer(loader, stored));
-    }
-  }
+  QUIRE_RETURN_IF_ERROR(load_layers(loader));
   QUIRE_RETURN_IF_ERROR(head_.load(c.pooled, c.d_model, loader, backend_, options_));
   weight_bytes_ = loader.bytes() - tables;
   make_workspaces();

@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "model/architecture.h"
+#include "model/encoder/disentangled.h"
 #include "model/encoder/pooling.h"
 #include "model/encoder/relative_bias.h"
 #include "model/layers/attention.h"
@@ -48,6 +49,7 @@ struct EncoderConfig {
   std::optional<RopeConfig> rope, window_rope;  // window_rope: of layers with a window
   std::vector<int> windows;     // [layers] positions that are seen to each side; 0: all
   RelativeBuckets relative;     // of biases by distance; no buckets: none
+  Disentangled disentangled;    // scores of contents and of places apart
   std::vector<float> slopes;    // [heads] scores less so much a distance to either side; or empty
   bool has_gate = false, has_head_norms = false;
   bool has_norm_bias = true, has_qkv_bias = true, has_o_bias = true, has_mlp_bias = true;
@@ -70,11 +72,13 @@ struct EncoderConfig {
 struct EncoderNames {
   std::vector<std::string> prefixes = {""};  // one of these is in front of all names
   Stored words, positions, segments, embed_norm, table_in, relative_bias, final_norm;
+  Stored places, places_norm;  // a table of places, and its norm
   std::string layer;  // "encoder.layer.{}."
   Stored q, k, v, o;
   Stored attn_before, attn_after, ffn_before, ffn_after;  // norms
   Stored gate, up, down;
   Stored q_norm, k_norm;
+  Stored place_k, place_q;     // products that make keys and queries of places
   bool has_old_norms = false;  // parts of a norm may be called gamma and beta
 };
 
@@ -108,7 +112,8 @@ class Encoder : public Model {
 
   Norm norm() const { return {config_.norm, {}, {}, config_.eps}; }
   Status load_tables(WeightLoader& loader);
-  Status load_layer(WeightLoader& loader, int index);
+  Status load_layer(WeightLoader& loader, int index, PlaceLoader* places);
+  Status load_layers(WeightLoader& loader);
   void shape_attention(int index, AttentionLayer& attention) const;
   void make_workspaces();
   void embed(Program& p) const;
@@ -128,6 +133,7 @@ class Encoder : public Model {
   Buffer no_logits_;
   Program program_;
   float embedding_scale_ = 1;
+  std::vector<std::vector<float>> place_memory_;
   std::size_t weight_bytes_ = 0;
 };
 

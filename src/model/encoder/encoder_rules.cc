@@ -30,9 +30,10 @@ class EncoderRules {
     add(name, with_end(gguf, ".weight"), part, ".weight", std::move(shape), role);
     if (has_bias) add(name + "_bias", with_end(gguf, ".bias"), part, ".bias", bias, Role::kBias);
   }
-  void norm(const std::string& name, const std::string& gguf, Part part, std::size_t width) {
-    add(name, gguf + ".weight", part, ".weight", {width}, Role::kNorm);
-    if (c_.has_norm_bias) add(name + "_bias", gguf + ".bias", part, ".bias", {width}, Role::kBias);
+  void norm(const std::string& name, const Stored& gguf, Part part, std::size_t width) {
+    add(name, with_end(gguf, ".weight"), part, ".weight", {width}, Role::kNorm);
+    if (!c_.has_norm_bias) return;
+    add(name + "_bias", with_end(gguf, ".bias"), part, ".bias", {width}, Role::kBias);
   }
   void table(const std::string& name, const std::string& gguf, Part part, Shape shape,
              Role role = Role::kVector) {
@@ -95,6 +96,13 @@ void add_tables(const EncoderConfig& c, EncoderRules& r) {
     r.table("relative_bias", "", &EncoderNames::relative_bias,
             {size(c.relative.buckets), size(c.heads)});
   }
+  if (c.disentangled) {
+    r.table("places", "", &EncoderNames::places, {size(c.disentangled.places()), size(c.d_model)},
+            Role::kTable);
+    if (c.disentangled.has_norm) {
+      r.norm("places_norm", "", &EncoderNames::places_norm, size(c.d_model));
+    }
+  }
   if (!c.has_final_norm) return;
   r.norm("final_norm", "output_norm", &EncoderNames::final_norm, size(c.d_model));
 }
@@ -113,6 +121,13 @@ void add_attention(const EncoderConfig& c, EncoderRules& r) {
   if (c.has_head_norms) {
     r.norm("q_norm", "attn_q_norm", &EncoderNames::q_norm, size(c.head_dim));
     r.norm("k_norm", "attn_k_norm", &EncoderNames::k_norm, size(c.head_dim));
+  }
+  const Disentangled& places = c.disentangled;
+  if (places && !places.is_shared) {
+    if (places.has_keys) {
+      r.linear("place_k", "", &EncoderNames::place_k, {kv, d}, c.has_qkv_bias);
+    }
+    if (places.has_queries) r.linear("place_q", "", &EncoderNames::place_q, {q, d}, true);
   }
   r.linear("o", "attn_output", &EncoderNames::o, {d, q}, c.has_o_bias);
 }
@@ -203,6 +218,11 @@ ModelFacts encoder_facts(const EncoderConfig& c) {
   if (c.relative.buckets > 0) {
     f.notes.emplace_back("distances", fmt::format("biases of {} buckets up to {}",
                                                   c.relative.buckets, c.relative.distance_max));
+  }
+  if (c.disentangled) {
+    f.notes.emplace_back("distances", fmt::format("a table of {} places, in {} terms of scores",
+                                                  c.disentangled.places(),
+                                                  c.disentangled.terms()));
   }
   if (!c.slopes.empty()) f.notes.emplace_back("distances", "linear biases (ALiBi)");
   if (c.rope) f.notes.emplace_back("rope", rope_text(*c.rope));

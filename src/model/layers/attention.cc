@@ -93,6 +93,21 @@ void finish_heads(const AttentionLayer& layer, Program& p, const Workspace& w) {
   if (!layer.turns_before_norms) rotate();
 }
 
+// Attention, with what queries say to the keys of places, and keys to their queries.
+void attend_places(const AttentionLayer& layer, Program& p, const Workspace& w) {
+  AttendOp op = {&w.q, &layer.attend, &w.attended};
+  if (layer.place_keys) {
+    p.add(HeadLinearOp{&w.q, {&layer.place_keys, &w.key_places, 0, layer.place_keys.rows}});
+    op.key_places = &w.key_places;
+  }
+  if (layer.place_queries) {
+    p.add(HeadLinearOp{&w.k, {&layer.place_queries, &w.query_places, 0,
+                              layer.place_queries.rows}});
+    op.query_places = &w.query_places;
+  }
+  p.add(op);
+}
+
 }  // namespace
 
 void run_attention(const AttentionLayer& layer, Program& p, const Workspace& w) {
@@ -111,7 +126,7 @@ void run_attention(const AttentionLayer& layer, Program& p, const Workspace& w) 
   }
   finish_heads(layer, p, w);
   if (layer.k) p.store(w.k, w.v, layer.attend.cache);
-  p.attend(w.q, layer.attend, w.attended);
+  attend_places(layer, p, w);
   if (layer.gate) p.gate(Activation::kSigmoid, w.output_gate, w.attended, w.gated_output);
   if (layer.out_norm) p.norm(w.attended, layer.out_norm, w.attended);
   add_branch(p, layer.gate ? w.gated_output : w.attended, layer.o, layer.o_bias, layer.branch, w);

@@ -26,6 +26,7 @@ struct AttentionLayer {
   bool turns_before_norms = false;  // q_rope and k_rope before q_norm and k_norm
   Norm out_norm;        // of all heads together, before the way back; none: as they are
   float clip = 0;       // q, k and v stay in [-clip, clip]; 0: no bound
+  Weight place_keys, place_queries;  // [heads, places, k_dim] for Attend::places, or empty
   Attend attend;
   Branch branch;      // how the output joins the residual stream
 };

@@ -17,6 +17,8 @@ Workspace Workspace::make(Backend& backend, const ModelOptions& options,
   w.attended = of_tokens(shape.attended);
   w.output_gate = of_tokens(shape.has_output_gate ? shape.attended : 0);
   w.gated_output = of_tokens(shape.has_output_gate ? shape.attended : 0);
+  w.key_places = of_tokens(shape.key_places);
+  w.query_places = of_tokens(shape.query_places);
   w.gate = of_tokens(shape.ffn);
   w.up = of_tokens(shape.ffn);
   w.gated = of_tokens(shape.ffn);

@@ -18,6 +18,7 @@ struct WorkspaceShape {
   bool has_output_gate = false;
   bool has_branch = false;  // an output is normed or scaled before it is added
   int ffn = 0;
+  int key_places = 0, query_places = 0;  // heads * places: of disentangled attention
   int vocab = 0;
 };
 
@@ -29,6 +30,7 @@ struct Workspace {
   Buffer k, v;      // [tokens, kv_heads * ..]
   Buffer attended;  // [tokens, heads * v_dim], read by o
   Buffer output_gate, gated_output;  // [tokens, heads * v_dim]
+  Buffer key_places, query_places;   // [tokens, heads * places]
   Buffer gate, up;  // [tokens, ffn]
   Buffer gated;     // [tokens, ffn], read by down
   Buffer last;      // [wanted, d_model], read by the head

@@ -85,8 +85,8 @@ EncoderGguf encoder_gguf(const TinyFixture& fixture) {
   if (config.find("n_embd") != nullptr) return {"", "the same model in the library's words has"};
   if (text_of(config, "position_embedding_type") == "alibi") return {"jina-bert-v2", ""};
   const bool is_roberta = type == "roberta" || type == "xlm-roberta";
-  if (is_classifier(fixture) && !is_roberta) {
-    return {"", "of heads of labels only RoBERTa's is converted whole"};
+  if (is_classifier(fixture) && !is_roberta && fixture.name != "modernbert_ranker") {
+    return {"", "of heads of labels only RoBERTa's and ModernBERT's are converted whole"};
   }
   if (fixture.name == "bert_dense") return {"", "its dense module would be left out"};
   return {std::string(row->architecture), ""};

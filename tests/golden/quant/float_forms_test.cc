@@ -78,6 +78,18 @@ TEST(FloatFormsTest, EveryFormGivesTheLogitsOfItsDequantizedWeights) {
     const auto shown = describe_model(codes.path());
     ASSERT_TRUE(shown.is_ok()) << shown.status().message();
     EXPECT_THAT(*shown, ::testing::HasSubstr("quantized"));
+    const std::string& asked = (*coded)->facts().asked_activations;
+    EXPECT_EQ(shown->find("--activations as-asked") != shown->npos, !asked.empty()) << *shown;
+    const auto rounded = logits_of(**coded, WeightScheme::kAsAsked);
+    const double error_as_asked = largest_error(rounded, expected);
+    if (!asked.empty()) {
+      std::printf("FIGURE %s: %.2e with activations as asked (%s)\n", form.name.c_str(),
+                  error_as_asked, asked.c_str());
+      EXPECT_GT(error_as_asked, usual) << form.name;
+      EXPECT_LT(error_as_asked, (has_float_activations ? 0.4 : 1) * size) << form.name;  // or FP4
+    } else {
+      EXPECT_EQ(error_as_asked, usual) << form.name;
+    }
     EXPECT_THAT(*shown, ::testing::HasSubstr(std::string(dtype_name(form.tile))));
     EXPECT_EQ(shown->find("warning") != shown->npos, form.tile == DType::kBF16) << *shown;
   }

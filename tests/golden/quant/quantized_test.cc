@@ -85,7 +85,7 @@ const std::vector<Form>& forms() {
        false, gptq},
       {"gptq 4 bits in act-order",
        R"({"quant_method":"gptq","bits":4,"group_size":32,"desc_act":true})", 4, 32, true, false,
-       true, gptq_scattered},
+       false, gptq_scattered},
       {"auto-round 4 bits",
        R"({"quant_method":"auto-round","packing_format":"auto_round:auto_gptq","bits":4,
 "group_size":64,"sym":true,"data_type":"int"})", 4, 64, true, false, false, gptq},

@@ -61,6 +61,8 @@ AttentionTask CpuBackend::attention_task(const AttentionCall& call, const Attent
   const int own = call.q.columns / shape.heads;  // of q itself
   const std::int32_t* tokens = plan_.tokens.data() + item.first_token;
   const bool is_shaped = shape.slopes || shape.bias || !shape.is_causal;
+  const std::int32_t* row_begin = &call.batch.row_begin[static_cast<std::size_t>(item.row)];
+  const std::ptrdiff_t in_row = row_begin[1] - row_begin[0];
   for (int i = 0; i < queries; ++i) {
     const int token = tokens[i / group], head = item.kv_head * group + i % group;
     const float* from = call.q.floats(token) + head * own;
@@ -78,13 +80,17 @@ AttentionTask CpuBackend::attention_task(const AttentionCall& call, const Attent
       scratch.biases[i] = shape.bias.values.get() + shape.bias_reach +
                           std::ptrdiff_t{head} * (2 * shape.bias_reach + 1);
     }
+    if (call.has_pairs) {
+      scratch.biases[i] = pairs_.data() + pairs_begin_[static_cast<std::size_t>(token)] +
+                          head * in_row + scratch.positions[i];
+    }
   }
   AttentionTask task;
   task.q = scratch.q;
   task.positions = scratch.lasts;
   task.query_positions = is_shaped ? scratch.positions : nullptr;
   task.slopes = shape.slopes ? scratch.slopes : nullptr;
-  task.biases = shape.bias ? scratch.biases : nullptr;
+  task.biases = shape.bias || call.has_pairs ? scratch.biases : nullptr;
   task.queries = queries;
   task.k_dim = dim;
   task.v_dim = shape.v_dim;
@@ -332,6 +338,53 @@ void CpuBackend::find_turn(const AttendOp& op, const Step& step, AttentionCall& 
   }
 }
 
+// What each pair of tokens of a text adds to its score: the places of their distance in what one
+// says to the other's. A row is a whole text, from position 0 on.
+void CpuBackend::pair_tokens(const AttendOp& op, const Step& step) {
+  const BatchView& batch = step.batch;
+  const Attend& shape = *op.attend;
+  const std::vector<std::int32_t>& places = *shape.places;
+  const Buffer& any = op.key_places != nullptr ? *op.key_places : *op.query_places;
+  const int heads = shape.heads, width = any.columns / heads;
+  const int reach = static_cast<int>(places.size() / 2);
+  QUIRE_CHECK(!shape.is_causal && !shape.bias && any.columns == heads * width,
+              "places of {} columns for {} heads", any.columns, heads);
+  pairs_begin_.resize(static_cast<std::size_t>(batch.tokens()));
+  std::size_t floats = 0;
+  std::vector<std::int32_t> row_of(pairs_begin_.size());
+  for (int row = 0; row < batch.rows(); ++row) {
+    const auto r = static_cast<std::size_t>(row);
+    const int begin = batch.row_begin[r], end = batch.row_begin[r + 1];
+    QUIRE_CHECK(begin == end || (batch.positions[static_cast<std::size_t>(begin)] == 0 &&
+                                 end - begin <= reach),
+                "a text of {} tokens from position {}, places reach {}", end - begin,
+                batch.positions[static_cast<std::size_t>(begin)], reach);
+    for (int token = begin; token < end; ++token) {
+      pairs_begin_[static_cast<std::size_t>(token)] = floats;
+      row_of[static_cast<std::size_t>(token)] = row;
+      floats += static_cast<std::size_t>(heads) * static_cast<std::size_t>(end - begin);
+    }
+  }
+  if (pairs_.count() < floats) pairs_ = AlignedBuffer<float>(floats);
+  pool_.for_each(batch.tokens(), [&](int token, int) {
+    const auto row = static_cast<std::size_t>(row_of[static_cast<std::size_t>(token)]);
+    const int begin = batch.row_begin[row], count = batch.row_begin[row + 1] - begin;
+    float* out = pairs_.data() + pairs_begin_[static_cast<std::size_t>(token)];
+    for (int head = 0; head < heads; ++head, out += count) {
+      const float* of_query =
+          op.key_places == nullptr ? nullptr : cpu(*op.key_places).floats(token) + head * width;
+      for (int j = 0; j < count; ++j) {
+        const int place = places[static_cast<std::size_t>(reach + token - begin - j)];
+        float sum = of_query == nullptr ? 0 : of_query[place];
+        if (op.query_places != nullptr) {
+          sum += cpu(*op.query_places).floats(begin + j)[head * width + place];
+        }
+        out[j] = sum * shape.scale;
+      }
+    }
+  });
+}
+
 void CpuBackend::run_op(const AttendOp& op, const Step& step) {
   const BatchView& batch = step.batch;
   const std::size_t group = step.group(op.attend->cache.group);
@@ -340,6 +393,8 @@ void CpuBackend::run_op(const AttendOp& op, const Step& step) {
   AttentionCall call{shape, batch, batch.groups[group], cpu(*op.q), memory, shape.cache.layer,
                      cpu(*op.out), op.q_rest == nullptr ? nullptr : &cpu(*op.q_rest)};
   find_turn(op, step, call);
+  call.has_pairs = op.attend->places != nullptr;
+  if (call.has_pairs) pair_tokens(op, step);
   attention(call);
 }
 

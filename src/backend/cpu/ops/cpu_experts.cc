@@ -68,15 +68,11 @@ void CpuBackend::run_op(const RouteOp& op, const Step& step) {
   }
 }
 
-// One output for each expert that has rows. Rows of tokens are brought together by expert; routed
-// rows lie so already.
-std::span<LinearOutput> CpuBackend::find_expert_outputs(const LinearOp& op, const Step& step) {
+// Rows of tokens brought together by expert; routed rows lie so already. Of the weights that read
+// what lies there; null: there is none.
+const CpuBuffer::Form* CpuBackend::expert_inputs(const LinearOp& op, int rows, bool is_by_token) {
   const CpuRouting& routing = cpu(*op.routing).routing;
   CpuBuffer& x = cpu(*op.x);
-  const bool is_by_token = op.x->rows != Rows::kRouted;
-  const int rows = step.rows(*op.x);
-  linear_outputs_.clear();
-  if (rows == 0) return {};
   const CpuBuffer::Form* input = nullptr;
   for (int i = 0; i < op.count; ++i) {
     const Product& product = op.products[static_cast<std::size_t>(i)];
@@ -86,23 +82,55 @@ std::span<LinearOutput> CpuBackend::find_expert_outputs(const LinearOp& op, cons
                     product.out->rows == Rows::kRouted && !product.accumulate && packed.data,
                 "'{}': experts of {} x {} read {} columns and write {}", packed.name,
                 product.weight->rows, product.weight->columns, x.columns, product.out->columns);
+    if (packed.has_rules) continue;  // each expert may want its rows in another way
     const CpuBuffer::Form& form = input_of(x, rows, packed);
     QUIRE_CHECK(input == nullptr || input == &form, "'{}' reads another form than its neighbour",
                 packed.name);
     input = &form;
   }
-  const bool is_gathered = is_by_token && rows > 1;
-  if (is_gathered) {
-    expert_input_.resize(static_cast<int>(routing.token_of.size()), input->stride - 1);
-    pool_.for_each(static_cast<int>(routing.token_of.size()), [&](int place, int) {
-      std::memcpy(expert_input_.row(place),
-                  input->row(routing.token_of[static_cast<std::size_t>(place)]),
-                  std::min(input->stride, expert_input_.stride));
-    });
-    input = &expert_input_;
-  }
+  if (input == nullptr || !is_by_token || rows <= 1) return input;
+  expert_input_.resize(static_cast<int>(routing.token_of.size()), input->stride - 1);
+  pool_.for_each(static_cast<int>(routing.token_of.size()), [&](int place, int) {
+    std::memcpy(expert_input_.row(place),
+                input->row(routing.token_of[static_cast<std::size_t>(place)]),
+                std::min(input->stride, expert_input_.stride));
+  });
+  return &expert_input_;
+}
+
+// The same for a weight whose experts have rules for their rows.
+const CpuBuffer::Form& CpuBackend::own_expert_inputs(const LinearOp& op, const CpuPacked& packed) {
+  const CpuRouting& routing = cpu(*op.routing).routing;
+  CpuBuffer& x = cpu(*op.x);
+  const bool is_by_token = op.x->rows != Rows::kRouted;
+  const auto places = static_cast<int>(routing.token_of.size());
+  OwnInput& made = next_own_input(places, packed);
+  made.scale = -1;  // is no other weight's
+  const auto room = static_cast<std::size_t>(x.columns);
+  grow_scratch(room);
+  pool_.for_each(places, [&](int place, int worker) {
+    const auto after = std::upper_bound(routing.begin.begin(), routing.begin.end(), place);
+    const auto expert = static_cast<std::size_t>(after - routing.begin.begin()) - 1;
+    const int row = is_by_token ? routing.token_of[static_cast<std::size_t>(place)] : place;
+    write_own_input(packed, packed.rule(expert), x.floats(row), scratch(worker, room),
+                    made.form.row(place));
+  });
+  return made.form;
+}
+
+// One output for each expert that has rows.
+std::span<LinearOutput> CpuBackend::find_expert_outputs(const LinearOp& op, const Step& step) {
+  const CpuRouting& routing = cpu(*op.routing).routing;
+  const bool is_by_token = op.x->rows != Rows::kRouted;
+  const int rows = step.rows(*op.x);
+  linear_outputs_.clear();
+  own_inputs_used_ = 0;
+  if (rows == 0) return {};
+  const CpuBuffer::Form* shared = expert_inputs(op, rows, is_by_token);
   for (int i = 0; i < op.count; ++i) {
     const Product& product = op.products[static_cast<std::size_t>(i)];
+    const auto& packed = static_cast<const CpuPacked&>(*product.weight->packed);
+    const CpuBuffer::Form* input = packed.has_rules ? &own_expert_inputs(op, packed) : shared;
     CpuBuffer& out = cpu(*product.out);
     out.is_fresh = false;
     for (int expert = 0; expert < product.weight->experts; ++expert) {
@@ -112,7 +140,7 @@ std::span<LinearOutput> CpuBackend::find_expert_outputs(const LinearOp& op, cons
       LinearOutput& output = linear_outputs_.emplace_back();
       output.weight = product.weight;
       output.expert = expert;
-      output.row = is_by_token && !is_gathered ? 0 : begin;
+      output.row = is_by_token && rows == 1 && !packed.has_rules ? 0 : begin;
       output.rows = count;
       output.out = out.floats(begin);
       output.out_row = begin;
@@ -180,6 +208,8 @@ void CpuBackend::run_op(const HeadLinearOp& op, const Step& step) {
               weight.experts, weight.rows, weight.columns, op.x->columns, product.out->columns);
   if (rows == 0) return;
   const auto& packed = static_cast<const CpuPacked&>(*weight.packed);
+  QUIRE_CHECK(!packed.has_rules, "'{}': heads whose inputs are arranged", packed.name);
+  own_inputs_used_ = 0;
   const CpuBuffer::Form& form = input_of(x, rows, packed);
   const auto width = static_cast<std::size_t>(part);
   std::size_t head_bytes = width * sizeof(float);

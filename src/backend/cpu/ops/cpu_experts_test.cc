@@ -2,10 +2,13 @@
 // company for every type of weights, and each expert's weights read once for all rows sent there.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <cstdio>
+#include <deque>
 #include <map>
 #include <mutex>
+#include <numeric>
 #include <random>
 
 #include "backend/testing/one_op.h"
@@ -21,7 +24,8 @@ constexpr int kExperts = 8, kUsed = 3, kWidth = 64, kFfn = 96, kTokens = 32;
 
 // One block of experts without what stands around it.
 struct Block {
-  Block(CpuBackend& backend, DType dtype) : backend(backend), dtype(dtype) {
+  Block(CpuBackend& backend, DType dtype, bool is_scattered = false)
+      : backend(backend), dtype(dtype), is_scattered(is_scattered) {
     std::mt19937 engine(11);
     gate = add(engine, kFfn, kWidth), up = add(engine, kFfn, kWidth);
     down = add(engine, kWidth, kFfn);
@@ -52,11 +56,26 @@ struct Block {
       if (dtype == DType::kI8) {
         view.scales = {scales.emplace_back(rows, 0.001f).data()};
       }
+      if (is_scattered) scatter(static_cast<std::uint32_t>(e), data, view);
       matrices.push_back(view);
     }
     Weight weight = backend.adopt(WeightView::of(matrices).value()).value();
     EXPECT_TRUE(backend.pack(weight).is_ok());
     return weight;
+  }
+
+  // Floats with their columns in an order of this expert's own, which its rule says.
+  void scatter(std::uint32_t seed, std::vector<std::byte>& data, TensorView& view) {
+    const std::size_t columns = view.columns();
+    std::vector<std::uint32_t>& order = orders.emplace_back(columns);
+    std::iota(order.begin(), order.end(), 0u);
+    std::shuffle(order.begin(), order.end(), std::mt19937(seed));
+    auto* values = reinterpret_cast<float*>(data.data());
+    for (std::size_t row = 0; row < view.rows(); ++row) {
+      const std::vector<float> as_was(values + row * columns, values + (row + 1) * columns);
+      for (std::size_t i = 0; i < columns; ++i) values[row * columns + i] = as_was[order[i]];
+    }
+    view.input.order = order.data();
   }
 
   // values: [tokens, kWidth] and [tokens, kExperts]. Returns [tokens, kWidth].
@@ -71,6 +90,8 @@ struct Block {
 
   CpuBackend& backend;
   DType dtype;
+  bool is_scattered;
+  std::deque<std::vector<std::uint32_t>> orders;
   std::vector<std::vector<std::byte>> bytes;
   std::vector<std::vector<float>> scales;
   Weight gate, up, down;
@@ -134,6 +155,23 @@ TEST(CpuExpertsTest, EqualTheSumOverTheChosen) {
       EXPECT_NEAR(out[static_cast<std::size_t>(t * kWidth + r)],
                   expected[static_cast<std::size_t>(r)], 1e-4);
     }
+  }
+}
+
+// Each expert may want its rows arranged in its own way.
+TEST(CpuExpertsTest, EachArrangesItsRows) {
+  CpuBackend backend(*all_supported().back(), 2);
+  Block plain(backend, DType::kF32), scattered(backend, DType::kF32, true);
+  const Input input = random_input(kTokens);
+  const std::vector<float> expected = plain.run(input.values, input.scores);
+  const std::vector<float> out = scattered.run(input.values, input.scores);
+  for (std::size_t i = 0; i < out.size(); ++i) ASSERT_NEAR(out[i], expected[i], 1e-5) << i;
+  for (int t = 0; t < kTokens; ++t) {
+    const auto first = input.values.begin() + t * kWidth;
+    const auto score = input.scores.begin() + t * kExperts;
+    const std::vector<float> alone =
+        scattered.run({first, first + kWidth}, {score, score + kExperts});
+    EXPECT_TRUE(std::equal(alone.begin(), alone.end(), out.begin() + t * kWidth)) << t;
   }
 }
 

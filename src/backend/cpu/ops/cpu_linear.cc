@@ -2,6 +2,7 @@
 // hundred KiB (decode). A worker begins with a contiguous range of them, so while it works on one
 // it fetches the next. Which worker takes an item leaves no trace.
 #include <algorithm>
+#include <cstring>
 
 #include "backend/cpu/cpu_backend.h"
 
@@ -96,33 +97,72 @@ std::span<LinearOutput> CpuBackend::find_outputs(const LinearOp& op, const Step&
 // Finds (or makes) the form of x that each weight reads.
 void CpuBackend::find_inputs(CpuBuffer& x, int rows, std::span<LinearOutput> outputs) {
   QUIRE_CHECK(rows <= x.rows_max, "{} rows of {}", rows, x.rows_max);
-  static_inputs_used_ = 0;
+  own_inputs_used_ = 0;
   for (LinearOutput& output : outputs) {
     QUIRE_CHECK(packed_of(output).data != nullptr, "'{}' is not packed", packed_of(output).name);
     output.x = &input_of(x, rows, packed_of(output));
   }
 }
 
-// The form of x that a weight reads. Where it states a scale for its input, x is quantized with it
-// here, once for all weights of the call that state the same: the layers that share x may differ.
+// The form of x that a weight reads. Where its input is arranged, rounded or has a stated scale,
+// that is made here, once for all weights of the call that want the same: those that share x may
+// differ.
 const CpuBuffer::Form& CpuBackend::input_of(CpuBuffer& x, int rows, const CpuPacked& packed) {
   const CpuBuffer::Form& form = x.form(packed.input_form());
   QUIRE_CHECK(form, "'{}' reads a form that its input has not", packed.name);
   if (packed.input_form() != ActivationForm::kF32 && !x.is_fresh) refresh(x, rows);
-  if (!packed.has_static_input()) return form;
-  const float scale = packed.source.input_scale;
-  for (std::size_t i = 0; i < static_inputs_used_; ++i) {
-    if (static_inputs_[i].scale == scale) return static_inputs_[i].form;
+  if (!packed.has_own_input()) return form;
+  const ActivationForm wanted = activation_form(packed.dtype);
+  const InputRule& rule = packed.rule(0);
+  for (std::size_t i = 0; i < own_inputs_used_; ++i) {
+    const OwnInput& made = own_inputs_[i];
+    const bool is_same = made.of == wanted && made.scale == packed.source.input_scale &&
+                         made.rule == rule;
+    if (is_same) return made.form;
   }
-  if (static_inputs_used_ == static_inputs_.size()) static_inputs_.emplace_back();
-  StaticInput& made = static_inputs_[static_inputs_used_++];
-  made.scale = scale;
-  made.form.resize(rows, channel_token_bytes(static_cast<std::size_t>(x.columns)));
-  pool_.for_each(rows, [&](int row, int) {
-    kernels_.quantize_token(reinterpret_cast<const float*>(form.row(row)), x.columns, scale,
-                            reinterpret_cast<ChannelToken*>(made.form.row(row)));
+  QUIRE_CHECK(packed.source.columns == static_cast<std::size_t>(x.columns),
+              "'{}': {} columns of {}", packed.name, packed.source.columns, x.columns);
+  OwnInput& made = next_own_input(rows, packed);
+  made.rule = rule;
+  const auto room = static_cast<std::size_t>(x.columns);
+  grow_scratch(room);
+  pool_.for_each(rows, [&](int row, int worker) {
+    write_own_input(packed, rule, x.floats(row), scratch(worker, room), made.form.row(row));
   });
   return made.form;
+}
+
+CpuBackend::OwnInput& CpuBackend::next_own_input(int rows, const CpuPacked& packed) {
+  if (own_inputs_used_ == own_inputs_.size()) own_inputs_.emplace_back();
+  OwnInput& made = own_inputs_[own_inputs_used_++];
+  made.of = activation_form(packed.dtype);
+  made.scale = packed.source.input_scale;
+  made.rule = {};
+  made.form.resize(rows, activation_bytes(made.of, packed.source.columns));
+  return made;
+}
+
+// A row as a weight wants it.  room: [columns].
+void CpuBackend::write_own_input(const CpuPacked& packed, const InputRule& rule, const float* x,
+                                 float* room, std::byte* to) const {
+  const std::size_t count = packed.source.columns;
+  const auto columns = static_cast<int>(count);
+  if (rule) {
+    follow(rule, x, count, room);
+    x = room;
+  }
+  switch (activation_form(packed.dtype)) {
+    case ActivationForm::kF32:
+      std::memcpy(to, x, count * sizeof(float));
+      return;
+    case ActivationForm::kBF16:
+      return kernels_.narrow_bf16(x, columns, reinterpret_cast<std::uint16_t*>(to));
+    case ActivationForm::kInt8:
+      return kernels_.quantize_int8(x, columns, reinterpret_cast<ActivationBlock*>(to));
+    case ActivationForm::kInt8Token:
+      return kernels_.quantize_token(x, columns, packed.source.input_scale,
+                                     reinterpret_cast<ChannelToken*>(to));
+  }
 }
 
 // Items begin at multiples of `tiles_multiple` tiles.

@@ -14,6 +14,7 @@ namespace {
 
 constexpr std::size_t kStateSizeMax = 4096;
 constexpr int kBlockMax = 1 << 16;
+constexpr double kThreshold = 6;  // where a configuration states none
 constexpr const char* kWhere = "of quantization_config in config.json";
 constexpr std::string_view kStateEndings[] = {".weight.quant_state.bitsandbytes__nf4",
                                               ".weight.quant_state.bitsandbytes__fp4"};
@@ -197,7 +198,7 @@ Result<ScaledTensors> apply_four_bits(const FileTensors& file) {
 
 // --- 8 bits ---
 
-Status read_eight_bits(const TensorView& codes, ModuleTensors& tensors) {
+Status read_eight_bits(const TensorView& codes, float threshold, ModuleTensors& tensors) {
   const std::string module = codes.name.substr(0, codes.name.size() - std::strlen(".weight"));
   if (codes.shape.size() != 2 || codes.rows() == 0 || codes.columns() == 0) {
     return error(StatusCode::kCorrupt, "tensor '{}': it is no matrix", codes.name);
@@ -221,16 +222,18 @@ Status read_eight_bits(const TensorView& codes, ModuleTensors& tensors) {
   TensorView view = codes;
   view.dtype = DType::kI8A16;
   view.scales = {nullptr, 1};
+  view.input.rounding = InputRule::Rounding::kInt8;
+  view.input.threshold = threshold;
   tensors.put(codes, std::move(view), std::move(scales));
   return ok_status();
 }
 
-Result<ScaledTensors> apply_eight_bits(const FileTensors& file) {
+Result<ScaledTensors> apply_eight_bits(float threshold, const FileTensors& file) {
   ModuleTensors tensors(file);
   std::size_t count = 0;
   for (const TensorView& tensor : file.tensors) {
     if (tensor.dtype != DType::kI8 || !tensor.name.ends_with(".weight")) continue;
-    QUIRE_RETURN_IF_ERROR(read_eight_bits(tensor, tensors));
+    QUIRE_RETURN_IF_ERROR(read_eight_bits(tensor, threshold, tensors));
     ++count;
   }
   if (count > 0) return tensors.result();
@@ -257,6 +260,8 @@ Result<Quantization> read_bitsandbytes(const Json& quantization_config) {
   const bool is_four = fields.boolean("load_in_4bit", fields.boolean("_load_in_4bit", false));
   const bool is_eight = fields.boolean("load_in_8bit", fields.boolean("_load_in_8bit", false));
   const std::string type = fields.string("bnb_4bit_quant_type", "fp4");
+  const auto threshold =
+      static_cast<float>(fields.number("llm_int8_threshold", 0, 1e6, kThreshold));
   const std::string storage = fields.string("bnb_4bit_quant_storage", "uint8");
   QUIRE_RETURN_IF_ERROR(fields.status());
   if (is_four == is_eight) {
@@ -272,8 +277,15 @@ Result<Quantization> read_bitsandbytes(const Json& quantization_config) {
   quantization.text = is_four ? fmt::format("bitsandbytes, {}", type.substr(0, 64))
                               : std::string("bitsandbytes, int8, a scale for each row");
   quantization.takes_integers = true;
-  if (is_eight) quantization.activations = "LLM.int8 rounds most features to int8";
-  quantization.apply = is_four ? apply_four_bits : apply_eight_bits;
+  if (is_four) {
+    quantization.apply = apply_four_bits;
+    return quantization;
+  }
+  quantization.activations = fmt::format(
+      "int8 with a scale for each token, but for values from {} on (LLM.int8)", threshold);
+  quantization.apply = [threshold](const FileTensors& file) {
+    return apply_eight_bits(threshold, file);
+  };
   return quantization;
 }
 

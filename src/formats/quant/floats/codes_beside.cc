@@ -108,6 +108,11 @@ Status attach(const CodesBeside& layout, const TensorView& codes, ModuleTensors&
   TensorView view = codes;
   view.dtype = layout.tile;
   QUIRE_RETURN_IF_ERROR(place_scales(layout, found->name, scales, view));
+  view.input = layout.asked.rule;
+  if (layout.asked.is_stated && codes.name.ends_with(".weight")) {
+    QUIRE_ASSIGN_OR_RETURN(view.input.scale,
+                           tensors.take_input_scale(codes.name.substr(0, codes.name.size() - 7)));
+  }
   tensors.put(codes, std::move(view), std::move(scales));
   return ok_status();
 }

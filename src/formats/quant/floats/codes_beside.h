@@ -1,7 +1,8 @@
 // Codes of a byte whose scales are tensors of their own: FP8 (E4M3) of every writer and int8 for
 // activations that stay floats. There may be one scale for a matrix, for each row or for each block
 // of rows and columns; which, is said by their shape and by the blocks that the configuration
-// states. What such files say of activations and of the KV cache is taken and not used.
+// states. What such files say of activations becomes the rule of a weight's input; what they say of
+// the KV cache is taken and not used.
 // Pure functions; any thread. Used by the methods of this folder and by compressed_tensors.
 #pragma once
 
@@ -17,6 +18,7 @@ struct CodesBeside {
   DType tile = DType::kF8;   // what they become
   std::size_t block_rows = 0, block_columns = 0;  // of a scale; 0: no blocks
   std::span<const std::string_view> endings;      // of the scales' names, behind the weight's
+  AskedInput asked{};                             // of what they are multiplied with
 };
 
 // The scales of every tensor of these codes. An error names the tensor that is missing, has another

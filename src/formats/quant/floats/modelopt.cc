@@ -44,17 +44,20 @@ Result<Quantization> read_modelopt(const Json& config) {
     quantization.cache = cache_note(object);
   }
   QUIRE_RETURN_IF_ERROR(fields.status());
-  quantization.activations = fmt::format("quant_algo is '{}'", algorithm.substr(0, 64));
   quantization.takes_integers = true;
   if (algorithm == "FP8") {
     quantization.text = "modelopt, fp8, e4m3, a scale for each matrix";
-    quantization.apply = [](const FileTensors& file) { return apply_fp8(0, 0, file); };
+    const AskedInput asked = asked_fp8(0, true);
+    quantization.activations = asked.text;
+    quantization.apply = [asked](const FileTensors& file) { return apply_fp8({}, asked, file); };
     return quantization;
   }
   if (algorithm == "NVFP4") {
     quantization.text = "modelopt, nvfp4, groups of 16";
-    quantization.apply = [](const FileTensors& file) {
-      return apply_small_floats({DType::kNVFP4, ".weight", ".weight_scale_2", false}, file);
+    const AskedInput asked = asked_fp4(DType::kNVFP4);
+    quantization.activations = asked.text;
+    quantization.apply = [asked](const FileTensors& file) {
+      return apply_small_floats({DType::kNVFP4, ".weight", ".weight_scale_2", false, asked}, file);
     };
     return quantization;
   }

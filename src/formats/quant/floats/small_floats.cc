@@ -133,6 +133,11 @@ Status read_module(const SmallFloatModules& layout, const std::string& module,
                            read_matrix_scale(module + std::string(layout.matrix_ending),
                                              layout.is_divided, tensors));
   }
+  weight.input = layout.asked.rule;
+  if (layout.asked.is_stated) {
+    QUIRE_ASSIGN_OR_RETURN(const float stated, tensors.take_input_scale(module));
+    weight.input.scale = layout.is_divided && stated > 0 ? 1 / stated : stated;
+  }
   return put_small_floats(std::move(weight), tensors);
 }
 
@@ -159,11 +164,22 @@ Status read_stack(const std::string& stack, ModuleTensors& tensors) {
 
 }  // namespace
 
+AskedInput asked_fp4(DType dtype) {
+  AskedInput asked;
+  const bool is_nvfp4 = dtype == DType::kNVFP4;
+  asked.rule.rounding = is_nvfp4 ? InputRule::Rounding::kNvfp4 : InputRule::Rounding::kMxfp4;
+  asked.is_stated = is_nvfp4;
+  asked.text = is_nvfp4 ? "NVFP4 in groups of 16 with a scale that each module states"
+                        : "MXFP4 in groups of 32";
+  return asked;
+}
+
 Status put_small_floats(SmallFloats weight, ModuleTensors& tensors) {
   QUIRE_RETURN_IF_ERROR(check_scales(weight));
   TensorView view;
   view.name = weight.name;
   view.shape = weight.shape;
+  view.input = weight.input;
   view.dtype = weight.dtype;
   std::string reason;
   if (weight.dtype == DType::kNVFP4 && view.columns() % 64 != 0) {

@@ -22,6 +22,7 @@ struct SmallFloats {
   const std::uint8_t* codes = nullptr;
   const std::uint8_t* scales = nullptr;
   float matrix_scale = 1;          // of NVFP4
+  InputRule input;
 };
 
 // The weight in the place of its parts. An error names a scale that is no number.
@@ -34,8 +35,14 @@ struct SmallFloatModules {
   DType dtype = DType::kNVFP4;
   std::string_view codes_ending = ".weight_packed";
   std::string_view matrix_ending = ".weight_global_scale";
-  bool is_divided = true;
+  bool is_divided = true;  // so is the scale that a module states for its input
+  AskedInput asked{};
 };
+
+// FP4 for what is multiplied with weights of this type, in groups as theirs; of NVFP4 with a scale
+// that each module states for all of it.
+AskedInput asked_fp4(DType dtype);
+
 Result<ScaledTensors> apply_small_floats(const SmallFloatModules& layout, const FileTensors& file);
 
 // gpt-oss: X_blocks U8 [experts, out, in / 32, 16] with X_scales U8 [experts, out, in / 32] become

@@ -150,7 +150,7 @@ void expect_matmul(const KernelTable& kernels, DType dtype, int rows, int column
 
 TEST_P(MatmulTest, ProductsOfEveryType) {
   for (const DTypeInfo& info : kDTypes) {
-    const int columns = info.block_elements == 256 ? 768 : 576;
+    const int columns = info.block_elements > 64 ? 768 : 576;
     for (int tokens : {1, 2, 3, 5, 8, 9, 17})
       expect_matmul(kernels(), info.dtype, 49, columns, tokens);
     for (int rows : {1, 7, 16, 64, 172}) expect_matmul(kernels(), info.dtype, rows, columns, 2);
@@ -246,7 +246,7 @@ TEST_P(MatmulTest, ExtremeCodesPerChannelAreExact) {  // the largest sum of all,
 TEST_P(MatmulTest, ColumnsDoNotSeeEachOther) {
   Random random(5);
   for (const DTypeInfo& info : kDTypes) {
-    const std::size_t rows = 40, columns = info.block_elements == 256 ? 512 : 192, tokens = 65;
+    const std::size_t rows = 40, columns = info.block_elements > 64 ? 512 : 192, tokens = 65;
     const std::vector<std::byte> matrix = random.matrix(info.dtype, rows, columns);
     const PackedMatrix packed = pack(kernels(), info.dtype, &matrix[1], rows, columns);
     const Input input = make_input(kernels(), info.dtype, random.normal(columns * tokens), columns);
@@ -281,7 +281,7 @@ TEST_P(MatmulTest, BitsAreThoseOfThePortableTable) {
   for (const DTypeInfo& info : kDTypes) {
     const bool is_own =
         info.dtype == DType::kBF16 && kernels().bf16_products == Bf16Products::kPairs;
-    const std::size_t rows = 37, columns = info.block_elements == 256 ? 1024 : 704, tokens = 7;
+    const std::size_t rows = 37, columns = info.block_elements > 64 ? 1024 : 704, tokens = 7;
     const std::vector<std::byte> matrix = random.matrix(info.dtype, rows, columns);
     const std::vector<float> x = random.normal(columns * tokens);
     const auto multiply = [&](const KernelTable& table) {
