@@ -120,12 +120,15 @@ make_venv() {
 installed_from() { cmp -s "$1" "$2"; }
 
 install_python_clients() {
-  local wanted=$root/tests/clients/requirements.txt stamp=$root/build/venv/installed.txt
-  installed_from "$stamp" "$wanted" && return
+  local folder=$root/tests/clients stamp=$root/build/venv/installed.txt
+  local wanted=$folder/requirements.txt alone=$folder/requirements_alone.txt
+  cat "$wanted" "$alone" | cmp -s - "$stamp" && return
   say "Python clients -> build/venv"
   "$root/build/venv/bin/pip" install --quiet --disable-pip-version-check -r "$wanted" >&2 ||
     fail "pip could not install tests/clients/requirements.txt"
-  cp "$wanted" "$stamp"
+  "$root/build/venv/bin/pip" install --quiet --disable-pip-version-check --no-deps \
+    -r "$alone" >&2 || fail "pip could not install tests/clients/requirements_alone.txt"
+  cat "$wanted" "$alone" >"$stamp"
 }
 
 # install_node_packages FOLDER TARGET: what FOLDER/package-lock.json names -> build/TARGET

@@ -6,6 +6,12 @@
 #include "apps/version.h"
 #include "base/clock.h"
 #include "base/hash.h"
+#include "base/json.h"
+#include "engine/constraints/grammar_constraint.h"
+#include "serve/answer/parts.h"
+#include "serve/intake/tools/answer_grammar.h"
+#include "serve/intake/tools/answer_shape.h"
+#include "text/grammar/grammar.h"
 
 namespace quire {
 namespace {
@@ -18,6 +24,7 @@ std::string fingerprint_of(const LoadedModel& model, const ModelArguments& argum
   if (arguments.attention_sinks > 0) {
     identity += fmt::format(" {}+{}", arguments.attention_sinks, arguments.sliding_window);
   }
+  if (arguments.activations != "float") identity += " " + arguments.activations;
   return fmt::format("fp_{:016x}", hash_bytes(identity.data(), identity.size()));
 }
 
@@ -53,7 +60,14 @@ ModelInfo model_info(const LoadedModel& model, const ModelArguments& arguments) 
   info.chats = model.words.chat_template != nullptr;
   info.pooled = pooled_info(model.files->facts());
   info.pooled.reads_pairs = model.words.pair_template != nullptr;
+  info.call_format = arguments.tool_call_parser;
+  info.thought_format = arguments.reasoning_parser;
+  if (const Result<Json> kwargs = parse_json(arguments.template_kwargs);
+      kwargs.is_ok() && kwargs->is_object()) {
+    info.template_kwargs = kwargs->members();
+  }
   info.chat_problem = model.words.chat_problem;
+  info.kv_groups = model.executor->capacity().groups;
   info.warnings = model.words.warnings;
   info.sampling = model.files->facts().words.generation;
   info.created = SteadyClock::unix_seconds();
@@ -85,11 +99,76 @@ Result<std::unique_ptr<HostedModel>> load_hosted(PlannedModel planned, const std
   model->chat_template = loaded.words.chat_template;
   model->pair_template = loaded.words.pair_template;
   model->info = model_info(loaded, arguments);
+  if (model->info.generates) {
+    model->grammars = grammars_of(loaded.words.tokenizer, model->info.eos_ids);
+  }
   model->files = mapped_files(loaded);
   model->health = std::move(loaded.health);
   model->engine = std::make_unique<Engine>(loaded.options, std::move(loaded.executor),
                                            loaded.words.tokenizer, std::move(sink));
   return model;
+}
+
+// Thoughts and answer of a model in the terminal, cut as the server cuts them.
+class CutAnswer final : public AnswerPieces {
+ public:
+  explicit CutAnswer(PartStreamOptions options) : parts_(std::move(options)) {}
+
+  std::vector<AnswerPiece> take(const TokenEvent& event) override {
+    std::vector<PartDelta> parts;
+    parts_.take(event, parts);
+    std::vector<AnswerPiece> pieces;
+    for (PartDelta& part : parts) {
+      pieces.push_back({part.kind == PartKind::kReasoning, std::move(part.text)});
+    }
+    return pieces;
+  }
+
+ private:
+  PartStream parts_;
+};
+
+void set_thoughts(const LoadedModel& loaded, ChatPartner& partner) {
+  const auto& chat_template = loaded.words.chat_template;
+  if (chat_template == nullptr) return;
+  const ThoughtFormat* thoughts = format_of_template(chat_template->source()).thoughts;
+  if (thoughts == nullptr) return;
+  for (const ThoughtSwitch& it : thoughts->switches) {
+    if (it.kind != SwitchKind::kOnOff || !chat_template->has_variable(it.variable)) continue;
+    partner.not_thinking.emplace_back(std::string(it.variable), false);
+  }
+  partner.pieces = [thoughts, words = loaded.words.tokenizer](std::span<const TokenId> prompt,
+                                                              SamplingParams& params) {
+    const AnswerFormat format = {.calls = nullptr, .thoughts = thoughts};
+    if (params.skip_special_tokens) params.shown_tokens = mark_tokens(format, *words);
+    return std::make_unique<CutAnswer>(
+        PartStreamOptions{
+            .format = format,
+            .begins_in_thought = ends_in_thought(format, end_of_prompt(*words, prompt)),
+            .reads_calls = false});
+  };
+}
+
+// Behind the thought, where the model has one.
+Status set_grammar(const LoadedModel& loaded, const GrammarSource& source, ChatPartner& partner) {
+  const std::shared_ptr<const Tokenizer> words = loaded.words.tokenizer;
+  const std::vector<TokenId> eos = loaded.words.eos_ids;
+  QUIRE_ASSIGN_OR_RETURN(const auto factory, GrammarFactory::create(words, eos));
+  QUIRE_ASSIGN_OR_RETURN(auto grammar, factory->compile(source));
+  const auto constraint = std::make_shared<GrammarConstraint>(std::move(grammar));
+  const auto& chat_template = loaded.words.chat_template;
+  const ThoughtFormat* thoughts =
+      chat_template == nullptr ? nullptr : format_of_template(chat_template->source()).thoughts;
+  partner.constraint = [words, eos, constraint, thoughts](std::span<const TokenId> prompt)
+      -> std::shared_ptr<const Constraint> {
+    if (thoughts == nullptr) return constraint;
+    const AnswerFormat format = {.calls = nullptr, .thoughts = thoughts};
+    return behind_thought(
+        {.tokenizer = words, .eos_ids = eos, .thoughts = thoughts,
+         .begins_in_thought = ends_in_thought(format, end_of_prompt(*words, prompt))},
+        constraint);
+  };
+  return ok_status();
 }
 
 }  // namespace
@@ -108,7 +187,8 @@ ModelRecipe make_recipe(const NamedModel& model, std::shared_ptr<CpuDevice> devi
   return {model.names, open};
 }
 
-Result<ChatPartner> load_chat_partner(const ModelArguments& arguments) {
+Result<ChatPartner> load_chat_partner(const ModelArguments& arguments,
+                                      const std::optional<GrammarSource>& grammar) {
   QUIRE_ASSIGN_OR_RETURN(LoadedModel loaded, load_model(arguments));
   QUIRE_RETURN_IF_ERROR(check_talks(loaded.files->facts(), loaded.name));
   ChatPartner partner;
@@ -117,6 +197,8 @@ Result<ChatPartner> load_chat_partner(const ModelArguments& arguments) {
                    .chat_template = loaded.files->facts().words.chat_template,
                    .chat_problem = loaded.words.chat_problem,
                    .context_max = loaded.context_max};
+  set_thoughts(loaded, partner);
+  if (grammar) QUIRE_RETURN_IF_ERROR(set_grammar(loaded, *grammar, partner));
   partner.tokenizer = std::move(loaded.words.tokenizer);
   partner.chat_template = std::move(loaded.words.chat_template);
   partner.words = std::move(loaded.words.chat);

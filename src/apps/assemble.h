@@ -5,12 +5,14 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 
 #include "apps/greeting.h"
 #include "apps/serve_arguments.h"
 #include "host/model_host.h"
 #include "runtime/memory_plan.h"
 #include "terminal/chat/chat_partner.h"
+#include "text/grammar/source.h"
 
 namespace quire {
 
@@ -20,7 +22,8 @@ using LoadReport = std::function<void(const GreetedModel& model, double seconds)
 ModelRecipe make_recipe(const NamedModel& model, std::shared_ptr<CpuDevice> device,
                         const MemoryLimit& limit, LoadReport report);
 
-// The only model of this process, loaded now.
-Result<ChatPartner> load_chat_partner(const ModelArguments& arguments);
+// The only model of this process, loaded now. `grammar`: what its answers have to look like.
+Result<ChatPartner> load_chat_partner(const ModelArguments& arguments,
+                                      const std::optional<GrammarSource>& grammar);
 
 }  // namespace quire

@@ -16,6 +16,13 @@ namespace {
 
 constexpr std::size_t kFaultsShown = 8;
 
+// What a model that holds no conversations answers.
+std::string what_for(const ModelFacts& facts) {
+  if (facts.kind == ModelKind::kEncoderDecoder) return "; completions, and no chats";
+  if (facts.kind == ModelKind::kDecoder) return "";
+  return facts.pooled.labels > 0 ? "; scores of texts" : "; vectors of texts";
+}
+
 // Everything that serving does before it packs weights, and a look at every value.
 Result<std::string> check(const ModelArguments& arguments) {
   QUIRE_ASSIGN_OR_RETURN(const PlannedModel planned, plan_model(arguments, nullptr, {}));
@@ -43,16 +50,12 @@ Result<std::string> check(const ModelArguments& arguments) {
   for (const std::string& warning : words.warnings) {
     std::fprintf(stderr, "warning: %s\n", warning.c_str());
   }
-  if (facts.kind != ModelKind::kDecoder) {
-    return error(StatusCode::kUnsupported,
-                 "it is whole and finite, but no decoder: it runs in the engine, and has no "
-                 "endpoint yet");
-  }
   return fmt::format(
-      "{} can be served: {} with {}; {} tensors of {} values, all finite; {} of weights, {} of KV",
+      "{} can be served: {} with {}; {} tensors of {} values, all finite; {} of weights, {} of "
+      "KV{}",
       default_name(arguments), facts.architecture, facts.weight_types, report.tensors,
       report.values, store::human_bytes(planned.memory.weight_bytes),
-      store::human_bytes(planned.memory.kv_bytes));
+      store::human_bytes(planned.memory.kv_bytes), what_for(facts));
 }
 
 int run_check(const ModelArguments& arguments) {

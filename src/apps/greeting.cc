@@ -109,11 +109,13 @@ std::string model_record(const GreetedModel& model) {
   const ModelSummary& m = model.summary;
   return fmt::format(
       "model name={} architecture={} parameters={} weight_bytes={} context={} kv_tokens={} "
-      "kv_bytes={} sequences_max={} step_tokens_max={} isa={} isa_reason={} "
-      "threads={} processor={} chat={} vector_width={}",
+      "kv_bytes={} kv_types={} activations={} activations_asked={} sequences_max={} "
+      "step_tokens_max={} isa={} isa_reason={} threads={} processor={} chat={} vector_width={}",
       dump(Json(model.name)), m.architecture, m.parameters, m.weight_bytes, m.context_max,
-      m.kv_tokens, m.kv_bytes, m.rows_max, m.tokens_max, m.isa, dump(Json(m.isa_reason)),
-      m.threads, dump(Json(m.processor)), model.is_chat, m.vector_width);
+      m.kv_tokens, m.kv_bytes, dump(Json(m.kv_types)),
+      m.has_asked_activations ? "as-asked" : "float", dump(Json(m.asked_activations)), m.rows_max,
+      m.tokens_max, m.isa, dump(Json(m.isa_reason)), m.threads, dump(Json(m.processor)),
+      model.is_chat, m.vector_width);
 }
 
 std::string model_page(const GreetedModel& model) {

@@ -21,7 +21,8 @@ Greeting example() {
   greeting.models.push_back({"it's", true,
                              {.architecture = "llama", .parameters = 134'515'008,
                               .weight_bytes = 96'600'000, .context_max = 8192,
-                              .kv_tokens = 65'504, .kv_bytes = 1'509'949'440, .rows_max = 64,
+                              .kv_tokens = 65'504, .kv_bytes = 1'509'949'440,
+                              .kv_types = "F16", .asked_activations = "FP8", .rows_max = 64,
                               .tokens_max = 512, .isa = "avx512",
                               .isa_reason = "the widest", .threads = 2,
                               .processor = "AMD EPYC"}});
@@ -68,7 +69,9 @@ TEST(GreetingTest, RecordsAreForALog) {
   const auto records = greeting_records(example());
   ASSERT_EQ(records.size(), 3u);
   EXPECT_THAT(records[0], HasSubstr("name=\"it's\" architecture=llama parameters=134515008 "));
-  EXPECT_THAT(records[0], HasSubstr("context=8192 kv_tokens=65504 kv_bytes=1509949440 "));
+  EXPECT_THAT(records[0], HasSubstr("context=8192 kv_tokens=65504 kv_bytes=1509949440 "
+                                    "kv_types=\"F16\" activations=float "));
+  EXPECT_THAT(records[0], HasSubstr("activations_asked=\"FP8\" "));
   EXPECT_THAT(records[0], HasSubstr("isa=avx512 isa_reason=\"the widest\" threads=2 "));
   EXPECT_THAT(records[1], HasSubstr("url=http://127.0.0.1:8000 "));
   EXPECT_THAT(records[2], HasSubstr("try: curl http://127.0.0.1:8000/v1/chat/completions -H "));

@@ -49,6 +49,17 @@ void fit_context(const Capacity& capacity, LoadedModel& loaded) {
       loaded.context_max, capacity.context_max));
 }
 
+// Which of two answers a checkpoint gives that asks for rounded activations.
+void note_activations(LoadedModel& loaded) {
+  const std::string& asked = loaded.summary.asked_activations;
+  if (asked.empty()) return;
+  loaded.words.warnings.push_back(
+      loaded.summary.has_asked_activations
+          ? fmt::format("activations: as asked, {}; --activations float leaves it out", asked)
+          : fmt::format("activations: float, though the checkpoint asks for {}; --activations "
+                        "as-asked does it", asked));
+}
+
 Result<LocalOptions> local_options(const ModelArguments& arguments) {
   LocalOptions options;
   QUIRE_ASSIGN_OR_RETURN(options.kv_dtype, parse_kv_types(arguments.kv_cache_dtype));
@@ -95,7 +106,8 @@ Result<std::string> packed_path(const ModelArguments& arguments, const std::stri
       .string();
 }
 
-ModelSummary summarize(const ModelFiles& files, const Capacity& capacity, const Backend& backend) {
+ModelSummary summarize(const ModelFiles& files, const LocalOptions& options,
+                       const Capacity& capacity, const Backend& backend) {
   const KvGroup& kv = capacity.groups[0];
   ModelSummary summary;
   summary.architecture = files.facts().architecture;
@@ -103,6 +115,10 @@ ModelSummary summarize(const ModelFiles& files, const Capacity& capacity, const 
   summary.weight_bytes = files.facts().weight_bytes;
   summary.kv_tokens = std::uint64_t{kv.blocks - 1} * kv.block_tokens;
   summary.kv_bytes = kv.bytes_per_block * kv.blocks;
+  summary.kv_types = kv_types_name(options.kv_dtype);
+  summary.asked_activations = files.facts().asked_activations;
+  summary.has_asked_activations =
+      !summary.asked_activations.empty() && options.weights == WeightScheme::kAsAsked;
   if (files.facts().kind == ModelKind::kEncoder) {
     summary.vector_width = static_cast<std::uint32_t>(files.facts().pooled.width);
     summary.is_classifier = files.facts().pooled.labels > 0;
@@ -207,8 +223,10 @@ Result<LoadedModel> load_planned(PlannedModel planned) {
       make_executor(std::move(planned.backend), design, find, planned.options));
   loaded.isa = executor->backend().isa();
   fit_context(executor->capacity(), loaded);
-  loaded.summary = summarize(*loaded.files, executor->capacity(), executor->backend());
+  loaded.summary = summarize(*loaded.files, planned.options, executor->capacity(),
+                             executor->backend());
   loaded.summary.context_max = loaded.context_max;
+  note_activations(loaded);
   loaded.options = engine_options(arguments, loaded, executor->capacity());
   for (const std::string& text : loaded.words.warnings) spdlog::warn("{}: {}", loaded.name, text);
   loaded.health = [executor = executor.get()] { return executor->health(); };

@@ -53,6 +53,10 @@ void declare_compute_flags(Command& command, ModelArguments& a) {
   command.value("--max-queue", a.max_queue, "requests of one API key that may wait; beyond, 429")
       .between(1, 1 << 20).shows_default();
   declare_quantize_flag(command, a.quantize);
+  command.value("--activations", a.activations,
+                "float: as precise as weights allow; as-asked: rounded to FP8, FP4 or int8 where a "
+                "quantized checkpoint asks for that")
+      .one_of({"float", "as-asked"}).shows_default();
   command.toggle("--unpack-f32", a.is_unpacked_f32,
                  "compute with weights unpacked to float32: slow and exact, for tests");
 }
@@ -72,6 +76,11 @@ void declare_huge_pages_flag(Command& command, bool& has_huge_pages) {
 Result<WeightScheme> weight_scheme(const ModelArguments& arguments) {
   if (arguments.is_unpacked_f32 && !arguments.quantize.empty()) {
     return error(StatusCode::kInvalidArgument, "--quantize and --unpack-f32 exclude each other");
+  }
+  if (arguments.activations == "as-asked") {
+    if (!arguments.is_unpacked_f32 && arguments.quantize.empty()) return WeightScheme::kAsAsked;
+    return error(StatusCode::kInvalidArgument,
+                 "--activations as-asked excludes --quantize and --unpack-f32");
   }
   if (arguments.is_unpacked_f32) return WeightScheme::kFloat32;
   return arguments.quantize.empty() ? WeightScheme::kAsStored : WeightScheme::kW8A8;

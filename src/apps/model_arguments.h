@@ -19,6 +19,9 @@ struct ModelArguments {
   std::string model;                 // a file, a directory, a name; empty: the default model
   std::string tokenizer;             // --tokenizer FILE
   std::string chat_template;         // --chat-template FILE
+  std::string tool_call_parser;      // --tool-call-parser NAME; empty: as the template shows
+  std::string reasoning_parser;      // --reasoning-parser NAME; likewise
+  std::string template_kwargs;       // a JSON object, or empty: what templates read by default
   std::uint32_t max_model_len = 0;   // 0: the model's
   std::uint32_t max_num_seqs = 64;
   std::uint32_t max_num_batched_tokens = 0;  // 0: measured at start, so that a step stays short
@@ -33,6 +36,7 @@ struct ModelArguments {
   std::string kv_cache_memory;       // "512MiB", "2G", bytes; empty: from free memory
   std::uint32_t max_queue = 256;
   std::string quantize;              // w8a8; empty: weights as stored
+  std::string activations = "float";  // as-asked: rounded as a quantized checkpoint asks
   bool is_unpacked_f32 = false;      // a test setting
 };
 

@@ -27,7 +27,9 @@ void compile_template(const std::string& source, ModelWords& words) {
 // A ranker reads two texts as one.
 void read_pairs(const ModelFacts& facts, const std::string& json, ModelWords& words) {
   if (!facts.can_pool || facts.pooled.labels != 1) return;
-  auto made = PairTemplate::from_json(json);
+  const std::string& text = facts.words.pooled.pair_text;
+  auto made = text.empty() ? PairTemplate::from_json(json)
+                           : PairTemplate::from_text(text, *words.tokenizer);
   if (made.is_ok()) {
     words.pair_template = std::make_shared<const PairTemplate>(std::move(made).value());
   } else {

@@ -11,11 +11,16 @@
 
 #include "apps/assemble.h"
 #include "apps/flags.h"
+#include "base/file.h"
+#include "base/json.h"
 #include "base/log.h"
 #include "terminal/chat/conversation.h"
 #include "terminal/signals.h"
 #include "terminal/terminal.h"
 #include "terminal/terminal_text.h"
+#include "text/grammar/gbnf.h"
+#include "text/grammar/lark.h"
+#include "text/grammar/schema_check.h"
 
 namespace quire {
 namespace {
@@ -26,6 +31,7 @@ struct RunArguments {
   std::vector<std::pair<std::string, std::string>> settings;  // name and value, as for /set
   bool is_verbose = false;
   bool has_word_wrap = true;
+  std::string schema, grammar;  // files
 };
 
 constexpr int kFailed = 1;
@@ -102,6 +108,28 @@ int answer_once(Chat& chat, ChatState state, const std::string& prompt, ChatScre
   return answer->finish == FinishReason::kCancelled ? kInterrupted : 0;
 }
 
+// What --schema or --grammar names.
+Result<std::optional<GrammarSource>> wanted_grammar(const RunArguments& arguments) {
+  constexpr std::size_t kSizeMax = std::size_t{1} << 20;
+  if (!arguments.schema.empty() && !arguments.grammar.empty()) {
+    return error(StatusCode::kInvalidArgument,
+                 "--schema and --grammar both say what an answer looks like: give one of them");
+  }
+  const bool is_schema = !arguments.schema.empty();
+  const std::string& path = is_schema ? arguments.schema : arguments.grammar;
+  if (path.empty()) return std::optional<GrammarSource>();
+  QUIRE_ASSIGN_OR_RETURN(const std::string text, read_file(path, kSizeMax));
+  Result<GrammarSource> source = Status(StatusCode::kInvalidArgument, "");
+  if (is_schema) {
+    QUIRE_ASSIGN_OR_RETURN(const Json schema, parse_json(text));
+    source = source_of_schema(schema);
+  } else {
+    source = text.find("::=") != std::string::npos ? source_of_gbnf(text) : source_of_lark(text);
+  }
+  if (source.is_ok()) return std::optional<GrammarSource>(std::move(*source));
+  return error(source.status().code(), "{}: {}", path, source.status().message());
+}
+
 int run(const RunArguments& arguments) {
   use_utf8_locale();
   ChatScreen screen;
@@ -117,7 +145,9 @@ int run(const RunArguments& arguments) {
   const auto prompt = prompt_of(arguments);
   if (!prompt.is_ok()) return fail(screen, prompt.status());
   if (const Status status = check_order(arguments); !status.is_ok()) return fail(screen, status);
-  auto partner = load_chat_partner(arguments.model);
+  const auto grammar = wanted_grammar(arguments);
+  if (!grammar.is_ok()) return fail(screen, grammar.status());
+  auto partner = load_chat_partner(arguments.model, *grammar);
   if (!partner.is_ok()) return fail(screen, partner.status());
 
   catch_signals();
@@ -149,6 +179,10 @@ void declare_run(Command& parent, std::function<int()>& chosen) {
   command.toggle("--verbose", arguments->is_verbose, "figures after each answer");
   command.toggle("--word-wrap,!--no-word-wrap", arguments->has_word_wrap,
                  "break lines between words at a terminal (default: on)");
+  command.value("--schema", arguments->schema,
+                "answers are JSON of the JSON Schema in this file");
+  command.value("--grammar", arguments->grammar,
+                "answers are of the grammar in this file: GBNF, as llama.cpp has it, or Lark");
   command.when_chosen([arguments, &chosen] { chosen = [arguments] { return run(*arguments); }; });
 }
 

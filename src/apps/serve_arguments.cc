@@ -1,11 +1,16 @@
 #include "apps/serve_arguments.h"
 
+#include <fmt/ranges.h>
+
 #include <algorithm>
+#include <span>
 #include <utility>
 
 #include "apps/flags.h"
 #include "apps/load.h"
+#include "base/json.h"
 #include "host/model_host.h"
+#include "serve/answer/formats/format.h"
 #include "store/local_store.h"
 
 namespace quire {
@@ -28,6 +33,17 @@ void declare_models(Command& command, ServeArguments& a) {
   command.value("--chat-template", a.templates,
                 "Jinja file in place of the model's own. With several models: one for each, "
                 "'-' for the model's own");
+  command.value("--tool-call-parser", a.tool_call_parsers,
+                "how the model writes tool calls, by our name or vLLM's, such as hermes (default: "
+                "as its chat template shows; docs/tool-formats.md has the list). With several "
+                "models: one for each, '-' for what the template shows");
+  command.value("--reasoning-parser", a.reasoning_parsers,
+                "how it writes thoughts, likewise, such as deepseek_r1; 'none': it has none");
+  command.value("--default-chat-template-kwargs", a.template_kwargs,
+                "what chat templates read unless a request says otherwise, a JSON object such as "
+                "{\"enable_thinking\": false}");
+  command.toggle("--enable-auto-tool-choice", a.has_auto_tool_choice,
+                 "accepted for commands that were written for vLLM: it is always on");
   command.value("--load", a.load, "models to load before serving; the others at first use")
       .one_of({"all", "first", "none"}).shows_default();
   command.value("--keep-alive", a.keep_alive,
@@ -80,6 +96,34 @@ Status add_aliases(const std::vector<std::string>& aliases, std::vector<NamedMod
     model->names.push_back(pair.substr(0, middle));
   }
   return ok_status();
+}
+
+template <typename Format>
+Status check_format(const char* flag, const std::string& name, const Format* found,
+                    std::span<const Format* const> all) {
+  if (found != nullptr || name == "-") return ok_status();
+  std::vector<std::string_view> names;
+  for (const Format* format : all) names.push_back(format->name);
+  return error(StatusCode::kInvalidArgument, "{} '{}' is not known; there are {}, and vLLM's names "
+                                             "of them", flag, name, fmt::join(names, ", "));
+}
+
+Status check_formats(const ServeArguments& a) {
+  for (const std::string& name : a.tool_call_parsers) {
+    QUIRE_RETURN_IF_ERROR(check_format("--tool-call-parser", name, find_call_format(name),
+                                       all_call_formats()));
+  }
+  for (const std::string& name : a.reasoning_parsers) {
+    if (name == "none") continue;
+    QUIRE_RETURN_IF_ERROR(check_format("--reasoning-parser", name, find_thought_format(name),
+                                       all_thought_formats()));
+  }
+  if (a.template_kwargs.empty()) return ok_status();
+  const Result<Json> kwargs = parse_json(a.template_kwargs);
+  if (kwargs.is_ok() && kwargs->is_object()) return ok_status();
+  return error(StatusCode::kInvalidArgument,
+               "--default-chat-template-kwargs: expected a JSON object, got '{}'",
+               a.template_kwargs);
 }
 
 std::string nth(const std::vector<std::string>& values, std::size_t index) {
@@ -143,13 +187,21 @@ Result<std::vector<NamedModel>> pair_models(const ServeArguments& a) {
   }
   QUIRE_RETURN_IF_ERROR(check_count("--tokenizer", a.tokenizers.size(), models.size()));
   QUIRE_RETURN_IF_ERROR(check_count("--chat-template", a.templates.size(), models.size()));
+  QUIRE_RETURN_IF_ERROR(
+      check_count("--tool-call-parser", a.tool_call_parsers.size(), models.size()));
+  QUIRE_RETURN_IF_ERROR(
+      check_count("--reasoning-parser", a.reasoning_parsers.size(), models.size()));
+  QUIRE_RETURN_IF_ERROR(check_formats(a));
   std::vector<NamedModel> paired;
   for (std::size_t i = 0; i < models.size(); ++i) {
     NamedModel& model = paired.emplace_back();
     model.arguments = a.common;
+    model.arguments.template_kwargs = a.template_kwargs;
     model.arguments.model = models[i];
     model.arguments.tokenizer = nth(a.tokenizers, i);
     model.arguments.chat_template = nth(a.templates, i);
+    model.arguments.tool_call_parser = nth(a.tool_call_parsers, i);
+    model.arguments.reasoning_parser = nth(a.reasoning_parsers, i);
     if (a.names.empty()) {
       model.names = {default_name(model.arguments)};
     } else {

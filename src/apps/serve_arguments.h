@@ -18,6 +18,9 @@ struct ServeArguments {
   std::vector<std::string> aliases;     // --model-alias: ALIAS=NAME
   std::vector<std::string> tokenizers;  // --tokenizer
   std::vector<std::string> templates;   // --chat-template
+  std::vector<std::string> tool_call_parsers, reasoning_parsers;  // --tool-call-parser, ...
+  std::string template_kwargs;          // --default-chat-template-kwargs: a JSON object
+  bool has_auto_tool_choice = true;     // --enable-auto-tool-choice: vLLM's flag; always so here
   ModelArguments common;                // what holds for each model
   std::string load = "first";           // --load: all, first, none
   std::string keep_alive = "-1";        // --keep-alive

@@ -11,6 +11,7 @@
 #include "apps/model_words.h"
 #include "model/describe.h"
 #include "model/model_files.h"
+#include "serve/answer/formats/format.h"
 
 namespace quire {
 namespace {
@@ -28,6 +29,18 @@ std::string content_text(const ChatTemplate& chat_template) {
     if (form != user) text += fmt::format(", {} messages {}", role, form);
   }
   return text;
+}
+
+// How the model writes calls, as its chat template shows.
+std::string calls_text(const ChatTemplate& chat_template) {
+  const CallFormat* calls = format_of_template(chat_template.source()).calls;
+  if (calls == nullptr) return "none of its own: it is told of a generic form";
+  return std::string(calls->name);
+}
+
+std::string thoughts_text(const ChatTemplate& chat_template) {
+  const ThoughtFormat* thoughts = format_of_template(chat_template.source()).thoughts;
+  return thoughts == nullptr ? "none" : std::string(thoughts->name);
 }
 
 // Lines about a model's words, as describe_model writes them; none for a file that is no model.
@@ -48,7 +61,11 @@ std::string words_lines(const std::string& path) {
   if (words->chat.adds_bos && words->chat.bos_id >= 0) {
     line("chats begin", fmt::format("with one BOS, {}", words->chat.bos_id));
   }
-  if (words->chat_template) line("chat content", content_text(*words->chat_template));
+  if (words->chat_template) {
+    line("chat content", content_text(*words->chat_template));
+    line("tool calls", calls_text(*words->chat_template));
+    line("thoughts", thoughts_text(*words->chat_template));
+  }
   for (const std::string& warning : words->warnings) line("warning", warning);
   return lines;
 }
@@ -86,7 +103,11 @@ Result<std::string> json_page(const FoundModel& model) {
   if (const auto words = load_words(*files, ""); words.is_ok()) {
     root.set("eos_ids", Json::array({words->eos_ids.begin(), words->eos_ids.end()}));
     root.set("warnings", Json::array({words->warnings.begin(), words->warnings.end()}));
-    if (words->chat_template) root.set("chat_content", content_text(*words->chat_template));
+    if (words->chat_template) {
+      root.set("chat_content", content_text(*words->chat_template));
+      root.set("tool_calls", calls_text(*words->chat_template));
+      root.set("thoughts", thoughts_text(*words->chat_template));
+    }
   }
   if (model.manifest) {
     QUIRE_ASSIGN_OR_RETURN(const store::LocalStore store, open_store());

@@ -32,6 +32,7 @@ struct KvGroup {
   std::uint32_t window = 0;  // positions kept; 0: all
   std::uint32_t sinks = 0;   // first positions that are kept beside the window
   std::uint64_t bytes_per_block = 0;
+  std::string k_type{}, v_type{};  // for people: "F16"; of a state: both empty
 };
 
 // One block in `block_tokens` positions of the encoder's input.

@@ -54,6 +54,7 @@ struct SamplingParams {
   bool ignore_eos = false;
   bool include_stop = false;         // keep the stop string in the text
   bool skip_special_tokens = true;   // leave special tokens out of the text
+  std::vector<TokenId> shown_tokens;  // but for these, ascending: marks of thoughts and calls
 };
 
 // One branch of one request.

@@ -32,6 +32,7 @@ Session::Session(const Request& request, int branch, const Tokenizer* tokenizer,
   const bool is_start = std::all_of(request.prompt.begin(), request.prompt.end(),
                                     [&](TokenId token) { return tokenizer->is_special(token); });
   detokenizer_.emplace(*tokenizer, DetokenizerOptions{.shows_special = !params.skip_special_tokens,
+                                                      .shown = params.shown_tokens,
                                                       .is_start_of_text = is_start});
   if (!params.stop_strings.empty()) {
     matcher_.emplace(StopMatcher::create(params.stop_strings, params.include_stop).value());

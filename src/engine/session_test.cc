@@ -151,6 +151,9 @@ TEST(Session, SpecialTokensAreShownIfAsked) {
   EXPECT_EQ(Branch({.ignore_eos = true}).take({'a', kEos}).text, "a");
   EXPECT_EQ(Branch({.ignore_eos = true, .skip_special_tokens = false}).take({'a', kEos}).text,
             "a<|end|>");
+  EXPECT_EQ(Branch({.ignore_eos = true, .shown_tokens = {kEos}}).take({'a', kEos}).text,
+            "a<|end|>");
+  EXPECT_EQ(Branch({.ignore_eos = true, .shown_tokens = {'a'}}).take({'a', kEos}).text, "a");
 }
 
 TEST(Session, PromptScoresComeOnceAndTogether) {

@@ -11,9 +11,11 @@
 #include <vector>
 
 #include "base/ids.h"
+#include "base/json.h"
 #include "base/status.h"
 #include "engine/engine.h"
 #include "formats/words/words.h"
+#include "host/grammars.h"
 #include "text/chat_prompt.h"
 #include "text/chat_template.h"
 #include "text/layout/pair_template.h"
@@ -42,7 +44,12 @@ struct ModelInfo {
   bool has_encoder = false;       // which reads the prompt; the answer is its decoder's
   std::vector<TokenId> decoder_start;  // what that answer begins with
   PooledInfo pooled;
+  // Of which declared form its calls and thoughts are (serve/answer/formats), where the operator
+  // says so; empty: as its chat template shows.
+  std::string call_format, thought_format;
+  std::vector<Json::Member> template_kwargs;  // unless a request says otherwise
   std::string chat_problem;       // why the model cannot chat although it has a template
+  std::vector<KvGroup> kv_groups;  // what it remembers of a sequence
   std::vector<std::string> warnings;  // what was guessed or left out when it was loaded
   GenerationDefaults sampling;    // in place of a protocol's own
   std::int64_t created = 0;       // seconds since 1970
@@ -58,6 +65,7 @@ struct HostedModel {
   ModelInfo info;
   std::shared_ptr<const void> files;  // what the engine computes with, mapped
   std::function<Status()> health;  // not ok: it has lost a file, its answers are faults; or empty
+  std::shared_ptr<Grammars> grammars;  // null: its answers cannot be constrained
   std::unique_ptr<Engine> engine;
 
   const std::string& name() const { return names.front(); }

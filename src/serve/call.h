@@ -17,6 +17,7 @@
 #include "serve/http/exchange.h"
 #include "serve/http/message.h"
 #include "serve/intake/api_error.h"
+#include "serve/intake/constraint.h"
 #include "serve/intake/model_lease.h"
 #include "serve/intake/tenant.h"
 #include "serve/intake/volatile_lines.h"
@@ -35,6 +36,10 @@ class AnswerWriter {
   // The answer's id as the client sees it; empty: it has none.
   virtual std::string_view id() const { return {}; }
 
+  // A stream that has had nothing to say for a while shows that it is alive: a comment, which
+  // readers of events pass over, unless the protocol has an event for it.
+  virtual void ping(std::string& out) { out += ": ping\n\n"; }
+
   // Every request has ended. What this returns runs on a worker thread, once, before finish():
   // what the client may rely on when it has read the end, such as a row on a disk. It runs even if
   // the client leaves meanwhile, and holds what it needs itself. Empty: nothing.
@@ -51,6 +56,12 @@ struct Call {
   ModelLease model;
   std::vector<Request> requests;  // ids are given at submission
   std::unique_ptr<AnswerWriter> writer;
+  // What the answers of all its requests have to look like; they wait until it is compiled.
+  std::optional<AskedGrammar> grammar;
+  // What request number `index` is held to, whose grammar's constraint this is (null: it has none):
+  // a thought may come before it, and have a budget. Empty: just that. I/O thread.
+  std::function<std::shared_ptr<const Constraint>(std::size_t index,
+                                                  std::shared_ptr<const Constraint>)> frame;
   std::optional<http::Response> ready;  // the answer is there already: no model, requests, writer
   std::size_t in_flight_max = 0;  // requests in the engine at once; 0: all of them
   // Set: the answer goes on by itself, on this exchange that no connection holds, whatever becomes

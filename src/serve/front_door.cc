@@ -167,6 +167,18 @@ std::optional<http::Response> FrontDoor::refuse(const http::Request& head) {
   return refusal;
 }
 
+std::size_t FrontDoor::body_max(const http::Request& head, const http::Limits& limits) {
+  const Place place = find_place(head);
+  const bool is_form = place.route != nullptr && place.route->body == BodyKind::kForm;
+  return is_form ? limits.form_max : limits.body_max;
+}
+
+std::shared_ptr<void> FrontDoor::hold_large_body(const http::Limits& limits) {
+  if (*large_bodies_ >= limits.large_bodies_max) return nullptr;
+  ++*large_bodies_;
+  return {large_bodies_.get(), [held = large_bodies_](std::size_t*) { --*held; }};
+}
+
 http::Response FrontDoor::refuse_key(const http::Request& head, const Place& place) const {
   const bool is_missing = head.count("authorization") == 0 &&
                           !(place.dialect->takes_x_api_key && head.count("x-api-key") > 0);

@@ -45,6 +45,8 @@ class FrontDoor : public http::Handler {
     return options_.origins.reply_headers(head);
   }
   std::optional<http::Response> refuse(const http::Request& head) override;
+  std::size_t body_max(const http::Request& head, const http::Limits& limits) override;
+  std::shared_ptr<void> hold_large_body(const http::Limits& limits) override;
   void answer(std::shared_ptr<http::Exchange> exchange) override;
   // A request of the house's own, on behalf of a tenant; a path without a route is an error.
   void answer_inside(std::shared_ptr<http::Exchange> exchange, const Tenant& tenant);
@@ -73,6 +75,7 @@ class FrontDoor : public http::Handler {
   const House* house_;
   std::span<const Dialect* const> dialects_;
   Tenants tenants_;
+  std::shared_ptr<std::size_t> large_bodies_ = std::make_shared<std::size_t>(0);  // that are held
 };
 
 }  // namespace quire

@@ -101,6 +101,28 @@ constexpr std::array kHostFamilies = {
                [](const ModelRow& model) { return static_cast<double>(model.failures); }},
 };
 
+// What a model keeps of a sequence, in labels, as Prometheus has facts: the value is 1.
+MetricFamily kv_group_family(const std::vector<ModelRow>& models) {
+  MetricFamily family{"quire_kv_group_info",
+                      "What a model remembers of a sequence: types of keys and values, window (0: "
+                      "all) and sinks in positions",
+                      MetricType::Gauge, {}};
+  for (const ModelRow& model : models) {
+    for (const KvGroup& group : model.info.kv_groups) {
+      ClientMetric& series = family.metric.emplace_back();
+      series.label = {{"model", model.names.front()},
+                      {"group", group.name},
+                      {"holds", holds_states(group) ? "state" : "positions"},
+                      {"k_type", group.k_type},
+                      {"v_type", group.v_type},
+                      {"window", std::to_string(group.window)},
+                      {"sinks", std::to_string(group.sinks)}};
+      series.gauge.value = 1;
+    }
+  }
+  return family;
+}
+
 // One process, one instruction set; "" before the first model is loaded.
 std::string isa_of(const std::vector<ModelRow>& models) {
   for (const ModelRow& model : models) {
@@ -322,6 +344,7 @@ std::string Metrics::text() const {
   what.label = {{"isa", isa_of(models)}, {"version", state_->version}};
   what.gauge.value = 1;
   build.metric.push_back(what);
+  families.push_back(kv_group_family(models));
   families.push_back(std::move(build));
   MetricFamily io{"quire_io_thread_cpu_seconds_total",
                   "Computing time of the thread that speaks HTTP", MetricType::Counter, {}};

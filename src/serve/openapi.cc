@@ -8,7 +8,7 @@
 #include "base/text/ascii.h"
 #include "base/json.h"
 #include "serve/intake/field_notes.h"
-#include "serve/intake/field_shapes.h"
+#include "serve/intake/document/field_shapes.h"
 #include "serve/intake/skills.h"
 
 namespace quire {

@@ -6,7 +6,7 @@
 
 #include "base/json.h"
 #include "serve/dialects/all.h"
-#include "serve/intake/field_shapes.h"
+#include "serve/intake/document/field_shapes.h"
 #include "serve/testing/test_server.h"
 
 namespace quire {
@@ -48,6 +48,7 @@ TEST(OpenApi, EveryRouteIsInItWithTheFieldsThatItsParserReads) {
             R"({"type":["integer","null"],"minimum":1,"maximum":128})");
   EXPECT_EQ(dump(*properties->find("stream")), R"({"type":["boolean","null"]})");
   EXPECT_NE(properties->find("messages"), nullptr);
+  EXPECT_NE(properties->find("length_penalty")->find("enum"), nullptr);
   EXPECT_NE(properties->find("response_format"), nullptr);
   EXPECT_EQ(properties->find("no_such_field"), nullptr);
   const Json* messages = paths->find("/v1/messages")->find("post")->find("requestBody")

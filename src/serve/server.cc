@@ -128,6 +128,7 @@ struct Server::State {
   Status read_keys();
   void watch_files();
   void look_at_files();
+  void ping_streams();
   void await_signal();
   void stop();
   void await_drained();
@@ -150,6 +151,7 @@ struct Server::State {
   http::Listener listener;
   std::unique_ptr<http::Certificate> certificate;  // null: plain HTTP
   std::unique_ptr<KeyFile> key_file;               // null: there is none
+  bool is_over = false;                            // no timer starts any more
 };
 
 Server::Server(ServerOptions options, ModelHost& host)
@@ -194,6 +196,7 @@ void Server::run() {
   }
   state_->listener.start();
   state_->watch_files();
+  state_->ping_streams();
   if (state_->batches != nullptr) state_->batches->start();
   state_->io.run();
 }
@@ -245,6 +248,15 @@ void Server::State::watch_files() {
   });
 }
 
+// Those that drain, too.
+void Server::State::ping_streams() {
+  if (is_over) return;
+  run_after(options.ping_period, [this] {
+    service.ping_silent(options.ping_period);
+    ping_streams();
+  });
+}
+
 void Server::State::look_at_files() {
   if (certificate && certificate->reload_if_changed()) listener.secure(certificate->context());
   if (!key_file || !key_file->has_changed()) return;
@@ -287,6 +299,7 @@ void Server::State::await_drained() {
     return;
   }
   spdlog::debug("Drained");
+  is_over = true;
   signals.cancel();
   for (const auto& timer : timers) timer->cancel();
   listener.stop();

@@ -38,6 +38,7 @@ struct ServerOptions {
   std::size_t load_queue_max = 256;        // requests of one tenant that wait for a model's load
   int worker_threads = 2;                  // for parsing, templates and tokenizing
   std::chrono::milliseconds watch_period{1000};  // between looks at files that may be replaced
+  std::chrono::milliseconds ping_period{10'000};  // of streams that have nothing to say
   bool catches_signals = true;
   std::string version;
   std::string archive_path;                // a file, ":memory:", or empty: nothing is kept

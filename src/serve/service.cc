@@ -65,6 +65,12 @@ Parsed<Call> parse_safely(Service::Parse parse, const DialectContext& context,
 
 }  // namespace
 
+// What a compiling thread may know of this: it lives as long as its model, which may be longer.
+struct Service::Gate {
+  std::mutex mutex;
+  Service* service = nullptr;  // null: it is gone
+};
+
 struct Service::ActiveCall {
   std::shared_ptr<http::Exchange> exchange;
   const Dialect* dialect = nullptr;
@@ -73,7 +79,7 @@ struct Service::ActiveCall {
   std::vector<RequestId> ids;         // [requests]
   std::size_t open = 0;               // requests that have not ended
   std::size_t submitted = 0;          // requests that the engine has had
-  Nanos arrived{0};
+  Nanos arrived{0}, wrote{0};         // wrote: last, to a stream
   std::vector<Nanos> last_token_at;   // [choices]; zero: none yet
   std::string out;                    // of a stream: written since the last flush
   bool is_over = false;
@@ -87,14 +93,20 @@ Service::Service(ModelHost& host, Metrics& metrics, Chronicle& chronicle, std::s
       chronicle_(&chronicle),
       to_io_(std::move(to_io)),
       to_workers_(std::move(to_workers)),
-      waiting_(waiting_max) {
+      waiting_(waiting_max),
+      gate_(std::make_shared<Gate>()) {
+  gate_->service = this;
   host_->listen({.step = [this](auto, StepEvents step) { receive(std::move(step)); },
                  .arrival = [this](auto model, Result<ModelLease> outcome) {
                    to_io_([this, model, outcome] { admit(model, outcome); });
                  }});
 }
 
-Service::~Service() { host_->listen({}); }
+Service::~Service() {
+  host_->listen({});
+  const std::lock_guard lock(gate_->mutex);
+  gate_->service = nullptr;
+}
 
 void Service::answer(std::shared_ptr<http::Exchange> exchange, const Dialect& dialect,
                      Parse parse, const DialectContext& context) {
@@ -122,6 +134,8 @@ void Service::begin(Arrival arrival, Parsed<Call> parsed) {
     return awaited.empty() ? refuse(arrival, parsed.error())
                            : await_model(std::move(arrival), awaited);
   }
+  if (parsed->grammar && !constrain(arrival, parsed)) return;
+  if (parsed->frame) hold(*parsed, nullptr);  // without a grammar
   if (parsed->follow && !is_gone) {
     parsed->follow(arrival.exchange);
   } else if (parsed->ready && !is_gone) {
@@ -154,6 +168,80 @@ void Service::respond(const Arrival& arrival, http::Response response) {
 
 void Service::refuse(const Arrival& arrival, const ApiError& error) {
   respond(arrival, arrival.dialect->render_error(error, arrival.exchange->request()));
+}
+
+// Once a call: the frame is used up.
+void Service::hold(Call& call, const std::shared_ptr<const Constraint>& constraint) {
+  for (std::size_t i = 0; i < call.requests.size(); ++i) {
+    call.requests[i].constraint = call.frame ? call.frame(i, constraint) : constraint;
+  }
+  call.frame = nullptr;
+}
+
+// Gives the requests of a call their constraint. False: there is none yet, or never; then the
+// arrival waits for it or has been refused.
+bool Service::constrain(Arrival& arrival, Parsed<Call>& parsed) {
+  const std::shared_ptr<Grammars>& grammars = parsed->model->grammars;
+  if (grammars == nullptr && parsed->grammar->is_wish) {
+    parsed->grammar.reset();
+    return true;
+  }
+  if (grammars == nullptr) {
+    refuse(arrival, *parsed, unsupported_parameter(parsed->grammar->field,
+                                                   "This model's answers cannot be constrained."));
+    return false;
+  }
+  if (const auto found = grammars->find(parsed->grammar->source)) {
+    if (!found->is_ok() && !parsed->grammar->is_wish) {
+      refuse(arrival, *parsed, refuse_grammar(parsed->grammar->field, found->status()));
+      return false;
+    }
+    if (found->is_ok()) hold(*parsed, **found);
+    parsed->grammar.reset();
+    return true;
+  }
+  const std::uint64_t ticket = ++tickets_;
+  const GrammarSource source = parsed->grammar->source;
+  constrained_.emplace(ticket, Constrained{std::move(arrival), std::move(parsed)});
+  const Status status =
+      grammars->want(source, [gate = gate_, ticket](const Grammars::Outcome& outcome) {
+        const std::lock_guard lock(gate->mutex);
+        if (gate->service == nullptr) return;
+        gate->service->to_io_([service = gate->service, ticket, outcome] {
+          service->admit_constrained(ticket, outcome);
+        });
+      });
+  if (!status.is_ok()) {
+    Constrained& refused = constrained_.at(ticket);
+    refuse(refused.arrival, *refused.parsed, from_engine(status, ""));
+    constrained_.erase(ticket);
+  }
+  return false;
+}
+
+void Service::admit_constrained(std::uint64_t ticket, const Grammars::Outcome& outcome) {
+  const auto found = constrained_.find(ticket);
+  QUIRE_CHECK(found != constrained_.end(), "a grammar came for request {}, which nobody knows",
+              ticket);
+  Constrained waiting = std::move(found->second);
+  constrained_.erase(found);
+  if (!outcome.is_ok() && !waiting.parsed->grammar->is_wish) {
+    return refuse(waiting.arrival, *waiting.parsed,
+                  refuse_grammar(waiting.parsed->grammar->field, outcome.status()));
+  }
+  if (outcome.is_ok()) hold(*waiting.parsed, *outcome);
+  waiting.parsed->grammar.reset();
+  ++parsing_;
+  begin(std::move(waiting.arrival), std::move(waiting.parsed));
+}
+
+// Whoever looks for the answer elsewhere finds the same there.
+void Service::refuse(const Arrival& arrival, Call& call, const ApiError& error) {
+  if (call.apart) {
+    call.apart->respond(arrival.dialect->render_error(error, arrival.exchange->request()));
+  }
+  if (arrival.exchange->is_gone()) return metrics_->count_left();
+  refuse(arrival, error);
 }
 
 void Service::await_model(Arrival arrival, const std::string& name) {
@@ -367,6 +455,7 @@ void Service::write(const std::shared_ptr<ActiveCall>& call, bool is_complete) {
       complete_head(*call->dialect, exchange, call->arrived, head);
       exchange.start(std::move(head));
     }
+    call->wrote = SteadyClock::now();
     const bool is_taken = exchange.write(std::exchange(call->out, {}));
     if (!is_taken) return abandon(call);
     if (is_complete) exchange.finish();
@@ -429,6 +518,23 @@ void Service::abort_all(const ApiError& reason) {
   for (const auto& [id, place] : places_) calls.push_back(place.call);
   for (const auto& call : calls) {
     if (!call->is_over) fail(call, reason);
+  }
+}
+
+void Service::ping_silent(Nanos silence) {
+  const Nanos now = SteadyClock::now();
+  std::vector<std::shared_ptr<ActiveCall>> silent;
+  for (const auto& [id, place] : places_) {
+    ActiveCall& call = *place.call;
+    const bool has_time = call.is_over || call.is_closing || !call.call.is_stream ||
+                          now - std::max(call.arrived, call.wrote) < silence;
+    if (has_time) continue;
+    call.wrote = now;  // one of several requests is enough
+    silent.push_back(place.call);
+  }
+  for (const auto& call : silent) {
+    call->call.writer->ping(call->out);
+    write(call, false);
   }
 }
 

@@ -1,8 +1,8 @@
 // Service: between HTTP exchanges and engines. A request is parsed, rendered and tokenized on a
 // worker thread, submitted, and its events are written to its exchange as they come: one message
 // from the engine thread to the I/O thread per step, not per token. A request whose model is not in
-// memory waits for it first. A client that leaves, or reads so slowly that its bounded buffer
-// overflows, cancels its requests.
+// memory waits for it first, and one whose grammar is not compiled, for that. A client that leaves,
+// or reads so slowly that its bounded buffer overflows, cancels its requests.
 // I/O thread, but for the engines' events, which arrive on their threads.
 #pragma once
 
@@ -13,6 +13,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "host/grammars.h"
 #include "serve/http/exchange.h"
 #include "serve/metrics.h"
 #include "serve/route.h"
@@ -42,16 +43,26 @@ class Service {
 
   void abort_all(const ApiError& reason);  // whatever is being answered ends with it
 
+  // Streams that have been silent for so long, since a long prompt is read, say that they live.
+  void ping_silent(Nanos silence);
+
   void drain();  // what runs goes on; what comes is refused
   bool is_draining() const { return is_draining_; }
   // Not yet answered.
-  std::size_t calls() const { return parsing_ + waiting_.size() + active_; }
+  std::size_t calls() const {
+    return parsing_ + waiting_.size() + constrained_.size() + active_;
+  }
 
   // Work that is pending makes progress.
   bool is_alive(Nanos now) const;
 
  private:
   struct ActiveCall;
+  struct Constrained {  // waits for its grammar
+    Arrival arrival;
+    Parsed<Call> parsed;
+  };
+  struct Gate;
   struct Place {  // of one engine request
     std::shared_ptr<ActiveCall> call;
     std::size_t index = 0;
@@ -59,9 +70,13 @@ class Service {
 
   void parse(Arrival arrival);
   void begin(Arrival arrival, Parsed<Call> parsed);
+  bool constrain(Arrival& arrival, Parsed<Call>& parsed);
+  static void hold(Call& call, const std::shared_ptr<const Constraint>& constraint);
+  void admit_constrained(std::uint64_t ticket, const Grammars::Outcome& outcome);
   void await_model(Arrival arrival, const std::string& name);
   void admit(ModelHost::ModelIndex model, Result<ModelLease> outcome);
   void refuse(const Arrival& arrival, const ApiError& error);
+  void refuse(const Arrival& arrival, Call& call, const ApiError& error);
   void submit(const std::shared_ptr<ActiveCall>& call);
   bool submit_more(const std::shared_ptr<ActiveCall>& call);
   AcceptedRequest accepted_from(const ActiveCall& call) const;  // but for the requests' ids
@@ -87,6 +102,9 @@ class Service {
   std::uint64_t requests_ = 0;  // ids given out
   std::size_t parsing_ = 0;
   WaitingRoom waiting_;
+  std::unordered_map<std::uint64_t, Constrained> constrained_;  // by ticket
+  std::uint64_t tickets_ = 0;
+  std::shared_ptr<Gate> gate_;  // compiling threads come through it, as long as this is there
   PromptMemory prompts_;
   std::size_t active_ = 0;
   bool is_draining_ = false;

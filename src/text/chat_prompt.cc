@@ -16,6 +16,14 @@ Json text_part(std::string text) {
   return Json::object({{"type", "text"}, {"text", std::move(text)}});
 }
 
+// An object, or the text of one. What is no object stays as it was written.
+Json fit_arguments(const Json& arguments, bool as_text) {
+  if (as_text) return arguments.is_object() ? Json(dump(arguments)) : arguments;
+  if (!arguments.is_string()) return arguments;
+  Result<Json> parsed = parse_json(arguments.as_string().empty() ? "{}" : arguments.as_string());
+  return parsed.is_ok() && parsed->is_object() ? std::move(*parsed) : arguments;
+}
+
 // What people have written.
 struct Writings {
   std::vector<Json> messages;
@@ -259,6 +267,30 @@ Json fit_content(const Json& message, ContentForm form) {
   return fitted;
 }
 
+Json fit_calls(const Json& message, const ChatTemplate& chat_template) {
+  Json fitted = message;
+  const Json* thought = message.find("reasoning_content");
+  const std::string_view member = chat_template.thought_member();
+  if (thought != nullptr && !member.empty()) fitted.set(std::string(member), *thought);
+  const Json* calls = message.find("tool_calls");
+  if (calls == nullptr || !calls->is_array()) return fitted;
+  Json list = Json::array();
+  for (Json call : calls->items()) {
+    Json function = call.find("function") != nullptr ? *call.find("function") : Json::object();
+    if (const Json* arguments = function.find("arguments")) {
+      function.set("arguments",
+                   fit_arguments(*arguments, chat_template.wants_arguments_as_text()));
+      call.set("function", std::move(function));
+    }
+    list.push(std::move(call));
+  }
+  fitted.set("tool_calls", std::move(list));
+  const Json* content = message.find("content");
+  const bool is_silent = content != nullptr && *content == Json("");
+  if (is_silent && chat_template.wants_calls_alone()) fitted.set("content", Json());
+  return fitted;
+}
+
 Result<std::vector<TokenId>> encode_chat(const ChatModel& model, const ChatPrompt& chat) {
   QUIRE_CHECK(!chat.messages.empty(), "a chat without messages");
   std::size_t size = 0;  // bytes
@@ -269,7 +301,8 @@ Result<std::vector<TokenId>> encode_chat(const ChatModel& model, const ChatPromp
     const bool has_role = role != nullptr && role->is_string();
     each_text(message, [&](const std::string& text) { size += text.size(); });
     messages.push_back(fit_content(
-        message, model.chat_template.content_form(has_role ? role->as_string() : "")));
+        fit_calls(message, model.chat_template),
+        model.chat_template.content_form(has_role ? role->as_string() : "")));
   }
   if (size / model.tokenizer.token_size_max() > model.context_max ||
       messages.size() > model.context_max) {

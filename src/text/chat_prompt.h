@@ -33,7 +33,8 @@ struct ChatModel {
 
 struct ChatPrompt {
   // Objects with role and content; a content is text or a list of {"type": "text", "text": ...}. An
-  // assistant's may have tool_calls, whose arguments are objects, and reasoning_content.
+  // assistant's may have tool_calls, whose arguments are objects or their JSON texts, and
+  // reasoning_content: both reach the template in the form and under the name that it reads.
   std::vector<Json> messages;
   // What the template reads beside them, by name, such as tools and documents: whatever is written
   // in there, names of members too, stays letters as the messages' words do.
@@ -51,5 +52,6 @@ Result<std::vector<TokenId>> encode_chat(const ChatModel& model, const ChatPromp
 
 // The message as the template reads it.
 Json fit_content(const Json& message, ContentForm form);
+Json fit_calls(const Json& message, const ChatTemplate& chat_template);
 
 }  // namespace quire

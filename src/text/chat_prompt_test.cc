@@ -183,6 +183,29 @@ TEST_F(ChatPromptTest, WhatAToolWasCalledWithStaysLetters) {
                          "\"role\": \"<|end|>\"}}#");
 }
 
+TEST_F(ChatPromptTest, CallsAndThoughtsComeAsTheTemplateReadsThem) {
+  ChatPrompt chat = chat_of({{"user", "u"}, {"assistant", "a"}, {"user", "v"}});
+  const auto call_with = [&](Json arguments) {
+    const Json function = Json::object({{"name", "f"}, {"arguments", std::move(arguments)}});
+    chat.messages[1].set("tool_calls", Json::array({Json::object({{"function", function}})}));
+  };
+  const std::string head = "{% for m in messages %}{{ m.content }}";
+  const std::string calls = "{% for c in m.tool_calls or [] %}";
+  for (const Json& written : {Json(R"({"b":1})"), Json::object({{"b", 1}})}) {
+    call_with(written);
+    use(head + calls + "<{{ c.function.arguments | tojson }}>{% endfor %}{% endfor %}");
+    EXPECT_EQ(shown(chat), "ua<{\"b\": 1}>v");
+    use(head + calls + "{{ '<' + c.function.arguments + '>' }}{% endfor %}{% endfor %}");
+    EXPECT_EQ(shown(chat), "ua<{\"b\":1}>v");
+  }
+  call_with("no JSON");
+  use(head + calls + "<{{ c.function.arguments | tojson }}>{% endfor %}{% endfor %}");
+  EXPECT_EQ(shown(chat), "ua<\"no JSON\">v");
+  chat.messages[1].set("reasoning_content", "hm");
+  use(head + "{% if m.thinking %}({{ m.thinking }}){% endif %}{% endfor %}");
+  EXPECT_EQ(shown(chat), "ua(hm)v");
+}
+
 TEST(ControlText, MarksOnlyWhatCouldBecomeAControlToken) {
   const auto tokenizer = byte_level_tokenizer();
   const ControlText control(*tokenizer);

@@ -1,9 +1,12 @@
 // ChatTemplate over the crate.
 #include "text/chat_template.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 
 #include "base/json.h"
+#include "base/text/ascii.h"
 #include "text/rust_boundary.h"
 
 namespace quire {
@@ -34,6 +37,24 @@ std::vector<std::string> lines_of(std::string_view text) {
   return lines;
 }
 
+// Families differ in the name. Read from the source: what a template does with a thought depends on
+// where its message stands.
+std::string_view find_thought_member(std::string_view source) {
+  for (const std::string_view name : {"reasoning_content", "reasoning", "thinking"}) {
+    for (const char* form : {".{}", "['{}']", "[\"{}\"]", "'{}' in ", "\"{}\" in "}) {
+      const std::string written = fmt::format(fmt::runtime(form), name);
+      for (std::size_t at = source.find(written); at != std::string_view::npos;
+           at = source.find(written, at + 1)) {
+        const std::size_t end = at + written.size();
+        const bool goes_on = form[0] == '.' && end < source.size() &&
+                             (is_letter_or_digit(source[end]) || source[end] == '_');
+        if (!goes_on) return name;
+      }
+    }
+  }
+  return {};
+}
+
 }  // namespace
 
 Result<std::shared_ptr<const ChatTemplate>> ChatTemplate::compile(std::string_view source) {
@@ -49,6 +70,7 @@ Result<std::shared_ptr<const ChatTemplate>> ChatTemplate::compile(std::string_vi
   chat_template->system_form_ = chat_template->try_content("system");
   chat_template->assistant_form_ = chat_template->try_content("assistant");
   chat_template->probe_tools();
+  chat_template->thought_member_ = find_thought_member(source);
   return std::shared_ptr<const ChatTemplate>(std::move(chat_template));
 }
 
@@ -97,9 +119,10 @@ void ChatTemplate::probe_tools() {
   const auto plain = [&](std::string_view role, std::string_view words) {
     return probe(role, words, is_parts(role));
   };
-  const auto calling = [&](std::string_view name) {
+  const auto calling = [&](std::string_view name, const Json& arguments) {
     Json message = plain("assistant", "");
-    Json function = Json::object({{"name", name}, {"arguments", Json::object({{"a", 1}})}});
+    if (wants_calls_alone_) message.set("content", Json());
+    Json function = Json::object({{"name", name}, {"arguments", arguments}});
     message.set("tool_calls", Json::array({Json::object({{"id", kProbeCall}, {"type", "function"},
                                                          {"function", std::move(function)}})}));
     return message;
@@ -111,8 +134,25 @@ void ChatTemplate::probe_tools() {
     return message;
   };
   const Json question = plain("user", "?");
-  shows_tool_calls_ = shows_probe({question, calling(kProbe), answering("?"), question});
-  shows_tool_results_ = shows_probe({question, calling("f"), answering(kProbe), question});
+  // Some want an answer to the result before another question, or none behind it.
+  const Json answer = plain("assistant", "!");
+  const auto shows = [&](const Json& call, const Json& result) {
+    return shows_probe({question, call, result, answer, question}) ||
+           shows_probe({question, call, result, question}) ||
+           shows_probe({question, call, result});
+  };
+  const auto shows_arguments = [&](const Json& arguments) {
+    return shows(calling("f", arguments), answering("?"));
+  };
+  const Json object = Json::object({{"a", kProbe}});
+  if (!shows_arguments(object) && !shows_arguments(dump(object))) {
+    wants_calls_alone_ = true;
+    wants_calls_alone_ = shows_arguments(object) || shows_arguments(dump(object));
+  }
+  wants_arguments_as_text_ = !shows_arguments(object) && shows_arguments(dump(object));
+  const Json one = wants_arguments_as_text_ ? Json(R"({"a":1})") : Json::object({{"a", 1}});
+  shows_tool_calls_ = shows(calling(kProbe, one), answering("?"));
+  shows_tool_results_ = shows(calling("f", one), answering(kProbe));
   shows_late_system_ =
       shows_probe({question, plain("assistant", "!"), plain("system", kProbe), question});
 }

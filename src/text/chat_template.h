@@ -55,6 +55,15 @@ class ChatTemplate {
   // What the template makes of messages of a role; found out once by rendering some.
   ContentForm content_form(std::string_view role) const;
 
+  // Whether the arguments of a call have to come as the text of a JSON object instead of an object.
+  bool wants_arguments_as_text() const { return wants_arguments_as_text_; }
+
+  // Whether calls come out only of a message whose content is null.
+  bool wants_calls_alone() const { return wants_calls_alone_; }
+
+  // The member of an assistant's message in which the template looks for a thought; empty: none.
+  std::string_view thought_member() const { return thought_member_; }
+
   // Whether the names of an assistant's `tool_calls`, the words of a "tool" message, and those of a
   // system message behind others come out; found out likewise.
   bool shows_tool_calls() const { return shows_tool_calls_; }
@@ -74,6 +83,8 @@ class ChatTemplate {
   ContentForm user_form_ = ContentForm::kText;
   ContentForm system_form_ = ContentForm::kText;
   ContentForm assistant_form_ = ContentForm::kText;
+  std::string_view thought_member_;
+  bool wants_arguments_as_text_ = false, wants_calls_alone_ = false;
   bool shows_tool_calls_ = false, shows_tool_results_ = false, shows_late_system_ = false;
 };
 

@@ -5,8 +5,11 @@
 #include <gtest/gtest.h>
 
 #include <filesystem>
+#include <set>
 
 #include "base/file.h"
+#include "base/json.h"
+#include "text/chat_prompt.h"
 
 namespace quire {
 namespace {
@@ -114,6 +117,27 @@ TEST(ChatTemplate, TellsWhetherToolsAndLateSystemMessagesComeOut) {
   EXPECT_FALSE((*strict)->shows_late_system());
 }
 
+TEST(ChatTemplate, TellsInWhichFormItReadsArgumentsAndWhereThoughts) {
+  const auto of = [](const std::string& arguments) {
+    const auto made = ChatTemplate::compile(
+        "{% for m in messages %}{{ m.content }}{% for c in m.tool_calls or [] %}"
+        "{{ c.function.name }}" + arguments + "{% endfor %}{% endfor %}");
+    EXPECT_TRUE(made.is_ok());
+    return *made;
+  };
+  EXPECT_TRUE(of("{{ 'x' + c.function.arguments }}")->wants_arguments_as_text());
+  EXPECT_TRUE(of("{{ 'x' + c.function.arguments }}")->shows_tool_calls());
+  EXPECT_FALSE(of("{{ c.function.arguments | tojson }}")->wants_arguments_as_text());
+  EXPECT_FALSE(of("{% for k, v in c.function.arguments | items %}{{ k }}={{ v }}{% endfor %}")
+                   ->wants_arguments_as_text());
+  EXPECT_FALSE(of("{% if c.function.arguments is string %}{{ c.function.arguments }}{% else %}"
+                  "{{ c.function.arguments | tojson }}{% endif %}")->wants_arguments_as_text());
+  EXPECT_EQ(of("{{ m.reasoning_content }}")->thought_member(), "reasoning_content");
+  EXPECT_EQ(of("{% if 'thinking' in m %}{{ m['thinking'] }}{% endif %}")->thought_member(),
+            "thinking");
+  EXPECT_EQ(of("{% if enable_thinking %}{{ m.thinking_budget }}{% endif %}")->thought_member(), "");
+}
+
 TEST(ChatTemplate, PassesOnWhatATemplateObjectsTo) {
   const auto text = rendered("\n{{ raise_exception('Roles must alternate') }}");
   ASSERT_FALSE(text.is_ok());
@@ -204,6 +228,68 @@ TEST(ChatTemplate, RendersPublishedTemplates) {
   }
   EXPECT_EQ(count, 36);
   EXPECT_EQ(failed, std::vector<std::string>{"MiroThinker.jinja"});
+}
+
+// Calls with nested arguments and their results, as encode_chat hands them over.
+Json call_history(const ChatTemplate& chat_template) {
+  const auto message = [](std::string_view role, std::string_view content) {
+    return Json::object({{"role", role}, {"content", content}});
+  };
+  const Json arguments = Json::object(
+      {{"city", "K\u00f8benhavn-probe"},
+       {"days", Json::array({Json::object({{"date", "monday-probe"}})})}});
+  Json call = message("assistant", "");
+  call.set("tool_calls",
+           Json::array({Json::object(
+               {{"id", "call00001"}, {"type", "function"},
+                {"function", Json::object({{"name", "weather_probe"},
+                                           {"arguments", dump(arguments)}})}})}));
+  Json result = message("tool", "rain-probe");
+  result.set("tool_call_id", "call00001");
+  result.set("name", "weather_probe");
+  Json messages = Json::array();
+  for (const Json& one : {message("user", "weather?"), call, result, message("assistant", "rain"),
+                          message("user", "thanks")}) {
+    const std::string role = one.find("role")->as_string();
+    messages.push(fit_content(fit_calls(one, chat_template), chat_template.content_form(role)));
+  }
+  return messages;
+}
+
+// What has a place for calls loses nothing of them; the rest is shown them as text.
+TEST(ChatTemplate, PublishedTemplatesKeepCallsAndResults) {
+  const std::string folder = kShared + "chat-templates";
+  if (!std::filesystem::exists(folder)) GTEST_SKIP() << "not here: " << folder;
+  std::set<std::string> lossy, placeless;
+  for (const auto& entry : std::filesystem::directory_iterator(folder)) {
+    if (entry.path().extension() != ".jinja") continue;
+    const std::string name = entry.path().stem().string();
+    const auto chat_template = ChatTemplate::compile(contents_of(entry.path()));
+    ASSERT_TRUE(chat_template.is_ok()) << name;
+    const ChatTemplate& it = **chat_template;
+    if (!it.shows_tool_calls() || !it.shows_tool_results()) {
+      placeless.insert(name);
+      continue;
+    }
+    const Json context = Json::object({{"messages", call_history(it)},
+                                       {"add_generation_prompt", true},
+                                       {"bos_token", ""}, {"eos_token", ""}});
+    const auto text = it.render(dump(context), {});
+    bool is_whole = text.is_ok();
+    for (const char* word : {"weather_probe", "monday-probe", "rain-probe", "city", "days"}) {
+      is_whole = is_whole && text->find(word) != std::string::npos;
+    }
+    is_whole = is_whole && (text->find("K\u00f8benhavn-probe") != std::string::npos ||
+                            text->find("K\\u00f8benhavn-probe") != std::string::npos);
+    if (!is_whole) lossy.insert(name + (text.is_ok() ? "" : ": " + text.status().message()));
+  }
+  EXPECT_EQ(lossy, std::set<std::string>{});
+  // Three write an assistant's content alone; of the others one asks for a list that can grow, two
+  // for what nobody gives them, and one is for models without tools.
+  EXPECT_EQ(placeless, (std::set<std::string>{
+                           "HuggingFaceTB-SmolLM3-3B", "Kimi-K2-Instruct", "LFM2-8B-A1B",
+                           "LFM2.5-Instruct", "MiroThinker", "fireworks-ai-llama-3-firefunction-v2",
+                           "ibm-granite-granite-3.3-2B-Instruct", "llama-cpp-rwkv-world"}));
 }
 
 // The manifest's expectations: these render, every other file is an error. 012 may be either.

@@ -6,6 +6,7 @@
 // One sequence, one thread. Used by the engine inside commit, and by the command line.
 #pragma once
 
+#include <span>
 #include <string>
 
 #include "base/ids.h"
@@ -16,6 +17,7 @@ namespace quire {
 
 struct DetokenizerOptions {
   bool shows_special = false;     // write control tokens as their text instead of nothing
+  std::span<const TokenId> shown = {};  // these in any case, ascending; they outlive the object
   bool is_start_of_text = false;  // the first token begins the text: nothing stands before it
 };
 
@@ -24,6 +26,7 @@ class Detokenizer {
   // `tokenizer` outlives this object.
   Detokenizer(const Tokenizer& tokenizer, DetokenizerOptions options)
       : tokenizer_(&tokenizer),
+        shown_(options.shown),
         shows_special_(options.shows_special),
         drops_space_(options.is_start_of_text && tokenizer.strips_leading_space()) {}
 
@@ -39,6 +42,7 @@ class Detokenizer {
  private:
   const Tokenizer* tokenizer_;
   Utf8Stream stream_;
+  std::span<const TokenId> shown_;
   bool shows_special_;
   bool drops_space_;  // until the first byte of text
 };

@@ -156,7 +156,7 @@ def test_what_agents_send_is_taken(ask):
      "messages.0.content.0: images"),
     ({"messages": [*QUESTION, {"role": "assistant", "content": "x "}]}, "trailing whitespace"),
     ({"messages": [{"role": "user", "content": "word " * 10000}]}, "prompt is too long: "),
-    ({"tools": [WEATHER], "tool_choice": {"type": "any"}}, "tool_choice: "),
+    ({"tools": [WEATHER], "tool_choice": {"type": "tool", "name": "x"}}, "tool_choice.name: "),
 ])
 def test_bad_request_names_the_field(ask, fields, words):
     with pytest.raises(anthropic.BadRequestError) as caught:

@@ -164,8 +164,8 @@ def test_mistakes_are_errors_of_the_client(ask):
         ask(previous_response_id="resp_nobody")
     assert refused.value.code == "previous_response_not_found"
     with pytest.raises(openai.BadRequestError) as refused:
-        ask(text={"format": {"type": "json_object"}})
-    assert refused.value.param == "text.format"
+        ask(text={"format": {"type": "yaml"}})
+    assert refused.value.param == "text.format.type"
 
 
 def test_ten_turns_survive_a_restart(tmp_path):

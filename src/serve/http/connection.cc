@@ -128,6 +128,15 @@ asio::awaitable<bool> Connection::serve_one() {
     const bool has_body = head.is_chunked || head.body_size > 0;
     co_return co_await send_whole(*refusal, head.request, has_body || !head.request.keeps_alive);
   }
+  const bool is_large = head.is_chunked || head.body_size > limits_->body_max ||
+                        head.coding != ContentCoding::kIdentity;
+  std::shared_ptr<void> place;
+  if (is_large && head.body_max > limits_->body_max) {
+    place = handler_->hold_large_body(*limits_);
+    if (place == nullptr) {
+      co_return co_await reject(head.request, 503, "too many large bodies arrive at once");
+    }
+  }
   if (!co_await read_body(head) || !co_await decode_body(head)) co_return false;
   const std::size_t body_size = head.request.body.size();
   const bool keeps_alive = co_await answer(std::move(head.request));
@@ -166,7 +175,8 @@ asio::awaitable<bool> Connection::read_head(RequestHead& head) {
   input_.erase(0, gate.head_size());
   if (head.refusal != 0) co_return co_await reject(head.request, head.refusal, head.reason);
   head.request.reply_headers = handler_->reply_headers(head.request);
-  if (head.body_size > limits_->body_max) {
+  head.body_max = handler_->body_max(head.request, *limits_);
+  if (head.body_size > head.body_max) {
     co_return co_await reject(head.request, 413, "the body is too large");
   }
   co_return true;
@@ -178,7 +188,7 @@ asio::awaitable<bool> Connection::read_body(RequestHead& head) {
     if (!co_await send("HTTP/1.1 100 Continue\r\n\r\n")) co_return false;
   }
   deadline_.arm(limits_->body_timeout);
-  if (head.is_chunked) co_return co_await read_chunked(head.request);
+  if (head.is_chunked) co_return co_await read_chunked(head);
 
   const auto size = static_cast<std::size_t>(head.body_size);
   for (std::size_t rearmed_at = 0; input_.size() < size;) {
@@ -198,8 +208,11 @@ asio::awaitable<bool> Connection::read_body(RequestHead& head) {
   co_return true;
 }
 
-asio::awaitable<bool> Connection::read_chunked(Request& request) {
-  ChunkDecoder decoder(*limits_);
+asio::awaitable<bool> Connection::read_chunked(RequestHead& head) {
+  Request& request = head.request;
+  Limits limits = *limits_;
+  limits.body_max = head.body_max;
+  ChunkDecoder decoder(limits);
   for (std::size_t rearmed_at = 0;;) {
     const std::size_t taken = decoder.feed(input_, request.body);
     input_.erase(0, taken);
@@ -224,7 +237,7 @@ asio::awaitable<bool> Connection::decode_body(RequestHead& head) {
   Request& request = head.request;
   if (head.coding == ContentCoding::kIdentity || request.body.empty()) co_return true;
   std::string plain;
-  ContentDecoder decoder(head.coding, request.body, limits_->body_max);
+  ContentDecoder decoder(head.coding, request.body, head.body_max);
   while (decoder.step(plain)) {
     co_await asio::post(output_.get_executor(), kAsTuple);  // others get their turn
   }

@@ -70,7 +70,7 @@ class Connection {
   asio::awaitable<bool> serve_one();
   asio::awaitable<bool> read_head(RequestHead& head);
   asio::awaitable<bool> read_body(RequestHead& head);
-  asio::awaitable<bool> read_chunked(Request& request);
+  asio::awaitable<bool> read_chunked(RequestHead& head);
   asio::awaitable<bool> decode_body(RequestHead& head);
   asio::awaitable<bool> answer(Request request);
   asio::awaitable<void> send_answer(bool closes);

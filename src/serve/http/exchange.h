@@ -75,6 +75,13 @@ class Handler {
   // connection is closed after it.
   virtual std::optional<Response> refuse(const Request& head) = 0;
 
+  // Bytes that the body may have.
+  virtual std::size_t body_max(const Request&, const Limits& limits) { return limits.body_max; }
+
+  // A place for a body beyond what every request may have, until the request is answered. Null:
+  // all are taken.
+  virtual std::shared_ptr<void> hold_large_body(const Limits&) { return nullptr; }
+
   // The whole request is there. The answer may come now or later.
   virtual void answer(std::shared_ptr<Exchange> exchange) = 0;
 

@@ -18,6 +18,8 @@ struct Limits {
   std::size_t head_max = 32 * 1024;           // bytes; more: 431
   std::size_t headers_max = 100;              // fields; more: 431
   std::size_t body_max = 4 * 1024 * 1024;     // bytes; more: 413
+  std::size_t form_max = 64 * 1024 * 1024;    // bytes of a body that is a form: a file
+  std::size_t large_bodies_max = 2;           // forms beyond body_max at once; more: 503
   std::size_t chunks_max = 65'536;            // of one body; more: 413
   std::size_t trailers_max = 8 * 1024;        // bytes; more: 431
   std::size_t output_max = 256 * 1024;        // bytes of a stream that the client has not taken

@@ -17,6 +17,7 @@ struct RequestHead {
   Request request;
   bool is_chunked = false;
   std::uint64_t body_size = 0;  // bytes announced, unless chunked
+  std::size_t body_max = 0;     // bytes that it may have; the connection's to say
   bool expects_continue = false;
   ContentCoding coding = ContentCoding::kIdentity;
 

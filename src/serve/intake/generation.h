@@ -13,6 +13,8 @@
 #include "host/hosted_model.h"
 #include "serve/intake/fields.h"
 #include "serve/intake/tenant.h"
+#include "serve/intake/tools/answer_shape.h"
+#include "serve/intake/tools/warning.h"
 
 namespace quire {
 
@@ -27,7 +29,9 @@ struct Generation {
   int n = 1;
   int priority = 0;
   std::string cache_salt;
-  std::vector<std::string> warnings;  // fields that were accepted and do nothing
+  std::vector<std::string> warnings;  // unknown fields that were accepted and do nothing
+  std::vector<Warning> notes;         // known ones that do less than was asked
+  AnswerShape shape;                  // of each choice; of a text that is no chat: plain
 };
 
 // What is drawn where a client asks for nothing: the model's own defaults, and a seed of chance.

@@ -105,9 +105,30 @@ Request make_pooled(const PooledTexts& texts, const Tenant& tenant, std::vector<
   return made;
 }
 
+namespace {
+
+// Both texts in the words of a chat, tokenized as one: the end of the document goes first.
+Parsed<Request> make_worded_pair(const PooledTexts& texts, const Tenant& tenant,
+                                 const PairOfTexts& pair) {
+  const PairTemplate& words = *texts.model->pair_template;
+  auto body = encode(texts, words.body(pair.first, pair.second), false, pair.second_field);
+  if (!body.is_ok()) return body.error();
+  const std::size_t special = words.special_count(), tokens_max = limit_of(texts);
+  if (texts.cut_to) cut(texts, tokens_max - std::min(special, tokens_max), *body);
+  const std::size_t tokens = body->size() + special;
+  if (tokens > tokens_max) {
+    return too_long(texts.model->info, tokens, false,
+                    fmt::format("{}' with '{}", pair.first_field, pair.second_field));
+  }
+  return make_pooled(texts, tenant, words.join(*body, {}).ids);
+}
+
+}  // namespace
+
 Parsed<Request> make_pair(const PooledTexts& texts, const Tenant& tenant, const PairOfTexts& pair) {
   const HostedModel& model = *texts.model;
   QUIRE_CHECK(model.pair_template != nullptr, "{} reads no pairs", model.name());
+  if (model.pair_template->is_text()) return make_worded_pair(texts, tenant, pair);
   auto first = encode(texts, pair.first, false, pair.first_field);
   if (!first.is_ok()) return first.error();
   auto second = encode(texts, pair.second, false, pair.second_field);

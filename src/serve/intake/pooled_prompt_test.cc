@@ -74,6 +74,31 @@ TEST_F(PooledPromptTest, ATextStandsBetweenItsSpecialTokens) {
   EXPECT_THAT(message_, HasSubstr("no tokens"));
 }
 
+// A ranker made of a chat model: one text around both, tokenized as one.
+TEST_F(PooledPromptTest, APairInTheWordsOfAChat) {
+  auto model = std::make_shared<HostedModel>(make_test_model(
+      {.context_max = 12, .pooled = PooledInfo{.width = 1, .labels = 1, .reads_pairs = true}}));
+  model->tokenizer = texts_.model->tokenizer;
+  auto words = PairTemplate::from_text("[CLS] a|>b {query} c {document} d<|e [SEP]",
+                                       *model->tokenizer);
+  ASSERT_TRUE(words.is_ok()) << words.status().message();
+  EXPECT_EQ(words->body("x", "y"), "b x c y d");
+  model->pair_template = std::make_shared<const PairTemplate>(std::move(words).value());
+  const std::size_t special = model->pair_template->special_count();
+  texts_.model = std::move(model);
+  const std::vector<TokenId> prompt = pair("a", "e").prompt;
+  ASSERT_EQ(prompt.size(), special + 5) << message_;
+  EXPECT_EQ(prompt.front(), 1);
+  EXPECT_EQ(prompt.back(), 2);
+  EXPECT_TRUE(pair("a b c d e", "e d c b a").prompt.empty());
+  EXPECT_THAT(message_, HasSubstr("maximum context length is 12"));
+  texts_.cut_to = 12;
+  EXPECT_EQ(pair("a b c d e", "e d c b a").prompt.size(), 12u);
+  for (const char* wrong : {"{query}", "{document} {query}", "{query} {document} {query}"}) {
+    EXPECT_FALSE(PairTemplate::from_text(wrong, *texts_.model->tokenizer).is_ok()) << wrong;
+  }
+}
+
 TEST_F(PooledPromptTest, WhatIsTooLongIsRefusedWithItsTokens) {
   EXPECT_TRUE(encode("a b c d e").empty());
   EXPECT_THAT(message_, HasSubstr("maximum context length is 6 tokens. However, 'input[3]' has 7 "

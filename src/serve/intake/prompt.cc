@@ -28,6 +28,16 @@ ApiError no_text(const Status& status, const std::string& field) {
                                           status.message()));
 }
 
+// What templates read by default, unless the request says otherwise: of two the last holds.
+Result<std::vector<TokenId>> encode_with_defaults(const ChatModel& words, const ModelInfo& info,
+                                                  const ChatPrompt& chat) {
+  if (info.template_kwargs.empty()) return encode_chat(words, chat);
+  ChatPrompt asked = chat;
+  asked.template_kwargs.insert(asked.template_kwargs.begin(), info.template_kwargs.begin(),
+                               info.template_kwargs.end());
+  return encode_chat(words, asked);
+}
+
 }  // namespace
 
 Parsed<std::vector<TokenId>> encode_text(const HostedModel& model, std::string_view text,
@@ -45,9 +55,9 @@ Parsed<std::vector<TokenId>> encode_chat(const HostedModel& model, const ChatPro
                                          bool is_cut) {
   constexpr std::uint32_t kCutMax = 1u << 20;  // tokens of a chat before it is cut
   const std::uint32_t context = model.info.context_max;
-  Result<std::vector<TokenId>> ids =
-      encode_chat({*model.tokenizer, *model.chat_template, model.info.words,
-                   is_cut ? std::max(context, kCutMax) : context}, chat);
+  const ChatModel words = {*model.tokenizer, *model.chat_template, model.info.words,
+                           is_cut ? std::max(context, kCutMax) : context};
+  Result<std::vector<TokenId>> ids = encode_with_defaults(words, model.info, chat);
   if (ids.is_ok()) return std::move(*ids);
   if (ids.status().code() == StatusCode::kResourceExhausted) {
     return too_long(model.info, "messages", ids.status().message());

@@ -113,6 +113,8 @@ Json group_json(const KvGroup& group, const KvInspection::Group* inspected) {
                            {"layers", group.layers}, {"block_tokens", group.block_tokens},
                            {"window", group.window > 0 ? Json(group.window) : Json()},
                            {"sinks", group.sinks},
+                           {"k_type", group.k_type.empty() ? Json() : Json(group.k_type)},
+                           {"v_type", group.v_type.empty() ? Json() : Json(group.v_type)},
                            {"bytes_per_block", group.bytes_per_block},
                            {"blocks", group.blocks - 1}});  // without the padding
   const auto known = [&](std::uint32_t KvInspection::Group::*count) {

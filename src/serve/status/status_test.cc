@@ -147,7 +147,8 @@ TEST(StatusTest, TheSnapshotAgreesWithTheMetrics) {
 TEST(StatusTest, EveryKvGroupIsTold) {
   TestModelOptions options;
   options.more_groups = {
-      {.name = "window", .layers = 2, .blocks = 101, .window = 64, .bytes_per_block = 4096},
+      {.name = "window", .layers = 2, .blocks = 101, .window = 64, .sinks = 4,
+       .bytes_per_block = 4096, .k_type = "I8", .v_type = "Q4_1"},
       {.name = "state", .layers = 3, .holds = GroupHolds::kState, .blocks = 21,
        .bytes_per_block = 1 << 20}};
   TestServer server({}, options);
@@ -169,6 +170,10 @@ TEST(StatusTest, EveryKvGroupIsTold) {
   EXPECT_EQ(number(window, "layers"), 2u);
   EXPECT_EQ(number(window, "block_tokens"), 32u);
   EXPECT_EQ(number(window, "window"), 64u);
+  EXPECT_EQ(number(window, "sinks"), 4u);
+  EXPECT_EQ(text(window, "k_type"), "I8");
+  EXPECT_EQ(text(window, "v_type"), "Q4_1");
+  EXPECT_TRUE(state.find("k_type")->is_null());
   EXPECT_EQ(number(window, "bytes_per_block"), 4096u);
   EXPECT_EQ(text(state, "holds"), "state");
   EXPECT_EQ(number(state, "bytes_per_block"), 1u << 20);

@@ -58,6 +58,7 @@ HostedModel make_test_model(const TestModelOptions& options) {
   model.info.fingerprint = "fp_test";
   model.info.chats = options.has_template;
   model.info.has_encoder = options.has_encoder;
+  model.grammars = options.grammars;
   if (options.has_encoder) model.info.decoder_start = {kTestImStart};
   if (options.pooled) {
     model.info.generates = false;
@@ -93,6 +94,7 @@ ModelRecipe make_test_recipe(const TestModelOptions& options, std::shared_ptr<St
     engine.eos_ids = {kTestImEnd};
     engine.is_checking_invariants = true;
     auto model = std::make_unique<HostedModel>(make_test_model(options));
+    model->info.kv_groups = script.capacity.groups;
     model->engine = std::make_unique<Engine>(
         engine, std::make_unique<GatedExecutor>(std::move(script), gate), make_test_tokenizer(),
         std::move(sink));

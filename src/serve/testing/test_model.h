@@ -61,6 +61,7 @@ struct TestModelOptions {
   std::vector<std::string> names = {"m", "other-name"};
   std::vector<KvGroup> more_groups = {};  // beside the one of `blocks`
   bool has_encoder = false;  // the answer begins with kTestImStart
+  std::shared_ptr<Grammars> grammars = {};
   std::optional<PooledInfo> pooled = {};  // such a model: it generates nothing; vectors have two
                                           // columns, whatever is said here
 };

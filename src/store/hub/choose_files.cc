@@ -20,7 +20,7 @@ constexpr std::string_view kQuantizations[] = {
     "BF16", "F16", "FP16", "F32", "FP32",
     "Q3_K_L", "Q3_K_M", "Q3_K_S", "Q3_K", "Q3_K_XL", "IQ3_M", "IQ3_S", "IQ3_XS", "IQ3_XXS",
     "Q2_K", "Q2_K_S", "Q2_K_L", "Q2_K_XL", "IQ2_M", "IQ2_S", "IQ2_XS", "IQ2_XXS",
-    "IQ1_M", "IQ1_S", "TQ2_0", "TQ1_0",
+    "Q2_0", "IQ1_M", "IQ1_S", "TQ2_0", "TQ1_0", "Q1_0",
 };
 
 constexpr std::string_view kDirectoryFiles[] = {

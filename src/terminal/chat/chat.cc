@@ -24,11 +24,13 @@ void Chat::take(StepEvents step) {
   if (!step.events.empty()) arrived_.notify_one();
 }
 
-Result<std::vector<TokenId>> Chat::encode(std::span<const ChatMessage> messages) const {
+Result<std::vector<TokenId>> Chat::encode(std::span<const ChatMessage> messages,
+                                          bool may_think) const {
   if (!has_template()) {
     return partner_.tokenizer->encode(messages.back().content, {.add_special = true});
   }
   ChatPrompt prompt;
+  if (!may_think) prompt.template_kwargs = partner_.not_thinking;
   for (const ChatMessage& message : messages) {
     prompt.messages.push_back(
         Json::object({{"role", message.role}, {"content", message.content}}));
@@ -41,14 +43,14 @@ Result<std::vector<TokenId>> Chat::encode(std::span<const ChatMessage> messages)
 }
 
 Result<ChatAnswer> Chat::answer(std::span<const ChatMessage> messages, SamplingParams params,
-                                const ChatObserver& observer) {
+                                const ChatObserver& observer, bool may_think) {
   // The template's JSON would put U+FFFD in its place, unseen.
   if (const auto at = first_invalid_utf8(messages.back().content)) {
     return error(StatusCode::kInvalidArgument, "the message is not UTF-8 at byte {}", *at);
   }
   Request request;
   request.id = {++turns_};
-  QUIRE_ASSIGN_OR_RETURN(request.prompt, encode(messages));
+  QUIRE_ASSIGN_OR_RETURN(request.prompt, encode(messages, may_think));
   const std::size_t prompt_tokens = request.prompt.size();
   if (prompt_tokens >= context_max()) {
     return error(StatusCode::kInvalidArgument,
@@ -57,14 +59,33 @@ Result<ChatAnswer> Chat::answer(std::span<const ChatMessage> messages, SamplingP
   }
   const int room = static_cast<int>(context_max() - prompt_tokens);
   params.tokens_max = params.tokens_max < 0 ? room : std::min(params.tokens_max, room);
+  std::unique_ptr<AnswerPieces> pieces;
+  if (partner_.pieces && has_template()) pieces = partner_.pieces(request.prompt, params);
+  if (partner_.constraint) request.constraint = partner_.constraint(request.prompt);
   request.params = std::move(params);
   const EngineStats before = engine_->stats();
   QUIRE_RETURN_IF_ERROR(engine_->submit(std::move(request)));
-  return await_answer(prompt_tokens, before, observer);
+  return await_answer(prompt_tokens, before, pieces.get(), observer);
 }
 
+namespace {
+
+void show_pieces(const std::vector<AnswerPiece>& pieces, ChatAnswer& answer,
+                 const ChatObserver& observer) {
+  for (const AnswerPiece& piece : pieces) {
+    if (piece.is_thought) {
+      if (observer.show_thought) observer.show_thought(piece.text);
+      continue;
+    }
+    answer.text += piece.text;
+    observer.show(piece.text);
+  }
+}
+
+}  // namespace
+
 ChatAnswer Chat::await_answer(std::uint64_t prompt_tokens, const EngineStats& before,
-                              const ChatObserver& observer) {
+                              AnswerPieces* pieces, const ChatObserver& observer) {
   const Nanos start = SteadyClock::now();
   Nanos first{0}, last{0};
   ChatAnswer answer;
@@ -88,8 +109,12 @@ ChatAnswer Chat::await_answer(std::uint64_t prompt_tokens, const EngineStats& be
                     prompt_tokens);
     }
     for (const TokenEvent& event : events) {
-      answer.text += event.text;
-      observer.show(event.text);
+      if (pieces == nullptr) {
+        answer.text += event.text;
+        observer.show(event.text);
+      } else {
+        show_pieces(pieces->take(event), answer, observer);
+      }
       answer.usage = event.usage;
       if (event.finish != FinishReason::kNone) answer.finish = event.finish;
       is_over |= event.is_last;

@@ -21,7 +21,7 @@
 namespace quire {
 
 struct ChatAnswer {
-  std::string text;
+  std::string text;  // without its thoughts
   Usage usage;
   FinishReason finish = FinishReason::kNone;
   double first_token_seconds = 0;  // from the question on
@@ -31,6 +31,7 @@ struct ChatAnswer {
 // Who watches an answer come. Called on the main thread.
 struct ChatObserver {
   std::function<void(std::string_view text)> show;
+  std::function<void(std::string_view text)> show_thought;  // before it
   // Of the prompt's tokens, cached ones included; every few milliseconds until the first token.
   std::function<void(std::uint64_t done, std::uint64_t total)> read;
   std::function<bool()> is_stopped;  // true cancels the answer
@@ -47,13 +48,14 @@ class Chat {
 
   // Without a chat template the last message is the prompt, as it is.
   Result<ChatAnswer> answer(std::span<const ChatMessage> messages, SamplingParams params,
-                            const ChatObserver& observer);
+                            const ChatObserver& observer, bool may_think = true);
 
  private:
-  Result<std::vector<TokenId>> encode(std::span<const ChatMessage> messages) const;
+  Result<std::vector<TokenId>> encode(std::span<const ChatMessage> messages,
+                                      bool may_think) const;
   void take(StepEvents step);
   ChatAnswer await_answer(std::uint64_t prompt_tokens, const EngineStats& before,
-                          const ChatObserver& observer);
+                          AnswerPieces* pieces, const ChatObserver& observer);
 
   ChatPartner partner_;
   std::uint64_t turns_ = 0;

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <utility>
 
 #include "base/clock.h"
 #include "terminal/terminal.h"
@@ -49,8 +50,11 @@ void ChatScreen::set_echo(bool is_on) const {
   ::tcsetattr(STDIN_FILENO, TCSANOW, &modes);
 }
 
-void ChatScreen::begin_answer(bool has_word_wrap) {
-  text_ = TerminalText(has_word_wrap && can_move_cursor_ ? terminal_columns(STDOUT_FILENO) : 0);
+void ChatScreen::begin_answer(bool has_word_wrap, bool folds_thoughts) {
+  columns_ = has_word_wrap && can_move_cursor_ ? terminal_columns(STDOUT_FILENO) : 0;
+  text_ = TerminalText(columns_);
+  folds_thoughts_ = folds_thoughts;
+  is_thinking_ = false;
   last_ = '\n';
   begun_ = SteadyClock::now();
   set_echo(false);
@@ -59,8 +63,24 @@ void ChatScreen::begin_answer(bool has_word_wrap) {
 void ChatScreen::show(std::string_view text) {
   erase_progress();
   if (text.empty()) return;
+  if (std::exchange(is_thinking_, false)) {
+    write(stdout, folds_thoughts_ ? "\n" : "\n\n");
+    text_ = TerminalText(columns_);
+  }
   last_ = text.back();
   write(stdout, is_terminal_ ? text_.add(text) : std::string(text));
+}
+
+void ChatScreen::show_thought(std::string_view text) {
+  erase_progress();
+  if (text.empty() || !is_terminal_) return;
+  const bool is_first = !std::exchange(is_thinking_, true);
+  last_ = 't';  // the line is open
+  if (!folds_thoughts_) {
+    write(stdout, styled(Style::kDim, text_.add(text), has_colour_));
+  } else if (is_first) {
+    write(stdout, styled(Style::kDim, "(thinking)", has_colour_));
+  }
 }
 
 void ChatScreen::show_progress(std::uint64_t done, std::uint64_t total) {

@@ -23,9 +23,11 @@ class ChatScreen {
   void page(std::string_view text) const;      // asked for: lines as they are
   void complain(std::string_view text) const;  // to standard error
 
-  // One answer: begin, any number of calls between, end (false: there was none).
-  void begin_answer(bool has_word_wrap);
+  // One answer: begin, any number of calls between, end (false: there was none). Thoughts are dim,
+  // or a word that stands for them; a pipe gets none.
+  void begin_answer(bool has_word_wrap, bool folds_thoughts);
   void show(std::string_view text);
+  void show_thought(std::string_view text);
   void show_progress(std::uint64_t done, std::uint64_t total);
   void end_answer(bool has_answer);
 
@@ -41,6 +43,8 @@ class ChatScreen {
   std::FILE* aside_;  // for what is not the answer
   TerminalText text_{0};
   char last_ = '\n';  // byte of the answer
+  int columns_ = 0;            // to break lines at; 0: they are left as they are
+  bool folds_thoughts_ = false, is_thinking_ = false;
   bool has_progress_ = false;  // a line of it is on the screen
   std::uint64_t progress_ = 0;
   Nanos begun_{0};

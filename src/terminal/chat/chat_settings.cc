@@ -38,14 +38,17 @@ constexpr Switch kSwitches[] = {
     {"nohistory", &ChatSettings::has_history, false, "forget what is typed"},
     {"wordwrap", &ChatSettings::has_word_wrap, true, "break lines between words"},
     {"nowordwrap", &ChatSettings::has_word_wrap, false, "leave lines as they are"},
+    {"thoughts", &ChatSettings::shows_thoughts, true, "show what a model thinks, dim"},
+    {"nothoughts", &ChatSettings::shows_thoughts, false, "one word in place of a thought"},
+    {"think", &ChatSettings::may_think, true, "let a model think before it answers"},
+    {"nothink", &ChatSettings::may_think, false, "ask it not to, where it can be asked"},
 };
 
 // Names that a person may bring along and that have an answer other than "unknown".
 constexpr std::pair<std::string_view, std::string_view> kElsewhere[] = {
     {"num_ctx", "the context is chosen at the start: quire run --max-model-len N"},
     {"num_thread", "threads are chosen at the start: quire run --threads N"},
-    {"format", "answers in a given format are not supported yet"},
-    {"think", "thinking is not told apart from the answer yet"},
+    {"format", "what answers look like is chosen at the start: quire run --schema FILE"},
 };
 
 template <typename T>

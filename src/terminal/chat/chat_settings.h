@@ -32,6 +32,7 @@ struct ChatSettings {
   bool is_verbose = false;            // figures after each answer
   bool has_history = true;            // typed lines are remembered beyond this process
   bool has_word_wrap = true;
+  bool shows_thoughts = true, may_think = true;
 };
 
 inline constexpr int kTokensUnlimited = -1;  // of sampling.tokens_max: up to the context

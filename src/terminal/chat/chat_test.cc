@@ -38,7 +38,7 @@ SamplingParams some_tokens(int count) {
 
 // Shows nothing to nobody.
 ChatObserver nobody() {
-  return {[](std::string_view) {}, [](std::uint64_t, std::uint64_t) {}, [] { return false; }};
+  return {[](std::string_view) {}, {}, [](std::uint64_t, std::uint64_t) {}, [] { return false; }};
 }
 
 TEST(ChatTest, AnAnswerStreamsAndTheNextTurnComputesWhatIsNew) {
@@ -61,6 +61,45 @@ TEST(ChatTest, AnAnswerStreamsAndTheNextTurnComputesWhatIsNew) {
   const std::uint32_t before = first->usage.prompt_tokens;
   EXPECT_GT(second->usage.cached_tokens + kBlockTokens, before);
   EXPECT_LE(second->usage.cached_tokens, before);
+}
+
+// Every token's text is a thought until the third.
+class ThreeThoughts final : public AnswerPieces {
+ public:
+  std::vector<AnswerPiece> take(const TokenEvent& event) override {
+    std::vector<AnswerPiece> pieces;
+    for (const char c : event.text) pieces.push_back({++seen_ <= 3, std::string(1, c)});
+    return pieces;
+  }
+
+ private:
+  int seen_ = 0;
+};
+
+TEST(ChatTest, ThoughtsAreShownApartAndAreNoPartOfTheAnswer) {
+  ChatPartner partner = partner_of();
+  partner.not_thinking = {{"enable_thinking", false}};
+  partner.chat_template = *ChatTemplate::compile(
+      "{% if enable_thinking is defined %}quiet {% endif %}"
+      "{% for m in messages %}{{ m.content }}{% endfor %}");
+  std::size_t prompt_tokens = 0;
+  partner.pieces = [&](std::span<const TokenId> prompt, SamplingParams&) {
+    prompt_tokens = prompt.size();
+    return std::make_unique<ThreeThoughts>();
+  };
+  Chat chat(std::move(partner));
+  const std::vector<ChatMessage> messages = {{"user", "hello"}};
+  std::string shown, thought;
+  ChatObserver observer = nobody();
+  observer.show = [&](std::string_view text) { shown += text; };
+  observer.show_thought = [&](std::string_view text) { thought += text; };
+  const auto answer = chat.answer(messages, some_tokens(12), observer);
+  ASSERT_TRUE(answer.is_ok()) << answer.status().message();
+  EXPECT_EQ(thought.size(), 3u);
+  EXPECT_EQ(answer->text, shown);
+  EXPECT_EQ(prompt_tokens, 5u);
+  ASSERT_TRUE(chat.answer(messages, some_tokens(1), observer, false).is_ok());
+  EXPECT_EQ(prompt_tokens, 11u) << "the template was asked for no thought";
 }
 
 TEST(ChatTest, AStoppedAnswerKeepsItsBeginning) {

@@ -27,12 +27,14 @@ Result<ChatAnswer> ask(Chat& chat, const ChatState& state, ChatScreen& screen) {
   take_interrupt();
   SamplingParams params = state.settings.sampling;
   params.seed = state.settings.seed.value_or(std::random_device{}());
-  screen.begin_answer(state.settings.has_word_wrap);
+  screen.begin_answer(state.settings.has_word_wrap, !state.settings.shows_thoughts);
   auto answer = chat.answer(
       messages_for(state), std::move(params),
       {.show = [&](std::string_view text) { screen.show(text); },
+       .show_thought = [&](std::string_view text) { screen.show_thought(text); },
        .read = [&](std::uint64_t done, std::uint64_t total) { screen.show_progress(done, total); },
-       .is_stopped = [] { return is_interrupted(); }});
+       .is_stopped = [] { return is_interrupted(); }},
+      state.settings.may_think);
   screen.end_answer(answer.is_ok());
   take_interrupt();
   if (!answer.is_ok()) return answer;

@@ -138,6 +138,36 @@ Result<PairTemplate> PairTemplate::from_json(std::string_view tokenizer_json) {
   return made;
 }
 
+Result<PairTemplate> PairTemplate::from_text(std::string_view text, const Tokenizer& tokenizer) {
+  constexpr std::string_view kFirst = "{query}", kSecond = "{document}";
+  const std::size_t first = text.find(kFirst), second = text.find(kSecond);
+  if (first == text.npos || second == text.npos || second < first ||
+      text.find(kFirst, first + 1) != text.npos || text.find(kSecond, second + 1) != text.npos) {
+    return error(StatusCode::kCorrupt,
+                 "tokenizer.chat_template.rerank: it has not {{query}} and {{document}} once each");
+  }
+  const std::size_t close = text.rfind("|>", first);
+  const std::size_t begin = close == text.npos ? 0 : close + 2;
+  const std::size_t end = std::min(text.find("<|", second), text.size());
+  PairTemplate made;
+  made.is_text_ = true;
+  made.before_ = text.substr(begin, first - begin);
+  made.between_ = text.substr(first + kFirst.size(), second - first - kFirst.size());
+  made.after_ = text.substr(second + kSecond.size(), end - second - kSecond.size());
+  const EncodeOptions options = {.add_special = false, .parse_special = true};
+  QUIRE_ASSIGN_OR_RETURN(std::vector<TokenId> head,
+                         tokenizer.encode(text.substr(0, begin), options));
+  QUIRE_ASSIGN_OR_RETURN(std::vector<TokenId> tail, tokenizer.encode(text.substr(end), options));
+  made.pieces_ = {{Piece::Kind::kSpecial, std::move(head), false},
+                  {Piece::Kind::kFirst, {}, false},
+                  {Piece::Kind::kSpecial, std::move(tail), false}};
+  return made;
+}
+
+std::string PairTemplate::body(std::string_view first, std::string_view second) const {
+  return before_ + std::string(first) + between_ + std::string(second) + after_;
+}
+
 PairTemplate::Pair PairTemplate::join(std::span<const TokenId> first,
                                       std::span<const TokenId> second) const {
   Pair pair;

@@ -1,6 +1,8 @@
 #include "text/testing/byte_tokenizer.h"
 
 #include <string>
+#include <string_view>
+#include <vector>
 
 #include "base/check.h"
 #include "base/json.h"
@@ -22,14 +24,19 @@ std::string byte_name(int byte, int& next) {
   return name;
 }
 
-Json added_token(TokenId id, const char* text) {
+Json added_token(TokenId id, std::string_view text) {
   return Json::object({{"id", id}, {"content", text}, {"single_word", false}, {"lstrip", false},
                        {"rstrip", false}, {"normalized", false}, {"special", true}});
 }
 
 }  // namespace
 
-std::shared_ptr<const Tokenizer> make_test_tokenizer() {
+std::shared_ptr<const Tokenizer> make_test_tokenizer(std::span<const std::string> controls) {
+  std::vector<Json> added = {added_token(kTestImStart, "<|im_start|>"),
+                             added_token(kTestImEnd, "<|im_end|>")};
+  for (const std::string& control : controls) {
+    added.push_back(added_token(static_cast<TokenId>(256 + added.size()), control));
+  }
   Json vocab = Json::object();
   int next = 0;
   for (int byte = 0; byte < 256; ++byte) vocab.set(byte_name(byte, next), byte);
@@ -37,8 +44,7 @@ std::shared_ptr<const Tokenizer> make_test_tokenizer() {
                                         {"trim_offsets", false}, {"use_regex", false}});
   const Json json = Json::object(
       {{"version", "1.0"}, {"truncation", Json()}, {"padding", Json()},
-       {"added_tokens", Json::array({added_token(kTestImStart, "<|im_start|>"),
-                                     added_token(kTestImEnd, "<|im_end|>")})},
+       {"added_tokens", Json::array(std::move(added))},
        {"normalizer", Json()}, {"pre_tokenizer", byte_level}, {"post_processor", Json()},
        {"decoder", byte_level},
        {"model", Json::object({{"type", "BPE"}, {"dropout", Json()}, {"unk_token", Json()},

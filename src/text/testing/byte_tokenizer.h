@@ -5,6 +5,8 @@
 
 #include <cstdint>
 #include <memory>
+#include <span>
+#include <string>
 
 #include "base/ids.h"
 #include "text/tokenizer.h"
@@ -18,7 +20,7 @@ inline constexpr const char* kTestChatTemplate =
     "{% for m in messages %}<|im_start|>{{ m.role }}\n{{ m.content }}<|im_end|>\n{% endfor %}"
     "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}";
 
-// Token i < 256 is byte i.
-std::shared_ptr<const Tokenizer> make_test_tokenizer();
+// Token i < 256 is byte i; `controls` are further control tokens, from kTestVocab on.
+std::shared_ptr<const Tokenizer> make_test_tokenizer(std::span<const std::string> controls = {});
 
 }  // namespace quire

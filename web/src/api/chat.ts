@@ -2,9 +2,27 @@
 import { Failure, request } from "./client";
 import { readEvents } from "./sse";
 
+export interface ToolCall {
+  id: string;
+  name: string;
+  arguments: string; // JSON, as the model wrote it
+}
+
 export interface ChatMessage {
-  role: "system" | "user" | "assistant";
+  role: "system" | "user" | "assistant" | "tool";
   content: string;
+  reasoning_content?: string;
+  tool_calls?: { id: string; type: "function"; function: { name: string; arguments: string } }[];
+  tool_call_id?: string;
+}
+
+export type ToolChoice = "auto" | "required" | "none";
+
+// What the answer may call, and what it has to look like; absent: nothing.
+export interface AnswerRules {
+  tools?: unknown[];
+  toolChoice?: ToolChoice;
+  schema?: unknown;
 }
 
 // Fields of POST /v1/chat/completions; an absent one is the model's own default.
@@ -42,12 +60,15 @@ export interface ChatRequest {
   model: string;
   messages: ChatMessage[];
   sampling: Sampling;
+  rules: AnswerRules;
   wantsTokens: boolean;
   signal: AbortSignal;
 }
 
 export interface ChatProgress {
   text: string; // of the answer so far
+  thought: string; // before it
+  calls: ToolCall[];
   tokens: ScoredToken[];
   facts: AnswerFacts;
 }
@@ -62,7 +83,15 @@ interface TokenJson {
 
 interface Chunk {
   choices?: {
-    delta?: { content?: string | null };
+    delta?: {
+      content?: string | null;
+      reasoning_content?: string | null;
+      tool_calls?: {
+        index: number;
+        id?: string;
+        function?: { name?: string; arguments?: string };
+      }[];
+    };
     logprobs?: { content?: TokenJson[] | null } | null;
     finish_reason?: string | null;
   }[];
@@ -74,6 +103,15 @@ interface Chunk {
   error?: { message?: string };
 }
 
+function ruleFields({ tools, toolChoice, schema }: AnswerRules): Record<string, unknown> {
+  return {
+    ...(tools && tools.length > 0 ? { tools, tool_choice: toolChoice ?? "auto" } : {}),
+    ...(schema !== undefined
+      ? { response_format: { type: "json_schema", json_schema: { name: "answer", schema } } }
+      : {}),
+  };
+}
+
 export function requestBody(chat: Omit<ChatRequest, "signal">): Record<string, unknown> {
   return {
     model: chat.model,
@@ -81,12 +119,23 @@ export function requestBody(chat: Omit<ChatRequest, "signal">): Record<string, u
     stream: true,
     stream_options: { include_usage: true },
     ...chat.sampling,
+    ...ruleFields(chat.rules),
     ...(chat.wantsTokens ? { logprobs: true, top_logprobs: ALTERNATIVES } : {}),
   };
 }
 
 function scored({ token, logprob, top_logprobs }: TokenJson): ScoredToken {
   return { text: token, logprob, top: (top_logprobs ?? []).map((top) => [top.token, top.logprob]) };
+}
+
+// Adds the pieces of a chunk to the calls so far.
+function takeCalls(calls: ToolCall[], delta: NonNullable<Chunk["choices"]>[0]["delta"]): void {
+  for (const piece of delta?.tool_calls ?? []) {
+    const call = (calls[piece.index] ??= { id: "", name: "", arguments: "" });
+    call.id += piece.id ?? "";
+    call.name += piece.function?.name ?? "";
+    call.arguments += piece.function?.arguments ?? "";
+  }
 }
 
 // Yields the answer as it grows; the same object each time.
@@ -101,6 +150,8 @@ export async function* streamChat(chat: ChatRequest): AsyncGenerator<ChatProgres
   if (!response.body) throw new Failure("The answer has no body.", response.status);
   const progress: ChatProgress = {
     text: "",
+    thought: "",
+    calls: [],
     tokens: [],
     facts: { requestId: response.headers.get("x-request-id") ?? "", finish: "" },
   };
@@ -112,10 +163,13 @@ export async function* streamChat(chat: ChatRequest): AsyncGenerator<ChatProgres
     const choice = chunk.choices?.[0];
     const piece = choice?.delta?.content ?? "";
     const tokens = choice?.logprobs?.content ?? [];
+    const thought = choice?.delta?.reasoning_content ?? "";
     progress.text += piece;
+    progress.thought += thought;
+    takeCalls(progress.calls, choice?.delta);
     progress.tokens.push(...tokens.map(scored));
     const now = performance.now();
-    if (!firstTokenAt && (piece || tokens.length > 0)) {
+    if (!firstTokenAt && (piece || thought || tokens.length > 0)) {
       firstTokenAt = now;
       progress.facts.firstTokenMs = now - start;
     }

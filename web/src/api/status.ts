@@ -38,6 +38,9 @@ export interface KvGroup {
   layers: number;
   block_tokens: number;
   window: number | null; // tokens; null: all
+  sinks: number; // first tokens that are kept beside the window
+  k_type: string | null; // "F16"; null: of a state
+  v_type: string | null;
   bytes_per_block: number;
   blocks: number;
   free: number | null;

@@ -1,5 +1,5 @@
 // A conversation: one lane, or two that answer side by side, each with its model and its branches.
-import type { ChatMessage, Sampling } from "../api/chat";
+import type { ChatMessage, Sampling, ToolChoice } from "../api/chat";
 import { emptyTree, type Message, shownPath, type Tree } from "./tree";
 
 export interface Lane {
@@ -15,6 +15,9 @@ export interface Conversation {
   system: string;
   sampling: Sampling;
   wantsTokens: boolean; // ask for the probabilities of tokens
+  tools?: string; // JSON as it is typed; absent: none
+  toolChoice?: ToolChoice;
+  schema?: string; // of an answer that has to be JSON, as it is typed; absent: any text
   lanes: Lane[]; // one or two
 }
 
@@ -39,6 +42,9 @@ export function newConversation(before?: Conversation): Conversation {
     system: before?.system ?? "",
     sampling: before?.sampling ?? SAMPLING_AT_FIRST,
     wantsTokens: before?.wantsTokens ?? true,
+    tools: before?.tools,
+    toolChoice: before?.toolChoice,
+    schema: before?.schema,
     lanes: (before?.lanes ?? [{ model: "" }]).map(({ model }) => ({ model, tree: emptyTree })),
   };
 }
@@ -51,10 +57,35 @@ export function titleOf(text: string): string {
 // What the model is to read: an answer that failed before it began is left out.
 export function messagesToSend(system: string, path: Message[]): ChatMessage[] {
   const messages: ChatMessage[] = system.trim() ? [{ role: "system", content: system }] : [];
-  for (const { role, content } of path) {
-    if (role === "user" || content) messages.push({ role, content });
-  }
+  for (const message of path) messages.push(...messagesOf(message));
   return messages;
+}
+
+function messagesOf({ role, content, thought, calls, results }: Message): ChatMessage[] {
+  if (role === "tool") {
+    return Object.entries(results ?? {}).map(([id, text]) => ({
+      role,
+      content: text,
+      tool_call_id: id,
+    }));
+  }
+  if (role === "assistant" && !content && !calls?.length) return [];
+  return [
+    {
+      role,
+      content,
+      ...(thought ? { reasoning_content: thought } : {}),
+      ...(calls?.length
+        ? {
+            tool_calls: calls.map(({ id, name, arguments: text }) => ({
+              id,
+              type: "function" as const,
+              function: { name, arguments: text },
+            })),
+          }
+        : {}),
+    },
+  ];
 }
 
 export function hasAnswers(conversation: Conversation): boolean {
@@ -68,8 +99,20 @@ export function toMarkdown(conversation: Conversation): string {
   for (const lane of conversation.lanes) {
     if (conversation.lanes.length > 1) parts.push(`## Answers of ${lane.model || "the model"}`);
     for (const message of shownPath(lane.tree)) {
-      const name = message.role === "user" ? "You" : message.model || "Assistant";
-      parts.push(`### ${name}`, message.content || `*${message.error ?? "No answer."}*`);
+      const name =
+        message.role === "user"
+          ? "You"
+          : message.role === "tool"
+            ? "Tools"
+            : message.model || "Assistant";
+      parts.push(`### ${name}`);
+      if (message.thought) parts.push(message.thought.replace(/^/gm, "> "));
+      for (const call of message.calls ?? []) {
+        parts.push(`\`${call.name}(${call.arguments})\``);
+      }
+      if (message.content || !message.calls?.length) {
+        parts.push(message.content || `*${message.error ?? "No answer."}*`);
+      }
     }
   }
   return `${parts.join("\n\n")}\n`;

@@ -3,6 +3,7 @@ import { useEffect, useLayoutEffect, useMemo, useRef, useState } from "preact/ho
 import type { AnswerFacts } from "../api/chat";
 import { count, duration, plural, rate } from "../ui/format";
 import { IconButton } from "../ui/icons";
+import { Calls, Results } from "./calls";
 import { requestHref } from "../ui/route";
 import { renderMarkdown } from "./markdown";
 import { editMessage, regenerate, showSibling } from "./session";
@@ -20,17 +21,22 @@ export function MessageView({ lane, tree, message, isBusy }: MessageViewProps) {
   const [isEditing, setEditing] = useState(false);
   const [showsTokens, setShowsTokens] = useState(false);
   const isUser = message.role === "user";
+  const isTool = message.role === "tool";
   const isStreaming = message.state === "streaming";
   return (
     <article
       class={`message ${message.role}`}
       data-state={message.state ?? "complete"}
-      aria-label={isUser ? "You" : `Answer of ${message.model ?? "the model"}`}
+      aria-label={labelOf(message)}
     >
+      {message.thought && <Thought message={message} />}
       {isEditing ? (
         <Editor message={message} lane={lane} onDone={() => setEditing(false)} />
       ) : (
         <Content message={message} showsTokens={showsTokens} />
+      )}
+      {message.calls && message.calls.length > 0 && (
+        <Calls {...{ lane, tree, message }} isBusy={isBusy || isStreaming} />
       )}
       {message.error && (
         <p class="error" role="alert">
@@ -41,14 +47,16 @@ export function MessageView({ lane, tree, message, isBusy }: MessageViewProps) {
         <div class="message-foot">
           <Siblings {...{ lane, tree, message }} />
           <div class="message-actions">
-            <CopyButton text={message.content} />
-            <IconButton
-              icon="edit"
-              label="Edit"
-              disabled={isBusy}
-              onClick={() => setEditing(true)}
-            />
-            {!isUser && (
+            <CopyButton text={copyText(message)} />
+            {!isTool && (
+              <IconButton
+                icon="edit"
+                label="Edit"
+                disabled={isBusy}
+                onClick={() => setEditing(true)}
+              />
+            )}
+            {!isUser && !isTool && (
               <IconButton
                 icon="again"
                 label="Regenerate"
@@ -72,9 +80,33 @@ export function MessageView({ lane, tree, message, isBusy }: MessageViewProps) {
   );
 }
 
+function labelOf(message: Message): string {
+  if (message.role === "user") return "You";
+  if (message.role === "tool") return "Results of tools";
+  return `Answer of ${message.model ?? "the model"}`;
+}
+
+function copyText({ content, calls, results }: Message): string {
+  if (results) return Object.values(results).join("\n");
+  return content || (calls ?? []).map((call) => call.arguments).join("\n");
+}
+
+// Open while it is all that there is.
+function Thought({ message }: { message: Message }) {
+  const isThinking = message.state === "streaming" && !message.content && !message.calls;
+  return (
+    <details class="thought" open={isThinking}>
+      <summary>{isThinking ? "Thinking…" : "Thought"}</summary>
+      <div class="thought-text">{message.thought}</div>
+    </details>
+  );
+}
+
 function Content({ message, showsTokens }: { message: Message; showsTokens: boolean }) {
   if (message.role === "user") return <div class="said">{message.content}</div>;
+  if (message.role === "tool") return <Results results={message.results ?? {}} />;
   if (showsTokens && message.tokens) return <TokenView tokens={message.tokens} />;
+  if (!message.content && (message.thought || message.calls)) return null;
   if (!message.content && message.state === "streaming") {
     return (
       <div class="waiting" role="status" aria-label="Waiting for the first token">

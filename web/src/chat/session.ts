@@ -13,6 +13,7 @@ import {
   newId,
   titleOf,
 } from "./conversation";
+import { rulesOf } from "./rules";
 import {
   type Message,
   pathTo,
@@ -128,7 +129,9 @@ export function restoreConversation(conversation: Conversation): void {
 }
 
 export function configure(
-  settings: Partial<Pick<Conversation, "system" | "sampling" | "wantsTokens">>,
+  settings: Partial<
+    Pick<Conversation, "system" | "sampling" | "wantsTokens" | "tools" | "toolChoice" | "schema">
+  >,
 ): void {
   change(current.value.id, (conversation) => ({ ...conversation, ...settings }));
 }
@@ -217,6 +220,28 @@ function sayIn(index: number, parent: string, text: string): void {
   void answer(current.value.id, index, message);
 }
 
+// Tells the model what came of the calls of an answer, which then goes on.
+export function tellResults(
+  index: number,
+  answerId: string,
+  results: Record<string, string>,
+): void {
+  const message = newId();
+  changeLane(current.value.id, index, (lane) => ({
+    ...lane,
+    tree: withMessage(lane.tree, {
+      id: message,
+      parent: answerId,
+      children: [],
+      role: "tool",
+      content: "",
+      results,
+      created: Date.now(),
+    }),
+  }));
+  void answer(current.value.id, index, message);
+}
+
 // A changed message is a new branch beside the old one; a changed question is asked.
 export function editMessage(index: number, id: string, text: string): void {
   const message = current.value.lanes[index]?.tree.messages[id];
@@ -258,6 +283,7 @@ function track(id: string, controller: AbortController | null): void {
 // Streams the answer to message `question` of a lane.
 async function answer(conversation: string, index: number, question: string): Promise<void> {
   const { lanes, system, sampling, wantsTokens } = current.value;
+  const rules = rulesOf(current.value);
   const lane = lanes[index];
   if (!lane) return;
   const id = newId();
@@ -288,13 +314,16 @@ async function answer(conversation: string, index: number, question: string): Pr
     const stream = streamChat({
       model,
       sampling,
+      rules,
       wantsTokens,
       signal: controller.signal,
       messages: messagesToSend(system, pathTo(lane.tree, question)),
     });
-    for await (const { text, tokens, facts } of stream) {
+    for await (const { text, thought, calls, tokens, facts } of stream) {
       latest = {
         content: text,
+        ...(thought ? { thought } : {}),
+        ...(calls.length > 0 ? { calls: calls.map((call) => ({ ...call })) } : {}),
         facts: { ...facts },
         ...(tokens.length > 0 ? { tokens: tokens.slice(0, TOKENS_KEPT_MAX) } : {}),
       };

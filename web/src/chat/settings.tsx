@@ -1,8 +1,9 @@
 // How to ask: the system prompt and the sampling fields of POST /v1/chat/completions. An empty
 // field is not sent, which leaves it to the model.
 import { useState } from "preact/hooks";
-import type { Sampling } from "../api/chat";
+import type { Sampling, ToolChoice } from "../api/chat";
 import { type Conversation, hasAnswers, toJson, toMarkdown } from "./conversation";
+import { EXAMPLE_SCHEMA, EXAMPLE_TOOLS, readSchema, readTools } from "./rules";
 import { configure, current } from "./session";
 
 type NumberField = Exclude<keyof Sampling, "stop">;
@@ -107,6 +108,7 @@ export function Settings() {
           />
         </label>
       </fieldset>
+      <Rules />
       <label class="check">
         <input
           type="checkbox"
@@ -122,6 +124,87 @@ export function Settings() {
           <ExportButton format="JSON" ending="json" type="application/json" write={toJson} />
         </div>
       </div>
+    </div>
+  );
+}
+
+// What an answer may call and has to look like.
+function Rules() {
+  const { tools = "", toolChoice = "auto", schema = "" } = current.value;
+  return (
+    <fieldset>
+      <legend>
+        Answers <small>empty: free text</small>
+      </legend>
+      <JsonEditor
+        label="Tools"
+        hint="functions, as JSON"
+        text={tools}
+        example={EXAMPLE_TOOLS}
+        error={readTools(tools).error}
+        onChange={(text) => configure({ tools: text || undefined })}
+      />
+      {tools.trim() && (
+        <label class="field">
+          <span>Calls</span>
+          <select
+            value={toolChoice}
+            onChange={(event) =>
+              configure({ toolChoice: event.currentTarget.value as ToolChoice })
+            }
+          >
+            <option value="auto">as the model likes</option>
+            <option value="required">at least one</option>
+            <option value="none">none</option>
+          </select>
+        </label>
+      )}
+      <JsonEditor
+        label="Schema"
+        hint="the answer is JSON of it"
+        text={schema}
+        example={EXAMPLE_SCHEMA}
+        error={readSchema(schema).error}
+        onChange={(text) => configure({ schema: text || undefined })}
+      />
+    </fieldset>
+  );
+}
+
+interface JsonEditorProps {
+  label: string;
+  hint: string;
+  text: string;
+  example: string;
+  error: string | undefined;
+  onChange: (text: string) => void;
+}
+
+function JsonEditor({ label, hint, text, example, error, onChange }: JsonEditorProps) {
+  const id = `json-${label.toLowerCase()}`;
+  return (
+    <div class="field json-editor">
+      <label for={id}>
+        {label} <small>{hint}</small>
+      </label>
+      <textarea
+        id={id}
+        rows={text ? 8 : 2}
+        value={text}
+        spellcheck={false}
+        placeholder="None"
+        aria-invalid={error !== undefined}
+        aria-describedby={`${id}-error`}
+        onInput={(event) => onChange(event.currentTarget.value)}
+      />
+      <small id={`${id}-error`} class={error ? "error" : ""}>
+        {error ?? ""}
+      </small>
+      {!text.trim() && (
+        <button type="button" class="button" onClick={() => onChange(example)}>
+          Insert an example
+        </button>
+      )}
     </div>
   );
 }

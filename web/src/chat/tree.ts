@@ -1,14 +1,17 @@
 // A conversation as a tree: editing a message or asking again makes a sibling, and one branch is
 // shown at a time. Values only; every change gives a new tree.
-import type { AnswerFacts, ScoredToken } from "../api/chat";
+import type { AnswerFacts, ScoredToken, ToolCall } from "../api/chat";
 
 export interface Message {
   id: string;
   parent: string; // "": none
   children: string[];
-  role: "user" | "assistant";
+  role: "user" | "assistant" | "tool";
   content: string;
   created: number; // milliseconds since 1970
+  thought?: string; // of an answer
+  calls?: ToolCall[]; // likewise
+  results?: Record<string, string>; // of a tool: what came of each call, by its id
   model?: string;
   facts?: AnswerFacts;
   tokens?: ScoredToken[];

@@ -9,6 +9,9 @@ const all: KvGroup = {
   layers: 6,
   block_tokens: 32,
   window: null,
+  sinks: 0,
+  k_type: "F16",
+  v_type: "F16",
   bytes_per_block: 98_304,
   blocks: 2000,
   free: 1500,
@@ -23,6 +26,8 @@ const state: KvGroup = {
   ...all,
   name: "state",
   holds: "state",
+  k_type: null,
+  v_type: null,
   bytes_per_block: 1_258_291,
   blocks: 20,
   free: 13,
@@ -45,12 +50,19 @@ describe("kv groups", () => {
   });
 
   it("says what a group is", () => {
-    expect(nature(all)).toBe("6 layers · 96.0 KB a block, 188 MB in all");
-    expect(nature(window)).toBe("the last 512 tokens · 1 layer · 96.0 KB a block, 188 MB in all");
+    expect(nature(all)).toBe("F16 · 6 layers · 96.0 KB a block, 188 MB in all");
+    expect(nature(window)).toBe(
+      "the last 512 tokens · F16 · 1 layer · 96.0 KB a block, 188 MB in all",
+    );
+    expect(nature({ ...window, sinks: 4, k_type: "I8", v_type: "Q4_1" })).toMatch(
+      /^the first 4 and the last 512 tokens · I8 keys, Q4_1 values · 1 layer/,
+    );
     expect(nature(state)).toBe(
       "states of recurrent layers · 6 layers · 1.2 MB a state, 24.0 MB in all",
     );
-    expect(nature({ ...all, of: "encoder" })).toMatch(/^of what the encoder reads · 6 layers/);
+    expect(nature({ ...all, of: "encoder" })).toMatch(
+      /^of what the encoder reads · F16 · 6 layers/,
+    );
   });
 
   it("names a map where there are several", () => {

@@ -13,7 +13,8 @@ export function onlyGroup(kv: ModelStatus["kv"]): KvGroup | undefined {
   const { block_tokens, blocks, free, cached, referenced, map, blocks_per_letter } = kv;
   const figures = { block_tokens, blocks, free, cached, referenced, map, blocks_per_letter };
   const nothing = { name: "", layers: 0, window: null, bytes_per_block: 0, shared: 0 };
-  return { holds: "positions", of: "text", ...nothing, ...kv.groups[0], ...figures };
+  const types = { sinks: 0, k_type: null, v_type: null };
+  return { holds: "positions", of: "text", ...nothing, ...types, ...kv.groups[0], ...figures };
 }
 
 // "3 in use, 2 cached, 15 free of 20 blocks of 32 tokens"
@@ -29,14 +30,23 @@ export function usage(group: KvGroup): string {
   );
 }
 
+// "F16", or "I8 keys, Q4_1 values"; of a state nothing.
+function types({ k_type, v_type }: KvGroup): string | null {
+  if (k_type == null || v_type == null) return null;
+  return k_type === v_type ? k_type : `${k_type} keys, ${v_type} values`;
+}
+
 // What a group is, beside its name:
-// "the last 512 tokens · 4 layers · 96.0 KB a block, 12 MB in all"
+// "the first 4 and the last 512 tokens · I8 keys, F16 values · 4 layers · 96.0 KB a block, ..."
 export function nature(group: KvGroup): string {
   const total = bytes(group.bytes_per_block * group.blocks);
   return [
     group.holds === "state" && "states of recurrent layers",
     group.of === "encoder" && "of what the encoder reads",
-    group.window != null && `the last ${plural(group.window, "token")}`,
+    group.window != null &&
+      `${group.sinks > 0 ? `the first ${count(group.sinks)} and ` : ""}` +
+        `the last ${plural(group.window, "token")}`,
+    types(group),
     plural(group.layers, "layer"),
     `${bytes(group.bytes_per_block)} a ${unit(group)}, ${total} in all`,
   ]

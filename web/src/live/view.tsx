@@ -251,7 +251,10 @@ function KvCache({ kv }: { kv: ModelStatus["kv"] }) {
         <Legend entries={BLOCK_STATES} />
       </figcaption>
       {only ? (
-        <BlockMap group={only} label={mapLabel(only, false)} />
+        <>
+          {only.layers > 0 && <p class="hint">{nature(only)}</p>}
+          <BlockMap group={only} label={mapLabel(only, false)} />
+        </>
       ) : (
         kv.groups.map((group, index) => (
           <section key={index} class="kv-group" aria-label={`KV group ${index + 1}: ${group.name}`}>

@@ -22,7 +22,10 @@ void append_named(const Json& event, std::string& out) {
 }  // namespace
 
 MessageAnswer::MessageAnswer(const AnthropicRequest& request, const std::vector<Request>& requests)
-    : request_(request), counts_(requests), id_(random_id("msg_")), notes_(request.notes) {}
+    : request_(request), counts_(requests), id_(random_id("msg_")),
+      parts_(request.shape, id_, 0), notes_(request.warned) {
+  counts_.begin_thought(0, request.shape.begins_in_thought);
+}
 
 Json MessageAnswer::head() const {
   return Json::object({{"id", id_}, {"type", "message"}, {"role", "assistant"},
@@ -40,6 +43,8 @@ Json MessageAnswer::usage(bool is_start) const {
                        {"cache_creation", Json::object({{"ephemeral_5m_input_tokens", 0},
                                                         {"ephemeral_1h_input_tokens", 0}})},
                        {"output_tokens", output},
+                       {"output_tokens_details",
+                        Json::object({{"thinking_tokens", counts_.thought_tokens()}})},
                        {"service_tier", "standard"}});
 }
 
@@ -64,6 +69,7 @@ void MessageAnswer::take(std::size_t prompt, const TokenEvent& event, std::strin
   }
   std::vector<PartDelta> parts;
   parts_.take(event, parts);
+  counts_.count_thought(0, event, parts);
   take_parts(parts, out);
 }
 
@@ -152,6 +158,8 @@ Json MessageAnswer::block_json(const Block& block) {
   return Json::object({{"type", "tool_use"}, {"id", block.call_id}, {"name", block.call_name},
                        {"input", std::move(input)}});
 }
+
+void MessageAnswer::ping(std::string& out) { append_named(Json::object({{"type", "ping"}}), out); }
 
 void MessageAnswer::finish(std::string& out) {
   const Json stop_sequence = stop_string_.empty() ? Json() : Json(stop_string_);

@@ -10,7 +10,7 @@
 
 #include "base/json.h"
 #include "serve/answer/answer_counts.h"
-#include "serve/answer/parts.h"
+#include "serve/answer/shaped_parts.h"
 #include "serve/call.h"
 #include "serve/dialects/anthropic/request.h"
 
@@ -22,6 +22,7 @@ class MessageAnswer : public AnswerWriter {
 
   std::string_view id() const override { return id_; }
   void take(std::size_t prompt, const TokenEvent& event, std::string& out) override;
+  void ping(std::string& out) override;
   void finish(std::string& out) override;
   void fail(const ApiError& error, std::string& out) override;
 
@@ -47,8 +48,8 @@ class MessageAnswer : public AnswerWriter {
 
   const AnthropicRequest request_;
   AnswerCounts counts_;
-  PartStream parts_;
   std::string id_;
+  ShapedParts parts_;
   std::vector<Block> blocks_;  // of a stream: without their text
   bool is_open_ = false;       // of a stream: the last block
   bool is_begun_ = false;      // message_start is out

@@ -119,7 +119,8 @@ TEST_F(MessageAnswerTest, AWholeAnswer) {
             R"([{"type":"text","text":"Hello"}],"stop_reason":"end_turn","stop_sequence":null,)"
             R"("usage":{"input_tokens":6,"cache_creation_input_tokens":0,)"
             R"("cache_read_input_tokens":4,"cache_creation":{"ephemeral_5m_input_tokens":0,)"
-            R"("ephemeral_1h_input_tokens":0},"output_tokens":3,"service_tier":"standard"}})");
+            R"("ephemeral_1h_input_tokens":0},"output_tokens":3,)"
+            R"("output_tokens_details":{"thinking_tokens":0},"service_tier":"standard"}})");
 }
 
 TEST_F(MessageAnswerTest, AStreamedAnswer) {

@@ -12,7 +12,7 @@ namespace quire {
 namespace {
 
 constexpr const char* kTemplate =
-    "{% if tools is defined %}{{ tools | tojson }}{% endif %}"
+    "{% if tools is defined %}<tool_call>{{ tools | tojson }}{% endif %}"
     "{% if enable_thinking is defined and enable_thinking %}<think>{% endif %}"
     "{% for m in messages %}<|im_start|>{{ m.role }}\n"
     "{% if m.reasoning_content is defined %}({{ m.reasoning_content }}){% endif %}{{ m.content }}"
@@ -41,25 +41,24 @@ const Try kTries[] = {
     {"`stream`", Claim::kActs, R"("stream":true)", "", "the service's events, in its order"},
     {"`max_tokens` beyond the context", Claim::kActs, R"("max_tokens":100000)", "",
      "as many as fit; then `stop_reason` is `model_context_window_exceeded`"},
-    {"`tools` (client tools)", Claim::kWarned, kTools, "tools",
-     "the template is told of them; calls in the answer are not parsed yet"},
+    {"`tools` (client tools)", Claim::kActs, kTools, "",
+     "through the template; where it reads none, in words, which is warned of"},
     {"`tools` of the service (`web_search_...`)", Claim::kWarned,
      R"("tools":[{"type":"web_search_20250305","name":"web_search"}])", "tools.0", "left out"},
-    {"`tools.*.strict`, `defer_loading`, `input_examples`", Claim::kWarned,
-     R"("tools":[{"name":"f","input_schema":{},"strict":true}])", "tools.0.strict", ""},
+    {"`tools.*.defer_loading`, `input_examples`", Claim::kWarned,
+     R"("tools":[{"name":"f","input_schema":{},"defer_loading":true}])", "tools.0.defer_loading",
+     ""},
     {"`tool_choice` auto, none", Claim::kAccepted,
      R"("tool_choice":{"type":"auto","disable_parallel_tool_use":true})", "",
-     "none: the template is not told of the tools"},
-    {"`tool_choice` any, tool", Claim::kRefused,
-     std::string(kTools) + R"(,"tool_choice":{"type":"any"})", "tool_choice",
-     "a call cannot be forced yet"},
+     "none: the template is not told of the tools; `disable_parallel_tool_use`: one call at most"},
+    {"`tool_choice` any, tool", Claim::kActs,
+     std::string(kTools) + R"(,"tool_choice":{"type":"any"})", "", ""},
     {"`thinking` adaptive, between_tools, disabled", Claim::kActs,
      R"("thinking":{"type":"adaptive"})", "",
-     "`enable_thinking` of templates that have it, warned where there is none; thoughts arrive "
-     "as text yet, which is warned of"},
-    {"`thinking.budget_tokens`", Claim::kWarned,
-     R"("max_tokens":2000,"thinking":{"type":"enabled","budget_tokens":1024})",
-     "thinking.budget_tokens", "thinking is on; only `max_tokens` bounds it"},
+     "the switch of templates that have one, warned where there is none"},
+    {"`thinking.budget_tokens`", Claim::kActs,
+     R"("max_tokens":2000,"thinking":{"type":"enabled","budget_tokens":1024})", "",
+     "a longer thought is closed with the family's phrase"},
     {"`cache_control` (top level, blocks, tools)", Claim::kAccepted,
      R"("cache_control":{"type":"ephemeral"})", "",
      "models with states keep one there; others keep every block anyhow"},
@@ -67,11 +66,11 @@ const Try kTries[] = {
     {"`service_tier` auto, standard_only", Claim::kAccepted, R"("service_tier":"auto")", "", ""},
     {"`output_config.effort`", Claim::kWarned, R"("output_config":{"effort":"low"})",
      "output_config.effort", ""},
-    {"`output_config.format`", Claim::kRefused,
-     R"("output_config":{"format":{"type":"json_schema","schema":{}}})", "output_config.format",
-     "structured outputs"},
-    {"`output_format`", Claim::kRefused, R"("output_format":{"type":"json_schema","schema":{}})",
-     "output_format", ""},
+    {"`output_config.format`", Claim::kActs,
+     R"("output_config":{"format":{"type":"json_schema","schema":{}}})", "",
+     "[what is accepted](constrained.md)"},
+    {"`output_format`", Claim::kActs, R"("output_format":{"type":"json_schema","schema":{}})", "",
+     "its name before"},
     {"`container`", Claim::kWarned, R"("container":"c")", "container", ""},
     {"`context_management`", Claim::kWarned, R"("context_management":{"edits":[]})",
      "context_management", ""},
@@ -138,7 +137,8 @@ class AnthropicCompatibilityTest : public ::testing::Test {
     const SamplingParams &p = a.requests[0].params, &q = b.requests[0].params;
     return a.requests[0].prompt == b.requests[0].prompt && p.temperature == q.temperature &&
            p.top_k == q.top_k && p.top_p == q.top_p && p.stop_strings == q.stop_strings &&
-           p.tokens_max == q.tokens_max && a.is_stream == b.is_stream;
+           p.tokens_max == q.tokens_max && a.is_stream == b.is_stream &&
+           a.grammar.has_value() == b.grammar.has_value();
   }
 
   static bool warns_of(Call& call, const std::string& param) {

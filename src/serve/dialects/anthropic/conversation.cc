@@ -47,8 +47,6 @@ class ConversationReader {
                      SentConversation& out)
       : fields_(&fields), notes_(&notes), out_(&out) {
     const bool has_template = model != nullptr && model->chat_template != nullptr;
-    shows_history_ = has_template && model->chat_template->shows_tool_calls() &&
-                     model->chat_template->shows_tool_results();
     shows_late_system_ = has_template && model->chat_template->shows_late_system();
   }
 
@@ -82,12 +80,11 @@ class ConversationReader {
   void append_text(const std::string& role, std::string_view text) {
     append_line(text, open_message(role).content);
   }
-  void warn_of_history();
 
   Fields* fields_;
   AnthropicWarnings* notes_;
   SentConversation* out_;
-  bool shows_history_, shows_late_system_;
+  bool shows_late_system_;
   std::vector<Said> said_;
   std::map<std::string, std::string, std::less<>> call_names_;  // id -> name
 };
@@ -113,12 +110,6 @@ void ConversationReader::keep_end() {
     return;
   }
   out_->kept_ends.push_back(messages());
-}
-
-void ConversationReader::warn_of_history() {
-  notes_->add("tool_history_as_text", "messages",
-              "This model's chat template has no place for tool calls and their results: they are "
-              "shown to it as text.");
 }
 
 // --- system ---
@@ -331,11 +322,6 @@ bool ConversationReader::read_call(const Json& block, const std::string& path) {
   }
   call_names_[id] = name;
   Json function = Json::object({{"name", name}, {"arguments", *input}});
-  if (!shows_history_) {
-    warn_of_history();
-    append_text("assistant", "<tool_call>\n" + dump(function) + "\n</tool_call>");
-    return true;
-  }
   open_message("assistant").calls.push_back(
       Json::object({{"id", id}, {"type", "function"}, {"function", std::move(function)}}));
   return true;
@@ -356,11 +342,6 @@ bool ConversationReader::read_result(const Json& block, const std::string& path)
   }
   // No template has a place for it.
   if (failed != nullptr && failed->is_bool() && failed->as_bool()) text = "Error: " + text;
-  if (!shows_history_) {
-    warn_of_history();
-    append_text("user", "<tool_response>\n" + text + "\n</tool_response>");
-    return true;
-  }
   Said result{.role = "tool", .content = std::move(text), .call_id = id};
   const auto name = call_names_.find(id);
   if (name != call_names_.end()) result.call_name = name->second;
@@ -398,13 +379,30 @@ bool ConversationReader::result_text(const Json& content, const std::string& pat
   return true;
 }
 
+// As the model's template can show them, in the conversation and in its parts alike.
+void settle_messages(const HostedModel& model, SentConversation& sent, AnthropicWarnings& notes) {
+  std::vector<Warning> warnings, again;
+  ChatPrompt part;
+  show_history(model, sent.chat, warnings);
+  show_tools(model, sent.offered, sent.chat, warnings);
+  for (std::vector<Json>& end : sent.kept_ends) {
+    part.messages = std::move(end);
+    show_history(model, part, again);
+    show_tools(model, sent.offered, part, again);
+    end = std::move(part.messages);
+  }
+  for (Warning& it : warnings) {
+    notes.add(std::move(it.code), std::move(it.param), std::move(it.message));
+  }
+}
+
 }  // namespace
 
 SentConversation read_conversation(Fields& fields, const HostedModel* model,
                                    bool keeps_volatile_lines, AnthropicWarnings& notes) {
   SentConversation out;
   ConversationReader reader(fields, model, notes, out);
-  const bool keeps_tools = read_anthropic_tools(fields, model, out.chat, notes);
+  const bool keeps_tools = read_anthropic_tools(fields, out.offered, notes);
   reader.read_system(keeps_volatile_lines);
   // Templates write the tools beside the system prompt.
   if (keeps_tools && out.kept_ends.empty()) reader.keep_end();
@@ -414,7 +412,9 @@ SentConversation read_conversation(Fields& fields, const HostedModel* model,
   if (const Json* control = fields.any("cache_control")) top.set("cache_control", *control);
   if (has_cache_control(fields, top, "") && out.kept_ends.size() < kKeptMax) reader.keep_end();
   out.chat.messages = reader.messages();
-  out.hides_thinking = read_anthropic_thinking(fields, model, out.chat, notes);
+  if (model != nullptr) settle_messages(*model, out, notes);
+  out.hides_thinking =
+      read_anthropic_thinking(fields, model, out.chat, out.thought_tokens_max, notes);
   if (model == nullptr || model->chat_template != nullptr) return out;
   fields.fail(unsupported_parameter(
       "messages", model->info.chat_problem.empty()

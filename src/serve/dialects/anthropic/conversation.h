@@ -9,11 +9,14 @@
 // Pure; worker threads. Used by messages.
 #pragma once
 
+#include <cstdint>
+#include <optional>
 #include <vector>
 
 #include "host/hosted_model.h"
 #include "serve/dialects/anthropic/warnings.h"
 #include "serve/intake/fields.h"
+#include "serve/intake/tools/offered_tools.h"
 #include "serve/intake/volatile_lines.h"
 #include "text/chat_prompt.h"
 
@@ -21,9 +24,11 @@ namespace quire {
 
 struct SentConversation {
   ChatPrompt chat;
+  OfferedTools offered;
   std::vector<std::vector<Json>> kept_ends;  // messages up to each cache_control, in order
   std::vector<VolatileLine> volatile_lines;
   bool hides_thinking = false;  // thinking.display is "omitted"
+  std::optional<std::int64_t> thought_tokens_max;  // thinking.budget_tokens
 };
 
 // Mistakes go to `fields`. `model` may be null after one.

@@ -8,6 +8,7 @@
 #include "serve/dialects/anthropic/conversation.h"
 #include "serve/dialects/anthropic/request.h"
 #include "serve/intake/prompt.h"
+#include "serve/intake/tools/answer_grammar.h"
 
 namespace quire {
 namespace {
@@ -68,10 +69,11 @@ Parsed<Call> parse_anthropic_message(const DialectContext& context, const http::
   Fields fields(*body);
   AnthropicRequest wanted;
   wanted.request_id = request.id;
-  SentConversation conversation = read_prompt(fields, context, wanted, wanted.notes);
+  SentConversation conversation = read_prompt(fields, context, wanted, wanted.warned);
   read_anthropic_sampling(fields, wanted);
   check_thinking_budget(fields, wanted);
-  read_anthropic_rest(fields, request, wanted.notes);
+  wanted.grammar = read_output_format(fields);
+  read_anthropic_rest(fields, request, wanted.warned);
   if (fields.error()) return *fields.error();
 
   auto ids = encode(*wanted.model, conversation.chat);
@@ -82,9 +84,19 @@ Parsed<Call> parse_anthropic_message(const DialectContext& context, const http::
   wanted.is_capped = asked > room;
   wanted.params.tokens_max = static_cast<int>(std::min(asked, room));
 
+  wanted.shape = shape_of(*wanted.model, *ids, conversation.offered, wanted.params);
+  std::vector<Warning> warnings;
+  auto held = hold_answer(*wanted.model, conversation.offered, std::move(wanted.grammar),
+                          wanted.shape, warnings);
+  if (!held.is_ok()) return held.error();
+  for (const Warning& it : warnings) wanted.warned.add(it.code, it.param, it.message);
+
   Call call{.model = wanted.model, .is_stream = wanted.is_stream, .prompt_field = "messages",
-            .unknown_fields = wanted.notes.unknown(),
+            .unknown_fields = wanted.warned.unknown(),
             .volatile_lines = std::move(conversation.volatile_lines)};
+  call.frame = framing_of(
+      {frame_of(*wanted.model, wanted.shape, *held, conversation.thought_tokens_max)});
+  call.grammar = std::move(held->grammar);
   std::vector<std::uint32_t> ends = message_ends(*wanted.model, conversation, *ids);
   call.requests.push_back(make_request(wanted, context.tenant, std::move(*ids)));
   call.requests.back().message_ends = std::move(ends);
@@ -99,6 +111,7 @@ Parsed<Call> parse_anthropic_count(const DialectContext& context, const http::Re
   Generation wanted;
   AnthropicWarnings notes;
   const SentConversation conversation = read_prompt(fields, context, wanted, notes);
+  read_output_format(fields);
   read_anthropic_rest(fields, request, notes);
   if (fields.error()) return *fields.error();
   auto ids = encode_chat(*wanted.model, conversation.chat);

@@ -7,13 +7,14 @@
 #include "base/json.h"
 #include "serve/dialects/anthropic/errors.h"
 #include "serve/testing/test_model.h"
+#include "serve/testing/test_server.h"
 
 namespace quire {
 namespace {
 
 // Reads tools, calls, results, thoughts and a switch for thinking.
 constexpr const char* kToolTemplate =
-    "{% if tools is defined %}{{ tools | tojson }}\n{% endif %}"
+    "{% if tools is defined %}<tool_call>{{ tools | tojson }}\n{% endif %}"
     "{% if enable_thinking is defined %}<think={{ enable_thinking }}>{% endif %}"
     "{% for m in messages %}<|im_start|>{{ m.role }}"
     "{% if m.name is defined %}/{{ m.name }}{% endif %}{{ '\n' }}"
@@ -177,8 +178,9 @@ TEST_F(AnthropicMessagesTest, CallsAndResultsPassThroughTheTemplate) {
 
 TEST_F(AnthropicMessagesTest, ATemplateWithoutAPlaceForCallsIsShownText) {
   EXPECT_EQ(prompt(say(kHistory)),
-            "[user\nq]\n[assistant\nt\n<tool_call>\n{\"name\":\"f\",\"arguments\":{\"a\":1}}\n"
-            "</tool_call>]\n[user\n<tool_response>\nr\n</tool_response>\nand?]\n[assistant\n");
+            "[user\nq]\n[assistant\nt\n\n<tool_call>{\"name\": \"f\", \"arguments\": "
+            "{\"a\":1}}</tool_call>]\n[user\n<tool_response>\nr\n</tool_response>\nand?]\n"
+            "[assistant\n");
   EXPECT_EQ(warnings(say(kHistory)), Strings{"tool_history_as_text:messages"});
 }
 
@@ -201,27 +203,31 @@ constexpr const char* kTools =
 TEST_F(AnthropicMessagesTest, ToolsAreGivenToATemplateThatReadsThem) {
   serve({.chat_template = kToolTemplate});
   EXPECT_EQ(prompt(hello(kTools)),
-            R"([{"type": "function", "function": {"name": "f", "description": "d", )"
+            R"(<tool_call>[{"type": "function", "function": {"name": "f", "description": "d", )"
             R"("parameters": {"type": "object", "properties": {}}}}])"
             "\n<think=False>[user\nhi]\n[assistant\n");
-  EXPECT_EQ(warnings(hello(kTools)), Strings{"tool_calls_not_parsed:tools"});
+  EXPECT_EQ(warnings(hello(kTools)), Strings{});
   EXPECT_EQ(prompt(hello(std::string(kTools) + R"(,"tool_choice":{"type":"none"})")),
             "<think=False>[user\nhi]\n[assistant\n");
 }
 
 TEST_F(AnthropicMessagesTest, ToolsThatNobodyReadsAreToldOf) {
-  EXPECT_EQ(warnings(hello(kTools)), Strings{"tools_not_shown:tools"});
+  EXPECT_EQ(warnings(hello(kTools)), Strings{"tools_in_words:tools"});
+  EXPECT_TRUE(prompt(hello(kTools)).starts_with("[system\n")) << prompt(hello(kTools));
   EXPECT_EQ(warnings(hello(R"("tools":[{"type":"web_search_20250305","name":"web_search"}])")),
             Strings{"unsupported_tool:tools.0"});
 }
 
-TEST_F(AnthropicMessagesTest, AChoiceOfToolsThatCannotBeKeptIsRefused) {
+TEST_F(AnthropicMessagesTest, AChoiceOfToolsIsChecked) {
   const std::string tools = std::string(kTools) + R"(,"tool_choice":)";
   EXPECT_EQ(refusal(hello(tools + R"({"type":"auto","disable_parallel_tool_use":true})")), "");
   for (const char* forced : {R"({"type":"any"})", R"({"type":"tool","name":"f"})"}) {
-    EXPECT_NE(refusal(hello(tools + forced)).find("tool_choice: a call cannot be forced"),
-              std::string::npos) << forced;
+    EXPECT_EQ(refusal(hello(tools + forced)), "") << forced;
   }
+  EXPECT_EQ(refusal(hello(tools + R"({"type":"tool","name":"g"})")),
+            "tool_choice.name: Tool \"g\" not found in provided tools");
+  EXPECT_EQ(refusal(hello(tools + R"({"type":"auto","disable_parallel_tool_use":1})")),
+            "tool_choice.disable_parallel_tool_use: Input should be a valid boolean");
   EXPECT_EQ(refusal(hello(R"("tool_choice":{"type":"any"})")),
             "tool_choice: may only be specified while providing tools");
   EXPECT_EQ(refusal(hello(tools + R"({"type":"often"})")),
@@ -272,7 +278,9 @@ TEST_F(AnthropicMessagesTest, MistakesNameTheirField) {
   EXPECT_NE(refusal(hello(R"("service_tier":"gold")")), "");
   EXPECT_NE(refusal(hello(R"("cache_control":{"type":"forever"})")), "");
   EXPECT_EQ(refusal(parse(R"({"model":"nobody","max_tokens":1,"messages":[]})")), "model: nobody");
-  EXPECT_NE(refusal(hello(R"("output_config":{"format":{"type":"json_schema","schema":{}}})")), "");
+  EXPECT_EQ(refusal(hello(R"("output_config":{"format":{"type":"json_schema",)"
+                          R"("schema":{"not":{}}}})")),
+            "output_config.format: Invalid 'output_config.format.schema': /not: is not supported.");
 }
 
 TEST_F(AnthropicMessagesTest, WhatIsNotTextIsRefusedByName) {
@@ -312,7 +320,7 @@ TEST_F(AnthropicMessagesTest, ThinkingIsTheTemplatesSwitch) {
   };
   EXPECT_EQ(prompt(with(2000, budget + "1024}")), "<think=True>[user\nhi]\n[assistant\n");
   EXPECT_EQ(warnings(with(2000, budget + "1024}")),
-            (Strings{"thoughts_not_parsed:thinking", "ignored_parameter:thinking.budget_tokens"}));
+            Strings{"ignored_parameter:thinking.budget_tokens"});
   EXPECT_EQ(refusal(with(1024, budget + "1024}")),
             "max_tokens: `max_tokens` must be greater than `thinking.budget_tokens`");
   EXPECT_NE(refusal(with(1024, budget + "1}")), "");
@@ -386,6 +394,45 @@ TEST_F(AnthropicMessagesTest, ManyCacheControlsAreRefused) {
   }
   EXPECT_EQ(refusal(say(R"([{"role":"user","content":[)" + blocks + "]}]")),
             "cache_control: A maximum of 4 blocks with cache_control may be provided.");
+}
+
+// A prompt that takes long: the stream says that it lives, and is what it would have been.
+TEST(MessagesPing, SilentStreamsSayThatTheyLive) {
+  struct Protocol {
+    const char* path;
+    const char* ping;
+    const char* end;
+  };
+  for (const Protocol& protocol : {
+           Protocol{"/v1/messages", "event: ping\ndata: {\"type\":\"ping\"}\n\n", "message_stop"},
+           Protocol{"/v1/chat/completions", ": ping\n\n", "[DONE]"}}) {
+    ServerOptions options;
+    options.ping_period = std::chrono::milliseconds(1);
+    TestServer server(options);
+    server.gate().close();
+    TestClient client = server.client();
+    client.send(post_bytes(protocol.path,
+                           R"({"model":"m","max_tokens":3,"stream":true,"temperature":0,)"
+                           R"("messages":[{"role":"user","content":"hi"}]})"));
+    std::string said;
+    for (int pings = 0; pings < 3;) {
+      const std::string more = client.receive_some();
+      ASSERT_FALSE(more.empty()) << said;
+      said += more;
+      pings = 0;
+      for (auto at = said.find(protocol.ping); at != said.npos; ++pings) {
+        at = said.find(protocol.ping, at + 1);
+      }
+    }
+    EXPECT_EQ(said.find("data: {\"id"), said.npos) << "nothing but pings yet";
+    server.gate().open();
+    while (said.find(protocol.end) == said.npos) {
+      const std::string more = client.receive_some();
+      ASSERT_FALSE(more.empty()) << said;
+      said += more;
+    }
+    EXPECT_NE(said.find("200 OK"), said.npos);
+  }
 }
 
 }  // namespace

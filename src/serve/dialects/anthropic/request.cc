@@ -67,20 +67,15 @@ void read_speed(Fields& fields, AnthropicWarnings& notes) {
   notes.add("ignored_parameter", "speed", "There is one speed here.");
 }
 
-// What the answer would have to look like cannot be promised yet; how hard to think is a wish.
+// How hard to think is a wish.
 void read_output_config(Fields& fields, AnthropicWarnings& notes) {
-  const auto refuse = [&](const std::string& path) {
-    fields.fail(unsupported_parameter(
-        path, path + ": structured outputs are not supported by this server"));
-  };
-  if (fields.any("output_format") != nullptr) refuse("output_format");
   const Json* config = fields.any("output_config");
   if (config == nullptr) return;
   if (!config->is_object()) return fields.fail(bad_field("output_config", "expected an object"));
   for (const auto& [name, value] : config->members()) {
     if (value.is_null()) continue;
+    if (name == "format" || name == "effort") continue;  // read elsewhere
     const std::string path = "output_config." + name;
-    if (name == "format") return refuse(path);
     notes.add("ignored_parameter", path, "It changes nothing here.");
   }
 }
@@ -164,6 +159,23 @@ void check_thinking_budget(Fields& fields, const AnthropicRequest& request) {
   if (budget->as_int() < *request.tokens_max) return;
   fields.fail(bad_field("max_tokens", "`max_tokens` must be greater than "
                                       "`thinking.budget_tokens`"));
+}
+
+std::optional<AskedGrammar> read_output_format(Fields& fields) {
+  std::optional<AskedGrammar> grammar;
+  const auto read = [&](const Json* format, const std::string& path) {
+    if (format == nullptr || format->is_null()) return;
+    auto asked = read_format(*format, path);
+    if (!asked.is_ok()) return fields.fail(bad_field(path, asked.error().message));
+    if (grammar && *asked) {
+      return fields.fail(bad_field(path, "'" + grammar->field + "' says so already"));
+    }
+    if (*asked) grammar = std::move(*asked);
+  };
+  read(fields.any("output_format"), "output_format");
+  const Json* config = fields.any("output_config");
+  read(config != nullptr ? config->find("format") : nullptr, "output_config.format");
+  return grammar;
 }
 
 void read_anthropic_rest(Fields& fields, const http::Request& request, AnthropicWarnings& notes) {

@@ -20,8 +20,9 @@ struct AnthropicRequest : Generation {
   bool is_stream = false;
   bool is_warming = false;      // max_tokens 0: the prompt is computed, nothing is said
   bool is_capped = false;       // the context ends before max_tokens
+  std::optional<AskedGrammar> grammar;  // of the answer
   bool hides_thinking = false;  // thinking.display is "omitted"
-  AnthropicWarnings notes;      // beside Generation's warnings, which are OpenAI's
+  AnthropicWarnings warned;     // in place of Generation's warnings and notes
 };
 
 // "Field required", as the service says it.
@@ -41,5 +42,8 @@ void check_thinking_budget(Fields& fields, const AnthropicRequest& request);
 // Everything else that the service knows, the header anthropic-beta, and what nobody knows. The
 // last to be read.
 void read_anthropic_rest(Fields& fields, const http::Request& request, AnthropicWarnings& notes);
+
+// output_config.format, and output_format, which was its name before.
+std::optional<AskedGrammar> read_output_format(Fields& fields);
 
 }  // namespace quire

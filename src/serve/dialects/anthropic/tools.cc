@@ -5,24 +5,13 @@
 #include <algorithm>
 
 #include "serve/dialects/anthropic/request.h"
+#include "serve/intake/tools/answer_shape.h"
+#include "serve/intake/tools/thinking.h"
 
 namespace quire {
 namespace {
 
-constexpr std::size_t kToolsMax = 1024;
-constexpr std::size_t kToolNameMax = 128;  // bytes
 constexpr std::int64_t kBudgetMin = 1024;  // tokens
-constexpr const char* kThinkingSwitch = "enable_thinking";  // of templates that have one
-
-bool is_tool_name(const Json* name) {
-  const auto is_plain = [](char c) {
-    return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') ||
-           c == '_' || c == '-';
-  };
-  return name != nullptr && name->is_string() && !name->as_string().empty() &&
-         name->as_string().size() <= kToolNameMax &&
-         std::all_of(name->as_string().begin(), name->as_string().end(), is_plain);
-}
 
 // "web_search_20250305" and the like have a type of their own and are run by the service.
 bool is_hosted_tool(const Json& tool) {
@@ -30,45 +19,26 @@ bool is_hosted_tool(const Json& tool) {
   return type != nullptr && type->is_string() && type->as_string() != "custom";
 }
 
-// A schema without a type is one of an object.
-Json parameters_of(const Json& schema) {
-  if (schema.find("type") != nullptr) return schema;
-  Json with_type = Json::object({{"type", "object"}});
-  for (const auto& [name, value] : schema.members()) with_type.set(name, value);
-  return with_type;
-}
-
-// A client's tool as templates read one; nothing after a mistake.
-std::optional<Json> read_tool(Fields& fields, const Json& tool, const std::string& path) {
-  const auto fail = [&](std::string_view field, std::string_view why) {
-    fields.fail(bad_field(path + std::string(field), why));
-    return std::nullopt;
-  };
-  if (!is_tool_name(tool.find("name"))) {
-    return fail(".name", fmt::format("expected 1 to {} letters, digits, '_' and '-'",
-                                     kToolNameMax));
+// False after a mistake.
+bool read_tool(Fields& fields, const Json& tool, const std::string& path, OfferedTools& offered) {
+  const GivenTool given = {.name = tool.find("name"),
+                           .description = tool.find("description"),
+                           .parameters = tool.find("input_schema"),
+                           .strict = tool.find("strict")};
+  if (given.name != nullptr && given.parameters == nullptr) {
+    fields.fail(required_field(path + ".input_schema"));
+    return false;
   }
-  const Json* schema = tool.find("input_schema");
-  if (schema == nullptr) return fail(".input_schema", "Field required");
-  const Json* kind = schema->find("type");
-  const bool is_of_object = kind == nullptr || (kind->is_string() && kind->as_string() == "object");
-  if (!schema->is_object() || !is_of_object) {
-    return fail(".input_schema", "expected the schema of an object");
-  }
-  const Json* description = tool.find("description");
-  if (description != nullptr && !description->is_null() && !description->is_string()) {
-    return fail(".description", "Input should be a valid string");
-  }
-  Json function = Json::object({{"name", *tool.find("name")}});
-  const bool has_words = description != nullptr && description->is_string();
-  function.set("description", has_words ? *description : Json(""));
-  function.set("parameters", parameters_of(*schema));
-  return Json::object({{"type", "function"}, {"function", std::move(function)}});
+  const auto mistake = add_tool(given, false, offered);
+  if (!mistake) return true;
+  constexpr const char* kMembers[] = {".name", ".description", ".input_schema", ".strict"};
+  fields.fail(bad_field(path + kMembers[static_cast<std::size_t>(mistake->field)], mistake->why));
+  return false;
 }
 
 // Fields of a tool that would change what the model does.
 void warn_of_tool(const Json& tool, const std::string& path, AnthropicWarnings& notes) {
-  for (const char* name : {"strict", "defer_loading", "input_examples"}) {
+  for (const char* name : {"defer_loading", "input_examples"}) {
     const Json* value = tool.find(name);
     const bool is_wish = value != nullptr && !value->is_null() &&
                          !(value->is_bool() && !value->as_bool());
@@ -76,23 +46,60 @@ void warn_of_tool(const Json& tool, const std::string& path, AnthropicWarnings& 
   }
 }
 
-// False: no call may be made.
-bool read_tool_choice(Fields& fields, bool has_tools) {
+void read_tool_choice(Fields& fields, OfferedTools& offered) {
   const Json* choice = fields.any("tool_choice");
-  if (choice == nullptr) return true;
-  const Json* type = choice->find("type");
-  const std::string kind = type != nullptr && type->is_string() ? type->as_string() : "";
-  if (kind == "auto" || kind == "none") return kind == "auto";
-  if (kind != "any" && kind != "tool") {
-    fields.fail(bad_field("tool_choice.type", "expected auto, any, tool or none"));
-  } else if (!has_tools) {
-    fields.fail(bad_field("tool_choice", "may only be specified while providing tools"));
-  } else {
-    fields.fail(unsupported_parameter(
-        "tool_choice", "tool_choice: a call cannot be forced on this server yet; auto and none are "
-                       "accepted, got " + kind));
+  if (choice == nullptr) return;
+  const auto text_of = [&](const char* name) {
+    const Json* value = choice->find(name);
+    return value != nullptr && value->is_string() ? value->as_string() : std::string();
+  };
+  const std::string kind = text_of("type");
+  if (kind != "auto" && kind != "none" && kind != "any" && kind != "tool") {
+    return fields.fail(bad_field("tool_choice.type", "expected auto, any, tool or none"));
   }
-  return true;
+  const bool is_forced = kind == "any" || kind == "tool";
+  if (is_forced && offered.tools.empty()) {
+    return fields.fail(bad_field("tool_choice", "may only be specified while providing tools"));
+  }
+  if (kind == "none") offered.choice.kind = ToolChoiceKind::kNone;
+  if (is_forced) offered.choice.kind = ToolChoiceKind::kRequired;
+  if (kind == "tool") {  // who is named is called once
+    offered.choice.names = {text_of("name")};
+    offered.choice.is_parallel = false;
+  }
+  if (!unknown_choice(offered).empty() || (kind == "tool" && text_of("name").empty())) {
+    fields.fail(bad_field("tool_choice.name", fmt::format("Tool {} not found in provided tools",
+                                                          shown(Json(text_of("name"))))));
+  }
+  const Json* alone = choice->find("disable_parallel_tool_use");
+  if (alone == nullptr || alone->is_null()) return;
+  if (!alone->is_bool()) {
+    return fields.fail(bad_field("tool_choice.disable_parallel_tool_use",
+                                 "Input should be a valid boolean"));
+  }
+  if (alone->as_bool()) offered.choice.is_parallel = false;
+}
+
+// output_config.effort.
+std::string read_effort(Fields& fields) {
+  const Json* config = fields.any("output_config");
+  const Json* effort = config != nullptr ? config->find("effort") : nullptr;
+  if (effort == nullptr || effort->is_null()) return {};
+  if (effort->is_string() && is_effort(effort->as_string())) return effort->as_string();
+  fields.fail(bad_field("output_config.effort", "expected low, medium, high, xhigh or max"));
+  return {};
+}
+
+void set_switches(const HostedModel& model, bool thinks, const std::string& effort,
+                  ChatPrompt& chat, AnthropicWarnings& notes) {
+  const ThinkingSwitched done = set_thinking(model, {.thinks = thinks, .effort = effort}, chat);
+  if (thinks && !done.thinks && format_of(model).thoughts == nullptr) {
+    notes.add("ignored_parameter", "thinking",
+              "This model's chat template has no switch for thinking; the field was ignored.");
+  }
+  if (effort.empty() || done.effort) return;
+  notes.add("ignored_parameter", "output_config.effort",
+            "The chat template of this model knows no effort of thinking.");
 }
 
 }  // namespace
@@ -114,15 +121,13 @@ bool has_cache_control(Fields& fields, const Json& block, const std::string& pat
   return is_good;
 }
 
-bool read_anthropic_tools(Fields& fields, const HostedModel* model, ChatPrompt& chat,
-                          AnthropicWarnings& notes) {
+bool read_anthropic_tools(Fields& fields, OfferedTools& offered, AnthropicWarnings& notes) {
   const Json* tools = fields.any("tools");
   bool is_kept = false;
   if (tools != nullptr && (!tools->is_array() || tools->items().size() > kToolsMax)) {
     fields.fail(bad_field("tools", fmt::format("expected a list of at most {} tools", kToolsMax)));
     return false;
   }
-  std::vector<Json> shown_tools;
   for (std::size_t i = 0; tools != nullptr && i < tools->items().size(); ++i) {
     const Json& tool = tools->items()[i];
     const std::string path = fmt::format("tools.{}", i);
@@ -132,29 +137,15 @@ bool read_anthropic_tools(Fields& fields, const HostedModel* model, ChatPrompt& 
                                           "here, and the model is not told of it.");
       continue;
     }
-    auto read = read_tool(fields, tool, path);
-    if (!read) return is_kept;
+    if (!read_tool(fields, tool, path, offered)) return is_kept;
     warn_of_tool(tool, path, notes);
-    shown_tools.push_back(std::move(*read));
   }
-  const bool may_call = read_tool_choice(fields, !shown_tools.empty());
-  if (shown_tools.empty() || !may_call) return is_kept;
-  const bool is_told = model == nullptr || model->chat_template == nullptr ||
-                       model->chat_template->has_variable("tools");
-  if (!is_told) {
-    notes.add("tools_not_shown", "tools",
-              "This model's chat template does not read tools: the model is not told of them.");
-  } else {
-    chat.materials.emplace_back("tools", Json::array(std::move(shown_tools)));
-    notes.add("tool_calls_not_parsed", "tools",
-              "The model is told of the tools, but calls in its answer are not parsed yet: they "
-              "arrive as text.");
-  }
+  read_tool_choice(fields, offered);
   return is_kept;
 }
 
 bool read_anthropic_thinking(Fields& fields, const HostedModel* model, ChatPrompt& chat,
-                             AnthropicWarnings& notes) {
+                             std::optional<std::int64_t>& tokens_max, AnthropicWarnings& notes) {
   const Json* thinking = fields.any("thinking");
   const auto text_of = [&](const char* name) {
     const Json* value = thinking != nullptr ? thinking->find(name) : nullptr;
@@ -176,21 +167,16 @@ bool read_anthropic_thinking(Fields& fields, const HostedModel* model, ChatPromp
                                         kBudgetMin)));
     }
   }
-  const bool has_switch = model != nullptr && model->chat_template != nullptr &&
-                          model->chat_template->has_variable(kThinkingSwitch);
-  if (has_switch) {
-    chat.template_kwargs.emplace_back(kThinkingSwitch, thinks);
-  } else if (thinks) {
-    notes.add("ignored_parameter", "thinking",
-              "This model's chat template has no switch for thinking; the field was ignored.");
-  }
-  if (has_switch && thinks) {
-    notes.add("thoughts_not_parsed", "thinking",
-              "Thinking is on, but thoughts are not told from the answer yet: they come as text.");
-  }
-  if (has_switch && kind == "enabled") {
-    notes.add("ignored_parameter", "thinking.budget_tokens",
-              "Thinking is on, but only max_tokens bounds it.");
+  const std::string effort = read_effort(fields);
+  if (model == nullptr) return false;
+  set_switches(*model, thinks, effort, chat, notes);
+  if (kind == "enabled" && budget != nullptr && budget->is_int()) {
+    if (format_of(*model).thoughts != nullptr) {
+      tokens_max = budget->as_int();
+    } else {
+      notes.add("ignored_parameter", "thinking.budget_tokens",
+                "How this model writes thoughts is not known here: only max_tokens bounds them.");
+    }
   }
   return text_of("display") == "omitted";
 }

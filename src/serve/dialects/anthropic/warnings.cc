@@ -5,7 +5,7 @@
 namespace quire {
 
 void AnthropicWarnings::add(std::string code, std::string param, std::string message) {
-  const bool is_known = std::any_of(list_.begin(), list_.end(), [&](const AnthropicWarning& it) {
+  const bool is_known = std::any_of(list_.begin(), list_.end(), [&](const Warning& it) {
     return it.code == code && it.param == param;
   });
   if (is_known || list_.size() == kMax) return;
@@ -14,7 +14,7 @@ void AnthropicWarnings::add(std::string code, std::string param, std::string mes
 
 std::size_t AnthropicWarnings::unknown() const {
   return static_cast<std::size_t>(
-      std::count_if(list_.begin(), list_.end(), [](const AnthropicWarning& it) {
+      std::count_if(list_.begin(), list_.end(), [](const Warning& it) {
         return it.code == "unknown_parameter" || it.code == "unknown_beta";
       }));
 }
@@ -22,7 +22,7 @@ std::size_t AnthropicWarnings::unknown() const {
 void AnthropicWarnings::add_to(Json& body) const {
   if (list_.empty()) return;
   Json warnings = Json::array();
-  for (const AnthropicWarning& it : list_) {
+  for (const Warning& it : list_) {
     warnings.push(Json::object({{"code", it.code}, {"param", it.param}, {"message", it.message}}));
   }
   body.set("warnings", std::move(warnings));

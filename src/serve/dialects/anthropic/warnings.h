@@ -7,14 +7,9 @@
 #include <vector>
 
 #include "base/json.h"
+#include "serve/intake/tools/warning.h"
 
 namespace quire {
-
-struct AnthropicWarning {
-  std::string code;   // for programs
-  std::string param;  // the field
-  std::string message;
-};
 
 class AnthropicWarnings {
  public:
@@ -22,13 +17,13 @@ class AnthropicWarnings {
   void add(std::string code, std::string param, std::string message);
 
   std::size_t unknown() const;  // of fields and betas that nobody here knows
-  const std::vector<AnthropicWarning>& list() const { return list_; }
+  const std::vector<Warning>& list() const { return list_; }
   void add_to(Json& body) const;  // nothing where there is none
 
  private:
   static constexpr std::size_t kMax = 64;
 
-  std::vector<AnthropicWarning> list_;
+  std::vector<Warning> list_;
 };
 
 }  // namespace quire

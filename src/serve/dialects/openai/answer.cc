@@ -37,17 +37,20 @@ Json OpenAiAnswer::usage() const {
   usage.set("prompt_tokens_details",
             Json::object({{"cached_tokens", counts_.cached_tokens()}, {"audio_tokens", 0}}));
   usage.set("completion_tokens_details",
-            Json::object({{"reasoning_tokens", 0}, {"audio_tokens", 0},
+            Json::object({{"reasoning_tokens", counts_.thought_tokens()}, {"audio_tokens", 0},
                           {"accepted_prediction_tokens", 0}, {"rejected_prediction_tokens", 0}}));
   return usage;
 }
 
 void OpenAiAnswer::add_warnings(Json& body) const {
-  if (request_.warnings.empty()) return;
+  if (request_.warnings.empty() && request_.notes.empty()) return;
   Json warnings = Json::array();
   for (const std::string& field : request_.warnings) {
     warnings.push(Json::object({{"code", "unknown_parameter"}, {"param", field},
                                 {"message", "This field is not known here and was ignored."}}));
+  }
+  for (const Warning& it : request_.notes) {
+    warnings.push(Json::object({{"code", it.code}, {"param", it.param}, {"message", it.message}}));
   }
   body.set("warnings", std::move(warnings));
 }

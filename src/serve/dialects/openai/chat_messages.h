@@ -1,6 +1,7 @@
 // Messages: the `messages` of a chat request, checked and made into what a chat template reads:
-// role and content, text or parts of text. `developer` is OpenAI's newer
-// word for `system` and is rendered as such. What is not text, and tool calls, are refused by name.
+// role and content, text or parts of text, calls of tools with their results, thoughts. `developer`
+// is OpenAI's newer word for `system` and is rendered as such; `function_call` and the role
+// `function` are the older ones for a call and its result. What is not text is refused by name.
 // Pure. Used by openai_chat and vllm_tokenize.
 #pragma once
 

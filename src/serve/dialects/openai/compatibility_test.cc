@@ -67,11 +67,15 @@ const Try kBoth[] = {
     {"length_penalty", "refused", R"("length_penalty":2.0)", "of beams"},
     {"logits_processors", "refused", R"("logits_processors":["x"])", ""},
     {"logprob_token_ids", "refused", R"("logprob_token_ids":[1])", ""},
-    {"thinking_token_budget", "refused", R"("thinking_token_budget":5)", ""},
-    {"structured_outputs", "refused", R"("structured_outputs":{"json":{}})", ""},
-    {"guided_json", "refused", R"("guided_json":{})", "and the other `guided_*`"},
-    {"response_format", "refused", R"("response_format":{"type":"json_object"})",
-     "only `{\"type\":\"text\"}` is taken"},
+    {"response_format", "acts", R"("response_format":{"type":"json_object"})",
+     "text, json_object, json_schema, regex, grammar ([what is accepted](constrained.md))"},
+    {"structured_outputs", "acts", R"("structured_outputs":{"json":{}})",
+     "json, json_object, regex, choice, grammar"},
+    {"guided_json", "acts", R"("guided_json":{})", "and the other `guided_*`"},
+    {"guided_decoding_backend", "accepted", R"("guided_decoding_backend":"auto")", "there is one"},
+    {"grammar", "acts", R"("grammar":"root ::= \"a\"")", "GBNF, Lark, or TGI's object"},
+    {"json_schema", "acts", R"("json_schema":{})", "llama.cpp's"},
+    {"structural_tag", "refused", R"("structural_tag":{})", ""},
     {"kv_transfer_params", "refused", R"("kv_transfer_params":{"x":1})", ""},
     {"vllm_xargs", "refused", R"("vllm_xargs":{"x":1})", ""},
     {"any other field", "refused", R"("no_such_field":1)",
@@ -90,14 +94,26 @@ const Try kChat[] = {
     {"prediction", "accepted", R"("prediction":{"type":"content","content":"x"})",
      "a hint: it changes no answer"},
     {"store", "accepted", R"("store":false)", ""},
-    {"parallel_tool_calls", "accepted", R"("parallel_tool_calls":false)", ""},
+    {"tools", "acts", R"("tools":[{"type":"function","function":{"name":"f"}}])",
+     "functions; other kinds are refused by name ([tools](tools.md))"},
+    {"tool_choice", "acts",
+     R"("tools":[{"type":"function","function":{"name":"f"}}],"tool_choice":"required")",
+     "auto, none, required, a function, allowed_tools"},
+    {"parallel_tool_calls", "accepted", R"("parallel_tool_calls":false)",
+     "acts where there are tools: one call at most"},
+    {"functions, function_call", "acts", R"("functions":[{"name":"f"}],"function_call":"auto")",
+     "the answer has a `function_call`"},
+    {"reasoning_effort", "acts", R"("reasoning_effort":"high")",
+     "where the chat template has a switch for it; else a warning in the answer"},
+    {"thinking_token_budget", "acts", R"("thinking_token_budget":5)",
+     "of models that think: a longer thought is closed with the family's phrase; -1: no bound"},
+    {"include_reasoning", "accepted", R"("include_reasoning":false)",
+     "acts where the model thinks: `reasoning` and `reasoning_content` are left out"},
     {"documents", "refused", R"("documents":[{"text":"x"}])",
      "acts where the chat template reads them"},
-    {"chat_template_kwargs", "refused", R"("chat_template_kwargs":{"x":true})",
-     "acts where the chat template reads it"},
+    {"chat_template_kwargs", "acts", R"("chat_template_kwargs":{"enable_thinking":true})",
+     "booleans, numbers and words that the chat template reads"},
     {"chat_template", "refused", R"("chat_template":"x")", "templates of clients are not run"},
-    {"tools", "refused", R"("tools":[{"type":"function","function":{"name":"f"}}])", ""},
-    {"reasoning_effort", "refused", R"("reasoning_effort":"high")", ""},
     {"verbosity", "refused", R"("verbosity":"low")", ""},
     {"modalities", "refused", R"("modalities":["audio"])", ""},
     {"audio", "refused", R"("audio":{})", ""},
@@ -105,6 +121,7 @@ const Try kChat[] = {
 };
 
 const Try kCompletions[] = {
+    {"thinking_token_budget", "refused", R"("thinking_token_budget":5)", "of chats"},
     {"max_tokens", "acts", R"("max_tokens":3)", "16, unless said; 0 scores the prompt"},
     {"best_of", "acts", R"("best_of":3)", "the likeliest a token; not with `stream`"},
     {"echo", "acts", R"("echo":true)", ""},
@@ -114,9 +131,16 @@ const Try kCompletions[] = {
     {"prompt_embeds", "refused", R"("prompt_embeds":"x")", ""},
 };
 
+constexpr const char* kTemplate =
+    "{% if tools %}<tool_call>{{ tools | tojson }}{% endif %}{{ reasoning_effort or '' }}"
+    "{% for m in messages %}<|im_start|>{{ m.role }}\n{{ m.content }}<|im_end|>\n{% endfor %}"
+    "{% if add_generation_prompt %}<|im_start|>assistant\n"
+    "{% if enable_thinking is defined and enable_thinking %}<think>{% endif %}{% endif %}";
+
 class OpenAiCompatibilityTest : public ::testing::Test {
  protected:
-  OpenAiCompatibilityTest() : host_(make_test_host({}, std::make_shared<StepGate>())) {
+  OpenAiCompatibilityTest()
+      : host_(make_test_host({.chat_template = kTemplate}, std::make_shared<StepGate>())) {
     context_.models.host = host_.get();
   }
 
@@ -146,6 +170,8 @@ class OpenAiCompatibilityTest : public ::testing::Test {
         p.stop_strings.size(), p.ignore_eos, p.include_stop, p.skip_special_tokens);
     out += fmt::format(" {} {} {} {} {} {}\n", request.n, request.priority, request.cache_salt,
                        call.is_stream, p.logprobs, p.prompt_logprobs);
+    if (call.grammar) out += call.grammar->source.text + "\n";
+    if (call.frame && call.frame(0, nullptr) != nullptr) out += "a thought with a budget\n";
     if (shows_seed) out += fmt::format("seed {}\n", p.seed);
     for (int i = 0; i < 3; ++i) {
       TokenEvent event;

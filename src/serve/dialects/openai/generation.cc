@@ -20,12 +20,6 @@ constexpr std::int64_t kInt32Min = std::numeric_limits<std::int32_t>::min();
 // Known fields that are not delivered yet, of OpenAI, vLLM and vLLM's past.
 constexpr NeutralField kNeutralFields[] = {
     {"ec_transfer_params", "null"},
-    {"guided_choice", "null"},
-    {"guided_decoding_backend", "null"},
-    {"guided_grammar", "null"},
-    {"guided_json", "null"},
-    {"guided_regex", "null"},
-    {"guided_whitespace_pattern", "null"},
     {"kv_transfer_params", "null"},
     {"length_penalty", "1.0"},
     {"logits_processors", "[]"},
@@ -34,12 +28,8 @@ constexpr NeutralField kNeutralFields[] = {
     {"mm_processor_kwargs", "{}"},
     {"moderation", "null"},
     {"prompt_embeds", "null"},
-    {"response_format", R"({"type":"text"})"},
     {"return_prompt_text", "false"},
     {"spaces_between_special_tokens", "true"},
-    {"structural_tag", "null"},
-    {"structured_outputs", "null"},
-    {"thinking_token_budget", "null"},
     {"use_beam_search", "false"},
     {"vllm_xargs", "{}"},
 };
@@ -187,6 +177,7 @@ OpenAiRequest read_openai_request(Fields& fields, const DialectContext& context)
   }
   request.params.prompt_logprobs = static_cast<int>(prompt_logprobs.value_or(-1));
   read_bookkeeping(fields);
+  request.grammar = read_constraint(fields);
   fields.expect_neutral(kNeutralFields);
   return request;
 }

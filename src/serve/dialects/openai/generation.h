@@ -10,6 +10,7 @@
 
 #include "base/json.h"
 #include "serve/call.h"
+#include "serve/intake/constraint.h"
 #include "serve/intake/fields.h"
 #include "serve/intake/generation.h"
 
@@ -32,6 +33,7 @@ struct OpenAiRequest : Generation {
   bool return_token_ids = false;
   bool tokens_as_ids = false;      // log-probabilities name tokens "token_id:N"
   std::optional<bool> add_special_tokens;
+  std::optional<AskedGrammar> grammar;  // of its answers; the call takes it
 };
 
 // Mistakes go to fields.error(). Without a model (unknown, missing) the result has none.

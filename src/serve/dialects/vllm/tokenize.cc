@@ -1,6 +1,7 @@
 #include "serve/dialects/vllm/tokenize.h"
 
 #include "serve/dialects/openai/chat_messages.h"
+#include "serve/dialects/openai/chat_tools.h"
 #include "serve/intake/generation.h"
 #include "serve/intake/model_lease.h"
 #include "serve/intake/prompt.h"
@@ -14,7 +15,6 @@ constexpr NeutralField kTokenizeNeutralFields[] = {
     {"documents", "null", "[]"},
     {"media_io_kwargs", "{}"},
     {"mm_processor_kwargs", "{}"},
-    {"tools", "[]"},
 };
 
 Call ready_call(const Json& body) {
@@ -40,6 +40,7 @@ void refuse_chat_fields(Fields& fields) {
       {"continue_final_message", "false"},
       {"chat_template", "null"},
       {"chat_template_kwargs", "{}"},
+      {"tools", "[]"},
   };
   fields.expect_neutral(kChatFields);
 }
@@ -60,8 +61,10 @@ Parsed<Call> parse_vllm_tokenize(const DialectContext& context, const http::Requ
   const auto add_special = fields.boolean("add_special_tokens");
   const bool shows_texts = fields.boolean("return_token_strs").value_or(false);
   ChatPrompt chat;
+  ChatTools tools;
   if (prompt == nullptr) {
     chat = read_chat_prompt(fields, model.get());
+    tools = read_chat_tools(fields);
   } else {
     refuse_chat_fields(fields);
   }
@@ -71,6 +74,9 @@ Parsed<Call> parse_vllm_tokenize(const DialectContext& context, const http::Requ
   refuse_unknown_fields(fields, context);
   if (fields.error()) return *fields.error();
 
+  std::vector<Warning> warnings;  // vLLM's answer has no place for them
+  show_history(*model, chat, warnings);
+  show_tools(*model, tools, chat, warnings);
   auto ids = prompt != nullptr
                  ? encode_text(*model, *prompt, add_special.value_or(true), "prompt")
                  : encode_chat(*model, chat);

@@ -42,6 +42,8 @@ void read_best_of(Fields& fields, int best_of, OpenAiRequest& common) {
 CompletionRequest read_completion(Fields& fields, const DialectContext& context) {
   CompletionRequest request{.common = read_openai_request(fields, context)};
   OpenAiRequest& common = request.common;
+  constexpr NeutralField kOfChats[] = {{"thinking_token_budget", "null"}};
+  fields.expect_neutral(kOfChats);
   request.prompt = fields.any("prompt");
   request.is_prompt_null = request.prompt == nullptr && fields.has("prompt");
   request.options.echo = fields.boolean("echo").value_or(false);
@@ -100,6 +102,7 @@ Parsed<Call> parse_openai_completion(const DialectContext& context, const http::
 
   Call call{.model = common.model, .is_stream = common.is_stream, .prompt_field = "prompt",
             .unknown_fields = common.warnings.size()};
+  call.grammar = std::move(common.grammar);
   for (CompletionPrompt& prompt : *prompts) {
     auto cut = truncate_prompt(common, prompt.ids);
     if (!cut.is_ok()) return cut.error();

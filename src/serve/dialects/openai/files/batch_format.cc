@@ -128,6 +128,40 @@ archive::KeptFile file_of(const archive::KeptBatch& batch, bool is_errors) {
           .name = batch.id + (is_errors ? "_error.jsonl" : "_output.jsonl")};
 }
 
+std::int64_t number_in(const Json* object, std::string_view name) {
+  const Json* value = object != nullptr && object->is_object() ? object->find(name) : nullptr;
+  return value != nullptr && value->is_int() ? value->as_int() : 0;
+}
+
+// What the lines of an output file have used together, whichever endpoint answered them.
+Json usage_of(std::string_view lines) {
+  std::int64_t input = 0, cached = 0, output = 0, reasoning = 0;
+  while (!lines.empty()) {
+    const std::size_t end = std::min(lines.find('\n'), lines.size());
+    const Result<Json> line = parse_json(lines.substr(0, end));
+    lines.remove_prefix(std::min(end + 1, lines.size()));
+    const Json* part = line.is_ok() ? &*line : nullptr;
+    for (const char* name : {"response", "body", "usage"}) {
+      part = part != nullptr && part->is_object() ? part->find(name) : nullptr;
+    }
+    if (part == nullptr || !part->is_object()) continue;
+    input += number_in(part, "input_tokens") + number_in(part, "prompt_tokens");
+    output += number_in(part, "output_tokens") + number_in(part, "completion_tokens");
+    for (const char* name : {"input_tokens_details", "prompt_tokens_details"}) {
+      cached += number_in(part->find(name), "cached_tokens");
+    }
+    for (const char* name : {"output_tokens_details", "completion_tokens_details"}) {
+      reasoning += number_in(part->find(name), "reasoning_tokens");
+    }
+  }
+  return Json::object(
+      {{"input_tokens", input},
+       {"input_tokens_details", Json::object({{"cached_tokens", cached}})},
+       {"output_tokens", output},
+       {"output_tokens_details", Json::object({{"reasoning_tokens", reasoning}})},
+       {"total_tokens", input + output}});
+}
+
 void settle(archive::KeptBatch& batch, const archive::KeptFile& output,
             const archive::KeptFile& errors, archive::BatchCounts counts) {
   Result<Json> body = parse_json(batch.body);
@@ -141,6 +175,7 @@ void settle(archive::KeptBatch& batch, const archive::KeptFile& output,
   if (!output.id.empty()) body->set("output_file_id", output.id);
   if (!errors.id.empty()) body->set("error_file_id", errors.id);
   body->set("request_counts", counts_json(counts));
+  body->set("usage", usage_of(output.content));
   batch.body = dump(*body);
 }
 

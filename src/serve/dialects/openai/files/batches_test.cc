@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <filesystem>
 #include <map>
+#include <optional>
 #include <sstream>
 #include <thread>
 
@@ -132,6 +133,36 @@ TEST_F(BatchesTest, FilesComeBackToTheirOwner) {
   EXPECT_EQ(upload(server, "x", "fun", one).status, 400);
 }
 
+// A file may be larger than other requests, and so many of them arrive at once.
+TEST_F(BatchesTest, FilesHaveABoundOfTheirOwn) {
+  options_.http.body_max = 1000;
+  options_.http.form_max = 5000;
+  options_.http.large_bodies_max = 1;
+  TestServer server(options_);
+  const std::string content(3000, 'x');
+  // A place is free again a moment after the answer that it was held for.
+  const auto upload_large = [&] {
+    int status = 503;
+    while (status == 503) status = upload(server, content, "user_data").status;
+    return status;
+  };
+  EXPECT_EQ(upload_large(), 200);
+  EXPECT_EQ(upload(server, std::string(5000, 'x'), "user_data").status, 413);
+  std::optional<TestClient> slow;
+  do {
+    slow.emplace(server.port());
+    slow->send("POST /v1/files HTTP/1.1\r\nhost: x\r\nexpect: 100-continue\r\ncontent-type: "
+               "multipart/form-data; boundary=edge\r\ncontent-length: 3000\r\n\r\n");
+  } while (slow->receive_some().find("100 Continue") == std::string::npos);
+  const TestResponse refused = upload(server, content, "user_data");
+  EXPECT_EQ(refused.status, 503) << refused.body;
+  EXPECT_NE(refused.header("retry-after"), "");
+  EXPECT_EQ(upload(server, "small", "user_data").status, 200);
+  slow->send(content);
+  EXPECT_EQ(slow->receive().status, 400);  // it is no form
+  EXPECT_EQ(upload_large(), 200);
+}
+
 TEST_F(BatchesTest, LinesAreAnsweredAsRequestsOfTheirOwn) {
   TestServer server(options_);
   const std::string alone = text_in(
@@ -146,6 +177,12 @@ TEST_F(BatchesTest, LinesAreAnsweredAsRequestsOfTheirOwn) {
   const auto answers = lines_of(server, text_in(batch, "output_file_id"));
   ASSERT_EQ(answers.size(), 2u);
   EXPECT_EQ(words_of(answers.at("b")), alone);
+  std::int64_t used = 0;
+  for (const auto& [id, answer] : answers) {
+    used += answer.find("response")->find("body")->find("usage")->find("total_tokens")->as_int();
+  }
+  EXPECT_GT(used, 0);
+  EXPECT_EQ(batch.find("usage")->find("total_tokens")->as_int(), used);
   EXPECT_EQ(text_in(*answers.at("a").find("response"), "status_code"), "200");
   const auto errors = lines_of(server, text_in(batch, "error_file_id"));
   ASSERT_EQ(errors.size(), 1u);

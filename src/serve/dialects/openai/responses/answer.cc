@@ -1,7 +1,5 @@
 #include "serve/dialects/openai/responses/answer.h"
 
-#include <algorithm>
-
 #include "base/clock.h"
 #include "serve/dialects/openai/answer.h"
 
@@ -47,10 +45,13 @@ ResponsesAnswer::ResponsesAnswer(const ResponsesRequest& request,
       ending_(std::make_shared<Ending>(Ending{.turn = std::move(turn)})),
       detached_(std::move(detached)),
       list_(list),
+      parts_(request.shape, facts_.id, 0),
       items_(is_stream_ || detached_ != nullptr
                  ? ItemStream::Emit([this](auto type, Json body) { emit(type, std::move(body)); })
                  : ItemStream::Emit(),
-             request.seals_thoughts) {}
+             request.seals_thoughts) {
+  counts_.begin_thought(0, request.shape.begins_in_thought);
+}
 
 void ResponsesAnswer::emit(std::string_view type, Json body) {
   if (!is_stream_ && detached_ == nullptr) return;
@@ -98,10 +99,7 @@ void ResponsesAnswer::take_parts(const std::vector<PartDelta>& parts, const Toke
                                  std::string& out) {
   begin();
   for (Json& score : take_scores(event)) scores_.push_back(std::move(score));
-  const bool is_thought = !parts.empty() && std::all_of(parts.begin(), parts.end(), [](auto& part) {
-    return part.kind == PartKind::kReasoning;
-  });
-  if (is_thought) thought_tokens_ += event.accepted.size();
+  counts_.count_thought(0, event, parts);
   for (const PartDelta& part : parts) {
     std::vector<Json> scores = std::exchange(scores_, {});
     if (part.kind != PartKind::kText) scores.clear();
@@ -121,7 +119,8 @@ Json ResponsesAnswer::usage() const {
   usage.set("input_tokens_details", Json::object({{"cached_tokens", counts_.cached_tokens()},
                                                   {"cache_write_tokens", 0}}));
   usage.set("output_tokens", output);
-  usage.set("output_tokens_details", Json::object({{"reasoning_tokens", thought_tokens_}}));
+  usage.set("output_tokens_details",
+            Json::object({{"reasoning_tokens", counts_.thought_tokens()}}));
   usage.set("total_tokens", input + output);
   return usage;
 }

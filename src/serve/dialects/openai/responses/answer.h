@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "serve/answer/answer_counts.h"
-#include "serve/answer/parts.h"
+#include "serve/answer/shaped_parts.h"
 #include "serve/answer/token_names.h"
 #include "serve/background/detached_answers.h"
 #include "serve/call.h"
@@ -73,13 +73,12 @@ class ResponsesAnswer : public AnswerWriter {
   std::shared_ptr<Ending> ending_;
   std::shared_ptr<DetachedAnswer> detached_;
   DetachedAnswers* list_;
-  PartStream parts_;
+  ShapedParts parts_;
   ItemStream items_;
   std::vector<Json> scores_;  // of tokens whose text has not come yet
   std::string tail_;          // written since the last call that had an `out`
   std::string events_;        // all of them, where they are kept
   std::size_t number_ = 0;    // of the next event
-  std::uint64_t thought_tokens_ = 0;
   FinishReason finish_ = FinishReason::kNone;
   bool is_begun_ = false;
 };

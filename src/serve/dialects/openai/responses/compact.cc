@@ -4,6 +4,7 @@
 
 #include "base/clock.h"
 #include "serve/answer/answer_counts.h"
+#include "serve/answer/shaped_parts.h"
 #include "serve/dialects/openai/responses/items.h"
 #include "serve/dialects/openai/responses/sealed_text.h"
 #include "serve/intake/prompt.h"
@@ -19,14 +20,23 @@ constexpr std::string_view kWish =
 
 class CompactAnswer : public AnswerWriter {
  public:
-  CompactAnswer(const std::vector<Request>& requests, Json output, Json notes)
-      : counts_(requests), output_(std::move(output)), notes_(std::move(notes)) {}
+  CompactAnswer(const std::vector<Request>& requests, const AnswerShape& shape, Json output,
+                Json notes)
+      : counts_(requests), parts_(shape, id_, 0), output_(std::move(output)),
+        notes_(std::move(notes)) {
+    counts_.begin_thought(0, shape.begins_in_thought);
+  }
 
   std::string_view id() const override { return id_; }
 
   void take(std::size_t prompt, const TokenEvent& event, std::string&) override {
     counts_.count(prompt, event);
-    summary_ += event.text;
+    std::vector<PartDelta> parts;
+    parts_.take(event, parts);
+    counts_.count_thought(0, event, parts);
+    for (const PartDelta& part : parts) {
+      if (part.kind == PartKind::kText) summary_ += part.text;
+    }
   }
 
   void finish(std::string& out) override {
@@ -37,7 +47,8 @@ class CompactAnswer : public AnswerWriter {
     usage.set("input_tokens_details", Json::object({{"cached_tokens", counts_.cached_tokens()},
                                                     {"cache_write_tokens", 0}}));
     usage.set("output_tokens", output);
-    usage.set("output_tokens_details", Json::object({{"reasoning_tokens", 0}}));
+    usage.set("output_tokens_details",
+              Json::object({{"reasoning_tokens", counts_.thought_tokens()}}));
     usage.set("total_tokens", input + output);
     Json body = Json::object({{"id", id_}, {"object", "response.compaction"},
                               {"created_at", SteadyClock::unix_seconds()},
@@ -49,10 +60,11 @@ class CompactAnswer : public AnswerWriter {
   void fail(const ApiError&, std::string&) override {}  // it is no stream
 
  private:
+  const std::string id_ = random_id("resp_");
   AnswerCounts counts_;
+  ShapedParts parts_;
   Json output_, notes_;
   std::string summary_;
-  const std::string id_ = random_id("resp_");
 };
 
 Json user_messages(const ResponsesRequest& asked) {
@@ -91,8 +103,10 @@ Parsed<Call> compact_call(const DialectContext& context, ResponsesRequest asked)
   asked.params.tokens_max = *tokens_max;
   Call call{.model = asked.model, .prompt_field = "input",
             .unknown_fields = asked.warnings.size()};
+  asked.shape = shape_of(*asked.model, *ids, {}, asked.params);  // a summary calls nothing
   call.requests.push_back(make_request(asked, context.tenant, std::move(*ids)));
-  call.writer = std::make_unique<CompactAnswer>(call.requests, std::move(output), asked.notes);
+  call.writer = std::make_unique<CompactAnswer>(call.requests, asked.shape, std::move(output),
+                                                asked.notes);
   return call;
 }
 

@@ -38,17 +38,21 @@ const Try kAll[] = {
      R"("stream":true,"stream_options":{"include_obfuscation":false})", "there is none"},
     {"truncation", "accepted", R"("truncation":"auto")",
      "acts where the input does not fit, and says so"},
-    {"tools", "warned", R"("tools":[{"type":"function","name":"f","parameters":{}}])",
-     "acts where the chat template reads them; tools that are no functions are always warned of"},
-    {"tool_choice: none, auto", "accepted", R"("tool_choice":"none")", "none: tools are not shown"},
-    {"tool_choice", "refused", R"("tool_choice":"required")", ""},
-    {"parallel_tool_calls", "accepted", R"("parallel_tool_calls":false)", ""},
+    {"tools", "acts", R"("tools":[{"type":"function","name":"f","parameters":{}}])",
+     "functions; where the chat template reads no tools the model is told in words, and the "
+     "answer warns of it"},
+    {"tools of other types", "warned", R"("tools":[{"type":"web_search"}])", "left out"},
+    {"tool_choice", "acts",
+     R"("tools":[{"type":"function","name":"f"}],"tool_choice":"required")",
+     "auto, none, required, a function, allowed_tools; other kinds are refused"},
+    {"parallel_tool_calls", "accepted", R"("parallel_tool_calls":false)",
+     "acts where there are tools: one call at most"},
     {"max_tool_calls", "accepted", R"("max_tool_calls":3)", "of tools that the server would run"},
-    {"text.format", "refused", R"("text":{"format":{"type":"json_object"}})",
-     "only `{\"type\":\"text\"}` is taken"},
+    {"text.format", "acts", R"("text":{"format":{"type":"json_object"}})",
+     "text, json_object, json_schema ([what is accepted](constrained.md))"},
     {"text.verbosity", "warned", R"("text":{"verbosity":"low"})", ""},
-    {"reasoning.effort", "warned", R"("reasoning":{"effort":"low"})",
-     "acts where the chat template reads it"},
+    {"reasoning.effort", "acts", R"("reasoning":{"effort":"low"})",
+     "where the chat template has a switch for it; else warned of"},
     {"reasoning.summary", "warned", R"("reasoning":{"summary":"auto"})",
      "thoughts are shown as they are"},
     {"metadata", "accepted", R"("metadata":{"a":"b"})", "kept and shown"},
@@ -65,9 +69,15 @@ const Try kAll[] = {
      "named; with `--unknown-fields warn` a warning in the answer"},
 };
 
+constexpr const char* kTemplate =
+    "{% if tools %}<tool_call>{{ tools | tojson }}{% endif %}{{ reasoning_effort or '' }}"
+    "{% for m in messages %}<|im_start|>{{ m.role }}\n{{ m.content }}<|im_end|>\n{% endfor %}"
+    "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}";
+
 class ResponsesCompatibilityTest : public ::testing::Test {
  protected:
-  ResponsesCompatibilityTest() : host_(make_test_host({}, std::make_shared<StepGate>())) {
+  ResponsesCompatibilityTest()
+      : host_(make_test_host({.chat_template = kTemplate}, std::make_shared<StepGate>())) {
     context_.models.host = host_.get();
   }
 
@@ -86,6 +96,7 @@ class ResponsesCompatibilityTest : public ::testing::Test {
     for (const TokenId token : request.prompt) out += std::to_string(token) + ",";
     out += fmt::format(" {} {} {} {} {} {}\n", p.temperature, p.top_p, p.tokens_max, p.logprobs,
                        request.priority, call.is_stream);
+    if (call.grammar) out += call.grammar->source.text;
     std::string said;
     TokenEvent event;
     event.text = "x";

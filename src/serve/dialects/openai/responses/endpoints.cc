@@ -12,6 +12,7 @@
 #include "serve/dialects/openai/responses/request.h"
 #include "serve/dialects/openai/responses/store.h"
 #include "serve/intake/prompt.h"
+#include "serve/intake/tools/answer_grammar.h"
 
 namespace quire {
 namespace {
@@ -264,6 +265,12 @@ Parsed<Call> parse_create_response(const DialectContext& context, const http::Re
     if (!has_archive) return no_archive("background");
     return invalid_value("store", "A response in the background is kept: `store` cannot be false.");
   }
+  asked.shape = shape_of(*asked.model, turn->ids, asked.offered, asked.params);
+  std::vector<Warning> warnings;
+  auto held = hold_answer(*asked.model, asked.offered, std::move(asked.grammar), asked.shape,
+                          warnings);
+  if (!held.is_ok()) return held.error();
+  for (Warning& it : warnings) add_note(asked.notes, it.code, it.param, std::move(it.message));
   const ResponseFacts facts = facts_of(asked, is_kept);
   Turn kept;
   if (is_kept) kept = turn_of(context, asked, facts);
@@ -276,6 +283,8 @@ Parsed<Call> parse_create_response(const DialectContext& context, const http::Re
       return std::move(*error);
     }
   }
+  call.frame = framing_of({frame_of(*asked.model, asked.shape, *held, asked.thinking.tokens_max)});
+  call.grammar = std::move(held->grammar);
   call.requests.push_back(make_request(asked, context.tenant, std::move(turn->ids)));
   call.writer = std::make_unique<ResponsesAnswer>(
       asked, call.requests, facts, std::move(kept), std::move(detached),

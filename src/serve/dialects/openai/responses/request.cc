@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "serve/dialects/openai/chat_tools.h"
 #include "serve/dialects/openai/responses/items.h"
 #include "serve/intake/prompt.h"
 
@@ -12,7 +13,6 @@ namespace {
 
 constexpr std::int64_t kInt32Max = std::numeric_limits<std::int32_t>::max();
 constexpr std::size_t kIdSizeMax = 128;  // bytes
-constexpr std::size_t kToolsMax = 128;
 constexpr std::size_t kMetadataMax = 16;
 constexpr std::size_t kInstructionsMax = std::size_t{4} << 20;  // bytes
 
@@ -115,48 +115,66 @@ class RequestReader {
     r_.echo.set("tools", std::move(echo));
   }
 
+  // As the answer repeats it; null after a mistake.
   Json read_function(const Json& tool, const std::string& where) {
-    const Json* parameters = tool.find("parameters");
-    const bool has_schema = parameters != nullptr && parameters->is_object();
-    if (item_text(tool, "name").empty() ||
-        (parameters != nullptr && !parameters->is_null() && !has_schema)) {
-      fields_.fail(invalid_value(where, "Invalid '" + where + "': a function has a name, and "
-                                        "parameters that are an object."));
+    const GivenTool given = {.name = tool.find("name"),
+                             .description = tool.find("description"),
+                             .parameters = tool.find("parameters"),
+                             .strict = tool.find("strict")};
+    if (const auto mistake = add_tool(given, false, r_.offered)) {
+      constexpr const char* kMembers[] = {"name", "description", "parameters", "strict"};
+      const std::string param =
+          where + "." + kMembers[static_cast<std::size_t>(mistake->field)];
+      fields_.fail(invalid_value(param, fmt::format("Invalid '{}': {}.", param, mistake->why)));
       return {};
     }
-    Json function = Json::object({{"name", item_text(tool, "name")}});
-    const Json* description = tool.find("description");
-    if (description != nullptr && description->is_string()) {
-      function.set("description", *description);
-    }
-    function.set("parameters", has_schema ? *parameters : Json::object());
-    r_.tools.push_back(Json::object({{"type", "function"}, {"function", function}}));
-    Json echo = Json::object({{"type", "function"}});
-    for (const auto& [name, value] : function.members()) echo.set(name, value);
-    const Json* strict = tool.find("strict");
-    echo.set("strict", strict != nullptr && strict->is_bool() ? *strict : Json(true));
+    Json echo = Json::object({{"type", "function"}, {"name", *given.name}});
+    if (given.description != nullptr) echo.set("description", *given.description);
+    echo.set("parameters", given.parameters != nullptr && given.parameters->is_object()
+                               ? *given.parameters
+                               : Json::object());
+    const bool has_strict = given.strict != nullptr && given.strict->is_bool();
+    echo.set("strict", has_strict ? *given.strict : Json(true));
     return echo;
   }
 
   void read_choice() {
-    r_.echo.set("parallel_tool_calls", fields_.boolean("parallel_tool_calls").value_or(true));
+    ToolChoice& choice = r_.offered.choice;
+    choice.is_parallel = fields_.boolean("parallel_tool_calls").value_or(true);
+    r_.echo.set("parallel_tool_calls", choice.is_parallel);
     const auto calls_max = fields_.integer("max_tool_calls", 0, kInt32Max);  // of built-in tools
     r_.echo.set("max_tool_calls", calls_max ? Json(*calls_max) : Json());
-    const Json* choice = fields_.any("tool_choice");
-    const Json as_chosen = choice != nullptr ? *choice : Json("auto");
-    r_.echo.set("tool_choice", as_chosen);
-    if (as_chosen == Json("none")) {
-      r_.tools.clear();
-    } else if (as_chosen != Json("auto")) {
-      refuse("tool_choice", "only \"auto\" and \"none\" are supported by this server, got " +
-                                shown(as_chosen));
+    const Json* asked = fields_.any("tool_choice");
+    r_.echo.set("tool_choice", asked != nullptr ? *asked : Json("auto"));
+    if (asked != nullptr) read_asked_choice(*asked, choice);
+    const bool is_forced = choice.kind == ToolChoiceKind::kRequired || !choice.names.empty();
+    if (is_forced && r_.offered.tools.empty()) {
+      fields_.fail(invalid_value("tool_choice", "Invalid 'tool_choice': there are no functions in "
+                                                "'tools' that could be called."));
+    } else if (const std::string name = unknown_choice(r_.offered); !name.empty()) {
+      fields_.fail(invalid_value("tool_choice", fmt::format("Invalid 'tool_choice': {} is none of "
+                                                            "the functions in 'tools'.",
+                                                            shown(Json(name)))));
     }
-    const bool is_shown = r_.model == nullptr || r_.model->chat_template == nullptr ||
-                          r_.model->chat_template->has_variable("tools");
-    if (r_.tools.empty() || is_shown) return;
-    r_.tools.clear();
-    add_note(r_.notes, "tools_not_shown", "tools",
-             "The chat template of this model reads no tools; the model is not told of them.");
+  }
+
+  void read_asked_choice(const Json& asked, ToolChoice& choice) {
+    const std::string_view type = item_text(asked, "type");
+    if (asked == Json("none")) {
+      choice.kind = ToolChoiceKind::kNone;
+    } else if (asked == Json("required")) {
+      choice.kind = ToolChoiceKind::kRequired;
+    } else if (type == "function" && !item_text(asked, "name").empty()) {
+      choice = {.kind = ToolChoiceKind::kRequired,
+                .names = {std::string(item_text(asked, "name"))},
+                .is_parallel = false};
+    } else if (type == "allowed_tools") {
+      read_allowed_tools(fields_, asked, "tool_choice", "", choice);
+    } else if (asked != Json("auto")) {
+      refuse("tool_choice", "only \"auto\", \"none\", \"required\", a function and allowed_tools "
+                            "are supported by this server, got " +
+                                (type.empty() ? shown(asked) : shown(Json(type))));
+    }
   }
 
   void read_text() {
@@ -165,9 +183,7 @@ class RequestReader {
     const Json* text = fields_.any("text");
     if (text != nullptr && text->is_object()) {
       const Json* format = text->find("format");
-      if (format != nullptr && !format->is_null() && item_text(*format, "type") != "text") {
-        refuse("text.format", "only {\"type\":\"text\"} is supported by this server");
-      }
+      if (format != nullptr && !format->is_null()) read_text_format(*format, echo);
       const std::string_view verbosity = item_text(*text, "verbosity");
       if (!verbosity.empty()) echo.set("verbosity", verbosity);
       if (!verbosity.empty() && verbosity != "medium") {
@@ -179,7 +195,21 @@ class RequestReader {
     r_.echo.set("text", std::move(echo));
   }
 
+  void read_text_format(const Json& format, Json& echo) {
+    Parsed<std::optional<AskedGrammar>> asked = read_format(format, "text.format");
+    if (!asked.is_ok()) return fields_.fail(asked.error());
+    if (!asked->has_value()) return;
+    if (r_.grammar) {
+      return fields_.fail(invalid_value("text.format", fmt::format(
+          "'{}' and 'text.format' both say what the answer has to look like; only one of them may.",
+          r_.grammar->field)));
+    }
+    r_.grammar = std::move(*asked);
+    echo.set("format", format);
+  }
+
   void read_reasoning() {
+    r_.thinking.tokens_max = fields_.integer("thinking_token_budget", -1, kInt32Max);
     const Json* reasoning = fields_.any("reasoning");
     r_.echo.set("reasoning", Json::object({{"effort", Json()}, {"summary", Json()}}));
     if (reasoning == nullptr) return;
@@ -198,25 +228,16 @@ class RequestReader {
     }
   }
 
-  // Templates know an effort, or whether to think at all, or neither.
   void read_effort(std::string_view effort) {
-    constexpr std::string_view kEfforts[] = {"none", "minimal", "low", "medium",
-                                             "high", "xhigh", "max"};
-    if (std::find(std::begin(kEfforts), std::end(kEfforts), effort) == std::end(kEfforts)) {
+    if (!is_effort(effort)) {
       return fields_.fail(invalid_value("reasoning.effort", "Invalid 'reasoning.effort': " +
                                                                 shown(Json(effort)) + "."));
     }
-    const ChatTemplate* chat = r_.model != nullptr ? r_.model->chat_template.get() : nullptr;
-    bool acts = false;
-    if (chat != nullptr && chat->has_variable("reasoning_effort")) {
-      r_.template_kwargs.emplace_back("reasoning_effort", effort);
-      acts = true;
-    }
-    if (chat != nullptr && chat->has_variable("enable_thinking")) {
-      r_.template_kwargs.emplace_back("enable_thinking", effort != "none");
-      acts = true;
-    }
-    if (acts) return;
+    r_.thinking.effort = effort;
+    ChatPrompt tried;
+    if (r_.model == nullptr) return;
+    const ThinkingSwitched done = set_thinking(*r_.model, r_.thinking, tried);
+    if (done.effort || done.thinks) return;
     add_note(r_.notes, "no_effect", "reasoning.effort",
              "The chat template of this model knows no effort of reasoning.");
   }
@@ -278,24 +299,28 @@ class RequestReader {
   ResponsesRequest& r_;
 };
 
-ChatPrompt prompt_of(const ResponsesRequest& request, std::vector<Json> messages) {
+ChatPrompt prompt_of(const ResponsesRequest& request, std::vector<Json> messages,
+                     std::vector<Warning>& warnings) {
   ChatPrompt prompt;
   prompt.messages = std::move(messages);
-  if (!request.tools.empty()) prompt.materials.emplace_back("tools", Json::array(request.tools));
-  prompt.template_kwargs = request.template_kwargs;
+  show_history(*request.model, prompt, warnings);
+  show_tools(*request.model, request.offered, prompt, warnings);
+  set_thinking(*request.model, request.thinking, prompt);
   prompt.add_special_tokens = request.add_special_tokens.value_or(false);
   prompt.settles_bos = request.add_special_tokens.value_or(true);
   return prompt;
 }
 
 Parsed<std::vector<TokenId>> encode_items(const ResponsesRequest& request,
-                                          std::span<const Json> items) {
+                                          std::span<const Json> items,
+                                          std::vector<Warning>& warnings) {
   const Json* instructions = request.instructions ? &*request.instructions : nullptr;
   Parsed<std::vector<Json>> messages = messages_of(instructions, items, "input");
   if (!messages.is_ok()) return messages.error();
   if (messages->empty()) return invalid_value("input", "Invalid 'input': there is no message.");
+  warnings.clear();
   Parsed<std::vector<TokenId>> ids =
-      encode_chat(*request.model, prompt_of(request, std::move(*messages)));
+      encode_chat(*request.model, prompt_of(request, std::move(*messages), warnings));
   if (ids.is_ok()) return ids;
   ApiError error = ids.error();
   error.param = "input";
@@ -324,7 +349,11 @@ ResponsesRequest read_responses_request(Fields& fields, const DialectContext& co
   return request;
 }
 
-Parsed<std::vector<TokenId>> encode_turn(ResponsesRequest& request) {
+namespace {
+
+// Cut where the request allows it.
+Parsed<std::vector<TokenId>> encode_fitted(ResponsesRequest& request,
+                                           std::vector<Warning>& warnings) {
   std::vector<Json> items = request.history;
   items.insert(items.end(), request.input.begin(), request.input.end());
   const std::size_t context = request.model->info.context_max;
@@ -332,17 +361,19 @@ Parsed<std::vector<TokenId>> encode_turn(ResponsesRequest& request) {
   const auto fits = [&](const Parsed<std::vector<TokenId>>& ids) {
     return ids.is_ok() && const_cast<Parsed<std::vector<TokenId>>&>(ids)->size() + room <= context;
   };
-  Parsed<std::vector<TokenId>> ids = encode_items(request, items);
+  Parsed<std::vector<TokenId>> ids = encode_items(request, items, warnings);
   const bool is_too_long = ids.is_ok() ? !fits(ids)
                                        : ids.error().code == "context_length_exceeded";
   if (!request.truncates || !is_too_long) return ids;
   // The fewest that have to go: fewer items never make a longer prompt.
   std::size_t low = 1, high = removable(items);
   if (high == 0) return ids;
-  Parsed<std::vector<TokenId>> best = encode_items(request, without_oldest(items, high));
+  Parsed<std::vector<TokenId>> best = encode_items(request, without_oldest(items, high),
+                                                     warnings);
   while (low < high) {
     const std::size_t middle = low + (high - low) / 2;
-    Parsed<std::vector<TokenId>> tried = encode_items(request, without_oldest(items, middle));
+    Parsed<std::vector<TokenId>> tried = encode_items(request, without_oldest(items, middle),
+                                                       warnings);
     if (fits(tried)) {
       high = middle;
       best = std::move(tried);
@@ -357,6 +388,18 @@ Parsed<std::vector<TokenId>> encode_turn(ResponsesRequest& request) {
                          "were left out.", dropped, items.size(), context));
   }
   return best;
+}
+
+}  // namespace
+
+Parsed<std::vector<TokenId>> encode_turn(ResponsesRequest& request) {
+  std::vector<Warning> warnings;
+  Parsed<std::vector<TokenId>> ids = encode_fitted(request, warnings);
+  for (Warning& it : warnings) {
+    add_note(request.notes, it.code, it.param == "messages" ? "input" : it.param,
+             std::move(it.message));
+  }
+  return ids;
 }
 
 void add_note(Json& notes, std::string_view code, std::string_view param, std::string message) {

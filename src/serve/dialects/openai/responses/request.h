@@ -9,6 +9,8 @@
 
 #include "base/json.h"
 #include "serve/dialects/openai/generation.h"
+#include "serve/intake/tools/offered_tools.h"
+#include "serve/intake/tools/thinking.h"
 #include "text/chat_prompt.h"
 
 namespace quire {
@@ -23,8 +25,8 @@ struct ResponsesRequest : OpenAiRequest {
   bool is_background = false;
   bool truncates = false;
   bool seals_thoughts = false;  // include reasoning.encrypted_content
-  std::vector<Json> tools;      // as templates read them
-  std::vector<Json::Member> template_kwargs;
+  OfferedTools offered;
+  ThinkingWish thinking;
   Json echo = Json::object();  // fields that the answer repeats, as they hold
   Json notes = Json::array();  // warnings
 };

@@ -317,7 +317,7 @@ TEST_F(ResponsesTest, ToolsThatTheModelIsNotToldOfAreNamed) {
   const Json body = create(server, R"("input":"x","tools":[{"type":"web_search"},)"
                                    R"({"type":"function","name":"f","parameters":{}}])");
   EXPECT_EQ(text_at(body, "warnings.0.param"), "tools[0]");
-  EXPECT_EQ(text_at(body, "warnings.1.code"), "tools_not_shown");
+  EXPECT_EQ(text_at(body, "warnings.1.code"), "tools_in_words");
   EXPECT_EQ(at(body, "tools").items().size(), 2u);
 }
 

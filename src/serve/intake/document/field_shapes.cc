@@ -1,4 +1,4 @@
-#include "serve/intake/field_shapes.h"
+#include "serve/intake/document/field_shapes.h"
 
 #include <algorithm>
 
@@ -93,18 +93,27 @@ constexpr FieldShape kShapes[] = {
     {"", "documents", kTextOrTexts},
     {"", "embed_dtype", R"({"enum":["float32",null]})"},
     {"", "encoding_format", R"({"enum":["float","base64",null]})"},
+    {"", "function_call", kAnything},
+    {"", "functions", R"({"type":["array","null"],"items":{"type":"object","required":["name"],)"
+                      R"("properties":{"name":{"type":"string","minLength":1}}}})"},
+    {"", "grammar", R"({"type":["string","object","null"]})"},
+    {"", "guided_choice", kTexts},
+    {"", "guided_grammar", kWords},
+    {"", "guided_json", R"({"type":["object","string","null"]})"},
+    {"", "guided_regex", kWords},
     {"", "include", kInclude},
     {"", "inference_geo", kWords},
     {"", "input", kTextOrTokens, true},
     {"", "instructions", kWords},
     {"", "items", kItems, true},
+    {"", "json_schema", R"({"type":["object","string","null"]})"},
     {"", "logit_bias", kBias},
     {"", "mcp_servers", R"({"type":["array","null"],"maxItems":0})"},
     {"", "messages", kTurns},
     {"", "metadata", kPairs},
     {"", "output_config", kObject},
     {"", "output_expires_after", kObject},
-    {"", "output_format", R"({"type":"null"})"},
+    {"", "output_format", kObject},
     {"", "prediction", kPrediction},
     {"", "prompt", kTextOrTokens},
     {"", "prompt_cache_options", kObject},
@@ -118,6 +127,8 @@ constexpr FieldShape kShapes[] = {
     {"", "stop_sequences", kTexts},
     {"", "stop_token_ids", kTokens},
     {"", "stream_options", kStreamOptions},
+    {"", "structural_tag", R"({"type":"null"})"},
+    {"", "structured_outputs", kObject},
     {"", "system", kWords},
     {"", "text", kAnything},
     {"", "text_1", kTextOrTexts},

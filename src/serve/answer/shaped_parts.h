@@ -1,0 +1,28 @@
+// ShapedParts: the text of one choice cut into parts as the request's shape says; where one call is
+// all that is wanted, further ones are left out.
+// One choice; I/O thread. Used by dialects.
+#pragma once
+
+#include <optional>
+#include <string_view>
+#include <vector>
+
+#include "serve/answer/parts.h"
+#include "serve/intake/tools/answer_shape.h"
+
+namespace quire {
+
+class ShapedParts {
+ public:
+  // `id`: of the answer; ids of calls are made of it.
+  ShapedParts(const AnswerShape& shape, std::string_view id, std::size_t choice);
+
+  void take(const TokenEvent& event, std::vector<PartDelta>& out);
+
+ private:
+  PartStream parts_;
+  bool is_parallel_;
+  std::optional<std::size_t> first_call_;  // its part
+};
+
+}  // namespace quire
