@@ -41,7 +41,8 @@ HEAVY = {"apps_test", "backend_test", "engine_test", "golden_test", "kernels_tes
 # The programs of tests/holds in their order. Those that measure speed are run by hand.
 HOLDS = ["run_script", "small_models", "default_model", "batch_invariance", "prefix_cache",
          "worlds", "bad_input", "openapi_cases", "many_streams", "equal_builds", "terminal_chat",
-         "several_models", "interrupted_pulls", "killed_batches", "reports"]
+         "several_models", "interrupted_pulls", "killed_batches", "reports", "constrained",
+         "schemas", "schema_answers"]
 BY_HAND = ["speed", "roofline"]
 UNIT_LIMIT_S = 1800
 HOLD_LIMIT_S = 600

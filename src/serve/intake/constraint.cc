@@ -34,7 +34,10 @@ Parsed<AskedGrammar> read_regex(const Json& value, const std::string& field) {
     return invalid_value(field, fmt::format("Invalid '{}': an empty regular expression allows "
                                             "nothing but an empty answer.", field));
   }
-  return AskedGrammar{{GrammarKind::kRegex, std::move(*pattern)}, field};
+  AskedGrammar asked;  // of which GCC 12 does not say that it may be uninitialized
+  asked.source = {GrammarKind::kRegex, std::move(*pattern)};
+  asked.field = field;
+  return asked;
 }
 
 Parsed<AskedGrammar> read_choice(const Json& value, const std::string& field) {

@@ -94,7 +94,8 @@ void judge(const Json& line, Tally& tally, std::ofstream& log) {
   if (cpu > kCpuMax) log << "SLOW " << cpu << " " << name << "\n";
   if (!grammar.is_ok()) {
     const std::string& message = grammar.status().message();
-    tally.placed += message.starts_with("/") || message.starts_with("the schema");
+    // A pointer, behind the name of the resource that it is in where that has one of its own.
+    tally.placed += message.find('/') < message.find(": ") || message.starts_with("the schema");
     log << (compiles ? "LOST " : "REFUSED ") << name << ": " << message << "\n";
     return;
   }

@@ -9,10 +9,6 @@
 namespace quire {
 namespace {
 
-// Between two tokens of JSON: a few blanks, or a line break or two and an indentation. A model
-// that is left the choice would otherwise go on with them for ever.
-constexpr const char* kSpacing = R"([ \t]{1,64}|(?:\r?\n){1,2}[ \t]{0,64})";
-
 // Names with \u in them could say a listed name in other letters, so that nothing is written so;
 // text outside ASCII stands for itself.
 constexpr const char* kEscapes = R"(nrbtf\")";
@@ -27,7 +23,7 @@ Result<GrammarSource> source_of_schema(const Json& schema, const JsonSpacing& sp
   if (!spacing.is_allowed) {
     options.set("whitespace_flexible", false);
   } else if (spacing.pattern.empty()) {
-    options.set("whitespace_pattern", kSpacing);
+    options.set("whitespace_pattern", kJsonSpacing);
   } else {
     auto pattern = rewrite_pattern(spacing.pattern);
     if (!pattern.is_ok()) {

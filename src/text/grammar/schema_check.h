@@ -28,6 +28,10 @@ inline constexpr std::size_t kSchemaSquaresMax = 6'000'000;
 inline constexpr std::size_t kSchemaPatternsMax = 64;  // patternProperties of one object
 inline constexpr std::size_t kSchemaVariantsMax = 1'000;  // alternatives times alternatives
 
+// Between two tokens of JSON: a few blanks, or a line break or two and an indentation. A model
+// that is left the choice would otherwise go on with them for ever.
+inline constexpr const char* kJsonSpacing = R"([ \t]{1,64}|(?:\r?\n){1,2}[ \t]{0,64})";
+
 // White space between the tokens of the answer's JSON.
 struct JsonSpacing {
   bool is_allowed = true;

@@ -315,6 +315,7 @@ class ToolGrammarWriter {
 
   std::string json(Json schema, const Tool& tool) {
     schema.set("x-guidance", Json::object({{"lenient", !tool.is_strict},
+                                           {"whitespace_pattern", kJsonSpacing},
                                            {"json_allow_general_unicode_escapes", true}}));
     return out_.rule("json", "%json " + dump(schema));
   }
