@@ -205,8 +205,9 @@ void EngineCore::take_in(Progress progress, RowFact& fact) {
   const bool is_at_end = progress.is_at_end;
   const BranchId branch = {progress.request, progress.branch};
   if (job.request->constraint != nullptr && !follow_constraint(job, progress)) return;
-  TokenEvent event = session.accept(std::move(progress));
-  if (const ConstraintState* state = constraints_.find(branch)) event.is_whole = state->may_end();
+  const ConstraintState* state = constraints_.find(branch);
+  TokenEvent event = session.accept(std::move(progress), state != nullptr && state->is_over());
+  if (state != nullptr) event.is_whole = state->may_end();
   fact.generated = static_cast<std::uint32_t>(event.accepted.size());
   generated_tokens_ += event.accepted.size();
   if (session.has_ended() && !is_at_end) scheduler_.finish(seq);
@@ -236,10 +237,9 @@ bool EngineCore::follow_constraint(const Job& job, Progress& progress) {
     if (const Status status = constraints_.accept(branch, request, forced); !status.is_ok()) {
       return end(status);
     }
-    progress.is_at_end = scheduler_.find(progress.seq)->known() ==
-                         scheduler_.find(progress.seq)->length_max;
+    const Sequence& seq = *scheduler_.find(progress.seq);
+    progress.is_at_end = seq.known() == seq.length_max;
   }
-  progress.is_text_over = state.is_over();
   return true;
 }
 

@@ -46,7 +46,7 @@ TokenEvent Session::blank_event() const {
   return event;
 }
 
-TokenEvent Session::accept(Progress progress) {
+TokenEvent Session::accept(Progress progress, bool is_text_over) {
   QUIRE_CHECK(!has_ended_ && progress.request == request_->id && progress.branch == branch_,
               "news of branch {} of request {} for branch {} of {}{}", progress.branch,
               progress.request.value, branch_, request_->id.value,
@@ -67,7 +67,7 @@ TokenEvent Session::accept(Progress progress) {
   event.pooled = std::move(progress.pooled);
   const std::size_t hashes = progress.prompt_scores + taken;
   if (event.logits_hashes.size() > hashes) event.logits_hashes.resize(hashes);
-  if (!is_stopped && progress.is_text_over &&
+  if (!is_stopped && is_text_over &&
       static_cast<int>(generated_) >= request_->params.tokens_min) {
     event.finish = FinishReason::kStop;
     flush(event);

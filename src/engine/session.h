@@ -31,8 +31,9 @@ class Session {
   Session(const Request& request, int branch, const Tokenizer* tokenizer,
           const std::vector<TokenId>& eos_ids);
 
-  // Takes one step's news. The event's `finish` is set if the branch has ended.
-  TokenEvent accept(Progress progress);
+  // Takes one step's news; `is_text_over`: nothing may follow it. The event's `finish` is set if
+  // the branch has ended.
+  TokenEvent accept(Progress progress, bool is_text_over = false);
   // Ends the branch for another reason; what was held back is shown.
   TokenEvent end(FinishReason reason, std::string message);
 

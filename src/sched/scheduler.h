@@ -49,7 +49,6 @@ struct Progress : RowOutput {
   std::uint32_t prompt_scores = 0;  // how many of `scores` are of prompt tokens; they come first
   std::uint32_t cached = 0;  // prompt tokens from the cache
   bool is_at_end = false;    // length_max is reached; the branch has ended
-  bool is_text_over = false;  // its constraint has nothing more; set by the engine
 };
 
 struct SchedulerCounts {

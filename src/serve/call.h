@@ -20,6 +20,7 @@
 #include "serve/intake/constraint.h"
 #include "serve/intake/model_lease.h"
 #include "serve/intake/tenant.h"
+#include "serve/intake/tools/warning.h"
 #include "serve/intake/volatile_lines.h"
 
 namespace quire {
@@ -39,6 +40,9 @@ class AnswerWriter {
   // A stream that has had nothing to say for a while shows that it is alive: a comment, which
   // readers of events pass over, unless the protocol has an event for it.
   virtual void ping(std::string& out) { out += ": ping\n\n"; }
+
+  // Before anything is taken: what turned out while the call waited, to be told in the answer.
+  virtual void warn(const Warning&) {}
 
   // Every request has ended. What this returns runs on a worker thread, once, before finish():
   // what the client may rely on when it has read the end, such as a row on a disk. It runs even if

@@ -178,11 +178,19 @@ void Service::hold(Call& call, const std::shared_ptr<const Constraint>& constrai
   call.frame = nullptr;
 }
 
+// What its grammar was for was a wish; the answer says that nothing came of it.
+void Service::leave_free(Call& call, const Status& reason) {
+  if (call.writer == nullptr) return;
+  call.writer->warn({kToolsNotEnforced, call.grammar->field, reason.message()});
+}
+
 // Gives the requests of a call their constraint. False: there is none yet, or never; then the
 // arrival waits for it or has been refused.
 bool Service::constrain(Arrival& arrival, Parsed<Call>& parsed) {
   const std::shared_ptr<Grammars>& grammars = parsed->model->grammars;
   if (grammars == nullptr && parsed->grammar->is_wish) {
+    leave_free(*parsed, Status(StatusCode::kUnsupported, "This model's answers cannot be "
+                                                         "constrained."));
     parsed->grammar.reset();
     return true;
   }
@@ -196,7 +204,7 @@ bool Service::constrain(Arrival& arrival, Parsed<Call>& parsed) {
       refuse(arrival, *parsed, refuse_grammar(parsed->grammar->field, found->status()));
       return false;
     }
-    if (found->is_ok()) hold(*parsed, **found);
+    found->is_ok() ? hold(*parsed, **found) : leave_free(*parsed, found->status());
     parsed->grammar.reset();
     return true;
   }
@@ -229,7 +237,8 @@ void Service::admit_constrained(std::uint64_t ticket, const Grammars::Outcome& o
     return refuse(waiting.arrival, *waiting.parsed,
                   refuse_grammar(waiting.parsed->grammar->field, outcome.status()));
   }
-  if (outcome.is_ok()) hold(*waiting.parsed, *outcome);
+  outcome.is_ok() ? hold(*waiting.parsed, *outcome)
+                  : leave_free(*waiting.parsed, outcome.status());
   waiting.parsed->grammar.reset();
   ++parsing_;
   begin(std::move(waiting.arrival), std::move(waiting.parsed));

@@ -71,6 +71,7 @@ class Service {
   void parse(Arrival arrival);
   void begin(Arrival arrival, Parsed<Call> parsed);
   bool constrain(Arrival& arrival, Parsed<Call>& parsed);
+  static void leave_free(Call& call, const Status& reason);
   static void hold(Call& call, const std::shared_ptr<const Constraint>& constraint);
   void admit_constrained(std::uint64_t ticket, const Grammars::Outcome& outcome);
   void await_model(Arrival arrival, const std::string& name);

@@ -40,6 +40,9 @@ struct Bench {
               ++compiled;
               may_end.acquire();
               if (source.text == "bad") return Status(StatusCode::kInvalidArgument, "it is bad");
+              if (source.text.find("too_odd") != std::string::npos) {
+                return Status(StatusCode::kUnsupported, "it is odd");
+              }
               if (source.text == "big") return Status(StatusCode::kResourceExhausted, "it is big");
               return std::shared_ptr<const Constraint>(std::make_shared<Anything>());
             },
@@ -97,6 +100,34 @@ TEST(ServiceTest, WhatCannotBeCompiledIsASentence) {
   }
   EXPECT_EQ(bench.error_of(bench.post("big"), "message"), "Invalid 'guided_regex': it is big.");
   EXPECT_EQ(bench.compiled, 2);
+}
+
+// Nothing was promised of a tool that may be called; whoever asked is told all the same, also where
+// the failure is known already.
+TEST(ServiceTest, ToolsThatNothingHoldsTheAnswerToAreTold) {
+  Bench bench;
+  bench.may_end.release(10);
+  const std::string shared = R"({"model":"m","max_tokens":4,"messages":[{"role":"user",)"
+                             R"("content":"a"}],)";
+  const std::string function = R"("tools":[{"type":"function","function":{"name":"too_odd"}}])";
+  const std::string flat = R"([{"type":"function","name":"too_odd"}])";
+  const std::pair<const char*, std::string> kAsked[] = {
+      {"/v1/chat/completions", shared + function + "}"},
+      {"/v1/chat/completions", shared + function + R"(,"stream":true})"},
+      {"/v1/chat/completions", shared + function + R"(,"store":true})"},
+      {"/v1/responses",
+       R"({"model":"m","max_output_tokens":4,"input":"a","tools":)" + flat + "}"},
+      {"/v1/messages", shared + R"("tools":[{"name":"too_odd","input_schema":{"type":"object",)"
+                                R"("properties":{}}}]})"},
+  };
+  for (const auto& [path, body] : kAsked) {
+    const TestResponse response = bench.server.client().post(path, body);
+    EXPECT_EQ(response.status, 200) << path << response.body;
+    EXPECT_NE(response.body.find(R"("code":"tools_not_enforced")"), std::string::npos)
+        << path << response.body;
+    EXPECT_NE(response.body.find("it is odd"), std::string::npos) << path << response.body;
+  }
+  EXPECT_EQ(bench.compiled, 1);
 }
 
 TEST(ServiceTest, TooManyThatWaitAreTold) {

@@ -53,19 +53,19 @@ void ConstraintRows::write_masks(const StepPlan& plan, const Scheduler& schedule
                                  Executor& executor, SampleSpec& spec, MaskStorage& masks) {
   if (branches_.empty()) return;
   tasks_.clear();
-  std::size_t index = 0, count = 0;  // of the spec's rows; of masks
+  std::size_t end = 0, count = 0;  // of the row's part of the spec; of masks
   for (const StepRow& row : plan.rows) {
-    const std::size_t first = std::exchange(index, index + row.want_last);
+    end += row.want_last;
     const std::uint32_t draws = row.drafts + 1;
     if (row.want_last < draws) continue;
-    const std::size_t drawn = index - draws;
+    const std::size_t drawn = end - draws;
     if (spec.rows[drawn].is_discarded || spec.rows[drawn].target >= 0) continue;
     const Sequence* seq = scheduler.find(row.seq);
-    QUIRE_CHECK(seq != nullptr && drawn >= first, "a row of nobody draws");
+    QUIRE_CHECK(seq != nullptr, "a row of nobody draws");
     const auto it = branches_.find({seq->request->id, seq->branch});
     if (it == branches_.end()) continue;
     const auto fed = std::span(plan.tokens).subspan(row.tokens.begin, row.tokens.count);
-    tasks_.push_back({.branch = &it->second, .params = &seq->request->params, .first = count,
+    tasks_.push_back({.branch = &it->second, .params = &seq->request->params,
                       .count = draws, .drafts = fed.last(row.drafts), .words = {},
                       .rows = &spec.rows[drawn]});
     count += draws;
@@ -74,8 +74,10 @@ void ConstraintRows::write_masks(const StepPlan& plan, const Scheduler& schedule
   const std::size_t words = (executor.capacity().vocab + 31) / 32;
   masks.resize(count * words);
   masks_made_ += count;
+  std::span<std::uint32_t> left = masks;
   for (Task& task : tasks_) {
-    task.words = std::span(masks).subspan(task.first * words, task.count * words);
+    task.words = left.first(task.count * words);
+    left = left.subspan(task.words.size());
   }
   executor.for_each(tasks_.size(), [&](std::size_t i) { run(tasks_[i], words); });
 }

@@ -61,11 +61,11 @@ class ConstraintRows {
     std::unique_ptr<ConstraintState> state;
     std::string failure;
   };
-  // One row's work: masks for `count` rows of the spec from `first`, after the drafts fed before.
+  // One row's work: masks for `count` rows of the spec, after the drafts fed before.
   struct Task {
     Branch* branch = nullptr;
     const SamplingParams* params = nullptr;
-    std::size_t first = 0, count = 0;
+    std::size_t count = 0;
     std::span<const TokenId> drafts;     // [count - 1]
     std::span<std::uint32_t> words;      // [count, words of a mask]
     SampleRow* rows = nullptr;           // [count]

@@ -11,6 +11,7 @@
 
 #include "base/json.h"
 #include "text/grammar/schema_check.h"
+#include "text/grammar/schema_walk.h"
 
 namespace quire {
 namespace {
@@ -44,16 +45,6 @@ const Reason* reason_of(const Status& failure) {
     if (failure.message().find(reason.said) != std::string::npos) return &reason;
   }
   return nullptr;
-}
-
-std::string escape_pointer(std::string_view name) {
-  std::string out;
-  for (const char c : name) {
-    if (c == '~') out += "~0";
-    else if (c == '/') out += "~1";
-    else out += c;
-  }
-  return out;
 }
 
 // For a fragment of a reference.

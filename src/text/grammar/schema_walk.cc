@@ -34,16 +34,6 @@ bool is_among(const Names& names, std::string_view name) {
   return std::find(names.begin(), names.end(), name) != names.end();
 }
 
-std::string escape_pointer(std::string_view name) {
-  std::string out;
-  for (const char c : name) {
-    if (c == '~') out += "~0";
-    else if (c == '/') out += "~1";
-    else out += c;
-  }
-  return out;
-}
-
 // A part of a reference's fragment: %41 and ~1 are written out.
 std::string unescape_pointer(std::string_view part) {
   std::string plain;
@@ -115,6 +105,16 @@ bool is_exact(const Json& number) {
 }
 
 }  // namespace
+
+std::string escape_pointer(std::string_view name) {
+  std::string out;
+  for (const char c : name) {
+    if (c == '~') out += "~0";
+    else if (c == '/') out += "~1";
+    else out += c;
+  }
+  return out;
+}
 
 Status SchemaWalk::run() {
   note_names(*root_);

@@ -106,4 +106,7 @@ class SchemaWalk {
   bool intersects_ = false;  // schemas are taken together
 };
 
+// A name as a part of a JSON pointer (RFC 6901).
+std::string escape_pointer(std::string_view name);
+
 }  // namespace quire

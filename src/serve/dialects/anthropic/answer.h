@@ -25,6 +25,9 @@ class MessageAnswer : public AnswerWriter {
   void ping(std::string& out) override;
   void finish(std::string& out) override;
   void fail(const ApiError& error, std::string& out) override;
+  void warn(const Warning& warning) override {
+    notes_.add(warning.code, warning.param, warning.message);
+  }
 
   // What take() does with the parts of an event.
   void take_parts(const std::vector<PartDelta>& parts, std::string& out);

@@ -15,7 +15,8 @@ OpenAiAnswer::OpenAiAnswer(const OpenAiRequest& request, const std::vector<Reque
                                      : std::string(id_prefix) + request.request_id),
       created_(SteadyClock::unix_seconds()),
       model_name_(request.model_name.empty() ? request.model->name() : request.model_name),
-      fingerprint_(request.model->info.fingerprint) {}
+      fingerprint_(request.model->info.fingerprint),
+      notes_(request.notes) {}
 
 Json OpenAiAnswer::head(std::string_view object) const {
   Json body = Json::object();
@@ -43,13 +44,13 @@ Json OpenAiAnswer::usage() const {
 }
 
 void OpenAiAnswer::add_warnings(Json& body) const {
-  if (request_.warnings.empty() && request_.notes.empty()) return;
+  if (request_.warnings.empty() && notes_.empty()) return;
   Json warnings = Json::array();
   for (const std::string& field : request_.warnings) {
     warnings.push(Json::object({{"code", "unknown_parameter"}, {"param", field},
                                 {"message", "This field is not known here and was ignored."}}));
   }
-  for (const Warning& it : request_.notes) {
+  for (const Warning& it : notes_) {
     warnings.push(Json::object({{"code", it.code}, {"param", it.param}, {"message", it.message}}));
   }
   body.set("warnings", std::move(warnings));

@@ -25,6 +25,7 @@ class OpenAiAnswer : public AnswerWriter {
 
   std::string_view id() const override { return id_; }
   void fail(const ApiError& error, std::string& out) override;
+  void warn(const Warning& warning) override { notes_.push_back(warning); }
 
  protected:
   Json head(std::string_view object) const;  // id, object, created, model, fingerprint
@@ -46,6 +47,7 @@ class OpenAiAnswer : public AnswerWriter {
   std::int64_t created_;
   std::string model_name_;
   std::string fingerprint_;
+  std::vector<Warning> notes_;  // the request's, and what turned out later
   bool is_begun_ = false;  // the first event of the stream is out
 };
 

@@ -12,12 +12,23 @@
 namespace quire {
 namespace {
 
+// A regular expression as it stands between two slashes.
+std::string with_slashes_escaped(std::string_view regex) {
+  std::string out;
+  for (std::size_t i = 0; i < regex.size(); ++i) {
+    if (regex[i] == '\\' && i + 1 < regex.size()) out += regex[i++];
+    else if (regex[i] == '/') out += '\\';
+    out += regex[i];
+  }
+  return out;
+}
+
 // As a rule of another grammar.
 std::string as_rule(const GrammarSource& source) {
   switch (source.kind) {
     case GrammarKind::kJsonSchema: return "%json " + source.text;
     case GrammarKind::kLark: return "%lark {\n" + source.text + "\n}";
-    case GrammarKind::kRegex: return "/" + source.text + "/";
+    case GrammarKind::kRegex: return "/" + with_slashes_escaped(source.text) + "/";
   }
   return {};
 }
@@ -53,7 +64,7 @@ Parsed<HeldAnswer> hold_answer(const HostedModel& model, const OfferedTools& off
   const bool is_wish = !offered.must_call() && !has_strict(offered);
   if (!source.is_ok()) {
     if (!is_wish) return refuse_grammar("tools", source.status());
-    warnings.push_back({"tools_not_enforced", "tools", source.status().message()});
+    warnings.push_back({kToolsNotEnforced, "tools", source.status().message()});
     return HeldAnswer{.grammar = std::move(format)};
   }
   shape.is_guaranteed = offered.must_call();

@@ -13,4 +13,7 @@ struct Warning {
   std::string message;
 };
 
+// A schema's tools may be called, and nothing holds their arguments to it.
+inline constexpr const char* kToolsNotEnforced = "tools_not_enforced";
+
 }  // namespace quire

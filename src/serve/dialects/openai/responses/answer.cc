@@ -165,6 +165,10 @@ void ResponsesAnswer::finish(std::string& out) {
   if (!is_stream_) out += dump(body);
 }
 
+void ResponsesAnswer::warn(const Warning& warning) {
+  add_note(facts_.notes, warning.code, warning.param, warning.message);
+}
+
 void ResponsesAnswer::fail(const ApiError& error, std::string& out) {
   begin();
   items_.close(false);

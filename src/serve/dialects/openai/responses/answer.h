@@ -47,6 +47,7 @@ class ResponsesAnswer : public AnswerWriter {
   std::function<void()> closing() override;
   void finish(std::string& out) override;
   void fail(const ApiError& error, std::string& out) override;
+  void warn(const Warning& warning) override;
 
   // As take() does with what it has cut into parts.
   void take_parts(const std::vector<PartDelta>& parts, const TokenEvent& event, std::string& out);

@@ -51,6 +51,10 @@ class KeptCompletion : public AnswerWriter {
     };
   }
 
+  void warn(const Warning& warning) override {
+    shown_->warn(warning);
+    whole_->warn(warning);
+  }
   void finish(std::string& out) override { shown_->finish(out); }
   void fail(const ApiError& error, std::string& out) override { shown_->fail(error, out); }
 
