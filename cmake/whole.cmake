@@ -1,5 +1,6 @@
 # Programs under tests/ that need both wings: golden tokens and batch invariance against references,
 # the step contract on every executor,
+# the grammars of others that tests/holds/schemas reads,
 # and the hash of logits that tests/holds/equal_builds compares between builds.
 if(QUIRE_TESTS)
   file(GLOB golden CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/tests/golden/*.cc
@@ -19,6 +20,9 @@ if(QUIRE_TESTS)
   target_include_directories(conformance_test PRIVATE ${CMAKE_SOURCE_DIR}/tests/conformance)
   target_link_libraries(conformance_test PRIVATE quire_sim quire_lab GTest::gmock GTest::gtest_main)
   add_test(NAME conformance COMMAND conformance_test)
+
+  add_executable(grammar_corpus ${CMAKE_SOURCE_DIR}/tests/grammars/grammar_corpus.cc)
+  target_link_libraries(grammar_corpus PRIVATE quire_text GTest::gmock GTest::gtest_main)
 
   # Its part of the lab alone: the sanitizer builds need not compile the load generator.
   set(lab ${CMAKE_SOURCE_DIR}/src/lab)

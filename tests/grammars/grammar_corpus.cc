@@ -1,6 +1,6 @@
 // Grammars of others, by the thousand: which compile, what they cost, and that no text that a
-// schema refuses is let through. tests/holds/schemas names the files; without them these are
-// skipped.
+// schema refuses is let through. The program of tests/holds/schemas, which names the files; no unit
+// test, for it has nothing to read without them.
 #include <gtest/gtest.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
