@@ -36,6 +36,7 @@ struct DrawTask {
   int top_k = 0;          // 0: off
   float top_p = 1;
   float min_p = 0;
+  float typical_p = 1;
   std::uint64_t seed = 0, position = 0, stream = 0;  // of the noise
 };
 

@@ -34,6 +34,7 @@ struct SamplingParams {
   int top_k = 0;                 // 0: off
   float top_p = 1;               // [0, 1]; 0: the likeliest
   float min_p = 0;               // [0, 1)
+  float typical_p = 1;           // (0, 1]; 1: off
   float repetition_penalty = 1;  // > 0; over prompt and generated tokens
   float presence_penalty = 0;    // -2..2; over generated tokens
   float frequency_penalty = 0;   // -2..2; over generated tokens
@@ -44,7 +45,11 @@ struct SamplingParams {
   std::uint64_t seed = 0;        // always set: drawn by the front door when the client gave none
 
   int logprobs = -1;         // alternatives reported per generated token; -1: no log-probabilities
+  std::vector<TokenId> logprob_ids;  // not empty: of these, in this order, instead of the likeliest
   int prompt_logprobs = -1;  // the same for prompt tokens; such a request skips the prefix match
+  // The raw logits row of every position that is drawn, and with prompt_logprobs of every one that
+  // is scored, is reported.
+  bool raw_logits = false;
 
   int tokens_max = 16;  // generated tokens at most; 0 with prompt_logprobs scores the prompt only
   int tokens_min = 0;   // before that, eos and stop_ids cannot be drawn

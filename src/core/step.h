@@ -134,10 +134,12 @@ struct RowOutput {
   std::vector<TokenScore> scores;
   std::vector<std::uint64_t> logits_hashes;  // tests only
   std::vector<float> pooled;                 // [width] of a pooled row
+  std::vector<float> logits;                 // [rows, vocabulary] that asked for them, raw
 };
 
 // `accepted`: 0 to want_last drawn tokens. `scores`: of sampled or scored positions that asked, in
-// index order. `logits_hashes`: [want_last] if kRowHashLogits. `pooled`: if kRowPool.
+// index order. `logits_hashes`: [want_last] if kRowHashLogits. `pooled`: if kRowPool. `logits`: of
+// scored and accepted positions whose parameters ask for raw logits, in index order.
 // A verify row accepts draws up to the first that differs from the draft fed behind it. What lies
 // behind that one is not looked at: neither its tokens nor its misfortune. A misfortune behind an
 // accepted draw ends the run of accepted draws there; it is met again by the next row.

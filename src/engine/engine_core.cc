@@ -277,7 +277,7 @@ void EngineCore::emit(Job& job, TokenEvent event) {
   const bool is_last = event.is_last;
   const RequestId id = event.request;
   if (event.finish != FinishReason::kNone || !event.accepted.empty() || !event.text.empty() ||
-      !event.prompt_scores.empty() || !event.logits_hashes.empty()) {
+      !event.prompt_scores.empty() || !event.logits_hashes.empty() || !event.logits.empty()) {
     events_.push_back(std::move(event));
   }
   if (is_last) {

@@ -239,6 +239,36 @@ TEST_P(AtDepth, PromptScoresInChunksAndForBranches) {
   expect_right(world);
 }
 
+TEST_P(AtDepth, RawLogitsOfEveryPositionOnce) {
+  EngineOptions options = checked_options();
+  options.scheduler.tokens_max = 8;
+  ScriptOptions script = script_of(64, GetParam());
+  script.capacity.logits_rows_max = 5;
+  ScriptWorld world(options, script);
+  for (const std::size_t size : {std::size_t{30}, std::size_t{1}}) {
+    Request request = ask(some_tokens(size), 1);
+    request.params.prompt_logprobs = 0;
+    request.params.raw_logits = true;
+    ASSERT_TRUE(world.submit(request).is_ok());
+    ASSERT_TRUE(world.submit(ask(some_tokens(20), 9)).is_ok());  // asks for none
+  }
+  world.run_until_idle();
+  const auto expected = [&](const std::vector<TokenId>& tokens) {
+    std::vector<float> logits;
+    ScriptOracle oracle(script.capacity);
+    for (const TokenId token : tokens) {
+      oracle.push(token);
+      const std::vector<float> row = oracle.raw_logits();
+      logits.insert(logits.end(), row.begin(), row.end());
+    }
+    return logits;
+  };
+  EXPECT_TRUE(world.shown(RequestId{1})[0].logits == expected(some_tokens(30)));
+  EXPECT_TRUE(world.shown(RequestId{3})[0].logits == expected(some_tokens(1)));
+  EXPECT_TRUE(world.shown(RequestId{2})[0].logits.empty());
+  expect_right(world);
+}
+
 TEST_P(AtDepth, DraftsChangeNothingButTheNumberOfSteps) {
   ScriptOptions script = script_of(64, GetParam());
   script.drafts_max = 4;

@@ -65,6 +65,7 @@ TokenEvent Session::accept(Progress progress, bool is_text_over) {
   event.scores = std::move(progress.scores);
   event.logits_hashes = std::move(progress.logits_hashes);
   event.pooled = std::move(progress.pooled);
+  event.logits = std::move(progress.logits);
   const std::size_t hashes = progress.prompt_scores + taken;
   if (event.logits_hashes.size() > hashes) event.logits_hashes.resize(hashes);
   if (!is_stopped && is_text_over &&

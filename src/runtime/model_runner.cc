@@ -70,6 +70,7 @@ StepResult ModelRunner::sample(const StepPlan& plan, const SampleSpec& spec) {
   result.step = plan.step;
   result.rows = accept_rows(plan, spec, outcomes);
   take_pooled(plan, result);
+  take_logits(plan, spec, result);
   hash_logits(plan, result);
   return result;
 }
@@ -84,6 +85,26 @@ void ModelRunner::hash_logits(const StepPlan& plan, StepResult& result) const {
       if (!wants(row)) continue;
       result.rows[r].logits_hashes.push_back(
           hash_bytes(row_logits, std::size_t{vocab_} * sizeof(float)));
+    }
+  }
+}
+
+// What lies behind the last accepted draw counts for nothing.
+void ModelRunner::take_logits(const StepPlan& plan, const SampleSpec& spec,
+                              StepResult& result) const {
+  const auto wants = [](const SampleRow& row) {
+    return !row.is_discarded && row.params->raw_logits;
+  };
+  if (std::none_of(spec.rows.begin(), spec.rows.end(), wants)) return;
+  const float* row_logits = logits().data();
+  const SampleRow* sample = spec.rows.data();
+  for (std::size_t r = 0; r < plan.rows.size(); ++r) {
+    RowResult& row = result.rows[r];
+    std::size_t draws = 0;
+    for (std::uint32_t i = 0; i < plan.rows[r].want_last; ++i, ++sample, row_logits += vocab_) {
+      if (row.outcome != RowOutcome::kOk || !wants(*sample)) continue;
+      if (sample->target < 0 && ++draws > row.accepted.size()) continue;
+      row.logits.insert(row.logits.end(), row_logits, row_logits + vocab_);
     }
   }
 }

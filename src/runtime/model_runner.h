@@ -34,6 +34,7 @@ class ModelRunner {
  private:
   void hash_logits(const StepPlan& plan, StepResult& result) const;
   void take_pooled(const StepPlan& plan, StepResult& result) const;
+  void take_logits(const StepPlan& plan, const SampleSpec& spec, StepResult& result) const;
 
   Capacity capacity_;
   Backend& backend_;

@@ -16,6 +16,11 @@ std::size_t biases_of(std::span<const SampleRow> rows) {
   return count;
 }
 
+// Log-probabilities of certain tokens are wanted, instead of those of the likeliest.
+bool names_tokens(const SampleRow& row) {
+  return row.target < 0 && row.logprobs >= 0 && !row.params->logprob_ids.empty();
+}
+
 RowOutcome outcome_of(DrawOutcome outcome) {
   switch (outcome) {
     case DrawOutcome::kOk: return RowOutcome::kOk;
@@ -47,7 +52,7 @@ DrawTask Sampler::task_of(const SampleRow& row, int index) {
   DrawTask task;
   task.row = index;
   task.target = row.target;
-  task.alternatives = row.logprobs;
+  task.alternatives = names_tokens(row) ? 0 : row.logprobs;
   task.mask = row.mask;
   task.banned = row.banned;
   const std::size_t first_bias = biases_.size();
@@ -62,6 +67,7 @@ DrawTask Sampler::task_of(const SampleRow& row, int index) {
   task.top_k = params.top_k;
   task.top_p = params.top_p;
   task.min_p = params.min_p;
+  task.typical_p = params.typical_p;
   task.seed = params.seed;
   task.position = row.position;
   task.stream = row.stream;
@@ -76,13 +82,25 @@ std::vector<Sampler::Outcome> Sampler::sample(std::span<const SampleRow> rows,
   for (std::size_t i = 0; i < rows.size(); ++i) {
     if (!rows[i].is_discarded) tasks_.push_back(task_of(rows[i], static_cast<int>(i)));
   }
+  const std::size_t drawn_rows = tasks_.size();
+  for (std::size_t i = 0; i < rows.size(); ++i) {  // each named token is scored as a prompt's is
+    if (rows[i].is_discarded || !names_tokens(rows[i])) continue;
+    for (const TokenId token : rows[i].params->logprob_ids) {
+      tasks_.push_back({.row = static_cast<int>(i), .target = token, .alternatives = 0});
+    }
+  }
   std::vector<Outcome> outcomes(rows.size());
   if (tasks_.empty()) return outcomes;
   std::vector<Drawn> drawn = backend_.draw(logits, tasks_);
   QUIRE_CHECK(drawn.size() == tasks_.size(), "{} of {} draws", drawn.size(), tasks_.size());
-  for (std::size_t i = 0; i < tasks_.size(); ++i) {
+  for (std::size_t i = 0; i < drawn_rows; ++i) {
     const auto row = static_cast<std::size_t>(tasks_[i].row);
     outcomes[row] = take(std::move(drawn[i]), tasks_[i].alternatives >= 0);
+  }
+  for (std::size_t i = drawn_rows; i < tasks_.size(); ++i) {
+    Outcome& outcome = outcomes[static_cast<std::size_t>(tasks_[i].row)];
+    if (!outcome.is_scored) continue;  // nothing was drawn there
+    outcome.score.top.push_back({tasks_[i].target, drawn[i].logprob});
   }
   return outcomes;
 }

@@ -12,7 +12,9 @@
 //   6. min_p, relative to the likeliest token
 //   7. top_k (ties at the border to the smaller id)
 //   8. top_p over what is left, renormalised; the token that crosses the border is kept
-//   9. one draw by Gumbel-max with the noise of (seed, position, branch)
+//   9. typical_p over what is left, renormalised: tokens by how near their surprise is to the mean
+//      one (Meister et al. 2022, "Locally Typical Sampling"); that which crosses the border is kept
+//  10. one draw by Gumbel-max with the noise of (seed, position, branch)
 #pragma once
 
 #include <span>

@@ -46,6 +46,28 @@ std::vector<float> random_logits(std::mt19937& rng, int vocab, float spread) {
   return logits;
 }
 
+// Those whose surprise is nearest to the entropy, until they have so much of the mass.
+void keep_typical(double typical_p, std::vector<double>& weight) {
+  double entropy = 0;
+  for (const double w : weight) entropy -= w > 0 ? w * std::log(w) : 0;
+  std::vector<std::size_t> order(weight.size());
+  std::iota(order.begin(), order.end(), std::size_t{0});
+  const auto distance = [&](std::size_t t) {
+    return weight[t] > 0 ? std::abs(-std::log(weight[t]) - entropy)
+                         : std::numeric_limits<double>::infinity();
+  };
+  std::stable_sort(order.begin(), order.end(),
+                   [&](std::size_t a, std::size_t b) { return distance(a) < distance(b); });
+  double mass = 0;
+  for (const std::size_t t : order) {
+    const double own = weight[t];
+    if (mass >= typical_p) weight[t] = 0;
+    mass += own;
+  }
+  const double total = std::accumulate(weight.begin(), weight.end(), 0.0);
+  for (double& w : weight) w /= total;
+}
+
 // The plain twin: probabilities of every token by the book, everything sorted.
 std::vector<double> twin_probabilities(const SamplingParams& p, std::vector<float> logits) {
   std::vector<int> order(logits.size());
@@ -69,6 +91,7 @@ std::vector<double> twin_probabilities(const SamplingParams& p, std::vector<floa
   }
   total = std::accumulate(weight.begin(), weight.end(), 0.0);
   for (double& w : weight) w /= total;
+  if (p.typical_p < 1) keep_typical(p.typical_p, weight);
   return weight;
 }
 
@@ -81,16 +104,18 @@ TEST_F(SamplerTest, GreedyTakesTheLargestAndTheSmallerIdOfEquals) {
 
 TEST_F(SamplerTest, EveryFilterDrawsWhatItsTwinAllowsAtTheRightFrequency) {
   std::mt19937 rng(1);
-  struct Case { float temperature; int top_k; float top_p; float min_p; };
+  struct Case { float temperature; int top_k; float top_p; float min_p; float typical_p = 1; };
   for (const Case& c : {Case{1, 0, 1, 0}, Case{0.7f, 5, 1, 0}, Case{1.3f, 0, 0.8f, 0},
                         Case{1, 0, 1, 0.1f}, Case{0.9f, 12, 0.9f, 0.02f},
-                        Case{1, 0, 0.95f, 0.05f}}) {
+                        Case{1, 0, 0.95f, 0.05f}, Case{1, 0, 1, 0, 0.5f},
+                        Case{0.8f, 20, 0.95f, 0, 0.3f}}) {
     const std::vector<float> logits = random_logits(rng, 40, 1.5f);
     SamplingParams params;
     params.temperature = c.temperature;
     params.top_k = c.top_k;
     params.top_p = c.top_p;
     params.min_p = c.min_p;
+    params.typical_p = c.typical_p;
     params.seed = 99;
     const std::vector<double> expected = twin_probabilities(params, logits);
     constexpr int kDraws = 20000;
@@ -122,6 +147,23 @@ TEST_F(SamplerTest, ANucleusWiderThanTheFirstCandidatesIsExact) {
   for (int i = 0; i < 2000; ++i) largest = std::max(largest, sample(params, logits, i).token);
   EXPECT_GT(largest, 4400);
   EXPECT_LE(largest, 4500);
+}
+
+// One token of 0.3, then 7,000 of 0.0001: the entropy is nearer to the surprise of the many.
+TEST_F(SamplerTest, TheLikeliestNeedNotBeTypical) {
+  std::vector<float> logits(7001, std::log(0.0001f));
+  logits[17] = std::log(0.3f);
+  SamplingParams params;
+  params.typical_p = 0.45f;
+  params.seed = 3;
+  TokenId largest = 0;
+  for (std::uint32_t i = 0; i < 2000; ++i) {
+    const TokenId token = sample(params, logits, i).token;
+    EXPECT_NE(token, 17);
+    largest = std::max(largest, token);
+  }
+  EXPECT_LE(largest, 4501) << "the first of equals, until they have their share";
+  EXPECT_GT(largest, 4300);
 }
 
 TEST_F(SamplerTest, PruningByTheLargestNoiseChangesNoDraw) {
@@ -271,6 +313,27 @@ TEST_F(SamplerTest, LogprobsAreOfTheRawLogits) {
   EXPECT_EQ(outcome.score.top[0].token, 2);
   EXPECT_NEAR(outcome.score.top[0].logprob, 3 - total, 1e-6);
   EXPECT_EQ(outcome.score.top[1].token, 1);
+}
+
+TEST_F(SamplerTest, LogprobsAreOfTheTokensThatAreNamed) {
+  const std::vector<float> logits = {1, 2, 3, 0};
+  SamplingParams params;
+  params.temperature = 0;
+  params.logprobs = 2;
+  params.logprob_ids = {3, 0};
+  const auto outcome = sample(params, logits);
+  const double total = std::log(std::exp(1.0) + std::exp(2.0) + std::exp(3.0) + 1);
+  EXPECT_EQ(outcome.token, 2);
+  ASSERT_EQ(outcome.score.top.size(), 2u) << "the named ones, in their order";
+  EXPECT_EQ(outcome.score.top[0].token, 3);
+  EXPECT_NEAR(outcome.score.top[0].logprob, 0 - total, 1e-6);
+  EXPECT_EQ(outcome.score.top[1].token, 0);
+  EXPECT_NEAR(outcome.score.top[1].logprob, 1 - total, 1e-6);
+
+  SampleRow of_prompt{.position = 7, .target = 1, .logprobs = 1, .params = &params};
+  const auto scored = sample_row(of_prompt, logits);
+  ASSERT_EQ(scored.score.top.size(), 1u) << "of a prompt the likeliest";
+  EXPECT_EQ(scored.score.top[0].token, 2);
 }
 
 TEST_F(SamplerTest, ANonFiniteLogitIsReportedAndNeverDrawn) {

@@ -28,6 +28,12 @@ std::vector<float> pooled_of(std::uint64_t hash) {
   return {static_cast<float>(hash % 1009), static_cast<float>(hash / 1009 % 1013)};
 }
 
+void append_raw_logits(std::uint64_t hash, std::uint32_t vocab, std::vector<float>& logits) {
+  for (std::uint32_t i = 0; i < vocab; ++i) {
+    logits.push_back(static_cast<float>(mix64(hash + i) % 2003) / 64 - 16);
+  }
+}
+
 // Calls visit(i) for what the token at `position` sees before it in a group with a window.
 template <typename Visit>
 void visit_seen(const KvGroup& group, std::uint32_t position, Visit visit) {
@@ -105,6 +111,12 @@ ScriptOracle::ScriptOracle(const Capacity& capacity, std::span<const TokenId> en
 }
 
 std::vector<float> ScriptOracle::pooled() const { return pooled_of(logits_); }
+
+std::vector<float> ScriptOracle::raw_logits() const {
+  std::vector<float> logits;
+  append_raw_logits(logits_, capacity_->vocab, logits);
+  return logits;
+}
 
 void ScriptOracle::push(TokenId token) {
   const auto position = static_cast<std::uint32_t>(tokens_.size());
@@ -408,6 +420,7 @@ void ScriptExecutor::answer(const Flight& flight, std::size_t r, std::uint32_t o
     drafts_accepted_ += is_open;
     if (!is_open) propose(sample, result);
   }
+  if (sample.params->raw_logits) append_raw_logits(reading.logits, vocab, result.logits);
   if (sample.logprobs >= 0) {
     result.scores.push_back(score_token(reading.logits, token, sample.logprobs, vocab));
   }

@@ -41,6 +41,7 @@ class ScriptOracle {
   }
   std::uint64_t logits() const { return logits_; }  // of the token pushed last
   std::vector<float> pooled() const;                // likewise
+  std::vector<float> raw_logits() const;            // likewise  [vocabulary]
   // The token that follows, drawn with this noise; -1: everything is banned.
   TokenId draw(std::uint64_t seed, std::uint64_t stream,
                std::span<const TokenId> banned = {}) const;

@@ -58,6 +58,7 @@ StepEvents ScriptWorld::advance() {
     shown.tokens.insert(shown.tokens.end(), event.accepted.begin(), event.accepted.end());
     shown.scores.insert(shown.scores.end(), event.scores.begin(), event.scores.end());
     if (!event.prompt_scores.empty()) shown.prompt_scores = event.prompt_scores;
+    shown.logits.insert(shown.logits.end(), event.logits.begin(), event.logits.end());
     shown.text += event.text;
     shown.finish = event.finish;
     shown.last = event;

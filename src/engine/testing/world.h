@@ -19,6 +19,7 @@ struct ShownBranch {
   std::vector<TokenId> tokens;
   std::vector<TokenScore> scores;
   std::vector<TokenScore> prompt_scores;
+  std::vector<float> logits;  // [rows, vocabulary], raw
   std::string text;
   FinishReason finish = FinishReason::kNone;
   TokenEvent last;

@@ -163,6 +163,8 @@ const std::vector<Setting>& all_settings() {
       real("top_p", "", &P::top_p, 0, 1, false, "draw from the likeliest tokens of this share"),
       top_k(),
       real("min_p", "", &P::min_p, 0, 1, false, "leave out what is less likely than this share"),
+      real("typical_p", "", &P::typical_p, 0, 1, true,
+           "draw from what is about as surprising as expected"),
       real("repetition_penalty", "repeat_penalty", &P::repetition_penalty, 0, 1000, true,
            "above 1: against what stands in prompt and answer"),
       real("presence_penalty", "", &P::presence_penalty, -2, 2, false,

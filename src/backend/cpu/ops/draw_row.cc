@@ -4,6 +4,7 @@
 #include <array>
 #include <cmath>
 #include <limits>
+#include <numeric>
 #include <vector>
 
 #include "backend/cpu/ops/candidates.h"
@@ -145,7 +146,32 @@ std::vector<Candidate> filter(const KernelTable& kernels, const DrawTask& task,
   }
 }
 
-// Step 9 over candidates sorted best first: once the largest possible noise cannot lift the next
+// Step 9. Keeps those whose surprise is nearest to the entropy, until they have so much of the
+// mass; their order stays.
+void keep_typical(double temperature, double typical_p, std::vector<Candidate>& sorted) {
+  const double log_total = log_sum_exp(sorted, temperature);
+  std::vector<double> surprise(sorted.size());
+  double entropy = 0;
+  for (std::size_t i = 0; i < sorted.size(); ++i) {
+    surprise[i] = log_total - sorted[i].logit / temperature;
+    entropy += std::exp(-surprise[i]) * surprise[i];
+  }
+  std::vector<std::size_t> nearest(sorted.size());
+  std::iota(nearest.begin(), nearest.end(), std::size_t{0});
+  std::stable_sort(nearest.begin(), nearest.end(), [&](std::size_t a, std::size_t b) {
+    return std::abs(surprise[a] - entropy) < std::abs(surprise[b] - entropy);
+  });
+  std::size_t kept = 0;
+  for (double mass = 0; kept < nearest.size() && mass < typical_p; ++kept) {
+    mass += std::exp(-surprise[nearest[kept]]);
+  }
+  nearest.resize(kept);
+  std::sort(nearest.begin(), nearest.end());
+  for (std::size_t i = 0; i < kept; ++i) sorted[i] = sorted[nearest[i]];
+  sorted.resize(kept);
+}
+
+// Step 10 over candidates sorted best first: once the largest possible noise cannot lift the next
 // candidate over the best score, neither can any after it.
 std::int32_t draw(std::span<const Candidate> sorted, double temperature, GumbelNoise noise) {
   std::int32_t best = -1;
@@ -162,7 +188,7 @@ std::int32_t draw(std::span<const Candidate> sorted, double temperature, GumbelN
   return best;
 }
 
-// Step 9 over every token that is not worse than `worst`, in id order. A block of tokens whose
+// Step 10 over every token that is not worse than `worst`, in id order. A block of tokens whose
 // noise cannot lift even its largest logit over the best score is passed over, and of the others
 // all but the few words that could.
 std::int32_t draw_wide(const KernelTable& kernels, std::span<const float> logits,
@@ -204,12 +230,15 @@ std::int32_t draw_token(const KernelTable& kernels, const DrawTask& task,
   if (likeliest.logit == kNever) return -1;  // everything is masked
   if (task.temperature == 0) return likeliest.token;
   const GumbelNoise noise(task.seed, task.position, task.stream);
-  if (task.top_k <= 0 && task.top_p >= 1 && task.min_p <= 0) {
+  const bool is_typical = task.typical_p < 1;
+  if (task.top_k <= 0 && task.top_p >= 1 && task.min_p <= 0 && !is_typical) {
     const Candidate worst = {std::numeric_limits<std::int32_t>::max(), kNever};
     return draw_wide(kernels, logits, temperature, likeliest.token, worst, noise);
   }
-  const std::vector<Candidate> sorted = filter(kernels, task, logits);
-  if (sorted.size() < kWide) return draw(sorted, temperature, noise);
+  std::vector<Candidate> sorted = filter(kernels, task, logits);
+  if (is_typical) keep_typical(temperature, task.typical_p, sorted);
+  // What is typical need not be what is likeliest: such a draw looks at its own candidates.
+  if (is_typical || sorted.size() < kWide) return draw(sorted, temperature, noise);
   return draw_wide(kernels, logits, temperature, likeliest.token, sorted.back(), noise);
 }
 
