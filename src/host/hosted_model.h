@@ -1,4 +1,4 @@
-// HostedModel: one model of this process as the front door sees it: its names, its words, its
+// HostedModel: one model of this process as the front door sees it: its name, its words, its
 // limits and the engine that runs it. Everything but the engine's inside is immutable once it is
 // hosted, so any thread may read it. Built by apps, owned by ModelHost; everybody else holds a
 // lease for as long as he needs it: a model that is leased is not unloaded.
@@ -13,9 +13,11 @@
 #include "base/ids.h"
 #include "base/json.h"
 #include "base/status.h"
+#include "core/request.h"
 #include "engine/engine.h"
 #include "formats/words/words.h"
 #include "host/grammars.h"
+#include "store/modelfile/model_dress.h"
 #include "text/chat_prompt.h"
 #include "text/chat_template.h"
 #include "text/layout/pair_template.h"
@@ -32,6 +34,20 @@ struct PooledInfo {
   bool reads_pairs = false;      // it scores how well two texts fit each other
   bool has_segments = false;     // the second text of a pair is marked
   PooledWords words;
+};
+
+// What its files say of it, for those who list models; empty or zero: not known.
+struct ModelCard {
+  std::string family;        // "llama"
+  std::string format;        // "gguf", "safetensors"
+  std::string quantization;  // of most of its weights: "Q4_1"
+  std::string digest;        // 64 hexadecimal digits
+  std::string path;
+  std::uint64_t parameters = 0;
+  std::uint64_t file_bytes = 0;
+  std::uint32_t width = 0;       // of its hidden states
+  std::int64_t modified_at = 0;  // seconds since 1970
+  std::vector<Json::Member> keys;  // of a GGUF file, as they stand there
 };
 
 struct ModelInfo {
@@ -54,21 +70,32 @@ struct ModelInfo {
   GenerationDefaults sampling;    // in place of a protocol's own
   std::int64_t created = 0;       // seconds since 1970
   std::string isa;                // of the kernels that run it
+  ModelCard card;
   std::string fingerprint;        // changes when answers may change; shown as system_fingerprint
 };
 
+// Hears of every request before its engine does: who measures and mirrors what a version gets
+// (host/repository). Must not block.
+class TrafficTap {
+ public:
+  virtual ~TrafficTap() = default;
+  virtual void submitted(const Request& request) = 0;
+};
+
 struct HostedModel {
-  std::vector<std::string> names;  // the first is its own
+  std::string own_name;            // others may come and go (ModelHost)
   std::shared_ptr<const Tokenizer> tokenizer;
   std::shared_ptr<const ChatTemplate> chat_template;  // null: chat is refused
+  std::shared_ptr<const store::ModelDress> dress;  // of a Modelfile; null: it has none
   std::shared_ptr<const PairTemplate> pair_template;  // null: it scores no pairs of texts
   ModelInfo info;
   std::shared_ptr<const void> files;  // what the engine computes with, mapped
   std::function<Status()> health;  // not ok: it has lost a file, its answers are faults; or empty
   std::shared_ptr<Grammars> grammars;  // null: its answers cannot be constrained
+  std::shared_ptr<TrafficTap> tap;  // null: nobody listens
   std::unique_ptr<Engine> engine;
 
-  const std::string& name() const { return names.front(); }
+  const std::string& name() const { return own_name; }
 };
 
 // Given back with its last copy; any thread. Does not outlive the ModelHost.

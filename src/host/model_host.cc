@@ -1,17 +1,13 @@
-#include "host/model_host.h"
-
 #include <malloc.h>
 
 #include <algorithm>
-#include <condition_variable>
 #include <exception>
-#include <mutex>
-#include <thread>
 #include <utility>
 
 #include <spdlog/spdlog.h>
 
 #include "base/clock.h"
+#include "host/model_host_state.h"
 
 namespace quire {
 namespace {
@@ -23,7 +19,7 @@ void add_counters(EngineStats& sum, const EngineStats& stats) {
   for (const auto counter :
        {&EngineStats::prompt_tokens, &EngineStats::generated_tokens,
         &EngineStats::prefix_cached_tokens, &EngineStats::preemptions, &EngineStats::steps,
-        &EngineStats::computed_tokens}) {
+        &EngineStats::computed_tokens, &EngineStats::forced_tokens, &EngineStats::masks}) {
     sum.*counter += stats.*counter;
   }
 }
@@ -40,36 +36,6 @@ Result<T> contain(Body body) {
 
 }  // namespace
 
-struct ModelHost::Entry {
-  ModelRecipe recipe;
-  // The loading thread's own.
-  OpenedModel opened;
-  // Under the lock.
-  std::unique_ptr<HostedModel> model;
-  ModelInfo info;
-  EngineStats past;  // of lives that are over
-  std::uint64_t loads = 0, unloads = 0, failures = 0;
-  bool is_telling = false;  // the outcome of a load is on its way to the listener
-};
-
-struct ModelHost::State {
-  explicit State(ShelfOptions options) : shelf(options) {}
-
-  std::mutex mutex;
-  std::condition_variable changed;  // work for the loading thread, or a load is over
-  ModelShelf shelf;
-  bool is_draining = false;
-  bool is_paused = false;
-  bool is_asleep = false;
-  std::vector<ModelIndex> sleepers;  // that wake() brings back
-  bool is_ending = false;
-
-  std::mutex listener_mutex;
-  Listener listener;
-
-  std::thread thread;  // last: it uses all of the above
-};
-
 ModelHost::ModelHost(ShelfOptions options) : state_(std::make_unique<State>(options)) {
   state_->thread = std::thread([this] { keep(); });
 }
@@ -82,32 +48,11 @@ ModelHost::~ModelHost() {
   }
   state_->changed.notify_all();
   state_->thread.join();
-  for (ModelIndex model = 0; model < entries_.size(); ++model) {
+  for (const auto& [model, entry] : state_->entries) {
     QUIRE_CHECK(state_->shelf.users(model) == 0, "model '{}' is in use at the end",
-                names(model).front());
-    entries_[model]->model.reset();  // its last events still come by us
+                entry->own_name);
+    entry->model.reset();  // its last events still come by us
   }
-}
-
-Status ModelHost::add(ModelRecipe recipe) {
-  if (recipe.names.empty()) {
-    return error(StatusCode::kInvalidArgument, "a model needs a name to be served under");
-  }
-  for (auto name = recipe.names.begin(); name != recipe.names.end(); ++name) {
-    const bool is_repeated = std::find(recipe.names.begin(), name, *name) != name;
-    if (name->empty() || is_repeated || find_exactly(*name)) {
-      return error(StatusCode::kInvalidArgument,
-                   "the model name '{}' is empty or taken; give each model a name of its own with "
-                   "--served-model-name",
-                   *name);
-    }
-  }
-  const std::lock_guard lock(state_->mutex);
-  state_->shelf.add();
-  entries_.push_back(std::make_unique<Entry>());
-  entries_.back()->recipe = std::move(recipe);
-  entries_.back()->info.created = SteadyClock::unix_seconds();
-  return ok_status();
 }
 
 void ModelHost::listen(Listener listener) {
@@ -130,32 +75,16 @@ void ModelHost::tell_arrival(ModelIndex model, Result<ModelLease> outcome) {
   outcome = ModelLease();
   {
     const std::lock_guard lock(state_->mutex);
-    entries_[model]->is_telling = false;
+    if (Entry* told = entry(model)) told->is_telling = false;
   }
   state_->changed.notify_all();
-}
-
-const std::vector<std::string>& ModelHost::names(ModelIndex model) const {
-  return entries_[model]->recipe.names;
-}
-
-std::optional<ModelHost::ModelIndex> ModelHost::find(std::string_view name) const {
-  if (const auto model = find_exactly(name)) return model;
-  return name.empty() ? std::nullopt : find_exactly(kAnyName);
-}
-
-std::optional<ModelHost::ModelIndex> ModelHost::find_exactly(std::string_view name) const {
-  for (ModelIndex model = 0; model < entries_.size(); ++model) {
-    const std::vector<std::string>& known = names(model);
-    if (std::find(known.begin(), known.end(), name) != known.end()) return model;
-  }
-  return std::nullopt;
 }
 
 // --- leases ---
 
 ModelLease ModelHost::make_lease(ModelIndex model) {
-  return {entries_[model]->model.get(), [this, model](const HostedModel*) { give_back(model); }};
+  return {state_->entries.at(model)->model.get(),
+          [this, model](const HostedModel*) { give_back(model); }};
 }
 
 void ModelHost::give_back(ModelIndex model) {
@@ -170,10 +99,11 @@ void ModelHost::give_back(ModelIndex model) {
 // Under the lock. A model that has lost a file goes, to be loaded anew or to say what is wrong.
 bool ModelHost::stays_ready(ModelIndex model) {
   if (state_->shelf.state(model) != ModelState::kReady) return false;
-  const auto& health = entries_[model]->model->health;
+  const Entry& ready = *state_->entries.at(model);
+  const auto& health = ready.model->health;
   const Status status = health ? health() : ok_status();
   if (status.is_ok()) return true;
-  spdlog::error("The model '{}' is unloaded: {}", names(model).front(), status.message());
+  spdlog::error("The model '{}' is unloaded: {}", ready.own_name, status.message());
   const Status going = state_->shelf.dismiss(model);
   QUIRE_CHECK(going.is_ok(), "a ready model cannot be dismissed: {}", going.message());
   return false;
@@ -181,6 +111,22 @@ bool ModelHost::stays_ready(ModelIndex model) {
 
 Result<ModelLease> ModelHost::lease(ModelIndex model) {
   const std::lock_guard lock(state_->mutex);
+  return lease_locked(model);
+}
+
+Result<ModelLease> ModelHost::lease(std::string_view name) {
+  const std::lock_guard lock(state_->mutex);
+  if (const auto turn = next_of_route(name)) {
+    Result<ModelLease> lease = lease_locked(*turn);
+    if (lease.is_ok()) return lease;
+  }
+  const auto model = find_locked(name);
+  return model ? lease_locked(*model) : gone_model();
+}
+
+Result<ModelLease> ModelHost::lease_locked(ModelIndex model) {
+  const Entry* known = entry(model);
+  if (known == nullptr) return gone_model();
   const Nanos now = SteadyClock::now();
   if (stays_ready(model)) {
     state_->shelf.lease(model, now);
@@ -189,13 +135,20 @@ Result<ModelLease> ModelHost::lease(ModelIndex model) {
   if (!state_->shelf.may_try(model, now)) {
     return Status(StatusCode::kInternal, state_->shelf.failure(model).message());
   }
-  return error(StatusCode::kUnavailable, "The model '{}' is not loaded", names(model).front());
+  return error(StatusCode::kUnavailable, "The model '{}' is not loaded", known->own_name);
 }
 
 void ModelHost::visit(const std::function<void(ModelIndex, const HostedModel&)>& look) const {
   const std::lock_guard lock(state_->mutex);
-  for (ModelIndex model = 0; model < entries_.size(); ++model) {
-    if (entries_[model]->model != nullptr) look(model, *entries_[model]->model);
+  for (const auto& [model, entry] : state_->entries) {
+    if (entry->model != nullptr && entry->is_shown()) look(model, *entry->model);
+  }
+}
+
+// Under the lock; those that are removed and finish, too.
+void ModelHost::for_each_engine(const std::function<void(ModelIndex, Engine&)>& look) const {
+  for (const auto& [model, entry] : state_->entries) {
+    if (entry->model != nullptr) look(model, *entry->model->engine);
   }
 }
 
@@ -204,6 +157,7 @@ void ModelHost::visit(const std::function<void(ModelIndex, const HostedModel&)>&
 Result<ModelLease> ModelHost::want(ModelIndex model) {
   {
     const std::lock_guard lock(state_->mutex);
+    if (entry(model) == nullptr) return gone_model();
     const Nanos now = SteadyClock::now();
     if (stays_ready(model)) {
       state_->shelf.lease(model, now);
@@ -228,6 +182,7 @@ Status ModelHost::unload(ModelIndex model) {
   Status status;
   {
     const std::lock_guard lock(state_->mutex);
+    if (entry(model) == nullptr) return gone_model();
     status = state_->shelf.dismiss(model);
   }
   state_->changed.notify_all();
@@ -239,9 +194,7 @@ Status ModelHost::unload(ModelIndex model) {
 void ModelHost::pause(bool is_paused) {
   const std::lock_guard lock(state_->mutex);
   state_->is_paused = is_paused && !state_->is_draining;
-  for (const auto& entry : entries_) {
-    if (entry->model != nullptr) entry->model->engine->pause(state_->is_paused);
-  }
+  for_each_engine([&](ModelIndex, Engine& engine) { engine.pause(state_->is_paused); });
 }
 
 bool ModelHost::is_paused() const {
@@ -250,7 +203,8 @@ bool ModelHost::is_paused() const {
 }
 
 void ModelHost::reset_prefix_caches() {
-  visit([](ModelIndex, const HostedModel& model) { model.engine->reset_prefix_cache(); });
+  const std::lock_guard lock(state_->mutex);
+  for_each_engine([](ModelIndex, Engine& engine) { engine.reset_prefix_cache(); });
 }
 
 Status ModelHost::sleep() {
@@ -258,12 +212,12 @@ Status ModelHost::sleep() {
     const std::lock_guard lock(state_->mutex);
     if (state_->is_asleep) return ok_status();
     std::vector<ModelIndex> ready;
-    for (ModelIndex model = 0; model < entries_.size(); ++model) {
+    for (const auto& [model, entry] : state_->entries) {
       const ModelState state = state_->shelf.state(model);
       if (state == ModelState::kReady) ready.push_back(model);
       if (state == ModelState::kWanted || state == ModelState::kLoading) {
         return error(StatusCode::kUnavailable, "The model '{}' is being loaded",
-                     names(model).front());
+                     entry->own_name);
       }
     }
     for (const ModelIndex model : ready) {
@@ -282,7 +236,9 @@ void ModelHost::wake() {
     const std::lock_guard lock(state_->mutex);
     if (!state_->is_asleep) return;
     state_->is_asleep = false;
-    for (const ModelIndex model : state_->sleepers) state_->shelf.want(model);
+    for (const ModelIndex model : state_->sleepers) {
+      if (entry(model) != nullptr) state_->shelf.want(model);
+    }
     state_->sleepers.clear();
   }
   state_->changed.notify_all();
@@ -298,8 +254,10 @@ Result<ModelLease> ModelHost::load_now(ModelIndex model) {
   if (there != nullptr) return there;
   std::unique_lock lock(state_->mutex);
   const auto is_coming = [&] {
+    const Entry* coming = entry(model);
+    if (coming == nullptr) return false;
     const ModelState state = state_->shelf.state(model);
-    return entries_[model]->is_telling ||
+    return coming->is_telling ||
            (state != ModelState::kReady && state != ModelState::kUnloaded);
   };
   state_->changed.wait(lock, [&] { return state_->is_draining || !is_coming(); });
@@ -310,36 +268,46 @@ Result<ModelLease> ModelHost::load_now(ModelIndex model) {
 Nanos ModelHost::retry_in(ModelIndex model) const {
   const std::lock_guard lock(state_->mutex);
   const Nanos now = SteadyClock::now();
-  if (state_->shelf.may_try(model, now)) return Nanos{0};
+  if (entry(model) == nullptr || state_->shelf.may_try(model, now)) return Nanos{0};
   return state_->shelf.retry_at(model) - now;
 }
 
 const ShelfOptions& ModelHost::options() const { return state_->shelf.options(); }
 
+ModelRow ModelHost::row_of(ModelIndex model, const Entry& entry) const {
+  const ModelShelf& shelf = state_->shelf;
+  ModelRow row;
+  row.index = model;
+  row.names = entry.names;
+  row.state = shelf.state(model);
+  row.users = shelf.users(model);
+  row.loads = entry.loads;
+  row.unloads = entry.unloads;
+  row.failures = entry.failures;
+  row.failure = shelf.failure(model).message();
+  row.info = entry.info;
+  if (entry.model != nullptr) {
+    row.bytes = shelf.bytes(model);
+    if (row.users == 0) row.idle = SteadyClock::now() - shelf.used_at(model);
+    row.stats = entry.model->engine->stats();
+  }
+  add_counters(row.stats, entry.past);
+  return row;
+}
+
 std::vector<ModelRow> ModelHost::rows() const {
   const std::lock_guard lock(state_->mutex);
-  const ModelShelf& shelf = state_->shelf;
-  const Nanos now = SteadyClock::now();
   std::vector<ModelRow> rows;
-  for (ModelIndex model = 0; model < entries_.size(); ++model) {
-    const Entry& entry = *entries_[model];
-    ModelRow& row = rows.emplace_back();
-    row.names = entry.recipe.names;
-    row.state = shelf.state(model);
-    row.users = shelf.users(model);
-    row.loads = entry.loads;
-    row.unloads = entry.unloads;
-    row.failures = entry.failures;
-    row.failure = shelf.failure(model).message();
-    row.info = entry.info;
-    if (entry.model != nullptr) {
-      row.bytes = shelf.bytes(model);
-      if (row.users == 0) row.idle = now - shelf.used_at(model);
-      row.stats = entry.model->engine->stats();
-    }
-    add_counters(row.stats, entry.past);
+  for (const auto& [model, entry] : state_->entries) {
+    if (entry->is_shown()) rows.push_back(row_of(model, *entry));
   }
   return rows;
+}
+
+std::optional<ModelRow> ModelHost::row(ModelIndex model) const {
+  const std::lock_guard lock(state_->mutex);
+  const Entry* known = entry(model);
+  return known == nullptr ? std::nullopt : std::optional(row_of(model, *known));
 }
 
 void ModelHost::drain() {
@@ -348,22 +316,27 @@ void ModelHost::drain() {
     state_->is_draining = true;
   }
   pause(false);  // what was accepted is finished
-  visit([](ModelIndex, const HostedModel& model) { model.engine->drain(); });
+  {
+    const std::lock_guard lock(state_->mutex);
+    for_each_engine([](ModelIndex, Engine& engine) { engine.drain(); });
+  }
   state_->changed.notify_all();
 }
 
 bool ModelHost::is_idle() const {
   bool is_idle = true;
-  visit([&](ModelIndex, const HostedModel& model) { is_idle &= model.engine->is_idle(); });
+  const std::lock_guard lock(state_->mutex);
+  for_each_engine([&](ModelIndex, Engine& engine) { is_idle &= engine.is_idle(); });
   return is_idle;
 }
 
 bool ModelHost::is_stalled(Nanos now, Nanos limit) const {
   bool is_stalled = false;
-  if (is_paused()) return false;
-  visit([&](ModelIndex index, const HostedModel& model) {
-    if (state_->shelf.users(index) == 0 || model.engine->is_idle()) return;
-    const Nanos moved_at = std::max(model.engine->last_step_at(), state_->shelf.busy_since(index));
+  const std::lock_guard lock(state_->mutex);
+  if (state_->is_paused) return false;
+  for_each_engine([&](ModelIndex index, Engine& engine) {
+    if (state_->shelf.users(index) == 0 || engine.is_idle()) return;
+    const Nanos moved_at = std::max(engine.last_step_at(), state_->shelf.busy_since(index));
     is_stalled |= now - moved_at >= limit;
   });
   return is_stalled;
@@ -396,7 +369,7 @@ void ModelHost::keep() {
 // Out of everybody's sight, under the lock: a look must not meet its end, and its counters do not
 // dip.
 std::unique_ptr<HostedModel> ModelHost::take_away(ModelIndex model) {
-  Entry& entry = *entries_[model];
+  Entry& entry = *state_->entries.at(model);
   add_counters(entry.past, entry.model->engine->stats());
   return std::move(entry.model);
 }
@@ -412,8 +385,8 @@ void ModelHost::work_on(const ModelShelf::Task& task, std::unique_ptr<HostedMode
 }
 
 void ModelHost::open(ModelIndex model) {
-  Entry& entry = *entries_[model];
-  auto opened = contain<OpenedModel>(entry.recipe.open);
+  Entry& entry = busy_entry(model);
+  auto opened = contain<OpenedModel>(entry.recipe);
   if (!opened.is_ok()) return fail(model, opened.status());
   entry.opened = std::move(*opened);
   const std::lock_guard lock(state_->mutex);
@@ -421,7 +394,7 @@ void ModelHost::open(ModelIndex model) {
 }
 
 void ModelHost::refuse(ModelIndex model) {
-  const double wanted = static_cast<double>(entries_[model]->opened.bytes) / kMebibyte;
+  const double wanted = static_cast<double>(busy_entry(model).opened.bytes) / kMebibyte;
   const double room = static_cast<double>(state_->shelf.options().bytes_max) / kMebibyte;
   fail(model, error(StatusCode::kResourceExhausted,
                     "its weights and KV take {:.0f} MiB, and all models together may take {:.0f} "
@@ -430,15 +403,15 @@ void ModelHost::refuse(ModelIndex model) {
 }
 
 void ModelHost::load(ModelIndex model) {
-  Entry& entry = *entries_[model];
+  Entry& entry = busy_entry(model);
   auto loaded = contain<std::unique_ptr<HostedModel>>([&] {
     return entry.opened.load([this, model](StepEvents step) { tell_step(model, std::move(step)); });
   });
   entry.opened = {};
   if (!loaded.is_ok()) return fail(model, loaded.status());
   QUIRE_CHECK(*loaded != nullptr && (*loaded)->engine != nullptr, "model '{}' has no engine",
-              names(model).front());
-  (*loaded)->names = names(model);
+              entry.own_name);
+  (*loaded)->own_name = entry.own_name;
   const Nanos now = SteadyClock::now();
   ModelLease lease;  // nothing can unload it before whoever wanted it has had it
   {
@@ -457,10 +430,10 @@ void ModelHost::load(ModelIndex model) {
 }
 
 void ModelHost::fail(ModelIndex model, Status reason) {
-  Entry& entry = *entries_[model];
+  Entry& entry = busy_entry(model);
   entry.opened = {};
   Status failure = error(StatusCode::kInternal, "The model '{}' cannot be loaded: {}",
-                         names(model).front(), reason.message());
+                         entry.own_name, reason.message());
   spdlog::error("{}", failure.message());
   {
     const std::lock_guard lock(state_->mutex);
@@ -472,15 +445,20 @@ void ModelHost::fail(ModelIndex model, Status reason) {
 }
 
 void ModelHost::end(ModelIndex model, std::unique_ptr<HostedModel> leaving) {
-  Entry& entry = *entries_[model];
+  const std::string name = leaving->own_name;
   leaving.reset();
   malloc_trim(0);  // what it had goes back to the system now, not when the heap sees fit
   {
     const std::lock_guard lock(state_->mutex);
+    Entry& entry = *state_->entries.at(model);
     ++entry.unloads;
     state_->shelf.unloaded(model);
+    if (entry.is_removed) {
+      state_->shelf.remove(model);
+      state_->entries.erase(model);
+    }
   }
-  spdlog::info("unloaded: {}", names(model).front());
+  spdlog::info("unloaded: {}", name);
   state_->changed.notify_all();
 }
 

@@ -26,7 +26,7 @@ bool ModelShelf::is_in_memory(const Model& model) {
 
 std::uint64_t ModelShelf::bytes_used() const {
   std::uint64_t sum = 0;
-  for (const Model& model : models_) sum += is_in_memory(model) ? model.bytes : 0;
+  for (const auto& [_, model] : models_) sum += is_in_memory(model) ? model.bytes : 0;
   return sum;
 }
 
@@ -36,7 +36,7 @@ void ModelShelf::touch(Model& model, Nanos now) {
 }
 
 void ModelShelf::want(std::size_t index) {
-  Model& model = models_[index];
+  Model& model = models_.at(index);
   if (model.state == ModelState::kUnloading && !std::exchange(model.is_missed, true)) {
     model.wish = ++wishes_;
   }
@@ -47,7 +47,7 @@ void ModelShelf::want(std::size_t index) {
 }
 
 void ModelShelf::lease(std::size_t index, Nanos now) {
-  Model& model = models_[index];
+  Model& model = models_.at(index);
   QUIRE_CHECK(model.state == ModelState::kReady, "a lease of model {}, which is {}", index,
               model_state_name(model.state));
   if (model.users++ == 0) model.busy_since = now;
@@ -55,7 +55,7 @@ void ModelShelf::lease(std::size_t index, Nanos now) {
 }
 
 bool ModelShelf::give_back(std::size_t index, Nanos now) {
-  Model& model = models_[index];
+  Model& model = models_.at(index);
   QUIRE_CHECK(model.users > 0, "model {} is given back by nobody", index);
   touch(model, now);
   if (--model.users > 0) return false;
@@ -63,7 +63,7 @@ bool ModelShelf::give_back(std::size_t index, Nanos now) {
 }
 
 Status ModelShelf::dismiss(std::size_t index) {
-  Model& model = models_[index];
+  Model& model = models_.at(index);
   if (model.state == ModelState::kWanted || model.state == ModelState::kLoading) {
     return Status(StatusCode::kUnavailable, "it is being loaded; ask again when it is ready");
   }
@@ -71,11 +71,11 @@ Status ModelShelf::dismiss(std::size_t index) {
   return ok_status();
 }
 
-ModelShelf::Model* ModelShelf::oldest_wish() {
-  Model* oldest = nullptr;
-  for (Model& model : models_) {
-    if (model.state != ModelState::kWanted) continue;
-    if (oldest == nullptr || model.wish < oldest->wish) oldest = &model;
+ModelShelf::Models::iterator ModelShelf::oldest_wish() {
+  auto oldest = models_.end();
+  for (auto it = models_.begin(); it != models_.end(); ++it) {
+    if (it->second.state != ModelState::kWanted) continue;
+    if (oldest == models_.end() || it->second.wish < oldest->second.wish) oldest = it;
   }
   return oldest;
 }
@@ -83,7 +83,7 @@ ModelShelf::Model* ModelShelf::oldest_wish() {
 ModelShelf::Model* ModelShelf::least_recently_used() {
   const auto order = [](const Model& model) { return std::tuple(model.users > 0, model.use); };
   Model* victim = nullptr;
-  for (Model& model : models_) {
+  for (auto& [_, model] : models_) {
     if (model.state != ModelState::kReady) continue;
     if (victim == nullptr || order(model) < order(*victim)) victim = &model;
   }
@@ -94,7 +94,7 @@ ModelShelf::Model* ModelShelf::least_recently_used() {
 bool ModelShelf::make_room(std::uint64_t bytes) {
   const std::uint64_t room = options_.bytes_max - bytes;
   std::uint64_t staying = 0;
-  for (const Model& model : models_) {
+  for (const auto& [_, model] : models_) {
     const bool stays = is_in_memory(model) && model.state != ModelState::kUnloading;
     staying += stays ? model.bytes : 0;
   }
@@ -107,15 +107,11 @@ bool ModelShelf::make_room(std::uint64_t bytes) {
   return bytes_used() <= room;
 }
 
-ModelShelf::Task ModelShelf::begin(Work work, const Model& model) const {
-  return {work, static_cast<std::size_t>(&model - models_.data()), kForever};
-}
-
 // Marks those whose keep-alive is over; returns when the next one's will be.
 Nanos ModelShelf::end_keep_alives(Nanos now) {
   Nanos next = kForever;
   if (options_.keep_alive == kForever) return next;
-  for (Model& model : models_) {
+  for (auto& [_, model] : models_) {
     if (model.state != ModelState::kReady || model.users > 0) continue;
     const Nanos end = model.used_at + options_.keep_alive;
     if (now >= end) {
@@ -130,38 +126,39 @@ Nanos ModelShelf::end_keep_alives(Nanos now) {
 ModelShelf::Task ModelShelf::next(Nanos now) {
   Task rest;
   rest.until = end_keep_alives(now);
-  Model* wish = oldest_wish();
+  const auto found = oldest_wish();
+  Model* wish = found == models_.end() ? nullptr : &found->second;
   const bool is_open = wish != nullptr && wish->is_open;
   const bool can_fit = options_.bytes_max == 0 || (is_open && wish->bytes <= options_.bytes_max);
   const bool fits = options_.bytes_max == 0 || (is_open && can_fit && make_room(wish->bytes));
-  for (const Model& model : models_) {
+  for (const auto& [index, model] : models_) {
     const bool may_go = model.state == ModelState::kUnloading && model.users == 0;
-    if (may_go) return begin(Work::kUnload, model);
+    if (may_go) return {Work::kUnload, index, kForever};
   }
   if (wish == nullptr) return rest;
-  if (!is_open) return begin(Work::kOpen, *wish);
-  if (!can_fit) return begin(Work::kRefuse, *wish);
+  if (!is_open) return {Work::kOpen, found->first, kForever};
+  if (!can_fit) return {Work::kRefuse, found->first, kForever};
   if (!fits) return rest;
   wish->state = ModelState::kLoading;
-  return begin(Work::kLoad, *wish);
+  return {Work::kLoad, found->first, kForever};
 }
 
 void ModelShelf::loaded(std::size_t index, Nanos now) {
-  Model& model = models_[index];
+  Model& model = models_.at(index);
   model.state = ModelState::kReady;
   model.failure = ok_status();
   touch(model, now);
 }
 
 void ModelShelf::failed(std::size_t index, Status reason, Nanos now) {
-  Model& model = models_[index];
+  Model& model = models_.at(index);
   model.state = ModelState::kUnloaded;
   model.failure = std::move(reason);
   model.retry_at = now + options_.retry_after;
 }
 
 void ModelShelf::unloaded(std::size_t index) {
-  Model& model = models_[index];
+  Model& model = models_.at(index);
   QUIRE_CHECK(model.users == 0, "model {} is unloaded under {} users", index, model.users);
   model.state = model.is_missed ? ModelState::kWanted : ModelState::kUnloaded;
   model.is_missed = false;

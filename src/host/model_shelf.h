@@ -13,8 +13,9 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <map>
 #include <string_view>
-#include <vector>
+#include <utility>
 
 #include "base/nanos.h"
 #include "base/status.h"
@@ -43,20 +44,21 @@ class ModelShelf {
  public:
   explicit ModelShelf(ShelfOptions options) : options_(options) {}
 
-  std::size_t add() { return models_.emplace_back(), models_.size() - 1; }
+  std::size_t add() { return models_.emplace(next_, Model{}), next_++; }
+  void remove(std::size_t model) { models_.erase(model); }  // which is not in memory
   const ShelfOptions& options() const { return options_; }
   std::uint64_t bytes_used() const;  // of what is in memory, or on its way in or out
 
-  ModelState state(std::size_t model) const { return models_[model].state; }
-  std::uint64_t bytes(std::size_t model) const { return models_[model].bytes; }
-  std::uint32_t users(std::size_t model) const { return models_[model].users; }
-  Nanos used_at(std::size_t model) const { return models_[model].used_at; }
-  Nanos busy_since(std::size_t model) const { return models_[model].busy_since; }  // has had users
+  ModelState state(std::size_t model) const { return models_.at(model).state; }
+  std::uint64_t bytes(std::size_t model) const { return models_.at(model).bytes; }
+  std::uint32_t users(std::size_t model) const { return models_.at(model).users; }
+  Nanos used_at(std::size_t model) const { return models_.at(model).used_at; }
+  Nanos busy_since(std::size_t model) const { return models_.at(model).busy_since; }  // has users
   // Why the last load failed; ok after one that went well. It holds until retry_at.
-  const Status& failure(std::size_t model) const { return models_[model].failure; }
-  Nanos retry_at(std::size_t model) const { return models_[model].retry_at; }
+  const Status& failure(std::size_t model) const { return models_.at(model).failure; }
+  Nanos retry_at(std::size_t model) const { return models_.at(model).retry_at; }
   bool may_try(std::size_t model, Nanos now) const {
-    return models_[model].failure.is_ok() || now >= models_[model].retry_at;
+    return models_.at(model).failure.is_ok() || now >= models_.at(model).retry_at;
   }
 
   // --- wishes ---
@@ -68,6 +70,10 @@ class ModelShelf {
   // A ready model is to go; nothing for one that goes already or is not here.
   // kUnavailable: it is being loaded.
   Status dismiss(std::size_t model);
+  // Who wants it back while it goes does not any more. Whether somebody did.
+  bool forget_missed(std::size_t model) {
+    return std::exchange(models_.at(model).is_missed, false);
+  }
 
   // --- what to do next ---
 
@@ -87,8 +93,8 @@ class ModelShelf {
   Task next(Nanos now);
 
   void opened(std::size_t model, std::uint64_t bytes) {
-    models_[model].bytes = bytes;
-    models_[model].is_open = true;
+    models_.at(model).bytes = bytes;
+    models_.at(model).is_open = true;
   }
   void loaded(std::size_t model, Nanos now);
   void failed(std::size_t model, Status reason, Nanos now);
@@ -109,16 +115,18 @@ class ModelShelf {
     Nanos retry_at{0};
   };
 
+  using Models = std::map<std::size_t, Model>;
+
   static bool is_in_memory(const Model& model);
   void touch(Model& model, Nanos now);
-  Model* oldest_wish();
+  Models::iterator oldest_wish();
   Model* least_recently_used();  // of the ready, idle ones first
   bool make_room(std::uint64_t bytes);
   Nanos end_keep_alives(Nanos now);
-  Task begin(Work work, const Model& model) const;
 
   ShelfOptions options_;
-  std::vector<Model> models_;
+  Models models_;
+  std::size_t next_ = 0;  // the index of who comes
   std::uint64_t wishes_ = 0;
   std::uint64_t uses_ = 0;
 };

@@ -1,0 +1,91 @@
+#include "host/repository/canary.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <utility>
+
+namespace quire {
+
+std::uint32_t Canary::percent() const {
+  if (state_ == State::kPromoted) return 100;
+  const bool is_full = begun_ >= plan_.requests;  // of this step: its outcome is awaited
+  return state_ == State::kRolledBack || is_full ? 0 : plan_.steps[step_];
+}
+
+void Canary::began() {
+  if (state_ != State::kRunning) return;
+  ++begun_;
+  ++began_in_all_;
+}
+
+void Canary::ended(const Outcome& outcome) {
+  if (state_ != State::kRunning) return;
+  ++ended_;
+  failed_ += outcome.failed ? 1 : 0;
+  if (!outcome.failed) {
+    new_.time += outcome.time;
+    new_.tokens += outcome.tokens;
+  }
+  decide();
+}
+
+void Canary::ended_stable(const Outcome& outcome) {
+  if (outcome.failed) return;
+  stable_.time += outcome.time;
+  stable_.tokens += outcome.tokens;
+}
+
+void Canary::compared(bool is_same) {
+  --comparing_;
+  ++compared_;
+  different_ += is_same ? 0 : 1;
+  if (state_ == State::kRunning) decide();
+}
+
+void Canary::not_compared() {
+  --comparing_;
+  if (state_ == State::kRunning) decide();
+}
+
+void Canary::roll_back(std::string reason) {
+  state_ = State::kRolledBack;
+  reason_ = std::move(reason);
+}
+
+void Canary::decide() {
+  const TrafficBounds& bounds = plan_.bounds;
+  const double requests = plan_.requests;
+  if (failed_ > bounds.errors * requests) {
+    return roll_back(fmt::format("{} of {} requests failed, more than {:.1f} %", failed_, ended_,
+                                 100 * bounds.errors));
+  }
+  const bool is_over = ended_ >= plan_.requests && comparing_ == 0;
+  const double compared = static_cast<double>(compared_);
+  const double most = is_over ? compared : std::max(compared, requests);
+  if (static_cast<double>(different_) > bounds.divergence * most) {
+    return roll_back(fmt::format("{} of {} mirrored requests were answered otherwise, more than "
+                                 "{:.1f} %", different_, compared_, 100 * bounds.divergence));
+  }
+  if (!is_over) return;
+  if (new_.tokens > 0 && stable_.tokens > 0) {
+    const double mine = new_.time / static_cast<double>(new_.tokens);
+    const double theirs = stable_.time / static_cast<double>(stable_.tokens);
+    if (mine > bounds.latency * theirs) {
+      return roll_back(fmt::format("a token takes it {:.2f} times as long as the stable version, "
+                                   "more than {:.2f}", theirs > 0 ? mine / theirs : 0.0,
+                                   bounds.latency));
+    }
+  }
+  if (++step_ == plan_.steps.size()) {
+    state_ = State::kPromoted;
+    reason_ = fmt::format("{} requests in {} steps stayed within the bounds", began_in_all_,
+                          plan_.steps.size());
+    step_ = plan_.steps.size() - 1;
+    return;
+  }
+  begun_ = ended_ = failed_ = 0;
+  compared_ = different_ = 0;
+}
+
+}  // namespace quire

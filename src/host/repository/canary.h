@@ -1,0 +1,65 @@
+// Canary: the decision about a new version, request by request. It gets its share in steps; in each
+// step it gets so many requests and no more, and when all of them have ended (and what was mirrored
+// is compared) the bounds decide: on to the next step, or back to none. Failures and divergences
+// that no good end of the step could make up for decide at once. After the last step it has won.
+// No clock and no thread: whoever owns it tells what happened. Times are of any unit, the same for
+// both versions. Used by traffic, under its lock.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <utility>
+
+#include "host/repository/traffic_plan.h"
+
+namespace quire {
+
+class Canary {
+ public:
+  enum class State : std::uint8_t { kRunning, kPromoted, kRolledBack };
+
+  struct Outcome {
+    bool failed = false;
+    double time = 0;            // of computing
+    std::uint64_t tokens = 0;   // that it computed
+  };
+
+  explicit Canary(CanaryPlan plan) : plan_(std::move(plan)) {}
+
+  const CanaryPlan& plan() const { return plan_; }
+  State state() const { return state_; }
+  const std::string& reason() const { return reason_; }  // of the end
+  // Of the requests that come now, those for the new version: of a hundred.
+  std::uint32_t percent() const;
+
+  void began();                        // the new version has got a request
+  void ended(const Outcome& outcome);  // and answered it
+  void ended_stable(const Outcome& outcome);
+  // A mirrored request that is still to be compared, and that it has been.
+  void mirrored() { ++comparing_; }
+  void compared(bool is_same);
+  void not_compared();  // the mirror failed
+
+  std::uint64_t began_in_all() const { return began_in_all_; }
+
+ private:
+  struct Sum {
+    double time = 0;
+    std::uint64_t tokens = 0;
+  };
+
+  void decide();
+  void roll_back(std::string reason);
+
+  CanaryPlan plan_;
+  State state_ = State::kRunning;
+  std::string reason_;
+  std::size_t step_ = 0;
+  std::uint32_t begun_ = 0, ended_ = 0, failed_ = 0;  // in this step
+  std::uint64_t comparing_ = 0, compared_ = 0, different_ = 0;
+  std::uint64_t began_in_all_ = 0;
+  Sum new_, stable_;  // of all steps
+};
+
+}  // namespace quire

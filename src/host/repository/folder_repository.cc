@@ -1,0 +1,591 @@
+#include "host/repository/folder_repository.h"
+
+#include <spdlog/spdlog.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <utility>
+
+#include "base/file.h"
+#include "base/hash.h"
+#include "host/repository/config_text.h"
+#include "host/repository/warmup.h"
+
+namespace quire {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr std::size_t kNameBytesMax = 128;
+constexpr std::size_t kLabelsBytesMax = std::size_t{8} << 20;
+constexpr int kSwitchTriesMax = 100;
+
+bool is_good_name(std::string_view name) {
+  return !name.empty() && name.size() <= kNameBytesMax && !name.starts_with('.') &&
+         name.find_first_of("/\\:") == name.npos && name.find('\0') == name.npos;
+}
+
+std::string version_name(const std::string& name, std::uint64_t version) {
+  return fmt::format("{}:{}", name, version);
+}
+
+Status not_here(std::string_view name) {
+  return error(StatusCode::kNotFound, "the repository has no model '{}'", name.substr(0, 128));
+}
+
+Status read_labels(const std::string& folder, ModelConfig& config) {
+  for (ModelTensor& output : config.outputs) {
+    if (output.label_filename.empty()) continue;
+    if (output.label_filename.find("..") != std::string::npos) {
+      return error(StatusCode::kInvalidArgument, "'output.label_filename' '{}' leaves the folder",
+                   output.label_filename);
+    }
+    auto text = read_file(folder + "/" + output.label_filename, kLabelsBytesMax);
+    if (!text.is_ok()) {
+      return error(StatusCode::kInvalidArgument, "'output.label_filename': {}",
+                   text.status().message());
+    }
+    std::string line;
+    for (const char c : *text + "\n") {
+      if (c != '\n') {
+        line += c == '\r' ? "" : std::string(1, c);
+      } else if (!line.empty()) {
+        output.labels.push_back(std::exchange(line, {}));
+      }
+    }
+  }
+  return ok_status();
+}
+
+}  // namespace
+
+// What a change of one model comes to.
+struct FolderRepository::Plan {
+  std::string name, folder;
+  ModelConfig config;
+  std::uint64_t config_stamp = 0;
+  std::uint64_t tried = 0;
+  std::vector<VersionFolder> there;   // ascending
+  std::vector<Served> stays, comes;   // chosen by the policy
+  std::vector<ModelHost::ModelIndex> goes;
+  Status failure;                     // of one that was chosen
+  std::optional<TrafficPlan> traffic;
+  std::uint64_t traffic_stamp = 0;    // of the file
+  std::shared_ptr<Traffic> kept;      // where nothing of it has changed
+};
+
+FolderRepository::FolderRepository(RepositoryOptions options, ModelHost& host,
+                                   const ModelCatalog& catalog)
+    : options_(std::move(options)),
+      host_(&host),
+      catalog_(&catalog),
+      thread_([this] { keep(); }) {}
+
+FolderRepository::~FolderRepository() {
+  {
+    const std::lock_guard lock(mutex_);
+    is_ending_ = true;
+  }
+  changed_.notify_all();
+  thread_.join();
+  for (auto& [name, model] : models_) {
+    if (model.traffic) model.traffic->end();
+  }
+}
+
+Status FolderRepository::start() {
+  for (const std::string& folder : options_.folders) {
+    std::error_code failure;
+    if (!fs::is_directory(folder, failure)) {
+      return error(StatusCode::kNotFound, "--model-repository '{}' is no folder", folder);
+    }
+  }
+  std::set<std::string> names(options_.first.begin(), options_.first.end());
+  if (options_.control != Control::kExplicit || names.contains("*")) names = names_there();
+  Status first_failure;
+  for (const std::string& name : names) {
+    const std::lock_guard change(change_mutex_);
+    const Status loaded = load_now(name, {});
+    if (!loaded.is_ok() && first_failure.is_ok()) {
+      first_failure = error(loaded.code(), "the model '{}' of the repository: {}", name,
+                            loaded.message());
+    }
+  }
+  {
+    const std::lock_guard lock(mutex_);
+    is_polling_ = options_.control == Control::kPoll;
+  }
+  changed_.notify_all();
+  return first_failure;
+}
+
+// Orders as they come; between them, where it polls, a look every so often.
+void FolderRepository::keep() {
+  std::unique_lock lock(mutex_);
+  const auto has_work = [this] { return is_ending_ || !orders_.empty(); };
+  while (!is_ending_) {
+    if (!orders_.empty()) {
+      std::function<void()> work = std::move(orders_.front());
+      orders_.pop_front();
+      lock.unlock();
+      work();
+      lock.lock();
+    } else if (!is_polling_) {
+      changed_.wait(lock);
+    } else if (!changed_.wait_for(lock, options_.poll_period, has_work)) {
+      lock.unlock();
+      look();
+      lock.lock();
+    }
+  }
+}
+
+Status FolderRepository::later(std::function<void()> work) {
+  {
+    const std::lock_guard lock(mutex_);
+    if (orders_.size() >= kOrdersMax) {
+      return error(StatusCode::kResourceExhausted, "{} orders wait already", kOrdersMax);
+    }
+    orders_.push_back(std::move(work));
+  }
+  changed_.notify_all();
+  return ok_status();
+}
+
+void FolderRepository::look() {
+  const std::lock_guard change(change_mutex_);
+  const std::set<std::string> there = names_there();
+  std::map<std::string, std::uint64_t> known;
+  {
+    const std::lock_guard lock(mutex_);
+    for (const auto& [name, model] : models_) known.emplace(name, model.tried);
+  }
+  for (const auto& [name, tried] : known) {
+    if (tried == 0 || there.contains(name)) continue;
+    static_cast<void>(unload_now(name, "its folder is gone").is_ok());
+  }
+  for (const std::string& name : there) {
+    const auto tried = known.find(name);
+    if (tried != known.end() && tried->second == stamp_of_all(folder_of(name))) continue;
+    static_cast<void>(load_now(name, {}).is_ok());  // the log and index() say why
+  }
+}
+
+// --- what is there ---
+
+std::string FolderRepository::folder_of(std::string_view name) const {
+  if (!is_good_name(name)) return {};
+  for (const std::string& folder : options_.folders) {
+    const fs::path path = fs::path(folder) / name;
+    std::error_code failure;
+    if (fs::is_directory(path, failure)) return path.string();
+  }
+  return {};
+}
+
+std::set<std::string> FolderRepository::names_there() const {
+  std::set<std::string> names;
+  for (const std::string& folder : options_.folders) {
+    std::error_code failure;
+    for (fs::directory_iterator it(folder, failure), end; !failure && it != end;
+         it.increment(failure)) {
+      std::error_code problem;
+      const std::string name = it->path().filename().string();
+      if (names.size() == kModelsMax || !is_good_name(name) || !it->is_directory(problem)) continue;
+      names.insert(name);
+    }
+  }
+  return names;
+}
+
+std::uint64_t FolderRepository::stamp_of_all(const std::string& folder) const {
+  return std::max<std::uint64_t>(stamp_of(folder), 1);
+}
+
+bool FolderRepository::has(std::string_view name) const { return !folder_of(name).empty(); }
+
+// --- orders ---
+
+Status FolderRepository::load(const std::string& name, const std::optional<Json>& config) {
+  if (options_.control != Control::kExplicit) {
+    return error(StatusCode::kUnavailable, "explicit model load / unload is not allowed if polling "
+                                           "is enabled or --model-control-mode is none");
+  }
+  const std::lock_guard change(change_mutex_);
+  return load_now(name, config);
+}
+
+Status FolderRepository::unload(const std::string& name, bool) {
+  if (options_.control != Control::kExplicit) {
+    return error(StatusCode::kUnavailable, "explicit model load / unload is not allowed if polling "
+                                           "is enabled or --model-control-mode is none");
+  }
+  const std::lock_guard change(change_mutex_);
+  return unload_now(name, "unloaded");
+}
+
+void FolderRepository::note(const std::string& name, std::uint64_t version, VersionState state,
+                            const std::string& reason) {
+  const std::lock_guard lock(mutex_);
+  models_[name].notes[version] = {state, reason};
+}
+
+Status FolderRepository::fail(const std::string& name, const Status& reason) {
+  spdlog::error("the model '{}' of the repository stays as it was: {}", name, reason.message());
+  const std::lock_guard lock(mutex_);
+  models_[name].problem = reason.message();
+  return reason;
+}
+
+Status FolderRepository::load_now(const std::string& name, const std::optional<Json>& config) {
+  if (folder_of(name).empty()) return not_here(name);
+  Result<Plan> made = plan(name, config);
+  if (!made.is_ok()) return fail(name, made.status());
+  for (const std::string& warning : made->config.warnings) spdlog::warn("{}: {}", name, warning);
+  const Status brought = bring(*made);
+  if (!brought.is_ok()) return fail(name, brought);
+  const Status directed = read_traffic(*made);
+  if (!directed.is_ok()) {
+    for (const Served& it : made->comes) {
+      static_cast<void>(host_->remove(it.version.model).is_ok());
+      note(name, it.version.version, VersionState::kUnavailable, directed.message());
+    }
+    return fail(name, directed);
+  }
+  const Status switched = take_over(*made);
+  if (!switched.is_ok()) return fail(name, switched);
+  if (!made->failure.is_ok()) return fail(name, made->failure);
+  const std::lock_guard lock(mutex_);
+  models_[name].problem.clear();
+  return ok_status();
+}
+
+Result<FolderRepository::Plan> FolderRepository::plan(const std::string& name,
+                                                      const std::optional<Json>& config) {
+  Plan plan{.name = name, .folder = folder_of(name)};
+  plan.tried = stamp_of_all(plan.folder);
+  {
+    const std::lock_guard lock(mutex_);
+    models_[name].tried = plan.tried;
+  }
+  std::string text;
+  std::error_code failure;
+  if (config) {
+    text = dump(*config);
+    QUIRE_ASSIGN_OR_RETURN(plan.config, model_config_from_json(*config, name));
+  } else {
+    const std::string path = plan.folder + "/config.pbtxt";
+    if (fs::exists(path, failure)) {
+      QUIRE_ASSIGN_OR_RETURN(text, read_file(path, kConfigBytesMax));
+    }
+    auto parsed = parse_model_config(text, name);
+    if (!parsed.is_ok()) {
+      return error(parsed.status().code(), "config.pbtxt: {}", parsed.status().message());
+    }
+    plan.config = std::move(*parsed);
+  }
+  QUIRE_RETURN_IF_ERROR(read_labels(plan.folder, plan.config));
+  plan.config_stamp = hash_bytes(text.data(), text.size(), 0);
+  QUIRE_ASSIGN_OR_RETURN(plan.there, find_versions(plan.folder));
+  return plan;
+}
+
+// Stages, loads and warms one version: nobody is answered by it yet.
+Result<FolderRepository::Served> FolderRepository::bring_one(const Plan& plan,
+                                                             const VersionFolder& version) {
+  const std::string own = version_name(plan.name, version.version);
+  QUIRE_ASSIGN_OR_RETURN(const VersionSource source, find_source(version, plan.config));
+  for (const std::string& warning : source.warnings) spdlog::warn("{}: {}", own, warning);
+  const Warmup warmup;
+  const auto tap = std::make_shared<VersionTap>(version.version);
+  QUIRE_ASSIGN_OR_RETURN(ModelRecipe recipe,
+                         catalog_->recipe(source.source, {own}, source.overrides));
+  QUIRE_ASSIGN_OR_RETURN(const ModelHost::ModelIndex model,
+                         host_->stage(tap->wrap(warmup.wrap(std::move(recipe)), tap)));
+  Result<ModelLease> lease = host_->load_now(model);
+  Status outcome = lease.status();
+  if (lease.is_ok()) outcome = warmup.run(**lease, plan.config.warmups, plan.folder);
+  if (!outcome.is_ok()) {
+    lease = ModelLease();
+    const Status removed = host_->remove(model);
+    if (!removed.is_ok()) spdlog::warn("{} stays in memory: {}", own, removed.message());
+    return outcome;
+  }
+  return Served{{version.version, model, own}, hash_bytes(&version.stamp, sizeof(version.stamp),
+                                                          plan.config_stamp), tap};
+}
+
+Status FolderRepository::bring(Plan& plan) {
+  std::vector<Served> old;
+  {
+    const std::lock_guard lock(mutex_);
+    old = models_[plan.name].served;
+  }
+  std::vector<std::uint64_t> numbers;
+  for (const VersionFolder& version : plan.there) numbers.push_back(version.version);
+  std::vector<std::uint64_t> chosen = plan.config.versions.choose(numbers);
+  if (chosen.empty()) {
+    return error(StatusCode::kInvalidArgument, "it has no version that its policy serves");
+  }
+  const bool may_fall_back =
+      old.empty() && plan.config.versions.kind == VersionPolicy::Kind::kLatest;
+  std::size_t wanted = chosen.size();
+  for (auto version = plan.there.rbegin(); version != plan.there.rend() && wanted > 0; ++version) {
+    const std::uint64_t number = version->version;
+    const bool is_chosen = std::find(chosen.begin(), chosen.end(), number) != chosen.end();
+    if (!is_chosen && !(may_fall_back && !plan.failure.is_ok())) continue;
+    const std::uint64_t stamp =
+        hash_bytes(&version->stamp, sizeof(version->stamp), plan.config_stamp);
+    const auto served = std::find_if(old.begin(), old.end(), [&](const Served& it) {
+      return it.version.version == number && it.stamp == stamp;
+    });
+    if (served != old.end()) {
+      plan.stays.push_back(*served);
+      --wanted;
+      continue;
+    }
+    const bool is_replaced = std::any_of(
+        old.begin(), old.end(), [&](const Served& it) { return it.version.version == number; });
+    if (!is_replaced) note(plan.name, number, VersionState::kLoading);
+    Result<Served> brought = bring_one(plan, *version);
+    if (brought.is_ok()) {
+      plan.comes.push_back(*brought);
+      --wanted;
+      continue;
+    }
+    const Status why = error(brought.status().code(), "version {}: {}", number,
+                             brought.status().message());
+    if (!is_replaced) {
+      note(plan.name, number, VersionState::kUnavailable, brought.status().message());
+    }
+    if (plan.failure.is_ok()) plan.failure = why;
+    if (!old.empty()) break;  // the old ones serve on, all of them
+    spdlog::error("{}: {}", plan.name, why.message());
+  }
+  const bool changes_nothing = !plan.failure.is_ok() && (!old.empty() || plan.comes.empty());
+  if (!changes_nothing) {
+    for (const Served& it : old) {
+      const bool stays = std::any_of(plan.stays.begin(), plan.stays.end(), [&](const Served& one) {
+        return one.version.model == it.version.model;
+      });
+      if (!stays) plan.goes.push_back(it.version.model);
+    }
+    return ok_status();
+  }
+  for (const Served& it : plan.comes) {
+    static_cast<void>(host_->remove(it.version.model).is_ok());
+    note(plan.name, it.version.version, VersionState::kUnavailable, "another version failed");
+  }
+  return plan.failure;
+}
+
+Status FolderRepository::take_over(Plan& plan) {
+  std::vector<Served> serving = plan.stays;
+  ModelSwitch change;
+  change.go = plan.goes;
+  for (const Served& it : plan.comes) {
+    change.come.push_back(it.version.model);
+    serving.push_back(it);
+  }
+  std::sort(serving.begin(), serving.end(), [](const Served& a, const Served& b) {
+    return a.version.version < b.version.version;
+  });
+  std::uint64_t main = serving.back().version.version;
+  if (plan.traffic) main = plan.kept ? plan.kept->main() : plan.traffic->stable;
+  for (const Served& it : serving) {
+    if (it.version.version == main) change.names = {{plan.name, it.version.model}};
+  }
+  Status switched = host_->change(change);
+  // One that goes may be on its way into memory, because somebody wants it just now.
+  for (int i = 0; i < kSwitchTriesMax && switched.code() == StatusCode::kUnavailable; ++i) {
+    for (const ModelHost::ModelIndex model : plan.goes) {
+      static_cast<void>(host_->load_now(model).is_ok());
+    }
+    switched = host_->change(change);
+  }
+  if (!switched.is_ok()) {
+    for (const Served& it : plan.comes) {
+      static_cast<void>(host_->remove(it.version.model).is_ok());
+      note(plan.name, it.version.version, VersionState::kUnavailable, switched.message());
+    }
+    return switched;
+  }
+  direct(plan, serving);
+  const std::lock_guard lock(mutex_);
+  Model& model = models_[plan.name];
+  for (const Served& it : model.served) {
+    model.notes[it.version.version] = {VersionState::kUnavailable, "unloaded"};
+  }
+  for (const Served& it : serving) {
+    model.notes[it.version.version] = {VersionState::kReady, ""};
+  }
+  spdlog::info("the model '{}' of the repository: version {} serves", plan.name, main);
+  model.served = std::move(serving);
+  model.main = main;
+  model.config = std::move(plan.config);
+  return ok_status();
+}
+
+// The file beside the config, and whether what it wants goes on already.
+Status FolderRepository::read_traffic(Plan& plan) {
+  const std::string path = plan.folder + "/traffic.json";
+  std::error_code failure;
+  if (!fs::exists(path, failure)) return ok_status();
+  QUIRE_ASSIGN_OR_RETURN(const std::string text, read_file(path, kConfigBytesMax));
+  const Result<Json> json = parse_json(text);
+  Result<TrafficPlan> traffic = json.is_ok() ? read_traffic_plan(*json) : json.status();
+  if (!traffic.is_ok()) {
+    return error(StatusCode::kInvalidArgument, "traffic.json: {}", traffic.status().message());
+  }
+  std::set<std::uint64_t> missing = {traffic->stable};
+  for (const auto& [version, _] : traffic->split) missing.insert(version);
+  if (traffic->canary) missing.insert(traffic->canary->version);
+  if (traffic->shadow) missing.insert(traffic->shadow->version);
+  plan.traffic_stamp = hash_bytes(text.data(), text.size(), 0);
+  bool begins_anew = false;
+  for (const Served& it : plan.comes) {
+    begins_anew |= missing.erase(it.version.version) > 0;  // it is another model
+  }
+  for (const Served& it : plan.stays) missing.erase(it.version.version);
+  if (!missing.empty()) {
+    return error(StatusCode::kInvalidArgument,
+                 "traffic.json: version {} is not among those that the policy serves",
+                 *missing.begin());
+  }
+  plan.traffic = std::move(*traffic);
+  const std::lock_guard lock(mutex_);
+  const Model& model = models_[plan.name];
+  const bool is_same = model.traffic && model.traffic_stamp == plan.traffic_stamp;
+  if (is_same && !begins_anew) plan.kept = model.traffic;
+  return ok_status();
+}
+
+// After the switch: shares are given to versions that serve.
+void FolderRepository::direct(Plan& plan, const std::vector<Served>& serving) {
+  std::shared_ptr<Traffic> fresh = plan.kept, former;
+  if (plan.traffic && !plan.kept) {
+    std::map<std::uint64_t, ModelHost::ModelIndex> models;
+    for (const Served& it : serving) models.emplace(it.version.version, it.version.model);
+    fresh = std::make_shared<Traffic>(plan.name, std::move(*plan.traffic), std::move(models),
+                                      *host_);
+  }
+  {
+    const std::lock_guard lock(mutex_);
+    Model& model = models_[plan.name];
+    if (model.traffic != fresh) former = std::exchange(model.traffic, fresh);
+    model.traffic_stamp = plan.traffic_stamp;
+  }
+  if (former) former->end();
+  for (const Served& it : serving) it.tap->follow(fresh);
+  if (fresh) fresh->apply();
+}
+
+Status FolderRepository::unload_now(const std::string& name, const char* reason) {
+  std::vector<Served> served;
+  std::shared_ptr<Traffic> traffic;
+  {
+    const std::lock_guard lock(mutex_);
+    const auto known = models_.find(name);
+    if (known == models_.end()) {
+      return has(name) ? ok_status() : not_here(name);  // it is not served, as was wished
+    }
+    served = known->second.served;
+    traffic = std::move(known->second.traffic);
+    known->second.tried = 0;
+  }
+  if (traffic) traffic->end();
+  ModelSwitch change;
+  for (const Served& it : served) change.go.push_back(it.version.model);
+  Status switched = host_->change(change);
+  for (int i = 0; i < kSwitchTriesMax && switched.code() == StatusCode::kUnavailable; ++i) {
+    for (const Served& it : served) static_cast<void>(host_->load_now(it.version.model).is_ok());
+    switched = host_->change(change);
+  }
+  QUIRE_RETURN_IF_ERROR(switched);
+  const std::lock_guard lock(mutex_);
+  Model& model = models_[name];
+  for (const Served& it : model.served) {
+    model.notes[it.version.version] = {VersionState::kUnavailable, reason};
+  }
+  model.served.clear();
+  model.problem = reason;
+  spdlog::info("the model '{}' of the repository is served no more: {}", name, reason);
+  return ok_status();
+}
+
+// --- what is served ---
+
+std::vector<RepositoryRow> FolderRepository::index() const {
+  std::set<std::string> there = names_there();
+  std::vector<RepositoryRow> rows;
+  const std::lock_guard lock(mutex_);
+  for (const auto& [name, model] : models_) {
+    if (there.contains(name) || !model.notes.empty()) there.insert(name);
+  }
+  for (const std::string& name : there) {
+    const auto known = models_.find(name);
+    if (known == models_.end() || known->second.notes.empty()) {
+      const std::string reason = known == models_.end() ? "" : known->second.problem;
+      rows.push_back({name, 0, VersionState::kUnavailable, reason});
+      continue;
+    }
+    for (const auto& [version, note] : known->second.notes) {
+      rows.push_back({name, version, note.state, note.reason});
+    }
+  }
+  return rows;
+}
+
+Result<ModelConfig> FolderRepository::config(std::string_view name) const {
+  const std::lock_guard lock(mutex_);
+  const auto known = models_.find(name);
+  if (known == models_.end() || known->second.served.empty()) return not_here(name);
+  return known->second.config;
+}
+
+std::vector<ServedVersion> FolderRepository::versions(std::string_view name) const {
+  std::vector<ServedVersion> versions;
+  const std::lock_guard lock(mutex_);
+  const auto known = models_.find(name);
+  if (known == models_.end()) return versions;
+  for (const Served& it : known->second.served) versions.push_back(it.version);
+  return versions;
+}
+
+Result<ServedVersion> FolderRepository::resolve(std::string_view name,
+                                                std::uint64_t version) const {
+  const std::lock_guard lock(mutex_);
+  const auto known = models_.find(name);
+  if (known != models_.end()) {
+    const Model& model = known->second;
+    const std::uint64_t main = model.traffic ? model.traffic->main() : model.main;
+    for (const Served& it : model.served) {
+      if (it.version.version == (version == 0 ? main : version)) return it.version;
+    }
+  }
+  return error(StatusCode::kNotFound, "the repository serves no version {} of a model '{}'",
+               version, name.substr(0, kNameBytesMax));
+}
+
+std::vector<TrafficRow> FolderRepository::traffic() const {
+  std::vector<TrafficRow> rows;
+  const std::lock_guard lock(mutex_);
+  for (const auto& [name, model] : models_) {
+    if (!model.traffic) continue;
+    for (TrafficRow& row : model.traffic->rows()) rows.push_back(std::move(row));
+  }
+  return rows;
+}
+
+std::string_view version_state_name(VersionState state) {
+  switch (state) {
+    case VersionState::kReady: return "READY";
+    case VersionState::kUnavailable: return "UNAVAILABLE";
+    case VersionState::kLoading: return "LOADING";
+    case VersionState::kUnloading: return "UNLOADING";
+    case VersionState::kUnknown: break;
+  }
+  return "UNKNOWN";
+}
+
+}  // namespace quire

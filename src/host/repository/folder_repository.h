@@ -1,0 +1,119 @@
+// FolderRepository: ModelRepository over folders of this machine: FOLDER/NAME/{config.pbtxt, 1, 2,
+// ...}. One change at a time: what the config and its policy choose is compared with what is
+// served, new versions are staged, loaded and warmed, and one switch of names ends it.
+//
+// What goes wrong. A new version that cannot be loaded changes nothing where an old one serves.
+// Where none does (the first load, after a restart), a version that cannot be loaded is passed over
+// for the next lower one, as far as the policy is "latest"; of "all" and "specific" those that can
+// be loaded are served. index() tells the reason. A version that failed is tried again when
+// something in its folder or in the config has changed, or when it is loaded by hand.
+//
+// Polling looks at names, sizes and times of files every poll_period, on the repository's thread. A
+// model whose folder is gone is unloaded.
+// Bounds: kModelsMax models. Any thread. Made by apps (serve).
+#pragma once
+
+#include <condition_variable>
+#include <deque>
+#include <functional>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <set>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "host/repository/model_repository.h"
+#include "host/repository/traffic.h"
+#include "host/repository/version_folder.h"
+
+namespace quire {
+
+struct RepositoryOptions {
+  std::vector<std::string> folders;  // of two models with one name the first folder's is served
+  ModelRepository::Control control = ModelRepository::Control::kNone;
+  std::vector<std::string> first;    // explicit: loaded at the start; "*": all that are there
+  Nanos poll_period = std::chrono::seconds(15);
+};
+
+class FolderRepository final : public ModelRepository, public TrafficSource {
+ public:
+  static constexpr std::size_t kModelsMax = 1000;
+
+  FolderRepository(RepositoryOptions options, ModelHost& host, const ModelCatalog& catalog);
+  FolderRepository(const FolderRepository&) = delete;
+  FolderRepository& operator=(const FolderRepository&) = delete;
+  ~FolderRepository() override;
+
+  // Loads what the mode of control says and begins to poll. Not ok: the folder is none, or a model
+  // cannot be loaded; those that can are served all the same.
+  Status start();
+  // One look, as polling has them: loads and unloads what has changed.
+  void look();
+
+  Control control() const override { return options_.control; }
+  std::vector<RepositoryRow> index() const override;
+  bool has(std::string_view name) const override;
+  Status load(const std::string& name, const std::optional<Json>& config = {}) override;
+  Status unload(const std::string& name, bool dependents = false) override;
+  Status later(std::function<void()> work) override;
+  Result<ModelConfig> config(std::string_view name) const override;
+  std::vector<ServedVersion> versions(std::string_view name) const override;
+  std::vector<TrafficRow> traffic() const override;
+  Result<ServedVersion> resolve(std::string_view name, std::uint64_t version) const override;
+
+ private:
+  struct Served {
+    ServedVersion version;
+    std::uint64_t stamp = 0;  // of its folder and of the config that it was loaded with
+    std::shared_ptr<VersionTap> tap;
+  };
+  struct VersionNote {
+    VersionState state = VersionState::kUnknown;
+    std::string reason;
+  };
+  struct Model {
+    ModelConfig config;          // of what is served
+    std::vector<Served> served;  // ascending
+    std::uint64_t main = 0;      // the version that the bare name means; but for traffic's
+    std::shared_ptr<Traffic> traffic;  // null: there is no traffic.json
+    std::uint64_t traffic_stamp = 0;
+    std::map<std::uint64_t, VersionNote> notes;
+    std::string problem;         // why nothing could be tried; empty: it could
+    std::uint64_t tried = 0;     // the stamp of all at the last try; 0: none
+  };
+  struct Plan;
+
+  Status load_now(const std::string& name, const std::optional<Json>& config);
+  Status unload_now(const std::string& name, const char* reason);
+  Result<Plan> plan(const std::string& name, const std::optional<Json>& config);
+  Status bring(Plan& plan);
+  Result<Served> bring_one(const Plan& plan, const VersionFolder& version);
+  Status read_traffic(Plan& plan);
+  Status take_over(Plan& plan);
+  void direct(Plan& plan, const std::vector<Served>& serving);
+  Status fail(const std::string& name, const Status& reason);
+  void note(const std::string& name, std::uint64_t version, VersionState state,
+            const std::string& reason = "");
+  std::string folder_of(std::string_view name) const;  // empty: there is none
+  std::set<std::string> names_there() const;
+  std::uint64_t stamp_of_all(const std::string& folder) const;
+  void keep();  // the thread
+
+  RepositoryOptions options_;
+  ModelHost* host_;
+  const ModelCatalog* catalog_;
+
+  std::mutex change_mutex_;  // one change at a time; before mutex_
+  mutable std::mutex mutex_;
+  std::condition_variable changed_;
+  bool is_ending_ = false;
+  bool is_polling_ = false;
+  std::deque<std::function<void()>> orders_;
+  std::map<std::string, Model, std::less<>> models_;  // that were ever tried
+
+  std::thread thread_;  // last: it uses all of the above
+};
+
+}  // namespace quire

@@ -1,0 +1,372 @@
+#include "host/repository/model_config.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <charconv>
+#include <limits>
+#include <set>
+#include <utility>
+
+#include "host/repository/config_schema.h"
+#include "host/repository/config_text.h"
+#include "host/repository/config_values.h"
+
+namespace quire {
+namespace {
+
+constexpr std::uint32_t kWarmupCountMax = 1000, kWarmupTokensMax = 4096;
+constexpr std::uint64_t kPriorityLevelsMax = 64;
+constexpr std::int64_t kBatchMax = 4096;
+
+template <typename... Args>
+Status wrong(fmt::format_string<Args...> format, Args&&... args) {
+  return Status(StatusCode::kInvalidArgument, fmt::format(format, std::forward<Args>(args)...));
+}
+
+// The tables have checked that it is there, and its type.
+const Json& get(const Json& json, std::string_view name) { return *json.find(name); }
+std::string text(const Json& json, std::string_view name) { return get(json, name).as_string(); }
+std::uint64_t number(const Json& json, std::string_view name) { return get(json, name).as_uint(); }
+bool is_set(const Json& json, std::string_view name) { return get(json, name).as_bool(); }
+
+// --- what runs it ---
+
+Status read_backend(const Json& json, ModelConfig& config) {
+  config.backend = text(json, "backend");
+  const std::string platform = text(json, "platform");
+  if (platform == "ensemble") {
+    return Status(StatusCode::kUnsupported, "'platform' is not supported: there are no ensembles "
+                                            "yet");
+  }
+  if (config.backend.empty()) config.backend = platform.empty() ? "quire" : platform;
+  for (const std::string_view known : {"quire", "vllm", "llamacpp"}) {
+    if (config.backend == known) return ok_status();
+  }
+  return error(StatusCode::kUnsupported,
+               "'backend' is not supported: '{}' runs files of another kind; there are quire, and "
+               "vllm and llamacpp, whose models it serves", config.backend.substr(0, 64));
+}
+
+Status read_instances(const Json& json) {
+  std::int64_t count = 0;
+  for (const Json& group : get(json, "instance_group").items()) {
+    const std::int64_t wanted = get(group, "count").as_int();
+    if (wanted < 0) return wrong("'instance_group.count' must not be negative");
+    if (text(group, "kind") == "KIND_GPU") {
+      return Status(StatusCode::kUnsupported,
+                    "'instance_group.kind' KIND_GPU is not supported: the models of this process "
+                    "run on its processors");
+    }
+    count += std::max<std::int64_t>(wanted, 1);
+  }
+  if (count <= 1) return ok_status();
+  return error(StatusCode::kUnsupported,
+               "'instance_group.count' is not supported above 1: one instance computes for many "
+               "requests at a time ({} were asked for; see max_batch_size)", count);
+}
+
+// --- versions ---
+
+Status read_versions(const Json& json, ModelConfig& config) {
+  const Json* policy = json.find("version_policy");
+  if (policy == nullptr) return ok_status();
+  VersionPolicy& versions = config.versions;
+  if (const Json* latest = policy->find("latest")) {
+    versions.latest = static_cast<std::uint32_t>(
+        std::max<std::uint64_t>(number(*latest, "num_versions"), 1));
+  } else if (policy->find("all") != nullptr) {
+    versions.kind = VersionPolicy::Kind::kAll;
+  } else if (const Json* specific = policy->find("specific")) {
+    versions.kind = VersionPolicy::Kind::kSpecific;
+    for (const Json& version : get(*specific, "versions").items()) {
+      if (version.as_int() <= 0) {
+        return wrong("'version_policy.specific.versions' must be positive, not {}",
+                     version.as_int());
+      }
+      versions.specific.push_back(version.as_uint());
+    }
+    if (versions.specific.empty()) {
+      return wrong("'version_policy.specific.versions' names no version");
+    }
+  }
+  return ok_status();
+}
+
+// --- tensors ---
+
+Status read_tensors(const Json& json, std::string_view field, std::vector<ModelTensor>& tensors) {
+  std::set<std::string> names;
+  for (const Json& item : get(json, field).items()) {
+    ModelTensor& tensor = tensors.emplace_back();
+    tensor.name = text(item, "name");
+    tensor.data_type = text(item, "data_type");
+    if (tensor.name.empty() || !names.insert(tensor.name).second) {
+      return wrong("'{}.name' is missing or there twice", field);
+    }
+    if (tensor.data_type == "TYPE_INVALID") {
+      return wrong("'{}.data_type' of '{}' is missing", field, tensor.name);
+    }
+    for (const Json& dim : get(item, "dims").items()) {
+      if (dim.as_int() < 1 && dim.as_int() != -1) {
+        return wrong("'{}.dims' of '{}' must be positive or -1, not {}", field, tensor.name,
+                     dim.as_int());
+      }
+      tensor.dims.push_back(dim.as_int());
+    }
+    if (tensor.dims.empty()) return wrong("'{}.dims' of '{}' is missing", field, tensor.name);
+    if (item.find("optional") != nullptr) tensor.is_optional = is_set(item, "optional");
+    if (item.find("label_filename") != nullptr) {
+      tensor.label_filename = text(item, "label_filename");
+    }
+  }
+  return ok_status();
+}
+
+// --- batching ---
+
+QueuePolicy queue_policy(const Json& json) {
+  return {.delays = text(json, "timeout_action") == "DELAY",
+          .timeout_us = number(json, "default_timeout_microseconds"),
+          .may_override = is_set(json, "allow_timeout_override"),
+          .size_max = static_cast<std::uint32_t>(number(json, "max_queue_size"))};
+}
+
+Status read_preferred(const Json& json, ModelConfig& config) {
+  for (const Json& size : get(json, "preferred_batch_size").items()) {
+    if (size.as_int() <= 0 || size.as_int() > config.batch_max) {
+      return wrong("'dynamic_batching.preferred_batch_size' must be from 1 to max_batch_size, "
+                   "which is {}, not {}", config.batch_max, size.as_int());
+    }
+    config.batching.preferred.push_back(static_cast<std::uint32_t>(size.as_int()));
+  }
+  std::sort(config.batching.preferred.begin(), config.batching.preferred.end());
+  return ok_status();
+}
+
+Status read_batching(const Json& json, ModelConfig& config) {
+  const std::int64_t batch_max = get(json, "max_batch_size").as_int();
+  if (batch_max < 0 || batch_max > kBatchMax) {
+    return wrong("'max_batch_size' must be from 0 to {}, not {}", kBatchMax, batch_max);
+  }
+  config.batch_max = static_cast<std::uint32_t>(batch_max);
+  config.overrides.rows_max = config.batch_max;
+  const Json* found = json.find("dynamic_batching");
+  if (found == nullptr) return ok_status();
+  DynamicBatching& batching = config.batching;
+  batching.is_set = true;
+  QUIRE_RETURN_IF_ERROR(read_preferred(*found, config));
+  batching.delay_us_max = number(*found, "max_queue_delay_microseconds");
+  batching.preserves_order = is_set(*found, "preserve_ordering");
+  batching.levels = number(*found, "priority_levels");
+  batching.default_level = number(*found, "default_priority_level");
+  if (batching.levels > kPriorityLevelsMax) {
+    return wrong("'dynamic_batching.priority_levels' is {}; at most {} are possible",
+                 batching.levels, kPriorityLevelsMax);
+  }
+  const bool has_default = batching.default_level >= 1 && batching.default_level <= batching.levels;
+  if (batching.levels > 0 && !has_default) {
+    return wrong("'dynamic_batching.default_priority_level' must be from 1 to {}, not {}",
+                 batching.levels, batching.default_level);
+  }
+  if (const Json* queue = found->find("default_queue_policy")) {
+    batching.queue = queue_policy(*queue);
+    config.overrides.queue_max = batching.queue.size_max;
+  }
+  for (const auto& [key, queue] : get(*found, "priority_queue_policy").members()) {
+    const std::uint64_t level = std::stoull(key);  // its digits were checked
+    if (level < 1 || level > batching.levels) {
+      return wrong("'dynamic_batching.priority_queue_policy' has a level {} of {}", level,
+                   batching.levels);
+    }
+    batching.queue_of.emplace(level, queue_policy(queue));
+  }
+  return ok_status();
+}
+
+// --- warm-up ---
+
+Status read_warmup_input(const Json& input, ModelWarmup& warmup) {
+  std::uint64_t tokens = 1;
+  for (const Json& dim : get(input, "dims").items()) {
+    tokens *= static_cast<std::uint64_t>(std::max<std::int64_t>(dim.as_int(), 1));
+    if (tokens > kWarmupTokensMax) {
+      return wrong("'model_warmup.inputs.dims' has over {} elements", kWarmupTokensMax);
+    }
+  }
+  const std::string file = text(input, "input_data_file");
+  if (text(input, "data_type") == "TYPE_STRING") {
+    if (!file.empty()) warmup.file = file;
+  } else if (!file.empty()) {
+    return Status(StatusCode::kUnsupported,
+                  "'model_warmup.inputs.input_data_file' is supported for TYPE_STRING, which is a "
+                  "prompt");
+  } else {
+    warmup.tokens = std::max(warmup.tokens, static_cast<std::uint32_t>(tokens));
+  }
+  return ok_status();
+}
+
+Status read_warmups(const Json& json, ModelConfig& config) {
+  for (const Json& item : get(json, "model_warmup").items()) {
+    ModelWarmup& warmup = config.warmups.emplace_back();
+    warmup.name = text(item, "name");
+    const std::uint64_t batch = std::max<std::uint64_t>(number(item, "batch_size"), 1);
+    const std::uint64_t count = std::max<std::uint64_t>(number(item, "count"), 1) * batch;
+    if (count > kWarmupCountMax) {
+      return wrong("'model_warmup' asks for {} requests; at most {} are possible", count,
+                   kWarmupCountMax);
+    }
+    warmup.count = static_cast<std::uint32_t>(count);
+    for (const auto& [_, input] : get(item, "inputs").members()) {
+      QUIRE_RETURN_IF_ERROR(read_warmup_input(input, warmup));
+    }
+  }
+  return ok_status();
+}
+
+// --- parameters ---
+
+struct NumberParameter {
+  std::string_view name;
+  std::uint32_t ModelOverrides::* value;
+};
+constexpr NumberParameter kNumbers[] = {{"max_model_len", &ModelOverrides::context_max},
+                                        {"max_num_seqs", &ModelOverrides::rows_max},
+                                        {"max_num_batched_tokens", &ModelOverrides::tokens_max},
+                                        {"max_queue", &ModelOverrides::queue_max}};
+struct TextParameter {
+  std::string_view name;
+  std::string ModelOverrides::* value;
+};
+constexpr TextParameter kTexts[] = {{"kv_cache_dtype", &ModelOverrides::kv_cache_dtype},
+                                    {"kv_cache_memory", &ModelOverrides::kv_cache_memory},
+                                    {"quantize", &ModelOverrides::quantize},
+                                    {"tokenizer", &ModelOverrides::tokenizer},
+                                    {"chat_template", &ModelOverrides::chat_template},
+                                    {"tool_call_parser", &ModelOverrides::tool_call_parser},
+                                    {"reasoning_parser", &ModelOverrides::reasoning_parser}};
+
+// Of other backends: how they arrange memory and batches, which this one does by itself.
+constexpr std::string_view kTold[] = {
+    "batch_scheduler_policy", "batching_strategy", "enable_chunked_context",
+    "enable_kv_cache_reuse", "gpt_model_type", "gpu_memory_utilization",
+    "kv_cache_free_gpu_mem_fraction", "max_queue_delay_microseconds",
+    "max_tokens_in_paged_kv_cache", "FORCE_CPU_ONLY_INPUT_TENSORS", "REPORT_CUSTOM_METRICS"};
+
+Status read_parameter(const std::string& name, const std::string& value, ModelConfig& config) {
+  for (const NumberParameter& known : kNumbers) {
+    if (name != known.name) continue;
+    std::uint32_t read = 0;
+    const char* end = value.data() + value.size();
+    const auto outcome = std::from_chars(value.data(), end, read);
+    if (outcome.ec != std::errc() || outcome.ptr != end || read == 0) {
+      return wrong("'parameters[{}]' must be a positive integer, not '{}'", name,
+                   value.substr(0, 64));
+    }
+    config.overrides.*known.value = read;
+    return ok_status();
+  }
+  for (const TextParameter& known : kTexts) {
+    if (name != known.name) continue;
+    config.overrides.*known.value = value;
+    return ok_status();
+  }
+  if (name == "model") {
+    config.source = value;
+    return ok_status();
+  }
+  if (name == "decoupled_mode") {
+    if (value != "true" && value != "false" && value != "True" && value != "False") {
+      return wrong("'parameters[decoupled_mode]' must be true or false");
+    }
+    config.is_decoupled |= value == "true" || value == "True";
+    return ok_status();
+  }
+  if (std::find(std::begin(kTold), std::end(kTold), name) != std::end(kTold)) {
+    config.warnings.push_back(fmt::format(
+        "'parameters[{}]' does nothing here: memory and batches are arranged by Quire", name));
+    return ok_status();
+  }
+  return wrong("'parameters[{}]' is not known", name.substr(0, 64));
+}
+
+// Which is always shown, at its place.
+Json with_version_policy(const Json& json) {
+  Json whole = Json::object();
+  for (const ConfigField& field : model_config_message().fields) {
+    if (const Json* value = json.find(field.name)) {
+      whole.set(std::string(field.name), *value);
+    } else if (field.name == "version_policy") {
+      whole.set("version_policy", Json::object({{"latest", Json::object({{"num_versions", 1}})}}));
+    }
+  }
+  return whole;
+}
+
+Result<ModelConfig> make_config(ConfigReading reading, const std::string& folder) {
+  ModelConfig config;
+  Json& json = reading.json;
+  config.warnings = std::move(reading.warnings);
+  config.name = text(json, "name").empty() ? folder : text(json, "name");
+  if (config.name != folder) {
+    return wrong("'name' is '{}', but the model's folder is called '{}'", config.name, folder);
+  }
+  QUIRE_RETURN_IF_ERROR(read_backend(json, config));
+  QUIRE_RETURN_IF_ERROR(read_instances(json));
+  QUIRE_RETURN_IF_ERROR(read_versions(json, config));
+  QUIRE_RETURN_IF_ERROR(read_tensors(json, "input", config.inputs));
+  QUIRE_RETURN_IF_ERROR(read_tensors(json, "output", config.outputs));
+  QUIRE_RETURN_IF_ERROR(read_batching(json, config));
+  QUIRE_RETURN_IF_ERROR(read_warmups(json, config));
+  config.file = text(json, "default_model_filename");
+  if (const Json* policy = json.find("model_transaction_policy")) {
+    config.is_decoupled = is_set(*policy, "decoupled");
+  }
+  for (const auto& [name, parameter] : get(json, "parameters").members()) {
+    QUIRE_RETURN_IF_ERROR(read_parameter(name, text(parameter, "string_value"), config));
+  }
+  if (const Json* cache = json.find("response_cache")) {
+    config.has_response_cache = is_set(*cache, "enable");
+  }
+  if (config.has_response_cache && config.is_decoupled) {
+    return wrong("'response_cache' is not for decoupled models");
+  }
+  json.set("name", config.name);
+  json.set("backend", config.backend);
+  config.json = with_version_policy(json);
+  return config;
+}
+
+}  // namespace
+
+std::vector<std::uint64_t> VersionPolicy::choose(const std::vector<std::uint64_t>& versions) const {
+  std::vector<std::uint64_t> chosen;
+  for (std::size_t i = 0; i < versions.size(); ++i) {
+    const bool is_named =
+        std::find(specific.begin(), specific.end(), versions[i]) != specific.end();
+    const bool is_late = versions.size() - i <= latest;
+    const bool is_chosen = kind == Kind::kAll || (kind == Kind::kSpecific ? is_named : is_late);
+    if (is_chosen) chosen.push_back(versions[i]);
+  }
+  return chosen;
+}
+
+const QueuePolicy& DynamicBatching::policy_of(std::uint64_t level) const {
+  const auto own = queue_of.find(level);
+  return own == queue_of.end() ? queue : own->second;
+}
+
+Result<ModelConfig> parse_model_config(std::string_view text, const std::string& name) {
+  QUIRE_ASSIGN_OR_RETURN(const ConfigValue value, parse_config_text(text));
+  QUIRE_ASSIGN_OR_RETURN(ConfigReading reading, read_config_values(value, model_config_message()));
+  return make_config(std::move(reading), name);
+}
+
+Result<ModelConfig> model_config_from_json(const Json& json, const std::string& name) {
+  QUIRE_ASSIGN_OR_RETURN(const ConfigValue value, config_value_of(json));
+  QUIRE_ASSIGN_OR_RETURN(ConfigReading reading, read_config_values(value, model_config_message()));
+  return make_config(std::move(reading), name);
+}
+
+}  // namespace quire

@@ -1,0 +1,92 @@
+// ModelConfig: what a model of the repository says of itself: Triton's message of that name, as far
+// as it means something here, and the whole of it as JSON for those who ask (names of the published
+// message, defaults filled in). It comes from config.pbtxt or from the JSON of a load request by
+// one way: config_schema says which fields there are and what becomes of each.
+// Plain values; any thread. Used by model_repository and, to answer for it, by serve.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "base/json.h"
+#include "base/status.h"
+#include "host/model_catalog.h"
+
+namespace quire {
+
+struct ModelTensor {
+  std::string name;
+  std::string data_type;           // "TYPE_FP32"; config_schema has all
+  std::vector<std::int64_t> dims;  // without the batch's; -1: any
+  bool is_optional = false;
+  std::string label_filename;       // of an output
+  std::vector<std::string> labels;  // what that file says, a line each
+};
+
+// Which of the versions that are there are served.
+struct VersionPolicy {
+  enum class Kind : std::uint8_t { kLatest, kAll, kSpecific };
+  Kind kind = Kind::kLatest;
+  std::uint32_t latest = 1;            // so many of the highest
+  std::vector<std::uint64_t> specific;
+
+  // Of `versions`, ascending, those that are served, ascending.
+  std::vector<std::uint64_t> choose(const std::vector<std::uint64_t>& versions) const;
+};
+
+// What happens to requests that wait.
+struct QueuePolicy {
+  bool delays = false;               // timeout_action DELAY: served when nobody else waits
+  std::uint64_t timeout_us = 0;      // default_timeout_microseconds; 0: none
+  bool may_override = false;         // a request's own timeout may be shorter
+  std::uint32_t size_max = 0;        // max_queue_size; 0: no bound of its own
+};
+
+struct DynamicBatching {
+  bool is_set = false;
+  std::vector<std::uint32_t> preferred;   // preferred_batch_size, ascending
+  std::uint64_t delay_us_max = 0;         // max_queue_delay_microseconds
+  bool preserves_order = false;
+  std::uint64_t levels = 0;               // priority_levels; 0: there are none
+  std::uint64_t default_level = 0;
+  QueuePolicy queue;                      // default_queue_policy
+  std::map<std::uint64_t, QueuePolicy> queue_of;  // by priority
+
+  const QueuePolicy& policy_of(std::uint64_t level) const;
+};
+
+// Requests that a version answers before anybody else's.
+struct ModelWarmup {
+  std::string name;
+  std::uint32_t count = 1;
+  std::string file;                  // of a prompt, in the model's folder "warmup"; or none:
+  std::uint32_t tokens = 1;          // so many tokens, made up
+};
+
+struct ModelConfig {
+  std::string name;
+  std::string backend;               // "quire", or one that means the same here
+  std::uint32_t batch_max = 0;       // max_batch_size
+  VersionPolicy versions;
+  std::vector<ModelTensor> inputs, outputs;  // as written; none: the model's own
+  DynamicBatching batching;
+  std::vector<ModelWarmup> warmups;
+  std::string file;                  // default_model_filename
+  std::string source;                // parameter "model": what is served in place of such a file
+  ModelOverrides overrides;          // other parameters, by the names of vLLM's flags
+  bool is_decoupled = false;
+  bool has_response_cache = false;
+  Json json;                         // the whole message
+  std::vector<std::string> warnings;  // fields that are told and do not act
+};
+
+// config.pbtxt. `name`: of the folder, which the file must repeat or leave out. Errors name line
+// and field: kInvalidArgument what is wrong, kUnsupported what cannot be done here.
+Result<ModelConfig> parse_model_config(std::string_view text, const std::string& name);
+
+// The same from JSON, names as published; 64-bit numbers may be strings.
+Result<ModelConfig> model_config_from_json(const Json& json, const std::string& name);
+
+}  // namespace quire

@@ -1,0 +1,76 @@
+// ModelRepository: a folder of models with numbered versions, as users of Triton keep it, served by
+// a ModelHost: what is there, what is served, and the orders of those who operate it. A version is
+// a model of the host whose own name is "NAME:VERSION"; the bare name means the highest version
+// that is served. A new version is loaded and warmed beside the old one and takes the names over at
+// one moment; where that fails, the old one serves on and index() says why.
+// Any thread; load() and unload() wait for what they order, which may take minutes: whoever must
+// not wait has them done later(). The others do not wait. Made by apps (FolderRepository); House
+// has it, null where there is none.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "host/model_host.h"
+#include "host/repository/model_config.h"
+
+namespace quire {
+
+enum class VersionState : std::uint8_t { kUnknown, kReady, kUnavailable, kLoading, kUnloading };
+// "READY", "UNAVAILABLE", ...
+std::string_view version_state_name(VersionState state);
+
+struct RepositoryRow {
+  std::string name;
+  std::uint64_t version = 0;  // 0: nothing of this model was ever loaded
+  VersionState state = VersionState::kUnknown;
+  std::string reason;         // why it is not ready; empty: nobody asked for it
+};
+
+// A version that answers requests.
+struct ServedVersion {
+  std::uint64_t version = 0;
+  ModelHost::ModelIndex model = 0;
+  std::string host_name;  // by which it can be leased: "NAME:VERSION"
+};
+
+class ModelRepository {
+ public:
+  enum class Control : std::uint8_t { kNone, kPoll, kExplicit };
+
+  virtual ~ModelRepository() = default;
+
+  virtual Control control() const = 0;
+
+  // Every version that is or was served, and every model that is there; by name, then version.
+  virtual std::vector<RepositoryRow> index() const = 0;
+
+  virtual bool has(std::string_view name) const = 0;  // there is such a model, served or not
+
+  // Loads what the policy chooses, or what has changed since. `config`: in place of config.pbtxt.
+  // kUnavailable: not in this mode of control. kNotFound: no such model. kInvalidArgument and
+  // kUnsupported: its config. Else why its versions cannot be served; those before serve on.
+  virtual Status load(const std::string& name, const std::optional<Json>& config = {}) = 0;
+
+  // Its versions are found no more and go when their users have finished. `dependents`: ensembles
+  // that use it go too. kUnavailable and kNotFound as above.
+  virtual Status unload(const std::string& name, bool dependents = false) = 0;
+
+  // Runs it on the repository's own thread, one after the other. kResourceExhausted: kOrdersMax
+  // wait already.
+  static constexpr std::size_t kOrdersMax = 64;
+  virtual Status later(std::function<void()> work) = 0;
+
+  // Of the model as it is served. kNotFound: it is not.
+  virtual Result<ModelConfig> config(std::string_view name) const = 0;
+  virtual std::vector<ServedVersion> versions(std::string_view name) const = 0;  // ascending
+
+  // Who answers: that version, or with 0 the one that the bare name means. kNotFound.
+  virtual Result<ServedVersion> resolve(std::string_view name, std::uint64_t version) const = 0;
+};
+
+}  // namespace quire

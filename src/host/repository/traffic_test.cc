@@ -1,0 +1,181 @@
+// Shares, mirrors and canaries over engines whose time is virtual: what becomes of every request of
+// a model's bare name, counted.
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <fstream>
+#include <map>
+#include <thread>
+
+#include "host/repository/folder_repository.h"
+#include "host/testing/file_catalog.h"
+#include "host/testing/script_model.h"
+
+namespace quire {
+namespace {
+
+namespace fs = std::filesystem;
+
+class TrafficTest : public ::testing::Test {
+ protected:
+  TrafficTest() {
+    write("a/config.pbtxt", "version_policy { all {} }");
+    version(1, "good");
+  }
+  ~TrafficTest() override {
+    repository_.reset();
+    ear_.reset();
+    host_.reset();
+    fs::remove_all(folder_);
+  }
+
+  void write(const std::string& path, const std::string& text) {
+    fs::create_directories(fs::path(folder_ + "/" + path).parent_path());
+    std::ofstream(folder_ + "/" + path) << text;
+  }
+  void version(int number, const std::string& text) {
+    write(fmt::format("a/{}/model.gguf", number), text);
+  }
+  Status load(const std::string& traffic) {
+    write("a/traffic.json", traffic);
+    return repository_->load("a");
+  }
+  // As Service does, one after the other; the names of those who answered.
+  std::map<std::string, int> ask(int count) {
+    std::map<std::string, int> answered;
+    for (int i = 0; i < count; ++i) {
+      const auto lease = host_->lease("a");
+      if (!lease.is_ok()) {
+        ++answered["nobody"];
+        continue;
+      }
+      ++answered[(*lease)->name()];
+      Request request = small_request(++ids_);
+      request.params.tokens_max = 4;
+      request.params.seed = ids_;
+      (*lease)->tap->submitted(request);
+      EXPECT_TRUE((*lease)->engine->submit(std::move(request)).is_ok());
+      ear_->wait_for_ends(static_cast<int>(ids_));
+      wait_for_mirrors();
+    }
+    return answered;
+  }
+  void wait_for_mirrors() {
+    const auto is_over = [](const TrafficRow& row) {
+      return row.mirrored == row.compared + row.mirrors_failed;
+    };
+    const auto waits = [&] {
+      for (const TrafficRow& row : repository_->traffic()) {
+        if (!is_over(row)) return true;
+      }
+      return false;
+    };
+    while (waits()) std::this_thread::yield();
+  }
+  TrafficRow row(std::uint64_t version) {
+    for (const TrafficRow& row : repository_->traffic()) {
+      if (row.version == version) return row;
+    }
+    return {};
+  }
+  std::string canary(const char* bounds) {
+    return fmt::format(
+        R"({{"stable":1,"canary":{{"version":2,"steps":[20,50,100],"requests":10,"bounds":{}}}}})",
+        bounds);
+  }
+
+  static inline std::atomic<int> made{0};
+  std::string folder_ =
+      (fs::temp_directory_path() / fmt::format("quire_traffic_{}_{}", getpid(), ++made)).string();
+  FileCatalog catalog_;
+  std::unique_ptr<ModelHost> host_ = std::make_unique<ModelHost>();
+  std::unique_ptr<Ear> ear_ = std::make_unique<Ear>(*host_);
+  std::unique_ptr<FolderRepository> repository_ = std::make_unique<FolderRepository>(
+      RepositoryOptions{.folders = {folder_}, .control = ModelRepository::Control::kExplicit},
+      *host_, catalog_);
+  std::uint64_t ids_ = 0;
+};
+
+TEST_F(TrafficTest, ASplitHoldsToTheRequest) {
+  version(2, "good");
+  ASSERT_TRUE(load(R"({"stable":1,"split":{"1":3,"2":1}})").is_ok());
+  const auto answered = ask(40);
+  EXPECT_EQ(answered.at("a:1"), 30);
+  EXPECT_EQ(answered.at("a:2"), 10);
+  EXPECT_EQ(row(1).percent, 75);
+  EXPECT_EQ(row(2).requests, 10u);
+  EXPECT_EQ(repository_->resolve("a", 0)->version, 1u);
+  fs::remove(folder_ + "/a/traffic.json");
+  ASSERT_TRUE(repository_->load("a").is_ok());
+  EXPECT_EQ(ask(5).at("a:2"), 5) << "without the file the newest answers";
+  EXPECT_TRUE(repository_->traffic().empty());
+}
+
+TEST_F(TrafficTest, AShadowIsAskedAndAnswersNobody) {
+  version(2, "other");
+  ASSERT_TRUE(load(R"({"stable":1,"shadow":{"version":2,"percent":50}})").is_ok());
+  EXPECT_EQ(ask(20).at("a:1"), 20);
+  EXPECT_EQ(ear_->ended(), 20) << "its events go nowhere";
+  EXPECT_EQ(row(2).mirrored, 10u);
+  EXPECT_EQ(row(2).compared, 10u);
+  EXPECT_GT(row(2).different, 0u);
+  version(2, "good");
+  ASSERT_TRUE(repository_->load("a").is_ok());
+  EXPECT_EQ(ask(20).at("a:1"), 20);
+  EXPECT_EQ(row(2).compared, 10u) << "another version 2: counted anew";
+  EXPECT_EQ(row(2).different, 0u) << "equal models answer equally, whatever the noise";
+}
+
+TEST_F(TrafficTest, AGoodCanaryGetsAll) {
+  version(2, "good");
+  ASSERT_TRUE(load(canary(R"({"errors":0,"latency":1.5,"divergence":0})")).is_ok());
+  EXPECT_EQ(row(2).role, "canary");
+  const auto first = ask(40);
+  EXPECT_EQ(first.at("a:2"), 8) << "a fifth";
+  ask(60);
+  EXPECT_EQ(row(2).role, "promoted") << row(2).reason;
+  EXPECT_EQ(ask(10).at("a:2"), 10);
+  EXPECT_EQ(repository_->resolve("a", 0)->version, 2u);
+  ASSERT_TRUE(repository_->load("a").is_ok());
+  EXPECT_EQ(ask(10).at("a:2"), 10) << "a load that changes nothing changes nothing";
+}
+
+TEST_F(TrafficTest, ABadCanaryGetsItsShareForAWhileAndThenNone) {
+  const std::pair<const char*, const char*> cases[] = {
+      {"slow", "times as long"}, {"wrong", "failed"}, {"other", "answered otherwise"}};
+  int number = 1;
+  for (const auto& [text, reason] : cases) {
+    version(++number, text);
+    const std::string plan = fmt::format(
+        R"({{"stable":1,"canary":{{"version":{},"steps":[20,50,100],"requests":10,)"
+        R"("bounds":{{"errors":0.1,"latency":1.5,"divergence":0.2}}}}}})",
+        number);
+    ASSERT_TRUE(load(plan).is_ok());
+    const std::string name = fmt::format("a:{}", number);
+    auto answered = ask(200);
+    EXPECT_GT(answered[name], 0) << text;
+    EXPECT_LE(answered[name], 10) << text;
+    EXPECT_EQ(answered["nobody"], 0);
+    const TrafficRow end = row(static_cast<std::uint64_t>(number));
+    EXPECT_EQ(end.role, "rolled back") << text;
+    EXPECT_NE(end.reason.find(reason), std::string::npos) << end.reason;
+    EXPECT_EQ(end.percent, 0);
+    answered = ask(50);
+    EXPECT_EQ(answered["a:1"], 50) << text;
+  }
+}
+
+TEST_F(TrafficTest, APlanOfVersionsThatAreNotServedLeavesAllAsItWas) {
+  version(2, "good");
+  ASSERT_TRUE(load(R"({"stable":2})").is_ok());
+  EXPECT_EQ(load(R"({"stable":2,"split":{"7":1}})").message(),
+            "traffic.json: version 7 is not among those that the policy serves");
+  EXPECT_EQ(load("{").code(), StatusCode::kInvalidArgument);
+  EXPECT_EQ(ask(3).at("a:2"), 3);
+  ASSERT_TRUE(repository_->unload("a").is_ok());
+  EXPECT_TRUE(repository_->traffic().empty());
+  EXPECT_EQ(ask(1).at("nobody"), 1);
+}
+
+}  // namespace
+}  // namespace quire
