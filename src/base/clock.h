@@ -21,6 +21,11 @@ struct SteadyClock {
                std::chrono::system_clock::now().time_since_epoch())
         .count();
   }
+  // Nanoseconds since 1970, for moments that answers name; never for decisions.
+  static std::int64_t unix_nanos() {
+    return std::chrono::duration_cast<Nanos>(std::chrono::system_clock::now().time_since_epoch())
+        .count();
+  }
   // How far local time is ahead of UTC at a moment; for dates that people read.
   static std::int32_t utc_offset_seconds(std::int64_t unix_seconds) {
     const time_t moment = unix_seconds;

@@ -3,6 +3,7 @@
 // Any thread. Used by Client and Crowd and by whoever asks another server.
 #pragma once
 
+#include <atomic>
 #include <chrono>
 #include <cstddef>
 #include <functional>
@@ -23,6 +24,7 @@ struct Limits {
   int attempts_max = 6;               // that bring nothing, in a row
   std::chrono::milliseconds backoff_first{500};  // doubles with each
   std::chrono::seconds wait_max{120};            // a server that asks for more is believed, later
+  const std::atomic<bool>* stop = nullptr;  // true: whoever fetches something large gives up
 };
 
 struct Response {

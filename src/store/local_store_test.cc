@@ -271,8 +271,12 @@ TEST(ModelNameTest, NamesOfTheHubHaveFourParts) {
   EXPECT_TRUE(file.revision.empty());
   EXPECT_FALSE(ModelName::parse("smollm2").value().is_remote());
   for (const char* bad : {"hf:", "hf:a", "hf:a/", "hf:/b", "hf:a/b/c", "hf:a/b:", "hf:a/b@",
-                          "hf:a/b:../x", "hf:a/..", "hf:a /b", "hf:a/b@x y", "a/b", "a:b"}) {
+                          "hf:a/b:../x", "hf:a/..", "hf:a /b", "hf:a/b@x y", "a:", ":b", "a:b:c",
+                          "a//b", "/a", "a/", "a/../b", "a/b:c/d", "a/b/c/d"}) {
     EXPECT_FALSE(ModelName::parse(bad).is_ok()) << bad;
+  }
+  for (const char* good : {"a:b", "a/b", "a/b:c", "host:5000/a/b:c"}) {  // as Ollama has them
+    EXPECT_FALSE(ModelName::parse(good).value().is_remote()) << good;
   }
   EXPECT_EQ(escaped_name("hf:a/b@v:Q"), "hf%3Aa%2Fb%40v%3AQ");
 }

@@ -70,13 +70,14 @@ std::string dump_manifest(const Manifest& manifest) {
                              {"size", file.size},
                              {"checksum", file.checksum.text()}}));
   }
-  return dump(Json::object({{"schema", kSchema},
-                            {"name", manifest.name},
-                            {"source", manifest.source},
-                            {"revision", manifest.revision},
-                            {"fetched_at", manifest.fetched_at},
-                            {"files", std::move(files)}})) +
-         "\n";
+  Json all = Json::object({{"schema", kSchema},
+                           {"name", manifest.name},
+                           {"source", manifest.source},
+                           {"revision", manifest.revision},
+                           {"fetched_at", manifest.fetched_at},
+                           {"files", std::move(files)}});
+  if (!manifest.dress.is_empty()) all.set("modelfile", dress_json(manifest.dress));
+  return dump(all) + "\n";
 }
 
 Result<Manifest> parse_manifest(std::string_view text) {
@@ -92,6 +93,9 @@ Result<Manifest> parse_manifest(std::string_view text) {
   QUIRE_ASSIGN_OR_RETURN(manifest.source, string_field(root, "source"));
   QUIRE_ASSIGN_OR_RETURN(manifest.revision, string_field(root, "revision"));
   QUIRE_ASSIGN_OR_RETURN(manifest.fetched_at, count_field(root, "fetched_at"));
+  if (const Json* dress = root.find("modelfile"); dress != nullptr) {
+    QUIRE_ASSIGN_OR_RETURN(manifest.dress, parse_dress(*dress));
+  }
   const Json* files = root.find("files");
   if (files == nullptr || !files->is_array() || files->items().empty() ||
       files->items().size() > kFilesMax) {

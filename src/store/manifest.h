@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "store/checksum.h"
+#include "store/modelfile/model_dress.h"
 
 namespace quire::store {
 
@@ -26,6 +27,7 @@ struct Manifest {
   std::string revision;  // the commit or version that was fetched
   std::int64_t fetched_at = 0;  // seconds since 1970
   std::vector<StoredFile> files;
+  ModelDress dress;      // what a Modelfile said beside them; mostly nothing
 
   std::uint64_t bytes() const;
   bool operator==(const Manifest&) const = default;

@@ -32,6 +32,23 @@ bool is_word_path(std::string_view text) {
   }
 }
 
+// As Ollama names models: "smollm2", "mario:7b", "me/mario:7b", "host:5000/me/mario:7b".
+bool is_tagged_path(std::string_view text) {
+  constexpr int kPartsMax = 3;
+  if (text.size() > kChoiceMax) return false;
+  for (int parts = 1; parts <= kPartsMax; ++parts) {
+    const std::size_t slash = text.find('/');
+    const std::string_view part = text.substr(0, slash);
+    const std::size_t colon = part.find(':');
+    const bool may_have_tag = slash == std::string_view::npos || parts == 1;
+    if (!is_word(part.substr(0, colon))) return false;
+    if (colon != part.npos && !(may_have_tag && is_word(part.substr(colon + 1)))) return false;
+    if (slash == std::string_view::npos) return true;
+    text.remove_prefix(slash + 1);
+  }
+  return false;
+}
+
 // Cuts `text` at the first `mark` and returns what stood behind it, if there is a mark.
 std::optional<std::string_view> cut(std::string_view& text, char mark) {
   const std::size_t at = text.find(mark);
@@ -76,10 +93,10 @@ Result<ModelName> ModelName::parse(std::string_view text) {
   if (is_remote_name(text)) return parse_remote(text);
   ModelName local;
   local.text = text;
-  if (is_word(text)) return local;
+  if (is_tagged_path(text)) return local;
   return error(StatusCode::kInvalidArgument,
                "'{}' is not a name of a model: names have letters, digits, dots, dashes and "
-               "underscores, at most {} of them", text, kNameMax);
+               "underscores, at most {} of them, and perhaps a tag behind a colon", text, kNameMax);
 }
 
 std::string escaped_name(std::string_view text) {

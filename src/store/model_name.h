@@ -1,4 +1,5 @@
-// ModelName: the names that the store knows: "smollm2" (letters, digits, . _ -) and names of a hub,
+// ModelName: the names that the store knows: "smollm2" (letters, digits, . _ -), perhaps with a tag
+// and an owner as Ollama's users write them ("me/mario:7b"), and names of a hub,
 // "hf:owner/name", with "@revision" and ":quant" or ":file.gguf" behind it where one wants them.
 // Whatever is not of this form is a path. Plain value; any thread.
 #pragma once

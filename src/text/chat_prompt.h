@@ -43,6 +43,7 @@ struct ChatPrompt {
   bool add_generation_prompt = true;
   bool continue_final_message = false;  // the last message stays open
   bool add_special_tokens = false;
+  bool is_dressed = false;  // what the model's Modelfile puts in front is there already
   bool settles_bos = true;  // one BOS where the model's file wants one; else the template's own
 };
 

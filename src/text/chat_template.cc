@@ -7,6 +7,7 @@
 
 #include "base/json.h"
 #include "base/text/ascii.h"
+#include "text/go_template/go_template.h"
 #include "text/rust_boundary.h"
 
 namespace quire {
@@ -66,18 +67,46 @@ Result<std::shared_ptr<const ChatTemplate>> ChatTemplate::compile(std::string_vi
   QUIRE_RETURN_IF_ERROR(rust::to_status(quire_template_variables(raw, variables.out())));
   chat_template->variables_ = lines_of(variables.text());
   chat_template->source_ = source;
-  chat_template->user_form_ = chat_template->try_content("user");
-  chat_template->system_form_ = chat_template->try_content("system");
-  chat_template->assistant_form_ = chat_template->try_content("assistant");
-  chat_template->probe_tools();
+  chat_template->look_at_forms();
   chat_template->thought_member_ = find_thought_member(source);
   return std::shared_ptr<const ChatTemplate>(std::move(chat_template));
 }
 
-ChatTemplate::~ChatTemplate() { quire_template_free(raw_); }
+Result<std::shared_ptr<const ChatTemplate>> ChatTemplate::compile_go(std::string_view source) {
+  std::shared_ptr<ChatTemplate> chat_template(new ChatTemplate(nullptr));
+  QUIRE_ASSIGN_OR_RETURN(chat_template->go_, GoTemplate::compile(source));
+  const GoTemplate& go = *chat_template->go_;
+  chat_template->source_ = source;
+  if (go.has_field("Think") || go.has_field("IsThinkSet")) {
+    chat_template->variables_.emplace_back("enable_thinking");
+  }
+  chat_template->variables_.emplace_back("messages");
+  if (go.has_field("ThinkLevel")) chat_template->variables_.emplace_back("reasoning_effort");
+  if (go.has_field("Tools")) chat_template->variables_.emplace_back("tools");
+  chat_template->look_at_forms();
+  if (go.has_field("Thinking")) chat_template->thought_member_ = "reasoning_content";
+  return std::shared_ptr<const ChatTemplate>(std::move(chat_template));
+}
+
+void ChatTemplate::look_at_forms() {
+  user_form_ = try_content("user");
+  system_form_ = try_content("system");
+  assistant_form_ = try_content("assistant");
+  probe_tools();
+}
+
+ChatTemplate::~ChatTemplate() {
+  if (raw_ != nullptr) quire_template_free(raw_);
+}
 
 Result<std::string> ChatTemplate::render(std::string_view context,
                                          const RenderLimits& limits) const {
+  if (go_ != nullptr) {
+    QUIRE_ASSIGN_OR_RETURN(const Json parsed, parse_json(context));
+    return go_->render_chat(parsed, {.steps_max = limits.steps_max,
+                                     .output_max = limits.output_size_max,
+                                     .now = {limits.unix_seconds, limits.utc_offset_seconds}});
+  }
   const QuireRenderLimits raw_limits = {limits.steps_max, limits.output_size_max,
                                         limits.unix_seconds, limits.utc_offset_seconds};
   rust::Buffer text;

@@ -1,4 +1,5 @@
-// ChatTemplate: messages to the prompt's text, as the model's own Jinja template says. Templates
+// ChatTemplate: messages to the prompt's text, as the model's own template says: Jinja's language,
+// or Go's, as a Modelfile has it; whoever renders a chat need not know which. Templates
 // come from model files and are not trusted: a rendering is bounded in steps, bytes and depth and
 // reaches nothing but its context. Immutable after creation; any thread. Used by serve and the
 // command line.
@@ -17,6 +18,8 @@
 struct QuireTemplate;
 
 namespace quire {
+
+class GoTemplate;
 
 // How a template reads the content of a message.
 enum class ContentForm : std::uint8_t {
@@ -37,12 +40,14 @@ struct RenderLimits {
 class ChatTemplate {
  public:
   static Result<std::shared_ptr<const ChatTemplate>> compile(std::string_view source);
+  static Result<std::shared_ptr<const ChatTemplate>> compile_go(std::string_view source);
 
   ChatTemplate(const ChatTemplate&) = delete;
   ChatTemplate& operator=(const ChatTemplate&) = delete;
   ~ChatTemplate();
 
   const std::string& source() const { return source_; }
+  const GoTemplate* go() const { return go_.get(); }  // null: it is Jinja's
 
   // `context` is a JSON object: messages, tools, add_generation_prompt, bos_token, eos_token, ...
   // kInvalidArgument: the template objects (raise_exception) or fails; kResourceExhausted: a limit.
@@ -72,12 +77,14 @@ class ChatTemplate {
 
  private:
   explicit ChatTemplate(QuireTemplate* raw) : raw_(raw) {}
+  void look_at_forms();
   ContentForm try_content(std::string_view role) const;
   bool shows_content(std::string_view role, bool is_parts) const;
   bool shows_probe(std::vector<Json> messages) const;
   void probe_tools();
 
-  QuireTemplate* raw_;
+  QuireTemplate* raw_;  // null: go_ is there
+  std::shared_ptr<const GoTemplate> go_;
   std::vector<std::string> variables_;
   std::string source_;
   ContentForm user_form_ = ContentForm::kText;

@@ -205,6 +205,11 @@ RangeFetch::Outcome RangeFetch::fetch_run(net::Client& client, ChunkRun run, boo
       QUIRE_RETURN_IF_ERROR(is_whole ? check_whole(response) : check(response, writer));
       is_checked = true;
     }
+    if (limits_.stop != nullptr && *limits_.stop) {
+      const Status stopped(StatusCode::kUnavailable, "the fetch was stopped");
+      stop(stopped);
+      return stopped;
+    }
     const std::int64_t before = writer.bytes_written();
     const Status status = writer.take(bytes);
     note_bytes(writer.bytes_written() - before);

@@ -1,0 +1,41 @@
+// create: a new model of the store: the files of another or of this machine, and what a Modelfile
+// says beside them. Files of this machine are copied into the store's blobs and named by their
+// checksums; what is there already takes no room again.
+// Any thread; blocks while it reads. Used by apps (quire create) and serve (/api/create).
+#pragma once
+
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "store/local_store.h"
+#include "store/modelfile/model_dress.h"
+#include "store/modelfile/modelfile.h"
+#include "store/pull.h"
+
+namespace quire::store {
+
+// Where the weights come from.
+struct Weights {
+  std::vector<StoredFile> files;  // whose blobs are there
+  ModelDress dress;               // what they wear already
+  std::string source;             // for people
+};
+
+// Of a file (GGUF), or of a folder with safetensors and what belongs to them. The store is held.
+Result<Weights> import_weights(const LocalStore& store, const std::string& path);
+
+// What `over` says in place of what `base` says: texts and turns replace, parameters are replaced
+// one by one, licences are added.
+ModelDress dress_over(const ModelDress& base, const ModelDress& over);
+
+// Adds it, in place of what had that name. `check` is asked whether the files open; null: they are
+// those of a model that is there. The store is held.
+Result<Manifest> create_model(const LocalStore& store, const std::string& name,
+                              const Weights& weights, const ModelDress& over,
+                              const ModelCheck& check);
+
+// The name of the store for a name as Ollama's users write it: without a tag "latest".
+std::string store_name_of(std::string_view name);
+
+}  // namespace quire::store
