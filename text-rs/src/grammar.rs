@@ -14,6 +14,7 @@ use llguidance::{Matcher, ParserFactory};
 use toktrie::TokEnv;
 
 use crate::buffer::QuireBuffer;
+use crate::open_text::{OpenText, OpenTextTables};
 use crate::tokenizer::QuireTokenizer;
 use crate::vocabulary::Vocabulary;
 use crate::{bytes_of, guard, text_of, Fault, QuireTextStatus};
@@ -36,7 +37,10 @@ fn limits() -> ParserLimits {
     }
 }
 
-pub struct QuireGrammarFactory(ParserFactory);
+pub struct QuireGrammarFactory {
+    parsers: ParserFactory,
+    open_text: Arc<OpenTextTables>,
+}
 
 pub struct QuireGrammar {
     originals: Vec<Mutex<Matcher>>,
@@ -46,8 +50,14 @@ pub struct QuireGrammar {
 pub struct QuireGrammarState(Matcher);
 
 impl QuireGrammar {
-    fn compile(factory: &ParserFactory, grammar: TopLevelGrammar) -> Result<Self, Fault> {
-        let mut first = Matcher::new(factory.create_parser(grammar));
+    fn compile(factory: &QuireGrammarFactory, grammar: TopLevelGrammar) -> Result<Self, Fault> {
+        let parsers = &factory.parsers;
+        let parser = parsers.create_parser(grammar).map(|mut parser| {
+            let tables = factory.open_text.clone();
+            parser.bias_computer = Arc::new(OpenText::new(tables, parsers.slicer()));
+            parser
+        });
+        let mut first = Matcher::new(parser);
         fail_if_broken(&first)?;
         // The automaton's first states are made now and not while somebody waits for a token.
         let has_begun = first.is_stopped() || first.compute_mask().is_ok();
@@ -133,7 +143,10 @@ pub unsafe extern "C" fn quire_grammar_factory_new(
         let mut factory = ParserFactory::new_simple(&environment).map_err(Fault::invalid)?;
         factory.quiet();
         *factory.limits_mut() = limits();
-        *out = Box::into_raw(Box::new(QuireGrammarFactory(factory)));
+        *out = Box::into_raw(Box::new(QuireGrammarFactory {
+            parsers: factory,
+            open_text: Arc::new(OpenTextTables::new(&environment)),
+        }));
         Ok(())
     })
 }
@@ -162,7 +175,7 @@ pub unsafe extern "C" fn quire_grammar_compile(
 ) -> QuireTextStatus {
     guard(|| {
         let grammar = top_level(kind, bytes_of(text, text_size))?;
-        let compiled = QuireGrammar::compile(&(*factory).0, grammar)?;
+        let compiled = QuireGrammar::compile(&*factory, grammar)?;
         *out = Box::into_raw(Box::new(compiled));
         Ok(())
     })

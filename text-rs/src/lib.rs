@@ -7,11 +7,13 @@
 mod budget;
 mod buffer;
 mod grammar;
+mod open_text;
 mod template;
 mod template_filters;
 mod template_format;
 mod template_json;
 mod template_library;
+mod template_mutable;
 mod template_program;
 mod template_source;
 mod template_strings;

@@ -14,7 +14,7 @@ use crate::template_filters::{self, check_order};
 use crate::template_format::{format_method, printf, printf_operator};
 use crate::template_program as program;
 use crate::template_value::{failure, text_of, Args};
-use crate::{template_json, template_strings};
+use crate::{template_json, template_mutable, template_strings};
 
 /// No count, width or padding in a template needs more.
 const NUMBER_MAX: i64 = 10_000;
@@ -31,6 +31,7 @@ pub fn environment(unix_seconds: i64, utc_offset_seconds: i32) -> Environment<'s
     environment.add_function(program::ADD, add);
     environment.add_function(program::MULTIPLY, multiply);
     environment.add_function(program::CHARGE, charged);
+    environment.add_function(program::CHANGEABLE, template_mutable::changeable);
     environment.add_function(program::REMAINDER, remainder);
     environment.add_function(program::LESS, |a: &Value, b: &Value| {
         ordered(a, b, Ordering::is_lt)

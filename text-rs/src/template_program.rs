@@ -3,7 +3,8 @@
 //!
 //! - `~`, `+`, `*`, `%` and comparisons become calls of functions that no template can name;
 //! - raw text becomes a constant that is emitted, because only emitted values meet the formatter;
-//! - the result of every filter, method, slice and capture is charged.
+//! - the result of every filter, method, slice and capture is charged;
+//! - in a program that changes lists or dictionaries, those that it writes down can be changed.
 //!
 //! One instruction becomes one or two, so jump targets are moved along.
 
@@ -12,10 +13,13 @@ use minijinja::syntax::SyntaxConfig;
 use minijinja::{AutoEscape, Environment, Error, Value};
 use std::sync::Arc;
 
+use crate::template_mutable;
+
 pub const CONCATENATE: &str = "~";
 pub const ADD: &str = "+";
 pub const MULTIPLY: &str = "*";
 pub const CHARGE: &str = "$";
+pub const CHANGEABLE: &str = "[]";
 pub const REMAINDER: &str = "%";
 pub const LESS: &str = "<";
 pub const LESS_EQUAL: &str = "<=";
@@ -38,9 +42,11 @@ pub fn compile(source: &'static str) -> Result<(CompiledTemplate<'static>, Strin
         default_auto_escape: Arc::new(|_| AutoEscape::None),
     };
     let mut compiled = CompiledTemplate::new(NAME, source, &config)?;
-    compiled.instructions = metered(&compiled.instructions);
+    let changes = changes_values(&compiled.instructions)
+        || compiled.blocks.values().any(|block| changes_values(block));
+    compiled.instructions = metered(&compiled.instructions, changes);
     for block in compiled.blocks.values_mut() {
-        *block = metered(block);
+        *block = metered(block, changes);
     }
     Ok((compiled, variables_of(source)?))
 }
@@ -54,7 +60,15 @@ fn variables_of(source: &'static str) -> Result<String, Error> {
     Ok(names.join("\n"))
 }
 
-fn metered(program: &Instructions<'static>) -> Instructions<'static> {
+fn changes_values(program: &Instructions<'static>) -> bool {
+    (0..).map_while(|at| program.get(at)).any(|step| match step {
+        Instruction::CallMethod(name, _) => template_mutable::METHODS.contains(name),
+        _ => false,
+    })
+}
+
+fn metered(program: &Instructions<'static>, changes: bool) -> Instructions<'static> {
+    let replacement = |step: &Instruction<'static>| replacement(step, changes);
     let steps: Vec<Instruction<'static>> = (0..).map_while(|at| program.get(at).cloned()).collect();
     let mut moved_to = Vec::with_capacity(steps.len() + 1);
     let mut next = 0u32;
@@ -84,6 +98,7 @@ fn metered(program: &Instructions<'static>) -> Instructions<'static> {
 
 fn replacement(
     step: &Instruction<'static>,
+    changes: bool,
 ) -> (Instruction<'static>, Option<Instruction<'static>>) {
     use Instruction::*;
     match step {
@@ -98,6 +113,12 @@ fn replacement(
         EmitRaw(text) => (LoadConst(Value::from(*text)), Some(Emit)),
         ApplyFilter(..) | CallMethod(..) | CallObject(..) | Slice | EndCapture => {
             (step.clone(), Some(CallFunction(CHARGE, Some(1))))
+        }
+        BuildList(Some(_)) | BuildMap(_) if changes => {
+            (step.clone(), Some(CallFunction(CHANGEABLE, Some(1))))
+        }
+        LoadConst(value) if changes && template_mutable::is_container(value) => {
+            (step.clone(), Some(CallFunction(CHANGEABLE, Some(1))))
         }
         _ => (step.clone(), None),
     }

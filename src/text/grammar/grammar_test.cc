@@ -107,6 +107,31 @@ TEST(Grammar, StatesOfOneGrammarKnowNothingOfEachOther) {
   other.join();
 }
 
+// Where any text may follow a mask is not made token by token: it is the same nevertheless.
+TEST(Grammar, MasksOfOpenTextAreThoseOfTheTokens) {
+  for (const char* pattern : {"[0-9]-b", "h", "^(x|[^x].*)$", "(a|é)[0-9]{2,3}", "^[^z]*$"}) {
+    const std::string schema = R"({"type":"string","pattern":")" + std::string(pattern) + "\"}";
+    const auto grammar = make_factory()->compile({GrammarKind::kJsonSchema, schema}).value();
+    const Tokens text = {'"', 'x', 256, 0xC3, 0xA9, '0', '-', 'b', 'x', '1', '2', ' ', '\\', 'n'};
+    for (int round = 0; round < 3; ++round) {
+      const auto state = grammar->begin().value();
+      for (std::size_t at = 0; at < text.size(); ++at) {
+        Tokens taken;
+        for (TokenId token = 0; token < kEnd; ++token) {
+          const auto twin = grammar->begin().value();
+          bool is_ok = true;
+          for (std::size_t i = 0; i < at; ++i) is_ok = is_ok && twin->accept(text[i]).is_ok();
+          if (is_ok && twin->accept(token).is_ok()) taken.push_back(token);
+        }
+        Tokens masked = allowed(*state);
+        std::erase(masked, kEnd);
+        ASSERT_EQ(masked, taken) << pattern << " behind " << at << " in round " << round;
+        if (!state->accept(text[at]).is_ok()) break;
+      }
+    }
+  }
+}
+
 TEST(Grammar, TellsWholeTextsFromBeginnings) {
   using Verdict = GrammarState::Verdict;
   EXPECT_EQ(*begin(GrammarKind::kRegex, "abc?")->accept_text("ab"), Verdict::kWhole);
