@@ -1,0 +1,114 @@
+#include "serve/dialects/ollama/manage/manage.h"
+
+#include <fmt/format.h>
+
+#include "serve/dialects/ollama/generate.h"
+#include "serve/dialects/ollama/manage/stored.h"
+#include "serve/dialects/ollama/names.h"
+#include "serve/dialects/ollama/request.h"
+#include "store/modelfile/create.h"
+
+namespace quire {
+namespace {
+
+constexpr std::size_t kNameSizeMax = 512;  // bytes
+
+Call done() {
+  Call call;
+  call.ready = http::Response{.content_type = "text/plain; charset=utf-8", .body = {}};
+  return call;
+}
+
+// A model that is served from a file gets the name beside its own.
+Parsed<Call> copy_served(const DialectContext& context, const std::string& from,
+                         const std::string& to) {
+  ModelHost& host = *context.models.host;
+  const auto served = served_name(host, from);
+  const auto model = served ? host.find(*served) : std::nullopt;
+  if (!model) {
+    return ApiError{.status = 404, .message = fmt::format("model \"{}\" not found", from),
+                    .param = "source", .code = "model_not_found"};
+  }
+  const Status named = host.add_name(*model, to);
+  if (!named.is_ok()) return store_error(named);
+  return done();
+}
+
+Parsed<Call> copy(const DialectContext& context, const std::string& from, const std::string& to) {
+  auto store = open_managed_store(context);
+  if (!store.is_ok()) return store.error();
+  const std::string name = stored_name(*store, from);
+  if (name.empty()) return copy_served(context, from, to);
+  const auto held = store->hold();
+  auto manifest = store->find(name);
+  if (!held.is_ok() || !manifest.is_ok()) {
+    return store_error(held.is_ok() ? manifest.status() : held.status());
+  }
+  if (to == name) return done();
+  manifest->name = to;
+  Status status = store->add(*manifest);
+  if (status.is_ok()) status = serve_stored(context, to);
+  if (!status.is_ok()) return store_error(status);
+  return done();
+}
+
+// Whether the name is one beside a model's own; then it is gone.
+bool remove_alias(ModelHost& host, const std::string& name) {
+  const auto model = host.find(name);
+  if (!model || !host.has_name(name) || host.name(*model) == name) return false;
+  return host.remove_name(name).is_ok();
+}
+
+}  // namespace
+
+Parsed<Call> parse_ollama_copy(const DialectContext& context, const http::Request& request) {
+  Parsed<Json> body = read_ollama_body(request);
+  if (!body.is_ok()) return body.error();
+  Fields fields(*body);
+  const std::string* source = fields.text("source", kNameSizeMax);
+  const std::string* destination = fields.text("destination", kNameSizeMax);
+  if (fields.error()) return *fields.error();
+  const auto refuse = [](const char* field, const std::string* name) {
+    return invalid_value(field, fmt::format("{} \"{}\" is invalid", field,
+                                            name != nullptr ? *name : ""));
+  };
+  if (source == nullptr || (!parse_ollama_name(*source) && !source->starts_with("hf:"))) {
+    return refuse("source", source);
+  }
+  if (destination == nullptr || !parse_ollama_name(*destination)) {
+    return refuse("destination", destination);
+  }
+  return copy(context, *source, store::store_name_of(*destination));
+}
+
+Parsed<Call> parse_ollama_delete(const DialectContext& context, const http::Request& request) {
+  Parsed<Json> body = read_ollama_body(request);
+  if (!body.is_ok()) return body.error();
+  Fields fields(*body);
+  const std::string name = read_model_name(fields);
+  if (fields.error()) return *fields.error();
+  ModelHost& host = *context.models.host;
+  const auto served = served_name(host, name);
+  const bool is_exact = served && is_same_model(*served, name);
+  auto store = open_managed_store(context);
+  const std::string stored = store.is_ok() ? stored_name(*store, name) : std::string();
+  if (stored.empty() && is_exact) {
+    if (remove_alias(host, *served)) return done();
+    return ApiError{.message = fmt::format("model '{}' is served from a file outside of the "
+                                           "store, which is not deleted here", name),
+                    .param = "model"};
+  }
+  if (stored.empty()) {
+    return ApiError{.status = 404, .message = fmt::format("model '{}' not found", name),
+                    .param = "model", .code = "model_not_found"};
+  }
+  if (is_exact && !remove_alias(host, *served)) {
+    const Status removed = host.remove(*host.find(*served));
+    if (!removed.is_ok()) return store_error(removed);
+  }
+  const auto freed = store->remove(stored);
+  if (!freed.is_ok()) return store_error(freed.status());
+  return done();
+}
+
+}  // namespace quire

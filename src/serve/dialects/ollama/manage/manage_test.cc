@@ -1,0 +1,214 @@
+// Models that come and go by Ollama's API: blobs, create, copy, delete, pull, over real sockets and
+// a store of the test's own, with a catalog that makes test models of whatever the store has.
+#include <gtest/gtest.h>
+
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+
+#include "base/json.h"
+#include "host/model_catalog.h"
+#include "serve/testing/test_server.h"
+#include "store/local_store.h"
+
+namespace quire {
+namespace {
+
+namespace fs = std::filesystem;
+
+class StoreCatalog : public ModelCatalog {
+ public:
+  explicit StoreCatalog(std::shared_ptr<StepGate> gate) : gate_(std::move(gate)) {}
+
+  Result<ModelRecipe> recipe(const std::string& source, std::vector<std::string> names,
+                             const ModelOverrides&) const override {
+    std::error_code failure;
+    if (!has(source) && !fs::exists(source, failure)) {
+      return error(StatusCode::kNotFound, "there is no '{}'", source);
+    }
+    if (names.empty()) names = {source};
+    ModelRecipe made = make_test_recipe({.names = names}, gate_);
+    const auto store = store::LocalStore::open();
+    const auto found = store->find(source);
+    if (!found.is_ok() || found->dress.is_empty()) return made;
+    const auto dress = std::make_shared<const store::ModelDress>(found->dress);
+    made.open = [open = made.open, dress]() -> Result<OpenedModel> {
+      QUIRE_ASSIGN_OR_RETURN(OpenedModel opened, open());
+      opened.load = [load = opened.load, dress](EventSink sink)
+          -> Result<std::unique_ptr<HostedModel>> {
+        QUIRE_ASSIGN_OR_RETURN(auto model, load(std::move(sink)));
+        if (!dress->chat_template.empty()) {
+          model->chat_template = *ChatTemplate::compile_go(dress->chat_template);
+        }
+        model->dress = dress;
+        return model;
+      };
+      return opened;
+    };
+    return made;
+  }
+  bool has(const std::string& name) const override {
+    const auto store = store::LocalStore::open();
+    return store.is_ok() && store->find(name).is_ok();
+  }
+  std::vector<std::string> names() const override { return {}; }
+  bool is_on_demand() const override { return false; }
+
+ private:
+  std::shared_ptr<StepGate> gate_;
+};
+
+class OllamaManageTest : public ::testing::Test {
+ protected:
+  OllamaManageTest() {
+    folder_ = fs::path(::testing::TempDir()) /
+              ("ollama" + std::to_string(::getpid()) + "." +
+               ::testing::UnitTest::GetInstance()->current_test_info()->name());
+    fs::create_directories(folder_);
+    ::setenv("QUIRE_HOME", folder_.c_str(), 1);
+    ::setenv("OLLAMA_MODELS", (folder_ / "none").c_str(), 1);
+    auto gate = std::make_shared<StepGate>();
+    catalog_ = std::make_unique<StoreCatalog>(gate);
+    ServerOptions options;
+    options.catalog = catalog_.get();
+    server_ = std::make_unique<TestServer>(options, gate, make_test_host({}, gate));
+  }
+  ~OllamaManageTest() override {
+    server_.reset();
+    fs::remove_all(folder_);
+    ::unsetenv("QUIRE_HOME");
+    ::unsetenv("OLLAMA_MODELS");
+  }
+
+  TestResponse ask(const std::string& method, const std::string& path, const std::string& body) {
+    TestClient client = server_->client();
+    client.send(method + " " + path + " HTTP/1.1\r\nHost: t\r\nContent-Length: " +
+                std::to_string(body.size()) + "\r\n\r\n" + body);
+    return client.receive(method == "HEAD");
+  }
+  TestResponse post(const std::string& path, const std::string& body) {
+    return ask("POST", path, body);
+  }
+  std::string digest_of(const std::string& text) {
+    store::Digest digest;
+    digest.update(text);
+    return "sha256:" + digest.finish().hex;
+  }
+  // Its file is sent, and the model is made of it.
+  void create(const std::string& name, const std::string& more = "") {
+    const std::string bytes = "GGUF of " + name;
+    EXPECT_LT(post("/api/blobs/" + digest_of(bytes), bytes).status, 300);
+    const TestResponse made = post("/api/create", R"({"model":")" + name +
+                                                      R"(","files":{"x.gguf":")" +
+                                                      digest_of(bytes) + "\"}" + more + "}");
+    EXPECT_EQ(made.status, 200) << made.body;
+    EXPECT_TRUE(made.body.ends_with("{\"status\":\"success\"}\n")) << made.body;
+  }
+
+  fs::path folder_;
+  std::unique_ptr<StoreCatalog> catalog_;
+  std::unique_ptr<TestServer> server_;
+};
+
+TEST_F(OllamaManageTest, ABlobIsTakenOnceAndOnlyWithItsChecksum) {
+  const std::string bytes(300'000, 'b');
+  const std::string path = "/api/blobs/" + digest_of(bytes);
+  EXPECT_EQ(ask("HEAD", path, "").status, 404);
+  EXPECT_EQ(post(path, bytes).status, 201);
+  EXPECT_EQ(ask("HEAD", path, "").status, 200);
+  EXPECT_EQ(post(path, bytes).status, 200);
+  const TestResponse wrong = post("/api/blobs/" + digest_of("other"), bytes);
+  EXPECT_EQ(wrong.status, 400);
+  EXPECT_NE(wrong.body.find("digest mismatch, expected \\\"" + digest_of("other") + "\\\", got"),
+            std::string::npos) << wrong.body;
+  EXPECT_EQ(post("/api/blobs/sha256:12", "x").status, 400);
+  EXPECT_EQ(ask("HEAD", "/api/blobs/nonsense", "").status, 400);
+  for (const auto& each : fs::directory_iterator(folder_ / "partial")) {
+    ADD_FAILURE() << "what did not become a blob is gone: " << each.path();
+  }
+  EXPECT_EQ(post(path, std::string(5 << 20, 'x')).status, 413);
+}
+
+TEST_F(OllamaManageTest, AModelIsMadeShownCopiedAndDeleted) {
+  create("mario:7b", R"(,"system":"You are Mario.","template":)"
+                     R"("{{ if .System }}<{{ .System }}>{{ end }}{{ .Prompt }}|{{ .Response }}")"
+                     R"(,"parameters":{"temperature":0,"stop":["x"]},"license":"MIT",)"
+                     R"("messages":[{"role":"user","content":"hi"},)"
+                     R"({"role":"assistant","content":"ho"}])");
+  const Json shown = *parse_json(post("/api/show", R"({"model":"mario:7b"})").body);
+  EXPECT_EQ(shown.find("system")->as_string(), "You are Mario.");
+  EXPECT_EQ(shown.find("license")->as_string(), "MIT");
+  EXPECT_NE(shown.find("parameters")->as_string().find("stop                           \"x\""),
+            std::string::npos);
+  EXPECT_NE(shown.find("modelfile")->as_string().find("\nSYSTEM You are Mario.\n"),
+            std::string::npos);
+  const auto prompt_of = [&](const std::string& body) {
+    const Json answer = *parse_json(post("/api/chat", body).body);
+    const Json* info = answer.find("_debug_info");
+    return info != nullptr ? info->find("rendered_template")->as_string() : dump(answer);
+  };
+  const std::string chat = R"({"model":"mario:7b","stream":false,"_debug_render_only":true,)";
+  EXPECT_EQ(prompt_of(chat + R"("messages":[{"role":"user","content":"q"}]})"),
+            "<You are Mario.>hi|hoq|");
+  EXPECT_EQ(prompt_of(chat + R"("messages":[{"role":"system","content":"s"},)"
+                             R"({"role":"user","content":"q"}]})"), "hi|ho<s>q|");
+  EXPECT_EQ(post("/api/copy", R"({"source":"mario:7b","destination":"luigi"})").status, 200);
+  EXPECT_EQ(post("/api/copy", R"({"source":"m","destination":"alias"})").status, 200);
+  EXPECT_NE(server_->client().get("/api/tags").body.find("luigi:latest"), std::string::npos);
+  EXPECT_EQ(ask("DELETE", "/api/delete", R"({"model":"mario:7b"})").status, 200);
+  EXPECT_EQ(post("/api/show", R"({"model":"mario:7b"})").status, 404);
+  EXPECT_EQ(post("/api/chat", R"({"model":"luigi","messages":[{"role":"user","content":"q"}],)"
+                              R"("options":{"num_predict":2}})").status, 200);
+  EXPECT_EQ(ask("DELETE", "/api/delete", R"({"model":"alias"})").status, 200);
+  EXPECT_EQ(post("/api/show", R"({"model":"alias"})").status, 404);
+  const TestResponse own = ask("DELETE", "/api/delete", R"({"model":"m"})");
+  EXPECT_EQ(own.status, 400) << "its file is not the store's: " << own.body;
+  EXPECT_EQ(ask("DELETE", "/api/delete", R"({"model":"nobody"})").status, 404);
+}
+
+TEST_F(OllamaManageTest, AModelMadeAnewTakesThePlaceOfTheOld) {
+  create("mario", R"(,"system":"one")");
+  create("mario", R"(,"system":"two")");
+  const TestResponse from =
+      post("/api/create", R"({"model":"luigi","from":"mario","stream":false,)"
+                          R"("parameters":{"seed":1}})");
+  EXPECT_EQ(from.body, R"({"status":"success"})");
+  const Json shown = *parse_json(post("/api/show", R"({"model":"luigi"})").body);
+  EXPECT_EQ(shown.find("system")->as_string(), "two");
+  const Json tags = *parse_json(server_->client().get("/api/tags").body);
+  EXPECT_EQ(tags.find("models")->items().size(), 4u) << dump(tags);
+}
+
+TEST_F(OllamaManageTest, WhatCannotBeMadeIsRefusedByName) {
+  const std::pair<const char*, const char*> cases[] = {
+      {R"({"model":"x"})", "neither 'from' or 'files' was specified"},
+      {R"({"model":"a b","from":"m"})", "invalid model name"},
+      {R"({"model":"x","from":"m","quantize":"q4_K_M"})", "quantize is not supported"},
+      {R"({"model":"x","from":"m","adapters":{"a":"sha256:1"}})", "adapters is not supported"},
+      {R"({"model":"x","from":"m","template":"{{ nope }}"})", "function \\\"nope\\\" not defined"},
+      {R"({"model":"x","from":"m","parameters":{"top_k":"x"}})", "option \\\"top_k\\\" must be"},
+      {R"({"model":"x","files":{"/a":"sha256:1"}})", "file path must be relative"},
+      {R"({"model":"x","from":"nobody"})", "model 'nobody' not found"},
+  };
+  for (const auto& [body, message] : cases) {
+    const TestResponse refused = post("/api/create", body);
+    EXPECT_GE(refused.status, 400) << body;
+    EXPECT_NE(refused.body.find(message), std::string::npos) << refused.body;
+  }
+  EXPECT_EQ(post("/api/copy", R"({"source":"nobody","destination":"x"})").body,
+            R"({"error":"model \"nobody\" not found"})");
+  EXPECT_EQ(post("/api/copy", R"({"source":"m","destination":"a b"})").body,
+            R"({"error":"destination \"a b\" is invalid"})");
+  EXPECT_EQ(post("/api/push", R"({"model":"nobody"})").status, 404);
+}
+
+TEST_F(OllamaManageTest, ARegistryThatIsNotThereIsTold) {
+  const TestResponse whole =
+      post("/api/pull", R"({"model":"127.0.0.1:1/me/x","stream":false})");
+  EXPECT_GE(whole.status, 500) << whole.body;
+  EXPECT_NE(whole.body.find("error"), std::string::npos);
+  EXPECT_EQ(post("/api/pull", R"({"model":"a b"})").status, 400);
+}
+
+}  // namespace
+}  // namespace quire

@@ -1,0 +1,62 @@
+#include "serve/dialects/ollama/manage/stored.h"
+
+#include "serve/dialects/ollama/names.h"
+#include "serve/house.h"
+
+namespace quire {
+
+Parsed<store::LocalStore> open_managed_store(const DialectContext& context) {
+  const bool is_served = context.house != nullptr && context.house->catalog != nullptr;
+  auto store = is_served ? store::LocalStore::open()
+                         : Result<store::LocalStore>(Status(
+                               StatusCode::kUnsupported,
+                               "this server serves no local store of models"));
+  if (!store.is_ok()) return store_error(store.status());
+  return std::move(*store);
+}
+
+std::string stored_name(const store::LocalStore& store, std::string_view name) {
+  for (const store::Manifest& manifest : store.list().models) {
+    if (is_same_model(manifest.name, name)) return manifest.name;
+  }
+  return {};
+}
+
+Status serve_stored(const DialectContext& context, const std::string& name) {
+  ModelHost& host = *context.models.host;
+  QUIRE_ASSIGN_OR_RETURN(ModelRecipe recipe, context.house->catalog->recipe(name, {name}, {}));
+  if (!host.has_name(name)) return host.add(std::move(recipe)).status();
+  const auto before = host.find(name);
+  QUIRE_ASSIGN_OR_RETURN(const ModelHost::ModelIndex after, host.stage(std::move(recipe)));
+  ModelSwitch change{.come = {after}, .go = {}, .names = {}};
+  if (before && host.name(*before) == name) change.go.push_back(*before);
+  if (change.go.empty()) QUIRE_RETURN_IF_ERROR(host.remove_name(name));
+  return host.change(change);
+}
+
+http::Response progress_response(const std::vector<Json>& lines, bool is_stream) {
+  http::Response response;
+  if (!is_stream) {
+    response.body = dump(lines.back());
+    return response;
+  }
+  response.content_type = "application/x-ndjson";
+  for (const Json& line : lines) response.body += dump(line) + "\n";
+  return response;
+}
+
+ApiError store_error(const Status& status) {
+  ApiError error{.status = 500, .message = status.message(), .type = "server_error"};
+  switch (status.code()) {
+    case StatusCode::kNotFound: error.status = 404; break;
+    case StatusCode::kInvalidArgument:
+    case StatusCode::kUnsupported:
+    case StatusCode::kCorrupt: error.status = 400; break;
+    case StatusCode::kUnavailable: error.status = 503; break;
+    case StatusCode::kResourceExhausted: error.status = 507; break;
+    default: break;
+  }
+  return error;
+}
+
+}  // namespace quire

@@ -1,0 +1,217 @@
+#include "serve/dialects/ollama/manage/transfers.h"
+
+#include <fmt/format.h>
+
+#include <atomic>
+
+#include "serve/dialects/ollama/generate.h"
+#include "serve/dialects/ollama/manage/stored.h"
+#include "serve/dialects/ollama/names.h"
+#include "serve/dialects/ollama/ollama.h"
+#include "serve/dialects/ollama/options.h"
+#include "serve/dialects/ollama/request.h"
+#include "serve/house.h"
+#include "store/modelfile/create.h"
+#include "store/modelfile/ollama_registry.h"
+#include "store/pull.h"
+
+namespace quire {
+namespace {
+
+struct Pull {
+  std::string name;       // as the client wrote it
+  bool is_stream = true;
+  bool is_insecure = false;
+  std::vector<Warning> warned;
+};
+
+// Lines to a client on the I/O thread, from the thread of an errand.
+class Report {
+ public:
+  Report(const House& house, std::shared_ptr<http::Exchange> exchange, bool is_stream)
+      : to_io_(house.to_io), exchange_(std::move(exchange)), is_stream_(is_stream) {}
+
+  void line(Json json) const {
+    if (!is_stream_) return;
+    to_io_([exchange = exchange_, text = dump(json) + "\n"] {
+      if (!exchange->is_gone()) exchange->write(text);
+    });
+  }
+
+  // The last line, or the whole answer.
+  void end(const Json& json, int status) const {
+    to_io_([exchange = exchange_, json, status, is_stream = is_stream_] {
+      if (exchange->is_gone()) return;
+      if (!is_stream) {
+        return exchange->respond({.status = status,
+                                  .content_type = "application/json; charset=utf-8",
+                                  .body = dump(json)});
+      }
+      if (exchange->write(dump(json) + "\n")) exchange->finish();
+    });
+  }
+
+ private:
+  std::function<void(std::function<void()>)> to_io_;
+  std::shared_ptr<http::Exchange> exchange_;
+  bool is_stream_;
+};
+
+Json progress_json(const std::string& status, const std::string& hex, std::uint64_t total,
+                   std::uint64_t completed) {
+  Json line = Json::object({{"status", status}});
+  if (hex.empty()) return line;
+  line.set("digest", "sha256:" + hex);
+  line.set("total", total);
+  if (completed > 0) line.set("completed", completed);
+  return line;
+}
+
+class PullObserver : public store::FetchObserver {
+ public:
+  explicit PullObserver(const Report& report) : report_(report) {}
+
+  void announce(std::string_view sentence) override {
+    report_.line(Json::object({{"status", sentence}}));
+  }
+  void advance(std::uint64_t here, std::uint64_t total) override {
+    constexpr std::uint64_t kStep = std::uint64_t{1} << 20;
+    if (here < told_ + kStep && here < total) return;
+    told_ = here;
+    report_.line(Json::object({{"status", "pulling files"}, {"total", total},
+                               {"completed", here}}));
+  }
+
+ private:
+  const Report& report_;
+  std::uint64_t told_ = 0;
+};
+
+// A name that our own store fetches; empty: a registry's.
+std::string hub_name(std::string_view name) {
+  const auto parsed = parse_ollama_name(name);
+  const bool is_hub = parsed && (parsed->host == "hf.co" || parsed->host == "huggingface.co");
+  if (is_hub) {
+    return "hf:" + parsed->space + "/" + parsed->model +
+           (parsed->tag.empty() ? "" : ":" + parsed->tag);
+  }
+  const std::string plain = store::store_name_of(name);
+  return store::can_pull(plain) ? plain : std::string();
+}
+
+store::RegistryPull registry_pull(const Pull& wanted) {
+  const OllamaName name = *parse_ollama_name(wanted.name);
+  store::RegistryPull pull;
+  pull.name = store::store_name_of(wanted.name);
+  if (const auto scheme = pull.name.find("://"); scheme != pull.name.npos) {
+    pull.name.erase(0, scheme + 3);
+  }
+  if (!name.host.empty()) pull.host = name.host;
+  if (!name.space.empty()) pull.space = name.space;
+  pull.model = name.model;
+  if (!name.tag.empty()) pull.tag = name.tag;
+  pull.is_insecure = wanted.is_insecure || wanted.name.starts_with("http://");
+  return pull;
+}
+
+Status pull(const DialectContext& context, const Pull& wanted, const Report& report,
+            const std::atomic<bool>& is_stopped) {
+  QUIRE_ASSIGN_OR_RETURN(const store::LocalStore store, store::LocalStore::open());
+  net::Limits limits;
+  limits.stop = &is_stopped;
+  const store::ModelCheck check = [&](const std::string& path) -> Status {
+    QUIRE_ASSIGN_OR_RETURN(const ModelRecipe recipe,
+                           context.house->catalog->recipe(path, {}, {}));
+    return recipe.open().status();
+  };
+  if (const std::string hub = hub_name(wanted.name); !hub.empty()) {
+    report.line(Json::object({{"status", "pulling manifest"}}));
+    PullObserver observer(report);
+    QUIRE_ASSIGN_OR_RETURN(const store::Manifest manifest,
+                           store::pull(store, hub, observer, check, limits));
+    return serve_stored(context, manifest.name);
+  }
+  QUIRE_ASSIGN_OR_RETURN(
+      const store::Manifest manifest,
+      store::pull_from_registry(store, registry_pull(wanted), check, limits,
+                                [&](const std::string& status, const std::string& hex,
+                                    std::uint64_t total, std::uint64_t completed) {
+                                  report.line(progress_json(status, hex, total, completed));
+                                }));
+  QUIRE_RETURN_IF_ERROR(serve_stored(context, manifest.name));
+  return store.collect().status();
+}
+
+Parsed<Pull> read_pull(const http::Request& request) {
+  Parsed<Json> body = read_ollama_body(request);
+  if (!body.is_ok()) return body.error();
+  Fields fields(*body);
+  Pull wanted;
+  wanted.name = read_model_name(fields);
+  wanted.is_stream = fields.boolean("stream").value_or(true);
+  wanted.is_insecure = fields.boolean("insecure").value_or(false);
+  for (const char* name : {"username", "password"}) {
+    if (fields.any(name) == nullptr) continue;
+    add_warning(wanted.warned, {"no_effect", name, "Nobody logs in here."});
+  }
+  warn_of_unknown(fields, wanted.warned);
+  if (fields.error()) return *fields.error();
+  if (!parse_ollama_name(wanted.name) && hub_name(wanted.name).empty()) {
+    return invalid_value("model", "invalid model name");
+  }
+  return wanted;
+}
+
+}  // namespace
+
+void pull_ollama_model(const DialectContext& context, std::shared_ptr<http::Exchange> exchange) {
+  const House& house = *context.house;
+  const auto refuse = [&](const ApiError& error) {
+    exchange->respond(kOllamaDialect.render_error(error, exchange->request()));
+  };
+  auto wanted = read_pull(exchange->request());
+  if (!wanted.is_ok()) return refuse(wanted.error());
+  if (house.catalog == nullptr || house.to_io == nullptr) {
+    return refuse({.message = "this server serves no local store of models"});
+  }
+  static std::atomic<bool> is_pulling{false};  // a worker's time is everybody's
+  if (is_pulling.exchange(true)) {
+    return refuse({.status = 503, .message = "server busy, please try again.  a model is being "
+                                             "pulled", .retry_after_s = 5});
+  }
+  if (wanted->is_stream) {
+    exchange->start({.content_type = "application/x-ndjson",
+                     .headers = {{"cache-control", "no-cache"}}});
+  }
+  const auto is_gone = std::make_shared<std::atomic<bool>>(false);
+  exchange->on_gone([is_gone] { *is_gone = true; });
+  house.to_workers([context, pulled = *wanted, report = Report(house, exchange, wanted->is_stream),
+                    is_gone] {
+    const Status status = pull(context, pulled, report, *is_gone);
+    is_pulling = false;
+    Json last = status.is_ok() ? Json::object({{"status", "success"}})
+                               : Json::object({{"error", status.message()}});
+    if (status.is_ok()) set_warnings(pulled.warned, last);
+    report.end(last, status.is_ok() ? 200 : store_error(status).status);
+  });
+}
+
+Parsed<Call> parse_ollama_push(const DialectContext& context, const http::Request& request) {
+  Parsed<Json> body = read_ollama_body(request);
+  if (!body.is_ok()) return body.error();
+  Fields fields(*body);
+  const std::string name = read_model_name(fields);
+  fields.boolean("stream");
+  fields.boolean("insecure");
+  if (fields.error()) return *fields.error();
+  auto store = open_managed_store(context);
+  if (!store.is_ok()) return store.error();
+  if (stored_name(*store, name).empty()) {
+    return ApiError{.status = 404, .message = fmt::format("model '{}' not found", name),
+                    .param = "model", .code = "model_not_found"};
+  }
+  return ApiError{.status = 501, .message = "push is not supported: this server sends no models to "
+                                            "registries", .code = "unsupported_endpoint"};
+}
+
+}  // namespace quire

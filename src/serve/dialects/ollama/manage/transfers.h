@@ -1,0 +1,16 @@
+// POST /api/pull: a model from a registry of Ollama's kind, or by a name that our store knows where
+// to fetch, with lines of how far it is; one at a time. A client that leaves ends it; asked again,
+// it goes on where it was. POST /api/push is refused by name.
+// I/O thread; the work is a worker's. Used by the Ollama dialect.
+#pragma once
+
+#include <memory>
+
+#include "serve/call.h"
+
+namespace quire {
+
+void pull_ollama_model(const DialectContext& context, std::shared_ptr<http::Exchange> exchange);
+Parsed<Call> parse_ollama_push(const DialectContext& context, const http::Request& request);
+
+}  // namespace quire
