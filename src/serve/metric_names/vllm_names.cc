@@ -1,4 +1,4 @@
-#include "serve/metrics_vllm.h"
+#include "serve/metric_names/vllm_names.h"
 
 #include <algorithm>
 #include <array>
@@ -28,6 +28,9 @@ constexpr std::array kNames = {
     Name{"quire_inter_token_latency_seconds", "vllm:inter_token_latency_seconds"},
     Name{"quire_inter_token_latency_seconds", "vllm:time_per_output_token_seconds"},
     Name{"quire_request_seconds", "vllm:e2e_request_latency_seconds"},
+    Name{"quire_request_queue_seconds", "vllm:request_queue_time_seconds"},
+    Name{"quire_request_compute_seconds", "vllm:request_inference_time_seconds"},
+    Name{"quire_request_token_seconds", "vllm:request_time_per_output_token_seconds"},
     Name{"quire_request_prompt_tokens", "vllm:request_prompt_tokens"},
     Name{"quire_request_generated_tokens", "vllm:request_generation_tokens"},
     Name{"quire_choices_total", "vllm:request_success_total"},

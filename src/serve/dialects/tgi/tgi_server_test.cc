@@ -1,0 +1,230 @@
+// TGI's endpoints over real sockets: heads and bodies as its clients meet them.
+#include <gtest/gtest.h>
+
+#include "base/json.h"
+#include "serve/dialects/tgi/tgi.h"
+#include "serve/testing/test_server.h"
+
+namespace quire {
+namespace {
+
+Json json_of(const TestResponse& response) {
+  auto body = parse_json(response.body);
+  EXPECT_TRUE(body.is_ok()) << response.body;
+  return body.is_ok() ? *body : Json();
+}
+
+TEST(TgiServerTest, GenerateIsAnObjectAndTheFrontDoorAList) {
+  TestServer server;
+  TestClient client = server.client();
+  const char* ask = R"({"inputs":"abc","parameters":{"max_new_tokens":4,"details":true,"seed":7}})";
+  const TestResponse whole = client.post("/generate", ask);
+  ASSERT_EQ(whole.status, 200) << whole.body;
+  const Json body = json_of(whole);
+  EXPECT_EQ(body.find("details")->find("generated_tokens")->as_int(), 4);
+  EXPECT_EQ(body.find("details")->find("tokens")->items().size(), 4u);
+  EXPECT_TRUE(body.find("details")->find("seed")->is_null());
+  EXPECT_EQ(whole.header("x-prompt-tokens"), "3");
+  EXPECT_EQ(whole.header("x-generated-tokens"), "4");
+  EXPECT_EQ(whole.header("x-compute-characters"), "3");
+  EXPECT_EQ(whole.header("x-compute-type"), "cpu+optimized");
+  for (const char* name : {"x-compute-time", "x-total-time", "x-validation-time", "x-queue-time",
+                           "x-inference-time", "x-time-per-token"}) {
+    EXPECT_FALSE(whole.header(name).empty()) << name;
+  }
+  const Json list = json_of(client.post("/", ask));
+  ASSERT_TRUE(list.is_array());
+  EXPECT_EQ(list.items()[0].find("generated_text")->as_string(),
+            "abc" + body.find("generated_text")->as_string())
+      << "the front door repeats the inputs, unless it is told not to";
+  const Json invoked = json_of(client.post(
+      "/invocations",
+      R"({"inputs":"abc","parameters":{"max_new_tokens":4,"return_full_text":false,"seed":7}})"));
+  EXPECT_EQ(invoked.items()[0].find("generated_text")->as_string(),
+            body.find("generated_text")->as_string());
+}
+
+TEST(TgiServerTest, TheTokensOfAStreamAreThoseOfTheWhole) {
+  TestServer server;
+  TestClient client = server.client();
+  const Json whole = json_of(client.post(
+      "/generate",
+      R"({"inputs":"abc","parameters":{"max_new_tokens":6,"details":true,"seed":7}})"));
+  for (const char* path : {"/generate_stream", "/"}) {
+    const TestResponse stream = client.post(
+        path, R"({"inputs":"abc","stream":true,"parameters":{"max_new_tokens":6,"details":true,)"
+              R"("return_full_text":false,"seed":7}})");
+    ASSERT_EQ(stream.status, 200);
+    EXPECT_EQ(stream.header("content-type"), "text/event-stream");
+    EXPECT_EQ(stream.header("x-accel-buffering"), "no");
+    EXPECT_TRUE(stream.header("x-total-time").empty());
+    std::vector<Json> events;
+    std::string_view rest = stream.body;
+    while (!rest.empty()) {
+      const std::size_t end = rest.find("\n\n");
+      ASSERT_TRUE(rest.starts_with("data: ") && end != std::string_view::npos) << rest;
+      events.push_back(*parse_json(rest.substr(6, end - 6)));
+      rest.remove_prefix(end + 2);
+    }
+    const auto& tokens = whole.find("details")->find("tokens")->items();
+    ASSERT_EQ(events.size(), tokens.size());
+    for (std::size_t i = 0; i < tokens.size(); ++i) {
+      EXPECT_EQ(dump(*events[i].find("token")), dump(tokens[i]));
+      EXPECT_EQ(events[i].find("index")->as_uint(), i + 1);
+      EXPECT_EQ(events[i].find("generated_text")->is_null(), i + 1 < tokens.size());
+    }
+    EXPECT_EQ(dump(*events.back().find("generated_text")), dump(*whole.find("generated_text")));
+    EXPECT_EQ(events.back().find("details")->find("input_length")->as_int(), 3);
+  }
+}
+
+TEST(TgiServerTest, ARefusedStreamIsAStreamOfOneEvent) {
+  TestServer server;
+  TestClient client = server.client();
+  const std::string event =
+      R"(data: {"error":"Input validation error: `temperature` must be strictly positive",)"
+      R"("error_type":"validation"})" "\n\n";
+  const TestResponse told = client.post("/generate_stream",
+                                        R"({"inputs":"a","parameters":{"temperature":0}})");
+  EXPECT_EQ(told.status, 200);
+  EXPECT_EQ(told.header("content-type"), "text/event-stream");
+  EXPECT_EQ(told.body, event);
+  EXPECT_EQ(client.post("/", R"({"inputs":"a","stream":true,"parameters":{"temperature":0}})").body,
+            event);
+  EXPECT_EQ(client.post("/", R"({"inputs":"a","parameters":{"temperature":0}})").status, 422);
+  EXPECT_EQ(client.post("/invocations", R"({"inputs":"a","parameters":{"temperature":0}})").status,
+            422);
+  EXPECT_EQ(client.post("/generate_stream", "{").status, 400) << "no JSON, no stream";
+}
+
+TEST(TgiServerTest, OthersKeepTheirShapeOnSharedPaths) {
+  TestServer server;
+  TestClient client = server.client();
+  EXPECT_TRUE(json_of(client.post("/tokenize", R"({"inputs":"ab"})")).is_array());
+  EXPECT_EQ(json_of(client.post("/tokenize", R"({"prompt":"ab"})")).find("count")->as_int(), 2);
+  EXPECT_NE(json_of(client.post("/tokenize", "{}")).find("error")->find("message"), nullptr);
+  EXPECT_NE(json_of(client.post("/invocations", R"({"nothing":1})")).find("error")->find("message"),
+            nullptr);
+  EXPECT_EQ(client.post("/tokenize", R"({"inputs":5})").header("content-type"),
+            "text/plain; charset=utf-8");
+}
+
+TEST(TgiServerTest, KeysAndContentTypesAreAskedForAsTgiDoes) {
+  ServerOptions options;
+  options.api_keys = {"sesame"};
+  TestServer server(options);
+  const TestResponse locked = server.client().post("/generate", R"({"inputs":"a"})");
+  EXPECT_EQ(locked.status, 401);
+  EXPECT_EQ(locked.body, "");
+  TestClient client = server.client();  // the first connection ended with a body unread
+  EXPECT_EQ(client.get("/info").status, 200);
+  EXPECT_EQ(client.get("/health").status, 200);
+  EXPECT_EQ(client.post("/generate", R"({"inputs":"a","parameters":{"max_new_tokens":1}})",
+                        "Authorization: Bearer sesame\r\n").status, 200);
+  client.send("POST /generate HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer sesame\r\n"
+              "Content-Type: text/plain\r\nContent-Length: 2\r\n\r\n{}");
+  const TestResponse wrong = client.receive();
+  EXPECT_EQ(wrong.status, 415);
+  EXPECT_EQ(wrong.header("content-type"), "text/plain; charset=utf-8");
+}
+
+TEST(TgiServerTest, AFullQueueIsAnOverloadedModel) {
+  TestServer server({}, {.rows_max = 1, .queue_max = 1});
+  server.gate().close();
+  const char* ask = R"({"inputs":"abc","parameters":{"max_new_tokens":1}})";
+  TestClient first = server.client();
+  first.send(post_bytes("/generate", ask));
+  server.wait_for_metric("quire_requests_total{outcome=\"accepted\"}", 1);
+  TestResponse full;
+  std::vector<TestClient> waiting;
+  for (int i = 0; i < 4 && full.status == 0; ++i) {  // the queue takes some
+    TestClient& client = waiting.emplace_back(server.client());
+    client.send(post_bytes("/generate", ask));
+    while (true) {
+      const double accepted = server.metric("quire_requests_total{outcome=\"accepted\"}");
+      const double refused = server.metric("quire_requests_total{outcome=\"overloaded\"}");
+      if (refused > 0) {
+        full = client.receive();
+        break;
+      }
+      if (accepted >= i + 2) break;
+    }
+  }
+  EXPECT_EQ(full.status, 429);
+  EXPECT_EQ(full.body, R"({"error":"Model is overloaded","error_type":"overloaded"})");
+  server.gate().open();
+}
+
+TEST(TgiServerTest, WhatFailsWhileItIsMadeIsAFailedGeneration) {
+  TestServer server({}, {.token_non_finite = 'x'});
+  const TestResponse told = server.client().post(
+      "/generate", R"({"inputs":"abx","parameters":{"max_new_tokens":3}})");
+  EXPECT_EQ(told.status, 424) << told.body;
+  const Json body = json_of(told);
+  EXPECT_EQ(body.find("error_type")->as_string(), "generation");
+  EXPECT_TRUE(body.find("error")->as_string().starts_with("Request failed during generation: "));
+}
+
+TEST(TgiServerTest, InfoTellsTheModelAndTheLimits) {
+  ServerOptions options;
+  options.client_limits = {.best_of_max = 1, .stop_sequences_max = 2, .input_tokens_max = 100,
+                           .total_tokens_max = 200, .has_grammars = false};
+  TestServer server(options);
+  TestClient client = server.client();
+  const Json info = json_of(client.get("/info"));
+  EXPECT_EQ(info.find("model_id")->as_string(), "m");
+  EXPECT_EQ(info.find("max_best_of")->as_int(), 1);
+  EXPECT_EQ(info.find("max_stop_sequences")->as_int(), 2);
+  EXPECT_EQ(info.find("max_input_tokens")->as_int(), 100);
+  EXPECT_EQ(info.find("max_total_tokens")->as_int(), 200);
+  EXPECT_EQ(info.find("version")->as_string(), "test");
+  EXPECT_EQ(client.get("/info?model=nobody").status, 404);
+  const auto refused = [&](const std::string& parameters) {
+    const std::string ask = R"({"inputs":"abc","parameters":{)" + parameters + "}}";
+    return json_of(client.post("/generate", ask)).find("error")->as_string();
+  };
+  EXPECT_EQ(refused(R"("best_of":2,"do_sample":true)"),
+            "Input validation error: `best_of` != 1 is not allowed for this endpoint");
+  EXPECT_EQ(refused(R"("stop":["a","b","c"])"),
+            "Input validation error: `stop` supports up to 2 stop sequences. Given: 3");
+  EXPECT_EQ(refused(R"("grammar":{"type":"regex","value":"a"})"),
+            "Input validation error: grammar is not supported");
+  EXPECT_EQ(refused(R"("max_new_tokens":198)"),
+            "Input validation error: `inputs` tokens + `max_new_tokens` must be <= 200. Given: 3 "
+            "`inputs` tokens and 198 `max_new_tokens`");
+}
+
+TEST(TgiServerTest, SeveralModelsHaveAFirst) {
+  TestServer server;
+  TestClient client = server.client();
+  const std::string ask = R"({"inputs":"a","parameters":{"max_new_tokens":1},"model":)";
+  EXPECT_EQ(client.post("/generate", ask + "\"other-name\"}").status, 200);
+  EXPECT_EQ(client.post("/generate", ask + "\"nobody\"}").status, 404);
+}
+
+TEST(TgiServerTest, MetricsByTgisNames) {
+  TestServer server({.metric_names = Metrics::Names::kTgi});
+  TestClient client = server.client();
+  const char* ask = R"({"inputs":"abc","parameters":{"max_new_tokens":2}})";
+  ASSERT_EQ(client.post("/generate", ask).status, 200);
+  ASSERT_EQ(client.post("/generate", R"({"inputs":""})").status, 422);
+  const std::string text = client.get("/metrics").body;
+  EXPECT_EQ(text.find("quire_"), std::string::npos);
+  for (const char* line :
+       {"tgi_request_count 2", "tgi_request_success 1",
+        "tgi_request_failure{err=\"validation\"} 1", "tgi_request_failure{err=\"overloaded\"} 0",
+        "tgi_request_failure{err=\"dropped\"} 0", "tgi_queue_size 0", "tgi_batch_current_size 0",
+        "tgi_request_input_length_sum 3", "tgi_request_generated_tokens_sum 2",
+        "tgi_request_max_new_tokens_sum 2", "tgi_request_queue_duration_count 1",
+        "tgi_request_duration_count 1", "tgi_request_validation_duration_count 1",
+        "tgi_request_inference_duration_count 1",
+        "tgi_request_mean_time_per_token_duration_count 1",
+        "tgi_batch_inference_count{method=\"prefill\"} 1",
+        "# TYPE tgi_batch_inference_duration histogram",
+        "# TYPE tgi_batch_inference_count counter"}) {
+    EXPECT_NE(text.find(std::string("\n") + line + "\n"), std::string::npos) << line << text;
+  }
+}
+
+}  // namespace
+}  // namespace quire

@@ -1,0 +1,191 @@
+#include "serve/metric_names/triton_names.h"
+
+#include <algorithm>
+#include <map>
+#include <string>
+#include <string_view>
+
+namespace quire {
+namespace {
+
+using prometheus::ClientMetric;
+using prometheus::MetricFamily;
+using prometheus::MetricType;
+using Labels = std::vector<ClientMetric::Label>;
+
+constexpr double kMicros = 1e6, kMillis = 1e3;
+
+std::string_view label_of(const ClientMetric& series, std::string_view name) {
+  for (const ClientMetric::Label& label : series.label) {
+    if (label.name == name) return label.value;
+  }
+  return {};
+}
+
+// Their words for how what went wrong went wrong; "" is a success.
+std::string_view failure_reason(std::string_view finish) {
+  if (finish == "stop" || finish == "length" || finish == "repetition") return "";
+  if (finish == "cancelled") return "CANCELED";
+  if (finish == "deadline") return "REJECTED";
+  return finish == "fault" || finish == "non_finite" ? "BACKEND" : "OTHER";
+}
+
+class Families {
+ public:
+  explicit Families(const std::vector<MetricFamily>& ours) : ours_(&ours) {}
+
+  // Our series of that name by model, or none.
+  const std::vector<ClientMetric>& of(std::string_view name) const {
+    static const std::vector<ClientMetric> none;
+    const auto found = std::find_if(ours_->begin(), ours_->end(), [&](const MetricFamily& family) {
+      return family.name == name;
+    });
+    return found == ours_->end() ? none : found->metric;
+  }
+
+  MetricFamily& add(const char* name, const char* help, MetricType type) {
+    return made.emplace_back(MetricFamily{name, help, type, {}});
+  }
+
+  std::vector<MetricFamily> made;
+
+ private:
+  const std::vector<MetricFamily>* ours_;
+};
+
+Labels labels_for(std::string_view model, Labels more = {}) {
+  Labels labels = {{"model", std::string(model)}, {"version", "1"}};
+  labels.insert(labels.end(), more.begin(), more.end());
+  return labels;
+}
+
+void put(MetricFamily& family, Labels labels, double value) {
+  ClientMetric& series = family.metric.emplace_back();
+  series.label = std::move(labels);
+  (family.type == MetricType::Counter ? series.counter.value : series.gauge.value) = value;
+}
+
+void add_outcomes(Families& families) {
+  std::map<std::string, double> inferences;
+  std::map<std::pair<std::string, std::string>, double> failures;
+  for (const ClientMetric& series : families.of("quire_choices_total")) {
+    const std::string model(label_of(series, "model"));
+    const std::string reason(failure_reason(label_of(series, "finish")));
+    (reason.empty() ? inferences[model] : failures[{model, reason}]) += series.counter.value;
+  }
+  MetricFamily& success = families.add("nv_inference_request_success",
+                                       "Number of successful inference requests",
+                                       MetricType::Counter);
+  for (const ClientMetric& series : families.of("quire_request_seconds")) {
+    put(success, labels_for(label_of(series, "model")),
+        static_cast<double>(series.histogram.sample_count));
+  }
+  MetricFamily& failure = families.add("nv_inference_request_failure",
+                                       "Number of failed inference requests, by reason",
+                                       MetricType::Counter);
+  for (const auto& [key, value] : failures) {
+    put(failure, labels_for(key.first, {{"reason", key.second}}), value);
+  }
+  MetricFamily& count = families.add("nv_inference_count", "Number of inferences performed",
+                                     MetricType::Counter);
+  for (const auto& [model, value] : inferences) put(count, labels_for(model), value);
+}
+
+// The sum of the times in one of our histograms, less that in another, in microseconds.
+void add_duration(Families& families, const char* name, const char* help, std::string_view ours,
+                  std::string_view less) {
+  std::map<std::string, double> sums;
+  for (const ClientMetric& series : families.of(ours)) {
+    sums[std::string(label_of(series, "model"))] += series.histogram.sample_sum;
+  }
+  for (const ClientMetric& series : families.of(less)) {
+    sums[std::string(label_of(series, "model"))] -= series.histogram.sample_sum;
+  }
+  MetricFamily& family = families.add(name, help, MetricType::Counter);
+  for (const auto& [model, seconds] : sums) {
+    put(family, labels_for(model), std::max(seconds, 0.0) * kMicros);
+  }
+}
+
+void add_no_time(Families& families, const char* name, const char* help) {
+  std::vector<Labels> all;
+  for (const ClientMetric& series : families.of("quire_request_seconds")) {
+    all.push_back(labels_for(label_of(series, "model")));
+  }
+  MetricFamily& family = families.add(name, help, MetricType::Counter);
+  for (Labels& labels : all) put(family, std::move(labels), 0);
+}
+
+void add_first_response(Families& families) {
+  const std::vector<ClientMetric>& ours = families.of("quire_time_to_first_token_seconds");
+  MetricFamily& family = families.add("nv_inference_first_response_histogram_ms",
+                                      "Time from a request to its first response",
+                                      MetricType::Histogram);
+  for (const ClientMetric& series : ours) {
+    ClientMetric& made = family.metric.emplace_back(series);
+    made.label = labels_for(label_of(series, "model"));
+    made.histogram.sample_sum *= kMillis;
+    for (ClientMetric::Bucket& bucket : made.histogram.bucket) bucket.upper_bound *= kMillis;
+  }
+}
+
+// What TensorRT-LLM's backend tells of its batches and of its cache, which gateways read.
+void add_engine(Families& families, const std::vector<ModelRow>& models) {
+  const std::size_t first = families.made.size();
+  families.add("nv_inference_exec_count", "Number of model executions performed",
+               MetricType::Counter);
+  families.add("nv_inference_pending_request_count", "Requests that wait to be computed",
+               MetricType::Gauge);
+  families.add("nv_trt_llm_request_metrics", "Requests by state", MetricType::Gauge);
+  families.add("nv_trt_llm_kv_cache_block_metrics", "Blocks of the KV cache", MetricType::Gauge);
+  MetricFamily& steps = families.made[first];
+  MetricFamily& waiting = families.made[first + 1];
+  MetricFamily& requests = families.made[first + 2];
+  MetricFamily& blocks = families.made[first + 3];
+  for (const ModelRow& model : models) {
+    const std::string& name = model.names.front();
+    const EngineStats& stats = model.stats;
+    put(steps, labels_for(name), static_cast<double>(stats.steps));
+    put(waiting, labels_for(name), static_cast<double>(stats.requests_waiting));
+    const auto request = [&](const char* type, double value) {
+      put(requests, labels_for(name, {{"request_type", type}}), value);
+    };
+    request("waiting", static_cast<double>(stats.requests_waiting));
+    request("scheduled", static_cast<double>(stats.requests_running));
+    request("active", static_cast<double>(stats.requests_waiting + stats.requests_running));
+    const auto block = [&](const char* type, double value) {
+      put(blocks, labels_for(name, {{"kv_cache_block_type", type}}), value);
+    };
+    const auto total = static_cast<double>(stats.blocks_total);
+    const auto used = static_cast<double>(stats.blocks_referenced);
+    block("max", total);
+    block("used", used);
+    block("free", total - used);
+    block("fraction", total > 0 ? used / total : 0);
+    const bool has_groups = !model.info.kv_groups.empty();
+    block("tokens_per", has_groups ? model.info.kv_groups.front().block_tokens : 0);
+  }
+}
+
+}  // namespace
+
+std::vector<MetricFamily> triton_families(const std::vector<MetricFamily>& ours,
+                                          const std::vector<ModelRow>& models) {
+  Families families(ours);
+  add_outcomes(families);
+  add_duration(families, "nv_inference_request_duration_us",
+               "Cumulative time of inference requests", "quire_request_seconds", "");
+  add_duration(families, "nv_inference_queue_duration_us", "Cumulative time of waiting in queues",
+               "quire_request_queue_seconds", "");
+  add_duration(families, "nv_inference_compute_infer_duration_us", "Cumulative time of computing",
+               "quire_request_seconds", "quire_request_queue_seconds");
+  add_no_time(families, "nv_inference_compute_input_duration_us",
+              "Cumulative time of copying inputs");
+  add_no_time(families, "nv_inference_compute_output_duration_us",
+              "Cumulative time of copying outputs");
+  add_first_response(families);
+  add_engine(families, models);
+  return std::move(families.made);
+}
+
+}  // namespace quire

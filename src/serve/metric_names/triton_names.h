@@ -1,0 +1,19 @@
+// The names that Triton gives its metrics, so that a dashboard or a gateway made for it reads this
+// server too: the same numbers under "nv_", labelled model and version. A phase that this server
+// does not have (copying inputs and outputs between backends) took no time.
+// Pure; any thread. Used by metrics.
+#pragma once
+
+#include <prometheus/metric_family.h>
+
+#include <vector>
+
+#include "host/model_host.h"
+
+namespace quire {
+
+// `ours`: what is shown under our names.
+std::vector<prometheus::MetricFamily> triton_families(
+    const std::vector<prometheus::MetricFamily>& ours, const std::vector<ModelRow>& models);
+
+}  // namespace quire
