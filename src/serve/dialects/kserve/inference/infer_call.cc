@@ -1,0 +1,131 @@
+#include "serve/dialects/kserve/inference/infer_call.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "base/clock.h"
+#include "serve/dialects/kserve/inference/logits_call.h"
+#include "serve/dialects/kserve/inference/model_lookup.h"
+#include "serve/dialects/kserve/inference/text_call.h"
+#include "serve/dialects/kserve/inference/vector_call.h"
+
+namespace quire {
+namespace {
+
+constexpr std::int64_t kPriorityMax = 1'000'000;
+constexpr std::int64_t kTimeoutMax = std::int64_t{3600} * 24 * 1'000'000;  // microseconds
+
+std::string short_name(std::string_view name) {
+  return name.size() <= kModelNameSizeMax ? std::string(name) : "(a very long name)";
+}
+
+// A whole number of at least 0, however it came.
+std::optional<std::int64_t> whole(const InferParameter& value) {
+  if (const auto* number = std::get_if<std::int64_t>(&value); number != nullptr && *number >= 0) {
+    return *number;
+  }
+  if (const auto* number = std::get_if<std::uint64_t>(&value)) {
+    if (std::in_range<std::int64_t>(*number)) return static_cast<std::int64_t>(*number);
+  }
+  return std::nullopt;
+}
+
+ApiError bad_parameter(std::string_view name, std::string_view expected) {
+  return invalid_value(std::string(name), fmt::format("parameter '{}' is invalid: expected {}",
+                                                      name, expected));
+}
+
+// Sequences of requests are for models that keep a state between them, which none of ours does.
+std::optional<ApiError> refuse_sequence(std::string_view name, const InferParameter& value) {
+  const auto* flag = std::get_if<bool>(&value);
+  const auto* text = std::get_if<std::string>(&value);
+  const bool is_neutral = (flag != nullptr && !*flag) || whole(value) == 0 ||
+                          (text != nullptr && text->empty());
+  if (is_neutral) return std::nullopt;
+  return unsupported_parameter(std::string(name), fmt::format(
+      "parameter '{}' is not supported: no model here keeps a state between requests", name));
+}
+
+}  // namespace
+
+Parsed<InferSchedule> read_schedule(const InferRequest& request, InferParameters& rest) {
+  InferSchedule schedule;
+  if (request.parameters.all().size() > kInferParametersMax) {
+    return invalid_value("parameters", fmt::format("a request has {} parameters; at most {} are "
+                                                   "taken", request.parameters.all().size(),
+                                                   kInferParametersMax));
+  }
+  for (const auto& [name, value] : request.parameters.all()) {
+    if (name == "priority") {
+      const auto level = whole(value);
+      if (!level || *level > kPriorityMax) {
+        return bad_parameter(name, "a level, of which 1 is the highest and 0 the default");
+      }
+      schedule.priority = static_cast<int>(std::max<std::int64_t>(*level - 1, 0));
+    } else if (name == "timeout") {
+      const auto micros = whole(value);
+      if (!micros || *micros > kTimeoutMax) return bad_parameter(name, "microseconds, at least 0");
+      if (*micros > 0) {
+        schedule.deadline = SteadyClock::now() + std::chrono::microseconds(*micros);
+      }
+    } else if (name == "sequence_id" || name == "sequence_start" || name == "sequence_end") {
+      if (auto refusal = refuse_sequence(name, value)) return *refusal;
+    } else if (name == "triton_enable_empty_final_response") {
+      if (!std::holds_alternative<bool>(value)) return bad_parameter(name, "a bool");
+    } else if (name == "headers" || name.starts_with("triton_")) {
+      return unsupported_parameter(name, fmt::format(
+          "parameter keys starting with 'triton_', and 'headers', are reserved for the server; got "
+          "'{}'", short_name(name)));
+    } else if (rest.find(name) != nullptr) {
+      return invalid_value(name, fmt::format("parameter '{}' is given twice", short_name(name)));
+    } else {
+      rest.set(name, value);
+    }
+  }
+  return schedule;
+}
+
+bool is_wanted(const InferRequest& request, std::string_view output, bool is_default) {
+  if (request.outputs.empty()) return is_default;
+  return std::any_of(request.outputs.begin(), request.outputs.end(),
+                     [&](const RequestedOutput& asked) { return asked.name == output; });
+}
+
+const NamedTensor* find_input(const InferRequest& request, std::string_view name) {
+  const auto found = std::find_if(request.inputs.begin(), request.inputs.end(),
+                                  [&](const NamedTensor& input) { return input.name == name; });
+  return found == request.inputs.end() ? nullptr : &*found;
+}
+
+Parsed<Call> make_infer_call(const DialectContext& context, InferRequest request,
+                             const InferTerms& terms, std::unique_ptr<InferFormat> format) {
+  auto model = lease_for_inference(context, request.model, request.version);
+  if (!model.is_ok()) return model.error();
+  const HostedModel& hosted = **model;
+  const ModelFace face = face_of(hosted.info, request.model);
+  if (request.inputs.size() > kTensorsMax || request.outputs.size() > kTensorsMax) {
+    return invalid_value("inputs", fmt::format("at most {} inputs and {} outputs are taken",
+                                               kTensorsMax, kTensorsMax));
+  }
+  if (auto fault = check_face(face, request)) return *fault;
+  const bool has_text = find_input(request, "text_input") != nullptr;
+  const bool has_ids = find_input(request, "input_ids") != nullptr;
+  if (has_text && has_ids) {
+    return invalid_value("input_ids", fmt::format(
+        "model '{}' takes 'text_input' or 'input_ids', not both in one request", face.name));
+  }
+  if (!has_text && !has_ids) {
+    return invalid_value("inputs", fmt::format(
+        "expected input 'text_input'{} for model '{}', got {} inputs without it",
+        hosted.info.generates && !hosted.info.has_encoder ? " or 'input_ids'" : "", face.name,
+        request.inputs.size()));
+  }
+  if (has_ids) return make_logits_call(context, *model, std::move(request), std::move(format));
+  if (!hosted.info.generates) {
+    return make_vector_call(context, *model, std::move(request), std::move(format));
+  }
+  return make_text_call(context, *model, std::move(request), terms, std::move(format));
+}
+
+}  // namespace quire

@@ -1,0 +1,58 @@
+// From an InferRequest to the Call that answers it, whichever transport brought it. What kind of
+// call it is says the input: text_input is answered with texts, or with a vector where the model
+// makes those; input_ids with raw logits. InferFormat is what a transport implements: how a
+// response becomes bytes.
+// Worker threads; the formats' functions on the I/O thread. Used by http and by the room of gRPC.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "serve/call.h"
+#include "serve/dialects/kserve/inference/infer_values.h"
+#include "serve/dialects/kserve/inference/model_face.h"
+#include "serve/route.h"
+
+namespace quire {
+
+class InferFormat {
+ public:
+  virtual ~InferFormat() = default;
+
+  // `is_last`: no response of this request follows.
+  virtual void append(const InferResponse& response, bool is_last, std::string& out) = 0;
+  // Of a stream that has begun.
+  virtual void append_error(const ApiError& error, std::string& out) = 0;
+  // Of a stream with nothing to say.
+  virtual void append_ping(std::string&) {}
+  // What the head of the answer says; after append().
+  virtual void complete_head(http::Response&) const {}
+};
+
+// What the transport can take.
+struct InferTerms {
+  bool may_stream = false;   // any number of responses
+  bool does_stream = false;  // unless the request says otherwise
+  bool has_details = false;  // `details`, of generate: how it ended and its tokens
+};
+
+Parsed<Call> make_infer_call(const DialectContext& context, InferRequest request,
+                             const InferTerms& terms, std::unique_ptr<InferFormat> format);
+
+// --- for the kinds of calls ---
+
+// What every kind reads of a request's parameters.
+struct InferSchedule {
+  int priority = 0;                // smaller is sooner
+  std::optional<Nanos> deadline;   // a point in time
+};
+
+// Takes what is this protocol's own; `rest` has the other parameters.
+Parsed<InferSchedule> read_schedule(const InferRequest& request, InferParameters& rest);
+
+// Whether an output is wanted: named, or nothing is named and it is there by default.
+bool is_wanted(const InferRequest& request, std::string_view output, bool is_default);
+
+const NamedTensor* find_input(const InferRequest& request, std::string_view name);
+
+}  // namespace quire

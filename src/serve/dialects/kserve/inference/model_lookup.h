@@ -1,0 +1,32 @@
+// From a model's name and version, as this protocol's clients give them, to a model of the host: a
+// version of the model repository where there is one, else a model that has one version, "1". What
+// is not found, or not served, is told in the protocol's words.
+// Any thread. Used by inference, metadata and whoever asks for a model's state.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "serve/call.h"
+#include "serve/intake/api_error.h"
+
+namespace quire {
+
+struct AskedModel {
+  ModelHost::ModelIndex index = 0;
+  std::string lease_name;             // by which it is leased; the bare name follows its traffic
+  std::string version;                // of that index
+  std::vector<std::string> versions;  // all that are served
+};
+
+// `version` empty: the one that the bare name means.
+Parsed<AskedModel> find_model(const DialectContext& context, std::string_view name,
+                              std::string_view version);
+
+// The model, or why there is none. `version` becomes that of the model that answers.
+Parsed<ModelLease> lease_for_inference(const DialectContext& context, std::string_view name,
+                                       std::string& version);
+
+}  // namespace quire

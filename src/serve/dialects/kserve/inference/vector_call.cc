@@ -1,0 +1,77 @@
+#include "serve/dialects/kserve/inference/vector_call.h"
+
+#include <fmt/format.h>
+
+#include <utility>
+
+#include "serve/answer/vectors.h"
+#include "serve/intake/pooled_prompt.h"
+#include "serve/intake/skills.h"
+
+namespace quire {
+namespace {
+
+class VectorAnswer : public AnswerWriter {
+ public:
+  VectorAnswer(InferResponse response, const PooledInfo& info, std::size_t texts,
+               std::unique_ptr<InferFormat> format)
+      : response_(std::move(response)), info_(info), vectors_(texts), format_(std::move(format)) {}
+
+  void take(std::size_t prompt, const TokenEvent& event, std::string&) override {
+    if (!event.pooled.empty()) vectors_[prompt] = event.pooled;
+  }
+
+  std::string_view id() const override { return response_.id; }
+
+  void finish(std::string& out) override {
+    std::string bytes;
+    for (std::vector<float>& vector : vectors_) {
+      if (info_.wants_length_one && !info_.is_normalised) normalise(vector);
+      for (const float value : vector) append_element(value, bytes);
+    }
+    const auto count = static_cast<std::int64_t>(vectors_.size());
+    const auto width = static_cast<std::int64_t>(vectors_.empty() ? 0 : vectors_.front().size());
+    response_.outputs.push_back({"embedding", TensorType::kFp32, {count, width}, std::move(bytes)});
+    format_->append(response_, true, out);
+  }
+
+  void fail(const ApiError& error, std::string& out) override { format_->append_error(error, out); }
+
+  void complete_head(const CallTimes&, http::Response& head) override {
+    format_->complete_head(head);
+  }
+
+ private:
+  InferResponse response_;
+  PooledInfo info_;
+  std::vector<std::vector<float>> vectors_;
+  std::unique_ptr<InferFormat> format_;
+};
+
+}  // namespace
+
+Parsed<Call> make_vector_call(const DialectContext& context, const ModelLease& model,
+                              InferRequest request, std::unique_ptr<InferFormat> format) {
+  if (auto refusal = refuse_without(*model, Skill::kPool)) return *refusal;
+  InferParameters rest;
+  auto schedule = read_schedule(request, rest);
+  if (!schedule.is_ok()) return schedule.error();
+  for (const auto& [name, value] : rest.all()) {
+    return invalid_value(name, fmt::format("parameter '{}' is not known to model '{}', which makes "
+                                           "vectors", name, request.model));
+  }
+  const PooledTexts texts{.model = model, .priority = schedule->priority};
+  Call call{.model = model, .in_flight_max = 64, .prompt_field = "text_input"};
+  for (const std::string_view text : texts_of(*find_input(request, "text_input"))) {
+    auto ids = encode_whole(texts, text, "text_input");
+    if (!ids.is_ok()) return ids.error();
+    call.requests.push_back(make_pooled(texts, context.tenant, std::move(*ids)));
+    call.requests.back().deadline = schedule->deadline;
+  }
+  InferResponse response{.model = request.model, .version = request.version, .id = request.id};
+  call.writer = std::make_unique<VectorAnswer>(std::move(response), model->info.pooled,
+                                               call.requests.size(), std::move(format));
+  return call;
+}
+
+}  // namespace quire

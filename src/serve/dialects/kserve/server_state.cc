@@ -1,0 +1,325 @@
+#include "serve/dialects/kserve/server_state.h"
+
+#include <fmt/format.h>
+#include <spdlog/spdlog.h>
+
+#include <algorithm>
+
+#include "base/clock.h"
+#include "serve/dialects/kserve/inference/model_lookup.h"
+#include "serve/house.h"
+
+namespace quire {
+namespace {
+
+std::string_view state_name(const ModelRow& row) {
+  if (row.state == ModelState::kReady) return "READY";
+  const bool is_coming = row.state == ModelState::kWanted || row.state == ModelState::kLoading;
+  return is_coming ? "LOADING" : "UNAVAILABLE";
+}
+
+std::string state_reason(const ModelRow& row) {
+  if (!row.failure.empty()) return row.failure;
+  return row.state == ModelState::kUnloading  ? "unloading"
+         : row.state == ModelState::kUnloaded ? "unloaded"
+                                              : "";
+}
+
+InferStatistics statistics_of(const House& house, const ModelRow& row) {
+  const Metrics::ModelCounts counts = house.metrics.counts(row.names.front());
+  const auto nanos = [](double seconds) { return static_cast<std::uint64_t>(seconds * 1e9); };
+  InferStatistics made{.name = row.names.front(), .version = "1"};
+  const std::size_t colon = made.name.rfind(':');
+  if (house.repository != nullptr && house.repository->has(made.name.substr(0, colon))) {
+    made.version = made.name.substr(std::min(colon, made.name.size() - 1) + 1);
+    made.name.resize(std::min(colon, made.name.size()));
+  }
+  made.last_inference_ms = counts.last_request_ms;
+  made.inferences = counts.choices;
+  made.executions = row.stats.steps;
+  made.success = {counts.requests, nanos(counts.request_seconds)};
+  made.fail = {counts.failures, 0};
+  made.queue = {counts.queued, nanos(counts.queue_seconds)};
+  const double rest = std::max(counts.request_seconds - counts.queue_seconds, 0.0);
+  made.infer = {counts.requests, nanos(rest)};
+  made.bytes = row.bytes;
+  return made;
+}
+
+// A log level as the four switches of this protocol.
+struct LogSwitches {
+  bool info = true, warning = true, error = true;
+  std::int64_t verbose = 0;
+};
+
+LogSwitches switches_of(spdlog::level::level_enum level) {
+  return {.info = level <= spdlog::level::info,
+          .warning = level <= spdlog::level::warn,
+          .error = level <= spdlog::level::err,
+          .verbose = level <= spdlog::level::trace ? 2 : level <= spdlog::level::debug ? 1 : 0};
+}
+
+spdlog::level::level_enum level_of(const LogSwitches& switches) {
+  if (switches.verbose > 1) return spdlog::level::trace;
+  if (switches.verbose == 1) return spdlog::level::debug;
+  if (switches.info) return spdlog::level::info;
+  if (switches.warning) return spdlog::level::warn;
+  return switches.error ? spdlog::level::err : spdlog::level::off;
+}
+
+ApiError bad_setting(std::string_view name, std::string_view expected) {
+  return invalid_value(std::string(name), fmt::format("log setting '{}': expected {}", name,
+                                                      expected));
+}
+
+std::optional<ApiError> take_setting(const std::string& name, const InferParameter& value,
+                                     LogSwitches& switches) {
+  bool* flag = name == "log_info"      ? &switches.info
+               : name == "log_warning" ? &switches.warning
+               : name == "log_error"   ? &switches.error
+                                       : nullptr;
+  if (flag != nullptr) {
+    const bool* on = std::get_if<bool>(&value);
+    if (on == nullptr) return bad_setting(name, "a bool");
+    *flag = *on;
+    return std::nullopt;
+  }
+  if (name == "log_verbose_level") {
+    const auto* number = std::get_if<std::int64_t>(&value);
+    const auto* positive = std::get_if<std::uint64_t>(&value);
+    if (positive != nullptr && *positive <= 9) {
+      switches.verbose = static_cast<std::int64_t>(*positive);
+      return std::nullopt;
+    }
+    if (number == nullptr || *number < 0 || *number > 9) return bad_setting(name, "0 to 9");
+    switches.verbose = *number;
+    return std::nullopt;
+  }
+  const auto* text = std::get_if<std::string>(&value);
+  const bool is_neutral = text != nullptr && ((name == "log_format" && *text == "default") ||
+                                              (name == "log_file" && text->empty()));
+  if (is_neutral) return std::nullopt;
+  return unsupported_parameter(name, fmt::format(
+      "log setting '{}' is not supported: this server writes its log in one form, to its error "
+      "output", name));
+}
+
+}  // namespace
+
+std::vector<std::string_view> server_extensions() {
+  return {"model_repository", "model_configuration", "binary_tensor_data", "parameters",
+          "statistics", "trace", "logging", "generate"};
+}
+
+bool is_server_live(const House& house) { return house.service.is_alive(SteadyClock::now()); }
+
+bool is_server_ready(const House& house) {
+  const std::vector<ModelRow> rows = house.host.rows();
+  const auto has_failed = [](const ModelRow& row) { return !row.failure.empty(); };
+  return !house.service.is_draining() && !house.host.is_asleep() &&
+         std::none_of(rows.begin(), rows.end(), has_failed);
+}
+
+std::optional<ApiError> find_unready(const DialectContext& context, std::string_view name,
+                                     std::string_view version) {
+  auto found = find_model(context, name, version);
+  if (!found.is_ok()) return found.error();
+  const auto row = context.house->host.row(found->index);
+  if (row && row->state == ModelState::kReady) return std::nullopt;
+  return ApiError{.status = 400, .message = "Model version not ready"};
+}
+
+Parsed<ModelFace> find_face(const DialectContext& context, std::string_view name,
+                            std::string_view version) {
+  auto found = find_model(context, name, version);
+  if (!found.is_ok()) return found.error();
+  const auto row = context.house->host.row(found->index);
+  ModelFace face;
+  if (row && row->info.context_max > 0) {
+    face = face_of(row->info, std::string(name));
+  } else {
+    std::string answers(version);
+    auto model = lease_for_inference(context, name, answers);
+    if (!model.is_ok()) return model.error();
+    face = face_of((*model)->info, std::string(name));
+  }
+  face.versions = std::move(found->versions);
+  return face;
+}
+
+Json config_of(const House& house, const ModelFace& face) {
+  Json own = config_json(face);
+  if (house.repository == nullptr) return own;
+  const Result<ModelConfig> written = house.repository->config(face.name);
+  if (!written.is_ok() || !written->json.is_object()) return own;
+  Json config = written->json;
+  for (const char* tensors : {"input", "output"}) {
+    const Json* list = config.find(tensors);
+    const bool is_silent = list == nullptr || !list->is_array() || list->items().empty();
+    if (is_silent) config.set(tensors, *own.find(tensors));
+  }
+  return config;
+}
+
+std::vector<RepositoryEntry> repository_index(const House& house, bool only_ready) {
+  std::vector<RepositoryEntry> entries;
+  if (house.repository != nullptr) {
+    for (const RepositoryRow& row : house.repository->index()) {
+      if (only_ready && row.state != VersionState::kReady) continue;
+      RepositoryEntry& entry = entries.emplace_back();
+      entry.name = row.name;
+      if (row.version == 0) continue;
+      entry.version = std::to_string(row.version);
+      entry.state = version_state_name(row.state);
+      entry.reason = row.reason;
+    }
+  }
+  for (const ModelRow& row : house.host.rows()) {
+    const std::string& name = row.names.front();
+    const bool is_version = house.repository != nullptr &&
+                            house.repository->has(name.substr(0, name.rfind(':')));
+    if (is_version || (only_ready && row.state != ModelState::kReady)) continue;
+    const bool is_untouched = row.loads == 0 && row.state == ModelState::kUnloaded &&
+                              row.failure.empty();
+    RepositoryEntry& entry = entries.emplace_back();
+    entry.name = name;
+    if (is_untouched) continue;
+    entry.version = "1";
+    entry.state = state_name(row);
+    entry.reason = state_reason(row);
+  }
+  return entries;
+}
+
+std::vector<InferStatistics> infer_statistics(const House& house,
+                                              std::optional<ModelHost::ModelIndex> model) {
+  std::vector<InferStatistics> made;
+  for (const ModelRow& row : house.host.rows()) {
+    if (!model || *model == row.index) made.push_back(statistics_of(house, row));
+  }
+  return made;
+}
+
+std::optional<ApiError> read_order_parameter(std::string_view name, const std::string* text,
+                                             const bool* flag, RepositoryOrder& order) {
+  if (name == "unload_dependents" && flag != nullptr) {
+    order.has_dependents = *flag;
+    return std::nullopt;
+  }
+  if (name == "config" && text != nullptr && order.is_load) {
+    Result<Json> config = parse_json(*text);
+    if (!config.is_ok() || !config->is_object()) {
+      return invalid_value("config", fmt::format("parameter 'config' must be the text of a JSON "
+                                                 "object{}{}", config.is_ok() ? "" : ": ",
+                                                 config.status().message()));
+    }
+    order.config = std::move(*config);
+    return std::nullopt;
+  }
+  if (name.starts_with("file:")) {
+    return unsupported_parameter(std::string(name), fmt::format(
+        "parameter '{}' is not supported: files of a model come from its repository",
+        name.substr(0, kTensorNameMax)));
+  }
+  return invalid_value(std::string(name), fmt::format(
+      "unrecognized parameter {}, or not of its type", dump(Json(name))));
+}
+
+bool is_for_repository(const House& house, std::string_view name) {
+  return house.repository != nullptr &&
+         (house.repository->has(name) || !house.host.find(name));
+}
+
+namespace {
+
+ApiError order_failed(const RepositoryOrder& order, const Status& status) {
+  int code = 400;
+  if (status.code() == StatusCode::kUnavailable) code = 503;
+  if (status.code() == StatusCode::kResourceExhausted) code = 503;
+  if (status.code() == StatusCode::kUnsupported) code = 501;
+  return {.status = code,
+          .message = fmt::format("failed to {} '{}': {}", order.is_load ? "load" : "unload",
+                                 order.name.substr(0, kModelNameSizeMax), status.message())};
+}
+
+}  // namespace
+
+void give_order(const House& house, RepositoryOrder order,
+                std::function<void(std::optional<ApiError>)> done) {
+  using Control = ModelRepository::Control;
+  if (house.repository->control() != Control::kExplicit) {
+    return done(ApiError{.status = 503,
+                         .message = "explicit model load / unload is not allowed if polling is "
+                                    "enabled"});
+  }
+  const auto work = [&house, order, done] {
+    ModelRepository& repository = *house.repository;
+    const Status status = order.is_load ? repository.load(order.name, order.config)
+                                        : repository.unload(order.name, order.has_dependents);
+    house.to_io([status, order, done] {
+      done(status.is_ok() ? std::nullopt : std::optional(order_failed(order, status)));
+    });
+  };
+  const Status waits = house.repository->later(work);
+  if (!waits.is_ok()) done(order_failed(order, waits));
+}
+
+std::optional<ApiError> unload_for(const DialectContext& context, std::string_view name) {
+  auto found = find_model(context, name, "");
+  if (!found.is_ok()) return found.error();
+  const Status status = context.house->host.unload(found->index);
+  if (status.is_ok()) return std::nullopt;
+  return ApiError{.status = 503, .message = fmt::format("failed to unload '{}': {}", name,
+                                                        status.message())};
+}
+
+Settings log_settings() {
+  const LogSwitches switches = switches_of(spdlog::get_level());
+  return {{"log_file", std::string()},
+          {"log_info", switches.info},
+          {"log_warning", switches.warning},
+          {"log_error", switches.error},
+          {"log_verbose_level", switches.verbose},
+          {"log_format", std::string("default")}};
+}
+
+std::optional<ApiError> change_log(const Settings& changes, bool is_operable) {
+  LogSwitches switches = switches_of(spdlog::get_level());
+  const auto before = level_of(switches);
+  for (const auto& [name, value] : changes) {
+    if (auto fault = take_setting(name, value, switches)) return fault;
+  }
+  if (level_of(switches) == before) return std::nullopt;
+  if (!is_operable) {
+    return ApiError{.status = 403,
+                    .message = "log settings are everybody's, so they are closed; "
+                               "--operator-endpoints opens them"};
+  }
+  spdlog::set_level(level_of(switches));
+  return std::nullopt;
+}
+
+std::vector<std::pair<std::string, std::string>> trace_settings() {
+  return {{"trace_level", "OFF"}, {"trace_rate", "1000"}, {"trace_count", "-1"},
+          {"log_frequency", "0"}, {"trace_file", ""}, {"trace_mode", "triton"}};
+}
+
+std::optional<ApiError> check_trace(std::string_view name, const std::vector<std::string>& values) {
+  for (const auto& [known, value] : trace_settings()) {
+    if (known != name) continue;
+    if (values.empty() || (values.size() == 1 && values.front() == value)) return std::nullopt;
+    return unsupported_parameter(std::string(name), fmt::format(
+        "trace setting '{}' is not supported: this server makes no traces; /debug/requests tells "
+        "the life of each request", name));
+  }
+  return invalid_value(std::string(name), fmt::format("trace setting {} is not known",
+                                                      dump(Json(name))));
+}
+
+ApiError no_shared_memory() {
+  return {.status = 501,
+          .message = "shared memory is not supported: send tensors in the request",
+          .code = "unsupported_parameter"};
+}
+
+}  // namespace quire
