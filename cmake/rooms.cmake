@@ -2,8 +2,9 @@
 # program `NAME_test` (all *_test.cc of the folder) and one benchmark program `NAME_bench`.
 # A folder of headers alone becomes an interface library.
 
-# The same few headers open most units: with QUIRE_COMMON_HEADERS they are read once for all rooms
-# (not for tests). Presets without it show that each unit names what it uses.
+# The same few headers open most units: with QUIRE_COMMON_HEADERS they are read once for all rooms,
+# and for tests where it is TESTS. Presets without it show that each unit names what it uses: of the
+# sanitizers one has it, and the other has not.
 # Not <filesystem>: it brings std::quoted.
 set(quire_common_headers <algorithm> <array> <atomic> <chrono> <cmath> <condition_variable>
     <cstring> <deque> <fstream> <functional> <limits> <map> <memory> <mutex> <numeric> <optional>
@@ -60,6 +61,9 @@ function(quire_room name)
     add_executable(${name}_test ${tests})
     target_link_libraries(${name}_test PRIVATE quire_${name} GTest::gmock GTest::gtest_main)
     quire_tell_source_dir(${tests})
+    if(QUIRE_COMMON_HEADERS STREQUAL TESTS)
+      quire_use_common_headers(${name}_test)
+    endif()
     add_test(NAME ${name} COMMAND ${name}_test)
   endif()
   if(QUIRE_BENCHES AND benches)

@@ -1,7 +1,11 @@
 # Programs under tests/ that need both wings: golden tokens and batch invariance against references,
 # the step contract on every executor,
-# the grammars of others that tests/holds/schemas reads,
+# the grammars of others that tests/holds/schemas reads, the logits that tests/holds/triton_client
+# compares with,
+# what the fuzzers begin with and have found, without a fuzzer (cmake/fuzz.cmake),
 # and the hash of logits that tests/holds/equal_builds compares between builds.
+file(GLOB fuzz_sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/tests/fuzz/target.cc
+     ${CMAKE_SOURCE_DIR}/tests/fuzz/targets/*.cc)
 if(QUIRE_TESTS)
   file(GLOB golden CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/tests/golden/*.cc
        ${CMAKE_SOURCE_DIR}/tests/golden/*/*.cc)
@@ -23,6 +27,19 @@ if(QUIRE_TESTS)
 
   add_executable(grammar_corpus ${CMAKE_SOURCE_DIR}/tests/grammars/grammar_corpus.cc)
   target_link_libraries(grammar_corpus PRIVATE quire_text GTest::gmock GTest::gtest_main)
+
+  add_executable(logits_rows ${CMAKE_SOURCE_DIR}/tests/logits_rows.cc
+                 ${CMAKE_SOURCE_DIR}/tests/golden/testbed.cc)
+  target_include_directories(logits_rows PRIVATE ${CMAKE_SOURCE_DIR}/tests/golden)
+  target_link_libraries(logits_rows PRIVATE quire_engine quire_lab)
+  quire_tell_source_dir(${CMAKE_SOURCE_DIR}/tests/golden/testbed.cc)
+
+  set(replay ${CMAKE_SOURCE_DIR}/tests/fuzz/replay_test.cc)
+  add_executable(fuzz_replay_test ${fuzz_sources} ${replay})
+  target_include_directories(fuzz_replay_test PRIVATE ${CMAKE_SOURCE_DIR}/tests/fuzz)
+  target_link_libraries(fuzz_replay_test PRIVATE quire_serve GTest::gmock GTest::gtest_main)
+  quire_tell_source_dir(${replay})
+  add_test(NAME fuzz_replay COMMAND fuzz_replay_test)
 
   # Its part of the lab alone: the sanitizer builds need not compile the load generator.
   set(lab ${CMAKE_SOURCE_DIR}/src/lab)
