@@ -27,9 +27,21 @@ namespace quire {
 
 struct House;
 
+// How far a call had come when, for answers that tell it. Zero: not yet.
+struct CallTimes {
+  Nanos arrived{0};
+  Nanos submitted{0};  // parsed, and given to the engine
+  Nanos begun{0};      // a step fed its first row
+  Nanos now{0};
+};
+
 class AnswerWriter {
  public:
   virtual ~AnswerWriter() = default;
+
+  // What the head of an answer that went well says beside its type: of a whole one after finish(),
+  // of a stream with the first that is taken.
+  virtual void complete_head(const CallTimes&, http::Response&) {}
 
   // An event of request number `prompt`. A stream appends what it sends now to `out`.
   virtual void take(std::size_t prompt, const TokenEvent& event, std::string& out) = 0;
@@ -100,7 +112,9 @@ struct DialectContext {
   ModelSource models;
   bool unknown_fields_warn = false;
   bool keeps_volatile_lines = false;
+  bool is_operable = false;  // the operator has opened what disturbs everybody
   Tenant tenant;  // of the client
+  Nanos arrived{0};  // when the request did; of a parser
   PathParams path;
   const House* house = nullptr;
 };

@@ -297,9 +297,10 @@ void FrontDoor::answer_at(Place place, std::shared_ptr<http::Exchange> exchange,
   const Dialect& dialect = *place.dialect;
   const Endpoint& endpoint = place.route->endpoint;
   const DialectContext context{
-      .models = {.host = &house_->host},
+      .models = {.host = &house_->host, .catalog = house_->catalog},
       .unknown_fields_warn = options_.unknown_fields_warn,
       .keeps_volatile_lines = options_.keeps_volatile_lines,
+      .is_operable = options_.is_operable,
       .tenant = tenant,
       .path = std::move(place.path),
       .house = house_};

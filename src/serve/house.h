@@ -9,9 +9,12 @@
 #include <string>
 
 #include "archive/archive.h"
+#include "host/model_catalog.h"
 #include "host/model_host.h"
+#include "host/repository/model_repository.h"
 #include "serve/background/detached_answers.h"
 #include "serve/http/exchange.h"
+#include "serve/intake/client_limits.h"
 #include "serve/intake/tenant.h"
 #include "serve/metrics.h"
 #include "serve/route.h"
@@ -29,10 +32,14 @@ struct House {
   StatusFeed& status;
   std::string version;  // of this program
   std::span<const Dialect* const> dialects;
+  ClientLimits client_limits = {};
   archive::Archive* archive = nullptr;        // null: nothing is kept
   DetachedAnswers* detached = nullptr;
   BatchRunner* batches = nullptr;             // null: there are none
+  const ModelCatalog* catalog = nullptr;      // null: no model is made of what is on the disk
+  ModelRepository* repository = nullptr;      // null: there is no folder of versions
   std::function<void(std::function<void()>)> to_workers = {};  // runs it on some worker thread
+  std::function<void(std::function<void()>)> to_io = {};       // runs it on the I/O thread
   // Answers a request of the house's own, as if a client of that tenant had sent it. I/O thread.
   std::function<void(std::shared_ptr<http::Exchange>, const Tenant&)> ask_inside = {};
 };

@@ -12,7 +12,9 @@
 #include <vector>
 
 #include "base/clock.h"
-#include "serve/metrics_vllm.h"
+#include "serve/metric_names/tgi_names.h"
+#include "serve/metric_names/triton_names.h"
+#include "serve/metric_names/vllm_names.h"
 
 namespace quire {
 namespace {
@@ -32,6 +34,7 @@ const Buckets kNextTokenSeconds = {0.001, 0.0025, 0.005, 0.01, 0.025, 0.05,
 const Buckets kTokenCounts = {1,    2,    5,     10,    20,    50,     100,
                               200,  500,  1000,  2000,  5000,  10'000, 20'000,
                               50'000, 100'000};
+const Buckets kRowCounts = {1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024};
 constexpr FinishReason kFinishReasons[] = {
     FinishReason::kStop,     FinishReason::kLength,    FinishReason::kRepetition,
     FinishReason::kCancelled, FinishReason::kDeadline, FinishReason::kNonFinite,
@@ -163,6 +166,22 @@ struct Metrics::State {
           .Help("The engine thread's time from one step's end to the next, by phase")
           .Register(registry);
   std::array<prometheus::Histogram*, kStepPhaseNames.size()> phase_of = {};
+  prometheus::Family<prometheus::Histogram>& steps =
+      family("quire_step_kind_seconds", "Time of a step in the executor: with rows of prompts, or "
+                                        "of answers alone");
+  prometheus::Histogram& prefill_step = steps.Add({{"rows", "prefill"}}, kStepSeconds);
+  prometheus::Histogram& decode_step = steps.Add({{"rows", "decode"}}, kStepSeconds);
+  prometheus::Histogram& step_rows = histogram("quire_step_rows", "Rows of a step", kRowCounts);
+  prometheus::Histogram& tokens_max = histogram(
+      "quire_request_max_tokens", "Tokens that an accepted request may generate", kTokenCounts);
+  prometheus::Family<prometheus::Counter>& requests =
+      prometheus::BuildCounter().Name("quire_requests_total")
+          .Help("Requests for an engine: accepted, or refused as invalid, overloaded, unavailable")
+          .Register(registry);
+  prometheus::Counter& accepted = requests.Add({{"outcome", "accepted"}});
+  prometheus::Counter& invalid = requests.Add({{"outcome", "invalid"}});
+  prometheus::Counter& overloaded = requests.Add({{"outcome", "overloaded"}});
+  prometheus::Counter& unavailable = requests.Add({{"outcome", "unavailable"}});
   prometheus::Family<prometheus::Histogram>& family(const char* name, const char* help) {
     return prometheus::BuildHistogram().Name(name).Help(help).Register(registry);
   }
@@ -172,6 +191,14 @@ struct Metrics::State {
       family("quire_inter_token_latency_seconds", "Between tokens of one choice");
   prometheus::Family<prometheus::Histogram>& request =
       family("quire_request_seconds", "From arrival to the end of a request");
+  prometheus::Family<prometheus::Histogram>& parsing =
+      family("quire_request_parse_seconds", "From arrival to the engine's queue");
+  prometheus::Family<prometheus::Histogram>& queueing =
+      family("quire_request_queue_seconds", "From the engine's queue to the first step");
+  prometheus::Family<prometheus::Histogram>& computing =
+      family("quire_request_compute_seconds", "From the first step to the end of a request");
+  prometheus::Family<prometheus::Histogram>& token_means =
+      family("quire_request_token_seconds", "A request's computing time a generated token");
   prometheus::Family<prometheus::Histogram>& prompt_sizes =
       family("quire_request_prompt_tokens", "Prompt tokens of a request that has ended");
   prometheus::Family<prometheus::Histogram>& answer_sizes =
@@ -183,11 +210,17 @@ struct Metrics::State {
     prometheus::Histogram* first_token = nullptr;
     prometheus::Histogram* next_token = nullptr;
     prometheus::Histogram* request = nullptr;
+    prometheus::Histogram* parse = nullptr;
+    prometheus::Histogram* queue = nullptr;
+    prometheus::Histogram* compute = nullptr;
+    prometheus::Histogram* token_mean = nullptr;
     prometheus::Histogram* prompt_size = nullptr;
     prometheus::Histogram* answer_size = nullptr;
     std::map<FinishReason, prometheus::Counter*> finishes;
+    std::uint64_t last_request_ms = 0;
   };
   ModelSeries& model_series(const std::string& model);
+  void keep_only(const std::set<std::string>& names);
   std::map<std::string, ModelSeries> models;  // as many as the host has
   prometheus::Family<prometheus::Counter>& answers =
       prometheus::BuildCounter().Name("quire_http_answers_total").Help("HTTP answers by class")
@@ -213,6 +246,10 @@ struct Metrics::State {
       prometheus::BuildCounter().Name("quire_unknown_parameters_total")
           .Help("Unknown request fields that were accepted with a warning")
           .Register(registry).Add({});
+  prometheus::Counter& tools_not_enforced =
+      prometheus::BuildCounter().Name("quire_tools_not_enforced_total")
+          .Help("Requests with tools whose schemas are not enforced as a whole, with a warning")
+          .Register(registry).Add({});
   prometheus::Family<prometheus::Counter>& volatile_lines =
       prometheus::BuildCounter().Name("quire_volatile_lines_total")
           .Help("Lines at the head of prompts that change with every request and say nothing")
@@ -229,6 +266,10 @@ Metrics::State::ModelSeries& Metrics::State::model_series(const std::string& mod
   series.first_token = &first_token.Add(label, kFirstTokenSeconds);
   series.next_token = &next_token.Add(label, kNextTokenSeconds);
   series.request = &request.Add(label, kRequestSeconds);
+  series.parse = &parsing.Add(label, kPhaseSeconds);
+  series.queue = &queueing.Add(label, kFirstTokenSeconds);
+  series.compute = &computing.Add(label, kRequestSeconds);
+  series.token_mean = &token_means.Add(label, kNextTokenSeconds);
   series.prompt_size = &prompt_sizes.Add(label, kTokenCounts);
   series.answer_size = &answer_sizes.Add(label, kTokenCounts);
   for (const FinishReason reason : kFinishReasons) {
@@ -236,6 +277,27 @@ Metrics::State::ModelSeries& Metrics::State::model_series(const std::string& mod
     series.finishes[reason] = &finishes.Add({{"model", model}, {"finish", name}});
   }
   return series;
+}
+
+void Metrics::State::keep_only(const std::set<std::string>& served) {
+  for (auto it = models.begin(); it != models.end();) {
+    if (served.contains(it->first)) {
+      ++it;
+      continue;
+    }
+    const ModelSeries& series = it->second;
+    first_token.Remove(series.first_token);
+    next_token.Remove(series.next_token);
+    request.Remove(series.request);
+    parsing.Remove(series.parse);
+    queueing.Remove(series.queue);
+    computing.Remove(series.compute);
+    token_means.Remove(series.token_mean);
+    prompt_sizes.Remove(series.prompt_size);
+    answer_sizes.Remove(series.answer_size);
+    for (const auto& [_, counter] : series.finishes) finishes.Remove(counter);
+    it = models.erase(it);
+  }
 }
 
 Metrics::State::TenantSeries& Metrics::State::series_of(const std::string& tenant) {
@@ -254,9 +316,6 @@ Metrics::State::TenantSeries& Metrics::State::series_of(const std::string& tenan
 
 Metrics::Metrics(const ModelHost& host, std::string version, Names names)
     : state_(std::make_unique<State>(host, std::move(version), names)) {
-  for (std::size_t model = 0; model < host.size(); ++model) {
-    state_->model_series(host.names(model).front());
-  }
   for (std::size_t i = 0; i < kStepPhaseNames.size(); ++i) {
     state_->phase_of[i] =
         &state_->phases.Add({{"phase", std::string(kStepPhaseNames[i])}}, kPhaseSeconds);
@@ -269,10 +328,15 @@ Metrics::Metrics(const ModelHost& host, std::string version, Names names)
 
 Metrics::~Metrics() = default;
 
-void Metrics::observe_step(double seconds, const StepPhases& phases) {
+void Metrics::observe_step(const StepEvents& step) {
+  const double seconds = to_seconds(step.elapsed);
   state_->step.Observe(seconds);
-  for (std::size_t i = 0; i < phases.times.size(); ++i) {
-    state_->phase_of[i]->Observe(to_seconds(phases.times[i]));
+  const bool has_prompts = std::any_of(step.rows.begin(), step.rows.end(),
+                                       [](const RowFact& row) { return !row.is_decode; });
+  (has_prompts ? state_->prefill_step : state_->decode_step).Observe(seconds);
+  state_->step_rows.Observe(static_cast<double>(step.rows.size()));
+  for (std::size_t i = 0; i < step.phases.times.size(); ++i) {
+    state_->phase_of[i]->Observe(to_seconds(step.phases.times[i]));
   }
 }
 
@@ -284,8 +348,28 @@ void Metrics::observe_next_token(const std::string& model, double seconds) {
   state_->model_series(model).next_token->Observe(seconds);
 }
 
-void Metrics::observe_request(const std::string& model, double seconds) {
-  state_->model_series(model).request->Observe(seconds);
+void Metrics::observe_request(const std::string& model, const CallTimes& times,
+                              std::uint64_t generated) {
+  State::ModelSeries& series = state_->model_series(model);
+  series.request->Observe(to_seconds(times.now - times.arrived));
+  series.last_request_ms = static_cast<std::uint64_t>(SteadyClock::unix_seconds()) * 1000;
+  if (times.begun == Nanos{0}) return;  // it was never computed
+  const double computing = to_seconds(times.now - times.begun);
+  series.parse->Observe(to_seconds(times.submitted - times.arrived));
+  series.queue->Observe(to_seconds(std::max(times.begun - times.submitted, Nanos{0})));
+  series.compute->Observe(computing);
+  if (generated > 0) series.token_mean->Observe(computing / static_cast<double>(generated));
+}
+
+void Metrics::count_accepted(std::optional<int> tokens_max) {
+  state_->accepted.Increment();
+  if (tokens_max) state_->tokens_max.Observe(*tokens_max);
+}
+
+void Metrics::count_refused(int status) {
+  if (status == 429) return state_->overloaded.Increment();
+  if (status == 503) return state_->unavailable.Increment();
+  if (status < 500) state_->invalid.Increment();
 }
 
 void Metrics::count_finish(const std::string& model, FinishReason reason, const Usage& usage) {
@@ -301,6 +385,8 @@ void Metrics::count_left() { state_->left.Increment(); }
 void Metrics::count_unknown_fields(std::size_t count) {
   state_->unknown_fields.Increment(static_cast<double>(count));
 }
+
+void Metrics::count_tools_not_enforced() { state_->tools_not_enforced.Increment(); }
 
 void Metrics::count_volatile_line(bool is_removed) {
   (is_removed ? state_->volatile_removed : state_->volatile_kept).Increment();
@@ -325,8 +411,33 @@ void Metrics::count_answer(int status) {
   }
 }
 
-std::string Metrics::text() const {
+void Metrics::keep_only(const std::set<std::string>& models) { state_->keep_only(models); }
+
+Metrics::ModelCounts Metrics::counts(const std::string& model) const {
+  ModelCounts counts;
+  const State::ModelSeries& series = state_->model_series(model);
+  const auto requests = series.request->Collect().histogram;
+  const auto queue = series.queue->Collect().histogram;
+  counts.requests = requests.sample_count;
+  counts.request_seconds = requests.sample_sum;
+  counts.queued = queue.sample_count;
+  counts.queue_seconds = queue.sample_sum;
+  for (const auto& [reason, counter] : series.finishes) {
+    const auto count = static_cast<std::uint64_t>(counter->Value());
+    const bool is_good = reason == FinishReason::kStop || reason == FinishReason::kLength ||
+                         reason == FinishReason::kRepetition;
+    (is_good ? counts.choices : counts.failures) += count;
+  }
+  counts.last_request_ms = series.last_request_ms;
+  return counts;
+}
+
+std::string Metrics::text(bool has_triton) const {
   const std::vector<ModelRow> models = state_->host->rows();
+  std::set<std::string> served;
+  for (const ModelRow& model : models) served.insert(model.names.front());
+  state_->keep_only(served);
+  for (const std::string& name : served) state_->model_series(name);
   std::vector<MetricFamily> families;
   for (const EngineFamily& row : kEngineFamilies) {
     for (const ModelRow& model : models) {
@@ -351,11 +462,20 @@ std::string Metrics::text() const {
   io.metric.emplace_back().counter.value = to_seconds(SteadyClock::thread_cpu());
   families.push_back(std::move(io));
   for (MetricFamily& family : state_->registry.Collect()) families.push_back(std::move(family));
-  if (state_->names != Names::kQuire) {
-    std::vector<MetricFamily> theirs = vllm_families(families, models);
-    if (state_->names == Names::kVllm) families.clear();
-    std::move(theirs.begin(), theirs.end(), std::back_inserter(families));
+  const Names names = state_->names;
+  std::vector<MetricFamily> theirs;
+  const auto add = [&](std::vector<MetricFamily> more) {
+    std::move(more.begin(), more.end(), std::back_inserter(theirs));
+  };
+  if (names == Names::kVllm || names == Names::kBoth || names == Names::kAll) {
+    add(vllm_families(families, models));
   }
+  if (names == Names::kTgi || names == Names::kAll) add(tgi_families(families, models));
+  if (names == Names::kTriton || names == Names::kAll || has_triton) {
+    add(triton_families(families, models));
+  }
+  if (names == Names::kVllm || names == Names::kTgi || names == Names::kTriton) families.clear();
+  std::move(theirs.begin(), theirs.end(), std::back_inserter(families));
   return prometheus::TextSerializer().Serialize(families);
 }
 

@@ -1,36 +1,44 @@
 // Metrics: what /metrics shows, in Prometheus' text format: the engines' counters and gauges by
 // model, read when asked, and histograms of times that the front door measures. A model's counters
-// go on where they were when it is loaded again. Every family is there from the start. The names
-// stand in metrics.cc. Any thread may observe; what is counted by tenant, and text(), whose own
-// computing is shown, are for the I/O thread. Dashboards that know vLLM find its names where the
-// operator wants them (metrics_vllm.h).
+// go on where they were when it is loaded again, and its series end when it is removed. Every
+// family is there from the start. The names stand in metrics.cc. Any thread may observe; what is
+// counted by tenant, and text(), whose own computing is shown, are for the I/O thread. Dashboards
+// that know vLLM, TGI or Triton find their names where the operator wants them (metric_names/).
 #pragma once
 
 #include <cstdint>
 #include <memory>
+#include <optional>
+#include <set>
 #include <string>
 
 #include "host/model_host.h"
+#include "serve/call.h"
 
 namespace quire {
 
 class Metrics {
  public:
-  enum class Names : std::uint8_t { kQuire, kVllm, kBoth };
+  // Both: ours and vLLM's.
+  enum class Names : std::uint8_t { kQuire, kVllm, kBoth, kTgi, kTriton, kAll };
 
   Metrics(const ModelHost& host, std::string version, Names names = Names::kQuire);
   ~Metrics();
 
-  void observe_step(double seconds, const StepPhases& phases);
+  void observe_step(const StepEvents& step);
   // By model; since the request arrived, since the choice's token before, from arrival to the last
   // byte. I/O thread.
   void observe_first_token(const std::string& model, double seconds);
   void observe_next_token(const std::string& model, double seconds);
-  void observe_request(const std::string& model, double seconds);
+  void observe_request(const std::string& model, const CallTimes& times, std::uint64_t generated);
+  // A request of an engine, and what it may generate; nothing: it is pooled.
+  void count_accepted(std::optional<int> tokens_max);
+  void count_refused(int status);  // a request that no engine has had, by what its client was told
   void count_finish(const std::string& model, FinishReason reason, const Usage& usage);
   void count_answer(int status);              // an HTTP answer was chosen
   void count_left();                          // a client left, or read too slowly
   void count_unknown_fields(std::size_t count);
+  void count_tools_not_enforced();
   void count_volatile_line(bool is_removed);  // at the head of a prompt
 
   // Tenants have a series each, as they come, up to kTenantsMax; the others share one.
@@ -39,7 +47,20 @@ class Metrics {
   void count_prompt(const std::string& tenant, std::uint32_t tokens, std::uint32_t cached);
   void count_generated(const std::string& tenant, std::size_t tokens);
 
-  std::string text() const;
+  void keep_only(const std::set<std::string>& models);  // series of others end
+
+  // What has become of a model's requests so far. I/O thread.
+  struct ModelCounts {
+    std::uint64_t requests = 0, choices = 0;
+    std::uint64_t failures = 0;            // choices that ended by a fault or were cut off
+    std::uint64_t queued = 0;              // requests that were computed at all
+    double request_seconds = 0, queue_seconds = 0;  // of all of them together
+    std::uint64_t last_request_ms = 0;     // when one ended, since 1970; 0: none has
+  };
+  ModelCounts counts(const std::string& model) const;
+
+  // `has_triton`: Triton's names are among them, whatever was chosen.
+  std::string text(bool has_triton = false) const;
 
  private:
   struct State;

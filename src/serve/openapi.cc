@@ -168,6 +168,8 @@ constexpr std::pair<const char*, const char*> kRefusals[] = {
     {"414", "The path is too long."},
     {"415", "Not in this content type or encoding."},
     {"417", "No such expectation."},
+    {"422", "A value is not allowed, or not of its type."},
+    {"424", "It failed while it was made."},
     {"429", "Too many requests wait."},
     {"431", "The head is too large."},
     {"500", "It failed; the log says why."},
@@ -183,7 +185,9 @@ Json responses_of(const Route& route, bool can_stream) {
   Json all = Json::object({{"200", response("The answer.", types)}});
   if (route.endpoint.quick != nullptr) all.set("202", response("It has begun.", types));
   std::vector<std::string_view> of_errors = {"application/json"};
-  if (types.front() != of_errors.front()) of_errors.push_back(types.front());
+  for (const std::string_view type : types) {
+    if (type != of_errors.front() && type != "text/event-stream") of_errors.push_back(type);
+  }
   for (const auto& [status, what] : kRefusals) all.set(status, response(what, of_errors));
   return all;
 }

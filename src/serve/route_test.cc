@@ -15,6 +15,11 @@ TEST(Route, PlainPatternsFitThemselvesAlone) {
   EXPECT_FALSE(fits("/", "/a"));
   EXPECT_TRUE(fits("/v1/models", "/v1/models"));
   EXPECT_FALSE(fits("/v1/models", "/v1/models/"));
+  EXPECT_TRUE(fits("/v2/m/{model...}/versions/{version}/infer", "/v2/m/a/b/versions/3/infer"));
+  EXPECT_FALSE(fits("/v2/m/{model...}/versions/{version}/infer", "/v2/m/versions/3/infer"));
+  EXPECT_FALSE(fits("/v2/m/{model...}/versions/{version}/infer", "/v2/m/a/versions//infer"));
+  EXPECT_TRUE(fits("/v2/", "/v2/"));
+  EXPECT_FALSE(fits("/v2/", "/v2"));
   EXPECT_FALSE(fits("/v1/models", "/v1"));
   EXPECT_FALSE(fits("/v1/models", "/v1/model"));
   EXPECT_FALSE(fits("/v1/models", "*"));

@@ -14,6 +14,7 @@
 #include "serve/access/origins.h"
 #include "serve/background/batch_runner.h"
 #include "serve/dialects/all.h"
+#include "serve/dialects/kserve/metrics_route.h"
 #include "serve/dialects/openai/files/batch_format.h"
 #include "serve/front_door.h"
 #include "serve/house.h"
@@ -115,8 +116,12 @@ struct Server::State {
               .status = status,
               .version = options.version,
               .dialects = dialects_of(options),
+              .client_limits = options.client_limits,
               .detached = &detached,
+              .catalog = options.catalog,
+              .repository = options.repository,
               .to_workers = [this](auto work) { asio::post(workers, std::move(work)); },
+              .to_io = [this](auto work) { asio::post(io, std::move(work)); },
               .ask_inside = [this](auto exchange, const Tenant& tenant) {
                 front_door.answer_inside(std::move(exchange), tenant);
               }},
@@ -124,6 +129,8 @@ struct Server::State {
         listener(io, options.http, front_door) {}
 
   Status open_archive();
+  Status open_side_doors();
+  Status open_metrics_port();
   void run_after(std::chrono::milliseconds delay, std::function<void()> work);
   Status read_keys();
   void watch_files();
@@ -132,6 +139,13 @@ struct Server::State {
   void await_signal();
   void stop();
   void await_drained();
+  void close_side_doors(std::size_t next);
+  void end();
+
+  struct Side {
+    std::shared_ptr<SideDoor> door;
+    std::unique_ptr<FrontDoor> front;
+  };
 
   ServerOptions options;
   asio::io_context io;
@@ -149,6 +163,9 @@ struct Server::State {
   House house;
   FrontDoor front_door;
   http::Listener listener;
+  std::vector<Side> sides;
+  std::unique_ptr<FrontDoor> metrics_door;           // null: there is no port of metrics
+  std::unique_ptr<http::Listener> metrics_listener;
   std::unique_ptr<http::Certificate> certificate;  // null: plain HTTP
   std::unique_ptr<KeyFile> key_file;               // null: there is none
   bool is_over = false;                            // no timer starts any more
@@ -175,6 +192,8 @@ Status Server::listen() {
   QUIRE_RETURN_IF_ERROR(state_->open_archive());
   QUIRE_RETURN_IF_ERROR(state_->listener.listen(options.host, options.port));
   state_->front_door.listens_on_loopback(state_->listener.is_loopback());
+  QUIRE_RETURN_IF_ERROR(state_->open_side_doors());
+  QUIRE_RETURN_IF_ERROR(state_->open_metrics_port());
   if (!state_->listener.is_loopback()) {
     warn_of_exposure(options.host, state_->front_door.asks_for_keys(),
                      state_->certificate != nullptr);
@@ -187,6 +206,10 @@ Status Server::listen() {
 
 int Server::port() const { return state_->listener.port(); }
 
+int Server::metrics_port() const {
+  return state_->metrics_listener ? state_->metrics_listener->port() : -1;
+}
+
 void Server::run() {
   if (state_->options.catches_signals) {
     boost::system::error_code failure;
@@ -195,6 +218,7 @@ void Server::run() {
     state_->await_signal();
   }
   state_->listener.start();
+  if (state_->metrics_listener) state_->metrics_listener->start();
   state_->watch_files();
   state_->ping_streams();
   if (state_->batches != nullptr) state_->batches->start();
@@ -227,6 +251,34 @@ Status Server::State::open_archive() {
           .ask_inside = house.ask_inside,
           .calls = [this] { return service.calls(); }});
   house.batches = batches.get();
+  return ok_status();
+}
+
+// Keys of a file come with the others' later.
+Status Server::State::open_side_doors() {
+  for (const std::shared_ptr<SideDoor>& door : options.side_doors) {
+    Side& side = sides.emplace_back();
+    side.door = door;
+    side.front = std::make_unique<FrontDoor>(front_door_options(options), house, door->dialects());
+    side.front->listens_on_loopback(listener.is_loopback());
+    QUIRE_RETURN_IF_ERROR(door->listen(
+        {.host = options.host,
+         .certfile = options.ssl_certfile,
+         .keyfile = options.ssl_keyfile,
+         .limits = options.http,
+         .handler = side.front.get(),
+         .to_io = [this](auto work) { asio::post(io, std::move(work)); }}));
+  }
+  return key_file ? read_keys() : ok_status();
+}
+
+Status Server::State::open_metrics_port() {
+  static constexpr const Dialect* kDialects[] = {&kMetricsDialect};
+  if (options.metrics_port < 0) return ok_status();
+  metrics_door = std::make_unique<FrontDoor>(front_door_options(options), house, kDialects);
+  metrics_listener = std::make_unique<http::Listener>(io, options.http, *metrics_door);
+  QUIRE_RETURN_IF_ERROR(metrics_listener->listen(options.host, options.metrics_port));
+  metrics_door->listens_on_loopback(metrics_listener->is_loopback());
   return ok_status();
 }
 
@@ -268,6 +320,7 @@ Status Server::State::read_keys() {
   QUIRE_ASSIGN_OR_RETURN(const std::vector<KeyLine> keys, key_file->read());
   const Status status = front_door.take_keys(keys);
   if (!status.is_ok()) return key_file->told(status);
+  for (const Side& side : sides) QUIRE_RETURN_IF_ERROR(side.front->take_keys(keys));
   spdlog::info("{} API keys were read from '{}'", keys.size(), options.api_key_file);
   return ok_status();
 }
@@ -292,18 +345,33 @@ void Server::State::stop() {
 
 // Looks again and again: what it waits for ends in many places.
 void Server::State::await_drained() {
-  const bool is_busy = batches != nullptr && batches->is_busy();
+  bool is_busy = batches != nullptr && batches->is_busy();
+  for (const Side& side : sides) is_busy |= side.door->answering() > 0;
   if (service.calls() > 0 || listener.answering() > 0 || is_busy) {
     drain_timer.expires_after(kDrainPoll);
     drain_timer.async_wait([this](boost::system::error_code) { await_drained(); });
     return;
   }
   spdlog::debug("Drained");
+  close_side_doors(0);
+}
+
+// One after the other; then the end.
+void Server::State::close_side_doors(std::size_t next) {
+  if (next == sides.size()) return end();
+  sides[next].door->close([this, next] { close_side_doors(next + 1); });
+}
+
+void Server::State::end() {
   is_over = true;
   signals.cancel();
   for (const auto& timer : timers) timer->cancel();
   listener.stop();
   listener.close_connections();  // idle ones; with the last of them run() returns
+  if (metrics_listener) {
+    metrics_listener->stop();
+    metrics_listener->close_connections();
+  }
 }
 
 }  // namespace quire

@@ -13,10 +13,14 @@
 
 #include "archive/archive.h"
 #include "base/status.h"
+#include "host/model_catalog.h"
 #include "host/model_host.h"
+#include "host/repository/model_repository.h"
 #include "serve/http/message.h"
+#include "serve/intake/client_limits.h"
 #include "serve/metrics.h"
 #include "serve/route.h"
+#include "serve/ways/side_door.h"
 
 namespace quire {
 
@@ -34,6 +38,7 @@ struct ServerOptions {
   Metrics::Names metric_names = Metrics::Names::kQuire;  // --metrics-names
   bool is_operable = false;                // --operator-endpoints
   bool keeps_volatile_lines = false;       // --volatile-lines keep
+  ClientLimits client_limits;              // --tgi-limits
   http::Limits http;                         // --max-connections is http.connections_max
   std::size_t load_queue_max = 256;        // requests of one tenant that wait for a model's load
   int worker_threads = 2;                  // for parsing, templates and tokenizing
@@ -45,6 +50,10 @@ struct ServerOptions {
   archive::Bounds archive_bounds;
   bool archive_is_wish = false;            // a file that cannot be had is a warning, not an error
   std::vector<const Dialect*> dialects = {};  // none: all of dialects/all
+  const ModelCatalog* catalog = nullptr;   // outlives the server; null: House says what that means
+  ModelRepository* repository = nullptr;   // likewise
+  std::vector<std::shared_ptr<SideDoor>> side_doors = {};  // ways in beside HTTP
+  int metrics_port = -1;                   // --metrics-port: metrics there too, nv_* among them
 };
 
 // Whether the files that the options name can be used, which listen() asks again: a mistake is told
@@ -57,7 +66,8 @@ class Server {
   ~Server();
 
   Status listen();
-  int port() const;  // after listen()
+  int port() const;          // after listen()
+  int metrics_port() const;  // likewise; -1: there is none
   void run();
   void request_stop();
 

@@ -5,9 +5,11 @@
 
 #include <algorithm>
 #include <exception>
+#include <set>
 #include <utility>
 
 #include "base/clock.h"
+#include "serve/failure.h"
 
 namespace quire {
 namespace {
@@ -15,34 +17,6 @@ namespace {
 constexpr Nanos kStall = std::chrono::seconds(30);  // without a step while work is pending
 constexpr std::size_t kWidenMax = 16;               // choices with a buffer of their own
 constexpr int kLoadRetrySeconds = 5;                // a load takes seconds
-
-ApiError failure_of(const TokenEvent& event) {
-  ApiError error{.status = 500, .message = event.message, .type = "server_error"};
-  if (event.finish == FinishReason::kDeadline) {
-    error = {.status = 503, .message = "The request's deadline passed.",
-             .type = "service_unavailable_error", .code = "deadline_exceeded"};
-  } else if (event.finish == FinishReason::kCancelled) {
-    error = {.status = 503, .message = "The request was cancelled by the server.",
-             .type = "service_unavailable_error", .code = "cancelled"};
-  } else if (event.finish == FinishReason::kNonFinite) {
-    error.code = "numeric_error";
-  } else if (event.finish == FinishReason::kNothingAllowed) {
-    error = {.status = 400, .message = event.message, .type = "invalid_request_error",
-             .code = "nothing_allowed"};
-  } else if (event.finish == FinishReason::kGrammarLimit) {
-    error = {.status = 400,
-             .message = "The answer came to a place where its grammar is too costly: " +
-                        event.message,
-             .type = "invalid_request_error", .code = "grammar_limit"};
-  }
-  if (error.message.empty()) error.message = "The model failed.";
-  return error;
-}
-
-bool is_failure(FinishReason reason) {
-  return reason != FinishReason::kNone && reason != FinishReason::kStop &&
-         reason != FinishReason::kLength && reason != FinishReason::kRepetition;
-}
 
 void complete_head(const Dialect& dialect, const http::Exchange& exchange, Nanos arrived,
                    http::Response& head) {
@@ -80,6 +54,8 @@ struct Service::ActiveCall {
   std::size_t open = 0;               // requests that have not ended
   std::size_t submitted = 0;          // requests that the engine has had
   Nanos arrived{0}, wrote{0};         // wrote: last, to a stream
+  Nanos submitted_at{0}, begun{0};    // begun: the first row of any of its requests
+  std::uint64_t generated = 0;        // tokens of all choices
   std::vector<Nanos> last_token_at;   // [choices]; zero: none yet
   std::string out;                    // of a stream: written since the last flush
   bool is_over = false;
@@ -110,7 +86,9 @@ Service::~Service() {
 
 void Service::answer(std::shared_ptr<http::Exchange> exchange, const Dialect& dialect,
                      Parse parse, const DialectContext& context) {
-  this->parse({std::move(exchange), &dialect, parse, context, SteadyClock::now()});
+  Arrival arrival{std::move(exchange), &dialect, parse, context, SteadyClock::now()};
+  arrival.context.arrived = arrival.at;
+  this->parse(std::move(arrival));
 }
 
 void Service::parse(Arrival arrival) {
@@ -167,6 +145,8 @@ void Service::respond(const Arrival& arrival, http::Response response) {
 }
 
 void Service::refuse(const Arrival& arrival, const ApiError& error) {
+  const bool is_new_work = arrival.exchange->request().method == "POST";
+  if (is_new_work) metrics_->count_refused(error.status);
   respond(arrival, arrival.dialect->render_error(error, arrival.exchange->request()));
 }
 
@@ -180,6 +160,7 @@ void Service::hold(Call& call, const std::shared_ptr<const Constraint>& constrai
 
 // What its grammar was for was a wish; the answer says that nothing came of it.
 void Service::leave_free(Call& call, const Status& reason) {
+  metrics_->count_tools_not_enforced();
   if (call.writer == nullptr) return;
   call.writer->warn({kToolsNotEnforced, call.grammar->field, reason.message()});
 }
@@ -255,8 +236,9 @@ void Service::refuse(const Arrival& arrival, Call& call, const ApiError& error) 
 
 void Service::await_model(Arrival arrival, const std::string& name) {
   const auto model = host_->find(name);
-  QUIRE_CHECK(model.has_value(), "a request awaits the model '{}', which nobody knows", name);
+  if (!model) return refuse(arrival, model_not_found(name));  // it has been removed meanwhile
   Result<ModelLease> wish = host_->want(*model);
+  if (wish.status().code() == StatusCode::kNotFound) return parse(std::move(arrival));  // likewise
   if (!wish.is_ok()) {
     const int retry_s = whole_seconds(host_->retry_in(*model));
     return refuse(arrival, model_unavailable(wish.status(), retry_s));
@@ -279,6 +261,8 @@ void Service::admit(ModelHost::ModelIndex model, Result<ModelLease> outcome) {
     } else if (outcome.is_ok()) {
       arrival.context.models.waited_for = *outcome;
       parse(std::move(arrival));
+    } else if (outcome.status().code() == StatusCode::kNotFound) {
+      parse(std::move(arrival));  // it was removed: its name is nobody's, or another's
     } else {
       const int retry_s = whole_seconds(host_->retry_in(model));
       refuse(arrival, model_unavailable(outcome.status(), retry_s));
@@ -288,6 +272,7 @@ void Service::admit(ModelHost::ModelIndex model, Result<ModelLease> outcome) {
 
 void Service::submit(const std::shared_ptr<ActiveCall>& call) {
   ++active_;
+  call->submitted_at = SteadyClock::now();
   std::size_t choices = 0;
   for (Request& request : call->call.requests) {
     request.id = RequestId{++requests_};
@@ -308,6 +293,15 @@ void Service::submit(const std::shared_ptr<ActiveCall>& call) {
   if (call->open == 0) return flush(call);
   accepted.requests = call->ids;
   chronicle_->arrive(std::move(accepted));
+  if (chronicle_->models() > host_->size()) forget_removed();
+}
+
+// Models come and go: what is kept of them is of those that are served.
+void Service::forget_removed() {
+  std::set<std::string> names;
+  for (const ModelRow& model : host_->rows()) names.insert(model.names.front());
+  chronicle_->keep_only(names);
+  metrics_->keep_only(names);
 }
 
 // As many as may be in the engine at once. A queue that others have filled is waited for while a
@@ -320,13 +314,23 @@ bool Service::submit_more(const std::shared_ptr<ActiveCall>& call) {
   while (call->submitted < requests.size() && in_flight() < bound) {
     Request& next = requests[call->submitted];
     const bool may_wait = call->call.in_flight_max > 0 && in_flight() > 0;
+    const std::optional<int> tokens_max =
+        next.is_pooled ? std::nullopt : std::optional<int>(next.params.tokens_max);
     Engine& engine = *call->call.model->engine;
+    TrafficTap* tap = call->call.model->tap.get();
+    const RequestId id = next.id;
+    if (tap != nullptr) tap->submitted(next);
     const Status status = may_wait ? engine.submit(Request(next)) : engine.submit(std::move(next));
+    // One without a prompt tells that the engine has refused it.
+    if (tap != nullptr && !status.is_ok()) tap->submitted(Request{.id = id});
     if (may_wait && status.code() == StatusCode::kResourceExhausted) return true;
     if (!status.is_ok()) {
-      fail(call, from_engine(status, call->call.prompt_field));
+      const ApiError error = from_engine(status, call->call.prompt_field);
+      metrics_->count_refused(error.status);
+      fail(call, error);
       return false;
     }
+    metrics_->count_accepted(tokens_max);
     ++call->submitted;
   }
   return true;
@@ -383,7 +387,8 @@ void Service::take_steps() {
   std::vector<std::shared_ptr<ActiveCall>> touched;
   for (const StepEvents& step : steps) {
     chronicle_->take(step);
-    if (!step.rows.empty()) metrics_->observe_step(to_seconds(step.elapsed), step.phases);
+    note_begun(step);
+    if (!step.rows.empty()) metrics_->observe_step(step);
     for (const TokenEvent& event : step.events) {
       const auto place = places_.find(event.request);
       if (place == places_.end()) continue;  // cancelled meanwhile
@@ -396,6 +401,15 @@ void Service::take_steps() {
   for (const auto& call : touched) flush(call);
 }
 
+void Service::note_begun(const StepEvents& step) {
+  for (const RowFact& row : step.rows) {
+    if (!row.is_admission) continue;
+    const auto place = places_.find(row.of.request);
+    if (place == places_.end() || place->second.call->begun != Nanos{0}) continue;
+    place->second.call->begun = step.at - step.elapsed;
+  }
+}
+
 void Service::take(const std::shared_ptr<ActiveCall>& call, std::size_t index,
                    const TokenEvent& event) {
   if (call->is_over) return;
@@ -405,6 +419,7 @@ void Service::take(const std::shared_ptr<ActiveCall>& call, std::size_t index,
   if (is_failure(event.finish)) return fail(call, failure_of(event));
   time_tokens(*call, index, event);
   metrics_->count_generated(call->tenant, event.accepted.size());
+  call->generated += event.accepted.size();
   if (event.is_last) {
     metrics_->count_prompt(call->tenant, event.usage.prompt_tokens, event.usage.cached_tokens);
   }
@@ -426,6 +441,11 @@ void Service::time_tokens(ActiveCall& call, std::size_t index, const TokenEvent&
     metrics_->observe_first_token(model, to_seconds(now - call.arrived));
   }
   last = now;
+}
+
+CallTimes Service::times_of(const ActiveCall& call) {
+  return {.arrived = call.arrived, .submitted = call.submitted_at, .begun = call.begun,
+          .now = SteadyClock::now()};
 }
 
 // What was written goes out; an answer that is complete ends.
@@ -462,6 +482,7 @@ void Service::write(const std::shared_ptr<ActiveCall>& call, bool is_complete) {
       http::Response head{.content_type = std::string(call->call.stream_type),
                           .headers = {{"cache-control", "no-cache"}}};
       complete_head(*call->dialect, exchange, call->arrived, head);
+      call->call.writer->complete_head(times_of(*call), head);
       exchange.start(std::move(head));
     }
     call->wrote = SteadyClock::now();
@@ -472,12 +493,12 @@ void Service::write(const std::shared_ptr<ActiveCall>& call, bool is_complete) {
     metrics_->count_answer(200);
     http::Response whole{.body = std::move(call->out)};
     complete_head(*call->dialect, exchange, call->arrived, whole);
+    call->call.writer->complete_head(times_of(*call), whole);
     exchange.respond(std::move(whole));
   }
   if (is_complete) {
     if (call->call.model != nullptr) {
-      metrics_->observe_request(call->call.model->name(),
-                                to_seconds(SteadyClock::now() - call->arrived));
+      metrics_->observe_request(call->call.model->name(), times_of(*call), call->generated);
     }
     forget(*call);
   }

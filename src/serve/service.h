@@ -71,7 +71,7 @@ class Service {
   void parse(Arrival arrival);
   void begin(Arrival arrival, Parsed<Call> parsed);
   bool constrain(Arrival& arrival, Parsed<Call>& parsed);
-  static void leave_free(Call& call, const Status& reason);
+  void leave_free(Call& call, const Status& reason);
   static void hold(Call& call, const std::shared_ptr<const Constraint>& constraint);
   void admit_constrained(std::uint64_t ticket, const Grammars::Outcome& outcome);
   void await_model(Arrival arrival, const std::string& name);
@@ -81,9 +81,12 @@ class Service {
   void submit(const std::shared_ptr<ActiveCall>& call);
   bool submit_more(const std::shared_ptr<ActiveCall>& call);
   AcceptedRequest accepted_from(const ActiveCall& call) const;  // but for the requests' ids
+  void forget_removed();
   void remember_prompt(const ActiveCall& call, PromptOrigin& origin);
   void receive(StepEvents step);  // engine threads
   void take_steps();
+  void note_begun(const StepEvents& step);
+  static CallTimes times_of(const ActiveCall& call);
   void take(const std::shared_ptr<ActiveCall>& call, std::size_t index, const TokenEvent& event);
   void time_tokens(ActiveCall& call, std::size_t index, const TokenEvent& event);
   void flush(const std::shared_ptr<ActiveCall>& call);

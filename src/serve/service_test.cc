@@ -128,6 +128,7 @@ TEST(ServiceTest, ToolsThatNothingHoldsTheAnswerToAreTold) {
     EXPECT_NE(response.body.find("it is odd"), std::string::npos) << path << response.body;
   }
   EXPECT_EQ(bench.compiled, 1);
+  EXPECT_EQ(bench.server.metric("quire_tools_not_enforced_total"), 5);
 }
 
 TEST(ServiceTest, TooManyThatWaitAreTold) {

@@ -118,7 +118,7 @@ void CallReader::begin_argument(std::string_view key) {
 }
 
 CallReader::Went CallReader::take_name(std::string_view name) {
-  if (name.empty() || name.size() > kNameSizeMax) return Went::kBroken;
+  if (name.empty() || name.size() > kNameSizeMax || call_.is_named) return Went::kBroken;
   if (syntax_.begins_answer && !types_.has_tool(name)) return Went::kBroken;
   call_.name = name;
   call_.is_named = true;
@@ -178,7 +178,9 @@ CallReader::Went CallReader::read_name(Place& place) {
   place.at = end.at + (has_end || is_id ? end.size : 0);
   scanned_ = 0;
   phase_ = is_id ? Phase::kId : Phase::kArguments;
-  return take_name(name);
+  const Went went = take_name(name);
+  if (is_id) call_.is_named = false;  // the id comes first: whoever passes the name on passes both
+  return went;
 }
 
 CallReader::Went CallReader::read_id(Place& place) {
@@ -190,6 +192,7 @@ CallReader::Went CallReader::read_id(Place& place) {
     return Went::kWait;
   }
   call_.written_id = trimmed(place.text.substr(place.at, end.at - place.at));
+  call_.is_named = true;
   place.at = end.at + end.size;
   scanned_ = 0;
   phase_ = Phase::kArguments;
@@ -261,7 +264,7 @@ CallReader::Went CallReader::end_member() {
   } else if (member_ == syntax_.name_member) {
     return value->is_string() ? take_name(value->as_string()) : Went::kBroken;
   } else if (member_ == syntax_.id_member && value->is_string()) {
-    call_.written_id = value->as_string();
+    (call_.is_named ? call_.late_id : call_.written_id) = value->as_string();
   }
   return Went::kOn;
 }

@@ -17,7 +17,8 @@ namespace quire {
 // What has been read of a call.
 struct ReadCall {
   std::string name;
-  std::string written_id;  // as the model wrote it; empty: it wrote none
+  std::string written_id;  // as the model wrote it, before the name; empty: it wrote none
+  std::string late_id;     // the same, behind the name
   std::string arguments;   // grows at its end
   bool is_named = false;   // the name is known, and arguments may be passed on
 };

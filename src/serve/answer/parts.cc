@@ -4,7 +4,9 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <optional>
+#include <unordered_map>
 #include <utility>
 
 #include "base/hash.h"
@@ -16,13 +18,13 @@
 namespace quire {
 namespace {
 
-std::string id_of_call(IdStyle style, const ReadCall& call, const PartStreamOptions& options,
-                       std::size_t index) {
+std::string id_of_call(IdStyle style, const ReadCall& call, const std::string& written,
+                       const PartStreamOptions& options, std::size_t index) {
   if (style == IdStyle::kFunctions) {
-    const bool is_written = call.written_id.starts_with("functions.");
-    return is_written ? call.written_id : fmt::format("functions.{}:{}", call.name, index);
+    const bool is_written = written.starts_with("functions.");
+    return is_written ? written : fmt::format("functions.{}:{}", call.name, index);
   }
-  if (style == IdStyle::kNine && call.written_id.size() == 9) return call.written_id;
+  if (style == IdStyle::kNine && written.size() == 9) return written;
   constexpr std::string_view kDigits =
       "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
   const std::size_t size = style == IdStyle::kNine ? 9 : 24;
@@ -48,9 +50,16 @@ class PartStream::Cutter {
     pending_ = tail_;
   }
 
-  void take(std::string_view text, std::vector<PartDelta>& out) {
+  void leave_free() { options_.is_guaranteed = false; }
+
+  void take(const TokenEvent& event, std::vector<PartDelta>& out) {
     out_ = &out;
-    pending_ += text;
+    for (const TokenId token : event.accepted) {
+      if (std::ranges::find(options_.opening_tokens, token) != options_.opening_tokens.end()) {
+        ++opened_[token];
+      }
+    }
+    pending_ += event.text;
     cut(false);
   }
 
@@ -192,11 +201,40 @@ class PartStream::Cutter {
   // --- calls ---
 
   void begin_calls(std::size_t syntax, ReadFrom from, std::string_view opening) {
+    is_held_ = options_.is_guaranteed && opens_as_grammar_has_it(syntax);
     reader_.emplace(calls()->syntaxes[syntax], types_, from);
-    is_bare_ = false;
+    bare_ = nullptr;
     raw_ = opening;
     raw_.erase(0, std::exchange(tail_, {}).size());
     sent_ = 0;
+  }
+
+  // A control token that opens calls has come as that token, or in the prompt.
+  bool opens_as_grammar_has_it(std::size_t syntax) {
+    if (options_.opening_tokens.empty() || !tail_.empty()) return true;
+    const TokenId token = options_.opening_tokens.at(syntax);
+    if (token < 0) return true;
+    const auto opened = opened_.find(token);
+    if (opened == opened_.end() || opened->second == 0) return false;
+    --opened->second;
+    return true;
+  }
+
+  // Whether what nothing marks has come to where the grammar is certain that it is a call: see
+  // ToolGrammarWriter::bare_calls().
+  bool begins_as_grammar_has_it(const CallSyntax& syntax) const {
+    std::string_view text = raw_;
+    const auto skip = [&](std::string_view literal) {
+      text.remove_prefix(std::min(text.find_first_not_of(" \t\r\n"), text.size()));
+      const bool is_there = text.starts_with(literal);
+      if (is_there) text.remove_prefix(literal.size());
+      return is_there;
+    };
+    if (!syntax.opens.empty() && !skip(syntax.opens)) return false;
+    if (syntax.name == NamePlace::kBefore) {
+      return skip(reader_->call().name + std::string(syntax.name_closes));
+    }
+    return skip("{") && skip('"' + std::string(syntax.name_member) + '"') && skip(":");
   }
 
   // An answer, or what follows a thought, may begin with a call that nothing marks.
@@ -210,8 +248,9 @@ class PartStream::Cutter {
       if (!syntax.begins_answer) continue;
       const std::string_view opens = syntax.opens.empty() ? "{" : syntax.opens;
       if (opens.front() != pending_[begin]) continue;
+      is_held_ = options_.is_guaranteed && options_.opening_tokens.empty();
       reader_.emplace(syntax, types_, ReadFrom::kOpens);
-      is_bare_ = true;
+      bare_ = &syntax;
       raw_ = white_ + pending_.substr(at, begin - at);
       at = begin;
       sent_ = 0;
@@ -224,14 +263,17 @@ class PartStream::Cutter {
     const std::size_t before = at;
     const ReadStep step = reader_->read(pending_, at);
     raw_.append(pending_, before, at - before);
+    if (bare_ != nullptr && !is_held_ && !has_called_ && reader_->call().is_named) {
+      is_held_ = options_.is_guaranteed && begins_as_grammar_has_it(*bare_);
+    }
     if (step == ReadStep::kBroken) {
-      if (options_.is_guaranteed) send_call();  // as it would have come in smaller pieces
+      if (is_held_) send_call();  // as it would have come in smaller pieces
       break_calls();
     } else if (step == ReadStep::kCallRead) {
       if (!end_call()) break_calls();
     } else if (step == ReadStep::kSectionRead) {
       leave_calls();
-    } else if (options_.is_guaranteed) {
+    } else if (is_held_) {
       send_call();
     }
     return step != ReadStep::kWait;
@@ -245,12 +287,17 @@ class PartStream::Cutter {
     if (!is_call_begun_) {
       begin_call_part();
       delta.call_name = call.name;
-      delta.call_id = id_of_call(calls()->ids, call, options_, calls_++);
+      delta.call_id = id_of_call(calls()->ids, call, written_id(call), options_, calls_++);
     }
     delta.index = parts_ - 1;
     delta.text = call.arguments.substr(sent_);
     sent_ = call.arguments.size();
     if (!delta.text.empty() || !delta.call_name.empty()) out_->push_back(std::move(delta));
+  }
+
+  // Of a call that is passed on with its name, what comes behind the name is too late.
+  const std::string& written_id(const ReadCall& call) const {
+    return call.written_id.empty() && !is_held_ ? call.late_id : call.written_id;
   }
 
   void begin_call_part() {
@@ -263,12 +310,13 @@ class PartStream::Cutter {
   // False: the call is none.
   bool end_call() {
     const ReadCall& call = reader_->call();
-    if (!options_.is_guaranteed) {
+    if (!is_held_) {
       const Result<Json> arguments = parse_json(call.arguments);
       if (!arguments.is_ok() || !arguments->is_object()) return false;
     }
     send_call();
     is_call_begun_ = false;
+    has_called_ = true;
     sent_ = 0;
     raw_.clear();
     return true;
@@ -287,8 +335,8 @@ class PartStream::Cutter {
     std::string raw = is_sent ? std::string() : std::exchange(raw_, {});
     reader_.reset();
     may_begin_bare_ = false;
-    if (is_bare_) white_.clear();  // it stands in `raw`
-    is_bare_ = false;
+    if (bare_ != nullptr) white_.clear();  // it stands in `raw`
+    bare_ = nullptr;
     pass(raw);
   }
 
@@ -305,7 +353,7 @@ class PartStream::Cutter {
     }
   }
 
-  const PartStreamOptions options_;
+  PartStreamOptions options_;
   const ArgumentTypes types_;
   Literals in_text_, in_thought_;
   State state_ = State::kText;
@@ -319,7 +367,10 @@ class PartStream::Cutter {
   std::optional<PartKind> last_kind_;
   bool may_begin_bare_ = true;  // nothing but white space and thoughts has come
   bool is_fresh_ = false;       // white space that comes is dropped
-  bool is_bare_ = false;        // nothing opened the section
+  const CallSyntax* bare_ = nullptr;  // of a section that nothing opened
+  bool is_held_ = false;        // a grammar holds the section
+  bool has_called_ = false;     // there has been a call
+  std::unordered_map<TokenId, std::size_t> opened_;  // such tokens that no section has begun with
   bool is_call_begun_ = false;  // its name has been passed on
   bool is_over_ = false;
   std::vector<PartDelta>* out_ = nullptr;
@@ -340,8 +391,12 @@ void PartStream::take(const TokenEvent& event, std::vector<PartDelta>& out) {
     if (!event.text.empty()) out.push_back({.kind = PartKind::kText, .text = event.text});
     return;
   }
-  cutter_->take(event.text, out);
+  cutter_->take(event, out);
   if (event.finish != FinishReason::kNone) cutter_->finish(out);
+}
+
+void PartStream::leave_free() {
+  if (cutter_ != nullptr) cutter_->leave_free();
 }
 
 void PartStream::finish(std::vector<PartDelta>& out) {

@@ -5,8 +5,11 @@
 //
 // Nothing is lost: what turns out to be no call, or is not finished, is text again. To be able to,
 // a call is held back until it is whole; under a grammar that guarantees it (is_guaranteed) it is
-// passed on as it comes, and one that is cut off stays as far as it got. White space around parts
-// is dropped; an answer without a format passes as it is.
+// passed on as it comes, and one that is cut off stays as far as it got. Where the model may call,
+// the grammar begins where a call opens: what looks like a call and did not open as the grammar has
+// it (a control token that is spelled in letters, an object whose name is not its first member) is
+// held back as if there were none. White space around parts is dropped; an answer without a format
+// passes as it is.
 // One choice; I/O thread. Used by dialects.
 #pragma once
 
@@ -36,6 +39,8 @@ struct PartStreamOptions {
   bool begins_in_thought = false;  // the prompt has opened it: ends_in_thought()
   bool reads_thoughts = true, reads_calls = true;  // else they are text
   bool is_guaranteed = false;      // the answer is held to lark_of_tools()
+  // Not empty: the grammar holds it from where calls open; opening_tokens() of the format.
+  std::vector<TokenId> opening_tokens;
   std::vector<Tool> tools;         // types of arguments; what a bare call may be named
   std::string request_id;          // ids of calls are made of it: the same again for the same
   int choice = 0;
@@ -48,6 +53,9 @@ class PartStream {
   PartStream(PartStream&&) noexcept;
   PartStream& operator=(PartStream&&) noexcept;
   ~PartStream();
+
+  // Before the first event: there is no grammar after all.
+  void leave_free();
 
   // An event that finishes its branch finishes the parts too.
   void take(const TokenEvent& event, std::vector<PartDelta>& out);

@@ -38,6 +38,12 @@ std::vector<std::string> split(const std::string& text, std::mt19937& random) {
   return pieces;
 }
 
+// Of a vocabulary without control tokens.
+std::vector<TokenId> letters_open(const PartStreamOptions& options) {
+  const CallFormat* calls = options.format.calls;
+  return std::vector<TokenId>(calls == nullptr ? 1 : calls->syntaxes.size(), -1);
+}
+
 TEST(Parts, TheCorpusMeansWhatItSays) {
   for (const Member& member : corpus(QUIRE_SOURCE_DIR)) {
     for (const bool is_guaranteed : {false, true}) {
@@ -53,7 +59,9 @@ TEST(Parts, TheSameHoweverTheTextIsCut) {
   for (const Member& member : corpus(QUIRE_SOURCE_DIR)) {
     for (int round = 0; round < 200; ++round) {
       const bool is_guaranteed = member.is_well_formed && round % 2 == 1;
-      const auto deltas = cut(options_of(member, is_guaranteed), split(member.text, random));
+      PartStreamOptions options = options_of(member, is_guaranteed);
+      if (round % 4 == 3) options.opening_tokens = letters_open(options);
+      const auto deltas = cut(std::move(options), split(member.text, random));
       ASSERT_EQ(described(deltas), member.parts) << member.calls << ": " << member.text;
     }
   }
@@ -100,11 +108,100 @@ TEST(Parts, UnderAGrammarArgumentsComeAsTheyAreWritten) {
   EXPECT_NE(cut(std::move(other), {whole})[0].call_id, id);
 }
 
+// What the pieces are of a text that comes letter by letter: "name" begins a call.
+std::string pieces_of(PartStreamOptions options, const std::string& text) {
+  std::vector<std::string> letters;
+  for (const char letter : text) letters.emplace_back(1, letter);
+  std::string out;
+  for (const PartDelta& delta : cut(std::move(options), letters)) {
+    if (!delta.call_name.empty()) out += delta.call_name + ":";
+    out += delta.kind == PartKind::kToolCall ? delta.text + "|" : delta.text;
+  }
+  return out;
+}
+
+// A model that may call is held from where a call opens; arguments come as they are written.
+TEST(Parts, WhereTheModelMayCallArgumentsComeAsTheyAreWrittenToo) {
+  PartStreamOptions options = hermes(true);
+  options.opening_tokens = letters_open(options);
+  const std::string call = R"(<tool_call>{"name":"f","arguments":{"a":1}}</tool_call>)";
+  EXPECT_EQ(pieces_of(options, "So: " + call), R"(So:f:|{|"|a|"|:|1|}|)");
+
+  options.opening_tokens = {7};  // <tool_call> is a control token
+  EXPECT_EQ(pieces_of(options, call), R"(f:{"a":1}|)") << "spelled in letters it opens nothing";
+  PartStream stream(options);
+  std::vector<PartDelta> out;
+  TokenEvent event;
+  event.text = R"(<tool_call>{"name":"f","arguments":{)";
+  event.accepted = {7, 8, 9};
+  stream.take(event, out);
+  ASSERT_EQ(out.size(), 1u);
+  EXPECT_EQ(out[0].text, "{");
+
+  options.opening_tokens = {-1};
+  PartStream free(options);
+  free.leave_free();
+  out.clear();
+  free.take(event, out);
+  EXPECT_TRUE(out.empty()) << "there is no grammar";
+}
+
+// Of calls that nothing marks a grammar is certain when it has seen how they begin.
+TEST(Parts, ACallThatNothingMarksIsHeldFromItsName) {
+  const auto pieces = [](std::string_view format, const std::string& text) {
+    PartStreamOptions options{.format = {.calls = find_call_format(format)},
+                              .is_guaranteed = true,
+                              .tools = {{.name = "f"}},
+                              .request_id = "r"};
+    options.opening_tokens = letters_open(options);
+    return pieces_of(std::move(options), text);
+  };
+  EXPECT_EQ(pieces("llama3_json", R"( {"name" : "f", "parameters": {"a":1}})"),
+            R"(f:|{|"|a|"|:|1|}|)");
+  EXPECT_EQ(pieces("llama3_json", R"({"type":"function","name":"f","parameters":{"a":1}})"),
+            R"(f:{"a":1}|)");
+  EXPECT_EQ(pieces("llama3_json", R"({"type":"function","name":"f","parameters":{"a":)"),
+            R"({"type":"function","name":"f","parameters":{"a":)");
+  EXPECT_EQ(pieces("pythonic", "[f(a=1, b=2)]"), R"(f:{|"a":|1|,"b":|2}|)");
+  EXPECT_EQ(pieces("pythonic", "[f (a=1, b=2)]"), R"(f:{"a":1,"b":2}|)");
+}
+
 TEST(Parts, ACallThatIsCutOffStaysAsFarAsItGotUnderAGrammarAndIsTextElsewhere) {
   const std::string text = R"(<tool_call>{"name": "f", "arguments": {"city": "Pa)";
   const auto kept = cut(hermes(true), {text});
   EXPECT_EQ(described(kept), "call: f {\"city\": \"Pa\n");
   EXPECT_EQ(described(cut(hermes(false), {text})), "text: " + text + "\n");
+}
+
+TEST(Parts, ACallHasOneNameAndOneId) {
+  const std::string twice =
+      R"(<tool_call>{"name": "f", "name": "g", "arguments": {"a": 1}}</tool_call>)";
+  EXPECT_EQ(described(cut(hermes(false), {twice})), "text: " + twice + "\n");
+  const auto whole = cut(hermes(true), {twice});
+  std::vector<std::string> bytes;
+  for (const char byte : twice) bytes.emplace_back(1, byte);
+  EXPECT_EQ(described(whole), described(cut(hermes(true), bytes)));
+
+  const std::string named = "[TOOL_CALLS]f[CALL_ID]aB3dE6gH9[ARGS]{}";
+  bytes.clear();
+  for (const char byte : named) bytes.emplace_back(1, byte);
+  EXPECT_EQ(cut({.format = {.calls = find_call_format("mistral_v11")},
+                 .is_guaranteed = true,
+                 .request_id = "r"}, bytes).at(0).call_id, "aB3dE6gH9");
+
+  // Behind the name it counts where the call is held back until it is whole.
+  const std::string late = R"([TOOL_CALLS][{"name": "f", "arguments": {}, "id": "aB3dE6gH9"}])";
+  bytes.clear();
+  for (const char byte : late) bytes.emplace_back(1, byte);
+  for (const bool is_guaranteed : {false, true}) {
+    const PartStreamOptions options{.format = {.calls = find_call_format("mistral")},
+                                    .is_guaranteed = is_guaranteed,
+                                    .request_id = "r"};
+    const auto parts = cut(options, {late});
+    ASSERT_EQ(parts.size(), 1u);
+    EXPECT_EQ(parts[0].call_id == "aB3dE6gH9", !is_guaranteed);
+    EXPECT_EQ(parts[0].call_id, cut(options, bytes)[0].call_id);
+  }
 }
 
 TEST(Parts, WhatIsNotReadIsText) {

@@ -2,14 +2,28 @@
 
 #include <utility>
 
-namespace quire {
+#include "serve/answer/formats/tool_grammar.h"
 
-ShapedParts::ShapedParts(const AnswerShape& shape, std::string_view id, std::size_t choice)
+namespace quire {
+namespace {
+
+// Where the model may call the grammar begins where a call opens.
+std::vector<TokenId> openings(const AnswerShape& shape, const ModelLease& model) {
+  const bool may_call = shape.is_guaranteed && shape.choice.kind != ToolChoiceKind::kRequired;
+  if (!may_call) return {};
+  return opening_tokens(*shape.format.calls, *model->tokenizer);
+}
+
+}  // namespace
+
+ShapedParts::ShapedParts(const AnswerShape& shape, const ModelLease& model, std::string_view id,
+                         std::size_t choice)
     : parts_(PartStreamOptions{.format = shape.format,
                                .begins_in_thought = shape.begins_in_thought,
                                .reads_thoughts = shape.reads_thoughts,
                                .reads_calls = shape.reads_calls,
                                .is_guaranteed = shape.is_guaranteed,
+                               .opening_tokens = openings(shape, model),
                                .tools = shape.tools,
                                .request_id = std::string(id),
                                .choice = static_cast<int>(choice)}),

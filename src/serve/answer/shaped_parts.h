@@ -14,8 +14,12 @@ namespace quire {
 
 class ShapedParts {
  public:
-  // `id`: of the answer; ids of calls are made of it.
-  ShapedParts(const AnswerShape& shape, std::string_view id, std::size_t choice);
+  // `model`: that writes the answer. `id`: of the answer; ids of calls are made of it.
+  ShapedParts(const AnswerShape& shape, const ModelLease& model, std::string_view id,
+              std::size_t choice);
+
+  // Before the first event: what nothing holds to its tools, as a warning says.
+  void leave_free() { parts_.leave_free(); }
 
   void take(const TokenEvent& event, std::vector<PartDelta>& out);
 

@@ -1,8 +1,11 @@
 #include "serve/dialects/all.h"
 
 #include "serve/dialects/anthropic/anthropic.h"
+#include "serve/dialects/kserve/kserve.h"
+#include "serve/dialects/ollama/ollama.h"
 #include "serve/dialects/openai/openai.h"
 #include "serve/dialects/quire/quire.h"
+#include "serve/dialects/tgi/tgi.h"
 #include "serve/dialects/vllm/vllm.h"
 
 namespace quire {
@@ -12,6 +15,9 @@ const Dialect* const kAll[] = {
     &kOpenAiDialect,
     &kAnthropicDialect,
     &kVllmDialect,
+    &kKserveDialect,
+    &kTgiDialect,
+    &kOllamaDialect,
     &kQuireDialect,
 };
 

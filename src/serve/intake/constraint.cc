@@ -5,6 +5,7 @@
 #include <utility>
 #include <vector>
 
+#include "serve/intake/tools/structural_tag.h"
 #include "text/grammar/gbnf.h"
 #include "text/grammar/lark.h"
 #include "text/grammar/pattern.h"
@@ -63,8 +64,12 @@ Parsed<Asked> read_vllm_member(std::string_view name, const Json& value, const s
   if (name == "choice") return some(read_choice(value, field));
   if (name == "grammar") return some(read_grammar_text(value, field));
   if (name == "structural_tag") {
-    return unsupported_parameter(field, fmt::format("Unsupported parameter: '{}': structural tags "
-                                                    "are not supported; tools are.", field));
+    Parsed<GrammarSource> source = source_of_structural_tag(value, field);
+    if (!source.is_ok()) return source.error();
+    AskedGrammar asked;
+    asked.source = std::move(*source);
+    asked.field = field;
+    return Asked(std::move(asked));
   }
   if (!value.is_bool()) return expected(field, "true or false", value);  // json_object
   if (!value.as_bool()) return Asked();

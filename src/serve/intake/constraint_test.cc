@@ -106,7 +106,9 @@ TEST(Constraint, MistakesNameTheirField) {
        "say what the answer has to look like; only one of them may."},
       {R"("response_format":{"type":"json_object"},"guided_json":{})",
        "guided_json: 'response_format' and 'guided_json' both say"},
-      {R"("structural_tag":{})", "structural_tag: "},
+      {R"("structural_tag":{})", "structural_tag: Invalid 'structural_tag': expected `format`"},
+      {R"("response_format":{"type":"structural_tag","format":{"type":"star"}})",
+       "response_format.format.type: "},
   };
   for (const auto& [fields, error] : kCases) {
     EXPECT_EQ(asked(fields).substr(0, std::string(error).size()), error) << fields;

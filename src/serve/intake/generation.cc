@@ -28,6 +28,14 @@ SamplingParams default_sampling(const HostedModel* model) {
   take(own.top_p, params.top_p);
   take(own.repetition_penalty, params.repetition_penalty);
   params.top_k = static_cast<int>(std::max(own.top_k, decltype(own.top_k){0}));
+  if (model->dress == nullptr) return params;
+  const Json* stops = model->dress->parameters.find("stop");
+  if (stops == nullptr || !stops->is_array()) return params;
+  for (const Json& stop : stops->items()) {
+    if (stop.is_string() && !stop.as_string().empty()) {
+      params.stop_strings.push_back(stop.as_string());
+    }
+  }
   return params;
 }
 

@@ -12,22 +12,34 @@ ApiError model_not_found(std::string_view name) {
           .code = "model_not_found"};
 }
 
+// Two may meet here with one name: the second finds what the first has added.
+std::optional<ModelHost::ModelIndex> find_served(const ModelSource& source,
+                                                 std::string_view name) {
+  const bool may_come = source.catalog != nullptr && source.catalog->is_on_demand() &&
+                        !name.empty() && name.size() <= kModelNameSizeMax;
+  if (may_come && !source.host->has_name(name) && source.catalog->has(std::string(name))) {
+    auto recipe = source.catalog->recipe(std::string(name), {std::string(name)}, {});
+    if (recipe.is_ok()) static_cast<void>(source.host->add(std::move(*recipe)).is_ok());
+  }
+  return source.host->find(name);
+}
+
 Parsed<ModelLease> lease_model(const ModelSource& source, std::string_view name) {
-  const auto model = source.host->find(name);
+  const auto model = find_served(source, name);
   if (!model) return model_not_found(name);
   const ModelLease& waited_for = source.waited_for;
-  const bool is_here = waited_for && waited_for->name() == source.host->names(*model).front();
-  if (is_here) return waited_for;
-  Result<ModelLease> lease = source.host->lease(*model);
+  if (waited_for && waited_for->name() == source.host->name(*model)) return waited_for;
+  Result<ModelLease> lease = source.host->lease(name);
   if (lease.is_ok()) return std::move(*lease);
+  if (lease.status().code() == StatusCode::kNotFound) return model_not_found(name);
   ApiError error = model_unavailable(lease.status(), whole_seconds(source.host->retry_in(*model)));
   if (lease.status().code() == StatusCode::kUnavailable) error.awaited_model = name;
   return error;
 }
 
 Parsed<ModelLease> lease_model_or_only(const ModelSource& source, std::string_view name) {
-  const bool is_only = name.empty() && source.host->size() == 1;
-  return lease_model(source, is_only ? source.host->names(0).front() : name);
+  const auto only = name.empty() ? source.host->only() : std::nullopt;
+  return only ? lease_model(source, source.host->name(*only)) : lease_model(source, name);
 }
 
 }  // namespace quire

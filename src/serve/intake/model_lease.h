@@ -1,10 +1,13 @@
 // Leases: from the name that a client wrote to the model itself, or to why there is none now:
 // unknown, failed to load, or to be awaited (then the same request is read again when the model is
-// there). Any thread. Used by dialects.
+// there). What the store has is served on demand where the operator wishes so.
+// Any thread. Used by dialects.
 #pragma once
 
+#include <optional>
 #include <string_view>
 
+#include "host/model_catalog.h"
 #include "host/model_host.h"
 #include "serve/intake/api_error.h"
 
@@ -16,9 +19,13 @@ inline constexpr std::size_t kModelNameSizeMax = 128;  // bytes of a model name 
 struct ModelSource {
   ModelHost* host = nullptr;
   ModelLease waited_for;  // the model that this request has waited for, if it has
+  const ModelCatalog* catalog = nullptr;  // null: nothing is served on demand
 };
 
 ApiError model_not_found(std::string_view name);
+
+// The model of that name, which may have been added from the store just now.
+std::optional<ModelHost::ModelIndex> find_served(const ModelSource& source, std::string_view name);
 
 Parsed<ModelLease> lease_model(const ModelSource& source, std::string_view name);
 

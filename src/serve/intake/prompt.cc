@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <utility>
 
 namespace quire {
 namespace {
@@ -51,8 +52,25 @@ Parsed<std::vector<TokenId>> encode_text(const HostedModel& model, std::string_v
   return std::move(*ids);
 }
 
+void wear_dress(const HostedModel& model, ChatPrompt& chat) {
+  if (model.dress == nullptr || std::exchange(chat.is_dressed, true)) return;
+  std::vector<Json> messages = model.dress->messages;
+  const Json* role = chat.messages.empty() ? nullptr : chat.messages.front().find("role");
+  const bool has_system = role != nullptr && *role == Json("system");
+  if (!model.dress->system.empty() && !has_system) {
+    messages.insert(messages.begin(), Json::object({{"role", "system"},
+                                                    {"content", model.dress->system}}));
+  }
+  chat.messages.insert(chat.messages.begin(), messages.begin(), messages.end());
+}
+
 Parsed<std::vector<TokenId>> encode_chat(const HostedModel& model, const ChatPrompt& chat,
                                          bool is_cut) {
+  if (model.dress != nullptr && !chat.is_dressed) {
+    ChatPrompt dressed = chat;
+    wear_dress(model, dressed);
+    return encode_chat(model, dressed, is_cut);
+  }
   constexpr std::uint32_t kCutMax = 1u << 20;  // tokens of a chat before it is cut
   const std::uint32_t context = model.info.context_max;
   const ChatModel words = {*model.tokenizer, *model.chat_template, model.info.words,

@@ -21,6 +21,10 @@ Parsed<std::vector<TokenId>> encode_text(const HostedModel& model, std::string_v
                                          bool add_special, const std::string& field,
                                          bool is_cut = false);
 
+// Puts what the model's Modelfile says in front of a chat, once: its system message, unless the
+// chat begins with one, and its turns.
+void wear_dress(const HostedModel& model, ChatPrompt& chat);
+
 Parsed<std::vector<TokenId>> encode_chat(const HostedModel& model, const ChatPrompt& chat,
                                          bool is_cut = false);
 

@@ -22,6 +22,14 @@ const ModelRecord* Chronicle::model(const std::string& name) const {
   return it == models_.end() ? nullptr : &it->second;
 }
 
+void Chronicle::keep_only(const std::set<std::string>& models) {
+  std::erase_if(models_, [&](const auto& known) {
+    const bool goes = !models.contains(known.first);
+    if (goes) std::erase_if(asked_, [&](const auto& it) { return it.second == &known.second; });
+    return goes;
+  });
+}
+
 void Chronicle::take(const StepEvents& step) {
   if (step.inspection != nullptr) take_answer(step);
   if (!step.rows.empty()) take_rows(step);

@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <functional>
 #include <map>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -27,6 +28,8 @@ class Chronicle {
   void on_answer(std::function<void()> callback) { answered_ = std::move(callback); }
 
   const ModelRecord* model(const std::string& name) const;  // null: nothing has happened to it
+  std::size_t models() const { return models_.size(); }
+  void keep_only(const std::set<std::string>& models);  // the records of others are forgotten
   const RequestLog& requests() const { return requests_; }
 
  private:

@@ -1,6 +1,7 @@
 #include "serve/status/status_feed.h"
 
 #include <algorithm>
+#include <map>
 #include <utility>
 
 #include "base/clock.h"
@@ -19,9 +20,12 @@ http::Response refusal(const char* why) {
                               .code = "too_many_watchers", .retry_after_s = kRetrySeconds});
 }
 
+// A model that comes or goes between the two looks is shown with the next.
 std::vector<ModelFigures> facts_of(const ModelHost& host) {
   std::vector<ModelFigures> models;
+  std::map<ModelHost::ModelIndex, std::size_t> places;
   for (ModelRow& row : host.rows()) {
+    places.emplace(row.index, models.size());
     models.push_back({.names = std::move(row.names),
                       .state = model_state_name(row.state),
                       .isa = std::move(row.info.isa),
@@ -29,11 +33,14 @@ std::vector<ModelFigures> facts_of(const ModelHost& host) {
                       .stats = row.stats});
   }
   host.visit([&](ModelHost::ModelIndex index, const HostedModel& model) {
+    const auto place = places.find(index);
+    if (place == places.end()) return;
     const Engine& engine = *model.engine;
-    models[index].is_loaded = true;
-    models[index].rows_max = engine.limits().rows_max;
-    models[index].tokens_max = engine.limits().tokens_max;
-    models[index].groups = engine.capacity().groups;
+    ModelFigures& figures = models[place->second];
+    figures.is_loaded = true;
+    figures.rows_max = engine.limits().rows_max;
+    figures.tokens_max = engine.limits().tokens_max;
+    figures.groups = engine.capacity().groups;
   });
   return models;
 }

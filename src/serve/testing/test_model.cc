@@ -41,7 +41,7 @@ std::shared_ptr<const PairTemplate> make_test_pairs() {
 
 HostedModel make_test_model(const TestModelOptions& options) {
   HostedModel model;
-  model.names = options.names;
+  model.own_name = options.names.front();
   model.tokenizer = make_test_tokenizer();
   if (options.has_template) {
     auto chat_template = ChatTemplate::compile(options.chat_template);
@@ -106,7 +106,7 @@ ModelRecipe make_test_recipe(const TestModelOptions& options, std::shared_ptr<St
 std::unique_ptr<ModelHost> make_test_host(const TestModelOptions& options,
                                           std::shared_ptr<StepGate> gate) {
   auto host = std::make_unique<ModelHost>();
-  const Status status = host->add(make_test_recipe(options, std::move(gate)));
+  const Status status = host->add(make_test_recipe(options, std::move(gate))).status();
   QUIRE_CHECK(status.is_ok(), "the test model: {}", status.message());
   const auto loaded = host->load_now(0);
   QUIRE_CHECK(loaded.is_ok(), "the test model: {}", loaded.status().message());

@@ -32,7 +32,7 @@ const std::map<std::string, Known> kTemplates = {
     {"GLM-4.7-Flash", {"glm45", "think"}},
     {"GigaChat3.1-10B-A1.8B", {"gigachat3", ""}},
     {"HuggingFaceTB-SmolLM3-3B", {"", "think", true}},
-    {"Kimi-K2-Instruct", {"kimi_k2", "kimi_k2", true}},  // it appends to a list: not rendered here
+    {"Kimi-K2-Instruct", {"kimi_k2", "kimi_k2"}},
     {"LFM2-8B-A1B", {"lfm2", "", true}},
     {"LFM2.5-Instruct", {"lfm2", "think", true}},
     {"MiroThinker", {"mirothinker", "think", true}},  // it assigns to messages, which Jinja forbids

@@ -46,13 +46,14 @@ std::string lark_list(LarkWriter& out, const std::vector<ListMember>& members,
   return first;
 }
 
-Status LooseGrammar::check_keywords(const Json& schema, const std::string& path) const {
-  if (!spelling_.is_strict) return ok_status();
+Status LooseGrammar::check_keywords(const Json& schema, const std::string& path) {
   for (const auto& member : schema.members()) {
     if (std::ranges::find(kUnderstood, member.first) != kUnderstood.end()) continue;
-    return error(StatusCode::kInvalidArgument,
-                 "parameters {}/{}: not supported where arguments are written as {}", path,
-                 member.first, is_python() ? "Python's" : "Gemma's");
+    Status unkept = error(StatusCode::kInvalidArgument,
+                          "parameters {}/{}: not supported where arguments are written as {}", path,
+                          member.first, is_python() ? "Python's" : "Gemma's");
+    if (spelling_.is_strict) return unkept;
+    if (passed_over_.is_ok()) passed_over_ = std::move(unkept);
   }
   return ok_status();
 }

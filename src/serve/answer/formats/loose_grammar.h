@@ -29,6 +29,9 @@ class LooseGrammar {
   // Named arguments of `schema`, in the order of its properties, with commas.
   Result<std::string> arguments(const Json& schema);
 
+  // Not ok: the first keyword that was passed over.
+  const Status& passed_over() const { return passed_over_; }
+
  private:
   Result<std::string> value(const Json& schema, const std::string& path);
   Result<std::string> value_of_type(std::string_view type, const Json& schema,
@@ -41,13 +44,14 @@ class LooseGrammar {
   std::string constant(const Json& value) const;
   std::string key(std::string_view name, bool is_call) const;
   std::string text();
-  Status check_keywords(const Json& schema, const std::string& path) const;
+  Status check_keywords(const Json& schema, const std::string& path);
   bool is_python() const { return spelling_.quote.empty(); }
 
   LarkWriter& out_;
   const Json& root_;
   const LooseSpelling spelling_;
   std::unordered_map<std::string, std::string> references_;  // rules of them
+  Status passed_over_;
   int depth_ = 0;
 };
 

@@ -4,12 +4,14 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <set>
 
 #include "base/check.h"
 #include "base/json.h"
 #include "serve/answer/argument_types.h"
 #include "serve/answer/formats/lark.h"
 #include "serve/answer/formats/loose_grammar.h"
+#include "text/control_text.h"
 #include "text/grammar/schema_check.h"
 
 namespace quire {
@@ -49,15 +51,31 @@ class ToolGrammarWriter {
       if (schema.find("type") == nullptr && schema.find("$ref") == nullptr) {
         schema.set("type", "object");
       }
-      const Status checked = tool.is_strict ? source_of_schema(schema).status()
-                                            : check_schema_budgets(schema);
+      const Status kept = source_of_schema(schema).status();
+      const Status checked = tool.is_strict ? kept : check_schema_budgets(schema);
       if (!checked.is_ok()) return of_tool(tool, checked);
+      if (!kept.is_ok()) pass_over(tool, kept);
       declared_.push_back({&tool, std::move(schema)});
     }
     if (!declared_.empty()) return ok_status();
     return error(StatusCode::kInvalidArgument, "tool_choice names no declared tool");
   }
 
+  void pass_over(const Tool& tool, const Status& status) {
+    if (passed_over_.empty()) first_passed_over_ = of_tool(tool, status).message();
+    passed_over_.insert(&tool);
+  }
+
+ public:
+  // What was passed over; empty: nothing.
+  std::string passed_over() const {
+    const std::size_t others = passed_over_.size() - (passed_over_.empty() ? 0 : 1);
+    if (others == 0) return first_passed_over_;
+    return fmt::format("{}; and {} other {}", first_passed_over_, others,
+                       others == 1 ? "tool" : "tools");
+  }
+
+ private:
   // --- the whole ---
 
   bool is_parallel(const CallSyntax& syntax) const {
@@ -304,6 +322,7 @@ class ToolGrammarWriter {
                         .is_strict = one.tool->is_strict});
     Result<std::string> body = loose.arguments(one.schema);
     if (!body.is_ok()) return of_tool(*one.tool, body.status());
+    if (!loose.passed_over().is_ok()) pass_over(*one.tool, loose.passed_over());
     return fmt::format("{} WS? {}", *body, is_python ? "\")\"" : "\"}\"");
   }
 
@@ -370,7 +389,9 @@ class ToolGrammarWriter {
       }
       return key + wrap + out_.rule("value", all) + wrap + out_.spelled(tags.value_closes);
     }
-    if (one.tool->is_strict) QUIRE_RETURN_IF_ERROR(check_text(property, name));
+    const Status kept = check_text(property, name);
+    if (one.tool->is_strict) QUIRE_RETURN_IF_ERROR(kept);
+    if (!kept.is_ok()) pass_over(*one.tool, kept);
     return key + " " + out_.text_until(tags.value_closes);
   }
 
@@ -402,15 +423,34 @@ class ToolGrammarWriter {
   const CallFormat& format_;
   LarkWriter out_;
   std::vector<Declared> declared_;
+  std::set<const Tool*> passed_over_;
+  std::string first_passed_over_;
 };
 
 }  // namespace
 
-Result<GrammarSource> lark_of_tools(const ToolGrammar& wanted, const Tokenizer& tokenizer) {
+Result<GrammarSource> lark_of_tools(const ToolGrammar& wanted, const Tokenizer& tokenizer,
+                                    std::string* passed_over) {
   QUIRE_CHECK(wanted.format.calls != nullptr && wanted.choice.kind != ToolChoiceKind::kNone,
               "a grammar of calls for a format without them, or of none");
-  QUIRE_ASSIGN_OR_RETURN(std::string text, ToolGrammarWriter(wanted, tokenizer).write());
+  ToolGrammarWriter writer(wanted, tokenizer);
+  QUIRE_ASSIGN_OR_RETURN(std::string text, writer.write());
+  if (passed_over != nullptr) *passed_over = writer.passed_over();
   return GrammarSource{.kind = GrammarKind::kLark, .text = std::move(text)};
+}
+
+std::vector<TokenId> opening_tokens(const CallFormat& format, const Tokenizer& tokenizer) {
+  std::vector<TokenId> openings;
+  const ControlText control(tokenizer);
+  for (const CallSyntax& syntax : format.syntaxes) {
+    const std::string_view literal = syntax.opens.empty() ? syntax.call_opens : syntax.opens;
+    TokenId& opening = openings.emplace_back(-1);
+    for (std::size_t at = 0; at < literal.size() && opening < 0; ++at) {
+      const ControlText::Token* token = control.find_at(literal, at);
+      if (token != nullptr && tokenizer.is_special(token->id)) opening = token->id;
+    }
+  }
+  return openings;
 }
 
 }  // namespace quire

@@ -24,7 +24,12 @@ struct ToolGrammar {
 
 // An error names the tool and what of it cannot be enforced: "tools[0] (f): parameters
 // /properties/a/pattern: not supported where arguments are written as Python's". Keywords that the
-// grammar cannot hold a model to are errors of a strict tool alone.
-Result<GrammarSource> lark_of_tools(const ToolGrammar& wanted, const Tokenizer& tokenizer);
+// grammar cannot hold a model to are errors of a strict tool alone; of others they are passed over,
+// which `passed_over` (may be null) says: the first of them, and how many tools have some.
+Result<GrammarSource> lark_of_tools(const ToolGrammar& wanted, const Tokenizer& tokenizer,
+                                    std::string* passed_over = nullptr);
+
+// Of each syntax the control token by which that grammar knows that calls begin; -1: letters do.
+std::vector<TokenId> opening_tokens(const CallFormat& format, const Tokenizer& tokenizer);
 
 }  // namespace quire

@@ -186,6 +186,25 @@ TEST(ToolGrammar, RefusesWhatAStrictToolCannotBeHeldTo) {
             "between tags");
   tools[0].is_strict = false;
   EXPECT_EQ(message("pythonic"), "");
+  const auto passed_over = [&](std::string_view format) {
+    std::string said;
+    EXPECT_TRUE(lark_of_tools({.format = {.calls = find_call_format(format)}, .tools = tools},
+                              *tokenizer, &said).is_ok());
+    return said;
+  };
+  EXPECT_EQ(passed_over("hermes"), "");
+  EXPECT_EQ(passed_over("pythonic"),
+            "tools[0] (f): parameters /properties/a/pattern: not supported where arguments are "
+            "written as Python's");
+  EXPECT_EQ(passed_over("glm45"),
+            "tools[0] (f): parameters /properties/a/pattern: not supported where texts stand "
+            "between tags");
+  tools[0].parameters = R"({"type":"object","properties":{"a":{"not":{"type":"string"}}}})";
+  tools.push_back(tools[0]);
+  tools[1].name = "g";
+  EXPECT_EQ(passed_over("hermes"),
+            "tools[0] (f): /properties/a/not: is not supported; and 1 other tool");
+  tools.pop_back();
   tools[0].parameters = "[]";
   EXPECT_EQ(message("hermes"), "tools[0] (f): parameters are no object");
 }

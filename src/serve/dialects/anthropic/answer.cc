@@ -23,7 +23,7 @@ void append_named(const Json& event, std::string& out) {
 
 MessageAnswer::MessageAnswer(const AnthropicRequest& request, const std::vector<Request>& requests)
     : request_(request), counts_(requests), id_(random_id("msg_")),
-      parts_(request.shape, id_, 0), notes_(request.warned) {
+      parts_(request.shape, request.model, id_, 0), notes_(request.warned) {
   counts_.begin_thought(0, request.shape.begins_in_thought);
 }
 

@@ -27,6 +27,7 @@ class MessageAnswer : public AnswerWriter {
   void fail(const ApiError& error, std::string& out) override;
   void warn(const Warning& warning) override {
     notes_.add(warning.code, warning.param, warning.message);
+    if (warning.code == kToolsNotEnforced) parts_.leave_free();
   }
 
   // What take() does with the parts of an event.

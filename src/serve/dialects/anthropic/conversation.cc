@@ -387,6 +387,7 @@ void settle_messages(const HostedModel& model, SentConversation& sent, Anthropic
   show_tools(model, sent.offered, sent.chat, warnings);
   for (std::vector<Json>& end : sent.kept_ends) {
     part.messages = std::move(end);
+    part.is_dressed = false;
     show_history(model, part, again);
     show_tools(model, sent.offered, part, again);
     end = std::move(part.messages);

@@ -7,6 +7,7 @@
 #include "serve/dialects/anthropic/answer.h"
 #include "serve/dialects/anthropic/conversation.h"
 #include "serve/dialects/anthropic/request.h"
+#include "serve/house.h"
 #include "serve/intake/prompt.h"
 #include "serve/intake/tools/answer_grammar.h"
 
@@ -96,6 +97,9 @@ Parsed<Call> parse_anthropic_message(const DialectContext& context, const http::
             .volatile_lines = std::move(conversation.volatile_lines)};
   call.frame = framing_of(
       {frame_of(*wanted.model, wanted.shape, *held, conversation.thought_tokens_max)});
+  if (held->holds_less && context.house != nullptr) {
+    context.house->metrics.count_tools_not_enforced();
+  }
   call.grammar = std::move(held->grammar);
   std::vector<std::uint32_t> ends = message_ends(*wanted.model, conversation, *ids);
   call.requests.push_back(make_request(wanted, context.tenant, std::move(*ids)));

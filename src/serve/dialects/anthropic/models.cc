@@ -81,8 +81,9 @@ http::Response list_anthropic_models(const ModelHost& host, const http::Request&
 http::Response show_anthropic_model(const ModelHost& host, std::string_view name,
                                     const http::Request& request) {
   const auto model = host.find(name);
-  if (!model) return render_anthropic_error(model_not_found(name), request);
-  return {.body = dump(model_json(host.rows()[*model], name))};
+  const auto row = model ? host.row(*model) : std::nullopt;
+  if (!row) return render_anthropic_error(model_not_found(name), request);
+  return {.body = dump(model_json(*row, name))};
 }
 
 }  // namespace quire

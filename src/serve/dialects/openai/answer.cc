@@ -94,7 +94,7 @@ Json logprob_json(float logprob) {
   return std::isfinite(logprob) ? Json(static_cast<double>(logprob)) : Json(kImpossible);
 }
 
-Json score_json(const TokenNames& names, const TokenScore& score, int alternatives) {
+Json score_json(const TokenNames& names, const TokenScore& score, const SamplingParams& params) {
   const auto token_json = [&](TokenId token, float logprob) {
     Json bytes = Json::array();
     for (const char c : names.bytes(token)) bytes.push(static_cast<unsigned char>(c));
@@ -103,9 +103,13 @@ Json score_json(const TokenNames& names, const TokenScore& score, int alternativ
   };
   Json entry = token_json(score.token, score.logprob);
   Json top = Json::array();
-  const auto shown = std::min(score.top.size(), static_cast<std::size_t>(alternatives));
+  const bool is_named = !params.logprob_ids.empty();
+  if (is_named) top.push(entry);
+  const auto asked = static_cast<std::size_t>(params.logprobs);
+  const std::size_t shown = is_named ? score.top.size() : std::min(score.top.size(), asked);
   for (std::size_t i = 0; i < shown; ++i) {
-    top.push(token_json(score.top[i].token, score.top[i].logprob));
+    const bool is_said = is_named && score.top[i].token == score.token;
+    if (!is_said) top.push(token_json(score.top[i].token, score.top[i].logprob));
   }
   entry.set("top_logprobs", std::move(top));
   return entry;

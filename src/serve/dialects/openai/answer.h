@@ -53,8 +53,9 @@ class OpenAiAnswer : public AnswerWriter {
 
 // JSON for a log-probability; minus infinity is -9999, as OpenAI writes it.
 Json logprob_json(float logprob);
-// A token with its log-probability, its bytes and so many alternatives, as chats show it.
-Json score_json(const TokenNames& names, const TokenScore& score, int alternatives);
+// A token with its log-probability, its bytes and the alternatives that were asked for, as chats
+// show it: so many of the likeliest, or itself and those that the client has named.
+Json score_json(const TokenNames& names, const TokenScore& score, const SamplingParams& params);
 // "stop", "length", ...; null while the choice goes on.
 Json finish_json(FinishReason reason);
 // vLLM's stop_reason: the string or token that ended it, null otherwise.

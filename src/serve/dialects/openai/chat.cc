@@ -10,7 +10,9 @@
 #include "serve/dialects/openai/chat_tools.h"
 #include "serve/dialects/openai/generation.h"
 #include "serve/dialects/openai/responses/kept_completions.h"
+#include "serve/dialects/openai/sampling_fields.h"
 #include "serve/intake/fields.h"
+#include "serve/house.h"
 #include "serve/intake/prompt.h"
 #include "serve/intake/tools/answer_grammar.h"
 #include "serve/intake/tools/offered_tools.h"
@@ -37,6 +39,7 @@ void read_chat_logprobs(Fields& fields, SamplingParams& params) {
                                               "to true."));
   }
   if (wants) params.logprobs = static_cast<int>(top.value_or(0));
+  need_logprobs(fields, params);
 }
 
 // The text of the last message if it is the assistant's.
@@ -149,10 +152,16 @@ Parsed<Call> chat_call(const DialectContext& context, std::span<const Json> bodi
     auto held = hold_answer(*chat.model, read.tools, std::move(chat.grammar), shape, chat.notes);
     if (!held.is_ok()) return held.error();
     frames.push_back(frame_of(*chat.model, shape, *held, read.thinking.tokens_max));
+    if (held->holds_less && context.house != nullptr) {
+      context.house->metrics.count_tools_not_enforced();
+    }
     call.grammar = std::move(held->grammar);
     shapes.push_back(std::move(shape));
     echoes.push_back(std::move(read.echo));
     call.requests.push_back(make_request(chat, context.tenant, std::move(*ids)));
+  }
+  for (AnswerShape& shape : shapes) {  // the last one's grammar is that of all
+    shape.is_guaranteed = shapes.back().is_guaranteed;
   }
   call.model = chat.model;
   call.frame = framing_of(std::move(frames));

@@ -39,11 +39,18 @@ ChatCompletion::ChatCompletion(const ChatRequest& request, const std::vector<Req
   const auto n = static_cast<std::size_t>(request.n);
   for (std::size_t i = 0; i < requests.size() * n; ++i) {
     const AnswerShape& shape = shapes[i / n];
-    Choice& choice = choices_.emplace_back(Choice{.parts = ShapedParts(shape, id(), i)});
+    Choice& choice = choices_.emplace_back(
+        Choice{.parts = ShapedParts(shape, request.model, id(), i)});
     counts_.begin_thought(i, shape.begins_in_thought);
     if (!echoes[i / n].empty()) keep(choice, {.text = echoes[i / n]});
   }
   if (request.return_token_ids) prompts_.push_back(requests.front().prompt);
+}
+
+void ChatCompletion::warn(const Warning& warning) {
+  OpenAiAnswer::warn(warning);
+  if (warning.code != kToolsNotEnforced) return;
+  for (Choice& choice : choices_) choice.parts.leave_free();
 }
 
 void ChatCompletion::take(std::size_t prompt, const TokenEvent& event, std::string& out) {
@@ -96,7 +103,7 @@ void ChatCompletion::keep_tokens(Choice& choice, const TokenEvent& event) {
   choice.tokens += event.accepted.size();
   if (request_.params.logprobs >= 0) {
     for (const TokenScore& score : event.scores) {
-      choice.logprobs.push(score_json(names_, score, request_.params.logprobs));
+      choice.logprobs.push(score_json(names_, score, request_.params));
     }
   }
   if (!request_.return_token_ids) return;

@@ -28,6 +28,7 @@ class ChatCompletion : public OpenAiAnswer {
 
   void take(std::size_t prompt, const TokenEvent& event, std::string& out) override;
   void finish(std::string& out) override;
+  void warn(const Warning& warning) override;
 
   // What take() does with the parts of an event of a choice.
   void take_parts(std::size_t choice, std::vector<PartDelta> parts, const TokenEvent& event,

@@ -364,6 +364,31 @@ TEST_F(OpenAiChatTest, LogprobsNameTokensWithTheirBytes) {
   EXPECT_EQ(entry.find("top_logprobs")->items().size(), 1u);
 }
 
+TEST_F(OpenAiChatTest, LogprobsOfNamedTokensStandBehindTheOneThatWasDrawn) {
+  auto call = chat(R"("logprobs":true,"logprob_token_ids":[73,72,74,73])");
+  ASSERT_TRUE(call.is_ok()) << call.error().message;
+  EXPECT_EQ(call->requests[0].params.logprob_ids, (std::vector<TokenId>{73, 72, 74}));
+  TokenEvent event = event_of("H", {72});
+  event.scores = {{.token = 72, .logprob = -0.5f, .rank = 1,
+                   .top = {{73, -1.0f}, {72, -0.5f}, {74, -2.0f}}}};
+  event.finish = FinishReason::kLength;
+  std::string out;
+  call->writer->take(0, event, out);
+  call->writer->finish(out);
+  const Json body = *parse_json(out);
+  const Json& logprobs = *body.find("choices")->items()[0].find("logprobs");
+  std::string names;
+  for (const Json& top : logprobs.find("content")->items()[0].find("top_logprobs")->items()) {
+    names += top.find("token")->as_string();
+  }
+  EXPECT_EQ(names, "HIJ");
+  for (const char* ids : {"[]", "[1000000]", R"(["1"])", "[-1]", "1"}) {
+    auto bad = chat(R"("logprobs":true,"logprob_token_ids":)" + std::string(ids));
+    EXPECT_EQ(bad.error().param, "logprob_token_ids") << ids;
+  }
+  EXPECT_EQ(chat(R"("logprob_token_ids":[1])").error().param, "logprob_token_ids");
+}
+
 TEST_F(OpenAiChatTest, AnErrorEndsAStreamAsAnEvent) {
   auto call = chat(R"("stream":true)");
   std::string out;

@@ -66,7 +66,8 @@ const Try kBoth[] = {
     {"use_beam_search", "refused", R"("use_beam_search":true)", ""},
     {"length_penalty", "refused", R"("length_penalty":2.0)", "of beams"},
     {"logits_processors", "refused", R"("logits_processors":["x"])", ""},
-    {"logprob_token_ids", "refused", R"("logprob_token_ids":[1])", ""},
+    {"logprob_token_ids", "acts", R"("logprobs":1,"logprob_token_ids":[121,120])",
+     "1 to 128 tokens, with `logprobs`: in place of the likeliest, behind the one that was drawn"},
     {"response_format", "acts", R"("response_format":{"type":"json_object"})",
      "text, json_object, json_schema, regex, grammar ([what is accepted](constrained.md))"},
     {"structured_outputs", "acts", R"("structured_outputs":{"json":{}})",
@@ -75,7 +76,9 @@ const Try kBoth[] = {
     {"guided_decoding_backend", "accepted", R"("guided_decoding_backend":"auto")", "there is one"},
     {"grammar", "acts", R"("grammar":"root ::= \"a\"")", "GBNF, Lark, or TGI's object"},
     {"json_schema", "acts", R"("json_schema":{})", "llama.cpp's"},
-    {"structural_tag", "refused", R"("structural_tag":{})", ""},
+    {"structural_tag", "acts",
+     R"("structural_tag":{"format":{"type":"const_string","value":"x"}})",
+     "and in `response_format` and `structured_outputs`"},
     {"kv_transfer_params", "refused", R"("kv_transfer_params":{"x":1})", ""},
     {"vllm_xargs", "refused", R"("vllm_xargs":{"x":1})", ""},
     {"any other field", "refused", R"("no_such_field":1)",
@@ -168,8 +171,8 @@ class OpenAiCompatibilityTest : public ::testing::Test {
         p.frequency_penalty, p.logit_bias.size(), p.allowed.size(), p.bad_sequences.size(),
         p.repetition.pattern_max, p.tokens_max, p.tokens_min, p.stop_ids.size(),
         p.stop_strings.size(), p.ignore_eos, p.include_stop, p.skip_special_tokens);
-    out += fmt::format(" {} {} {} {} {} {}\n", request.n, request.priority, request.cache_salt,
-                       call.is_stream, p.logprobs, p.prompt_logprobs);
+    out += fmt::format(" {} {} {} {} {} {} {}\n", request.n, request.priority, request.cache_salt,
+                       call.is_stream, p.logprobs, p.prompt_logprobs, p.logprob_ids.size());
     if (call.grammar) out += call.grammar->source.text + "\n";
     if (call.frame && call.frame(0, nullptr) != nullptr) out += "a thought with a budget\n";
     if (shows_seed) out += fmt::format("seed {}\n", p.seed);
@@ -192,7 +195,13 @@ class OpenAiCompatibilityTest : public ::testing::Test {
                            name != "stream";
     auto without = parse(is_chat, is_stream ? R"("stream":true)"
                          : name == "truncation_side" ? R"("truncate_prompt_tokens":1)" : "");
-    auto with = parse(is_chat, it.field);
+    // vLLM's field beside the `logprobs` of either endpoint.
+    const bool is_named = name == "logprob_token_ids";
+    const std::string logprobs = is_chat ? R"("logprobs":true)" : R"("logprobs":1)";
+    const std::string field =
+        is_named ? std::regex_replace(it.field, std::regex(R"("logprobs":1)"), logprobs) : it.field;
+    if (is_named) without = parse(is_chat, logprobs);
+    auto with = parse(is_chat, field);
     std::string found = "refused";
     if (with.is_ok()) {
       const bool is_seed = name == "seed";

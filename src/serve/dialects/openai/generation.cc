@@ -23,7 +23,6 @@ constexpr NeutralField kNeutralFields[] = {
     {"kv_transfer_params", "null"},
     {"length_penalty", "1.0"},
     {"logits_processors", "[]"},
-    {"logprob_token_ids", "[]"},
     {"media_io_kwargs", "{}"},
     {"mm_processor_kwargs", "{}"},
     {"moderation", "null"},

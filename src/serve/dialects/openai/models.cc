@@ -52,8 +52,9 @@ http::Response list_openai_models(const ModelHost& host) {
 
 http::Response show_openai_model(const ModelHost& host, std::string_view name) {
   const auto model = host.find(name);
-  if (!model) return render_openai_error(model_not_found(name));
-  return {.body = dump(model_json(host.rows()[*model], name))};
+  const auto row = model ? host.row(*model) : std::nullopt;
+  if (!row) return render_openai_error(model_not_found(name));
+  return {.body = dump(model_json(*row, name))};
 }
 
 }  // namespace quire

@@ -14,6 +14,7 @@ constexpr std::size_t kStopsMax = 16;
 constexpr std::size_t kStopSizeMax = 4096;     // bytes
 constexpr std::size_t kStopIdsMax = 128;
 constexpr std::size_t kBiasesMax = 1024;
+constexpr std::size_t kLogprobIdsMax = 128;
 constexpr std::size_t kBadWordsMax = 128;
 constexpr std::size_t kBadWordSizeMax = 256;   // bytes
 constexpr std::int64_t kInt32Max = std::numeric_limits<std::int32_t>::max();
@@ -123,6 +124,28 @@ void read_allowed(Fields& fields, const HostedModel* model, SamplingParams& para
   }
 }
 
+// vLLM's: log-probabilities of tokens that the client names, beside the one that was drawn.
+void read_logprob_ids(Fields& fields, const HostedModel* model, SamplingParams& params) {
+  const Json* ids = fields.any("logprob_token_ids");
+  if (ids == nullptr) return;
+  const std::int64_t vocab = model != nullptr ? model->info.vocab : kInt32Max;
+  const bool is_good =
+      ids->is_array() && !ids->items().empty() && ids->items().size() <= kLogprobIdsMax &&
+      std::all_of(ids->items().begin(), ids->items().end(), [&](const Json& id) {
+        return id.is_int() && id.as_int() >= 0 && id.as_int() < vocab;
+      });
+  if (!is_good) {
+    return fields.fail(invalid_value(
+        "logprob_token_ids", fmt::format("Invalid 'logprob_token_ids': expected 1 to {} token ids "
+                                         "from 0 to {}.", kLogprobIdsMax, vocab - 1)));
+  }
+  for (const Json& id : ids->items()) {
+    const auto token = static_cast<TokenId>(id.as_int());
+    auto& named = params.logprob_ids;
+    if (std::find(named.begin(), named.end(), token) == named.end()) named.push_back(token);
+  }
+}
+
 // A word at the beginning of a line and one behind a blank are different tokens: both are bad.
 void read_bad_words(Fields& fields, const HostedModel* model, SamplingParams& params) {
   const Json* words = fields.any("bad_words");
@@ -200,6 +223,13 @@ void read_sampling(Fields& fields, const HostedModel* model, SamplingParams& par
   read_allowed(fields, model, params);
   read_bad_words(fields, model, params);
   read_repetition(fields, params);
+  read_logprob_ids(fields, model, params);
+}
+
+void need_logprobs(Fields& fields, const SamplingParams& params) {
+  if (params.logprob_ids.empty() || params.logprobs >= 0) return;
+  fields.fail(invalid_value("logprob_token_ids", "when using `logprob_token_ids`, `logprobs` must "
+                                                 "be set."));
 }
 
 }  // namespace quire

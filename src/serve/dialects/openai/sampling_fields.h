@@ -11,4 +11,7 @@ namespace quire {
 // `model` may be null: then ids are checked against nothing. Mistakes go to `fields`.
 void read_sampling(Fields& fields, const HostedModel* model, SamplingParams& params);
 
+// Once `logprobs` is read: tokens named by logprob_token_ids want them.
+void need_logprobs(Fields& fields, const SamplingParams& params);
+
 }  // namespace quire

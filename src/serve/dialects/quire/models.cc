@@ -32,7 +32,9 @@ Json model_json(const ModelRow& model) {
 }
 
 http::Response accepted(const ModelHost& host, ModelHost::ModelIndex model) {
-  return {.status = 202, .body = dump(model_json(host.rows()[model]))};
+  const auto row = host.row(model);
+  if (!row) return render_openai_error(model_not_found(""));  // it has been removed this moment
+  return {.status = 202, .body = dump(model_json(*row))};
 }
 
 http::Response load(ModelHost& host, ModelHost::ModelIndex model) {
@@ -46,7 +48,7 @@ http::Response unload(ModelHost& host, ModelHost::ModelIndex model) {
   const Status status = host.unload(model);
   if (status.is_ok()) return accepted(host, model);
   return render_openai_error({.status = 409,
-                              .message = "The model '" + host.names(model).front() +
+                              .message = "The model '" + host.name(model) +
                                          "' cannot be unloaded now: " + status.message() + ".",
                               .param = "model",
                               .code = "model_is_loading"});
@@ -54,13 +56,14 @@ http::Response unload(ModelHost& host, ModelHost::ModelIndex model) {
 
 }  // namespace
 
-http::Response list_quire_models(const ModelHost& host) {
+http::Response list_quire_models(const ModelHost& host, bool has_repository) {
   Json models = Json::array();
   for (const ModelRow& model : host.rows()) models.push(model_json(model));
   const std::uint64_t bytes_max = host.options().bytes_max;
   const Nanos keep_alive = host.options().keep_alive;
   return {.body = dump(Json::object(
               {{"models", std::move(models)},
+               {"has_repository", has_repository},
                {"bytes_max", bytes_max > 0 ? Json(bytes_max) : Json()},
                {"keep_alive_seconds",
                 keep_alive == kForever ? Json() : Json(to_seconds(keep_alive))}}))};

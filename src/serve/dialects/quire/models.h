@@ -11,7 +11,8 @@
 
 namespace quire {
 
-http::Response list_quire_models(const ModelHost& host);
+// `has_repository`: whether there is a folder of versions beside them.
+http::Response list_quire_models(const ModelHost& host, bool has_repository);
 
 http::Response load_quire_model(ModelHost& host, std::string_view name);
 http::Response unload_quire_model(ModelHost& host, std::string_view name);

@@ -6,19 +6,29 @@
 #include "base/json.h"
 #include "serve/dialects/openai/errors.h"
 #include "serve/dialects/quire/models.h"
+#include "serve/dialects/quire/repository.h"
+#include "serve/dialects/quire/version_metrics.h"
 #include "serve/house.h"
+#include "serve/intake/model_lease.h"
 #include "serve/openapi.h"
 #include "serve/page/page.h"
 
 namespace quire {
 namespace {
 
+// The page for browsers; for whoever asks for JSON what this is; else the sentence by which
+// Ollama's clients know that a server is there.
 http::Response show_root(const DialectContext& context, const http::Request& request) {
   if (prefers_html(request)) return show_page_asset(request);
+  const std::string* accept = request.find("accept");
+  if (accept == nullptr || accept->find("json") == std::string::npos) {
+    return {.content_type = "text/plain; charset=utf-8", .headers = {{"vary", "Accept"}},
+            .body = "Ollama is running"};
+  }
   const Json what = Json::object(
       {{"server", "quire"}, {"version", context.house->version},
        {"speaks", "OpenAI's HTTP API under /v1: models, chat/completions, completions; and "
-                  "Anthropic's: messages"},
+                  "Anthropic's: messages; Ollama's under /api"},
        {"see", Json::array({"/v1/models", "/health", "/ready", "/version", "/metrics"})}});
   return {.headers = {{"vary", "Accept"}}, .body = dump(what)};
 }
@@ -37,7 +47,7 @@ http::Response show_ready(const DialectContext& context, const http::Request&) {
   const std::vector<ModelRow> models = context.house->host.rows();
   const auto count = [&](auto has) { return std::count_if(models.begin(), models.end(), has); };
   const auto failed = count([](const ModelRow& model) { return !model.failure.empty(); });
-  const bool has_hope = failed < std::ssize(models);
+  const bool has_hope = models.empty() || failed < std::ssize(models);
   const bool is_ready = !context.house->service.is_draining() && has_hope;
   Json body = Json::object({{"status", context.house->service.is_draining() ? "draining"
                                        : has_hope              ? "ready"
@@ -53,20 +63,31 @@ http::Response show_version(const DialectContext& context, const http::Request&)
 }
 
 http::Response show_document(const DialectContext& context, const http::Request&) {
-  static const std::string document = openapi_document(*context.house);
+  // Made anew where the models are others: it names them. I/O thread.
+  static std::string document, of;
+  std::string models;
+  for (const ModelRow& model : context.house->host.rows()) {
+    for (const std::string& name : model.names) models += name + '\n';
+    models += model.info.context_max > 0 ? "+\n" : "-\n";
+  }
+  if (document.empty() || of != models) {
+    document = openapi_document(*context.house);
+    of = std::move(models);
+  }
   return {.body = document};
 }
 
 http::Response show_metrics(const DialectContext& context, const http::Request&) {
   return {.content_type = "text/plain; version=0.0.4; charset=utf-8",
-          .body = context.house->metrics.text()};
+          .body = context.house->metrics.text() + version_metrics(context.house->repository)};
 }
 
 http::Response list_host(const DialectContext& context, const http::Request&) {
-  return list_quire_models(context.house->host);
+  return list_quire_models(context.house->host, context.house->repository != nullptr);
 }
 
 http::Response load_model(const DialectContext& context, const http::Request&) {
+  static_cast<void>(find_served(context.models, context.path["model"]));  // it may be in the store
   return load_quire_model(context.house->host, context.path["model"]);
 }
 
@@ -109,7 +130,7 @@ constexpr auto kNone = BodyKind::kNone;
 
 constexpr Route kRoutes[] = {
     {"GET", "/", kNone, kOpen, {.quick = show_root,
-      .summary = "the page, or what this is", .types = "application/json,text/html"}},
+      .summary = "the page, or what this is", .types = "application/json,text/html,text/plain"}},
     {"GET", "/assets/{file...}", kNone, kOpen, {.quick = show_page_part,
       .types = "text/plain,text/html,text/javascript,text/css,image/svg+xml,font/woff2"}},
     {"GET", "/health", kNone, kOpen, {.quick = show_health,
@@ -128,6 +149,12 @@ constexpr Route kRoutes[] = {
       .summary = "bring a model into memory"}},
     {"POST", "/quire/models/{model...}/unload", BodyKind::kJson, kKeyed, {.quick = unload_model,
       .summary = "let a model go"}},
+    {"GET", "/quire/repository", kNone, kKeyed, {.quick = list_repository,
+      .summary = "the model repository: versions and their state"}},
+    {"POST", "/quire/repository/{model}/load", BodyKind::kJson, kKeyed,
+     {.late = load_from_repository, .summary = "serve what a model's folder has now"}},
+    {"POST", "/quire/repository/{model}/unload", BodyKind::kJson, kKeyed,
+     {.late = unload_from_repository, .summary = "serve a model of the repository no more"}},
     {"GET", "/quire/status", kNone, kKeyed, {.late = show_status,
       .summary = "one look inside"}},
     {"GET", "/quire/status/stream", kNone, kKeyed, {.late = watch_status,

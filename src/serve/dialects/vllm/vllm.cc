@@ -2,6 +2,9 @@
 
 #include "serve/dialects/openai/chat.h"
 #include "serve/dialects/openai/errors.h"
+#include "serve/dialects/tgi/errors.h"
+#include "serve/dialects/tgi/generate.h"
+#include "serve/dialects/tgi/tokenize.h"
 #include "serve/dialects/vllm/classify.h"
 #include "serve/dialects/vllm/control.h"
 #include "serve/dialects/vllm/pooling.h"
@@ -13,8 +16,21 @@
 namespace quire {
 namespace {
 
-http::Response render_error(const ApiError& error, const http::Request&) {
-  return render_openai_error(error);
+// Two paths are TGI's as well.
+http::Response render_error(const ApiError& error, const http::Request& request) {
+  const bool is_shared = request.path == "/tokenize" || request.path == "/invocations";
+  return is_shared && speaks_tgi(request) ? render_tgi_error(error, request)
+                                          : render_openai_error(error);
+}
+
+Parsed<Call> tokenize(const DialectContext& context, const http::Request& request) {
+  return speaks_tgi(request) ? parse_tgi_tokenize(context, request)
+                             : parse_vllm_tokenize(context, request);
+}
+
+Parsed<Call> invoke(const DialectContext& context, const http::Request& request) {
+  return speaks_tgi(request) ? parse_tgi_compat(context, request)
+                             : invoke_vllm(context, request);
 }
 
 constexpr auto kOpen = Access::kOpen, kKeyed = Access::kKeyed;
@@ -27,9 +43,9 @@ constexpr Route kRoutes[] = {
       .summary = "what a chat would feed to the model"}},
     {"POST", "/v1/completions/render", BodyKind::kJson, kKeyed, {.parse = render_vllm_completion,
       .summary = "what a completion would feed to the model"}},
-    {"POST", "/invocations", BodyKind::kJson, kKeyed, {.parse = invoke_vllm,
+    {"POST", "/invocations", BodyKind::kJson, kKeyed, {.parse = invoke,
       .summary = "SageMaker's one door"}},
-    {"POST", "/tokenize", BodyKind::kJson, kKeyed, {.parse = parse_vllm_tokenize,
+    {"POST", "/tokenize", BodyKind::kJson, kKeyed, {.parse = tokenize,
       .summary = "text or a chat to token ids"}},
     {"POST", "/detokenize", BodyKind::kJson, kKeyed, {.parse = parse_vllm_detokenize,
       .summary = "token ids to text"}},

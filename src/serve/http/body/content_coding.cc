@@ -30,9 +30,8 @@ class ContentDecoder::Codec {
 
 class ContentDecoder::Gzip : public Codec {
  public:
-  Gzip() {
-    constexpr int kGzipOnly = 16 + MAX_WBITS;
-    QUIRE_CHECK(inflateInit2(&stream_, kGzipOnly) == Z_OK, "zlib has no memory");
+  explicit Gzip(int window_bits) {
+    QUIRE_CHECK(inflateInit2(&stream_, window_bits) == Z_OK, "zlib has no memory");
   }
   ~Gzip() override { inflateEnd(&stream_); }
 
@@ -81,6 +80,7 @@ std::optional<ContentCoding> content_coding(std::string_view field) {
   if (field.find_first_of(",;") != std::string_view::npos) return std::nullopt;
   const auto is = [&](const char* name) { return quality_of(field, name) > 0; };
   if (is("gzip") || is("x-gzip")) return ContentCoding::kGzip;
+  if (is("deflate")) return ContentCoding::kDeflate;
   if (is("zstd")) return ContentCoding::kZstd;
   if (is("identity")) return ContentCoding::kIdentity;
   return std::nullopt;
@@ -89,8 +89,11 @@ std::optional<ContentCoding> content_coding(std::string_view field) {
 ContentDecoder::ContentDecoder(ContentCoding coding, std::string_view bytes, std::size_t plain_max)
     : rest_(bytes), plain_max_(plain_max) {
   QUIRE_CHECK(coding != ContentCoding::kIdentity, "a plain body is not decoded");
+  constexpr int kGzipOnly = 16 + MAX_WBITS, kZlibOnly = MAX_WBITS;
   if (coding == ContentCoding::kGzip) {
-    codec_ = std::make_unique<Gzip>();
+    codec_ = std::make_unique<Gzip>(kGzipOnly);
+  } else if (coding == ContentCoding::kDeflate) {
+    codec_ = std::make_unique<Gzip>(kZlibOnly);
   } else {
     codec_ = std::make_unique<Zstd>();
   }

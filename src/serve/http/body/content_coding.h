@@ -1,8 +1,8 @@
-// ContentDecoder: a body that came compressed, by gzip (RFC 1952) or zstd (RFC 8878), made plain
-// again in bounded steps. The plain body has a bound, and what would pass it ends at once, however
-// small it came: nothing is allocated on the word of a header. A frame may ask for a window of
-// 8 MiB, which RFC 9659 has every decoder of HTTP bodies grant, and no more. Several members or
-// frames are one body; what is cut off or followed by something else is refused.
+// ContentDecoder: a body that came compressed, by gzip (RFC 1952), deflate (RFC 1950) or zstd (RFC
+// 8878), made plain again in bounded steps. The plain body has a bound, and what would pass it ends
+// at once, however small it came: nothing is allocated on the word of a header. A frame may ask for
+// a window of 8 MiB, which RFC 9659 has every decoder of HTTP bodies grant, and no more. Several
+// members or frames are one body; what is cut off or followed by something else is refused.
 // One body; the I/O thread. Used by connection.
 #pragma once
 
@@ -14,10 +14,10 @@
 
 namespace quire::http {
 
-enum class ContentCoding { kIdentity, kGzip, kZstd };
+enum class ContentCoding { kIdentity, kGzip, kDeflate, kZstd };
 
 // What Accept-Encoding of a refusal says.
-inline constexpr const char* kContentCodings = "gzip, zstd, identity";
+inline constexpr const char* kContentCodings = "gzip, deflate, zstd, identity";
 
 // The one name in a Content-Encoding field; nothing: another coding, or several.
 std::optional<ContentCoding> content_coding(std::string_view field);

@@ -14,9 +14,9 @@ namespace {
 
 constexpr std::size_t kPlainMax = 1 << 20;
 
-std::string gzipped(std::string_view text) {
+std::string packed_by_zlib(std::string_view text, int window_bits) {
   z_stream stream = {};
-  deflateInit2(&stream, 6, Z_DEFLATED, 16 + MAX_WBITS, 8, Z_DEFAULT_STRATEGY);
+  deflateInit2(&stream, 6, Z_DEFLATED, window_bits, 8, Z_DEFAULT_STRATEGY);
   std::string out(deflateBound(&stream, text.size()), '\0');
   stream.next_in = reinterpret_cast<Bytef*>(const_cast<char*>(text.data()));
   stream.avail_in = static_cast<uInt>(text.size());
@@ -27,6 +27,9 @@ std::string gzipped(std::string_view text) {
   deflateEnd(&stream);
   return out;
 }
+
+std::string gzipped(std::string_view text) { return packed_by_zlib(text, 16 + MAX_WBITS); }
+std::string deflated(std::string_view text) { return packed_by_zlib(text, MAX_WBITS); }
 
 std::string zstd(std::string_view text, int window_log = 0) {
   ZSTD_CCtx* context = ZSTD_createCCtx();
@@ -63,10 +66,13 @@ Decoded decode(ContentCoding coding, std::string_view bytes, std::size_t plain_m
 
 struct Way {
   ContentCoding coding;
+  const char* name;
   std::string (*pack)(std::string_view);
 };
-const Way kWays[] = {{ContentCoding::kGzip, gzipped},
-                     {ContentCoding::kZstd, [](std::string_view text) { return zstd(text); }}};
+const Way kWays[] = {
+    {ContentCoding::kGzip, "gzip", gzipped},
+    {ContentCoding::kDeflate, "deflate", deflated},
+    {ContentCoding::kZstd, "zstd", [](std::string_view text) { return zstd(text); }}};
 
 std::string some_text(std::size_t size) {
   std::mt19937 random(size);
@@ -81,7 +87,7 @@ TEST(ContentCodingTest, Names) {
   EXPECT_EQ(content_coding(" X-GZip "), ContentCoding::kGzip);
   EXPECT_EQ(content_coding("zstd"), ContentCoding::kZstd);
   EXPECT_EQ(content_coding("Identity"), ContentCoding::kIdentity);
-  for (const char* other : {"", "br", "deflate", "gzip, zstd", "gzip;q=1", "*"}) {
+  for (const char* other : {"", "br", "compress", "gzip, zstd", "gzip;q=1", "*"}) {
     EXPECT_FALSE(content_coding(other).has_value()) << other;
   }
 }
@@ -178,7 +184,7 @@ TEST(ContentCodingTest, RequestsMayComeCompressed) {
   const std::string small = R"({"prompt":"once upon a time"})";
   const std::string plain = client.post("/tokenize", small).body;
   for (const Way& way : kWays) {
-    const std::string name = way.coding == ContentCoding::kGzip ? "gzip" : "zstd";
+    const std::string name = way.name;
     for (const bool is_chunked : {false, true}) {
       const TestResponse answer = post_packed(client, name, way.pack(small), is_chunked);
       EXPECT_EQ(answer.status, 200) << name;
@@ -193,7 +199,7 @@ TEST(ContentCodingTest, RequestsMayComeCompressed) {
   TestClient brotli = server.client();
   const TestResponse refused = post_packed(brotli, "br", "x");
   EXPECT_EQ(refused.status, 415);
-  EXPECT_EQ(refused.header("accept-encoding"), "gzip, zstd, identity");
+  EXPECT_EQ(refused.header("accept-encoding"), "gzip, deflate, zstd, identity");
 }
 
 }  // namespace

@@ -71,7 +71,71 @@ constexpr std::string_view kThinking =
     R"({"type":["object","null"],"required":["type"],"additionalProperties":false,)"
     R"("properties":{"type":{"enum":["disabled","adaptive"]}}})";
 
+constexpr std::string_view kGenerate =
+    R"({"type":["object","null"],"additionalProperties":false,"properties":{"max_new_tokens":)"
+    R"({"type":"integer","minimum":1,"maximum":8},"do_sample":{"type":"boolean"},"temperature":)"
+    R"({"type":"number","exclusiveMinimum":0,"maximum":2},"top_k":{"type":"integer","minimum":1,)"
+    R"("maximum":100},"top_p":{"type":"number","exclusiveMinimum":0,"exclusiveMaximum":1},)"
+    R"("typical_p":{"type":"number","exclusiveMinimum":0,"exclusiveMaximum":1},"details":)"
+    R"({"type":"boolean"},"top_n_tokens":{"type":"integer","minimum":0,"maximum":5}}})";
+constexpr std::string_view kOllamaTurns =
+    R"({"type":["array","null"],"items":{"type":"object","required":["role","content"],)"
+    R"("additionalProperties":false,"properties":{"role":{"enum":["user","assistant","system"]},)"
+    R"("content":{"type":"string","minLength":1}}}})";
+constexpr std::string_view kOllamaFormat =
+    R"({"anyOf":[{"enum":["json","",null]},{"type":"object","additionalProperties":false,)"
+    R"("properties":{"type":{"const":"object"}}}]})";
+constexpr std::string_view kNothing = R"({"type":"null"})";
+constexpr std::string_view kOllamaThink = R"({"enum":[false,null]})";
+constexpr std::string_view kOllamaOptions =
+    R"({"type":["object","null"],"additionalProperties":false,"properties":{"temperature":)"
+    R"({"type":"number","minimum":0,"maximum":100},"num_predict":{"type":"integer",)"
+    R"("minimum":-2,"maximum":1000},"top_k":{"type":"integer","minimum":0,"maximum":1000},)"
+    R"("seed":{"type":"integer","minimum":-1,"maximum":1000000},"stop":{"type":"array",)"
+    R"("maxItems":4,"items":{"type":"string"}}}})";
+constexpr std::string_view kKeepAlive =
+    R"({"anyOf":[{"type":"null"},{"type":"integer","minimum":-1,"maximum":1000000},)"
+    R"({"enum":["5m","1h30m","300ms","-1s"]}]})";
+
+constexpr std::string_view kTensors =
+    R"({"type":"array","minItems":1,"maxItems":2,"items":{"type":"object","required":["name",)"
+    R"("datatype","shape","data"],"properties":{"name":{"enum":["text_input","max_tokens",)"
+    R"("input_ids"]},"datatype":{"enum":["BYTES","INT32","INT64"]},"shape":{"type":"array",)"
+    R"("items":{"const":1},"minItems":1,"maxItems":2},"data":{"type":"array","minItems":1,)"
+    R"("maxItems":1}}}})";
+constexpr std::string_view kTensorNames =
+    R"({"type":["array","null"],"items":{"type":"object","required":["name"],"properties":)"
+    R"({"name":{"enum":["text_output","logits"]}}}})";
+
 constexpr FieldShape kShapes[] = {
+    {"/api/chat", "messages", kOllamaTurns},
+    {"/api/create", "files", R"({"type":["object","null"],"maxProperties":0})"},
+    {"/api/create", "adapters", kNothing},
+    {"/api/create", "draft_quantize", kNothing},
+    {"/api/create", "modelfile", kNothing},
+    {"/api/create", "path", kNothing},
+    {"/api/create", "quantization", kNothing},
+    {"/api/create", "quantize", kNothing},
+    {"/api/create", "draft_files", kNothing},
+    {"/api/create", "info", kObject},
+    {"/api/create", "license", kStops},
+    {"/api/create", "messages", kOllamaTurns},
+    {"/api/create", "parameters", kObject},
+    {"/api/", "template", kWords},
+    {"/api/", "tools", R"({"type":["array","null"],"maxItems":0})"},
+    {"/api/", "context", R"({"type":["array","null"],"items":{"type":"integer","minimum":0}})"},
+    {"/api/", "format", kOllamaFormat},
+    {"/api/", "images", R"({"type":["array","null"],"maxItems":0})"},
+    {"/api/", "input", R"({"anyOf":[{"type":["string","null"]},{"type":"array","items":)"
+                       R"({"type":"string","minLength":1}}]})"},
+    {"/api/", "keep_alive", kKeepAlive},
+    {"/api/", "options", kOllamaOptions},
+    {"/api/", "prompt", kWords},
+    {"/api/", "think", kOllamaThink},
+    {"/v2/", "inputs", kTensors, true},
+    {"/v2/", "outputs", kTensorNames},
+    {"/v2/", "parameters", kObject},
+    {"/v2/", "text_input", kText, true},
     {"/v1/batches", "endpoint", R"({"enum":["/v1/responses","/v1/chat/completions",)"
                                 R"("/v1/completions","/v1/embeddings"]})"},
     {"/v1/chat/completions/batch", "messages", kConversations, true},
@@ -104,16 +168,20 @@ constexpr FieldShape kShapes[] = {
     {"", "include", kInclude},
     {"", "inference_geo", kWords},
     {"", "input", kTextOrTokens, true},
+    {"", "inputs", kText, true},
     {"", "instructions", kWords},
     {"", "items", kItems, true},
     {"", "json_schema", R"({"type":["object","string","null"]})"},
     {"", "logit_bias", kBias},
+    {"", "logprob_token_ids", kTokens},
     {"", "mcp_servers", R"({"type":["array","null"],"maxItems":0})"},
     {"", "messages", kTurns},
     {"", "metadata", kPairs},
     {"", "output_config", kObject},
     {"", "output_expires_after", kObject},
     {"", "output_format", kObject},
+    {"", "options", kObject},
+    {"", "parameters", kGenerate},
     {"", "prediction", kPrediction},
     {"", "prompt", kTextOrTokens},
     {"", "prompt_cache_options", kObject},
@@ -126,8 +194,9 @@ constexpr FieldShape kShapes[] = {
     {"", "stop", kStops},
     {"", "stop_sequences", kTexts},
     {"", "stop_token_ids", kTokens},
+    {"", "stream", R"({"type":["boolean","null"]})"},
     {"", "stream_options", kStreamOptions},
-    {"", "structural_tag", R"({"type":"null"})"},
+    {"", "structural_tag", kObject},
     {"", "structured_outputs", kObject},
     {"", "system", kWords},
     {"", "text", kAnything},

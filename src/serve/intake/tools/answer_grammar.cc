@@ -8,35 +8,15 @@
 
 #include "engine/constraints/thought_budget.h"
 #include "serve/answer/formats/tool_grammar.h"
+#include "text/grammar/as_rule.h"
 
 namespace quire {
 namespace {
 
-// A regular expression as it stands between two slashes.
-std::string with_slashes_escaped(std::string_view regex) {
-  std::string out;
-  for (std::size_t i = 0; i < regex.size(); ++i) {
-    if (regex[i] == '\\' && i + 1 < regex.size()) out += regex[i++];
-    else if (regex[i] == '/') out += '\\';
-    out += regex[i];
-  }
-  return out;
-}
-
-// As a rule of another grammar.
-std::string as_rule(const GrammarSource& source) {
-  switch (source.kind) {
-    case GrammarKind::kJsonSchema: return "%json " + source.text;
-    case GrammarKind::kLark: return "%lark {\n" + source.text + "\n}";
-    case GrammarKind::kRegex: return "/" + with_slashes_escaped(source.text) + "/";
-  }
-  return {};
-}
-
 // One text or the other.
 GrammarSource either(const GrammarSource& one, const GrammarSource& other) {
   return {GrammarKind::kLark, fmt::format("start: one | other\none: {}\nother: {}\n",
-                                          as_rule(one), as_rule(other))};
+                                          as_lark_rule(one), as_lark_rule(other))};
 }
 
 bool has_strict(const OfferedTools& offered) {
@@ -60,18 +40,21 @@ Parsed<HeldAnswer> hold_answer(const HostedModel& model, const OfferedTools& off
     wanted.format.thoughts = nullptr;
     wanted.begins_in_thought = false;
   }
-  Result<GrammarSource> source = lark_of_tools(wanted, *model.tokenizer);
+  std::string passed_over;
+  Result<GrammarSource> source = lark_of_tools(wanted, *model.tokenizer, &passed_over);
   const bool is_wish = !offered.must_call() && !has_strict(offered);
   if (!source.is_ok()) {
     if (!is_wish) return refuse_grammar("tools", source.status());
     warnings.push_back({kToolsNotEnforced, "tools", source.status().message()});
-    return HeldAnswer{.grammar = std::move(format)};
+    return HeldAnswer{.grammar = std::move(format), .holds_less = true};
   }
-  shape.is_guaranteed = offered.must_call();
+  if (!passed_over.empty()) warnings.push_back({kToolsNotEnforced, "tools", passed_over});
   HeldAnswer held{.grammar = AskedGrammar{std::move(*source), "tools"},
-                  .reads_thoughts = !has_format};
+                  .reads_thoughts = !has_format,
+                  .holds_less = !passed_over.empty()};
   if (has_format) held.grammar->source = either(held.grammar->source, format->source);
   held.grammar->is_wish = is_wish && !has_format;
+  shape.is_guaranteed = !has_format;
   return held;
 }
 

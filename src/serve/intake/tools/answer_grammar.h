@@ -24,11 +24,13 @@ namespace quire {
 struct HeldAnswer {
   std::optional<AskedGrammar> grammar;  // nothing: it is free
   bool reads_thoughts = false;
+  bool holds_less = false;  // than the schemas of the tools say
 };
 
-// `format`: what the answer has to look like where it is no call. Sets shape.is_guaranteed. A call
+// `format`: what the answer has to look like where it is no call. Sets shape.is_guaranteed: true
+// also where the grammar is a wish, which comes to nothing where it does not compile. A call
 // that has to be made, and a strict tool, are refused where they cannot be enforced; what a model
-// may call is then left to it, with a warning.
+// may call is then left to it. What of the schemas is not enforced is told in a warning.
 Parsed<HeldAnswer> hold_answer(const HostedModel& model, const OfferedTools& offered,
                                std::optional<AskedGrammar> format, AnswerShape& shape,
                                std::vector<Warning>& warnings);

@@ -32,5 +32,36 @@ TEST(AnswerGrammar, AFormatBesideToolsIsKeptToItsLetters) {
   EXPECT_EQ((*grammar)->begin().value()->accept_text("a/bc").value(), Verdict::kNo);
 }
 
+// A call that the model may make is as certain as one that it has to make, once it is opened.
+TEST(AnswerGrammar, CallsAreCertainFromWhereTheyOpen) {
+  const HostedModel model = make_test_model({});
+  OfferedTools offered;
+  const Json name = "say";
+  const Json parameters = *parse_json(
+      R"({"type":"object","properties":{"a":{"type":"array","uniqueItems":true}}})");
+  ASSERT_FALSE(add_tool({.name = &name, .parameters = &parameters}, false, offered));
+  SamplingParams params;
+  const auto held = [&](std::optional<AskedGrammar> format, AnswerShape& shape) {
+    std::vector<Warning> warnings;
+    shape = shape_of(model, {}, offered, params);
+    auto answer = hold_answer(model, offered, std::move(format), shape, warnings);
+    EXPECT_TRUE(answer.is_ok() && answer->holds_less);
+    EXPECT_EQ(warnings.size(), 1u);
+    for (const Warning& it : warnings) {
+      EXPECT_EQ(it.code, kToolsNotEnforced);
+      EXPECT_NE(it.message.find("/properties/a/uniqueItems"), std::string::npos) << it.message;
+    }
+    return std::move(answer).value();
+  };
+  AnswerShape shape;
+  EXPECT_TRUE(held({}, shape).grammar->is_wish);
+  EXPECT_TRUE(shape.is_guaranteed);
+  held(AskedGrammar{{GrammarKind::kRegex, "a"}, "guided_regex"}, shape);
+  EXPECT_FALSE(shape.is_guaranteed) << "what looks like a call may be the format's";
+  offered.choice.kind = ToolChoiceKind::kRequired;
+  held({}, shape);
+  EXPECT_TRUE(shape.is_guaranteed);
+}
+
 }  // namespace
 }  // namespace quire

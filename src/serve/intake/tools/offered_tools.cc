@@ -7,6 +7,7 @@
 #include "base/text/ascii.h"
 #include "serve/answer/formats/tool_prompt.h"
 #include "serve/intake/fields.h"
+#include "serve/intake/prompt.h"
 #include "serve/intake/tools/answer_shape.h"
 #include "text/grammar/schema_check.h"
 
@@ -141,6 +142,7 @@ void show_tools(const HostedModel& model, const OfferedTools& offered, ChatPromp
 }
 
 void show_history(const HostedModel& model, ChatPrompt& chat, std::vector<Warning>& warnings) {
+  wear_dress(model, chat);
   const ChatTemplate* own = model.chat_template.get();
   if (own == nullptr || (own->shows_tool_calls() && own->shows_tool_results())) return;
   if (std::none_of(chat.messages.begin(), chat.messages.end(), is_of_tools)) return;

@@ -42,15 +42,17 @@ void CompletionAnswer::append_row(std::string name, Json logprob, Json top, Choi
 
 void CompletionAnswer::append_score(const TokenScore& score, Choice& choice) const {
   Json top = Json::object();
-  const auto shown = std::min(score.top.size(), static_cast<std::size_t>(options_.logprobs));
+  const bool is_named = !request_.params.logprob_ids.empty();
+  const auto asked = static_cast<std::size_t>(options_.logprobs);
+  const std::size_t shown = is_named ? score.top.size() : std::min(score.top.size(), asked);
   for (std::size_t i = 0; i < shown; ++i) {
     const std::string name = names_.name(score.top[i].token);
     if (top.find(name) == nullptr) top.set(name, logprob_json(score.top[i].logprob));
   }
   const std::string name = names_.name(score.token);
   if (top.find(name) == nullptr) top.set(name, logprob_json(score.logprob));
-  append_row(name, logprob_json(score.logprob), options_.logprobs > 0 ? std::move(top) : Json(),
-             choice);
+  const bool has_top = options_.logprobs > 0 || is_named;
+  append_row(name, logprob_json(score.logprob), has_top ? std::move(top) : Json(), choice);
   advance(score.token, choice);
 }
 

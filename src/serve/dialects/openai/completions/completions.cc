@@ -8,6 +8,7 @@
 #include "serve/dialects/openai/completions/completion_answer.h"
 #include "serve/dialects/openai/completions/completion_prompts.h"
 #include "serve/dialects/openai/generation.h"
+#include "serve/dialects/openai/sampling_fields.h"
 #include "serve/intake/fields.h"
 
 namespace quire {
@@ -49,6 +50,8 @@ CompletionRequest read_completion(Fields& fields, const DialectContext& context)
   request.options.echo = fields.boolean("echo").value_or(false);
   request.options.logprobs =
       static_cast<int>(fields.integer("logprobs", 0, kLogprobsMax).value_or(-1));
+  common.params.logprobs = request.options.logprobs;
+  need_logprobs(fields, common.params);
   request.options.prompt_logprobs = common.params.prompt_logprobs;
   common.tokens_max = fields.integer("max_tokens", 0, kInt32Max);
   const auto best_of = fields.integer("best_of", 0, kChoicesMax);

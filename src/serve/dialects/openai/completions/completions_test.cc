@@ -154,6 +154,24 @@ TEST_F(OpenAiCompletionsTest, EchoWithLogprobsIsOneTable) {
   EXPECT_EQ(dump(*table.find("top_logprobs")), R"([null,{"g":-0.5,"b":-1.0},{"c":-0.25}])");
 }
 
+TEST_F(OpenAiCompletionsTest, LogprobsOfNamedTokens) {
+  auto call = complete(R"("prompt":"ab","logprobs":1,"logprob_token_ids":[100,101])");
+  ASSERT_TRUE(call.is_ok()) << call.error().message;
+  EXPECT_EQ(call->requests[0].params.logprobs, 1);
+  TokenEvent event;
+  event.text = "c";
+  event.accepted = {99};
+  event.scores = {{.token = 99, .logprob = -0.25f, .rank = 1, .top = {{100, -4.0f}, {101, -5.0f}}}};
+  event.finish = FinishReason::kLength;
+  std::string out;
+  call->writer->take(0, event, out);
+  call->writer->finish(out);
+  const Json table = *parse_json(out)->find("choices")->items()[0].find("logprobs");
+  EXPECT_EQ(dump(*table.find("top_logprobs")), R"([{"d":-4.0,"e":-5.0,"c":-0.25}])");
+  EXPECT_EQ(complete(R"("prompt":"ab","logprob_token_ids":[1])").error().param,
+            "logprob_token_ids");
+}
+
 // Offsets are of the text as it is returned: a token that is a part of a character begins where the
 // character does, and tokens that are not shown take no room.
 TEST_F(OpenAiCompletionsTest, OffsetsIndexTheText) {

@@ -37,15 +37,14 @@ ResponsesAnswer::ResponsesAnswer(const ResponsesRequest& request,
                                  Turn turn, std::shared_ptr<DetachedAnswer> detached,
                                  DetachedAnswers* list)
     : is_stream_(request.is_stream),
-      shows_logprobs_(request.params.logprobs >= 0),
-      alternatives_(request.params.logprobs),
+      params_(request.params),
       names_(request.model->tokenizer, request.tokens_as_ids),
       counts_(requests),
       facts_(std::move(facts)),
       ending_(std::make_shared<Ending>(Ending{.turn = std::move(turn)})),
       detached_(std::move(detached)),
       list_(list),
-      parts_(request.shape, facts_.id, 0),
+      parts_(request.shape, request.model, facts_.id, 0),
       items_(is_stream_ || detached_ != nullptr
                  ? ItemStream::Emit([this](auto type, Json body) { emit(type, std::move(body)); })
                  : ItemStream::Emit(),
@@ -81,9 +80,9 @@ void ResponsesAnswer::begin() {
 
 std::vector<Json> ResponsesAnswer::take_scores(const TokenEvent& event) const {
   std::vector<Json> scores;
-  if (!shows_logprobs_) return scores;
+  if (params_.logprobs < 0) return scores;
   for (const TokenScore& score : event.scores) {
-    scores.push_back(score_json(names_, score, alternatives_));
+    scores.push_back(score_json(names_, score, params_));
   }
   return scores;
 }
@@ -167,6 +166,7 @@ void ResponsesAnswer::finish(std::string& out) {
 
 void ResponsesAnswer::warn(const Warning& warning) {
   add_note(facts_.notes, warning.code, warning.param, warning.message);
+  if (warning.code == kToolsNotEnforced) parts_.leave_free();
 }
 
 void ResponsesAnswer::fail(const ApiError& error, std::string& out) {

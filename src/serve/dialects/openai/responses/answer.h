@@ -66,8 +66,8 @@ class ResponsesAnswer : public AnswerWriter {
   Json final_body(const Json& error) const;
   std::string_view status() const;
 
-  const bool is_stream_, shows_logprobs_;
-  const int alternatives_;
+  const bool is_stream_;
+  const SamplingParams params_;
   const TokenNames names_;
   AnswerCounts counts_;
   ResponseFacts facts_;

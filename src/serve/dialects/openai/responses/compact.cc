@@ -20,9 +20,9 @@ constexpr std::string_view kWish =
 
 class CompactAnswer : public AnswerWriter {
  public:
-  CompactAnswer(const std::vector<Request>& requests, const AnswerShape& shape, Json output,
-                Json notes)
-      : counts_(requests), parts_(shape, id_, 0), output_(std::move(output)),
+  CompactAnswer(const std::vector<Request>& requests, const AnswerShape& shape,
+                const ModelLease& model, Json output, Json notes)
+      : counts_(requests), parts_(shape, model, id_, 0), output_(std::move(output)),
         notes_(std::move(notes)) {
     counts_.begin_thought(0, shape.begins_in_thought);
   }
@@ -105,8 +105,8 @@ Parsed<Call> compact_call(const DialectContext& context, ResponsesRequest asked)
             .unknown_fields = asked.warnings.size()};
   asked.shape = shape_of(*asked.model, *ids, {}, asked.params);  // a summary calls nothing
   call.requests.push_back(make_request(asked, context.tenant, std::move(*ids)));
-  call.writer = std::make_unique<CompactAnswer>(call.requests, asked.shape, std::move(output),
-                                                asked.notes);
+  call.writer = std::make_unique<CompactAnswer>(call.requests, asked.shape, asked.model,
+                                                std::move(output), asked.notes);
   return call;
 }
 

@@ -158,9 +158,13 @@ std::optional<ApiError> detach(const DialectContext& context, const http::Reques
   return std::nullopt;
 }
 
+bool is_over(const archive::Kept& kept) {
+  return kept.state != "queued" && kept.state != "in_progress";
+}
+
 // What a process that has ended left behind does not go on.
 std::string shown_body(const archive::Kept& kept) {
-  if (kept.state != "queued" && kept.state != "in_progress") return kept.body;
+  if (is_over(kept)) return kept.body;
   Result<Json> body = parse_json(kept.body);
   if (!body.is_ok()) return kept.body;
   body->set("status", "failed");
@@ -208,6 +212,10 @@ Parsed<Call> parse_show(const DialectContext& context, const http::Request& requ
   if (!wants_stream(request)) return ready(shown_body(*kept));
   const auto first = first_event(request);
   if (!first) return bad_starting_after();
+  if (kept->events.empty() && !is_over(*kept)) {
+    return invalid_value("stream", "The server ended before this response did; its events were "
+                                   "not kept.");
+  }
   if (kept->events.empty()) {
     return invalid_value("stream", "Only a response that was created with `background` and "
                                    "`stream` set to true can be streamed again.");
@@ -226,8 +234,7 @@ Parsed<Call> parse_cancel(const DialectContext& context, const http::Request&) {
   if (background == nullptr || *background != Json(true)) {
     return invalid_value("", "Cannot cancel a synchronous response.");
   }
-  const bool is_over = kept->state != "queued" && kept->state != "in_progress";
-  if (is_over) return ready(kept->body);
+  if (is_over(*kept) || running == nullptr) return ready(shown_body(*kept));
   body->set("status", "cancelled");
   kept->body = dump(*body);
   kept->state = "cancelled";
@@ -284,6 +291,9 @@ Parsed<Call> parse_create_response(const DialectContext& context, const http::Re
     }
   }
   call.frame = framing_of({frame_of(*asked.model, asked.shape, *held, asked.thinking.tokens_max)});
+  if (held->holds_less && context.house != nullptr) {
+    context.house->metrics.count_tools_not_enforced();
+  }
   call.grammar = std::move(held->grammar);
   call.requests.push_back(make_request(asked, context.tenant, std::move(turn->ids)));
   call.writer = std::make_unique<ResponsesAnswer>(

@@ -6,6 +6,7 @@
 
 #include "serve/dialects/openai/chat_tools.h"
 #include "serve/dialects/openai/responses/items.h"
+#include "serve/dialects/openai/sampling_fields.h"
 #include "serve/intake/prompt.h"
 
 namespace quire {
@@ -71,6 +72,7 @@ class RequestReader {
       }
     }
     if (wants_logprobs) r_.params.logprobs = static_cast<int>(top.value_or(0));
+    need_logprobs(fields_, r_.params);
   }
 
   void read_metadata() {

@@ -1,0 +1,108 @@
+#include "serve/dialects/quire/repository.h"
+
+#include <string>
+#include <utility>
+
+#include "base/json.h"
+#include "host/repository/traffic_rows.h"
+#include "serve/dialects/openai/errors.h"
+#include "serve/house.h"
+
+namespace quire {
+namespace {
+
+http::Response no_repository() {
+  return render_openai_error({.status = 404,
+                              .message = "There is no model repository (--model-repository).",
+                              .code = "no_model_repository"});
+}
+
+http::Response refusal(const Status& status) {
+  int code = 400;
+  if (status.code() == StatusCode::kNotFound) code = 404;
+  if (status.code() == StatusCode::kUnavailable) code = 409;
+  if (status.code() == StatusCode::kResourceExhausted) code = 503;
+  if (status.code() == StatusCode::kInternal || status.code() == StatusCode::kCorrupt) code = 500;
+  return render_openai_error({.status = code, .message = status.message() + ".",
+                              .param = "model", .code = "model_not_loaded"});
+}
+
+Json rows_json(const ModelRepository& repository) {
+  Json rows = Json::array();
+  for (const RepositoryRow& row : repository.index()) {
+    rows.push(Json::object(
+        {{"name", row.name},
+         {"version", row.version > 0 ? Json(std::to_string(row.version)) : Json()},
+         {"state", version_state_name(row.state)}, {"reason", row.reason}}));
+  }
+  return rows;
+}
+
+Json traffic_json(const ModelRepository& repository) {
+  Json rows = Json::array();
+  const auto* source = dynamic_cast<const TrafficSource*>(&repository);
+  if (source == nullptr) return rows;
+  for (const TrafficRow& row : source->traffic()) {
+    rows.push(Json::object({{"name", row.name}, {"version", std::to_string(row.version)},
+                            {"role", row.role}, {"percent", row.percent},
+                            {"requests", row.requests}, {"failed", row.failed},
+                            {"mirrored", row.mirrored}, {"compared", row.compared},
+                            {"different", row.different}, {"mirrors_failed", row.mirrors_failed},
+                            {"token_seconds", row.token_s}, {"reason", row.reason}}));
+  }
+  return rows;
+}
+
+using Order = Status (*)(ModelRepository&, const std::string&);
+
+void answer(const House& house, http::Exchange& exchange, http::Response response) {
+  if (exchange.is_gone()) return house.metrics.count_left();
+  house.metrics.count_answer(response.status);
+  exchange.respond(std::move(response));
+}
+
+// The exchange goes back to the I/O thread with the outcome: it must not end on another.
+void give_order(const DialectContext& context, std::shared_ptr<http::Exchange> exchange,
+                Order order) {
+  const House& house = *context.house;
+  if (house.repository == nullptr) return answer(house, *exchange, no_repository());
+  const std::string name(context.path["model"]);
+  const auto work = [&house, name, order, held = exchange]() mutable {
+    const Status done = order(*house.repository, name);
+    house.to_io([&house, done, exchange = std::move(held)] {
+      answer(house, *exchange,
+             done.is_ok() ? http::Response{.body = dump(Json::object(
+                                {{"models", rows_json(*house.repository)}}))}
+                          : refusal(done));
+    });
+  };
+  const Status waits = house.repository->later(work);
+  if (!waits.is_ok()) answer(house, *exchange, refusal(waits));
+}
+
+}  // namespace
+
+http::Response list_repository(const DialectContext& context, const http::Request&) {
+  const ModelRepository* repository = context.house->repository;
+  if (repository == nullptr) return no_repository();
+  return {.body = dump(Json::object({{"models", rows_json(*repository)},
+                                     {"traffic", traffic_json(*repository)}}))};
+}
+
+void load_from_repository(const DialectContext& context,
+                          std::shared_ptr<http::Exchange> exchange) {
+  give_order(context, std::move(exchange), [](ModelRepository& repository,
+                                              const std::string& name) {
+    return repository.load(name);
+  });
+}
+
+void unload_from_repository(const DialectContext& context,
+                            std::shared_ptr<http::Exchange> exchange) {
+  give_order(context, std::move(exchange), [](ModelRepository& repository,
+                                              const std::string& name) {
+    return repository.unload(name);
+  });
+}
+
+}  // namespace quire
