@@ -2,7 +2,11 @@
 
 #include <utility>
 
+#include "apps/dressing.h"
 #include "apps/load.h"
+#include "apps/model_card.h"
+#include "apps/model_path.h"
+#include "apps/random_files.h"
 #include "apps/version.h"
 #include "base/clock.h"
 #include "base/hash.h"
@@ -72,6 +76,7 @@ ModelInfo model_info(const LoadedModel& model, const ModelArguments& arguments) 
   info.sampling = model.files->facts().words.generation;
   info.created = SteadyClock::unix_seconds();
   info.isa = model.isa;
+  info.card = card_of(*model.files);
   info.fingerprint = fingerprint_of(model, arguments);
   return info;
 }
@@ -85,6 +90,14 @@ Status check_talks(const ModelFacts& facts, const std::string& name) {
                      "/v1/embeddings, /rerank, /score and /classify with such a model"
                    : "reads with an encoder what it answers: 'quire serve' answers /v1/completions "
                      "with such a model");
+}
+
+// As its Modelfile says, where it has one. A template that the operator names comes first.
+Status dress(const ModelArguments& arguments, HostedModel& model) {
+  if (is_random_model(arguments.model)) return ok_status();
+  QUIRE_ASSIGN_OR_RETURN(FoundModel found, find_model(arguments.model));
+  if (!arguments.chat_template.empty()) found.dress.chat_template.clear();
+  return put_on(found.dress, model);
 }
 
 Result<std::unique_ptr<HostedModel>> load_hosted(PlannedModel planned, const std::string& name,
@@ -102,6 +115,7 @@ Result<std::unique_ptr<HostedModel>> load_hosted(PlannedModel planned, const std
   if (model->info.generates) {
     model->grammars = grammars_of(loaded.words.tokenizer, model->info.eos_ids);
   }
+  QUIRE_RETURN_IF_ERROR(dress(arguments, *model));
   model->files = mapped_files(loaded);
   model->health = std::move(loaded.health);
   model->engine = std::make_unique<Engine>(loaded.options, std::move(loaded.executor),

@@ -2,7 +2,9 @@
 
 #include <algorithm>
 #include <cstdio>
+#include <cstdlib>
 #include <filesystem>
+#include <optional>
 #include <utility>
 
 #include <fmt/format.h>
@@ -10,6 +12,7 @@
 #include "apps/bench.h"
 #include "apps/check.h"
 #include "apps/cp.h"
+#include "apps/create.h"
 #include "apps/flags.h"
 #include "apps/help_page.h"
 #include "apps/list.h"
@@ -21,6 +24,7 @@
 #include "apps/show.h"
 #include "apps/simulate.h"
 #include "apps/stop.h"
+#include "apps/tgi_launcher.h"
 #include "apps/tokenize.h"
 #include "apps/version.h"
 #include "terminal/nearest_word.h"
@@ -30,10 +34,18 @@ namespace {
 
 using Declare = void (*)(Command& parent, std::function<int()>& chosen);
 
+constexpr const char* kLauncherCommand = "tgi-launcher";
+
+void declare_launcher(Command& parent, std::function<int()>&) {
+  Command command = parent.command(kLauncherCommand,
+                                   "Serve, told in the flags of text-generation-launcher");
+  command.footer(launcher_page());
+}
+
 constexpr Declare kCommands[] = {
     declare_serve, declare_run, declare_pull, declare_list,  declare_show,     declare_cp,
     declare_rm,    declare_ps,  declare_stop, declare_check, declare_bench, declare_tokenize,
-    declare_simulate,
+    declare_simulate, declare_create, declare_launcher,
 };
 
 // What people type who come from elsewhere.
@@ -92,6 +104,33 @@ int report_usage_problem(const Command& command, const UsageProblem& problem) {
   return 2;
 }
 
+// `quire tgi-launcher ...`, or this program by the name of TGI's: words for `quire serve`. Nothing:
+// they could not be, and the sentence is told.
+std::optional<std::vector<std::string>> without_launcher(std::vector<std::string> words,
+                                                         const std::string& own_name) {
+  constexpr std::string_view kTheirs = "text-generation-launcher";
+  const bool is_theirs = std::filesystem::path(own_name).filename() == kTheirs;
+  if (!is_theirs) {
+    if (words.empty() || words.front() != kLauncherCommand) return words;
+    words.erase(words.begin());
+  }
+  for (const std::string& word : words) {
+    if (word == "--help" || word == "-h") return std::vector<std::string>{kLauncherCommand, word};
+    if (word == "--version" || word == "-V") return std::vector<std::string>{"--version"};
+  }
+  const auto made = serve_words_of_launcher(words, [](std::string_view variable) {
+    const char* value = std::getenv(std::string(variable).c_str());
+    return value != nullptr ? std::optional<std::string>(value) : std::nullopt;
+  });
+  if (!made.is_ok()) {
+    std::fprintf(stderr, "quire: %s\nSee 'quire %s --help'.\n", made.status().message().c_str(),
+                 kLauncherCommand);
+    return std::nullopt;
+  }
+  for (const std::string& note : made->notes) std::fprintf(stderr, "quire: %s\n", note.c_str());
+  return made->words;
+}
+
 }  // namespace
 
 int run_command_line(int argc, char** argv) {
@@ -102,6 +141,9 @@ int run_command_line(int argc, char** argv) {
   Command root = line.root();
   for (const Declare declare : kCommands) declare(root, chosen);
   std::vector<std::string> words(argv + 1, argv + argc);
+  auto plain = without_launcher(std::move(words), argv[0]);
+  if (!plain) return 2;
+  words = std::move(*plain);
   if (!words.empty() && words.front() == "help") {  // quire help serve: quire serve --help
     words.erase(words.begin());
     words.emplace_back("--help");

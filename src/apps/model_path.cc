@@ -7,6 +7,7 @@
 #include "model/model_files.h"
 #include "store/default_model.h"
 #include "store/model_name.h"
+#include "store/modelfile/ollama_store.h"
 #include "store/packaged_model.h"
 #include "store/pull.h"
 #include "terminal/nearest_word.h"
@@ -27,7 +28,17 @@ Result<FoundModel> found_in_store(const store::LocalStore& store, const store::M
   FoundModel found;
   QUIRE_ASSIGN_OR_RETURN(found.path, store.path_of(manifest));
   found.manifest = manifest;
+  found.dress = manifest.dress;
   return found;
+}
+
+// Its adapter would change its answers, and nothing here applies one.
+Result<FoundModel> of_ollama(const store::OllamaModel& model, const std::string& name) {
+  if (!model.adapter.empty()) {
+    return error(StatusCode::kUnsupported, "the model '{}' of Ollama's store has an ADAPTER, and "
+                 "adapters are not supported yet", name);
+  }
+  return FoundModel{model.path, {}, model.dress};
 }
 
 // OWNER/NAME without a file of that name: the user knows other programs.
@@ -78,7 +89,12 @@ std::string model_name(const std::string& argument) {
   if (store::can_pull(argument)) return argument;
   const auto store = store::LocalStore::open();
   const bool is_stored = store.is_ok() && store->find(argument).is_ok();
-  return is_stored ? argument : name_of_file(argument);
+  std::error_code failure;
+  if (is_stored || fs::exists(argument, failure)) {
+    return is_stored ? argument : name_of_file(argument);
+  }
+  const auto theirs = store::OllamaStore::open();
+  return theirs && theirs->find(argument).is_ok() ? argument : name_of_file(argument);
 }
 
 Result<FoundModel> find_model(const std::string& argument) {
@@ -95,7 +111,13 @@ Result<FoundModel> find_model(const std::string& argument) {
     }
   }
   std::error_code failure;
-  if (fs::exists(argument, failure)) return FoundModel{argument, {}};
+  if (fs::exists(argument, failure)) return FoundModel{argument, {}, {}};
+  const auto theirs = is_name ? store::OllamaStore::open() : std::nullopt;
+  if (theirs) {
+    auto model = theirs->find(name);
+    if (model.is_ok()) return of_ollama(*model, argument);
+    if (model.status().code() != StatusCode::kNotFound) return model.status();
+  }
   QUIRE_ASSIGN_OR_RETURN(const store::LocalStore store, open_store());
   return nothing_found(store, argument);
 }

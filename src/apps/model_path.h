@@ -1,5 +1,6 @@
 // find_model: from a MODEL argument to a path that can be opened: nothing (the default model), a
-// name of the local store, a name of the hub (fetched if it is not here), or a file or folder. A
+// name of the local store, a name of the hub (fetched if it is not here), a file or folder, or a
+// name of Ollama's store, whose files are read where they lie. A
 // name of the store goes before a file of the same name; ./NAME is always the file. What is
 // mistyped gets a suggestion. Any thread; blocks while it fetches. Called by every command that
 // takes a MODEL.
@@ -15,6 +16,7 @@ namespace quire {
 struct FoundModel {
   std::string path;
   std::optional<store::Manifest> manifest;  // of a model of the store
+  store::ModelDress dress;                  // what a Modelfile says of it; mostly nothing
 };
 
 Result<FoundModel> find_model(const std::string& argument);

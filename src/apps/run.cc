@@ -39,12 +39,13 @@ constexpr int kInterrupted = 130;  // what a shell expects of Ctrl-C
 constexpr std::size_t kPipedSizeMax = std::size_t{16} << 20;
 
 // Settings that are flags too; the table of /set checks both.
-constexpr std::array<std::pair<const char*, const char*>, 12> kFlags = {{
+constexpr std::array<std::pair<const char*, const char*>, 13> kFlags = {{
     {"--system", "system"},
     {"--temperature", "temperature"},
     {"--top-p", "top_p"},
     {"--top-k", "top_k"},
     {"--min-p", "min_p"},
+    {"--typical-p", "typical_p"},
     {"--repetition-penalty", "repetition_penalty"},
     {"--presence-penalty", "presence_penalty"},
     {"--frequency-penalty", "frequency_penalty"},

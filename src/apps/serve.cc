@@ -3,19 +3,24 @@
 #include <malloc.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdio>
+#include <cstdlib>
 #include <memory>
 #include <mutex>
 
 #include <spdlog/spdlog.h>
 
 #include "apps/assemble.h"
+#include "apps/disk_catalog.h"
 #include "apps/flags.h"
 #include "apps/greeting.h"
+#include "apps/ollama_environment.h"
 #include "apps/serve_arguments.h"
 #include "apps/version.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "rpc/grpc_door.h"
 #include "serve/server.h"
 #include "terminal/terminal.h"
 
@@ -52,16 +57,27 @@ class LoadNotes {
 
 // The models that are in memory before the server listens. A model that cannot be loaded (the log
 // says why) keeps the others from nothing; without any there is nothing to serve.
-Status load_first_models(ModelHost& host, const std::string& which) {
-  if (which == "none") return ok_status();
+Status load_first_models(ModelHost& host, const std::vector<ModelHost::ModelIndex>& models,
+                         const std::string& which) {
+  if (which == "none" || models.empty()) return ok_status();
   std::size_t loaded = 0;
-  for (ModelHost::ModelIndex model = 0; model < host.size(); ++model) {
+  for (const ModelHost::ModelIndex model : models) {
     if (loaded > 0 && which == "first") break;
     loaded += host.load_now(model).is_ok() ? 1 : 0;
   }
   if (loaded > 0) return ok_status();
-  return Status(StatusCode::kNotFound, host.size() == 1 ? "there is no model to serve"
-                                                        : "none of the models can be served");
+  return Status(StatusCode::kNotFound, models.size() == 1 ? "there is no model to serve"
+                                                          : "none of the models can be served");
+}
+
+// What the store has now; what comes to it later is found when it is asked for.
+void add_stored_models(const ModelCatalog& catalog, ModelHost& host) {
+  for (const std::string& name : catalog.names()) {
+    if (host.has_name(name)) continue;
+    auto recipe = catalog.recipe(name, {name}, {});
+    const Status added = recipe.is_ok() ? host.add(std::move(*recipe)).status() : recipe.status();
+    if (!added.is_ok()) spdlog::warn("'{}' is not served: {}", name, added.message());
+  }
 }
 
 void print_greeting(const ServeArguments& arguments, const ModelHost& host, LoadNotes& notes,
@@ -95,35 +111,90 @@ void return_large_buffers_when_freed() {
 #endif
 }
 
+Metrics::Names metric_names_of(const std::string& word) {
+  if (word == "vllm") return Metrics::Names::kVllm;
+  if (word == "both") return Metrics::Names::kBoth;
+  if (word == "tgi") return Metrics::Names::kTgi;
+  if (word == "triton") return Metrics::Names::kTriton;
+  return word == "all" ? Metrics::Names::kAll : Metrics::Names::kQuire;
+}
+
+void fill_server_options(ServeArguments& arguments) {
+  ServerOptions& server = arguments.server;
+  server.unknown_fields_warn = arguments.unknown_fields == "warn";
+  server.metric_names = metric_names_of(arguments.metrics_names);
+  server.keeps_volatile_lines = arguments.volatile_lines == "keep";
+  server.load_queue_max = arguments.common.max_queue;
+  server.version = QUIRE_VERSION;
+}
+
+// The models of a folder; null: there is none. What cannot be loaded keeps the others from nothing.
+Result<std::unique_ptr<FolderRepository>> open_repository(const RepositoryOptions& options,
+                                                          ModelHost& host,
+                                                          const ModelCatalog& catalog) {
+  if (options.folders.empty()) return std::unique_ptr<FolderRepository>();
+  auto repository = std::make_unique<FolderRepository>(options, host, catalog);
+  const Status started = repository->start();
+  if (started.code() == StatusCode::kNotFound && repository->index().empty()) return started;
+  if (!started.is_ok()) spdlog::error("{}", started.message());
+  return repository;
+}
+
+std::optional<std::string> variable_of(const std::string& name) {
+  const char* value = std::getenv(name.c_str());
+  return value == nullptr ? std::nullopt : std::optional<std::string>(value);
+}
+
 Status run_server(ServeArguments& arguments) {
   return_large_buffers_when_freed();
   QUIRE_RETURN_IF_ERROR(start_log(arguments.log_level));
+  for (const std::string& said : take_ollama_environment(variable_of, arguments)) {
+    spdlog::info("{}", said);
+  }
   QUIRE_ASSIGN_OR_RETURN(const std::vector<NamedModel> models, pair_models(arguments));
   QUIRE_RETURN_IF_ERROR(check_shares(arguments));
   QUIRE_RETURN_IF_ERROR(check_files(arguments.server));
   QUIRE_RETURN_IF_ERROR(set_archive(arguments));
+  QUIRE_RETURN_IF_ERROR(set_client_limits(arguments));
   QUIRE_ASSIGN_OR_RETURN(const ShelfOptions shelf, shelf_options(arguments));
+  QUIRE_ASSIGN_OR_RETURN(const RepositoryOptions folders, repository_options(arguments));
   QUIRE_ASSIGN_OR_RETURN(const auto device, make_cpu_device(arguments.common.threads));
   const Nanos start = SteadyClock::now();
   LoadNotes notes;
+  const LoadReport report = [&notes](const GreetedModel& loaded, double seconds) {
+    notes.take(loaded, seconds);
+  };
+  // At least, that may come.
+  const std::size_t others = arguments.serves_store || !folders.folders.empty() ? 1 : 0;
+  const MemoryLimit limit = {shelf.bytes_max, std::max<std::size_t>(models.size() + others, 1)};
+  const DiskCatalog catalog({.common = arguments.common,
+                             .device = device,
+                             .limit = {shelf.bytes_max, models.size() + 2},
+                             .report = report,
+                             .is_on_demand = arguments.serves_store});
   ModelHost host(shelf);
+  std::vector<ModelHost::ModelIndex> first;
   for (const NamedModel& model : models) {
-    const MemoryLimit limit = {shelf.bytes_max, models.size()};
-    QUIRE_RETURN_IF_ERROR(host.add(make_recipe(
-        model, device, limit,
-        [&notes](const GreetedModel& loaded, double seconds) { notes.take(loaded, seconds); })));
+    QUIRE_ASSIGN_OR_RETURN(const ModelHost::ModelIndex index,
+                           host.add(make_recipe(model, device, limit, report)));
+    first.push_back(index);
   }
-  QUIRE_RETURN_IF_ERROR(load_first_models(host, arguments.load));
+  if (arguments.serves_store) add_stored_models(catalog, host);
+  QUIRE_RETURN_IF_ERROR(load_first_models(host, first, arguments.load));
+  QUIRE_ASSIGN_OR_RETURN(const auto repository, open_repository(folders, host, catalog));
   const double load_seconds = to_seconds(SteadyClock::now() - start);
-  arguments.server.unknown_fields_warn = arguments.unknown_fields == "warn";
-  arguments.server.metric_names = arguments.metrics_names == "vllm"   ? Metrics::Names::kVllm
-                                  : arguments.metrics_names == "both" ? Metrics::Names::kBoth
-                                                                      : Metrics::Names::kQuire;
-  arguments.server.keeps_volatile_lines = arguments.volatile_lines == "keep";
-  arguments.server.load_queue_max = arguments.common.max_queue;
-  arguments.server.version = QUIRE_VERSION;
+  fill_server_options(arguments);
+  arguments.server.catalog = &catalog;
+  arguments.server.repository = repository.get();
+  std::shared_ptr<SideDoor> grpc;
+  if (arguments.grpc_port >= 0) grpc = rpc::make_grpc_door(arguments.grpc_port);
+  if (grpc != nullptr) arguments.server.side_doors.push_back(grpc);
   Server server(arguments.server, host);
   QUIRE_RETURN_IF_ERROR(server.listen());
+  if (grpc != nullptr) spdlog::info("gRPC is served: grpc_port={}", grpc->port());
+  if (server.metrics_port() >= 0) {
+    spdlog::info("metrics are shown: metrics_port={}", server.metrics_port());
+  }
   print_greeting(arguments, host, notes, server.port(), load_seconds);
   server.run();
   spdlog::info("drained");

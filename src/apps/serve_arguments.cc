@@ -3,6 +3,7 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
+#include <charconv>
 #include <span>
 #include <utility>
 
@@ -46,12 +47,29 @@ void declare_models(Command& command, ServeArguments& a) {
                  "accepted for commands that were written for vLLM: it is always on");
   command.value("--load", a.load, "models to load before serving; the others at first use")
       .one_of({"all", "first", "none"}).shows_default();
+  command.toggle("--serve-store", a.serves_store,
+                 "serve whatever 'quire list' shows, too: each is loaded when a request names it");
   command.value("--keep-alive", a.keep_alive,
                 "unload a model after so long without use: 90s, 5m, 2h; 0: at once; -1: never")
       .shows_default();
   command.value("--model-memory", a.model_memory,
                 "weights and KV of all loaded models together, such as 8GiB; who was used "
                 "least recently is unloaded for who is wanted (default: no bound)");
+}
+
+// By Triton's names.
+void declare_repository(Command& command, ServeArguments& a) {
+  command.value("--model-repository", a.repositories,
+                "folder of models with numbered versions, NAME/{config.pbtxt,1,2,...}; several: "
+                "the first that has a name serves it (docs/repository.md)");
+  command.value("--model-control-mode", a.control_mode,
+                "of the repository: none: what is there at the start; poll: what comes and goes, "
+                "too; explicit: what --load-model and requests say")
+      .one_of({"none", "poll", "explicit"}).shows_default();
+  command.value("--load-model", a.repository_models,
+                "explicit: a model to load at the start; '*': all");
+  command.value("--repository-poll-secs", a.repository_poll_secs, "poll: seconds between looks")
+      .between(1, 1 << 20).shows_default();
 }
 
 void declare_archive(Command& command, ServeArguments& a) {
@@ -139,6 +157,14 @@ void declare_serve_flags(Command& command, ServeArguments& a) {
   command.value("--host", server.host, "address to listen on").shows_default();
   command.value("--port", server.port, "0 picks a free one")
       .between(0, 65535).shows_default();
+  command.value("--grpc-port", a.grpc_port,
+                "also serve KServe's and Triton's gRPC service there; 0 picks a free one (Triton's "
+                "own is 8001; default: no gRPC)")
+      .between(0, 65535);
+  command.value("--metrics-port", server.metrics_port,
+                "also show metrics there, Triton's nv_* names among them (Triton's own is 8002; "
+                "default: on --port alone)")
+      .between(0, 65535);
   command.value("--api-key", server.api_keys, "clients must send one of these");
   command.value("--api-key-share", server.api_key_shares,
                 "what each --api-key is due of a busy machine, in their order, such as 2 1 1: "
@@ -159,13 +185,21 @@ void declare_serve_flags(Command& command, ServeArguments& a) {
                 "further names that a browser may call this server by");
   command.value("--max-connections", server.http.connections_max, "beyond, 503")
       .between(1, 1 << 20).shows_default();
+  declare_repository(command, a);
+  command.value("--max-body-size", server.http.body_max,
+                "bytes of a request's body (files that are uploaded have a bound of their own)")
+      .between(1024, std::int64_t{1} << 30).shows_default();
   declare_archive(command, a);
+  command.value("--tgi-limits", a.tgi_limits,
+                "what one request of TGI's protocol may ask for, as NAME=VALUE: best_of (2), "
+                "stop_sequences (4), top_n_tokens (5), input_tokens, client_batch_size (4), "
+                "concurrent_requests (as /info tells), grammar=off");
   command.value("--unknown-fields", a.unknown_fields,
                 "error: answer 400; warn: accept, with a warning in the answer")
       .one_of({"error", "warn"}).shows_default();
   command.value("--metrics-names", a.metrics_names,
-                "whose names /metrics shows: ours, vLLM's, or both")
-      .one_of({"quire", "vllm", "both"}).shows_default();
+                "whose names /metrics shows: ours, vLLM's, both of these, TGI's, Triton's, or all")
+      .one_of({"quire", "vllm", "both", "tgi", "triton", "all"}).shows_default();
   command.toggle("--operator-endpoints", server.is_operable,
                "open /sleep, /wake_up, /pause, /resume and /reset_prefix_cache");
   command.value("--volatile-lines", a.volatile_lines,
@@ -179,6 +213,7 @@ void declare_serve_flags(Command& command, ServeArguments& a) {
 }
 
 Result<std::vector<NamedModel>> pair_models(const ServeArguments& a) {
+  if (a.models.empty() && !a.repositories.empty()) return std::vector<NamedModel>();
   const std::vector<std::string> models =
       a.models.empty() ? std::vector<std::string>{""} : a.models;
   const bool is_one = models.size() == 1;
@@ -230,6 +265,45 @@ Status check_shares(const ServeArguments& a) {
                shares, a.server.api_keys.size());
 }
 
+Status set_client_limits(ServeArguments& a) {
+  ClientLimits& limits = a.server.client_limits;
+  struct Limit {
+    std::string_view name;
+    std::int64_t* value;
+    std::int64_t min, max;
+  };
+  const Limit kLimits[] = {
+      {"best_of", &limits.best_of_max, 1, 128},
+      {"stop_sequences", &limits.stop_sequences_max, 0, 64},
+      {"top_n_tokens", &limits.top_n_tokens_max, 0, 20},
+      {"input_tokens", &limits.input_tokens_max, 1, 1 << 24},
+      {"client_batch_size", &limits.batch_size_max, 1, 128},
+      {"concurrent_requests", &limits.concurrent_max, 1, 1 << 20},
+  };
+  for (const std::string& text : a.tgi_limits) {
+    const std::size_t middle = std::min(text.find('='), text.size());
+    const std::string name = text.substr(0, middle);
+    const std::string word = text.substr(std::min(middle + 1, text.size()));
+    if (name == "grammar" && (word == "off" || word == "on")) {
+      limits.has_grammars = word == "on";
+      continue;
+    }
+    const auto* limit = std::find_if(std::begin(kLimits), std::end(kLimits),
+                                     [&](const Limit& it) { return it.name == name; });
+    std::int64_t value = -1;
+    const auto [end, problem] = std::from_chars(word.data(), word.data() + word.size(), value);
+    const bool is_number = problem == std::errc() && end == word.data() + word.size();
+    if (limit == std::end(kLimits) || !is_number || value < limit->min || value > limit->max) {
+      return error(StatusCode::kInvalidArgument,
+                   "--tgi-limits '{}': expected best_of=1..128, stop_sequences=0..64, "
+                   "top_n_tokens=0..20, input_tokens, client_batch_size=1..128, "
+                   "concurrent_requests or grammar=on|off", text);
+    }
+    *limit->value = value;
+  }
+  return ok_status();
+}
+
 Status set_archive(ServeArguments& a) {
   ServerOptions& server = a.server;
   const Result<std::uint64_t> bytes = parse_bytes(a.response_store_bytes);
@@ -274,6 +348,28 @@ Result<ShelfOptions> shelf_options(const ServeArguments& a) {
     if (*bytes == 0) {
       return error(StatusCode::kInvalidArgument, "--model-memory 0 leaves no room for any model");
     }
+  }
+  return options;
+}
+
+Result<RepositoryOptions> repository_options(const ServeArguments& a) {
+  RepositoryOptions options;
+  options.folders = a.repositories;
+  options.first = a.repository_models;
+  options.poll_period = std::chrono::seconds(a.repository_poll_secs);
+  using Control = ModelRepository::Control;
+  options.control = a.control_mode == "poll"       ? Control::kPoll
+                    : a.control_mode == "explicit" ? Control::kExplicit
+                                                   : Control::kNone;
+  const bool has_wishes = a.control_mode != "none" || !a.repository_models.empty();
+  if (a.repositories.empty() && has_wishes) {
+    return Status(StatusCode::kInvalidArgument,
+                  "--model-control-mode and --load-model are of a --model-repository");
+  }
+  if (!a.repository_models.empty() && options.control != Control::kExplicit) {
+    return Status(StatusCode::kInvalidArgument,
+                  "--load-model is for --model-control-mode explicit: in the other modes all "
+                  "models of the repository are loaded");
   }
   return options;
 }

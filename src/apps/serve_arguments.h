@@ -8,6 +8,7 @@
 
 #include "apps/model_arguments.h"
 #include "host/model_shelf.h"
+#include "host/repository/folder_repository.h"
 #include "serve/server.h"
 
 namespace quire {
@@ -20,6 +21,11 @@ struct ServeArguments {
   std::vector<std::string> templates;   // --chat-template
   std::vector<std::string> tool_call_parsers, reasoning_parsers;  // --tool-call-parser, ...
   std::string template_kwargs;          // --default-chat-template-kwargs: a JSON object
+  bool serves_store = false;            // --serve-store
+  std::vector<std::string> repositories;       // --model-repository
+  std::string control_mode = "none";           // --model-control-mode
+  std::vector<std::string> repository_models;  // --load-model
+  int repository_poll_secs = 15;               // --repository-poll-secs
   bool has_auto_tool_choice = true;     // --enable-auto-tool-choice: vLLM's flag; always so here
   ModelArguments common;                // what holds for each model
   std::string load = "first";           // --load: all, first, none
@@ -30,9 +36,11 @@ struct ServeArguments {
   std::string response_store_bytes = "1GiB";        // --response-store-max-bytes
   std::string response_store_age = "720h";          // --response-store-max-age
   ServerOptions server;
+  int grpc_port = -1;                   // --grpc-port; -1: none
   std::string unknown_fields = "error";
   std::string metrics_names = "quire";
   std::string volatile_lines = "normalise";
+  std::vector<std::string> tgi_limits;  // --tgi-limits: NAME=VALUE
   std::string log_level = "info";
 };
 
@@ -53,9 +61,16 @@ Result<std::vector<NamedModel>> pair_models(const ServeArguments& arguments);
 // kInvalidArgument: not one share for each API key.
 Status check_shares(const ServeArguments& arguments);
 
+// --tgi-limits: what clients of TGI's protocol may ask for. kInvalidArgument: the sentence says
+// which names there are.
+Status set_client_limits(ServeArguments& arguments);
+
 // What the server keeps of its answers, and where.
 Status set_archive(ServeArguments& arguments);
 
 Result<ShelfOptions> shelf_options(const ServeArguments& arguments);
+
+// kInvalidArgument: a flag of the repository without one, or --load-model in another mode.
+Result<RepositoryOptions> repository_options(const ServeArguments& arguments);
 
 }  // namespace quire
