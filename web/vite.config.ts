@@ -13,7 +13,10 @@ export default defineConfig({
   },
   server: {
     proxy: Object.fromEntries(
-      ["/v1", "/quire", "/debug", "/version"].map((path) => [path, server]),
+      ["/v1", "/v2", "/api", "/quire", "/debug", "/version", "/openapi.json"].map((path) => [
+        path,
+        server,
+      ]),
     ),
   },
   test: { include: ["src/**/*.test.ts"], setupFiles: ["tests/setup.ts"] },

@@ -4,6 +4,7 @@ import { apiKey, isKeyWanted, setApiKey } from "./api/client";
 import { loadModels } from "./api/models";
 import { ChatView } from "./chat/view";
 import { LiveView } from "./live/view";
+import { ModelsView } from "./models/view";
 import { ReferenceView } from "./reference/view";
 import { RequestsView } from "./requests/view";
 import { Icon, IconButton, type IconName } from "./ui/icons";
@@ -17,6 +18,7 @@ const VIEWS: { view: View; name: string; href: string; icon: IconName }[] = [
   { view: "chat", name: "Chat", href: "#/", icon: "chat" },
   { view: "live", name: "Live", href: "#/live", icon: "chart" },
   { view: "requests", name: "Requests", href: "#/requests", icon: "list" },
+  { view: "models", name: "Models", href: "#/models", icon: "stack" },
   { view: "api", name: "API", href: "#/api", icon: "braces" },
 ];
 
@@ -82,6 +84,7 @@ export function App() {
       {view === "chat" && <ChatView />}
       {view === "live" && <LiveView />}
       {view === "requests" && <RequestsView />}
+      {view === "models" && <ModelsView />}
       {view === "api" && <ReferenceView />}
       {isKeyOpen && <KeyDialog onClose={() => setKeyOpen(false)} />}
       <NoticeBar />

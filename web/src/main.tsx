@@ -7,6 +7,7 @@ import "./chat/chat.css";
 import "./chat/answer.css";
 import "./live/live.css";
 import "./requests/requests.css";
+import "./models/models.css";
 import "./reference/reference.css";
 
 const root = document.getElementById("app");

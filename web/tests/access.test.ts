@@ -70,6 +70,9 @@ describe("access", () => {
       await test.page.getByRole("link", { name: "Live", exact: true }).click();
       await test.page.getByText("KV cache").waitFor();
       await check("live");
+      await test.page.getByRole("link", { name: "Models", exact: true }).click();
+      await test.page.getByText("In memory", { exact: true }).waitFor();
+      await check("models");
       await test.close();
     });
   }

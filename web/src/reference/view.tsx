@@ -8,6 +8,7 @@ const NAMES: Record<string, string> = {
   anthropic: "Anthropic",
   openai: "OpenAI",
   quire: "Quire",
+  tgi: "TGI",
   vllm: "vLLM",
 };
 

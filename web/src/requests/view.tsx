@@ -1,13 +1,11 @@
 // The explain view: the requests that live or ended lately, and the life of one of them.
-import { useEffect, useState } from "preact/hooks";
-import { apiKey, Failure, getJson, sentence } from "../api/client";
+import { Failure, getJson, sentence } from "../api/client";
+import { usePolled } from "../api/polled";
 import type { RequestLife, RequestSummary } from "../api/status";
 import { clockTime, count, duration } from "../ui/format";
-import { isPageVisible } from "../ui/media";
 import { requestHref, route } from "../ui/route";
 import { Life } from "./life";
 
-const REFRESH_MS = 2000;
 const SHOWN_MAX = 100;
 
 export function RequestsView() {
@@ -17,42 +15,6 @@ export function RequestsView() {
       <div class="page-content">{id ? <OneRequest key={id} id={id} /> : <RequestList />}</div>
     </main>
   );
-}
-
-// Asks again every moment while the page is seen, until `isFinal` says that nothing will change.
-function usePolled<T>(
-  path: string,
-  isFinal: (value: T) => boolean,
-): { value: T | null; error: string } {
-  const [state, setState] = useState<{ value: T | null; error: string }>({
-    value: null,
-    error: "",
-  });
-  const isSeen = isPageVisible.value;
-  const key = apiKey.value;
-  useEffect(() => {
-    if (!isSeen) return;
-    const controller = new AbortController();
-    let timer: ReturnType<typeof setTimeout> | undefined;
-    const ask = async () => {
-      try {
-        const value = await getJson<T>(path, controller.signal);
-        setState({ value, error: "" });
-        if (isFinal(value)) return;
-      } catch (error) {
-        if (controller.signal.aborted) return;
-        setState((before) => ({ ...before, error: problem(error, path) }));
-        if (error instanceof Failure && error.status >= 400 && error.status < 500) return;
-      }
-      timer = setTimeout(() => void ask(), REFRESH_MS);
-    };
-    void ask();
-    return () => {
-      controller.abort();
-      clearTimeout(timer);
-    };
-  }, [path, isSeen, key]);
-  return state;
 }
 
 function problem(error: unknown, path: string): string {
@@ -80,12 +42,12 @@ function Pending({ isHere, error }: { isHere: boolean; error: string }) {
   );
 }
 
-const isNeverFinal = () => false;
-
 function RequestList() {
-  const { value, error } = usePolled<{ requests: RequestSummary[] }>(
-    "/debug/requests",
-    isNeverFinal,
+  const path = "/debug/requests";
+  const { value, error } = usePolled(
+    path,
+    (signal) => getJson<{ requests: RequestSummary[] }>(path, signal),
+    { problem: (one) => problem(one, path) },
   );
   const requests = value?.requests.slice(0, SHOWN_MAX) ?? [];
   return (
@@ -159,10 +121,11 @@ function Row({ request }: { request: RequestSummary }) {
 const isFinished = (life: RequestLife) => life.state === "finished";
 
 function OneRequest({ id }: { id: string }) {
-  const { value, error } = usePolled<RequestLife>(
-    `/debug/requests/${encodeURIComponent(id)}`,
-    isFinished,
-  );
+  const path = `/debug/requests/${encodeURIComponent(id)}`;
+  const { value, error } = usePolled(path, (signal) => getJson<RequestLife>(path, signal), {
+    isFinal: isFinished,
+    problem: (one) => problem(one, path),
+  });
   return (
     <>
       <p class="back">

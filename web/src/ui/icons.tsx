@@ -28,6 +28,7 @@ const paths = {
   braces:
     "M8 4H7a2 2 0 0 0-2 2v2l-1.5 2L5 12v2a2 2 0 0 0 2 2h1" +
     "M12 4h1a2 2 0 0 1 2 2v2l1.5 2L15 12v2a2 2 0 0 1-2 2h-1",
+  stack: "M3 7l7-4 7 4-7 4zM3 10.5l7 4 7-4M3 14l7 4 7-4",
   list: "M7 5h9M7 10h9M7 15h9M4 5h.01M4 10h.01M4 15h.01",
 } as const;
 

@@ -1,7 +1,9 @@
 // Where in the page we are; the part of the address behind '#'.
 import { signal } from "@preact/signals";
 
-export type View = "chat" | "live" | "requests" | "api";
+export type View = "chat" | "live" | "requests" | "models" | "api";
+
+const VIEWS: View[] = ["chat", "live", "requests", "models", "api"];
 
 export interface Route {
   view: View;
@@ -10,11 +12,12 @@ export interface Route {
 
 export function parseRoute(hash: string): Route {
   const [view = "", ...rest] = hash.replace(/^#\/?/, "").split("/");
-  if (view !== "live" && view !== "requests" && view !== "api") return { view: "chat", id: "" };
+  const known = VIEWS.find((one) => one === view);
+  if (!known) return { view: "chat", id: "" };
   try {
-    return { view, id: decodeURIComponent(rest.join("/")) };
+    return { view: known, id: decodeURIComponent(rest.join("/")) };
   } catch {
-    return { view, id: "" };
+    return { view: known, id: "" };
   }
 }
 
