@@ -67,15 +67,17 @@ def wait_for_address(process, log):
 
 
 @contextlib.contextmanager
-def running_server(*arguments, model=MODEL, is_killed=False):
+def running_server(*arguments, model=MODEL, is_killed=False, command="serve", environment=None):
     """Serves until the block ends; then SIGTERM has to drain it to an exit status of 0, or SIGKILL
     ends it where it is. model=None is the default model under its own name. What it keeps it keeps
-    in memory, unless the arguments say otherwise."""
+    in memory, unless the arguments say otherwise. `command`: serve, or tgi-launcher."""
     with tempfile.NamedTemporaryFile(suffix=".log") as log:
         process = subprocess.Popen(
-            [BINARY, "serve", *([model] if model else []), "--port", "0",
+            [BINARY, command, *(["--model-id"] if model and command != "serve" else []),
+             *([model] if model else []), "--port", "0",
              *([] if "--response-store" in arguments else ["--response-store", "memory"]),
              *arguments],
+            env={**os.environ, **(environment or {})},
             stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT)
         try:
             yield Server(wait_for_address(process, log.name))
@@ -108,6 +110,13 @@ def locked_server():
 def pair_server():
     """A model that answers and one that embeds, as the README tells to start them."""
     with running_server("minilm", model="smollm2") as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def any_name_server():
+    """A model that answers to whatever name, as TGI's do."""
+    with running_server("--served-model-name", "*") as running:
         yield running
 
 

@@ -193,6 +193,40 @@ def test_ten_turns_survive_a_restart(tmp_path):
     assert all(hits_broken[1:5]) and all(hits_broken[6:])
 
 
+def test_what_the_end_of_the_server_cut_has_failed(tmp_path, model, schema):
+    """A response in the background does not go on: it is told as failed, with the reason that
+    docs/responses.md names, and the same input can be asked again."""
+    store = str(tmp_path / "cut.sqlite3")
+    wanted = {"model": model, "input": QUESTION, "background": True, "temperature": 0}
+    endless = {**wanted, "max_output_tokens": 1500, "extra_body": {"ignore_eos": True}}
+    keeping = ("--response-store", store, "--served-model-name", model)
+    with running_server(*keeping, is_killed=True) as server:
+        client = server.client()
+        done = client.responses.create(**wanted, max_output_tokens=16)
+        wait_for(lambda: client.responses.retrieve(done.id), ("completed", "incomplete"))
+        cut = client.responses.create(**endless)
+        wait_for(lambda: client.responses.retrieve(cut.id), ("in_progress",))
+        streamed = iter(client.responses.create(**endless, stream=True))
+        read = [cut.id, next(streamed).response.id]
+        while next(streamed).type != "response.output_text.delta":
+            pass
+    with running_server(*keeping) as server:
+        client = server.client()
+        assert client.responses.retrieve(done.id).status in ("completed", "incomplete")
+        for kept in read:
+            told = client.responses.retrieve(kept)
+            schema.check("Response", plain(told))
+            assert (told.status, told.error.code) == ("failed", "server_error")
+            assert "ended" in told.error.message
+            assert client.responses.cancel(kept).status == "failed"
+            with pytest.raises(openai.BadRequestError):
+                list(client.responses.retrieve(kept, stream=True))
+            client.responses.delete(kept)
+        again = client.responses.create(**wanted, max_output_tokens=16)
+        assert wait_for(lambda: client.responses.retrieve(again.id),
+                        ("completed", "incomplete")).output_text
+
+
 # --- files and batches ---
 
 def lines(model, count):
