@@ -25,7 +25,7 @@ CORES = os.cpu_count() or 1
 
 # What each preset builds. The sanitizers cost minutes of compiling, so they get the programs whose
 # threads, parsers and bookkeeping they are there for; logits_hash is compared between builds.
-SANITIZED = ["sched_test", "engine_test", "serve_test", "formats_test"]
+SANITIZED = ["sched_test", "engine_test", "archive_test", "serve_test", "formats_test"]
 TARGETS = {
     "release": ["all"],
     "debug": ["logits_hash"],
@@ -33,6 +33,7 @@ TARGETS = {
     "tsan": SANITIZED,
     "odr": ["odr_check"],
     "aarch64": ["all"],
+    "fuzz": ["quire_fuzz"],
 }
 EMULATOR = {"aarch64": ["qemu-aarch64-static", "-L", "/usr/aarch64-linux-gnu"]}
 # Programs that keep both cores busy run alone; the others run two at a time.
@@ -41,8 +42,9 @@ HEAVY = {"apps_test", "backend_test", "engine_test", "golden_test", "kernels_tes
 # The programs of tests/holds in their order. Those that measure speed are run by hand.
 HOLDS = ["run_script", "small_models", "default_model", "batch_invariance", "prefix_cache",
          "worlds", "bad_input", "openapi_cases", "many_streams", "equal_builds", "terminal_chat",
-         "several_models", "interrupted_pulls", "killed_batches", "reports", "constrained",
-         "schemas", "schema_answers"]
+         "several_models", "model_repository", "interrupted_pulls", "killed_batches",
+         "ollama_modelfile", "reports", "constrained", "schemas", "schema_answers", "kserve_oip",
+         "triton_client"]
 BY_HAND = ["speed", "roofline"]
 UNIT_LIMIT_S = 1800
 HOLD_LIMIT_S = 600
@@ -271,6 +273,15 @@ def group_clients_more(tally):
     tally.add_run("tests/clients_more", run)
 
 
+def group_fuzz(tally):
+    """On demand: every fuzzer of tests/fuzz, 10 minutes each (QUIRE_FUZZ_SECONDS: as many)."""
+    if not build(tally, "fuzz"):
+        return
+    run = run_program(["/usr/bin/python3", ROOT / "tests/fuzz/run_fuzzers.py", "--seconds",
+                       os.environ.get("QUIRE_FUZZ_SECONDS", "600")], is_shown=True)
+    tally.add_run("tests/fuzz", run)
+
+
 def pytest_outcomes(report):
     """(case, outcome) of each case in a JUnit report, as pytest and vitest write it."""
     try:
@@ -339,10 +350,11 @@ GROUPS = {
     "aarch64": group_aarch64,
     "agents": group_agents,
     "clients-more": group_clients_more,
+    "fuzz": group_fuzz,
 }
-# Emulation takes minutes, agents are hundreds of megabytes, and further clients want toolchains of
-# their own: run only when named.
-ON_DEMAND = {"aarch64", "agents", "clients-more"}
+# Emulation takes minutes, agents are hundreds of megabytes, further clients want toolchains of
+# their own, and fuzzers take hours: run only when named.
+ON_DEMAND = {"aarch64", "agents", "clients-more", "fuzz"}
 
 
 def main():

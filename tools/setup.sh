@@ -6,6 +6,7 @@
 #   tools/setup.sh test    the same, and what the tests need: the official API clients, a browser
 #   tools/setup.sh aarch64 the same as run, and the cross compiler and emulator for 64-bit Arm
 #   tools/setup.sh agents  the same as run, and the coding agents of tests/agents
+#   tools/setup.sh fuzz    the same as run, and libFuzzer's library for tests/fuzz; GCC compiles
 #   tools/setup.sh clients-more  the same as run, and Java for tests/clients_more, where it is not
 #                          there; Debian's Go is too old for its client, so that is not installed
 #
@@ -25,11 +26,13 @@ build_packages=(
   zlib1g-dev libzstd-dev                               # bodies that come compressed
   libedit-dev                                          # typed lines of `quire run`
   libzip-dev                                           # the default model arrives in a wheel
+  libgrpc++-dev protobuf-compiler protobuf-compiler-grpc  # KServe's and Triton's gRPC
   libsqlite3-dev                                       # answers, files and batches are kept in it
   libgtest-dev libgmock-dev libbenchmark-dev
 )
 test_packages=(curl procps python3 python3-venv chromium fonts-inter fonts-dejavu-core)
 aarch64_packages=(g++-aarch64-linux-gnu qemu-user-static googletest)
+fuzz_packages=(libclang-rt-14-dev)
 more_packages=(default-jdk-headless maven)           # and a Go that openai-go takes (1.26)
 cargo_minor_min=88   # of 1.x; what the crates under text-rs ask for
 node_major_min=18
@@ -143,12 +146,13 @@ install_node_packages() {
   cp "$from/package-lock.json" "$to/installed.json"
 }
 
-[[ $scope =~ ^(run|test|aarch64|agents|clients-more)$ ]] ||
-  fail "usage: tools/setup.sh [run|test|aarch64|agents|clients-more]"
+[[ $scope =~ ^(run|test|aarch64|agents|fuzz|clients-more)$ ]] ||
+  fail "usage: tools/setup.sh [run|test|aarch64|agents|fuzz|clients-more]"
 mkdir -p "$root/build"
 packages=("${build_packages[@]}")
 [[ $scope == test ]] && packages+=("${test_packages[@]}")
 [[ $scope == aarch64 ]] && packages+=("${aarch64_packages[@]}")
+[[ $scope == fuzz ]] && packages+=("${fuzz_packages[@]}")
 [[ $scope == clients-more ]] && ! command -v mvn >/dev/null && packages+=("${more_packages[@]}")
 install_missing "${packages[@]}"
 install_rust

@@ -11,6 +11,7 @@
 #include <thread>
 
 #include "base/check.h"
+#include "base/hash.h"
 #include "crowds.h"
 #include "kernels/select.h"
 #include "lab/random_model.h"
@@ -92,6 +93,35 @@ TEST(InvarianceTest, LogitsAreBitwiseTheSameAloneAndInACrowd) {
                   static_cast<unsigned long long>(preemptions));
     }
   }
+}
+
+// What a client gets as logits is what the engine draws from: the hash of each reported row is that
+// of the row itself, and in a crowd, cut into chunks, every bit is as it was alone.
+TEST(InvarianceTest, ReportedLogitsAreTheRowsThemselves) {
+  const RandomModel model = tiny_model(DType::kQ8_0);
+  const std::size_t vocab = model.design.facts.vocab;
+  Crowd crowd = random_crowd(11, model.design.facts.vocab);
+  std::size_t compared = 0;
+  for (Request& request : crowd.requests) {
+    request.n = 1;
+    request.params.prompt_logprobs = 0;
+    request.params.raw_logits = true;
+  }
+  Setting setting{.threads = 1, .blocks = 64};
+  const Branches alone = run_alone(*make_test_executor(model.design, model.find, setting), crowd);
+  for (const auto& [key, branch] : alone) {
+    ASSERT_EQ(branch.logits.size(), branch.logits_hashes.size() * vocab);
+    for (std::size_t i = 0; i < branch.logits_hashes.size(); ++i, ++compared) {
+      EXPECT_EQ(hash_bytes(branch.logits.data() + i * vocab, vocab * sizeof(float)),
+                branch.logits_hashes[i]);
+    }
+  }
+  EXPECT_GT(compared, tokens_of(crowd));
+  setting.tokens_max = 16;
+  setting.threads = 2;
+  setting.blocks = 400;
+  const auto executor = make_test_executor(model.design, model.find, setting);
+  EXPECT_EQ(count_different(*executor, crowd, alone).branches, 0);
 }
 
 // A forked request equals its branches run alone, too.

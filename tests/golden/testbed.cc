@@ -115,6 +115,7 @@ Branches run_to_end(EngineCore& core, const Crowd& crowd) {
       branch.logits_hashes.insert(branch.logits_hashes.end(), event.logits_hashes.begin(),
                                   event.logits_hashes.end());
       for (const TokenScore& score : event.scores) branch.logprobs.push_back(score.logprob);
+      branch.logits.insert(branch.logits.end(), event.logits.begin(), event.logits.end());
       if (!event.pooled.empty()) branch.pooled = std::move(event.pooled);
       if (event.finish != FinishReason::kNone) branch.finish = event.finish;
     }

@@ -66,6 +66,7 @@ struct Branch {
   std::vector<std::uint64_t> logits_hashes;
   std::vector<float> logprobs;
   std::vector<float> pooled;
+  std::vector<float> logits;  // [rows, vocabulary], raw
   FinishReason finish = FinishReason::kNone;
 
   bool operator==(const Branch&) const = default;
