@@ -2,9 +2,9 @@
 # program `NAME_test` (all *_test.cc of the folder) and one benchmark program `NAME_bench`.
 # A folder of headers alone becomes an interface library.
 
-# The same few headers open most units: with QUIRE_COMMON_HEADERS they are read once for all rooms,
-# and for tests where it is TESTS. Presets without it show that each unit names what it uses: of the
-# sanitizers one has it, and the other has not.
+# The same few headers open most units: with QUIRE_COMMON_HEADERS they are read once for all rooms;
+# where it is TESTS, once more for tests, with those of the test library. Presets without it show
+# that each unit names what it uses: of the sanitizers one has it, and the other has not.
 # Not <filesystem>: it brings std::quoted.
 set(quire_common_headers <algorithm> <array> <atomic> <chrono> <cmath> <condition_variable>
     <cstring> <deque> <fstream> <functional> <limits> <map> <memory> <mutex> <numeric> <optional>
@@ -21,6 +21,21 @@ function(quire_use_common_headers target)
   # In headers that were read beforehand GCC 12 reports what it keeps silent about in the system's:
   # overflows in std::string's own operator+.
   target_compile_options(${target} PRIVATE -Wno-array-bounds -Wno-stringop-overflow)
+endfunction()
+
+# A program of tests. What it is compiled with costs more than what it runs for, so an optimised
+# build optimises tests little; what they test it optimises as ever.
+function(quire_test_program target)
+  target_compile_options(${target} PRIVATE $<$<CONFIG:Release>:-O1>)
+  if(QUIRE_COMMON_HEADERS STREQUAL TESTS)
+    if(target STREQUAL base_test)
+      target_precompile_headers(${target} PRIVATE ${quire_common_headers} <gmock/gmock.h>
+                                                  <gtest/gtest.h>)
+    else()
+      target_precompile_headers(${target} REUSE_FROM base_test)
+    endif()
+    target_compile_options(${target} PRIVATE -Wno-array-bounds -Wno-stringop-overflow)
+  endif()
 endfunction()
 
 # Where the sources are, for those that ask: a path in the flags of all the others would keep one
@@ -61,9 +76,7 @@ function(quire_room name)
     add_executable(${name}_test ${tests})
     target_link_libraries(${name}_test PRIVATE quire_${name} GTest::gmock GTest::gtest_main)
     quire_tell_source_dir(${tests})
-    if(QUIRE_COMMON_HEADERS STREQUAL TESTS)
-      quire_use_common_headers(${name}_test)
-    endif()
+    quire_test_program(${name}_test)
     add_test(NAME ${name} COMMAND ${name}_test)
   endif()
   if(QUIRE_BENCHES AND benches)

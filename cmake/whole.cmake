@@ -16,6 +16,7 @@ if(QUIRE_TESTS)
                                                    ${CMAKE_SOURCE_DIR}/tests/golden/tiny)
     target_link_libraries(golden_test PRIVATE quire_engine quire_lab GTest::gmock GTest::gtest_main)
     quire_tell_source_dir(${golden})
+    quire_test_program(golden_test)
     add_test(NAME golden COMMAND golden_test)
   endif()
 
@@ -23,6 +24,7 @@ if(QUIRE_TESTS)
   add_executable(conformance_test ${conformance})
   target_include_directories(conformance_test PRIVATE ${CMAKE_SOURCE_DIR}/tests/conformance)
   target_link_libraries(conformance_test PRIVATE quire_sim quire_lab GTest::gmock GTest::gtest_main)
+  quire_test_program(conformance_test)
   add_test(NAME conformance COMMAND conformance_test)
 
   add_executable(grammar_corpus ${CMAKE_SOURCE_DIR}/tests/grammars/grammar_corpus.cc)
@@ -39,6 +41,7 @@ if(QUIRE_TESTS)
   target_include_directories(fuzz_replay_test PRIVATE ${CMAKE_SOURCE_DIR}/tests/fuzz)
   target_link_libraries(fuzz_replay_test PRIVATE quire_serve GTest::gmock GTest::gtest_main)
   quire_tell_source_dir(${replay})
+  quire_test_program(fuzz_replay_test)
   add_test(NAME fuzz_replay COMMAND fuzz_replay_test)
 
   # Its part of the lab alone: the sanitizer builds need not compile the load generator.

@@ -218,8 +218,8 @@ def test_langchain_structured_output(server, model, method):
 
 
 def test_langchain_anthropic_binds_tools(server, model):
-    asked = ChatAnthropic(model=model, base_url=server.url, api_key="none", max_tokens=400,
-                          max_retries=0)
+    asked = ChatAnthropic(model=model, base_url=server.url, api_key="none", temperature=0,
+                          max_tokens=400, max_retries=0)
     message = asked.bind_tools([Weather], tool_choice="Weather").invoke("The weather in Oslo?")
     Weather.model_validate(message.tool_calls[0]["args"])
 

@@ -155,7 +155,9 @@ describe("safety", () => {
     expect(policy).not.toContain("unsafe");
     expect(response.headers.get("x-content-type-options")).toBe("nosniff");
     expect(response.headers.get("referrer-policy")).toBe("no-referrer");
+    const json = await fetch(server.url, { headers: { Accept: "application/json" } });
+    expect(json.headers.get("content-type")).toBe("application/json");
     const plain = await fetch(server.url);
-    expect(plain.headers.get("content-type")).toBe("application/json");
+    expect(plain.headers.get("content-type")).toBe("text/plain; charset=utf-8");
   });
 });
