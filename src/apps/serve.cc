@@ -155,6 +155,7 @@ Status run_server(ServeArguments& arguments) {
   QUIRE_RETURN_IF_ERROR(check_shares(arguments));
   QUIRE_RETURN_IF_ERROR(check_files(arguments.server));
   QUIRE_RETURN_IF_ERROR(set_archive(arguments));
+  QUIRE_RETURN_IF_ERROR(set_response_cache(arguments));
   QUIRE_RETURN_IF_ERROR(set_client_limits(arguments));
   QUIRE_ASSIGN_OR_RETURN(const ShelfOptions shelf, shelf_options(arguments));
   QUIRE_ASSIGN_OR_RETURN(const RepositoryOptions folders, repository_options(arguments));

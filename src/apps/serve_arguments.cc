@@ -70,6 +70,11 @@ void declare_repository(Command& command, ServeArguments& a) {
                 "explicit: a model to load at the start; '*': all");
   command.value("--repository-poll-secs", a.repository_poll_secs, "poll: seconds between looks")
       .between(1, 1 << 20).shows_default();
+  command.value("--cache-config", a.cache_config,
+                "keep answers for models whose config has response_cache { enable: true }: "
+                "local,size=BYTES, such as local,size=64MiB");
+  command.value("--response-cache-byte-size", a.response_cache_size,
+                "the same by Triton's older name: the bytes alone");
 }
 
 void declare_archive(Command& command, ServeArguments& a) {
@@ -304,6 +309,44 @@ Status set_client_limits(ServeArguments& a) {
   return ok_status();
 }
 
+Status set_response_cache(ServeArguments& a) {
+  constexpr std::string_view kForm = "--cache-config: expected local,size=BYTES, such as "
+                                     "local,size=64MiB";
+  std::vector<std::string> sizes;
+  if (!a.response_cache_size.empty()) sizes.push_back(a.response_cache_size);
+  for (const std::string& text : a.cache_config) {
+    const std::size_t comma = text.find(',');
+    const std::string name = text.substr(0, comma);
+    if (name != "local") {
+      return error(StatusCode::kInvalidArgument, "{}; there is no cache '{}' here", kForm, name);
+    }
+    const std::string setting = comma == std::string::npos ? "" : text.substr(comma + 1);
+    if (!setting.starts_with("size=")) {
+      return error(StatusCode::kInvalidArgument, "{}; got '{}'", kForm, text);
+    }
+    sizes.push_back(setting.substr(5));
+  }
+  if (sizes.empty()) return ok_status();
+  if (sizes.size() > 1) {
+    return error(StatusCode::kInvalidArgument,
+                 "--cache-config and --response-cache-byte-size: one size is enough, {} are given",
+                 sizes.size());
+  }
+  const Result<std::uint64_t> bytes = parse_bytes(sizes.front());
+  if (!bytes.is_ok() || !std::in_range<std::ptrdiff_t>(*bytes)) {
+    return error(StatusCode::kInvalidArgument,
+                 "the size of the response cache: expected bytes such as 64MiB, got '{}'",
+                 sizes.front());
+  }
+  if (*bytes > 0 && a.repositories.empty()) {
+    return Status(StatusCode::kInvalidArgument,
+                  "--cache-config is of a --model-repository: the configs of its models say whose "
+                  "answers are kept");
+  }
+  a.server.response_cache_bytes = static_cast<std::size_t>(*bytes);
+  return ok_status();
+}
+
 Status set_archive(ServeArguments& a) {
   ServerOptions& server = a.server;
   const Result<std::uint64_t> bytes = parse_bytes(a.response_store_bytes);
@@ -357,6 +400,7 @@ Result<RepositoryOptions> repository_options(const ServeArguments& a) {
   options.folders = a.repositories;
   options.first = a.repository_models;
   options.poll_period = std::chrono::seconds(a.repository_poll_secs);
+  options.keeps_answers = a.server.response_cache_bytes > 0;
   using Control = ModelRepository::Control;
   options.control = a.control_mode == "poll"       ? Control::kPoll
                     : a.control_mode == "explicit" ? Control::kExplicit

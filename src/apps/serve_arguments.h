@@ -26,6 +26,8 @@ struct ServeArguments {
   std::string control_mode = "none";           // --model-control-mode
   std::vector<std::string> repository_models;  // --load-model
   int repository_poll_secs = 15;               // --repository-poll-secs
+  std::vector<std::string> cache_config;       // --cache-config: local,size=BYTES
+  std::string response_cache_size;             // --response-cache-byte-size
   bool has_auto_tool_choice = true;     // --enable-auto-tool-choice: vLLM's flag; always so here
   ModelArguments common;                // what holds for each model
   std::string load = "first";           // --load: all, first, none
@@ -64,6 +66,9 @@ Status check_shares(const ServeArguments& arguments);
 // --tgi-limits: what clients of TGI's protocol may ask for. kInvalidArgument: the sentence says
 // which names there are.
 Status set_client_limits(ServeArguments& arguments);
+
+// Bytes of answers to repeated requests. kInvalidArgument: there is no such cache or setting.
+Status set_response_cache(ServeArguments& arguments);
 
 // What the server keeps of its answers, and where.
 Status set_archive(ServeArguments& arguments);

@@ -129,5 +129,33 @@ TEST(ServeArgumentsTest, DurationsAndSizes) {
   EXPECT_FALSE(shelf_options(a).is_ok());
 }
 
+TEST(ServeArgumentsTest, TheResponseCacheHasASize) {
+  ServeArguments a;
+  a.repositories = {"models"};
+  ASSERT_TRUE(set_response_cache(a).is_ok());
+  EXPECT_EQ(a.server.response_cache_bytes, 0u);
+  EXPECT_FALSE(repository_options(a)->keeps_answers);
+  a.cache_config = {"local,size=1048576"};
+  ASSERT_TRUE(set_response_cache(a).is_ok());
+  EXPECT_EQ(a.server.response_cache_bytes, 1u << 20);
+  EXPECT_TRUE(repository_options(a)->keeps_answers);
+  a.cache_config = {"local,size=2MiB"};
+  ASSERT_TRUE(set_response_cache(a).is_ok());
+  EXPECT_EQ(a.server.response_cache_bytes, 2u << 20);
+  for (const char* bad : {"", "local", "local,", "local,size", "local,size=", "local,size=x",
+                          "local,bytes=5", "redis,host=localhost", "size=5", "local,size=-1"}) {
+    a.cache_config = {bad};
+    EXPECT_EQ(set_response_cache(a).code(), StatusCode::kInvalidArgument) << bad;
+  }
+  a.cache_config = {"local,size=5", "local,size=6"};
+  EXPECT_EQ(set_response_cache(a).code(), StatusCode::kInvalidArgument);
+  a.cache_config.clear();
+  a.response_cache_size = "4096";
+  ASSERT_TRUE(set_response_cache(a).is_ok());
+  EXPECT_EQ(a.server.response_cache_bytes, 4096u);
+  a.repositories.clear();
+  EXPECT_EQ(set_response_cache(a).code(), StatusCode::kInvalidArgument) << "of nothing";
+}
+
 }  // namespace
 }  // namespace quire

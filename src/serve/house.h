@@ -24,6 +24,7 @@
 namespace quire {
 
 class BatchRunner;
+class ResponseCache;
 
 struct House {
   ModelHost& host;
@@ -38,6 +39,7 @@ struct House {
   BatchRunner* batches = nullptr;             // null: there are none
   const ModelCatalog* catalog = nullptr;      // null: no model is made of what is on the disk
   ModelRepository* repository = nullptr;      // null: there is no folder of versions
+  ResponseCache* responses = nullptr;         // null: answers are not kept
   std::function<void(std::function<void()>)> to_workers = {};  // runs it on some worker thread
   std::function<void(std::function<void()>)> to_io = {};       // runs it on the I/O thread
   // Answers a request of the house's own, as if a client of that tenant had sent it. I/O thread.

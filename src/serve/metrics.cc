@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "base/clock.h"
+#include "serve/metric_names/cache_families.h"
 #include "serve/metric_names/tgi_names.h"
 #include "serve/metric_names/triton_names.h"
 #include "serve/metric_names/vllm_names.h"
@@ -148,8 +149,12 @@ void append_series(const char* name, const char* help, MetricType type, const ch
 }  // namespace
 
 struct Metrics::State {
-  State(const ModelHost& the_host, std::string the_version, Names the_names)
-      : host(&the_host), version(std::move(the_version)), names(the_names) {}
+  State(const ModelHost& the_host, std::string the_version, Names the_names,
+        ResponseCache* the_responses)
+      : host(&the_host),
+        version(std::move(the_version)),
+        names(the_names),
+        responses(the_responses) {}
 
   prometheus::Histogram& histogram(const char* name, const char* help, const Buckets& buckets) {
     return prometheus::BuildHistogram().Name(name).Help(help).Register(registry).Add({}, buckets);
@@ -158,6 +163,7 @@ struct Metrics::State {
   const ModelHost* host;
   std::string version;
   Names names;
+  ResponseCache* responses;
   prometheus::Registry registry;
   prometheus::Histogram& step = histogram("quire_step_seconds", "Time of a step in the executor",
                                           kStepSeconds);
@@ -280,6 +286,7 @@ Metrics::State::ModelSeries& Metrics::State::model_series(const std::string& mod
 }
 
 void Metrics::State::keep_only(const std::set<std::string>& served) {
+  if (responses != nullptr) responses->keep_only(served);
   for (auto it = models.begin(); it != models.end();) {
     if (served.contains(it->first)) {
       ++it;
@@ -314,8 +321,9 @@ Metrics::State::TenantSeries& Metrics::State::series_of(const std::string& tenan
   return series;
 }
 
-Metrics::Metrics(const ModelHost& host, std::string version, Names names)
-    : state_(std::make_unique<State>(host, std::move(version), names)) {
+Metrics::Metrics(const ModelHost& host, std::string version, Names names,
+                 ResponseCache* responses)
+    : state_(std::make_unique<State>(host, std::move(version), names, responses)) {
   for (std::size_t i = 0; i < kStepPhaseNames.size(); ++i) {
     state_->phase_of[i] =
         &state_->phases.Add({{"phase", std::string(kStepPhaseNames[i])}}, kPhaseSeconds);
@@ -455,6 +463,9 @@ std::string Metrics::text(bool has_triton) const {
   what.label = {{"isa", isa_of(models)}, {"version", state_->version}};
   what.gauge.value = 1;
   build.metric.push_back(what);
+  if (state_->responses != nullptr) {
+    std::ranges::move(cache_families(*state_->responses), std::back_inserter(families));
+  }
   families.push_back(kv_group_family(models));
   families.push_back(std::move(build));
   MetricFamily io{"quire_io_thread_cpu_seconds_total",

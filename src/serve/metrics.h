@@ -17,12 +17,16 @@
 
 namespace quire {
 
+class ResponseCache;
+
 class Metrics {
  public:
   // Both: ours and vLLM's.
   enum class Names : std::uint8_t { kQuire, kVllm, kBoth, kTgi, kTriton, kAll };
 
-  Metrics(const ModelHost& host, std::string version, Names names = Names::kQuire);
+  // `responses`: answers that are kept, which outlive this; null: none are.
+  Metrics(const ModelHost& host, std::string version, Names names = Names::kQuire,
+          ResponseCache* responses = nullptr);
   ~Metrics();
 
   void observe_step(const StepEvents& step);

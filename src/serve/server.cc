@@ -13,6 +13,7 @@
 #include "serve/access/key_file.h"
 #include "serve/access/origins.h"
 #include "serve/background/batch_runner.h"
+#include "serve/background/response_cache.h"
 #include "serve/dialects/all.h"
 #include "serve/dialects/kserve/metrics_route.h"
 #include "serve/dialects/openai/files/batch_format.h"
@@ -104,7 +105,10 @@ struct Server::State {
         workers(static_cast<std::size_t>(options.worker_threads)),
         signals(io),
         drain_timer(io),
-        metrics(host, options.version, options.metric_names),
+        responses(options.response_cache_bytes > 0
+                      ? std::make_unique<ResponseCache>(options.response_cache_bytes)
+                      : nullptr),
+        metrics(host, options.version, options.metric_names, responses.get()),
         service(host, metrics, chronicle, options.load_queue_max,
                 [this](auto work) { asio::post(io, std::move(work)); },
                 [this](auto work) { asio::post(workers, std::move(work)); }),
@@ -120,6 +124,7 @@ struct Server::State {
               .detached = &detached,
               .catalog = options.catalog,
               .repository = options.repository,
+              .responses = responses.get(),
               .to_workers = [this](auto work) { asio::post(workers, std::move(work)); },
               .to_io = [this](auto work) { asio::post(io, std::move(work)); },
               .ask_inside = [this](auto exchange, const Tenant& tenant) {
@@ -153,6 +158,7 @@ struct Server::State {
   asio::signal_set signals;
   asio::steady_timer drain_timer;
   std::set<std::shared_ptr<asio::steady_timer>> timers;  // of run_after(); few
+  std::unique_ptr<ResponseCache> responses;  // null: answers are not kept
   Metrics metrics;
   Chronicle chronicle;
   Service service;

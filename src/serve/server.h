@@ -52,6 +52,7 @@ struct ServerOptions {
   std::vector<const Dialect*> dialects = {};  // none: all of dialects/all
   const ModelCatalog* catalog = nullptr;   // outlives the server; null: House says what that means
   ModelRepository* repository = nullptr;   // likewise
+  std::size_t response_cache_bytes = 0;    // --cache-config; 0: there is none
   std::vector<std::shared_ptr<SideDoor>> side_doors = {};  // ways in beside HTTP
   int metrics_port = -1;                   // --metrics-port: metrics there too, nv_* among them
 };

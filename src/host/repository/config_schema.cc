@@ -167,8 +167,7 @@ constexpr ConfigField kParameterFields[] = {{"string_value", kText}};
 constexpr ConfigMessage kParameter = {"ModelParameter", kParameterFields};
 constexpr ConfigField kTransactionFields[] = {{"decoupled", kBool}};
 constexpr ConfigMessage kTransaction = {"ModelTransactionPolicy", kTransactionFields};
-constexpr ConfigField kCacheFields[] = {
-    {"enable", kBool, kOne, kTold, "answers are not kept; equal prompts share the prefix cache"}};
+constexpr ConfigField kCacheFields[] = {{"enable", kBool}};
 constexpr ConfigMessage kCache = {"ModelResponseCache", kCacheFields};
 constexpr ConfigField kIdentifierFields[] = {{"family", kText}};
 constexpr ConfigMessage kIdentifier = {"ModelMetrics.MetricControl.MetricIdentifier",

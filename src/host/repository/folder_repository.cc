@@ -284,6 +284,10 @@ Result<FolderRepository::Plan> FolderRepository::plan(const std::string& name,
     }
     plan.config = std::move(*parsed);
   }
+  if (plan.config.has_response_cache && !options_.keeps_answers) {
+    plan.config.warnings.push_back("'response_cache' does nothing: this server has no cache "
+                                   "(--cache-config local,size=BYTES)");
+  }
   QUIRE_RETURN_IF_ERROR(read_labels(plan.folder, plan.config));
   plan.config_stamp = hash_bytes(text.data(), text.size(), 0);
   QUIRE_ASSIGN_OR_RETURN(plan.there, find_versions(plan.folder));

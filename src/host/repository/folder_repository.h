@@ -35,6 +35,8 @@ struct RepositoryOptions {
   ModelRepository::Control control = ModelRepository::Control::kNone;
   std::vector<std::string> first;    // explicit: loaded at the start; "*": all that are there
   Nanos poll_period = std::chrono::seconds(15);
+  bool keeps_answers = false;        // the server has a response cache; else configs that want it
+                                     // are told that it does nothing
 };
 
 class FolderRepository final : public ModelRepository, public TrafficSource {

@@ -141,7 +141,6 @@ TEST(ModelConfigTest, WhatChangesNoAnswerIsTold) {
         "dynamic_batching { max_queue_delay_microseconds: 100 }",
         "max_batch_size: 4 dynamic_batching { preferred_batch_size: 4 }",
         "dynamic_batching { default_queue_policy { default_timeout_microseconds: 5 } }",
-        "response_cache { enable: true }",
         "parameters { key: \"gpu_memory_utilization\" value { string_value: \"0.9\" } }"}) {
     EXPECT_EQ(read(text).warnings.size(), 1u) << text;
   }

@@ -155,8 +155,8 @@ http::Response model_statistics(const DialectContext& context, const http::Reque
     write({}, *inner.mutable_compute_input());
     write(one.infer, *inner.mutable_compute_infer());
     write({}, *inner.mutable_compute_output());
-    write({}, *inner.mutable_cache_hit());
-    write({}, *inner.mutable_cache_miss());
+    write(one.cache_hit, *inner.mutable_cache_hit());
+    write(one.cache_miss, *inner.mutable_cache_miss());
     if (one.bytes == 0) continue;
     made.add_memory_usage()->set_type("CPU");
     made.mutable_memory_usage(0)->set_byte_size(one.bytes);

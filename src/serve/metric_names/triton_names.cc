@@ -65,6 +65,45 @@ void put(MetricFamily& family, Labels labels, double value) {
   (family.type == MetricType::Counter ? series.counter.value : series.gauge.value) = value;
 }
 
+constexpr const char* kCacheLookups = "quire_response_cache_lookups_total";
+constexpr const char* kCacheSeconds = "quire_response_cache_seconds_total";
+
+// By model: what a counter of the response cache says of hits or of misses.
+std::map<std::string, double> of_cache(const Families& families, const char* ours,
+                                       std::string_view outcome) {
+  std::map<std::string, double> values;
+  for (const ClientMetric& series : families.of(ours)) {
+    if (label_of(series, "outcome") != outcome) continue;
+    values.emplace(label_of(series, "model"), series.counter.value);
+  }
+  return values;
+}
+
+// Where answers are kept at all.
+void add_cache(Families& families) {
+  struct Row {
+    const char* name;
+    const char* help;
+    const char* ours;
+    std::string_view outcome;
+    double scale;
+  };
+  static constexpr Row kRows[] = {
+      {"nv_cache_num_hits_per_model", "Number of cache hits per model", kCacheLookups, "hit", 1},
+      {"nv_cache_num_misses_per_model", "Number of cache misses per model", kCacheLookups, "miss",
+       1},
+      {"nv_cache_hit_duration_per_model", "Time of answering from the cache, in microseconds",
+       kCacheSeconds, "hit", kMicros},
+      {"nv_cache_miss_duration_per_model", "Time of looking and keeping, in microseconds",
+       kCacheSeconds, "miss", kMicros}};
+  for (const Row& row : kRows) {
+    const std::map<std::string, double> values = of_cache(families, row.ours, row.outcome);
+    if (values.empty()) continue;
+    MetricFamily& family = families.add(row.name, row.help, MetricType::Counter);
+    for (const auto& [model, value] : values) put(family, labels_for(model), value * row.scale);
+  }
+}
+
 void add_outcomes(Families& families) {
   std::map<std::string, double> inferences;
   std::map<std::pair<std::string, std::string>, double> failures;
@@ -76,9 +115,12 @@ void add_outcomes(Families& families) {
   MetricFamily& success = families.add("nv_inference_request_success",
                                        "Number of successful inference requests",
                                        MetricType::Counter);
+  const std::map<std::string, double> kept = of_cache(families, kCacheLookups, "hit");
   for (const ClientMetric& series : families.of("quire_request_seconds")) {
-    put(success, labels_for(label_of(series, "model")),
-        static_cast<double>(series.histogram.sample_count));
+    const std::string model(label_of(series, "model"));
+    const auto hits = kept.find(model);
+    put(success, labels_for(model), static_cast<double>(series.histogram.sample_count) +
+                                        (hits == kept.end() ? 0 : hits->second));
   }
   MetricFamily& failure = families.add("nv_inference_request_failure",
                                        "Number of failed inference requests, by reason",
@@ -183,6 +225,7 @@ std::vector<MetricFamily> triton_families(const std::vector<MetricFamily>& ours,
               "Cumulative time of copying inputs");
   add_no_time(families, "nv_inference_compute_output_duration_us",
               "Cumulative time of copying outputs");
+  add_cache(families);
   add_first_response(families);
   add_engine(families, models);
   return std::move(families.made);

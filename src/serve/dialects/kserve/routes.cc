@@ -56,8 +56,8 @@ Json statistics_json(const InferStatistics& model) {
                              {"compute_input", count_json(none)},
                              {"compute_infer", count_json(model.infer)},
                              {"compute_output", count_json(none)},
-                             {"cache_hit", count_json(none)},
-                             {"cache_miss", count_json(none)}});
+                             {"cache_hit", count_json(model.cache_hit)},
+                             {"cache_miss", count_json(model.cache_miss)}});
   Json memory = Json::array();
   if (model.bytes > 0) {
     memory.push(Json::object({{"type", "CPU"}, {"id", 0}, {"byte_size", model.bytes}}));

@@ -6,6 +6,7 @@
 #include <algorithm>
 
 #include "base/clock.h"
+#include "serve/background/response_cache.h"
 #include "serve/dialects/kserve/inference/model_lookup.h"
 #include "serve/house.h"
 
@@ -25,6 +26,16 @@ std::string state_reason(const ModelRow& row) {
                                               : "";
 }
 
+// Answers that were kept are successes, too, of which nothing was computed.
+void add_kept(const ResponseCache::Counts& counts, InferStatistics& made) {
+  const auto nanos = [](Nanos time) { return static_cast<std::uint64_t>(time.count()); };
+  made.cache_hit = {counts.hits, nanos(counts.hit_time)};
+  made.cache_miss = {counts.misses, nanos(counts.miss_time)};
+  made.success.count += counts.hits;
+  made.success.ns += made.cache_hit.ns;
+  made.last_inference_ms = std::max(made.last_inference_ms, counts.last_hit_ms);
+}
+
 InferStatistics statistics_of(const House& house, const ModelRow& row) {
   const Metrics::ModelCounts counts = house.metrics.counts(row.names.front());
   const auto nanos = [](double seconds) { return static_cast<std::uint64_t>(seconds * 1e9); };
@@ -42,6 +53,7 @@ InferStatistics statistics_of(const House& house, const ModelRow& row) {
   made.queue = {counts.queued, nanos(counts.queue_seconds)};
   const double rest = std::max(counts.request_seconds - counts.queue_seconds, 0.0);
   made.infer = {counts.requests, nanos(rest)};
+  if (house.responses != nullptr) add_kept(house.responses->counts(row.names.front()), made);
   made.bytes = row.bytes;
   return made;
 }

@@ -43,7 +43,7 @@ struct InferStatistics {
   std::string name, version;
   std::uint64_t last_inference_ms = 0;  // since 1970; 0: none yet
   std::uint64_t inferences = 0, executions = 0;
-  TimeCount success, fail, queue, infer;
+  TimeCount success, fail, queue, infer, cache_hit, cache_miss;
   std::uint64_t bytes = 0;  // of weights and KV
 };
 // Of one model, or of all.

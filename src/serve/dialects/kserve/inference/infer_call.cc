@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "base/clock.h"
+#include "serve/dialects/kserve/inference/kept_answer.h"
 #include "serve/dialects/kserve/inference/logits_call.h"
 #include "serve/dialects/kserve/inference/model_lookup.h"
 #include "serve/dialects/kserve/inference/text_call.h"
@@ -98,17 +99,16 @@ const NamedTensor* find_input(const InferRequest& request, std::string_view name
   return found == request.inputs.end() ? nullptr : &*found;
 }
 
-Parsed<Call> make_infer_call(const DialectContext& context, InferRequest request,
-                             const InferTerms& terms, std::unique_ptr<InferFormat> format) {
-  auto model = lease_for_inference(context, request.model, request.version);
-  if (!model.is_ok()) return model.error();
-  const HostedModel& hosted = **model;
+namespace {
+
+// Which kind of call it is, or why it is none.
+std::optional<ApiError> check_kind(const HostedModel& hosted, const InferRequest& request) {
   const ModelFace face = face_of(hosted.info, request.model);
   if (request.inputs.size() > kTensorsMax || request.outputs.size() > kTensorsMax) {
     return invalid_value("inputs", fmt::format("at most {} inputs and {} outputs are taken",
                                                kTensorsMax, kTensorsMax));
   }
-  if (auto fault = check_face(face, request)) return *fault;
+  if (auto fault = check_face(face, request)) return fault;
   const bool has_text = find_input(request, "text_input") != nullptr;
   const bool has_ids = find_input(request, "input_ids") != nullptr;
   if (has_text && has_ids) {
@@ -121,11 +121,45 @@ Parsed<Call> make_infer_call(const DialectContext& context, InferRequest request
         hosted.info.generates && !hosted.info.has_encoder ? " or 'input_ids'" : "", face.name,
         request.inputs.size()));
   }
-  if (has_ids) return make_logits_call(context, *model, std::move(request), std::move(format));
-  if (!hosted.info.generates) {
-    return make_vector_call(context, *model, std::move(request), std::move(format));
+  return std::nullopt;
+}
+
+// REQUIRES: check_kind() found nothing.
+Parsed<TextCall> make_call(const DialectContext& context, const ModelLease& model,
+                           InferRequest request, const InferTerms& terms,
+                           std::unique_ptr<InferFormat> format) {
+  const bool has_ids = find_input(request, "input_ids") != nullptr;
+  if (!has_ids && model->info.generates) {
+    return make_text_call(context, model, std::move(request), terms, std::move(format));
   }
-  return make_text_call(context, *model, std::move(request), terms, std::move(format));
+  Parsed<Call> call =
+      has_ids ? make_logits_call(context, model, std::move(request), std::move(format))
+              : make_vector_call(context, model, std::move(request), std::move(format));
+  if (!call.is_ok()) return call.error();
+  return TextCall{.call = std::move(*call)};
+}
+
+}  // namespace
+
+Parsed<Call> make_infer_call(const DialectContext& context, InferRequest request,
+                             const InferTerms& terms, std::unique_ptr<InferFormat> format) {
+  auto model = lease_for_inference(context, request.model, request.version);
+  if (!model.is_ok()) return model.error();
+  if (auto fault = check_kind(**model, request)) return *fault;
+  std::optional<CacheQuestion> question = cache_question(context, *model, request, terms);
+  const AnswerHead head{request.model, request.version, request.id};
+  KeepingFormat* keeping = nullptr;
+  if (question) {
+    auto wrapped = std::make_unique<KeepingFormat>(std::move(format));
+    keeping = wrapped.get();
+    format = std::move(wrapped);
+  }
+  auto made = make_call(context, *model, std::move(request), terms, std::move(format));
+  if (!made.is_ok()) return made.error();
+  if (question && made->is_repeatable && !made->call.is_stream) {
+    answer_from_cache(context, std::move(*question), head, *keeping, made->call);
+  }
+  return std::move(made->call);
 }
 
 }  // namespace quire

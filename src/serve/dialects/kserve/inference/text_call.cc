@@ -105,6 +105,11 @@ Parsed<bool> settle_stream(const RowWishes& row, std::size_t batch, const InferT
   return true;
 }
 
+bool has_seed(const Json& object) {
+  const Json* seed = object.find("seed");
+  return seed != nullptr && !seed->is_null();
+}
+
 struct TextBatch {
   std::vector<std::string_view> texts;
   std::vector<Json> objects;
@@ -146,16 +151,17 @@ std::optional<ApiError> add_row(const DialectContext& context, RowWishes& row,
 
 }  // namespace
 
-Parsed<Call> make_text_call(const DialectContext& context, const ModelLease& model,
-                            InferRequest request, const InferTerms& terms,
-                            std::unique_ptr<InferFormat> format) {
+Parsed<TextCall> make_text_call(const DialectContext& context, const ModelLease& model,
+                                InferRequest request, const InferTerms& terms,
+                                std::unique_ptr<InferFormat> format) {
   InferParameters rest;
   auto schedule = read_schedule(request, rest);
   if (!schedule.is_ok()) return schedule.error();
   auto batch = read_batch(request, rest);
   if (!batch.is_ok()) return batch.error();
 
-  Call call{.model = model, .prompt_field = "text_input"};
+  TextCall made{.call = {.model = model, .prompt_field = "text_input"}};
+  Call& call = made.call;
   TextAnswer::Setup setup{.head = {.model = request.model, .version = request.version,
                                    .id = request.id},
                           .has_batch_dim = find_input(request, "text_input")->shape.size() > 1,
@@ -164,6 +170,7 @@ Parsed<Call> make_text_call(const DialectContext& context, const ModelLease& mod
     Fields fields(batch->objects[i]);
     RowWishes row = read_row(fields, context, model, terms);
     if (fields.error()) return *fields.error();
+    made.is_repeatable &= row.generation.params.temperature == 0 || has_seed(batch->objects[i]);
     settle_outputs(request, row.outputs);
     auto is_stream = settle_stream(row, batch->texts.size(), terms);
     if (!is_stream.is_ok()) return is_stream.error();
@@ -179,7 +186,7 @@ Parsed<Call> make_text_call(const DialectContext& context, const ModelLease& mod
   }
   call.writer = std::make_unique<TextAnswer>(std::move(setup), call.requests.size(),
                                              std::move(format));
-  return call;
+  return made;
 }
 
 }  // namespace quire

@@ -11,8 +11,13 @@
 
 namespace quire {
 
-Parsed<Call> make_text_call(const DialectContext& context, const ModelLease& model,
-                            InferRequest request, const InferTerms& terms,
-                            std::unique_ptr<InferFormat> format);
+struct TextCall {
+  Call call;
+  bool is_repeatable = true;  // asked again, the texts would be the same: no seed is of chance
+};
+
+Parsed<TextCall> make_text_call(const DialectContext& context, const ModelLease& model,
+                                InferRequest request, const InferTerms& terms,
+                                std::unique_ptr<InferFormat> format);
 
 }  // namespace quire

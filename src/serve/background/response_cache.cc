@@ -1,0 +1,124 @@
+#include "serve/background/response_cache.h"
+
+#include <utility>
+
+#include "base/check.h"
+#include "base/clock.h"
+
+namespace quire {
+namespace {
+
+std::string key_of(const std::string& model, const std::string& question) {
+  std::string key;
+  key.reserve(model.size() + 1 + question.size());
+  key += model;
+  key += '\0';
+  return key += question;
+}
+
+bool is_same(const ResponseCache::Edition& a, const ResponseCache::Edition& b) {
+  return !a.identity.owner_before(b.identity) && !b.identity.owner_before(a.identity) &&
+         a.fingerprint == b.fingerprint;
+}
+
+}  // namespace
+
+ResponseCache::ResponseCache(std::size_t bytes_max) : bytes_max_(bytes_max) {
+  QUIRE_CHECK(bytes_max > 0, "a cache of {} bytes", bytes_max);
+}
+
+ResponseCache::Answer ResponseCache::find(const Edition& edition, const std::string& question) {
+  const std::lock_guard lock(mutex_);
+  const auto [known, is_new] = editions_.try_emplace(edition.model, edition);
+  if (!is_new && !is_same(known->second, edition)) {
+    remove_model(edition.model);
+    known->second = edition;
+  }
+  const auto place = places_.find(key_of(edition.model, question));
+  if (place == places_.end()) return nullptr;
+  entries_.splice(entries_.begin(), entries_, place->second);
+  return place->second->answer;
+}
+
+bool ResponseCache::may_hold(std::size_t question_bytes, std::size_t answer_bytes) const {
+  return question_bytes <= bytes_max_ && answer_bytes <= bytes_max_ &&
+         question_bytes + answer_bytes + kEntryOverhead <= bytes_max_;
+}
+
+void ResponseCache::keep(const Edition& edition, const std::string& question, Answer answer,
+                         std::size_t answer_bytes) {
+  if (!may_hold(question.size(), answer_bytes)) return;
+  Entry entry{key_of(edition.model, question), edition.model, std::move(answer),
+              question.size() + answer_bytes + kEntryOverhead};
+  const std::lock_guard lock(mutex_);
+  const auto current = editions_.find(edition.model);
+  if (current == editions_.end() || !is_same(current->second, edition)) return;
+  if (places_.contains(entry.key)) return;  // somebody who asked at the same time was faster
+  while (bytes_ + entry.bytes > bytes_max_) {
+    remove(std::prev(entries_.end()));
+    ++evictions_;
+  }
+  bytes_ += entry.bytes;
+  entries_.push_front(std::move(entry));
+  places_.emplace(entries_.front().key, entries_.begin());
+}
+
+void ResponseCache::remove(Entries::iterator entry) {
+  bytes_ -= entry->bytes;
+  places_.erase(entry->key);
+  entries_.erase(entry);
+}
+
+void ResponseCache::remove_model(const std::string& model) {
+  for (auto it = entries_.begin(); it != entries_.end();) {
+    const auto entry = it++;
+    if (entry->model == model) remove(entry);
+  }
+}
+
+void ResponseCache::count_hit(const std::string& model, Nanos time) {
+  const auto now_ms = static_cast<std::uint64_t>(SteadyClock::unix_nanos() / 1'000'000);
+  const std::lock_guard lock(mutex_);
+  Counts& counts = counts_[model];
+  ++counts.hits;
+  counts.hit_time += time;
+  counts.last_hit_ms = now_ms;
+}
+
+void ResponseCache::count_miss(const std::string& model) {
+  const std::lock_guard lock(mutex_);
+  ++counts_[model].misses;
+}
+
+void ResponseCache::add_miss_time(const std::string& model, Nanos time) {
+  const std::lock_guard lock(mutex_);
+  const auto counts = counts_.find(model);
+  if (counts != counts_.end()) counts->second.miss_time += time;
+}
+
+void ResponseCache::keep_only(const std::set<std::string>& models) {
+  const std::lock_guard lock(mutex_);
+  for (const auto& [model, edition] : editions_) {
+    if (!models.contains(model)) remove_model(model);
+  }
+  std::erase_if(editions_, [&](const auto& it) { return !models.contains(it.first); });
+  std::erase_if(counts_, [&](const auto& it) { return !models.contains(it.first); });
+}
+
+ResponseCache::Counts ResponseCache::counts(const std::string& model) const {
+  const std::lock_guard lock(mutex_);
+  const auto known = counts_.find(model);
+  return known == counts_.end() ? Counts() : known->second;
+}
+
+std::map<std::string, ResponseCache::Counts> ResponseCache::all_counts() const {
+  const std::lock_guard lock(mutex_);
+  return counts_;
+}
+
+ResponseCache::Usage ResponseCache::usage() const {
+  const std::lock_guard lock(mutex_);
+  return {entries_.size(), bytes_, bytes_max_, evictions_};
+}
+
+}  // namespace quire
