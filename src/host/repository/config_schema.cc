@@ -161,6 +161,20 @@ constexpr ConfigField kWarmupFields[] = {
     {"count", kUint32}};
 constexpr ConfigMessage kWarmup = {"ModelWarmup", kWarmupFields};
 
+// --- ensembles ---
+
+constexpr ConfigField kStepFields[] = {
+    {"model_name", kText},
+    {"model_version", kInt64},
+    {"input_map", kText, kMap},
+    {"output_map", kText, kMap},
+    {"model_namespace", kText, kOne, kNeutral, "models have one name in all of the repository"}};
+constexpr ConfigMessage kStep = {"ModelEnsembling.Step", kStepFields};
+constexpr ConfigField kEnsembleFields[] = {
+    {"step", kMessage, kMany, kActs, {}, &kStep},
+    {"max_inflight_requests", kUint32}};
+constexpr ConfigMessage kEnsemble = {"ModelEnsembling", kEnsembleFields};
+
 // --- small ones ---
 
 constexpr ConfigField kParameterFields[] = {{"string_value", kText}};
@@ -200,8 +214,7 @@ constexpr ConfigField kModelConfigFields[] = {
     {"sequence_batching", kMessage, kOne, kNeutral,
      "a text is one request; what texts have in common is found in the prefix cache", nullptr,
      nullptr, "scheduling_choice"},
-    {"ensemble_scheduling", kMessage, kOne, kNeutral, "there are no ensembles yet", nullptr,
-     nullptr, "scheduling_choice"},
+    {"ensemble_scheduling", kMessage, kOne, kActs, {}, &kEnsemble, nullptr, "scheduling_choice"},
     {"instance_group", kMessage, kMany, kActs, {}, &kInstanceGroup},
     {"default_model_filename", kText},
     {"cc_model_filenames", kText, kMap, kTold, "one file serves every processor"},

@@ -9,6 +9,8 @@
 #include "base/file.h"
 #include "base/hash.h"
 #include "host/repository/config_text.h"
+#include "host/repository/ensemble/ensemble_graph.h"
+#include "host/repository/files/config_file.h"
 #include "host/repository/warmup.h"
 
 namespace quire {
@@ -17,7 +19,6 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr std::size_t kNameBytesMax = 128;
-constexpr std::size_t kLabelsBytesMax = std::size_t{8} << 20;
 constexpr int kSwitchTriesMax = 100;
 
 bool is_good_name(std::string_view name) {
@@ -31,30 +32,6 @@ std::string version_name(const std::string& name, std::uint64_t version) {
 
 Status not_here(std::string_view name) {
   return error(StatusCode::kNotFound, "the repository has no model '{}'", name.substr(0, 128));
-}
-
-Status read_labels(const std::string& folder, ModelConfig& config) {
-  for (ModelTensor& output : config.outputs) {
-    if (output.label_filename.empty()) continue;
-    if (output.label_filename.find("..") != std::string::npos) {
-      return error(StatusCode::kInvalidArgument, "'output.label_filename' '{}' leaves the folder",
-                   output.label_filename);
-    }
-    auto text = read_file(folder + "/" + output.label_filename, kLabelsBytesMax);
-    if (!text.is_ok()) {
-      return error(StatusCode::kInvalidArgument, "'output.label_filename': {}",
-                   text.status().message());
-    }
-    std::string line;
-    for (const char c : *text + "\n") {
-      if (c != '\n') {
-        line += c == '\r' ? "" : std::string(1, c);
-      } else if (!line.empty()) {
-        output.labels.push_back(std::exchange(line, {}));
-      }
-    }
-  }
-  return ok_status();
 }
 
 }  // namespace
@@ -269,20 +246,16 @@ Result<FolderRepository::Plan> FolderRepository::plan(const std::string& name,
     models_[name].tried = plan.tried;
   }
   std::string text;
-  std::error_code failure;
   if (config) {
     text = dump(*config);
     QUIRE_ASSIGN_OR_RETURN(plan.config, model_config_from_json(*config, name));
   } else {
-    const std::string path = plan.folder + "/config.pbtxt";
-    if (fs::exists(path, failure)) {
-      QUIRE_ASSIGN_OR_RETURN(text, read_file(path, kConfigBytesMax));
-    }
-    auto parsed = parse_model_config(text, name);
-    if (!parsed.is_ok()) {
-      return error(parsed.status().code(), "config.pbtxt: {}", parsed.status().message());
-    }
-    plan.config = std::move(*parsed);
+    QUIRE_ASSIGN_OR_RETURN(ConfigFile file, read_config_file(plan.folder, name));
+    text = std::move(file.text);
+    plan.config = std::move(file.config);
+  }
+  if (is_ensemble(plan.config)) {
+    QUIRE_RETURN_IF_ERROR(check_ensemble(plan.config));
   }
   if (plan.config.has_response_cache && !options_.keeps_answers) {
     plan.config.warnings.push_back("'response_cache' does nothing: this server has no cache "
@@ -292,6 +265,20 @@ Result<FolderRepository::Plan> FolderRepository::plan(const std::string& name,
   plan.config_stamp = hash_bytes(text.data(), text.size(), 0);
   QUIRE_ASSIGN_OR_RETURN(plan.there, find_versions(plan.folder));
   return plan;
+}
+
+// Its mistakes are told first: what is refused then is a sound one.
+Status FolderRepository::check_ensemble(const ModelConfig& config) const {
+  const StepModels models = [this](const std::string& name,
+                                   std::uint64_t version) -> Result<ModelConfig> {
+    const std::string folder = folder_of(name);
+    if (folder.empty()) return not_here(name);
+    return read_step_config(folder, name, version);
+  };
+  QUIRE_ASSIGN_OR_RETURN(const EnsembleGraph graph, read_ensemble(config, models));
+  return error(StatusCode::kUnsupported,
+               "'ensemble_scheduling' is not supported: its {} steps fit together, but they are "
+               "not run yet; ask their models one after the other", graph.steps.size());
 }
 
 // Stages, loads and warms one version: nobody is answered by it yet.

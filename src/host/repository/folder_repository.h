@@ -92,6 +92,7 @@ class FolderRepository final : public ModelRepository, public TrafficSource {
   Result<Plan> plan(const std::string& name, const std::optional<Json>& config);
   Status bring(Plan& plan);
   Result<Served> bring_one(const Plan& plan, const VersionFolder& version);
+  Status check_ensemble(const ModelConfig& config) const;
   Status read_traffic(Plan& plan);
   Status take_over(Plan& plan);
   void direct(Plan& plan, const std::vector<Served>& serving);

@@ -116,6 +116,32 @@ TEST_F(FolderRepositoryTest, LoadAndUnloadAreOrdersOfTheExplicitMode) {
   EXPECT_EQ(index(), "a 1 READY; b 1 READY; ");
 }
 
+TEST_F(FolderRepositoryTest, AnEnsembleIsCheckedAgainstItsModelsAndNotRunYet) {
+  version("a", 1);
+  write("e/1/empty", "");
+  const auto config = [](const std::string& model, const std::string& more) {
+    return "platform: \"ensemble\" "
+           "input { name: \"IN\" data_type: TYPE_STRING dims: 1 } "
+           "output { name: \"OUT\" data_type: TYPE_STRING dims: 1 } "
+           "ensemble_scheduling { step { model_name: \"" + model + "\" " + more +
+           " input_map { key: \"text_input\" value: \"IN\" } "
+           "output_map { key: \"text_output\" value: \"OUT\" } } }";
+  };
+  FolderRepository& repository = open(Control::kExplicit, {"a"});
+  ASSERT_TRUE(repository.start().is_ok());
+  write("e/config.pbtxt", config("b", ""));
+  EXPECT_EQ(repository.load("e").message(),
+            "in ensemble 'e', step 0 (model 'b'): the repository has no model 'b'");
+  write("e/config.pbtxt", config("a", "model_version: 4"));
+  EXPECT_EQ(repository.load("e").message(),
+            "in ensemble 'e', step 0 (model 'a'): the repository has no version 4 of that model");
+  write("e/config.pbtxt", config("a", "model_version: 1"));
+  const Status sound = repository.load("e");
+  EXPECT_EQ(sound.code(), StatusCode::kUnsupported);
+  EXPECT_NE(sound.message().find("'ensemble_scheduling' is not supported"), std::string::npos);
+  EXPECT_EQ(serving("a"), "a:1") << "others are not disturbed";
+}
+
 TEST_F(FolderRepositoryTest, OtherModesTakeNoOrders) {
   version("a", 1);
   for (const Control control : {Control::kNone, Control::kPoll}) {

@@ -32,13 +32,26 @@ bool is_set(const Json& json, std::string_view name) { return get(json, name).as
 
 // --- what runs it ---
 
+// An ensemble runs nothing itself.
+Status read_ensemble_backend(const Json& json, const ModelConfig& config) {
+  if (!config.backend.empty()) {
+    return wrong("'backend' is '{}', but an ensemble has none", config.backend.substr(0, 64));
+  }
+  if (!get(json, "instance_group").items().empty()) {
+    return wrong("'instance_group' is not for an ensemble, which has no instances");
+  }
+  return ok_status();
+}
+
 Status read_backend(const Json& json, ModelConfig& config) {
   config.backend = text(json, "backend");
   const std::string platform = text(json, "platform");
-  if (platform == "ensemble") {
-    return Status(StatusCode::kUnsupported, "'platform' is not supported: there are no ensembles "
-                                            "yet");
+  const bool has_steps = json.find("ensemble_scheduling") != nullptr;
+  if (has_steps != (platform == "ensemble")) {
+    return wrong("'ensemble_scheduling' and 'platform' \"ensemble\" go together; one of them is "
+                 "missing");
   }
+  if (has_steps) return read_ensemble_backend(json, config);
   if (config.backend.empty()) config.backend = platform.empty() ? "quire" : platform;
   for (const std::string_view known : {"quire", "vllm", "llamacpp"}) {
     if (config.backend == known) return ok_status();

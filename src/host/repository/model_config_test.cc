@@ -105,9 +105,9 @@ TEST(ModelConfigTest, TextThatIsNoneIsRefused) {
 
 TEST(ModelConfigTest, WhatThisProgramDoesNotDoIsRefusedWithTheReason) {
   for (const char* text :
-       {"runtime: \"lib.so\"", "platform: \"ensemble\"", "backend: \"python\"",
+       {"runtime: \"lib.so\"", "backend: \"python\"",
         "backend: \"onnxruntime\"", "platform: \"tensorrt_plan\"", "sequence_batching {}",
-        "ensemble_scheduling { step [] }", "batch_input { kind: BATCH_ITEM_SHAPE }",
+        "batch_input { kind: BATCH_ITEM_SHAPE }",
         "model_operations {}", "model_repository_agents { agents {} }",
         "instance_group { count: 2 }", "instance_group [ {}, {} ]",
         "instance_group { kind: KIND_GPU }", "instance_group { gpus: [ 0 ] }",
@@ -122,6 +122,26 @@ TEST(ModelConfigTest, WhatThisProgramDoesNotDoIsRefusedWithTheReason) {
   }
   EXPECT_TRUE(read("instance_group { gpus: [] passive: false } runtime: \"\"").warnings.empty())
       << "as if it were not there";
+}
+
+TEST(ModelConfigTest, AnEnsembleHasStepsAndRunsNothingItself) {
+  const std::string steps = "ensemble_scheduling { step [ { model_name: \"a\" } ] } ";
+  const std::string platform = "platform: \"ensemble\" ";
+  const ModelConfig config = read(platform + steps);
+  EXPECT_EQ(config.backend, "");
+  EXPECT_EQ(dump(*config.json.find("ensemble_scheduling")),
+            R"({"step":[{"model_name":"a","model_version":0,"input_map":{},"output_map":{},)"
+            R"("model_namespace":""}],"max_inflight_requests":0})");
+  EXPECT_NE(refusal(platform).find("go together"), std::string::npos);
+  EXPECT_NE(refusal(steps).find("go together"), std::string::npos);
+  EXPECT_NE(refusal(platform + steps + "backend: \"quire\"").find("'backend'"),
+            std::string::npos);
+  EXPECT_NE(refusal(platform + steps + "instance_group { count: 1 }").find("'instance_group'"),
+            std::string::npos);
+  EXPECT_NE(refusal(platform + steps + "dynamic_batching {}")
+                .find("excludes 'ensemble_scheduling'"), std::string::npos);
+  refusal(platform + "ensemble_scheduling { step { model_namespace: \"x\" } }",
+          StatusCode::kUnsupported);
 }
 
 TEST(ModelConfigTest, WhatChangesNoAnswerIsTold) {
