@@ -182,7 +182,7 @@ Status run_server(ServeArguments& arguments) {
   }
   if (arguments.serves_store) add_stored_models(catalog, host);
   QUIRE_RETURN_IF_ERROR(load_first_models(host, first, arguments.load));
-  QUIRE_ASSIGN_OR_RETURN(const auto repository, open_repository(folders, host, catalog));
+  QUIRE_ASSIGN_OR_RETURN(auto repository, open_repository(folders, host, catalog));
   const double load_seconds = to_seconds(SteadyClock::now() - start);
   fill_server_options(arguments);
   arguments.server.catalog = &catalog;
@@ -198,6 +198,7 @@ Status run_server(ServeArguments& arguments) {
   }
   print_greeting(arguments, host, notes, server.port(), load_seconds);
   server.run();
+  repository.reset();  // its thread's orders answer by the server
   spdlog::info("drained");
   return ok_status();
 }

@@ -115,13 +115,21 @@ Result<ModelLease> ModelHost::lease(ModelIndex model) {
 }
 
 Result<ModelLease> ModelHost::lease(std::string_view name) {
-  const std::lock_guard lock(state_->mutex);
+  std::unique_lock lock(state_->mutex);
+  bool is_wanted = false;
   if (const auto turn = next_of_route(name)) {
     Result<ModelLease> lease = lease_locked(*turn);
     if (lease.is_ok()) return lease;
+    // One that has left the memory is fetched again, for the turns to come.
+    is_wanted = lease.status().code() == StatusCode::kUnavailable && !state_->is_draining &&
+                !state_->is_asleep;
+    if (is_wanted) state_->shelf.want(*turn);
   }
   const auto model = find_locked(name);
-  return model ? lease_locked(*model) : gone_model();
+  Result<ModelLease> lease = model ? lease_locked(*model) : gone_model();
+  lock.unlock();
+  if (is_wanted) state_->changed.notify_all();
+  return lease;
 }
 
 Result<ModelLease> ModelHost::lease_locked(ModelIndex model) {

@@ -30,6 +30,15 @@ void Canary::ended(const Outcome& outcome) {
   decide();
 }
 
+// It takes part in nothing; but a version that takes none is none that may wait for ever.
+void Canary::refused() {
+  if (state_ != State::kRunning) return;
+  if (begun_ > 0) --begun_;
+  --began_in_all_;
+  if (++refused_ < plan_.requests) return;
+  roll_back(fmt::format("it refused {} requests in a step of {}", refused_, plan_.requests));
+}
+
 void Canary::ended_stable(const Outcome& outcome) {
   if (outcome.failed) return;
   stable_.time += outcome.time;
@@ -84,7 +93,7 @@ void Canary::decide() {
     step_ = plan_.steps.size() - 1;
     return;
   }
-  begun_ = ended_ = failed_ = 0;
+  begun_ = ended_ = failed_ = refused_ = 0;
   compared_ = different_ = 0;
 }
 

@@ -35,6 +35,7 @@ class Canary {
 
   void began();                        // the new version has got a request
   void ended(const Outcome& outcome);  // and answered it
+  void refused();                      // or has not taken it: its queue is full
   void ended_stable(const Outcome& outcome);
   // A mirrored request that is still to be compared, and that it has been.
   void mirrored() { ++comparing_; }
@@ -56,7 +57,7 @@ class Canary {
   State state_ = State::kRunning;
   std::string reason_;
   std::size_t step_ = 0;
-  std::uint32_t begun_ = 0, ended_ = 0, failed_ = 0;  // in this step
+  std::uint32_t begun_ = 0, ended_ = 0, failed_ = 0, refused_ = 0;  // in this step
   std::uint64_t comparing_ = 0, compared_ = 0, different_ = 0;
   std::uint64_t began_in_all_ = 0;
   Sum new_, stable_;  // of all steps

@@ -63,6 +63,25 @@ TEST(CanaryTest, TooManyFailuresEndItAtOnce) {
   EXPECT_EQ(canary.percent(), 0u) << "for good";
 }
 
+TEST(CanaryTest, OneThatRefusesAllIsRolledBackAndOneThatRefusesSomeGoesOn) {
+  Canary all(plan());
+  std::uint32_t asked = 0;
+  for (; all.percent() > 0; ++asked) {
+    all.began();
+    all.refused();
+  }
+  EXPECT_EQ(all.state(), Canary::State::kRolledBack);
+  EXPECT_EQ(asked, all.plan().requests);
+  EXPECT_NE(all.reason().find("refused"), std::string::npos);
+  Canary some(plan());
+  for (std::uint32_t i = 0; i + 1 < some.plan().requests; ++i) {
+    some.began();
+    some.refused();
+  }
+  EXPECT_EQ(some.state(), Canary::State::kRunning);
+  EXPECT_EQ(some.began_in_all(), 0u);
+}
+
 TEST(CanaryTest, ASlowOneEndsWithItsStep) {
   Canary canary(plan());
   for (int i = 0; i < 50; ++i) canary.ended_stable({false, 1, 1});

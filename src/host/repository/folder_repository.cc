@@ -41,6 +41,7 @@ struct FolderRepository::Plan {
   std::string name, folder;
   ModelConfig config;
   std::uint64_t config_stamp = 0;
+  bool is_asked = false;  // by a config that came with the request
   std::uint64_t tried = 0;
   std::vector<VersionFolder> there;   // ascending
   std::vector<Served> stays, comes;   // chosen by the policy
@@ -97,6 +98,15 @@ Status FolderRepository::start() {
 }
 
 // Orders as they come; between them, where it polls, a look every so often.
+// What a file makes of its readers ends no thread.
+static void contain(const std::function<void()>& work) {
+  try {
+    work();
+  } catch (const std::exception& failure) {
+    spdlog::error("The repository goes on: {}", failure.what());
+  }
+}
+
 void FolderRepository::keep() {
   std::unique_lock lock(mutex_);
   const auto has_work = [this] { return is_ending_ || !orders_.empty(); };
@@ -105,13 +115,13 @@ void FolderRepository::keep() {
       std::function<void()> work = std::move(orders_.front());
       orders_.pop_front();
       lock.unlock();
-      work();
+      contain(work);
       lock.lock();
     } else if (!is_polling_) {
       changed_.wait(lock);
     } else if (!changed_.wait_for(lock, options_.poll_period, has_work)) {
       lock.unlock();
-      look();
+      contain([this] { look(); });
       lock.lock();
     }
   }
@@ -249,6 +259,7 @@ Result<FolderRepository::Plan> FolderRepository::plan(const std::string& name,
   if (config) {
     text = dump(*config);
     QUIRE_ASSIGN_OR_RETURN(plan.config, model_config_from_json(*config, name));
+    plan.is_asked = true;
   } else {
     QUIRE_ASSIGN_OR_RETURN(ConfigFile file, read_config_file(plan.folder, name));
     text = std::move(file.text);
@@ -285,6 +296,7 @@ Status FolderRepository::check_ensemble(const ModelConfig& config) const {
 Result<FolderRepository::Served> FolderRepository::bring_one(const Plan& plan,
                                                              const VersionFolder& version) {
   const std::string own = version_name(plan.name, version.version);
+  if (plan.is_asked) QUIRE_RETURN_IF_ERROR(check_asked_files(version, plan.config));
   QUIRE_ASSIGN_OR_RETURN(const VersionSource source, find_source(version, plan.config));
   for (const std::string& warning : source.warnings) spdlog::warn("{}: {}", own, warning);
   const Warmup warmup;

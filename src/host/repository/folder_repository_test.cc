@@ -254,6 +254,29 @@ TEST_F(FolderRepositoryTest, AConfigMayComeWithTheOrder) {
   EXPECT_EQ(serving("a"), "a:2") << "the file again";
 }
 
+TEST_F(FolderRepositoryTest, AConfigThatCameWithTheOrderNamesNoFilesElsewhere) {
+  version("a", 1);
+  write("a/1/own.jinja", "{{ messages }}");
+  write("elsewhere.jinja", "{{ messages }}");
+  FolderRepository& repository = open();
+  const auto load = [&](std::string_view parameter, const std::string& path) {
+    Json config = Json::object();
+    config.set("parameters", Json::object({{std::string(parameter),
+                                            Json::object({{"string_value", path}})}}));
+    return repository.load("a", config);
+  };
+  std::filesystem::create_symlink("../../elsewhere.jinja", folder_ + "/a/1/link.jinja");
+  for (const char* path : {"/etc/passwd", "../../elsewhere.jinja", "link.jinja", "nothing.jinja"}) {
+    EXPECT_EQ(load("chat_template", path).code(), StatusCode::kInvalidArgument) << path;
+    EXPECT_EQ(load("tokenizer", path).code(), StatusCode::kInvalidArgument) << path;
+  }
+  for (const char* path : {"/etc/passwd", "../1/../../elsewhere.jinja", "some/model"}) {
+    EXPECT_EQ(load("model", path).code(), StatusCode::kInvalidArgument) << path;
+  }
+  ASSERT_TRUE(load("chat_template", "own.jinja").is_ok());
+  EXPECT_EQ(load("model", "stored").code(), StatusCode::kNotFound) << "it may be of the store";
+}
+
 TEST_F(FolderRepositoryTest, AVersionSaysItselfWhatItServes) {
   write("a/1/model.json",
         R"({"model":"file.gguf","max_model_len":33,"gpu_memory_utilization":0.5})");

@@ -2,6 +2,7 @@
 
 #include <spdlog/spdlog.h>
 
+#include <atomic>
 #include <limits>
 #include <utility>
 
@@ -10,6 +11,9 @@
 
 namespace quire {
 namespace {
+
+// Of all of them: an engine may still answer a mirror of a Traffic that has ended.
+std::atomic<std::uint64_t> next_mirror_id{Traffic::kFirstId};
 
 bool is_mirror(RequestId id) {
   return id.value >= Traffic::kFirstId && id.value < Traffic::kFirstId << 1;
@@ -65,7 +69,7 @@ void Traffic::apply() {
       }
     }
   }
-  if (!news.empty()) spdlog::warn("{}", news);
+  if (!news.empty()) spdlog::log(promoted > 0 ? spdlog::level::info : spdlog::level::warn, news);
   if (promoted > 0) {
     const Status moved = host_->move_names({name_}, models_.at(promoted));
     if (!moved.is_ok()) spdlog::error("'{}' stays as it was: {}", name_, moved.message());
@@ -76,6 +80,7 @@ void Traffic::apply() {
 
 void Traffic::end() {
   Records dropped;
+  const std::lock_guard order(apply_mutex_);  // shares that were being told come before this
   {
     const std::lock_guard lock(mutex_);
     is_ended_ = true;
@@ -109,17 +114,19 @@ void Traffic::submitted(std::uint64_t version, const Request& request) {
   {
     const std::lock_guard lock(mutex_);
     if (is_ended_ || records_.size() >= kRecordsMax) return;
+    const bool is_room = mirrors_ < kMirrorsMax;
     ++sums_[version].requests;
     Record& record = records_[request.id.value];
     record.version = version;
     if (canary_ && version == plan_.canary->version) canary_->began();
-    to = mirror_for(version, request);
+    if (is_room) to = mirror_for(version, request);
     if (to) {
-      id = next_id_++;
+      id = next_mirror_id++;
       record.other = id;
       Record& mirror = records_[id];
       mirror.version = *to;
       mirror.is_mirror = true;
+      ++mirrors_;
       mirror.other = request.id.value;
       ++sums_[*to].mirrored;
       if (canary_) canary_->mirrored();
@@ -130,9 +137,10 @@ void Traffic::submitted(std::uint64_t version, const Request& request) {
   Request copy = request;
   copy.id = RequestId{id};
   copy.priority = std::numeric_limits<int>::max();  // behind all others of its tenant
-  Result<ModelLease> lease = host_->lease(models_.at(*to));
+  Result<ModelLease> lease = host_->want(models_.at(*to));  // empty: it is on its way into memory
   Status status = lease.status();
-  if (lease.is_ok()) {
+  if (status.is_ok() && !*lease) status = Status(StatusCode::kUnavailable, "it is not loaded");
+  if (status.is_ok()) {
     {
       const std::lock_guard lock(mutex_);
       const auto mirror = records_.find(id);
@@ -170,8 +178,12 @@ void Traffic::refused(RequestId request) {
     const auto record = records_.find(request.value);
     const bool is_new = canary_ && !record->second.is_mirror &&
                         record->second.version == plan_.canary->version;
-    if (is_new) canary_->ended({.failed = false});
-    if (!record->second.is_mirror) ++sums_[record->second.version].ended;
+    if (is_new) canary_->refused();
+    if (record->second.is_mirror) {
+      --mirrors_;
+    } else {
+      ++sums_[record->second.version].ended;
+    }
     if (record->second.lease) leases.push_back(std::move(record->second.lease));
     records_.erase(record);
   }
@@ -184,7 +196,8 @@ void Traffic::compare(Records::iterator one, std::vector<ModelLease>& leases) {
   if (!other->second.is_over) return;
   const Record& mirror = one->second.is_mirror ? one->second : other->second;
   Sums& sums = sums_[mirror.version];
-  if (one->second.failed || other->second.failed) {
+  const bool is_whole = !one->second.is_cut && !other->second.is_cut;
+  if (one->second.failed || other->second.failed || !is_whole) {
     ++sums.mirrors_failed;
     if (canary_) canary_->not_compared();
   } else {
@@ -203,6 +216,7 @@ void Traffic::compare(Records::iterator one, std::vector<ModelLease>& leases) {
 void Traffic::finish(Records::iterator ended, std::vector<ModelLease>& leases) {
   Record& record = ended->second;
   record.is_over = true;
+  if (record.is_mirror) --mirrors_;
   Sums& sums = sums_[record.version];
   if (!record.failed) {
     sums.time_s += record.time_s;
@@ -238,6 +252,7 @@ void Traffic::heard(std::uint64_t, StepEvents& step) {
         record.said.insert(record.said.end(), event.accepted.begin(), event.accepted.end());
       }
       record.failed |= is_failure(event.finish);
+      record.is_cut |= event.finish == FinishReason::kCancelled;
       if (event.is_last) finish(found, leases);
     }
   }

@@ -5,7 +5,8 @@
 // else.
 //
 // Times are those that executors tell of steps, so that a virtual clock makes virtual times.
-// Bounds: kRecordsMax requests under way are measured, more go by unmeasured.
+// Bounds: kRecordsMax requests under way are measured, more go by unmeasured; kMirrorsMax mirrors
+// are under way, and what comes meanwhile is not mirrored.
 // Any thread: submitted() on the I/O thread, heard() on engines' threads. Neither waits.
 // Used by folder_repository.
 #pragma once
@@ -29,6 +30,7 @@ namespace quire {
 class Traffic {
  public:
   static constexpr std::size_t kRecordsMax = 65'536;
+  static constexpr std::size_t kMirrorsMax = 64;  // at once: they wait in the queues of others
   static constexpr std::uint64_t kFirstId = std::uint64_t{1} << 62;  // of mirrored requests
 
   // `models`: of the versions that the plan names. Call apply() once they serve.
@@ -58,6 +60,7 @@ class Traffic {
     bool is_mirror = false;
     bool is_over = false;
     bool failed = false;
+    bool is_cut = false;      // whoever asked has left
     std::uint64_t other = 0;  // the request that it is compared with; 0: none
     double time_s = 0;
     std::uint64_t tokens = 0;
@@ -82,7 +85,7 @@ class Traffic {
   std::optional<Canary> canary_;
   std::map<std::uint64_t, Sums> sums_;
   Records records_;
-  std::uint64_t next_id_ = kFirstId;
+  std::size_t mirrors_ = 0;  // that are under way
   std::uint32_t mirror_credit_ = 0;  // of a hundred
   std::uint32_t shown_percent_ = 101;  // what the host was told last
   Canary::State shown_state_ = Canary::State::kRunning;

@@ -145,6 +145,15 @@ Status find_file(const fs::path& folder, std::string& source) {
   return ok_status();
 }
 
+bool is_inside(const fs::path& folder, const std::string& path) {
+  std::error_code failure;
+  const fs::path from = fs::canonical(folder, failure);
+  const fs::path to = failure ? fs::path() : fs::canonical(folder / path, failure);
+  if (failure) return false;
+  const fs::path way = to.lexically_relative(from);
+  return !way.empty() && *way.begin() != "..";
+}
+
 }  // namespace
 
 Result<std::vector<VersionFolder>> find_versions(const std::string& model_folder) {
@@ -213,6 +222,26 @@ Result<VersionSource> find_source(const VersionFolder& version, const ModelConfi
   begin_at(folder, found.overrides.tokenizer);
   begin_at(folder, found.overrides.chat_template);
   return found;
+}
+
+Status check_asked_files(const VersionFolder& version, const ModelConfig& config) {
+  const std::pair<std::string_view, const std::string*> files[] = {
+      {"tokenizer", &config.overrides.tokenizer},
+      {"chat_template", &config.overrides.chat_template}};
+  for (const auto& [name, path] : files) {
+    if (path->empty() || is_inside(version.path, *path)) continue;
+    return error(StatusCode::kInvalidArgument,
+                 "parameter '{}' of a config that comes with a request must be a file in '{}'",
+                 name, version.path);
+  }
+  const std::string& source = config.source;
+  std::error_code failure;
+  const bool is_stored = source.starts_with("hf:") ||
+                         (source.find('/') == std::string::npos && !fs::exists(source, failure));
+  if (source.empty() || is_stored || is_inside(version.path, source)) return ok_status();
+  return error(StatusCode::kInvalidArgument,
+               "parameter 'model' of a config that comes with a request must be a model of the "
+               "store or a file in '{}'", version.path);
 }
 
 }  // namespace quire

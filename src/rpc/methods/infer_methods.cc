@@ -53,7 +53,8 @@ class StreamMessages : public InferFormat {
  private:
   static void add(inference::ModelStreamInferResponse& message, bool is_final, std::string& out) {
     auto& parameters = *message.mutable_infer_response()->mutable_parameters();
-    parameters["triton_final_response"].set_bool_param(is_final);
+    const std::string name = "triton_final_response";
+    parameters[name].set_bool_param(is_final);
     append_frame(message.SerializeAsString(), out);
   }
 

@@ -67,7 +67,7 @@ Result<std::vector<std::string>> files_of_folder(const std::string& folder) {
   std::error_code failure;
   for (fs::recursive_directory_iterator it(folder, failure), end; !failure && it != end;
        it.increment(failure)) {
-    if (it.depth() > 1) it.pop();
+    if (it.depth() >= 1) it.disable_recursion_pending();
     const fs::path& path = it->path();
     if (!it->is_regular_file(failure)) continue;
     const std::string name = fs::relative(path, folder, failure).string();

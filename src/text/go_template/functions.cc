@@ -141,7 +141,11 @@ Result<Value> call_index(Arguments all, const Now&, std::size_t) {
   return value;
 }
 
-Result<Value> call_slice(Arguments all, const Now&, std::size_t) {
+struct Slice {
+  std::size_t begin = 0, end = 0;
+};
+
+Result<Slice> slice_of(Arguments all) {
   const Json& whole = json_of(all[0]);
   if (!whole.is_string() && !whole.is_array()) {
     return wrong("can't slice item of type {}", kind_name(whole.kind()));
@@ -154,27 +158,54 @@ Result<Value> call_slice(Arguments all, const Now&, std::size_t) {
   }
   const auto [begin, end, most] = places;
   if (begin > end || end > most) return wrong("invalid slice index: {} > {}", begin, end);
+  return Slice{begin, end};
+}
+
+Result<Value> call_slice(Arguments all, const Now&, std::size_t) {
+  QUIRE_ASSIGN_OR_RETURN(const Slice slice, slice_of(all));
+  const auto [begin, end] = slice;
+  const Json& whole = json_of(all[0]);
   if (whole.is_string()) return make(whole.as_string().substr(begin, end - begin));
   const auto first = whole.items().begin();
   return make(Json::array({first + static_cast<std::ptrdiff_t>(begin),
                            first + static_cast<std::ptrdiff_t>(end)}));
 }
 
+Result<Value> call_slice_length(Arguments all, const Now&, std::size_t) {
+  QUIRE_ASSIGN_OR_RETURN(const Slice slice, slice_of(all));
+  return make(slice.end - slice.begin);
+}
+
 // --- texts ---
 
-Result<Value> call_print(Arguments all, const Now&, std::size_t) {
+Status check_size(const std::string& text, std::size_t size_max) {
+  if (text.size() <= size_max) return ok_status();
+  return error(StatusCode::kResourceExhausted, "it makes more than {} bytes", size_max);
+}
+
+enum class Blanks { kNone, kBetween, kBetweenOthers };  // kBetweenOthers: unless one is a text
+
+Result<std::string> joined(Arguments all, Blanks blanks, std::size_t size_max) {
   std::string text;
   for (std::size_t i = 0; i < all.size(); ++i) {
-    // Between two of them a blank, unless one is a text.
-    if (i > 0 && !json_of(all[i]).is_string() && !json_of(all[i - 1]).is_string()) text += ' ';
+    const bool are_texts = i > 0 && (json_of(all[i]).is_string() ||
+                                     json_of(all[i - 1]).is_string());
+    const bool is_apart = blanks == Blanks::kBetween ||
+                          (blanks == Blanks::kBetweenOthers && !are_texts);
+    if (i > 0 && is_apart) text += ' ';
     text += printed(all[i]);
+    QUIRE_RETURN_IF_ERROR(check_size(text, size_max));
   }
+  return text;
+}
+
+Result<Value> call_print(Arguments all, const Now&, std::size_t size_max) {
+  QUIRE_ASSIGN_OR_RETURN(std::string text, joined(all, Blanks::kBetweenOthers, size_max));
   return make(std::move(text));
 }
 
-Result<Value> call_println(Arguments all, const Now&, std::size_t) {
-  std::string text;
-  for (std::size_t i = 0; i < all.size(); ++i) text += (i > 0 ? " " : "") + printed(all[i]);
+Result<Value> call_println(Arguments all, const Now&, std::size_t size_max) {
+  QUIRE_ASSIGN_OR_RETURN(const std::string text, joined(all, Blanks::kBetween, size_max));
   return make(text + "\n");
 }
 
@@ -189,11 +220,11 @@ Result<Value> call_json(Arguments all, const Now&, std::size_t) {
   return make(marshalled(json_of(all[0])));
 }
 
-Result<Value> call_html(Arguments all, const Now&, std::size_t) {
+Result<Value> call_html(Arguments all, const Now&, std::size_t size_max) {
   constexpr std::pair<char, std::string_view> kEscapes[] = {
       {'<', "&lt;"}, {'>', "&gt;"}, {'&', "&amp;"}, {'"', "&#34;"}, {'\'', "&#39;"}};
-  std::string plain, text;
-  for (const Value& value : all) plain += printed(value);
+  QUIRE_ASSIGN_OR_RETURN(const std::string plain, joined(all, Blanks::kNone, size_max));
+  std::string text;
   for (const char c : plain) {
     const auto* known = std::find_if(std::begin(kEscapes), std::end(kEscapes),
                                      [c](const auto& it) { return it.first == c; });
@@ -206,9 +237,9 @@ Result<Value> call_html(Arguments all, const Now&, std::size_t) {
   return make(std::move(text));
 }
 
-Result<Value> call_urlquery(Arguments all, const Now&, std::size_t) {
-  std::string plain, text;
-  for (const Value& value : all) plain += printed(value);
+Result<Value> call_urlquery(Arguments all, const Now&, std::size_t size_max) {
+  QUIRE_ASSIGN_OR_RETURN(const std::string plain, joined(all, Blanks::kNone, size_max));
+  std::string text;
   for (const char c : plain) {
     const bool is_plain = (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') ||
                           (c >= 'a' && c <= 'z') || c == '-' || c == '_' || c == '.' || c == '~';
@@ -289,6 +320,7 @@ constexpr Function kFunctions[] = {
     {"printf", 1, kAny, call_printf},
     {"println", 0, kAny, call_println},
     {"slice", 1, 4, call_slice},
+    {kSliceLength, 1, 4, call_slice_length},
     {"toTypeScriptType", 1, 1, call_type_script},
     {"urlquery", 1, kAny, call_urlquery},
     {"yesterdayDate", 0, kAny, call_yesterday},

@@ -30,6 +30,10 @@ struct Function {
   Result<Value> (*call)(std::span<const Value> arguments, const Now& now, std::size_t size_max);
 };
 
+// What `len (slice L ...)` is read as, by which templates ask for the last message at each one:
+// nothing is copied. No template can write this name.
+inline constexpr std::string_view kSliceLength = "len slice";
+
 // Null: there is none. "and" and "or", which do not look at all arguments, are called with one.
 const Function* find_function(std::string_view name);
 

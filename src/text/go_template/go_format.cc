@@ -197,6 +197,10 @@ std::string go_number(const Json& number) {
   return is_plain ? fmt::format("{}", value) : fmt::format("{:g}", value);
 }
 
+static Status too_long(std::size_t size_max) {
+  return error(StatusCode::kResourceExhausted, "printf writes more than {} bytes", size_max);
+}
+
 Result<std::string> go_format(std::string_view format, std::span<const Value> arguments,
                               std::size_t size_max) {
   std::string out;
@@ -220,9 +224,7 @@ Result<std::string> go_format(std::string_view format, std::span<const Value> ar
     } else {
       out += formatted(arguments[used++], verb);
     }
-    if (out.size() > size_max) {
-      return error(StatusCode::kResourceExhausted, "printf writes more than {} bytes", size_max);
-    }
+    if (out.size() > size_max) return too_long(size_max);
   }
   if (used < arguments.size()) {
     out += "%!(EXTRA ";
@@ -231,6 +233,7 @@ Result<std::string> go_format(std::string_view format, std::span<const Value> ar
       out += i > used ? ", " : "";
       out += is_nil ? "<nil>"
                     : fmt::format("{}={}", type_name(*arguments[i]), printed(arguments[i]));
+      if (out.size() > size_max) return too_long(size_max);
     }
     out += ')';
   }

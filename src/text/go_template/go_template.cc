@@ -59,17 +59,20 @@ Json joined(const Json& context) {
   std::vector<Json> messages;
   const Json* given = context.find("messages");
   if (given == nullptr || !given->is_array()) return Json::array();
+  std::string content;  // of the last one, set when the next begins
   for (const Json& item : given->items()) {
     Json message = message_of(item);
     const bool is_same = !messages.empty() && may_join(messages.back()) && may_join(message) &&
                          *messages.back().find("Role") == *message.find("Role");
     if (is_same) {
-      messages.back().set("Content", text_at(messages.back(), "Content") + "\n\n" +
-                                         text_at(message, "Content"));
-    } else {
-      messages.push_back(std::move(message));
+      content += "\n\n" + text_at(message, "Content");
+      continue;
     }
+    if (!messages.empty()) messages.back().set("Content", std::move(content));
+    content = text_at(message, "Content");
+    messages.push_back(std::move(message));
   }
+  if (!messages.empty()) messages.back().set("Content", std::move(content));
   return Json::array(std::move(messages));
 }
 
@@ -135,11 +138,16 @@ Result<std::string> GoTemplate::render_turns(const Json& messages, const Json& c
                                              const go::Limits& limits) const {
   std::string out, system, prompt, response;
   go::Limits left = limits;
+  Json turn = common;
   const auto flush = [&](bool is_last) -> Status {
     left.output_max = limits.output_max - out.size();
-    const Json turn = with(common, {{"System", system}, {"Prompt", prompt},
-                                    {"Response", response}, {"Suffix", ""}});
-    QUIRE_ASSIGN_OR_RETURN(const std::string text, go::render(tree_, turn, left, is_last));
+    turn.set("System", system);
+    turn.set("Prompt", prompt);
+    turn.set("Response", response);
+    turn.set("Suffix", "");
+    std::uint64_t steps = 0;
+    QUIRE_ASSIGN_OR_RETURN(const std::string text, go::render(tree_, turn, left, is_last, &steps));
+    left.steps_max -= steps;
     out += text;
     system.clear();
     prompt.clear();

@@ -125,6 +125,57 @@ constexpr const char* kTurns =
     "{{ if .System }}<s>{{ .System }}</s>{{ end }}{{ if .Prompt }}<u>{{ .Prompt }}</u>{{ end }}"
     "<a>{{ .Response }}</a>";
 
+TEST(GoTemplate, WhatFunctionsMakeIsBounded) {
+  const std::string doubled = "{{ $x := \"aaaaaaaa\" }}{{ range 60 }}{{ $x = FUNCTION }}{{ end }}";
+  for (const char* function : {"print $x $x", "println $x $x", "html $x $x", "urlquery $x $x",
+                               "printf \"%s%s\" $x $x", "printf \"\" $x $x", "json (print $x $x)",
+                               "slice (print $x $x \"b\") 1"}) {
+    std::string source = doubled;
+    source.replace(source.find("FUNCTION"), 8, function);
+    EXPECT_NE(render(source).find(" bytes"), std::string::npos) << function;
+  }
+  // What is kept in a thousand variables is no less.
+  std::string kept = "{{ $x := \"aaaaaaaa\" }}{{ range 20 }}{{ $x = print $x $x }}{{ end }}";
+  for (int i = 0; i < 1000; ++i) kept += fmt::format("{{{{ $y{} := print $x }}}}", i);
+  EXPECT_NE(render(kept).find("functions make more than"), std::string::npos);
+}
+
+TEST(GoTemplate, AskingForTheLastOfManyMessagesCopiesNone) {
+  Json messages = Json::array();
+  for (int i = 0; i < 4000; ++i) messages.push(std::string(400, 'm'));
+  const std::string source = "{{ range $i, $_ := .L }}{{ if eq (len (slice $.L $i)) 1 }}{{ $i }}"
+                             "{{ end }}{{ end }}";
+  EXPECT_EQ(render(source, dump(Json::object({{"L", messages}}))), "3999");
+  EXPECT_EQ(render("{{ len (slice .L 1 3) }}{{ len (slice .T 1) }}", R"({"L":[1,2,3],"T":"abc"})"),
+            "22");
+  EXPECT_EQ(render("{{ len (slice .L 4) }}", R"({"L":[1]})").find("? template line 1"), 0u);
+}
+
+TEST(GoTemplate, ManyMessagesOfOneRoleAreJoinedOnce) {
+  Json messages = Json::array();
+  for (int i = 0; i < 60'000; ++i) {
+    messages.push(Json::object({{"role", "user"}, {"content", std::string(50, 'm')}}));
+  }
+  const auto compiled = GoTemplate::compile("{{ .Prompt }}");
+  ASSERT_TRUE(compiled.is_ok());
+  const auto text = (*compiled)->render_chat(Json::object({{"messages", messages}}), {});
+  ASSERT_TRUE(text.is_ok()) << text.status().message();
+  EXPECT_EQ(text->size(), 60'000u * 52 - 2);
+}
+
+TEST(GoTemplate, ATemplateOfTurnsHasOneBudgetOfSteps) {
+  Json messages = Json::array();
+  for (int i = 0; i < 100; ++i) {
+    messages.push(Json::object({{"role", "user"}, {"content", "u"}}));
+    messages.push(Json::object({{"role", "assistant"}, {"content", "a"}}));
+  }
+  const auto compiled = GoTemplate::compile("{{ range 200 }}{{ end }}{{ .Prompt }}{{ .Response }}");
+  ASSERT_TRUE(compiled.is_ok());
+  const auto text = (*compiled)->render_chat(Json::object({{"messages", messages}}),
+                                             {.steps_max = 1000});
+  EXPECT_EQ(text.status().code(), StatusCode::kResourceExhausted);
+}
+
 TEST(GoTemplate, ATemplateOfTurnsIsRenderedTurnByTurn) {
   EXPECT_EQ(chat(kTurns, R"({"messages":[{"role":"system","content":"S"},)"
                          R"({"role":"user","content":"1"},{"role":"assistant","content":"2"},)"

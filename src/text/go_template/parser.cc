@@ -236,6 +236,7 @@ class Parser {
       if (made.words.empty()) return wrong(out.line, "missing value for {}", clause);
       const Word& first = made.words.front();
       const bool is_first = out.commands.empty();
+      if (is_first) join_slice(made);
       if (!is_first && first.kind == WordKind::kConstant) {
         return wrong(out.line, "non executable command in pipeline stage {}",
                      out.commands.size() + 1);
@@ -248,6 +249,25 @@ class Parser {
       variables_.insert(variables_.end(), out.variables.begin(), out.variables.end());
     }
     return ok_status();
+  }
+
+  // (len (slice L ...)) becomes one call.
+  static void join_slice(Command& made) {
+    const auto calls = [](const Word& word, std::string_view function) {
+      return word.kind == WordKind::kFunction && word.name == function;
+    };
+    if (made.words.size() != 2 || !calls(made.words[0], "len")) return;
+    Word& inner = made.words[1];
+    if (inner.kind != WordKind::kPipeline || !inner.fields.empty()) return;
+    Pipeline& pipeline = inner.inner.front();
+    if (pipeline.commands.size() != 1 || !pipeline.variables.empty()) return;
+    Command slice = std::move(pipeline.commands.front());
+    if (calls(slice.words.front(), "slice")) {
+      slice.words.front().name = kSliceLength;
+      made = std::move(slice);
+    } else {
+      pipeline.commands.front() = std::move(slice);
+    }
   }
 
   Status command(Command& out, int depth) {

@@ -9,12 +9,26 @@
 namespace quire::go {
 namespace {
 
-constexpr int kCallsMax = 64;  // templates within templates
+constexpr int kCallsMax = 64;             // templates within templates
+constexpr std::size_t kMadeMax = 8;       // of output_max: what functions make, kept or not
 
 template <typename... Args>
 Status wrong(int line, fmt::format_string<Args...> format, Args&&... args) {
   return error(StatusCode::kInvalidArgument, "template line {}: {}", line,
                fmt::format(format, std::forward<Args>(args)...));
+}
+
+// What it holds by itself, in bytes.
+std::size_t size_of(const Json& value) {
+  if (value.is_string()) return sizeof(Json) + value.as_string().size();
+  std::size_t size = sizeof(Json);
+  if (value.is_array()) {
+    for (const Json& item : value.items()) size += size_of(item);
+  }
+  if (value.is_object()) {
+    for (const auto& [name, member] : value.members()) size += name.size() + size_of(member);
+  }
+  return size;
 }
 
 enum class Flow { kOn, kBreak, kContinue };
@@ -33,6 +47,8 @@ class Renderer {
  public:
   Renderer(const Tree& tree, const Limits& limits, bool stops)
       : tree_(tree), limits_(limits), stops_(stops) {}
+
+  std::uint64_t steps() const { return steps_; }
 
   Result<std::string> run(const Json& data) {
     const Value dot = std::make_shared<const Json>(data);
@@ -236,6 +252,13 @@ class Renderer {
       arguments.push_back(std::move(value));
     }
     auto value = function->call(arguments, limits_.now, limits_.output_max);
+    // What only points into the data was not made.
+    if (value.is_ok() && *value != nullptr && value->use_count() == 1) made_ += size_of(**value);
+    if (made_ > kMadeMax * limits_.output_max) {
+      return error(StatusCode::kResourceExhausted,
+                   "template line {}: its functions make more than {} bytes", line,
+                   kMadeMax * limits_.output_max);
+    }
     if (value.is_ok()) return value;
     return error(value.status().code(), "template line {}: error calling {}: {}", line, name,
                  value.status().message());
@@ -279,6 +302,7 @@ class Renderer {
   const bool stops_;
   std::string out_;
   std::uint64_t steps_ = 0;
+  std::size_t made_ = 0;  // bytes
   int calls_ = 0;
   std::vector<std::pair<std::string, Value>> variables_;
 };
@@ -286,8 +310,11 @@ class Renderer {
 }  // namespace
 
 Result<std::string> render(const Tree& tree, const Json& data, const Limits& limits,
-                           bool stops_at_answer) {
-  return Renderer(tree, limits, stops_at_answer).run(data);
+                           bool stops_at_answer, std::uint64_t* steps) {
+  Renderer renderer(tree, limits, stops_at_answer);
+  auto text = renderer.run(data);
+  if (steps != nullptr) *steps = renderer.steps();
+  return text;
 }
 
 }  // namespace quire::go

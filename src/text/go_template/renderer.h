@@ -1,4 +1,5 @@
-// Renderer: a tree and data to a text, bounded in steps, depth and bytes. What a template asks for
+// Renderer: a tree and data to a text, bounded in steps, depth, bytes of the text
+// and bytes of what functions make. What a template asks for
 // that the data do not have is nil, which is false and writes nothing.
 // Pure; any thread. Used by go_template.
 #pragma once
@@ -17,7 +18,8 @@ struct Limits {
 };
 
 // `stops_at_answer`: nothing is written behind the first action that writes .Response.
+// `steps`: where it writes how many it took; may be null.
 Result<std::string> render(const Tree& tree, const Json& data, const Limits& limits,
-                           bool stops_at_answer);
+                           bool stops_at_answer, std::uint64_t* steps = nullptr);
 
 }  // namespace quire::go

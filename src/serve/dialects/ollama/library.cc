@@ -141,10 +141,9 @@ Json model_info_of(const ModelInfo& info, bool is_verbose) {
 }
 
 Json show_json(const DialectContext& context, const ModelRow& row, bool is_verbose) {
-  const auto model = context.models.host->find(row.names.front());
   Json body = Json::object();
   // A lease of what is there; what is not is not brought here for a look.
-  const auto lease = row.state == ModelState::kReady ? context.models.host->lease(*model)
+  const auto lease = row.state == ModelState::kReady ? context.models.host->lease(row.index)
                                                      : Result<ModelLease>(ModelLease());
   const HostedModel* hosted = lease.is_ok() ? lease->get() : nullptr;
   store::ModelDress dress = dress_of(row, hosted);

@@ -53,11 +53,14 @@ Json json_of(const InferParameter& value) {
   return std::visit([](const auto& it) { return Json(it); }, value);
 }
 
+bool is_list_input(std::string_view name) {
+  return our_name(name) == "stop" || name == "bad_words";
+}
+
 // The elements of an input that are those of one row.
 Json row_of(const NamedTensor& input, const std::vector<Json>& all, std::size_t row,
             std::size_t batch) {
-  const bool is_list = our_name(input.name) == "stop" || input.name == "bad_words";
-  if (!is_list) return all[all.size() == 1 ? 0 : row];
+  if (!is_list_input(input.name)) return all[all.size() == 1 ? 0 : row];
   if (input.shape.size() == 1 || batch == 1) return Json::array(all);
   const auto count = static_cast<std::ptrdiff_t>(all.size() / batch);
   const auto begin = all.begin() + static_cast<std::ptrdiff_t>(row) * count;
@@ -133,25 +136,42 @@ std::optional<ApiError> settle_end(Json& object) {
   return add(object, "stop_token_ids", std::move(ids));
 }
 
-Parsed<Json> object_of_row(const InferRequest& request, const InferParameters& rest,
+// An input and its elements, or those of each row.
+struct Elements {
+  const NamedTensor* input;
+  std::vector<Json> all;
+};
+
+// Refused before anything is made of its elements: a length that goes with no number of rows.
+Parsed<Elements> elements_of(const NamedTensor& input, std::size_t batch) {
+  constexpr std::size_t kListMax = 64;  // of one row
+  Parsed<std::size_t> count = count_elements(input.name, input.shape);
+  if (!count.is_ok()) return count.error();
+  const bool is_list = is_list_input(input.name);
+  const bool is_shared = is_list && input.shape.size() == 1;  // by all rows
+  const bool has_rows = is_list ? is_shared ||
+                                      static_cast<std::size_t>(input.shape[0]) == batch
+                                : *count == 1 || *count == batch;
+  if (!has_rows) {
+    return invalid_value(input.name, fmt::format(
+        "input '{}' batch size does not match other inputs: shape {} for {} texts", input.name,
+        shape_text(input.shape), batch));
+  }
+  if (is_list && *count > kListMax * (is_shared ? 1 : batch)) {
+    return invalid_value(input.name, fmt::format("input '{}' has more than {} elements for a text",
+                                                 input.name, kListMax));
+  }
+  return Elements{&input, values_of(input)};
+}
+
+Parsed<Json> object_of_row(const std::vector<Elements>& inputs, const InferParameters& rest,
                            std::size_t row, std::size_t batch) {
   Json object = Json::object();
-  for (const NamedTensor& input : request.inputs) {
-    if (input.name == "text_input") continue;
-    const std::vector<Json> all = values_of(input);
-    const bool is_list = our_name(input.name) == "stop" || input.name == "bad_words";
-    const bool has_rows = is_list ? input.shape.size() == 1 ||
-                                        static_cast<std::size_t>(input.shape[0]) == batch
-                                  : all.size() == 1 || all.size() == batch;
-    if (!has_rows) {
-      return invalid_value(input.name, fmt::format(
-          "input '{}' batch size does not match other inputs: shape {} for {} texts", input.name,
-          shape_text(input.shape), batch));
-    }
-    Json value = row_of(input, all, row, batch);
-    const bool is_sampling = input.name == "sampling_parameters";
+  for (const auto& [input, all] : inputs) {
+    Json value = row_of(*input, all, row, batch);
+    const bool is_sampling = input->name == "sampling_parameters";
     auto fault = is_sampling ? add_sampling(value, object)
-                             : add(object, input.name, std::move(value));
+                             : add(object, input->name, std::move(value));
     if (fault) return *fault;
   }
   for (const auto& [name, value] : rest.all()) {
@@ -169,9 +189,16 @@ Parsed<Json> object_of_row(const InferRequest& request, const InferParameters& r
 
 Parsed<std::vector<Json>> generation_objects(const InferRequest& request,
                                              const InferParameters& rest, std::size_t batch) {
+  std::vector<Elements> inputs;
+  for (const NamedTensor& input : request.inputs) {
+    if (input.name == "text_input") continue;
+    auto elements = elements_of(input, batch);
+    if (!elements.is_ok()) return elements.error();
+    inputs.push_back(std::move(*elements));
+  }
   std::vector<Json> rows;
   for (std::size_t row = 0; row < batch; ++row) {
-    auto object = object_of_row(request, rest, row, batch);
+    auto object = object_of_row(inputs, rest, row, batch);
     if (!object.is_ok()) return object.error();
     rows.push_back(std::move(*object));
   }

@@ -212,6 +212,8 @@ Parsed<Call> parse_ollama_create(const DialectContext& context, const http::Requ
   if (!store.is_ok()) return store.error();
   const auto held = store->hold();
   if (!held.is_ok()) return store_error(held.status());
+  const std::string name = store::store_name_of(wanted.name);
+  if (const auto fault = check_manageable(context, *store, name)) return *fault;
   const bool is_of_files = !wanted.files.empty();
   const auto weights = is_of_files ? weights_of_files(*store, wanted)
                                    : weights_from(context, *store, wanted.from);
@@ -219,7 +221,6 @@ Parsed<Call> parse_ollama_create(const DialectContext& context, const http::Requ
   store::ModelDress dress = wanted.dress;
   dress.from = wanted.from;
   const store::ModelCheck checks = [&](const std::string& path) { return check(context, path); };
-  const std::string name = store::store_name_of(wanted.name);
   const auto made = store::create_model(*store, name, *weights, dress,
                                         is_of_files ? checks : store::ModelCheck());
   if (!made.is_ok()) return store_error(made.status());

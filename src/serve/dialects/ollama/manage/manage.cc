@@ -31,6 +31,7 @@ Parsed<Call> copy_served(const DialectContext& context, const std::string& from,
   }
   const Status named = host.add_name(*model, to);
   if (!named.is_ok()) return store_error(named);
+  note_copied(to);
   return done();
 }
 
@@ -38,6 +39,7 @@ Parsed<Call> copy(const DialectContext& context, const std::string& from, const 
   auto store = open_managed_store(context);
   if (!store.is_ok()) return store.error();
   const std::string name = stored_name(*store, from);
+  if (const auto fault = check_manageable(context, *store, to)) return *fault;
   if (name.empty()) return copy_served(context, from, to);
   const auto held = store->hold();
   auto manifest = store->find(name);
@@ -52,10 +54,10 @@ Parsed<Call> copy(const DialectContext& context, const std::string& from, const 
   return done();
 }
 
-// Whether the name is one beside a model's own; then it is gone.
+// Whether the name is one that was given beside a model's own; then it is gone.
 bool remove_alias(ModelHost& host, const std::string& name) {
   const auto model = host.find(name);
-  if (!model || !host.has_name(name) || host.name(*model) == name) return false;
+  if (!model || !is_copied(name) || !host.has_name(name) || host.name(*model) == name) return false;
   return host.remove_name(name).is_ok();
 }
 
@@ -92,6 +94,11 @@ Parsed<Call> parse_ollama_delete(const DialectContext& context, const http::Requ
   const bool is_exact = served && is_same_model(*served, name);
   auto store = open_managed_store(context);
   const std::string stored = store.is_ok() ? stored_name(*store, name) : std::string();
+  if (store.is_ok()) {
+    if (const auto fault = check_manageable(context, *store, is_exact ? *served : name)) {
+      return *fault;
+    }
+  }
   if (stored.empty() && is_exact) {
     if (remove_alias(host, *served)) return done();
     return ApiError{.message = fmt::format("model '{}' is served from a file outside of the "
@@ -103,7 +110,8 @@ Parsed<Call> parse_ollama_delete(const DialectContext& context, const http::Requ
                     .param = "model", .code = "model_not_found"};
   }
   if (is_exact && !remove_alias(host, *served)) {
-    const Status removed = host.remove(*host.find(*served));
+    const auto model = host.find(*served);
+    const Status removed = model ? host.remove(*model) : ok_status();
     if (!removed.is_ok()) return store_error(removed);
   }
   const auto freed = store->remove(stored);

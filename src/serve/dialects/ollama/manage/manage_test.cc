@@ -162,8 +162,19 @@ TEST_F(OllamaManageTest, AModelIsMadeShownCopiedAndDeleted) {
   EXPECT_EQ(ask("DELETE", "/api/delete", R"({"model":"alias"})").status, 200);
   EXPECT_EQ(post("/api/show", R"({"model":"alias"})").status, 404);
   const TestResponse own = ask("DELETE", "/api/delete", R"({"model":"m"})");
-  EXPECT_EQ(own.status, 400) << "its file is not the store's: " << own.body;
+  EXPECT_EQ(own.status, 409) << "its file is not the store's: " << own.body;
   EXPECT_EQ(ask("DELETE", "/api/delete", R"({"model":"nobody"})").status, 404);
+}
+
+TEST_F(OllamaManageTest, WhatTheCommandLineNamedIsNeitherReplacedNorRemoved) {
+  create("mario", "");
+  for (const char* body : {R"({"source":"mario","destination":"m"})",
+                           R"({"source":"m","destination":"m"})"}) {
+    EXPECT_EQ(post("/api/copy", body).status, 409) << body;
+  }
+  EXPECT_EQ(post("/api/create", R"({"model":"m","from":"mario"})").status, 409);
+  EXPECT_GE(ask("DELETE", "/api/delete", R"({"model":"*"})").status, 400);
+  EXPECT_EQ(post("/api/show", R"({"model":"m"})").status, 200);
 }
 
 TEST_F(OllamaManageTest, AModelMadeAnewTakesThePlaceOfTheOld) {

@@ -1,9 +1,57 @@
 #include "serve/dialects/ollama/manage/stored.h"
 
+#include <fmt/format.h>
+#include <spdlog/spdlog.h>
+
+#include <mutex>
+#include <set>
+
+#include "host/repository/model_repository.h"
 #include "serve/dialects/ollama/names.h"
 #include "serve/house.h"
 
 namespace quire {
+namespace {
+
+struct CopiedNames {
+  std::mutex mutex;
+  std::set<std::string> names;
+};
+
+CopiedNames& copied() {
+  static CopiedNames names;
+  return names;
+}
+
+}  // namespace
+
+void note_copied(const std::string& name) {
+  const std::lock_guard lock(copied().mutex);
+  copied().names.insert(name);
+}
+
+bool is_copied(const std::string& name) {
+  const std::lock_guard lock(copied().mutex);
+  return copied().names.contains(name);
+}
+
+std::optional<ApiError> check_manageable(const DialectContext& context,
+                                         const store::LocalStore& store,
+                                         const std::string& name) {
+  const auto refuse = [&](std::string_view whose) {
+    return ApiError{.status = 409, .message = fmt::format("model '{}' is {}", name, whose),
+                    .param = "model", .code = "model_not_manageable"};
+  };
+  if (name == kAnyName) return refuse("no name of one model");
+  const ModelRepository* repository = context.house->repository;
+  if (repository != nullptr && repository->has(name.substr(0, name.find(':')))) {
+    return refuse("of the model repository, which is managed by its files and /v2/repository");
+  }
+  const bool is_ours = !context.models.host->has_name(name) || is_copied(name) ||
+                       !stored_name(store, name).empty();
+  if (is_ours) return std::nullopt;
+  return refuse("served from a file outside of the store, by the server's command line");
+}
 
 Parsed<store::LocalStore> open_managed_store(const DialectContext& context) {
   const bool is_served = context.house != nullptr && context.house->catalog != nullptr;
@@ -30,8 +78,12 @@ Status serve_stored(const DialectContext& context, const std::string& name) {
   QUIRE_ASSIGN_OR_RETURN(const ModelHost::ModelIndex after, host.stage(std::move(recipe)));
   ModelSwitch change{.come = {after}, .go = {}, .names = {}};
   if (before && host.name(*before) == name) change.go.push_back(*before);
-  if (change.go.empty()) QUIRE_RETURN_IF_ERROR(host.remove_name(name));
-  return host.change(change);
+  Status status = change.go.empty() ? host.remove_name(name) : ok_status();
+  if (status.is_ok()) status = host.change(change);
+  if (status.is_ok()) return status;
+  const Status dropped = host.remove(after);
+  if (!dropped.is_ok()) spdlog::warn("{} stays staged: {}", name, dropped.message());
+  return status;
 }
 
 http::Response progress_response(const std::vector<Json>& lines, bool is_stream) {

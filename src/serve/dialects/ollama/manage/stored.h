@@ -3,6 +3,7 @@
 // Any thread. Used by manage, create and transfers.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -17,6 +18,16 @@ Parsed<store::LocalStore> open_managed_store(const DialectContext& context);
 
 // The name of a model of the store that means the same; empty: there is none.
 std::string stored_name(const store::LocalStore& store, std::string_view name);
+
+// Why a name cannot be given to, or taken from, a model of the store; nothing: it can. Refused:
+// "*", a model or version of the repository, a model or alias that the command line named and the
+// store does not have.
+std::optional<ApiError> check_manageable(const DialectContext& context,
+                                         const store::LocalStore& store, const std::string& name);
+
+// Names that /api/copy gave beside a model's own; the only ones that /api/delete takes away.
+void note_copied(const std::string& name);
+bool is_copied(const std::string& name);
 
 // From now on requests for that name are answered by the model that the store has under it.
 Status serve_stored(const DialectContext& context, const std::string& name);

@@ -117,6 +117,11 @@ store::RegistryPull registry_pull(const Pull& wanted) {
 Status pull(const DialectContext& context, const Pull& wanted, const Report& report,
             const std::atomic<bool>& is_stopped) {
   QUIRE_ASSIGN_OR_RETURN(const store::LocalStore store, store::LocalStore::open());
+  const bool is_hub = !hub_name(wanted.name).empty();
+  const std::string given = is_hub ? hub_name(wanted.name) : registry_pull(wanted).name;
+  if (const auto fault = check_manageable(context, store, given)) {
+    return Status(StatusCode::kInvalidArgument, fault->message);
+  }
   net::Limits limits;
   limits.stop = &is_stopped;
   const store::ModelCheck check = [&](const std::string& path) -> Status {
@@ -140,6 +145,14 @@ Status pull(const DialectContext& context, const Pull& wanted, const Report& rep
                                 }));
   QUIRE_RETURN_IF_ERROR(serve_stored(context, manifest.name));
   return store.collect().status();
+}
+
+// Whatever a file from elsewhere makes of its readers, the worker goes on.
+Status pull_safely(const DialectContext& context, const Pull& wanted, const Report& report,
+                   const std::atomic<bool>& is_stopped) try {
+  return pull(context, wanted, report, is_stopped);
+} catch (const std::exception& failure) {
+  return error(StatusCode::kInternal, "the pull failed: {}", failure.what());
 }
 
 Parsed<Pull> read_pull(const http::Request& request) {
@@ -187,7 +200,7 @@ void pull_ollama_model(const DialectContext& context, std::shared_ptr<http::Exch
   exchange->on_gone([is_gone] { *is_gone = true; });
   house.to_workers([context, pulled = *wanted, report = Report(house, exchange, wanted->is_stream),
                     is_gone] {
-    const Status status = pull(context, pulled, report, *is_gone);
+    const Status status = pull_safely(context, pulled, report, *is_gone);
     is_pulling = false;
     Json last = status.is_ok() ? Json::object({{"status", "success"}})
                                : Json::object({{"error", status.message()}});
