@@ -1,5 +1,6 @@
 // Forms of grouped integers on a real model's matrices: rounded to nearest between the smallest and
-// the largest of each group, then written by quantized_writer. Beside float_forms.h.
+// the largest of each group, then written by quantized_writer. Beside float_forms.h. In act-order a
+// group's inputs lie apart; which ones belong together matters little to what rounding costs.
 // Header only, test code only.
 #pragma once
 
@@ -12,6 +13,7 @@ struct IntegerRounding {
   std::size_t group = 64;
   bool is_symmetric = true;
   std::string scale_type = "F16";
+  bool is_act_order = false;
 };
 
 inline QuantizedMatrix round_to_integers(const FloatMatrix& matrix, const IntegerRounding& how) {
@@ -21,23 +23,34 @@ inline QuantizedMatrix round_to_integers(const FloatMatrix& matrix, const Intege
   out.group = how.group;
   out.bits = how.bits;
   const float most = static_cast<float>((1u << how.bits) - 1);
-  for (std::size_t i = 0; i < matrix.columns; ++i) out.group_of.push_back(i / how.group);
-  for (std::size_t first = 0; first < matrix.values.size(); first += how.group) {
-    const auto begin = matrix.values.begin() + static_cast<std::ptrdiff_t>(first);
-    const auto end = begin + static_cast<std::ptrdiff_t>(how.group);
-    const auto [low, high] = std::minmax_element(begin, end);
-    const float least = std::min(*low, 0.0f), largest = std::max(*high, 0.0f);
-    const float wanted = how.is_symmetric ? 2 * std::max(-least, largest) / most
-                                          : (largest - least) / most;
-    const float floor = std::max(wanted, 1e-5f);
-    const float scale = how.scale_type == "F16" ? half_to_float(float_to_half(floor))
-                                                : bf16_to_float(float_to_bf16(floor));
-    const float zero = how.is_symmetric ? (most + 1) / 2
-                                        : std::clamp(std::nearbyint(-least / scale), 0.0f, most);
-    out.scales.push_back(scale);
-    out.zeros.push_back(static_cast<unsigned>(zero));
-    for (std::size_t i = first; i < first + how.group; ++i) {
-      const float code = std::nearbyint(matrix.values[i] / scale) + zero;
+  const std::size_t groups = matrix.columns / how.group;
+  for (std::size_t i = 0; i < matrix.columns; ++i) {
+    out.group_of.push_back(how.is_act_order ? (i * 7 + 1) % groups : i / how.group);
+  }
+  for (std::size_t row = 0; row < matrix.rows; ++row) {
+    const float* values = &matrix.values[row * matrix.columns];
+    std::vector<float> least(groups, 0), largest(groups, 0);
+    for (std::size_t i = 0; i < matrix.columns; ++i) {
+      float& low = least[out.group_of[i]];
+      float& high = largest[out.group_of[i]];
+      low = std::min(low, values[i]);
+      high = std::max(high, values[i]);
+    }
+    const std::size_t first = out.scales.size();
+    for (std::size_t g = 0; g < groups; ++g) {
+      const float wanted = how.is_symmetric ? 2 * std::max(-least[g], largest[g]) / most
+                                            : (largest[g] - least[g]) / most;
+      const float floor = std::max(wanted, 1e-5f);
+      out.scales.push_back(how.scale_type == "F16" ? half_to_float(float_to_half(floor))
+                                                   : bf16_to_float(float_to_bf16(floor)));
+      const float lifted = std::nearbyint(-least[g] / out.scales.back());
+      const float zero = how.is_symmetric ? (most + 1) / 2 : std::clamp(lifted, 0.0f, most);
+      out.zeros.push_back(static_cast<unsigned>(zero));
+    }
+    for (std::size_t i = 0; i < matrix.columns; ++i) {
+      const std::size_t at = first + out.group_of[i];
+      const float code =
+          std::nearbyint(values[i] / out.scales[at]) + static_cast<float>(out.zeros[at]);
       out.codes.push_back(static_cast<unsigned>(std::clamp(code, 0.0f, most)));
     }
   }
@@ -69,6 +82,9 @@ inline std::vector<FloatForm> integer_forms() {
                    R"("group_size":64,"sym":true})", DType::kQ4_0, {4, 64, true}, gptq),
       integer_form("GPTQ, 8 bits, groups of 64", R"({"quant_method":"gptq","bits":8,)"
                    R"("group_size":64,"sym":true})", DType::kQ8_0, {8, 64, true}, gptq),
+      integer_form("GPTQ, 4 bits, groups of 64, act-order", R"({"quant_method":"gptq","bits":4,)"
+                   R"("group_size":64,"sym":true,"desc_act":true})", DType::kQ4_0,
+                   {4, 64, true, "F16", true}, gptq),
       integer_form("AWQ's layout, groups of 64", R"({"quant_method":"awq","bits":4,)"
                    R"("group_size":64,"zero_point":true,"version":"gemm"})", DType::kQ4_Z,
                    {4, 64, false}, awq),
