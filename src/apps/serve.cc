@@ -123,6 +123,8 @@ void fill_server_options(ServeArguments& arguments) {
   ServerOptions& server = arguments.server;
   server.unknown_fields_warn = arguments.unknown_fields == "warn";
   server.metric_names = metric_names_of(arguments.metrics_names);
+  server.drain_max = std::chrono::seconds(arguments.drain_timeout_s);
+  server.has_old_metric_names = !arguments.hidden_metrics_version.empty();
   server.keeps_volatile_lines = arguments.volatile_lines == "keep";
   server.load_queue_max = arguments.common.max_queue;
   server.version = QUIRE_VERSION;

@@ -153,6 +153,21 @@ std::string nth(const std::vector<std::string>& values, std::size_t index) {
   return index < values.size() && values[index] != "-" ? values[index] : "";
 }
 
+void declare_restrictions(Command& command, ServeArguments& a) {
+  ServerOptions& server = a.server;
+  command.value("--drain-timeout", a.drain_timeout_s,
+                "seconds that requests have to end when the server is told to; the rest is then "
+                "answered with 503 (0: as long as they take)")
+      .between(0, 86'400).shows_default();
+  command.value("--http-restricted-api", server.restricted_apis,
+                "groups of KServe's and Triton's routes under /v2 that ask for a header, such as "
+                "model-repository,logging:admin-key=SECRET; the groups: health, metadata, "
+                "inference, shared-memory, model-config, model-repository, statistics, trace, "
+                "logging");
+  command.value("--grpc-restricted-protocol", server.restricted_protocols,
+                "the same of gRPC, with the metadata triton-grpc-protocol-HEADER");
+}
+
 }  // namespace
 
 void declare_serve_flags(Command& command, ServeArguments& a) {
@@ -188,6 +203,7 @@ void declare_serve_flags(Command& command, ServeArguments& a) {
                 "https://chat.example.com; '*': all of them");
   command.value("--allowed-hosts", server.allowed_hosts,
                 "further names that a browser may call this server by");
+  declare_restrictions(command, a);
   command.value("--max-connections", server.http.connections_max, "beyond, 503")
       .between(1, 1 << 20).shows_default();
   declare_repository(command, a);
@@ -205,6 +221,9 @@ void declare_serve_flags(Command& command, ServeArguments& a) {
   command.value("--metrics-names", a.metrics_names,
                 "whose names /metrics shows: ours, vLLM's, both of these, TGI's, Triton's, or all")
       .one_of({"quire", "vllm", "both", "tgi", "triton", "all"}).shows_default();
+  command.value("--show-hidden-metrics-for-version", a.hidden_metrics_version,
+                "a version of vLLM: beside its names, those that it hides by default, such as "
+                "vllm:gpu_cache_usage_perc");
   command.toggle("--operator-endpoints", server.is_operable,
                "open /sleep, /wake_up, /pause, /resume and /reset_prefix_cache");
   command.value("--volatile-lines", a.volatile_lines,

@@ -41,6 +41,8 @@ struct ServeArguments {
   int grpc_port = -1;                   // --grpc-port; -1: none
   std::string unknown_fields = "error";
   std::string metrics_names = "quire";
+  std::string hidden_metrics_version;
+  int drain_timeout_s = 0;              // --drain-timeout; 0: no bound
   std::string volatile_lines = "normalise";
   std::vector<std::string> tgi_limits;  // --tgi-limits: NAME=VALUE
   std::string log_level = "info";

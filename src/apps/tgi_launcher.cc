@@ -102,6 +102,8 @@ constexpr std::array kRows = {
     LauncherRow{"--usage-stats", "USAGE_STATS", true, Fate::kNote, "",
                 "nothing is collected and nothing is sent"},
     LauncherRow{"--payload-limit", "PAYLOAD_LIMIT", true, Fate::kServe, "--max-body-size"},
+    LauncherRow{"--graceful-termination-timeout", "GRACEFUL_TERMINATION_TIMEOUT", true,
+                Fate::kServe, "--drain-timeout"},
     LauncherRow{"--enable-prefill-logprobs", "ENABLE_PREFILL_LOGPROBS", false, Fate::kNote, "",
                 "whoever asks for them gets them"},
 };
@@ -335,6 +337,7 @@ Result<ServeWords> serve_words_of_launcher(std::span<const std::string> words,
     out.words.insert(out.words.end(), {"--served-model-name", "*"});
   }
   if (!has("--metrics-names")) out.words.insert(out.words.end(), {"--metrics-names", "all"});
+  if (!has("--drain-timeout")) out.words.insert(out.words.end(), {"--drain-timeout", "90"});
   return out;
 }
 

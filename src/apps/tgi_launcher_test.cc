@@ -28,7 +28,7 @@ std::string told(const Result<ServeWords>& result) {
   std::string out;
   for (const std::string& word : result->words) out += (out.empty() ? "" : " ") + word;
   const std::string unasked =
-      " --host 0.0.0.0 --port 3000 --served-model-name * --metrics-names all";
+      " --host 0.0.0.0 --port 3000 --served-model-name * --metrics-names all --drain-timeout 90";
   const std::size_t at = out.find(unasked);
   if (at != std::string::npos) out.erase(at, unasked.size());
   for (const std::string& note : result->notes) out += " | " + note;
@@ -96,9 +96,11 @@ const Row kRows[] = {
     {"--cuda-graphs", "CUDA_GRAPHS", "1,2",
      "serve | {}: this server computes on the processor"},
     {"--hostname", "HOSTNAME", "127.0.0.1",
-     "serve --host 127.0.0.1 --port 3000 --served-model-name * --metrics-names all"},
+     "serve --host 127.0.0.1 --port 3000 --served-model-name * --metrics-names all "
+     "--drain-timeout 90"},
     {"--port", "PORT", "80",
-     "serve --port 80 --host 0.0.0.0 --served-model-name * --metrics-names all"},
+     "serve --port 80 --host 0.0.0.0 --served-model-name * --metrics-names all "
+     "--drain-timeout 90"},
     {"--prometheus-port", "PROMETHEUS_PORT", "9000",
      "serve | {}: /metrics is on the one port"},
     {"--shard-uds-path", "SHARD_UDS_PATH", "/x",
@@ -149,6 +151,9 @@ const Row kRows[] = {
     {"--usage-stats", "USAGE_STATS", "off",
      "serve | {}: nothing is collected and nothing is sent"},
     {"--payload-limit", "PAYLOAD_LIMIT", "2000000", "serve --max-body-size 2000000"},
+    {"--graceful-termination-timeout", "GRACEFUL_TERMINATION_TIMEOUT", "30",
+     "serve --drain-timeout 30 --host 0.0.0.0 --port 3000 --served-model-name * "
+     "--metrics-names all"},
     {"--enable-prefill-logprobs", "ENABLE_PREFILL_LOGPROBS", "",
      "serve | {}: whoever asks for them gets them"},
 };
@@ -201,7 +206,8 @@ TEST(TgiLauncherTest, FlagsGoBeforeVariablesAndOthersPass) {
   EXPECT_EQ(told(launch({"--max_total_tokens", "7"})), "serve --max-model-len 7");
   EXPECT_EQ(told(launch({"-p", "80", "--hostname", "::", "--served-model-name", "m",
                          "--metrics-names=tgi"})),
-            "serve --served-model-name m --metrics-names=tgi --host :: --port 80");
+            "serve --served-model-name m --metrics-names=tgi --host :: --port 80 "
+            "--drain-timeout 90");
   EXPECT_EQ(told(launch({}, {{"HOSTNAME", "box"}})),
             "serve | HOSTNAME box: this is no address; 0.0.0.0 is taken");
   EXPECT_EQ(launch({"--hostname", "localhost"})->words[2], "127.0.0.1");

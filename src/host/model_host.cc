@@ -197,6 +197,15 @@ Status ModelHost::unload(ModelIndex model) {
   return status;
 }
 
+void ModelHost::set_keep_alive(ModelIndex model, std::optional<Nanos> keep_alive) {
+  bool has_work = false;
+  {
+    const std::lock_guard lock(state_->mutex);
+    has_work = entry(model) != nullptr && state_->shelf.set_keep_alive(model, keep_alive);
+  }
+  if (has_work) state_->changed.notify_all();
+}
+
 // --- rest ---
 
 void ModelHost::pause(bool is_paused) {
@@ -289,6 +298,7 @@ ModelRow ModelHost::row_of(ModelIndex model, const Entry& entry) const {
   row.names = entry.names;
   row.state = shelf.state(model);
   row.users = shelf.users(model);
+  row.keep_alive = shelf.keep_alive(model);
   row.loads = entry.loads;
   row.unloads = entry.unloads;
   row.failures = entry.failures;

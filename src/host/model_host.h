@@ -54,6 +54,7 @@ struct ModelRow {
   std::uint64_t bytes = 0;   // of weights and KV, while it is in memory
   std::uint32_t users = 0;   // leases
   Nanos idle{0};             // since its last use; while it is ready and has no users
+  Nanos keep_alive{0};       // how long it stays so; kForever: until there is need of its room
   std::uint64_t loads = 0, unloads = 0, failures = 0;
   std::string failure;       // of the last load; empty: it went well
   ModelInfo info;            // of the last load; context_max 0: there was none
@@ -133,6 +134,8 @@ class ModelHost {
   Result<ModelLease> want(ModelIndex model);
   // When its users have finished. kUnavailable: it is being loaded.
   Status unload(ModelIndex model);
+  // How long it stays without users, as ModelShelf has it. A model that is gone has no stay.
+  void set_keep_alive(ModelIndex model, std::optional<Nanos> keep_alive);
   // Waits for a model, for start-up.
   Result<ModelLease> load_now(ModelIndex model);
 

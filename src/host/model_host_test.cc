@@ -237,6 +237,18 @@ TEST_F(ModelHostTest, AnIdleModelLeavesAfterItsKeepAlive) {
   EXPECT_EQ(a_.alive, 0);
 }
 
+TEST_F(ModelHostTest, AKeepAliveOfAModelActsWhereOthersStay) {
+  start();
+  ASSERT_TRUE(host_->load_now(0).is_ok());
+  ASSERT_TRUE(host_->load_now(1).is_ok());
+  EXPECT_EQ(host_->rows()[1].keep_alive, kForever);
+  host_->set_keep_alive(1, std::chrono::milliseconds(1));
+  wait_for_state(*host_, 1, ModelState::kUnloaded);
+  EXPECT_EQ(host_->rows()[0].state, ModelState::kReady);
+  EXPECT_EQ(host_->rows()[1].keep_alive, kForever);
+  host_->set_keep_alive(99, Nanos{0});
+}
+
 TEST_F(ModelHostTest, DrainingReachesEveryEngineAndLoadsNothing) {
   start();
   const ModelLease a = *host_->load_now(0), b = *host_->load_now(1);

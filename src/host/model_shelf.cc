@@ -59,7 +59,14 @@ bool ModelShelf::give_back(std::size_t index, Nanos now) {
   QUIRE_CHECK(model.users > 0, "model {} is given back by nobody", index);
   touch(model, now);
   if (--model.users > 0) return false;
-  return model.state == ModelState::kUnloading || options_.keep_alive != kForever;
+  return model.state == ModelState::kUnloading || keep_alive(index) != kForever;
+}
+
+bool ModelShelf::set_keep_alive(std::size_t index, std::optional<Nanos> keep_alive) {
+  Model& model = models_.at(index);
+  if (!is_in_memory(model)) return false;
+  model.keep_alive = keep_alive;
+  return model.state == ModelState::kReady && model.users == 0;
 }
 
 Status ModelShelf::dismiss(std::size_t index) {
@@ -110,10 +117,11 @@ bool ModelShelf::make_room(std::uint64_t bytes) {
 // Marks those whose keep-alive is over; returns when the next one's will be.
 Nanos ModelShelf::end_keep_alives(Nanos now) {
   Nanos next = kForever;
-  if (options_.keep_alive == kForever) return next;
-  for (auto& [_, model] : models_) {
+  for (auto& [index, model] : models_) {
     if (model.state != ModelState::kReady || model.users > 0) continue;
-    const Nanos end = model.used_at + options_.keep_alive;
+    const Nanos stay = keep_alive(index);
+    if (stay >= kForever - model.used_at) continue;
+    const Nanos end = model.used_at + stay;
     if (now >= end) {
       model.state = ModelState::kUnloading;
     } else {
@@ -163,6 +171,7 @@ void ModelShelf::unloaded(std::size_t index) {
   model.state = model.is_missed ? ModelState::kWanted : ModelState::kUnloaded;
   model.is_missed = false;
   model.is_open = false;
+  model.keep_alive.reset();
 }
 
 }  // namespace quire

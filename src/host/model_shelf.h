@@ -6,7 +6,8 @@
 // other, oldest first: a model's files are opened, which tells how much memory it takes, and it is
 // loaded when it fits beside the others; until then those used least recently have to go, idle ones
 // first. A busy one is not taken from its users: it takes no new ones and goes when the last has
-// finished, so a wish is always granted in the end. Who has been idle for its keep-alive goes.
+// finished, so a wish is always granted in the end. Who has been idle for its keep-alive goes; a
+// model may have one of its own, as long as it is in memory.
 // After a failed load the next attempt is retry_after away.
 // Used by model_host, under its lock.
 #pragma once
@@ -14,6 +15,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <string_view>
 #include <utility>
 
@@ -67,6 +69,12 @@ class ModelShelf {
   void lease(std::size_t model, Nanos now);  // of a model that is ready: one user more
   // One user less. Whether next() may now have something to do.
   bool give_back(std::size_t model, Nanos now);
+  // How long a model that is in memory stays without users, until it leaves or this is said again;
+  // nothing: as the options say. Whether next() may now have something to do.
+  bool set_keep_alive(std::size_t model, std::optional<Nanos> keep_alive);
+  Nanos keep_alive(std::size_t model) const {
+    return models_.at(model).keep_alive.value_or(options_.keep_alive);
+  }
   // A ready model is to go; nothing for one that goes already or is not here.
   // kUnavailable: it is being loaded.
   Status dismiss(std::size_t model);
@@ -111,6 +119,7 @@ class ModelShelf {
     std::uint64_t use = 0;        // number of the last use
     Nanos used_at{0};
     Nanos busy_since{0};
+    std::optional<Nanos> keep_alive;
     Status failure;
     Nanos retry_at{0};
   };

@@ -167,6 +167,27 @@ TEST(ModelShelfTest, AKeepAliveOfNothingUnloadsAtOnce) {
   expect_task(shelf, kStart + seconds(1), Work::kUnload, 0);
 }
 
+TEST(ModelShelfTest, AModelMayHaveAKeepAliveOfItsOwn) {
+  ModelShelf shelf = shelf_of(2, {.keep_alive = seconds(60)});
+  EXPECT_FALSE(shelf.set_keep_alive(0, seconds(1))) << "it is not here";
+  EXPECT_EQ(shelf.keep_alive(0), seconds(60));
+  load(shelf, 0, 10);
+  load(shelf, 1, 10);
+  EXPECT_TRUE(shelf.set_keep_alive(0, kForever));
+  EXPECT_TRUE(shelf.set_keep_alive(1, Nanos::max() - seconds(1))) << "no sum overflows";
+  expect_rest(shelf, kStart + seconds(100'000));
+  shelf.lease(1, kStart + seconds(100'000));
+  EXPECT_FALSE(shelf.set_keep_alive(1, seconds(5))) << "its user has not gone";
+  EXPECT_TRUE(shelf.give_back(1, kStart + seconds(100'000)));
+  expect_rest(shelf, kStart + seconds(100'000), kStart + seconds(100'005));
+  expect_task(shelf, kStart + seconds(100'005), Work::kUnload, 1);
+  shelf.unloaded(1);
+  load(shelf, 1, 10, kStart + seconds(100'010));
+  EXPECT_EQ(shelf.keep_alive(1), seconds(60)) << "it went with the model";
+  EXPECT_TRUE(shelf.set_keep_alive(0, std::nullopt));
+  expect_task(shelf, kStart + seconds(100'010), Work::kUnload, 0);
+}
+
 TEST(ModelShelfTest, DismissingDrains) {
   ModelShelf shelf = shelf_of(1, {});
   EXPECT_TRUE(shelf.dismiss(0).is_ok()) << "it is not here: fine";

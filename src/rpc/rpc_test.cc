@@ -401,6 +401,27 @@ TEST_F(RpcTest, KeysComeWithTheMetadata) {
   EXPECT_EQ(stream->Finish().error_code(), grpc::StatusCode::UNAUTHENTICATED);
 }
 
+TEST_F(RpcTest, RestrictedProtocolsAskForTheirMetadata) {
+  start({.restricted_apis = {"health:nobody=asks"},
+         .restricted_protocols = {"inference:infer-key=sesame"}});
+  EXPECT_EQ(refuse(ask_text("a"), grpc::StatusCode::PERMISSION_DENIED),
+            "This protocol is restricted, expecting header 'triton-grpc-protocol-infer-key'");
+  grpc::ClientContext context;
+  context.AddMetadata("triton-grpc-protocol-infer-key", "sesame");
+  ModelInferResponse response;
+  EXPECT_TRUE(stub_->ModelInfer(&context, ask_text("a"), &response).ok());
+  grpc::ClientContext stranger;
+  stranger.AddMetadata("triton-grpc-protocol-infer-key", "other");
+  const auto stream = stub_->ModelStreamInfer(&stranger);
+  stream->Write(ask_stream("a", 3));
+  ModelStreamInferResponse piece;
+  EXPECT_FALSE(stream->Read(&piece));
+  EXPECT_EQ(stream->Finish().error_code(), grpc::StatusCode::PERMISSION_DENIED);
+  grpc::ClientContext free;
+  inference::ServerLiveResponse live;
+  EXPECT_TRUE(stub_->ServerLive(&free, {}, &live).ok());
+}
+
 TEST_F(RpcTest, TlsWithTheServersCertificate) {
   const TestFolder folder;
   const TestCertificate made = make_test_certificate();
@@ -439,7 +460,9 @@ TEST_F(RpcTest, DrainingFinishesWhatRunsAndRefusesTheRest) {
   server_->gate().close();
   grpc::ClientContext context;
   const auto stream = stub_->ModelStreamInfer(&context);
-  ASSERT_TRUE(stream->Write(ask_stream("ab", 200)));
+  ModelInferRequest request = ask_stream("ab", 200);
+  (*request.mutable_parameters())["min_tokens"].set_int64_param(200);  // it runs when all stops
+  ASSERT_TRUE(stream->Write(request));
   server_->gate().let_pass(30);
   ModelStreamInferResponse piece;
   ASSERT_TRUE(stream->Read(&piece));

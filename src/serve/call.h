@@ -32,6 +32,7 @@ struct CallTimes {
   Nanos arrived{0};
   Nanos submitted{0};  // parsed, and given to the engine
   Nanos begun{0};      // a step fed its first row
+  Nanos first_token{0};  // of any of its choices
   Nanos now{0};
 };
 

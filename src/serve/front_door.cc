@@ -2,12 +2,14 @@
 
 #include <fmt/format.h>
 #include <spdlog/spdlog.h>
+#include <unistd.h>
 
 #include <algorithm>
 
 #include "base/text/ascii.h"
 #include "base/json.h"
 #include "serve/http/body/content_coding.h"
+#include "serve/http/trace_context.h"
 
 namespace quire {
 namespace {
@@ -55,12 +57,26 @@ std::string_view without_port(std::string_view host) {
   return colon == std::string_view::npos || host.ends_with(']') ? host : host.substr(0, colon);
 }
 
-// Not a name that a stranger can make point here: an address, or a name without a dot, or
-// localhost.
-bool is_own_host(std::string_view host) {
+// In lower case; empty: it has none.
+const std::string& name_of_machine() {
+  static const std::string name = [] {
+    char buffer[256] = {};
+    return gethostname(buffer, sizeof buffer - 1) == 0 ? lower_ascii(buffer) : std::string();
+  }();
+  return name;
+}
+
+// Not a name that a stranger can make point here: an address, a name without a dot, this machine's
+// own, or one of those that no public name server answers for. "": a client that has no name.
+bool is_own_host(std::string_view written) {
+  std::string host = lower_ascii(written);
+  if (host.ends_with('.')) host.pop_back();  // "localhost." is the same name
   const bool is_address = host.starts_with('[') ||
-                          host.find_first_not_of("0123456789.") == std::string_view::npos;
-  return is_address || host.find('.') == std::string_view::npos || host.ends_with(".localhost");
+                          host.find_first_not_of("0123456789.") == std::string::npos;
+  constexpr std::string_view kPrivate[] = {".localhost", ".local", ".internal"};
+  return is_address || host.find('.') == std::string::npos || host == name_of_machine() ||
+         std::any_of(std::begin(kPrivate), std::end(kPrivate),
+                     [&](std::string_view end) { return host.ends_with(end); });
 }
 
 ApiError wrong_key(bool is_missing, bool takes_x_api_key) {
@@ -233,6 +249,11 @@ std::optional<http::Response> FrontDoor::find_refusal(const http::Request& head,
     return refuse_key(head, place);
   }
   if (place.route == nullptr) return refuse_path(head, place);
+  if (auto restricted = options_.restricted.refusal(place.route->pattern, head);
+      !restricted.empty()) {
+    return dialect.render_error({.status = 403, .message = std::move(restricted),
+                                 .code = "restricted_api"}, head);
+  }
   if (place.route->access == Access::kOperator && !options_.is_operable) {
     return dialect.render_error({.status = 403,
                                  .message = fmt::format("{} disturbs every client of this server, "
@@ -293,7 +314,9 @@ void FrontDoor::answer_inside(std::shared_ptr<http::Exchange> exchange, const Te
 void FrontDoor::answer_at(Place place, std::shared_ptr<http::Exchange> exchange,
                           const Tenant& tenant) {
   const http::Request& request = exchange->request();
-  spdlog::debug("{} {} {}", request.method, dump(Json(request.path)), request.id);
+  const std::string trace = http::trace_id_of(request);
+  spdlog::debug("{} {} {}{}{}", request.method, dump(Json(request.path)), request.id,
+                trace.empty() ? "" : " trace=", trace);
   const Dialect& dialect = *place.dialect;
   const Endpoint& endpoint = place.route->endpoint;
   const DialectContext context{

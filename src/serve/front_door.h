@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "serve/access/origins.h"
+#include "serve/access/restricted_apis.h"
 #include "serve/house.h"
 #include "serve/http/exchange.h"
 #include "serve/route.h"
@@ -24,6 +25,7 @@ struct FrontDoorOptions {
   std::vector<std::uint32_t> api_key_shares;  // [keys]; none: all are equal
   std::vector<std::string> allowed_hosts;  // Host names accepted on a loopback address; "*": any
   Origins origins;                         // of pages that are not ours
+  RestrictedApis restricted;               // routes that ask for a header of their own
   bool is_loopback = true;                 // we listen on the loopback address
   bool unknown_fields_warn = false;
   bool is_operable = false;                // routes for operators are open

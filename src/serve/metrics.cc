@@ -36,6 +36,8 @@ const Buckets kTokenCounts = {1,    2,    5,     10,    20,    50,     100,
                               200,  500,  1000,  2000,  5000,  10'000, 20'000,
                               50'000, 100'000};
 const Buckets kRowCounts = {1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024};
+const Buckets kStepTokens = {1, 8, 16, 32, 64, 128, 256, 512, 1024, 2048, 4096, 8192, 16384};
+const Buckets kChoiceCounts = {1, 2, 5, 10, 20};
 constexpr FinishReason kFinishReasons[] = {
     FinishReason::kStop,     FinishReason::kLength,    FinishReason::kRepetition,
     FinishReason::kCancelled, FinishReason::kDeadline, FinishReason::kNonFinite,
@@ -150,11 +152,12 @@ void append_series(const char* name, const char* help, MetricType type, const ch
 
 struct Metrics::State {
   State(const ModelHost& the_host, std::string the_version, Names the_names,
-        ResponseCache* the_responses)
+        ResponseCache* the_responses, bool the_old)
       : host(&the_host),
         version(std::move(the_version)),
         names(the_names),
-        responses(the_responses) {}
+        responses(the_responses),
+        has_old(the_old) {}
 
   prometheus::Histogram& histogram(const char* name, const char* help, const Buckets& buckets) {
     return prometheus::BuildHistogram().Name(name).Help(help).Register(registry).Add({}, buckets);
@@ -164,6 +167,7 @@ struct Metrics::State {
   std::string version;
   Names names;
   ResponseCache* responses;
+  bool has_old;
   prometheus::Registry registry;
   prometheus::Histogram& step = histogram("quire_step_seconds", "Time of a step in the executor",
                                           kStepSeconds);
@@ -178,8 +182,8 @@ struct Metrics::State {
   prometheus::Histogram& prefill_step = steps.Add({{"rows", "prefill"}}, kStepSeconds);
   prometheus::Histogram& decode_step = steps.Add({{"rows", "decode"}}, kStepSeconds);
   prometheus::Histogram& step_rows = histogram("quire_step_rows", "Rows of a step", kRowCounts);
-  prometheus::Histogram& tokens_max = histogram(
-      "quire_request_max_tokens", "Tokens that an accepted request may generate", kTokenCounts);
+  prometheus::Histogram& step_tokens = histogram("quire_step_tokens", "Tokens fed in a step",
+                                                 kStepTokens);
   prometheus::Family<prometheus::Counter>& requests =
       prometheus::BuildCounter().Name("quire_requests_total")
           .Help("Requests for an engine: accepted, or refused as invalid, overloaded, unavailable")
@@ -203,6 +207,17 @@ struct Metrics::State {
       family("quire_request_queue_seconds", "From the engine's queue to the first step");
   prometheus::Family<prometheus::Histogram>& computing =
       family("quire_request_compute_seconds", "From the first step to the end of a request");
+  prometheus::Family<prometheus::Histogram>& prefilling =
+      family("quire_request_prefill_seconds", "From the first step to the first token");
+  prometheus::Family<prometheus::Histogram>& decoding =
+      family("quire_request_decode_seconds", "From the first token to the end of a request");
+  prometheus::Family<prometheus::Histogram>& tokens_max =
+      family("quire_request_max_tokens", "Tokens that an accepted request may generate");
+  prometheus::Family<prometheus::Histogram>& choices =
+      family("quire_request_choices", "Choices that an accepted request asks for");
+  prometheus::Family<prometheus::Histogram>& computed_sizes =
+      family("quire_request_computed_prompt_tokens",
+             "Prompt tokens of a request that has ended, but for what the prefix cache had");
   prometheus::Family<prometheus::Histogram>& token_means =
       family("quire_request_token_seconds", "A request's computing time a generated token");
   prometheus::Family<prometheus::Histogram>& prompt_sizes =
@@ -219,6 +234,11 @@ struct Metrics::State {
     prometheus::Histogram* parse = nullptr;
     prometheus::Histogram* queue = nullptr;
     prometheus::Histogram* compute = nullptr;
+    prometheus::Histogram* prefill = nullptr;
+    prometheus::Histogram* decode = nullptr;
+    prometheus::Histogram* tokens_max = nullptr;
+    prometheus::Histogram* choices = nullptr;
+    prometheus::Histogram* computed_size = nullptr;
     prometheus::Histogram* token_mean = nullptr;
     prometheus::Histogram* prompt_size = nullptr;
     prometheus::Histogram* answer_size = nullptr;
@@ -275,6 +295,11 @@ Metrics::State::ModelSeries& Metrics::State::model_series(const std::string& mod
   series.parse = &parsing.Add(label, kPhaseSeconds);
   series.queue = &queueing.Add(label, kFirstTokenSeconds);
   series.compute = &computing.Add(label, kRequestSeconds);
+  series.prefill = &prefilling.Add(label, kFirstTokenSeconds);
+  series.decode = &decoding.Add(label, kRequestSeconds);
+  series.tokens_max = &tokens_max.Add(label, kTokenCounts);
+  series.choices = &choices.Add(label, kChoiceCounts);
+  series.computed_size = &computed_sizes.Add(label, kTokenCounts);
   series.token_mean = &token_means.Add(label, kNextTokenSeconds);
   series.prompt_size = &prompt_sizes.Add(label, kTokenCounts);
   series.answer_size = &answer_sizes.Add(label, kTokenCounts);
@@ -299,6 +324,11 @@ void Metrics::State::keep_only(const std::set<std::string>& served) {
     parsing.Remove(series.parse);
     queueing.Remove(series.queue);
     computing.Remove(series.compute);
+    prefilling.Remove(series.prefill);
+    decoding.Remove(series.decode);
+    tokens_max.Remove(series.tokens_max);
+    choices.Remove(series.choices);
+    computed_sizes.Remove(series.computed_size);
     token_means.Remove(series.token_mean);
     prompt_sizes.Remove(series.prompt_size);
     answer_sizes.Remove(series.answer_size);
@@ -322,8 +352,8 @@ Metrics::State::TenantSeries& Metrics::State::series_of(const std::string& tenan
 }
 
 Metrics::Metrics(const ModelHost& host, std::string version, Names names,
-                 ResponseCache* responses)
-    : state_(std::make_unique<State>(host, std::move(version), names, responses)) {
+                 ResponseCache* responses, bool has_old)
+    : state_(std::make_unique<State>(host, std::move(version), names, responses, has_old)) {
   for (std::size_t i = 0; i < kStepPhaseNames.size(); ++i) {
     state_->phase_of[i] =
         &state_->phases.Add({{"phase", std::string(kStepPhaseNames[i])}}, kPhaseSeconds);
@@ -343,6 +373,9 @@ void Metrics::observe_step(const StepEvents& step) {
                                        [](const RowFact& row) { return !row.is_decode; });
   (has_prompts ? state_->prefill_step : state_->decode_step).Observe(seconds);
   state_->step_rows.Observe(static_cast<double>(step.rows.size()));
+  double tokens = 0;
+  for (const RowFact& row : step.rows) tokens += row.tokens;
+  state_->step_tokens.Observe(tokens);
   for (std::size_t i = 0; i < step.phases.times.size(); ++i) {
     state_->phase_of[i]->Observe(to_seconds(step.phases.times[i]));
   }
@@ -367,11 +400,17 @@ void Metrics::observe_request(const std::string& model, const CallTimes& times,
   series.queue->Observe(to_seconds(std::max(times.begun - times.submitted, Nanos{0})));
   series.compute->Observe(computing);
   if (generated > 0) series.token_mean->Observe(computing / static_cast<double>(generated));
+  if (times.first_token == Nanos{0}) return;  // there is none
+  series.prefill->Observe(to_seconds(times.first_token - times.begun));
+  series.decode->Observe(to_seconds(times.now - times.first_token));
 }
 
-void Metrics::count_accepted(std::optional<int> tokens_max) {
+void Metrics::count_accepted(const std::string& model, int choices,
+                             std::optional<int> tokens_max) {
+  State::ModelSeries& series = state_->model_series(model);
   state_->accepted.Increment();
-  if (tokens_max) state_->tokens_max.Observe(*tokens_max);
+  series.choices->Observe(choices);
+  if (tokens_max) series.tokens_max->Observe(*tokens_max);
 }
 
 void Metrics::count_refused(int status) {
@@ -386,6 +425,13 @@ void Metrics::count_finish(const std::string& model, FinishReason reason, const 
   if (counter != series.finishes.end()) counter->second->Increment();
   series.prompt_size->Observe(usage.prompt_tokens);
   series.answer_size->Observe(usage.generated_tokens);
+  if (usage.prompt_tokens < usage.cached_tokens) return;
+  series.computed_size->Observe(usage.prompt_tokens - usage.cached_tokens);
+}
+
+void Metrics::count_cancelled(const std::string& model, std::size_t choices) {
+  state_->model_series(model).finishes.at(FinishReason::kCancelled)
+      ->Increment(static_cast<double>(choices));
 }
 
 void Metrics::count_left() { state_->left.Increment(); }
@@ -479,7 +525,8 @@ std::string Metrics::text(bool has_triton) const {
     std::move(more.begin(), more.end(), std::back_inserter(theirs));
   };
   if (names == Names::kVllm || names == Names::kBoth || names == Names::kAll) {
-    add(vllm_families(families, models));
+    add(vllm_families(families, models,
+                      {.is_asleep = state_->host->is_asleep(), .has_old = state_->has_old}));
   }
   if (names == Names::kTgi || names == Names::kAll) add(tgi_families(families, models));
   if (names == Names::kTriton || names == Names::kAll || has_triton) {

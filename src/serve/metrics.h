@@ -24,9 +24,10 @@ class Metrics {
   // Both: ours and vLLM's.
   enum class Names : std::uint8_t { kQuire, kVllm, kBoth, kTgi, kTriton, kAll };
 
-  // `responses`: answers that are kept, which outlive this; null: none are.
+  // `responses`: answers that are kept, which outlive this; null: none are. `has_old`: names that
+  // vLLM itself shows no more by default, beside its others.
   Metrics(const ModelHost& host, std::string version, Names names = Names::kQuire,
-          ResponseCache* responses = nullptr);
+          ResponseCache* responses = nullptr, bool has_old = false);
   ~Metrics();
 
   void observe_step(const StepEvents& step);
@@ -35,10 +36,12 @@ class Metrics {
   void observe_first_token(const std::string& model, double seconds);
   void observe_next_token(const std::string& model, double seconds);
   void observe_request(const std::string& model, const CallTimes& times, std::uint64_t generated);
-  // A request of an engine, and what it may generate; nothing: it is pooled.
-  void count_accepted(std::optional<int> tokens_max);
+  // A request of an engine with its choices, and what it may generate; nothing: it is pooled.
+  void count_accepted(const std::string& model, int choices, std::optional<int> tokens_max);
   void count_refused(int status);  // a request that no engine has had, by what its client was told
   void count_finish(const std::string& model, FinishReason reason, const Usage& usage);
+  // Choices whose client left, or whose call failed for another's sake, before they ended.
+  void count_cancelled(const std::string& model, std::size_t choices);
   void count_answer(int status);              // an HTTP answer was chosen
   void count_left();                          // a client left, or read too slowly
   void count_unknown_fields(std::size_t count);

@@ -10,8 +10,10 @@
 #include <memory>
 #include <set>
 
+#include "base/clock.h"
 #include "serve/access/key_file.h"
 #include "serve/access/origins.h"
+#include "serve/access/restricted_apis.h"
 #include "serve/background/batch_runner.h"
 #include "serve/background/response_cache.h"
 #include "serve/dialects/all.h"
@@ -30,6 +32,10 @@ namespace quire {
 namespace {
 
 constexpr std::chrono::milliseconds kDrainPoll{10};
+const ApiError kCutOff{.status = 503,
+                       .message = "The request was aborted: the server ends (--drain-timeout).",
+                       .type = "service_unavailable_error",
+                       .code = "aborted"};
 
 // Every connection is a descriptor, and the usual soft limit is 1024. What the system does not
 // grant is refused at accept().
@@ -46,10 +52,12 @@ void raise_descriptor_limit(std::size_t connections_max) {
 // listen() has refused what is wrong with the list.
 FrontDoorOptions front_door_options(const ServerOptions& options) {
   const Result<Origins> origins = Origins::from(options.allowed_origins);
+  const Result<RestrictedApis> restricted = RestrictedApis::of_http(options.restricted_apis);
   return {.api_keys = options.api_keys,
           .api_key_shares = options.api_key_shares,
           .allowed_hosts = options.allowed_hosts,
           .origins = origins.is_ok() ? *origins : Origins(),
+          .restricted = restricted.is_ok() ? *restricted : RestrictedApis(),
           .unknown_fields_warn = options.unknown_fields_warn,
           .is_operable = options.is_operable,
           .keeps_volatile_lines = options.keeps_volatile_lines};
@@ -89,6 +97,8 @@ void warn_of_exposure(const std::string& host, bool asks_for_keys, bool is_secur
 Status check_files(const ServerOptions& options) {
   QUIRE_RETURN_IF_ERROR(load_certificate(options).status());
   QUIRE_RETURN_IF_ERROR(Origins::from(options.allowed_origins).status());
+  QUIRE_RETURN_IF_ERROR(RestrictedApis::of_http(options.restricted_apis).status());
+  QUIRE_RETURN_IF_ERROR(RestrictedApis::of_grpc(options.restricted_protocols).status());
   if (options.api_key_file.empty()) return ok_status();
   KeyFile file(options.api_key_file);
   QUIRE_ASSIGN_OR_RETURN(const std::vector<KeyLine> keys, file.read());
@@ -108,7 +118,8 @@ struct Server::State {
         responses(options.response_cache_bytes > 0
                       ? std::make_unique<ResponseCache>(options.response_cache_bytes)
                       : nullptr),
-        metrics(host, options.version, options.metric_names, responses.get()),
+        metrics(host, options.version, options.metric_names, responses.get(),
+                options.has_old_metric_names),
         service(host, metrics, chronicle, options.load_queue_max,
                 [this](auto work) { asio::post(io, std::move(work)); },
                 [this](auto work) { asio::post(workers, std::move(work)); }),
@@ -174,6 +185,7 @@ struct Server::State {
   std::unique_ptr<http::Listener> metrics_listener;
   std::unique_ptr<http::Certificate> certificate;  // null: plain HTTP
   std::unique_ptr<KeyFile> key_file;               // null: there is none
+  Nanos drain_begun{0};
   bool is_over = false;                            // no timer starts any more
 };
 
@@ -265,7 +277,9 @@ Status Server::State::open_side_doors() {
   for (const std::shared_ptr<SideDoor>& door : options.side_doors) {
     Side& side = sides.emplace_back();
     side.door = door;
-    side.front = std::make_unique<FrontDoor>(front_door_options(options), house, door->dialects());
+    FrontDoorOptions terms = front_door_options(options);
+    QUIRE_ASSIGN_OR_RETURN(terms.restricted, RestrictedApis::of_grpc(options.restricted_protocols));
+    side.front = std::make_unique<FrontDoor>(std::move(terms), house, door->dialects());
     side.front->listens_on_loopback(listener.is_loopback());
     QUIRE_RETURN_IF_ERROR(door->listen(
         {.host = options.host,
@@ -343,6 +357,7 @@ void Server::State::await_signal() {
 void Server::State::stop() {
   if (service.is_draining()) return;
   spdlog::info("Draining: {} requests in progress; a second signal ends at once", service.calls());
+  drain_begun = SteadyClock::now();
   service.drain();
   if (batches != nullptr) batches->drain();
   status.drain();
@@ -354,6 +369,9 @@ void Server::State::await_drained() {
   bool is_busy = batches != nullptr && batches->is_busy();
   for (const Side& side : sides) is_busy |= side.door->answering() > 0;
   if (service.calls() > 0 || listener.answering() > 0 || is_busy) {
+    const bool is_late = options.drain_max.count() > 0 &&
+                         SteadyClock::now() - drain_begun > options.drain_max;
+    if (is_late) service.abort_all(kCutOff);  // again and again: what was being read comes later
     drain_timer.expires_after(kDrainPoll);
     drain_timer.async_wait([this](boost::system::error_code) { await_drained(); });
     return;

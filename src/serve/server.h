@@ -36,6 +36,7 @@ struct ServerOptions {
   std::string ssl_keyfile;                 // --ssl-keyfile; empty: the key is in ssl_certfile
   bool unknown_fields_warn = false;        // --unknown-fields warn
   Metrics::Names metric_names = Metrics::Names::kQuire;  // --metrics-names
+  bool has_old_metric_names = false;       // --show-hidden-metrics-for-version
   bool is_operable = false;                // --operator-endpoints
   bool keeps_volatile_lines = false;       // --volatile-lines keep
   ClientLimits client_limits;              // --tgi-limits
@@ -45,6 +46,7 @@ struct ServerOptions {
   std::chrono::milliseconds watch_period{1000};  // between looks at files that may be replaced
   std::chrono::milliseconds ping_period{10'000};  // of streams that have nothing to say
   bool catches_signals = true;
+  std::chrono::milliseconds drain_max{0};  // --drain-timeout; 0: as long as requests run
   std::string version;
   std::string archive_path;                // a file, ":memory:", or empty: nothing is kept
   archive::Bounds archive_bounds;
@@ -55,6 +57,8 @@ struct ServerOptions {
   std::size_t response_cache_bytes = 0;    // --cache-config; 0: there is none
   std::vector<std::shared_ptr<SideDoor>> side_doors = {};  // ways in beside HTTP
   int metrics_port = -1;                   // --metrics-port: metrics there too, nv_* among them
+  std::vector<std::string> restricted_apis = {};       // --http-restricted-api
+  std::vector<std::string> restricted_protocols = {};  // --grpc-restricted-protocol
 };
 
 // Whether the files that the options name can be used, which listen() asks again: a mistake is told

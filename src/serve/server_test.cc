@@ -317,19 +317,6 @@ TEST(ServerTest, KeysGuardWhatIsUnderV1) {
   EXPECT_EQ(with("Authorization: Bearer " + std::string(30'000, 'a') + "\r\n"), 401);
 }
 
-TEST(ServerTest, OnlyOwnHostNamesOnLoopback) {
-  TestServer server;
-  TestClient client = server.client();
-  const auto status_of = [&](const std::string& host) {
-    client.send("GET /v1/models HTTP/1.1\r\nHost: " + host + "\r\n\r\n");
-    return client.receive().status;
-  };
-  EXPECT_EQ(status_of("127.0.0.1:8000"), 200);
-  EXPECT_EQ(status_of("localhost"), 200);
-  EXPECT_EQ(status_of("[::1]:80"), 200);
-  EXPECT_EQ(status_of("attacker.example"), 403);
-}
-
 TEST(ServerTest, UnknownFieldsAreErrorsOrWarnings) {
   TestServer strict;
   const TestResponse refused = strict.client().post(kChat, chat_body(R"("spell":1)"));
@@ -513,6 +500,27 @@ TEST(ServerTest, DrainingFinishesWhatRunsAndRefusesWhatComes) {
   EXPECT_EQ(json_of(whole.receive()).find("usage")->find("completion_tokens")->as_int(), 30);
   server.join();
   EXPECT_TRUE(whole.is_closed());
+}
+
+TEST(ServerTest, DrainingMayHaveABound) {
+  TestServer server({.drain_max = std::chrono::milliseconds(1)});
+  server.gate().close();
+  TestClient streaming = server.client(), whole = server.client();
+  streaming.send(
+      post_bytes(kChat, chat_body(R"("stream":true,"max_tokens":900,"ignore_eos":true)")));
+  server.gate().let_pass(2);
+  EXPECT_NE(streaming.receive_some().find("200 OK"), std::string::npos);
+  whole.send(post_bytes(kChat, chat_body(R"("max_tokens":900,"ignore_eos":true)")));
+  server.wait_for_metric("quire_requests_total{outcome=\"accepted\"}", 2);
+  server.request_stop();
+  const TestResponse cut = whole.receive();
+  EXPECT_EQ(cut.status, 503) << cut.body;
+  EXPECT_EQ(json_of(cut).find("error")->find("code")->as_string(), "aborted");
+  std::string rest, piece;
+  while (!(piece = streaming.receive_some()).empty()) rest += piece;
+  EXPECT_NE(rest.find("--drain-timeout"), std::string::npos) << rest;
+  server.gate().open();
+  server.join();
 }
 
 TEST(ServerTest, ASignalEndsAnIdleServer) {

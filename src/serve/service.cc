@@ -10,6 +10,7 @@
 
 #include "base/clock.h"
 #include "serve/failure.h"
+#include "serve/http/trace_context.h"
 
 namespace quire {
 namespace {
@@ -54,7 +55,8 @@ struct Service::ActiveCall {
   std::size_t open = 0;               // requests that have not ended
   std::size_t submitted = 0;          // requests that the engine has had
   Nanos arrived{0}, wrote{0};         // wrote: last, to a stream
-  Nanos submitted_at{0}, begun{0};    // begun: the first row of any of its requests
+  Nanos submitted_at{0}, begun{0}, first_token_at{0};  // of any of its requests: first row, token
+  std::size_t choices_open = 0;       // that an engine has, and that have not ended
   std::uint64_t generated = 0;        // tokens of all choices
   std::vector<Nanos> last_token_at;   // [choices]; zero: none yet
   std::string out;                    // of a stream: written since the last flush
@@ -106,7 +108,7 @@ void Service::parse(Arrival arrival) {
 void Service::begin(Arrival arrival, Parsed<Call> parsed) {
   --parsing_;
   const bool is_gone = arrival.exchange->is_gone();
-  if (is_gone && !(parsed.is_ok() && parsed->apart)) return metrics_->count_left();
+  if (is_gone && !(parsed.is_ok() && parsed->apart)) return note_left(*arrival.exchange);
   if (!parsed.is_ok()) {
     const std::string& awaited = parsed.error().awaited_model;
     return awaited.empty() ? refuse(arrival, parsed.error())
@@ -230,7 +232,7 @@ void Service::refuse(const Arrival& arrival, Call& call, const ApiError& error) 
   if (call.apart) {
     call.apart->respond(arrival.dialect->render_error(error, arrival.exchange->request()));
   }
-  if (arrival.exchange->is_gone()) return metrics_->count_left();
+  if (arrival.exchange->is_gone()) return note_left(*arrival.exchange);
   refuse(arrival, error);
 }
 
@@ -257,7 +259,7 @@ void Service::await_model(Arrival arrival, const std::string& name) {
 void Service::admit(ModelHost::ModelIndex model, Result<ModelLease> outcome) {
   for (Arrival& arrival : waiting_.take(model)) {
     if (arrival.exchange->is_gone()) {
-      metrics_->count_left();
+      note_left(*arrival.exchange);
     } else if (outcome.is_ok()) {
       arrival.context.models.waited_for = *outcome;
       parse(std::move(arrival));
@@ -319,6 +321,7 @@ bool Service::submit_more(const std::shared_ptr<ActiveCall>& call) {
     Engine& engine = *call->call.model->engine;
     TrafficTap* tap = call->call.model->tap.get();
     const RequestId id = next.id;
+    const int choices = next.n;
     if (tap != nullptr) tap->submitted(next);
     const Status status = may_wait ? engine.submit(Request(next)) : engine.submit(std::move(next));
     // One without a prompt tells that the engine has refused it.
@@ -330,7 +333,8 @@ bool Service::submit_more(const std::shared_ptr<ActiveCall>& call) {
       fail(call, error);
       return false;
     }
-    metrics_->count_accepted(tokens_max);
+    metrics_->count_accepted(call->call.model->name(), choices, tokens_max);
+    call->choices_open += static_cast<std::size_t>(choices);
     ++call->submitted;
   }
   return true;
@@ -341,7 +345,7 @@ AcceptedRequest Service::accepted_from(const ActiveCall& call) const {
   AcceptedRequest accepted{.model = call.call.model->name(),
                            .endpoint = request.path,
                            .id = std::string(call.call.writer->id()),
-                           .request_id = request.id,
+                           .request_id = request.id, .trace_id = http::trace_id_of(request),
                            .created = SteadyClock::unix_seconds(),
                            .at = call.arrived};
   for (const Request& made : call.call.requests) {
@@ -415,6 +419,7 @@ void Service::take(const std::shared_ptr<ActiveCall>& call, std::size_t index,
   if (call->is_over) return;
   if (event.finish != FinishReason::kNone) {
     metrics_->count_finish(call->call.model->name(), event.finish, event.usage);
+    call->choices_open -= std::min<std::size_t>(call->choices_open, 1);
   }
   if (is_failure(event.finish)) return fail(call, failure_of(event));
   time_tokens(*call, index, event);
@@ -439,13 +444,14 @@ void Service::time_tokens(ActiveCall& call, std::size_t index, const TokenEvent&
     metrics_->observe_next_token(model, to_seconds(now - last));
   } else {
     metrics_->observe_first_token(model, to_seconds(now - call.arrived));
+    if (call.first_token_at == Nanos{0}) call.first_token_at = now;
   }
   last = now;
 }
 
 CallTimes Service::times_of(const ActiveCall& call) {
   return {.arrived = call.arrived, .submitted = call.submitted_at, .begun = call.begun,
-          .now = SteadyClock::now()};
+          .first_token = call.first_token_at, .now = SteadyClock::now()};
 }
 
 // What was written goes out; an answer that is complete ends.
@@ -519,15 +525,23 @@ void Service::fail(const std::shared_ptr<ActiveCall>& call, const ApiError& erro
   forget(*call);
 }
 
+// The status by which logs tell of a client that did not wait for its answer; nobody reads it.
+void Service::note_left(const http::Exchange& exchange) {
+  const http::Request& request = exchange.request();
+  metrics_->count_left();
+  spdlog::debug("{} {} {} 499", request.method, dump(Json(request.path)), request.id);
+}
+
 void Service::abandon(const std::shared_ptr<ActiveCall>& call) {
   if (call->is_over) return;
-  metrics_->count_left();
+  note_left(*call->exchange);
   forget(*call);
 }
 
 void Service::forget(ActiveCall& call) {
   if (std::exchange(call.is_over, true)) return;
   --active_;
+  if (call.choices_open > 0) metrics_->count_cancelled(call.call.model->name(), call.choices_open);
   for (const RequestId id : call.ids) {
     if (places_.erase(id) > 0) call.call.model->engine->cancel(id);
   }

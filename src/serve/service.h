@@ -95,6 +95,7 @@ class Service {
   void respond(const Arrival& arrival, http::Response response);
   void fail(const std::shared_ptr<ActiveCall>& call, const ApiError& error);
   void abandon(const std::shared_ptr<ActiveCall>& call);  // the client is gone
+  void note_left(const http::Exchange& exchange);         // and is told of
   void forget(ActiveCall& call);                          // cancels what still runs of it
 
   ModelHost* host_;

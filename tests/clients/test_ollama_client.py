@@ -280,5 +280,8 @@ def test_a_model_is_pulled_from_a_registry(store_client):
 def test_keep_alive_lets_a_model_go(store_client):
     store_client.generate("base", "", keep_alive="10m")
     before = {model.model: model for model in store_client.ps().models}
-    assert before["base:latest"].expires_at is not None
+    assert before["base:latest"].expires_at.year < 2200
+    store_client.generate("base", "Hi", keep_alive=-1, options={"num_predict": 1})
+    after = {model.model: model for model in store_client.ps().models}
+    assert after["base:latest"].expires_at.year > 2200  # for ever
     assert store_client.generate("base", "", keep_alive=0).done_reason == "unload"

@@ -285,3 +285,23 @@ def test_the_metrics_of_tgi(tgi):
                  "tgi_request_input_length", "tgi_request_generated_tokens",
                  "tgi_request_max_new_tokens"):
         assert f"# TYPE {name} " in text, name
+
+
+def test_vertex_predicts_texts_and_chats(tgi):
+    alone = post(tgi, "/generate", max_new_tokens=6).json()["generated_text"]
+    answer = requests.post(f"{tgi.url}/vertex", timeout=60, json={"instances": [
+        {"inputs": PROMPT, "parameters": {"max_new_tokens": 6}},
+        {"messages": [{"role": "user", "content": "Say hello."}], "max_tokens": 8}]})
+    assert answer.status_code == 200
+    predictions = answer.json()["predictions"]
+    assert predictions[0] == alone and len(predictions) == 2 and predictions[1]
+    refused = requests.post(f"{tgi.url}/vertex", timeout=60, json={"instances": []})
+    assert refused.status_code == 422 and refused.json()["error_type"] == "validation"
+
+
+def test_health_and_the_document(tgi):
+    assert requests.get(f"{tgi.url}/health", timeout=60).status_code == 200
+    document = requests.get(f"{tgi.url}/api-doc/openapi.json", timeout=60).json()
+    assert {"/generate", "/generate_stream", "/vertex"} <= set(document["paths"])
+    page = requests.get(f"{tgi.url}/docs", timeout=60)
+    assert page.headers["content-type"].startswith("text/html") and "/generate_stream" in page.text

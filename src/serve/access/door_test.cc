@@ -146,6 +146,28 @@ TEST(DoorTest, NoKeyIsEverLogged) {
   EXPECT_THAT(log, Not(HasSubstr("sesame")));
 }
 
+TEST(DoorTest, AClientThatLeavesIsInTheLog) {
+  std::string log;
+  {
+    LogCapture capture;
+    {
+      TestServer server;
+      server.gate().close();
+      TestClient client = server.client();
+      client.send(post_bytes("/api/generate", R"({"model":"m","prompt":"hi"})",
+                             "X-Request-Id: gone\r\n"));
+      server.wait_for_metric("quire_requests_total{outcome=\"accepted\"}", 1);
+      client.close();
+      server.wait_for_metric("quire_clients_left_total", 1);
+      EXPECT_EQ(server.metric("quire_choices_total{finish=\"cancelled\"}"), 1);
+      server.gate().open();
+      server.wait_for_metric("quire_kv_blocks{state=\"referenced\"}", 0);
+    }
+    log = capture.text();
+  }
+  EXPECT_THAT(log, HasSubstr("POST \"/api/generate\" gone 499"));
+}
+
 TEST(DoorTest, ListeningToOthersSaysWhatThatMeans) {
   const auto words = [](ServerOptions options) {
     LogCapture capture;
@@ -168,6 +190,27 @@ TEST(DoorTest, ListeningToOthersSaysWhatThatMeans) {
 }
 
 // --- pages of other sites ---
+
+TEST(DoorTest, OnlyOwnHostNamesOnLoopback) {
+  TestServer server;
+  TestClient client = server.client();
+  const auto status_of = [&](const std::string& host) {
+    client.send("GET /v1/models HTTP/1.1\r\nHost: " + host + "\r\n\r\n");
+    return client.receive().status;
+  };
+  EXPECT_EQ(status_of("127.0.0.1:8000"), 200);
+  EXPECT_EQ(status_of("localhost"), 200);
+  EXPECT_EQ(status_of("[::1]:80"), 200);
+  for (const char* own : {"", "LOCALHOST", "localhost.:80", "app.localhost", "My-Mac.local:11434",
+                          "host.docker.internal:11434", "192.168.1.5:8000", "server"}) {
+    EXPECT_EQ(status_of(own), 200) << own;
+  }
+  for (const char* foreign :
+       {"attacker.example", "attacker.example.", "127.0.0.1.attacker.example",
+        "localhost.attacker.example:80", "not.xlocal", "a.internal.example"}) {
+    EXPECT_EQ(status_of(foreign), 403) << foreign;
+  }
+}
 
 TEST(DoorTest, APageOfAnotherSiteMayNotPost) {
   TestServer server;

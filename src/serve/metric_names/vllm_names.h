@@ -12,8 +12,15 @@
 
 namespace quire {
 
-// `ours`: what is shown under our names.
+struct VllmFacts {
+  bool is_asleep = false;
+  bool has_old = false;  // names that vLLM has hidden, for dashboards that still ask for them
+};
+
+// `ours`: what is shown under our names. What vLLM counts and is not here (adapters, images, caches
+// outside of the process) has its names, too, and stays at zero: autoscalers want every one.
 std::vector<prometheus::MetricFamily> vllm_families(
-    const std::vector<prometheus::MetricFamily>& ours, const std::vector<ModelRow>& models);
+    const std::vector<prometheus::MetricFamily>& ours, const std::vector<ModelRow>& models,
+    const VllmFacts& facts);
 
 }  // namespace quire

@@ -175,10 +175,14 @@ TEST(ModelsTest, NoHopeForAnyModelIsNotReady) {
   Models models(1, {.retry_after = std::chrono::hours(1)});
   models.is_damaged = true;
   EXPECT_EQ(models.get("/ready").status, 200) << "it may well be loaded at first use";
+  EXPECT_EQ(models.get("/v2/health/ready").status, 200);
   EXPECT_EQ(models.post(kCompletions, ask("a")).status, 503);
   const TestResponse ready = models.get("/ready");
   EXPECT_EQ(ready.status, 503);
   EXPECT_EQ(text_of(json_of(ready), "status"), "no model can be loaded");
+  EXPECT_EQ(models.get("/v2/health/ready").status, 400) << "KServe's: one failure is enough";
+  EXPECT_EQ(models.get("/v2/models/a/ready").status, 400);
+  EXPECT_EQ(models.get("/v2/health/live").status, 200);
 }
 
 TEST(ModelsTest, UnloadingWaitsForWhatRunsAndTheNextRequestLoadsAgain) {

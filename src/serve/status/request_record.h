@@ -60,6 +60,7 @@ struct AcceptedRequest {
   std::string model, endpoint;
   std::string id;          // as the client sees it in the answer
   std::string request_id;  // x-request-id
+  std::string trace_id;    // of its traceparent; empty: none
   std::int64_t created = 0;  // seconds since 1970
   Nanos at{0};
   std::vector<RequestId> requests;           // [prompts]

@@ -296,6 +296,18 @@ TEST(KserveTest, WrongRequestsAreToldByName) {
   EXPECT_EQ(server.client().post(kInfer, "{" + input + neutral).status, 200);
 }
 
+TEST(KserveTest, AnIdIsEchoedWhereThereIsOne) {
+  TestServer server;
+  const std::string rest =
+      R"("inputs":[)" + text_input("a") + R"(],"parameters":{"max_tokens":1}})";
+  EXPECT_EQ(json_of(server.client().post(kInfer, R"({"id":"x",)" + rest)).find("id")->as_string(),
+            "x");
+  EXPECT_EQ(json_of(server.client().post(kInfer, R"({"id":"",)" + rest)).find("id"), nullptr);
+  EXPECT_EQ(json_of(server.client().post(kInfer, "{" + rest)).find("id"), nullptr);
+  const char* text = R"({"id":"","text_input":"a","max_tokens":1})";
+  EXPECT_EQ(json_of(server.client().post("/v2/models/m/generate", text)).find("id"), nullptr);
+}
+
 TEST(KserveTest, SizesOfBinaryTensorsAreChecked) {
   TestServer server;
   const auto answer = [&](std::string_view json, std::string_view bytes) {
@@ -413,8 +425,17 @@ TEST(KserveTest, RepositoryStatisticsAndSettings) {
   EXPECT_GT(model.find("execution_count")->as_int(), 0);
   EXPECT_EQ(json_of(server.client().get("/v2/models/stats")).find("model_stats")->items().size(),
             1u);
-  EXPECT_EQ(server.client().post("/v2/repository/models/m/unload", "").status, 200);
+  const TestResponse unloaded = server.client().post(
+      "/v2/repository/models/m/unload", R"({"parameters":{"unload_dependents":true}})");
+  EXPECT_EQ(unloaded.status, 200);
+  EXPECT_EQ(unloaded.body, "");
+  EXPECT_THAT(unloaded.header("warning"), HasSubstr("unload_dependents has no effect"));
   server.wait_for_metric("quire_model_ready", 0);
+  const TestResponse again = server.client().post(
+      "/v2/repository/models/m/unload", R"({"parameters":{"unload_dependents":false}})");
+  EXPECT_EQ(again.header("warning"), "");
+  EXPECT_THAT(refusal(server, "/v2/repository/models/m/unload",
+                      R"({"parameters":{"unload_dependents":1}})"), HasSubstr("unload_dependents"));
   EXPECT_EQ(server.client().get("/v2/models/m/ready").status, 400);
   EXPECT_EQ(json_of(server.client().post("/v2/repository/index", R"({"ready":true})"))
                 .items().size(), 0u);

@@ -26,6 +26,15 @@ http::Response refuse(const ApiError& error) {
 
 http::Response done() { return {.body = ""}; }
 
+// An answer that has no body says in its head what came of no wish.
+http::Response done_without(bool has_dependents) {
+  http::Response response = done();
+  if (!has_dependents) return response;
+  response.headers.push_back({"warning", "299 quire \"unload_dependents has no effect: nothing "
+                                         "depends on another model here\""});
+  return response;
+}
+
 // A body that may be missing, as an object.
 Parsed<Json> optional_body(const http::Request& request) {
   if (request.body.empty()) return Json::object();
@@ -229,14 +238,16 @@ void change_model(const DialectContext& context, std::shared_ptr<http::Exchange>
   const House& house = *context.house;
   auto order = read_order(context, exchange->request(), is_load);
   if (!order.is_ok()) return answer_at(house, *exchange, refuse(order.error()));
+  const bool has_wish = order->has_dependents;
   if (is_for_repository(house, order->name)) {
-    return give_order(house, std::move(*order), [&house, exchange](std::optional<ApiError> fault) {
-      answer_at(house, *exchange, fault ? refuse(*fault) : done());
-    });
+    const auto end = [&house, exchange, has_wish](std::optional<ApiError> fault) {
+      answer_at(house, *exchange, fault ? refuse(*fault) : done_without(has_wish));
+    };
+    return give_order(house, std::move(*order), end);
   }
   if (is_load) return context.house->service.answer(exchange, kKserveDialect, parse_load, context);
   const auto fault = unload_for(context, order->name);
-  answer_at(house, *exchange, fault ? refuse(*fault) : done());
+  answer_at(house, *exchange, fault ? refuse(*fault) : done_without(has_wish));
 }
 
 }  // namespace

@@ -147,7 +147,8 @@ class OllamaCompatibilityTest : public ::testing::Test {
 TEST_F(OllamaCompatibilityTest, ThePageSaysWhatEachParameterDoes) {
   std::vector<CompatibilityRow> rows = {
       {"`model`, `prompt`, `messages`", "acts", "without a prompt the model is loaded"},
-      {"`keep_alive`", "acts", "0: the model goes behind the answer; any other is warned of"},
+      {"`keep_alive`", "acts",
+       "how long the model stays behind the answer; 0: it goes, below 0: for ever"},
       {"`tools`", "acts",
        "through the template; where it reads none, in words, which is warned of"}};
   for (const Try& it : kGenerateTries) rows.push_back(row(it, it.fields));

@@ -28,6 +28,7 @@ struct EmbedRequest {
   std::optional<std::int64_t> columns;
   bool is_single = false;  // /api/embeddings
   Nanos arrived{0}, loaded{0};
+  std::optional<Nanos> keep_alive;  // nothing: as the operator says
   std::shared_ptr<StayOfModel> stay;
   std::vector<Warning> warned;
 };
@@ -104,13 +105,9 @@ void read_model(Fields& fields, const DialectContext& context, EmbedRequest& wan
     wanted.texts.cut_to = options.context_max;
   }
   const Json* stay = fields.any("keep_alive");
-  const auto keep_alive = stay != nullptr ? parse_keep_alive(*stay) : std::nullopt;
-  if (stay != nullptr && !keep_alive) {
+  if (stay != nullptr) wanted.keep_alive = parse_keep_alive(*stay);
+  if (stay != nullptr && !wanted.keep_alive) {
     fields.fail(invalid_value("keep_alive", "invalid keep_alive: " + shown(*stay)));
-  }
-  if (keep_alive) warn_of_stay(*keep_alive, wanted.warned);
-  if (model != nullptr && !FieldNotes::are_taken()) {
-    wanted.stay = std::make_shared<StayOfModel>(*context.models.host, model->name(), keep_alive);
   }
 }
 
@@ -160,6 +157,8 @@ Parsed<Call> make_call(const DialectContext& context, EmbedRequest& wanted, bool
       std::count_if(wanted.warned.begin(), wanted.warned.end(), [](const Warning& it) {
         return it.code == "unknown_parameter" || it.code == "unknown_option";
       }));
+  wanted.stay = std::make_shared<StayOfModel>(*context.models.host, wanted.texts.model->name(),
+                                              wanted.keep_alive);
   auto writer = std::make_unique<EmbedAnswer>(wanted, call.requests.size());
   if (!call.requests.empty()) {
     call.writer = std::move(writer);

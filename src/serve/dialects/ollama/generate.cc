@@ -178,6 +178,8 @@ Parsed<Call> make_call(const DialectContext& context, OllamaRequest& wanted,
   for (const Warning& it : wanted.warned) {
     call.unknown_fields += it.code == "unknown_parameter" || it.code == "unknown_option" ? 1 : 0;
   }
+  wanted.stay = std::make_shared<StayOfModel>(*context.models.host, wanted.model->name(),
+                                              wanted.keep_alive);
   call.requests.push_back(make_request(wanted, context.tenant, std::move(ids)));
   call.writer = std::make_unique<OllamaAnswer>(wanted, call.requests);
   return call;
@@ -227,7 +229,7 @@ Parsed<Call> parse_ollama_generate(const DialectContext& context, const http::Re
   const GenerateFields read = read_generate(fields, wanted.model.get());
   warn_of_unknown(fields, wanted.warned);
   if (fields.error()) return *fields.error();
-  if (read.prompt.empty()) return load_or_unload(wanted, empty);
+  if (read.prompt.empty()) return load_or_unload(context, wanted, empty);
   auto ids = encode_generate(wanted, read);
   if (!ids.is_ok()) return ids.error();
   const bool is_plain = read.is_raw || !read.suffix.empty();
@@ -251,7 +253,7 @@ Parsed<Call> parse_ollama_chat(const DialectContext& context, const http::Reques
   const OfferedTools offered = read_ollama_tools(fields);
   warn_of_unknown(fields, wanted.warned);
   if (fields.error()) return *fields.error();
-  if (chat.messages.empty()) return load_or_unload(wanted, empty);
+  if (chat.messages.empty()) return load_or_unload(context, wanted, empty);
   const HostedModel& model = *wanted.model;
   if (model.chat_template == nullptr) {
     return unsupported_parameter("model", fmt::format("\"{}\" does not support chat{}",

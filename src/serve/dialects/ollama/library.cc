@@ -86,11 +86,11 @@ bool is_in_memory(const ModelRow& row) {
 }
 
 // Seconds since 1970 when it will go, if nobody comes.
-std::int64_t end_of_stay(const ModelHost& host, const ModelRow& row) {
-  const Nanos stay = host.options().keep_alive;
-  if (stay == kForever) return kNever;
-  const auto left = std::chrono::duration_cast<std::chrono::seconds>(stay - row.idle).count();
-  return SteadyClock::unix_seconds() + std::max<std::int64_t>(left, 0);
+std::int64_t end_of_stay(const ModelRow& row) {
+  if (row.keep_alive == kForever) return kNever;
+  const Nanos left = std::max(row.keep_alive - row.idle, Nanos{0});
+  return SteadyClock::unix_seconds() +
+         std::chrono::duration_cast<std::chrono::seconds>(left).count();
 }
 
 // "temperature                    0.5"
@@ -208,7 +208,7 @@ http::Response list_ollama_running(const DialectContext& context, const http::Re
   for (const ModelRow& row : host.rows()) {
     if (!is_in_memory(row)) continue;
     Json model = model_json(row, row.names.front());
-    const std::int64_t end = end_of_stay(host, row);
+    const std::int64_t end = end_of_stay(row);
     model.set("size", row.bytes);
     model.set("expires_at", rfc3339(std::min(end, std::int64_t{9'200'000'000}) * kNanosPerSecond));
     model.set("size_vram", 0);

@@ -51,7 +51,7 @@ constexpr const char* kGenerate = "/api/generate";
 constexpr const char* kChat = "/api/chat";
 
 std::string generate(const std::string& fields) {
-  return R"({"model":"m","options":{"num_predict":6},)" + fields + "}";
+  return R"({"model":"m","options":{"num_predict":6,"seed":3},)" + fields + "}";
 }
 
 TEST(OllamaTest, AnAnswerIsLinesOfJsonByDefaultAndOneObjectIfAskedFor) {
@@ -131,6 +131,99 @@ TEST(OllamaTest, AnAnswerWithoutAStayIsTheModelsLast) {
   EXPECT_EQ(answer.status, 200) << answer.body;
   while (server.host().rows()[0].unloads == 0) {
   }
+}
+
+TEST(OllamaTest, TheFirstRequestToAColdModelWaitsForItAndSaysHowLong) {
+  TestServer server;
+  server.client().post(kGenerate, R"({"model":"m","keep_alive":0})");
+  while (server.host().rows()[0].unloads == 0) {
+  }
+  const TestResponse stream = server.client().post(kGenerate, generate(R"("prompt":"hi")"));
+  ASSERT_EQ(stream.status, 200) << stream.body;
+  const std::vector<Json> lines = lines_of(stream.body);
+  EXPECT_FALSE(text_of(lines.front(), "response").empty() && lines.size() > 1)
+      << "nothing is said before there is something to say";
+  EXPECT_GT(count_of(lines.back(), "load_duration"), 0);
+  EXPECT_GE(count_of(lines.back(), "total_duration"), count_of(lines.back(), "load_duration"));
+  EXPECT_EQ(server.host().rows()[0].loads, 2u);
+}
+
+TEST(OllamaTest, CountsHaveCachedTokensTooAndGiveTheSpeed) {
+  TestServer server;
+  const std::string prompt(200, 'x');
+  const auto ask = [&] {
+    return json_of(server.client().post(
+        kGenerate, generate(R"("raw":true,"stream":false,"prompt":")" + prompt + "\"")).body);
+  };
+  const Json first = ask(), second = ask();
+  EXPECT_GT(server.metric("quire_prefix_cached_tokens_total"), 0);
+  EXPECT_EQ(count_of(first, "prompt_eval_count"), 200);
+  EXPECT_EQ(count_of(second, "prompt_eval_count"), 200);
+  EXPECT_GT(count_of(second, "eval_count"), 0);
+  EXPECT_GT(count_of(second, "eval_duration"), 0);
+  EXPECT_GE(count_of(second, "total_duration"), count_of(second, "eval_duration"));
+}
+
+TEST(OllamaTest, AKeyThatNobodyAsksForIsPassedOver) {
+  TestServer server;
+  EXPECT_EQ(server.client().post(kGenerate, generate(R"("prompt":"hi")"),
+                                 "Authorization: Bearer ollama\r\n").status, 200);
+  EXPECT_EQ(server.client().post("/api/show", R"({"model":"m"})",
+                                 "Authorization: Basic eA==\r\n").status, 200);
+}
+
+// When it will go, as /api/ps says, in years.
+std::string year_of_end(TestServer& server) {
+  const Json running = json_of(server.client().get("/api/ps").body);
+  const auto& models = running.find("models")->items();
+  return models.size() == 1 ? text_of(models[0], "expires_at").substr(0, 4) : "";
+}
+
+TEST(OllamaTest, AModelStaysAsLongAsItsLastRequestSays) {
+  TestServer server;
+  EXPECT_EQ(year_of_end(server), "2261") << "as the operator says: for ever";
+  server.client().post(kGenerate, R"({"model":"m","keep_alive":"5m"})");
+  EXPECT_LT(year_of_end(server), "2261");
+  const TestResponse answer = server.client().post(
+      kGenerate, generate(R"("prompt":"hi","stream":false,"keep_alive":-1)"));
+  EXPECT_EQ(json_of(answer.body).find("warnings"), nullptr) << answer.body;
+  EXPECT_EQ(year_of_end(server), "2261");
+  server.client().post(kChat, R"({"model":"m","messages":[],"keep_alive":300})");
+  EXPECT_LT(year_of_end(server), "2261");
+  server.client().post(kGenerate, generate(R"("prompt":"hi","stream":false,"keep_alive":"?")"));
+  server.client().post(kGenerate, generate(R"("prompt":"hi","keep_alive":-1,"format":"xml")"));
+  EXPECT_LT(year_of_end(server), "2261") << "a request that is refused changes nothing";
+  server.client().post(kGenerate, generate(R"("prompt":"hi","stream":false)"));
+  EXPECT_EQ(year_of_end(server), "2261") << "one that says nothing means the operator's";
+  server.client().post(kGenerate, R"({"model":"m","keep_alive":"1ms"})");
+  while (server.host().rows()[0].unloads == 0) {
+  }
+  EXPECT_EQ(year_of_end(server), "");
+  server.client().post(kGenerate, R"({"model":"m"})");
+  EXPECT_EQ(year_of_end(server), "2261") << "a stay ends with the model";
+}
+
+// Ollama loads a model anew for another num_ctx; here one that is served covers a smaller one.
+TEST(OllamaTest, ASmallerContextActsAndALargerOneIsTold) {
+  TestServer server(ServerOptions(), TestModelOptions{.context_max = 256});
+  const auto ask = [&](int context, const char* more) {
+    return json_of(server.client().post(
+        kGenerate, R"({"model":"m","raw":true,"stream":false,"prompt":")" + std::string(100, 'x') +
+                       R"(","options":{"num_predict":2,"num_ctx":)" + std::to_string(context) +
+                       "}" + more + "}").body);
+  };
+  const Json small = ask(64, "");
+  EXPECT_EQ(count_of(small, "prompt_eval_count"), 63) << "cut to it: " << dump(small);
+  EXPECT_TRUE(warns_of(small, "prompt"));
+  EXPECT_EQ(text_of(ask(64, R"(,"truncate":false)"), "error"),
+            "the input length exceeds the context length");
+  const Json covered = ask(128, "");
+  EXPECT_EQ(count_of(covered, "prompt_eval_count"), 100);
+  EXPECT_EQ(covered.find("warnings"), nullptr) << dump(covered);
+  const Json large = ask(4096, "");
+  EXPECT_EQ(count_of(large, "prompt_eval_count"), 100);
+  EXPECT_TRUE(warns_of(large, "options.num_ctx")) << dump(large);
+  EXPECT_EQ(server.host().rows()[0].loads, 1u) << "nobody's model is loaded again for it";
 }
 
 TEST(OllamaTest, ErrorsAreOneSentence) {

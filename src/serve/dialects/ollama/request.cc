@@ -28,7 +28,7 @@ void read_keep_alive(Fields& fields, OllamaRequest& request) {
   const Json* value = fields.any("keep_alive");
   if (value == nullptr) return;
   request.keep_alive = parse_keep_alive(*value);
-  if (request.keep_alive) return warn_of_stay(*request.keep_alive, request.warned);
+  if (request.keep_alive) return;
   fields.fail(invalid_value("keep_alive", "invalid keep_alive: " + shown(*value) +
                                               "; expected seconds or a duration such as \"5m\""));
 }
@@ -120,7 +120,9 @@ StayOfModel::StayOfModel(ModelHost& host, std::string model, std::optional<Nanos
 
 StayOfModel::~StayOfModel() {
   const auto model = host_.has_name(model_) ? host_.find(model_) : std::nullopt;
-  if (model && stay_ == Nanos{0}) static_cast<void>(host_.unload(*model));
+  if (!model) return;
+  host_.set_keep_alive(*model, stay_);
+  if (stay_ == Nanos{0}) static_cast<void>(host_.unload(*model));
 }
 
 Parsed<ModelLease> lease_ollama_model(const DialectContext& context, std::string_view name) {
@@ -175,18 +177,7 @@ OllamaRequest read_ollama_request(Fields& fields, const DialectContext& context)
   }
   request.shows_prompt = fields.boolean("_debug_render_only").value_or(false);
   check_think(fields, request);
-  if (request.model != nullptr && !FieldNotes::are_taken()) {
-    request.stay = std::make_shared<StayOfModel>(*context.models.host, request.model->name(),
-                                                 request.keep_alive);
-  }
   return request;
-}
-
-// A stay is the operator's to say (--keep-alive); a client can say that there is to be none.
-void warn_of_stay(Nanos stay, std::vector<Warning>& warned) {
-  if (stay == Nanos{0}) return;
-  add_warning(warned, {"no_effect", "keep_alive", "Only 0 acts: how long models stay is the "
-                                                  "operator's (--keep-alive)."});
 }
 
 void warn_of_unknown(Fields& fields, std::vector<Warning>& warned) {
@@ -196,7 +187,9 @@ void warn_of_unknown(Fields& fields, std::vector<Warning>& warned) {
   }
 }
 
-Parsed<Call> load_or_unload(const OllamaRequest& request, Json::Member text) {
+Parsed<Call> load_or_unload(const DialectContext& context, const OllamaRequest& request,
+                            Json::Member text) {
+  const StayOfModel stay(*context.models.host, request.model->name(), request.keep_alive);
   const bool leaves = request.keep_alive == Nanos{0};
   Json body = Json::object({{"model", request.model_name},
                             {"created_at", rfc3339(SteadyClock::unix_nanos())}});
@@ -204,7 +197,7 @@ Parsed<Call> load_or_unload(const OllamaRequest& request, Json::Member text) {
   body.set("done", true);
   body.set("done_reason", leaves ? "unload" : "load");
   set_warnings(request.warned, body);
-  Call call;  // with the request ends the wish for a stay
+  Call call;
   call.ready = http::Response{.body = dump(body)};
   return call;
 }

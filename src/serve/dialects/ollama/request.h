@@ -16,9 +16,11 @@
 
 namespace quire {
 
-// Sees to it that a model goes with the request that wants no stay.
+// Sees to it that a model stays as long as a request wants, from when the request is done: until
+// the next one says otherwise, or says nothing.
 class StayOfModel {
  public:
+  // Of a request that is good: a bad one changes nothing.
   StayOfModel(ModelHost& host, std::string model, std::optional<Nanos> stay);
   ~StayOfModel();
   StayOfModel(const StayOfModel&) = delete;
@@ -55,14 +57,12 @@ std::string read_model_name(Fields& fields);
 // Mistakes go to fields.error(). Without a model the request has none.
 OllamaRequest read_ollama_request(Fields& fields, const DialectContext& context);
 
-// A stay other than none is warned of.
-void warn_of_stay(Nanos stay, std::vector<Warning>& warned);
-
 // Unknown fields become warnings.
 void warn_of_unknown(Fields& fields, std::vector<Warning>& warned);
 
 // A model is only to come or go: an empty prompt. Answers at once. `text` is the member that shows
 // an empty answer.
-Parsed<Call> load_or_unload(const OllamaRequest& request, Json::Member text);
+Parsed<Call> load_or_unload(const DialectContext& context, const OllamaRequest& request,
+                            Json::Member text);
 
 }  // namespace quire

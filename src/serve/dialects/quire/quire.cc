@@ -5,6 +5,7 @@
 #include "base/clock.h"
 #include "base/json.h"
 #include "serve/dialects/openai/errors.h"
+#include "serve/dialects/quire/docs_page.h"
 #include "serve/dialects/quire/models.h"
 #include "serve/dialects/quire/repository.h"
 #include "serve/dialects/quire/version_metrics.h"
@@ -39,8 +40,12 @@ http::Response show_page_part(const DialectContext&, const http::Request& reques
 
 http::Response show_health(const DialectContext& context, const http::Request&) {
   const bool is_alive = context.house->service.is_alive(SteadyClock::now());
-  return {.status = is_alive ? 200 : 503,
-          .body = dump(Json::object({{"status", is_alive ? "ok" : "stalled"}}))};
+  Json body = Json::object({{"status", is_alive ? "ok" : "stalled"}});
+  if (!is_alive) {  // and as clients of TGI look for it
+    body.set("error", "unhealthy");
+    body.set("error_type", "healthcheck");
+  }
+  return {.status = is_alive ? 200 : 503, .body = dump(body)};
 }
 
 http::Response show_ready(const DialectContext& context, const http::Request&) {
@@ -141,6 +146,10 @@ constexpr Route kRoutes[] = {
       .summary = "of this program"}},
     {"GET", "/openapi.json", kNone, kOpen, {.quick = show_document,
       .summary = "this document"}},
+    {"GET", "/api-doc/openapi.json", kNone, kOpen, {.quick = show_document,
+      .summary = "this document, where TGI has its own"}},
+    {"GET", "/docs", kNone, kOpen, {.quick = show_docs,
+      .summary = "the routes, to read", .types = "text/html"}},
     {"GET", "/metrics", kNone, kOpen, {.quick = show_metrics,
       .summary = "counters in Prometheus' format", .types = "text/plain"}},
     {"GET", "/quire/models", kNone, kKeyed, {.quick = list_host,

@@ -4,6 +4,7 @@
 #include "serve/dialects/tgi/generate.h"
 #include "serve/dialects/tgi/info.h"
 #include "serve/dialects/tgi/tokenize.h"
+#include "serve/dialects/tgi/vertex.h"
 
 namespace quire {
 namespace {
@@ -18,6 +19,8 @@ constexpr Route kRoutes[] = {
       .summary = "a text goes on", .types = kTypes}},
     {"POST", "/generate_stream", BodyKind::kJson, kKeyed, {.parse = parse_tgi_stream,
       .summary = "a text goes on, token by token", .types = "text/event-stream,text/plain"}},
+    {"POST", "/vertex", BodyKind::kJson, kKeyed, {.late = predict_for_vertex,
+      .summary = "Vertex AI's form: texts or chats, and what is said to each", .types = kTypes}},
     {"POST", "/chat_tokenize", BodyKind::kJson, kKeyed, {.parse = parse_tgi_chat_tokenize,
       .summary = "a chat as its template writes it, in tokens", .types = kTypes}},
     {"GET", "/info", BodyKind::kNone, Access::kOpen, {.quick = show_tgi_info,

@@ -97,6 +97,87 @@ TEST(TgiServerTest, ARefusedStreamIsAStreamOfOneEvent) {
   EXPECT_EQ(client.post("/generate_stream", "{").status, 400) << "no JSON, no stream";
 }
 
+TEST(TgiServerTest, VertexAsksForSeveralAtOnce) {
+  TestServer server;
+  TestClient client = server.client();
+  const std::string parameters = R"("parameters":{"max_new_tokens":4,"seed":7})";
+  const Json alone = json_of(client.post("/generate", R"({"inputs":"abc",)" + parameters + "}"));
+  std::string many = R"({"inputs":"abc",)" + parameters + "}";
+  for (int i = 0; i < 20; ++i) many += R"(,{"inputs":"abc",)" + parameters + "}";
+  const TestResponse told = client.post("/vertex", R"({"instances":[)" + many + "]}");
+  ASSERT_EQ(told.status, 200) << told.body;
+  const Json body = json_of(told);
+  ASSERT_EQ(body.members().size(), 1u) << told.body;
+  ASSERT_EQ(body.find("predictions")->items().size(), 21u);
+  for (const Json& text : body.find("predictions")->items()) {
+    EXPECT_EQ(text, *alone.find("generated_text"));
+  }
+  const std::string chat = R"("messages":[{"role":"user","content":"hi"}],"max_tokens":3,"seed":1)";
+  const Json answer = json_of(client.post("/v1/chat/completions", R"({"model":"m",)" + chat + "}"));
+  const Json both = json_of(client.post(
+      "/vertex", R"({"parameters":{},"instances":[{"inputs":"a","parameters":{"max_new_tokens":1},)"
+                 R"("what":1},{)" + chat + "}]}"));
+  ASSERT_EQ(both.find("predictions")->items().size(), 2u) << dump(both);
+  EXPECT_EQ(both.find("predictions")->items()[1],
+            *answer.find("choices")->items()[0].find("message")->find("content"));
+  const std::string warnings = dump(*both.find("warnings"));
+  EXPECT_NE(warnings.find(R"("param":"parameters")"), std::string::npos) << warnings;
+  EXPECT_NE(warnings.find(R"("param":"instances[0].what")"), std::string::npos) << warnings;
+}
+
+TEST(TgiServerTest, VertexTellsTheFirstMistake) {
+  TestServer server;
+  const auto told = [&](const std::string& body, int status) {
+    const TestResponse answer = server.client().post("/vertex", body);
+    EXPECT_EQ(answer.status, status) << body << answer.body;
+    return answer.body;
+  };
+  told("{", 400);
+  EXPECT_NE(told("{}", 422).find("missing field `instances`"), std::string::npos);
+  EXPECT_NE(told(R"({"instances":5})", 422).find("expected a sequence"), std::string::npos);
+  EXPECT_EQ(told(R"({"instances":[]})", 422),
+            R"({"error":"Input validation error: `instances` must have 1 to 128 items. Given: 0",)"
+            R"("error_type":"validation"})");
+  EXPECT_NE(told(R"({"instances":[{"inputs":"a"},"b"]})", 422).find("instances[1]"),
+            std::string::npos);
+  EXPECT_NE(told(R"({"instances":[{"inputs":"a","stream":true}]})", 422).find("`stream`"),
+            std::string::npos);
+  EXPECT_EQ(told(R"({"instances":[{"inputs":"a"},{"inputs":"a","parameters":{"temperature":0}}]})",
+                 422),
+            R"({"error":"Input validation error: `temperature` must be strictly positive",)"
+            R"("error_type":"validation"})");
+  const std::string chat = told(
+      R"({"instances":[{"messages":[{"role":"user","content":"a"}],"top_p":7}]})", 422);
+  EXPECT_NE(chat.find(R"("error_type":"validation")"), std::string::npos) << chat;
+  EXPECT_NE(chat.find("top_p"), std::string::npos) << chat;
+}
+
+TEST(TgiServerTest, AClientThatLeavesVertexEndsItsInstances) {
+  TestServer server;
+  server.gate().close();
+  TestClient client = server.client();
+  client.send(post_bytes("/vertex", R"({"instances":[{"inputs":"a"},{"inputs":"b"}]})"));
+  server.wait_for_metric("quire_requests_total{outcome=\"accepted\"}", 2);
+  client.close();
+  server.wait_for_metric("quire_clients_left_total", 2);
+  server.gate().open();
+  server.wait_for_metric("quire_requests_running", 0);
+  EXPECT_EQ(server.client().post("/vertex", R"({"instances":[{"inputs":"a","parameters":)"
+                                            R"({"max_new_tokens":1}}]})").status, 200);
+}
+
+TEST(TgiServerTest, HealthDocumentAndPageAreThere) {
+  TestServer server;
+  TestClient client = server.client();
+  for (const char* path : {"/health", "/ping"}) EXPECT_EQ(client.get(path).status, 200) << path;
+  EXPECT_EQ(client.get("/api-doc/openapi.json").body, client.get("/openapi.json").body);
+  const TestResponse page = client.get("/docs");
+  EXPECT_EQ(page.header("content-type"), "text/html; charset=utf-8");
+  for (const char* path : {"/generate_stream", "/v1/models/{model...}", "openapi.json"}) {
+    EXPECT_NE(page.body.find(path), std::string::npos) << path;
+  }
+}
+
 TEST(TgiServerTest, OthersKeepTheirShapeOnSharedPaths) {
   TestServer server;
   TestClient client = server.client();
