@@ -84,6 +84,7 @@ EngineOptions engine_options(const ModelArguments& arguments, const LoadedModel&
   options.scheduler.context_max = loaded.context_max;
   options.scheduler.is_prefix_caching = arguments.is_prefix_caching;
   options.queue_max = arguments.max_queue;
+  options.batching = arguments.batching;
   options.eos_ids = loaded.words.eos_ids;
   return options;
 }

@@ -10,6 +10,7 @@
 #include "backend/backend.h"
 #include "base/nanos.h"
 #include "base/status.h"
+#include "core/batching.h"
 
 namespace quire {
 
@@ -35,6 +36,7 @@ struct ModelArguments {
   std::uint32_t num_kv_blocks = 0;   // 0: from kv_cache_memory
   std::string kv_cache_memory;       // "512MiB", "2G", bytes; empty: from free memory
   std::uint32_t max_queue = 256;
+  DynamicBatching batching;          // of a repository's model
   std::string quantize;              // w8a8; empty: weights as stored
   std::string activations = "float";  // as-asked: rounded as a quantized checkpoint asks
   bool is_unpacked_f32 = false;      // a test setting

@@ -8,6 +8,7 @@
 
 #include "base/ids.h"
 #include "base/nanos.h"
+#include "core/batching.h"
 
 namespace quire {
 
@@ -25,6 +26,7 @@ struct SchedulerOptions {
 struct EngineOptions {
   SchedulerOptions scheduler;
   std::uint32_t queue_max = 256;      // requests of one tenant that may wait; more are refused
+  DynamicBatching batching;           // who waits for company before the scheduler has him
   std::vector<TokenId> eos_ids;       // end a branch unless ignore_eos
   bool is_hashing_logits = false;     // tests: report a hash of each raw logits row
   bool is_checking_invariants = false;  // tests: the ledger's balance at every step

@@ -18,12 +18,14 @@ struct Engine::State {
         std::shared_ptr<const Tokenizer> tokenizer, EventSink sink_given)
       : executor(std::make_unique<TimedExecutor>(std::move(executor_given), timer)),
         core(options, *executor, std::move(tokenizer)),
-        inbox(options.queue_max),
+        inbox(options.queue_max, options.batching),
         sink(std::move(sink_given)),
         snapshot(core.stats()) {}
 
   void run();
   void take_in(Inbox::Batch batch);
+  void let_in();
+  void tell_held();
   void answer(std::uint64_t question);
   void publish(StepEvents events);
 
@@ -32,6 +34,8 @@ struct Engine::State {
   EngineCore core;  // the engine thread's; check() is for all
   Inbox inbox;
   EventSink sink;
+  std::size_t held_told = 0;  // of the engine thread
+  std::atomic<bool> is_resting{false};
   std::atomic<Nanos::rep> last_step_at{0};
   mutable std::mutex mutex;  // of the snapshot
   EngineStats snapshot;
@@ -43,16 +47,24 @@ void Engine::State::run() {
   for (bool is_stopping = false; !is_stopping || core.has_work();) {
     const bool has_work = is_paused ? core.is_unsettled() : core.has_work();
     const bool may_sleep = !has_work && !is_stopping;
-    Inbox::Batch batch = inbox.take(may_sleep);
+    is_resting.store(may_sleep && core.held() > 0);
+    Inbox::Batch batch = inbox.take(may_sleep, is_paused ? std::nullopt : core.wake_at());
+    is_resting.store(false);
     if (may_sleep) timer.end(StepPhase::kIdle);
     is_stopping = batch.is_stopping;
+    const bool is_closed = batch.is_closed;
     is_paused = batch.is_paused && !is_stopping;
     if (batch.forgets_cache) core.forget_cache();
     const std::optional<std::uint64_t> question = batch.question;
     take_in(std::move(batch));
     if (question) answer(*question);
     if (is_stopping) core.cancel_all();
-    if (is_paused ? !core.is_unsettled() : !core.has_work()) continue;
+    if (is_closed) core.stop_waiting();
+    if (!is_paused) let_in();
+    if (is_paused ? !core.is_unsettled() : !core.has_work()) {
+      tell_held();
+      continue;
+    }
     timer.end(StepPhase::kInbox);
     const Nanos now = SteadyClock::now();
     StepEvents events = is_paused ? core.settle(now) : core.advance(now);
@@ -68,11 +80,29 @@ void Engine::State::run() {
 }
 
 void Engine::State::take_in(Inbox::Batch batch) {
-  for (Request& request : batch.requests) {
-    const Status status = core.submit(std::move(request));
+  for (std::size_t i = 0; i < batch.requests.size(); ++i) {
+    const Status status = core.submit(std::move(batch.requests[i]), batch.arrived[i]);
     QUIRE_CHECK(status.is_ok(), "a request that was accepted is refused: {}", status.message());
   }
   for (const RequestId id : batch.cancels) core.cancel(id);
+}
+
+void Engine::State::let_in() {
+  const Nanos now = SteadyClock::now();
+  const std::vector<RequestId> ids = core.let_in(now);
+  if (ids.empty()) return;
+  inbox.report_let_in(ids);
+  last_step_at.store(now.count());
+}
+
+// Who looks at the engine sees those that wait for company although no step tells of them.
+void Engine::State::tell_held() {
+  if (core.held() == held_told) return;
+  StepEvents events;
+  events.stats = core.stats();
+  events.at = SteadyClock::now();
+  publish(std::move(events));
+  timer.end(StepPhase::kPublish);
 }
 
 void Engine::State::answer(std::uint64_t question) {
@@ -85,6 +115,7 @@ void Engine::State::answer(std::uint64_t question) {
 }
 
 void Engine::State::publish(StepEvents events) {
+  held_told = core.held();
   std::vector<RequestId> admitted, ended;
   for (const RowFact& row : events.rows) {
     if (row.is_admission) admitted.push_back(row.of.request);
@@ -120,6 +151,11 @@ Engine::~Engine() {
 
 Status Engine::submit(Request request) {
   QUIRE_RETURN_IF_ERROR(state_->core.check(request));
+  return state_->inbox.submit(std::move(request), SteadyClock::now());
+}
+
+Status Engine::submit_at_once(Request request) {
+  QUIRE_RETURN_IF_ERROR(state_->core.check(request));
   return state_->inbox.submit(std::move(request));
 }
 
@@ -137,7 +173,9 @@ EngineStats Engine::stats() const {
 void Engine::inspect(std::uint64_t question) { state_->inbox.ask(question); }
 
 const SchedulerOptions& Engine::limits() const { return state_->core.scheduler().options(); }
+const DynamicBatching& Engine::batching() const { return state_->core.options().batching; }
 const Capacity& Engine::capacity() const { return state_->executor->capacity(); }
+bool Engine::is_resting() const { return state_->is_resting.load(); }
 Nanos Engine::last_step_at() const { return Nanos(state_->last_step_at.load()); }
 
 }  // namespace quire

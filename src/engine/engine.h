@@ -23,10 +23,12 @@ class Engine {
          std::shared_ptr<const Tokenizer> tokenizer, EventSink sink);
   ~Engine();  // cancels what is left, ends the thread
 
-  // Any thread. kResourceExhausted: the tenant's queue is full. kUnavailable: draining.
-  // kInvalidArgument: the request contradicts the model (empty or too long prompt, token out of
-  // the vocabulary, more KV than the pool has).
+  // Any thread. kResourceExhausted: the tenant's queue or its level's is full. kUnavailable:
+  // draining. kInvalidArgument: the request contradicts the model (empty or too long prompt, token
+  // out of the vocabulary, more KV than the pool has).
   Status submit(Request request);
+  // It waits for no batch (EngineOptions::batching): for those that nobody asked, such as warm-ups.
+  Status submit_at_once(Request request);
   void cancel(RequestId id);
 
   // From now on submit() answers kUnavailable; what was accepted goes on to its end.
@@ -41,8 +43,11 @@ class Engine {
   // newer question replaces one that still waits; an engine that ends answers none.
   void inspect(std::uint64_t question);
   const SchedulerOptions& limits() const;  // that hold, whatever was asked for
+  const DynamicBatching& batching() const;  // likewise
   const Capacity& capacity() const;
-  // When the last step finished; for liveness. Zero before the first.
+  // Whether all that is here waits for its batch, and nothing is computed.
+  bool is_resting() const;
+  // When the last step finished or somebody was let in; for liveness. Zero before the first.
   Nanos last_step_at() const;
 
  private:

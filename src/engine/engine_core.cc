@@ -16,6 +16,9 @@ EngineCore::EngineCore(const EngineOptions& options, Executor& executor,
       constraints_(options_.eos_ids) {
   QUIRE_CHECK(executor.capacity().depth >= 1, "an executor that holds no step");
   std::sort(options_.eos_ids.begin(), options_.eos_ids.end());
+  if (options_.batching.acts()) {
+    batcher_.emplace(options_.batching, scheduler_.options().rows_max);
+  }
 }
 
 EngineCore::~EngineCore() {
@@ -30,16 +33,21 @@ Status EngineCore::check(const Request& request) const {
   return scheduler_.check(request);
 }
 
-Status EngineCore::submit(Request request) {
+Status EngineCore::submit(Request request, std::optional<Nanos> arrived) {
   QUIRE_RETURN_IF_ERROR(check(request));
   const std::uint32_t waiting = scheduler_.queues().requests_waiting(request.tenant);
   if (waiting >= options_.queue_max) {
     return error(StatusCode::kResourceExhausted, "{} requests are waiting; at most {} may", waiting,
                  options_.queue_max);
   }
+  const bool waits = batcher_ && arrived;
+  std::optional<Nanos> timeout;  // of its turn: that is all that a deadline means then
+  if (waits && request.deadline) timeout = std::max(*request.deadline - *arrived, Nanos{0});
+  if (waits) request.deadline.reset();
   auto shared = std::make_shared<const Request>(std::move(request));
   QUIRE_RETURN_IF_ERROR(constraints_.begin(*shared));
-  if (const Status status = scheduler_.submit(shared); !status.is_ok()) {
+  const Status status = waits ? hold(*shared, timeout, *arrived) : scheduler_.submit(shared);
+  if (!status.is_ok()) {
     constraints_.forget(*shared);
     return status;
   }
@@ -54,6 +62,43 @@ Status EngineCore::submit(Request request) {
   return ok_status();
 }
 
+Status EngineCore::hold(const Request& request, std::optional<Nanos> timeout, Nanos arrived) {
+  const std::uint64_t level = options_.batching.level_of(request.priority);
+  if (batcher_->offer(request.id, level, timeout, arrived)) return ok_status();
+  return Status(StatusCode::kResourceExhausted, kQueueFull);
+}
+
+std::uint32_t EngineCore::free_places() const {
+  const std::size_t running = jobs_.size() - held();
+  const std::uint32_t all = scheduler_.options().rows_max;
+  return running >= all ? 0 : all - static_cast<std::uint32_t>(running);
+}
+
+std::vector<RequestId> EngineCore::let_in(Nanos now) {
+  std::vector<RequestId> all;
+  while (batcher_) {
+    const DynamicBatcher::Release release = batcher_->next(free_places(), now);
+    for (const RequestId id : release.expired) {
+      end_request(id, FinishReason::kDeadline, kTimeoutExpired);
+    }
+    if (release.batch.empty()) break;
+    for (const RequestId id : release.batch) {
+      const Status status = scheduler_.submit(jobs_.at(id).request);
+      QUIRE_CHECK(status.is_ok(), "a request that waited is refused: {}", status.message());
+    }
+    all.insert(all.end(), release.batch.begin(), release.batch.end());
+  }
+  return all;
+}
+
+void EngineCore::stop_waiting() {
+  if (batcher_) batcher_->stop_waiting();
+}
+
+std::optional<Nanos> EngineCore::wake_at() const {
+  return batcher_ ? batcher_->wake_at(free_places()) : std::nullopt;
+}
+
 void EngineCore::cancel(RequestId id) { end_request(id, FinishReason::kCancelled, ""); }
 
 void EngineCore::cancel_all() {
@@ -65,7 +110,7 @@ StepEvents EngineCore::settle(Nanos now) { return turn(now, false); }
 
 StepEvents EngineCore::turn(Nanos now, bool launches) {
   for (const RequestId id : scheduler_.overdue(now)) {
-    end_request(id, FinishReason::kDeadline, "the deadline has passed");
+    end_request(id, FinishReason::kDeadline, "The request's deadline passed.");
   }
   StepEvents out;
   if (launches) launch_ahead();
@@ -248,6 +293,7 @@ void EngineCore::end_request(RequestId id, FinishReason reason, const std::strin
   if (it == jobs_.end()) return;
   Job& job = it->second;
   scheduler_.cancel(id);
+  if (batcher_) batcher_->cancel(id);
   // emit() forgets the job with its last branch; do not touch it after that.
   const std::size_t branches = job.branches.size();
   int left = job.unfinished;
@@ -291,7 +337,7 @@ EngineStats EngineCore::stats() const {
   const BlockPool& pool = scheduler_.ledger().pool(0);
   EngineStats stats;
   stats.requests_running = counts.requests_running;
-  stats.requests_waiting = counts.requests_waiting;
+  stats.requests_waiting = counts.requests_waiting + held();
   stats.blocks_total = pool.total();
   stats.blocks_free = pool.free_count();
   stats.blocks_cached = pool.cached_count();

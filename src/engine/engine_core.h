@@ -9,6 +9,10 @@
 // Where a request has a constraint, its masks are made when its history is known, and what it
 // forces is appended to its text when that is committed, to be fed as one chunk.
 //
+// Where options().batching acts, a request waits in a DynamicBatcher first; let_in() moves those
+// whose turn it is on to the scheduler, and whoever owns this asks for it before each advance() and
+// at wake_at().
+//
 // A row that is not finite ends its request. An executor fault ends every request with its reason
 // and voids the cache; the next request starts anew.
 // Used by engine/engine (the thread), sim/simulator and tests.
@@ -17,6 +21,7 @@
 #include <deque>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -30,6 +35,7 @@
 #include "engine/sample_spec.h"
 #include "engine/session.h"
 #include "engine/step_events.h"
+#include "sched/dynamic_batcher.h"
 #include "sched/scheduler.h"
 
 namespace quire {
@@ -43,13 +49,21 @@ class EngineCore {
 
   // Any thread: whether the request can be served at all.
   Status check(const Request& request) const;
-  // kResourceExhausted: queue_max requests of its tenant wait already.
-  Status submit(Request request);
+  // kResourceExhausted: queue_max requests of its tenant, or as many as its level may have, wait
+  // already. `arrived`: since when it waits for let_in() where batching acts; absent: it does not.
+  Status submit(Request request, std::optional<Nanos> arrived = std::nullopt);
   void cancel(RequestId id);  // its last event comes with the next advance(); unknown ids are fine
   void cancel_all();
 
   bool has_work() const { return scheduler_.has_work() || !events_.empty(); }
   StepEvents advance(Nanos now);
+
+  // Batches whose turn it is; who is let in with them. Who has waited too long ends with kDeadline.
+  std::vector<RequestId> let_in(Nanos now);
+  void stop_waiting();  // for company; as when no more requests come
+  // When let_in() has something to do although nothing happens until then. Absent: never.
+  std::optional<Nanos> wake_at() const;
+  std::size_t held() const { return batcher_ ? batcher_->size() : 0; }  // that wait for let_in()
 
   // While the engine is paused: whether there is something to settle() yet, which finishes a step
   // that is under way and tells what has happened, and starts nothing.
@@ -83,6 +97,8 @@ class EngineCore {
   };
 
   StepEvents turn(Nanos now, bool launches);
+  Status hold(const Request& request, std::optional<Nanos> timeout, Nanos arrived);
+  std::uint32_t free_places() const;
   void launch_ahead();
   void sample_ready();
   void finish_oldest(StepEvents& out);
@@ -97,6 +113,7 @@ class EngineCore {
   Executor& executor_;
   std::shared_ptr<const Tokenizer> tokenizer_;
   Scheduler scheduler_;
+  std::optional<DynamicBatcher> batcher_;  // absent: nobody waits for company
   std::map<RequestId, Job> jobs_;
   std::deque<Flight> flights_;  // launched, oldest first
   std::vector<BranchId> preempted_;  // by plans without rows; told with the next launched one

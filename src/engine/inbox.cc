@@ -6,7 +6,10 @@
 
 namespace quire {
 
-Status Inbox::submit(Request request) {
+Inbox::Inbox(std::uint32_t waiting_max, DynamicBatching batching)
+    : waiting_max_(waiting_max), batching_(std::move(batching)) {}
+
+Status Inbox::submit(Request request, std::optional<Nanos> arrived) {
   {
     const std::lock_guard lock(mutex_);
     if (is_closed_) return Status(StatusCode::kUnavailable, "the engine accepts no new requests");
@@ -15,12 +18,22 @@ Status Inbox::submit(Request request) {
       return error(StatusCode::kResourceExhausted, "{} requests are waiting; at most {} may",
                    tenant->second, waiting_max_);
     }
-    const auto [live, is_new] = live_.try_emplace(request.id, waiting_.end());
+    std::optional<std::uint64_t> level;
+    if (batching_.acts() && arrived) level = batching_.level_of(request.priority);
+    if (level) {
+      const std::uint32_t size_max = batching_.policy_of(*level).size_max;
+      if (size_max > 0 && levels_[*level] >= size_max) {
+        return Status(StatusCode::kResourceExhausted, kQueueFull);
+      }
+    }
+    const auto [live, is_new] = live_.try_emplace(request.id, Live{waiting_.end(), level});
     if (!is_new) {
       return error(StatusCode::kInvalidArgument, "request {} is already here", request.id.value);
     }
-    live->second = waiting_.try_emplace(request.tenant, 0).first;
-    ++live->second->second;
+    live->second.tenant = waiting_.try_emplace(request.tenant, 0).first;
+    ++live->second.tenant->second;
+    if (level) ++levels_[*level];
+    batch_.arrived.push_back(arrived);
     batch_.requests.push_back(std::move(request));
   }
   arrived_.notify_one();
@@ -37,8 +50,12 @@ void Inbox::cancel(RequestId id) {
 }
 
 void Inbox::close() {
-  const std::lock_guard lock(mutex_);
-  is_closed_ = true;
+  {
+    const std::lock_guard lock(mutex_);
+    is_news_ |= !is_closed_;
+    is_closed_ = true;
+  }
+  arrived_.notify_one();
 }
 
 void Inbox::stop() {
@@ -80,17 +97,21 @@ bool Inbox::is_idle() const {
   return live_.empty();
 }
 
-Inbox::Batch Inbox::take(bool may_sleep) {
+Inbox::Batch Inbox::take(bool may_sleep, std::optional<Nanos> wake_at) {
   std::unique_lock lock(mutex_);
-  if (may_sleep) {
-    arrived_.wait(lock, [this] {
-      return !batch_.requests.empty() || !batch_.cancels.empty() || batch_.question ||
-             batch_.is_stopping || batch_.forgets_cache || is_news_;
-    });
+  const auto has_news = [this] {
+    return !batch_.requests.empty() || !batch_.cancels.empty() || batch_.question ||
+           batch_.is_stopping || batch_.forgets_cache || is_news_;
+  };
+  if (may_sleep && wake_at) {
+    arrived_.wait_until(lock, std::chrono::steady_clock::time_point(*wake_at), has_news);
+  } else if (may_sleep) {
+    arrived_.wait(lock, has_news);
   }
   Batch taken = std::exchange(batch_, {});
   batch_.is_stopping = taken.is_stopping;  // these are states
   batch_.is_paused = taken.is_paused;
+  taken.is_closed = is_closed_;
   is_news_ = false;
   return taken;
 }
@@ -99,15 +120,32 @@ void Inbox::report(std::span<const RequestId> admitted, std::span<const RequestI
   const std::lock_guard lock(mutex_);
   for (const RequestId id : admitted) {
     const auto live = live_.find(id);
-    if (live != live_.end()) leave_queue(live->second);
+    if (live != live_.end()) leave_queue(live->second.tenant);
   }
   for (const RequestId id : ended) {
     const auto live = live_.find(id);
     QUIRE_CHECK(live != live_.end(), "request {} ended and was not here", id.value);
-    leave_queue(live->second);
+    leave_queue(live->second.tenant);
+    leave_level(live->second.level);
     live_.erase(live);
     cancelled_.erase(id);
   }
+}
+
+void Inbox::report_let_in(std::span<const RequestId> ids) {
+  if (ids.empty()) return;
+  const std::lock_guard lock(mutex_);
+  for (const RequestId id : ids) {
+    const auto live = live_.find(id);
+    if (live != live_.end()) leave_level(live->second.level);
+  }
+}
+
+void Inbox::leave_level(std::optional<std::uint64_t>& level) {
+  if (!level) return;
+  QUIRE_CHECK(levels_[*level] > 0, "nobody of level {} waits", *level);
+  --levels_[*level];
+  level.reset();
 }
 
 // Once; a request that was preempted and admitted again has left it already.

@@ -10,6 +10,7 @@
 #include <string_view>
 #include <vector>
 
+#include "core/batching.h"
 #include "host/model_host.h"
 
 namespace quire {
@@ -20,6 +21,7 @@ struct ModelOverrides {
   std::uint32_t rows_max = 0;     // sequences of a batch
   std::uint32_t tokens_max = 0;   // of a step
   std::uint32_t queue_max = 0;    // requests that wait
+  DynamicBatching batching;       // is_set: instead of none
   std::string kv_cache_dtype, kv_cache_memory, quantize;  // as the flags of those names
   std::string tokenizer, chat_template;                   // files
   std::string tool_call_parser, reasoning_parser;

@@ -353,7 +353,7 @@ bool ModelHost::is_stalled(Nanos now, Nanos limit) const {
   const std::lock_guard lock(state_->mutex);
   if (state_->is_paused) return false;
   for_each_engine([&](ModelIndex index, Engine& engine) {
-    if (state_->shelf.users(index) == 0 || engine.is_idle()) return;
+    if (state_->shelf.users(index) == 0 || engine.is_idle() || engine.is_resting()) return;
     const Nanos moved_at = std::max(engine.last_step_at(), state_->shelf.busy_since(index));
     is_stalled |= now - moved_at >= limit;
   });

@@ -89,6 +89,21 @@ std::string first_text(const ModelInferResponse& response) {
   return raw.size() < 4 ? "" : raw.substr(4);
 }
 
+TEST_F(RpcTest, AFullQueueAndAPassedTimeoutAreUnavailable) {
+  DynamicBatching batching{.is_set = true, .levels = 2, .default_level = 2};
+  batching.delay_us_max = 3'600'000'000;
+  batching.queue_of[1].timeout_us = 1000;
+  batching.queue.size_max = 1;
+  start({}, {.batching = batching});
+  ModelInferRequest hasty = ask_text("ab");
+  (*hasty.mutable_parameters())["priority"].set_uint64_param(1);
+  EXPECT_EQ(refuse(hasty, grpc::StatusCode::UNAVAILABLE), "Request timeout expired");
+  TestClient waiting = server_->client();
+  waiting.send(post_bytes("/v2/models/m/generate", R"({"text_input":"a","max_tokens":1})"));
+  server_->wait_for_metric("quire_requests_waiting", 1);
+  EXPECT_EQ(refuse(ask_text("ab"), grpc::StatusCode::UNAVAILABLE), "Exceeds maximum queue size");
+}
+
 TEST_F(RpcTest, ServerAndModelsTellWhatTheyAre) {
   start();
   {

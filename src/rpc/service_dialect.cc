@@ -5,6 +5,7 @@
 #include <cstring>
 #include <iterator>
 
+#include "core/batching.h"
 #include "proto/inference.pb.h"
 #include "rpc/methods/infer_methods.h"
 #include "rpc/methods/server_methods.h"
@@ -15,7 +16,8 @@ namespace {
 constexpr std::string_view kStreamMethod = "/inference.GRPCInferenceService/ModelStreamInfer";
 
 http::Response render_error(const ApiError& error, const http::Request& request) {
-  http::Response response{.status = error.status, .content_type = "application/grpc"};
+  const int status = error.message == kQueueFull ? 503 : error.status;  // as its users know it
+  http::Response response{.status = status, .content_type = "application/grpc"};
   response.headers.push_back({std::string(kMessageHeader), error.message});
   if (is_stream_method(request.path)) append_stream_error(error, request.body, response.body);
   return response;

@@ -5,7 +5,7 @@ namespace quire {
 ApiError failure_of(const TokenEvent& event) {
   ApiError error{.status = 500, .message = event.message, .type = "server_error"};
   if (event.finish == FinishReason::kDeadline) {
-    error = {.status = 503, .message = "The request's deadline passed.",
+    error = {.status = 503, .message = event.message,
              .type = "service_unavailable_error", .code = "deadline_exceeded"};
   } else if (event.finish == FinishReason::kCancelled) {
     error = {.status = 503, .message = "The request was cancelled by the server.",

@@ -24,10 +24,6 @@ constexpr ConfigEnum kTimeoutAction = {"ModelQueuePolicy.TimeoutAction", kTimeou
 constexpr std::string_view kNoTensorRt = "it is of TensorRT models";
 constexpr std::string_view kOneBatcher =
     "requests are batched token by token, each with its own length";
-constexpr std::string_view kNobodyWaits =
-    "a request joins the batch with the next token; nobody waits for a batch to fill";
-constexpr std::string_view kNoTimeouts = "a request waits until it is served, or its client leaves";
-constexpr std::string_view kNoLevels = "levels of the config are not read yet";
 constexpr std::string_view kNoGpuGroups = "the models of this process run on its processors";
 constexpr std::string_view kOwnMemory = "memory and graphs are arranged by the model's own backend";
 
@@ -130,19 +126,19 @@ constexpr ConfigMessage kOptimization = {"ModelOptimizationPolicy", kOptimizatio
 // --- batching ---
 
 constexpr ConfigField kQueuePolicyFields[] = {
-    {"timeout_action", kEnum, kOne, kTold, kNoTimeouts, nullptr, &kTimeoutAction},
-    {"default_timeout_microseconds", kUint64, kOne, kTold, kNoTimeouts},
-    {"allow_timeout_override", kBool, kOne, kTold, kNoTimeouts},
+    {"timeout_action", kEnum, kOne, kActs, {}, nullptr, &kTimeoutAction},
+    {"default_timeout_microseconds", kUint64},
+    {"allow_timeout_override", kBool},
     {"max_queue_size", kUint32}};
 constexpr ConfigMessage kQueuePolicy = {"ModelQueuePolicy", kQueuePolicyFields};
 constexpr ConfigField kDynamicBatchingFields[] = {
-    {"preferred_batch_size", kInt32, kMany, kTold, kNobodyWaits},
-    {"max_queue_delay_microseconds", kUint64, kOne, kTold, kNobodyWaits},
+    {"preferred_batch_size", kInt32, kMany},
+    {"max_queue_delay_microseconds", kUint64},
     {"preserve_ordering", kBool, kOne, kTold, "every request has an answer of its own"},
-    {"priority_levels", kUint64, kOne, kTold, kNoLevels},
-    {"default_priority_level", kUint64, kOne, kTold, kNoLevels},
+    {"priority_levels", kUint64},
+    {"default_priority_level", kUint64},
     {"default_queue_policy", kMessage, kOne, kActs, {}, &kQueuePolicy},
-    {"priority_queue_policy", kMessage, kMapByNumber, kTold, kNoLevels, &kQueuePolicy}};
+    {"priority_queue_policy", kMessage, kMapByNumber, kActs, {}, &kQueuePolicy}};
 constexpr ConfigMessage kDynamicBatching = {"ModelDynamicBatching", kDynamicBatchingFields};
 
 // --- warm-up ---

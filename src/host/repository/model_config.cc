@@ -18,6 +18,10 @@ namespace {
 constexpr std::uint32_t kWarmupCountMax = 1000, kWarmupTokensMax = 4096;
 constexpr std::uint64_t kPriorityLevelsMax = 64;
 constexpr std::int64_t kBatchMax = 4096;
+constexpr std::string_view kNoDelay =
+    "'dynamic_batching.preferred_batch_size' does nothing here without "
+    "max_queue_delay_microseconds: nobody waits for a batch to fill";
+constexpr std::uint64_t kQueueMax = 1 << 20;
 
 template <typename... Args>
 Status wrong(fmt::format_string<Args...> format, Args&&... args) {
@@ -157,6 +161,36 @@ Status read_preferred(const Json& json, ModelConfig& config) {
   return ok_status();
 }
 
+// As published: who keeps the order of arrivals has nobody pass anybody.
+Status check_order(const DynamicBatching& batching) {
+  if (!batching.preserves_order) return ok_status();
+  if (batching.levels > 1) {
+    return wrong("'dynamic_batching.preserve_ordering' allows one priority level, not {}",
+                 batching.levels);
+  }
+  for (std::uint64_t level = 0; level <= batching.levels; ++level) {
+    const QueuePolicy& policy = batching.policy_of(level);
+    if (policy.delays && policy.timeout_us > 0) {
+      return wrong("'dynamic_batching.preserve_ordering' allows no timeout_action DELAY");
+    }
+  }
+  return ok_status();
+}
+
+// Room for all whom the levels let wait, whoever's they are, and who is about to be computed. 0:
+// there is a level without a bound.
+std::uint32_t queue_max(const ModelConfig& config) {
+  const DynamicBatching& batching = config.batching;
+  std::uint64_t sum = std::max<std::uint32_t>(config.batch_max, 1);
+  for (std::uint64_t level = std::min<std::uint64_t>(batching.levels, 1); level <= batching.levels;
+       ++level) {
+    const std::uint32_t size_max = batching.policy_of(level).size_max;
+    if (size_max == 0) return 0;
+    sum += size_max;
+  }
+  return static_cast<std::uint32_t>(std::min<std::uint64_t>(sum, kQueueMax));
+}
+
 Status read_batching(const Json& json, ModelConfig& config) {
   const std::int64_t batch_max = get(json, "max_batch_size").as_int();
   if (batch_max < 0 || batch_max > kBatchMax) {
@@ -184,7 +218,6 @@ Status read_batching(const Json& json, ModelConfig& config) {
   }
   if (const Json* queue = found->find("default_queue_policy")) {
     batching.queue = queue_policy(*queue);
-    config.overrides.queue_max = batching.queue.size_max;
   }
   for (const auto& [key, queue] : get(*found, "priority_queue_policy").members()) {
     const std::uint64_t level = std::stoull(key);  // its digits were checked
@@ -194,6 +227,12 @@ Status read_batching(const Json& json, ModelConfig& config) {
     }
     batching.queue_of.emplace(level, queue_policy(queue));
   }
+  QUIRE_RETURN_IF_ERROR(check_order(batching));
+  if (!batching.preferred.empty() && batching.delay_us_max == 0) {
+    config.warnings.emplace_back(kNoDelay);
+  }
+  config.overrides.batching = batching;
+  config.overrides.queue_max = queue_max(config);
   return ok_status();
 }
 
@@ -363,11 +402,6 @@ std::vector<std::uint64_t> VersionPolicy::choose(const std::vector<std::uint64_t
     if (is_chosen) chosen.push_back(versions[i]);
   }
   return chosen;
-}
-
-const QueuePolicy& DynamicBatching::policy_of(std::uint64_t level) const {
-  const auto own = queue_of.find(level);
-  return own == queue_of.end() ? queue : own->second;
 }
 
 Result<ModelConfig> parse_model_config(std::string_view text, const std::string& name) {

@@ -6,12 +6,12 @@
 #pragma once
 
 #include <cstdint>
-#include <map>
 #include <string>
 #include <vector>
 
 #include "base/json.h"
 #include "base/status.h"
+#include "core/batching.h"
 #include "host/model_catalog.h"
 
 namespace quire {
@@ -34,27 +34,6 @@ struct VersionPolicy {
 
   // Of `versions`, ascending, those that are served, ascending.
   std::vector<std::uint64_t> choose(const std::vector<std::uint64_t>& versions) const;
-};
-
-// What happens to requests that wait.
-struct QueuePolicy {
-  bool delays = false;               // timeout_action DELAY: served when nobody else waits
-  std::uint64_t timeout_us = 0;      // default_timeout_microseconds; 0: none
-  bool may_override = false;         // a request's own timeout may be shorter
-  std::uint32_t size_max = 0;        // max_queue_size; 0: no bound of its own
-};
-
-struct DynamicBatching {
-  bool is_set = false;
-  std::vector<std::uint32_t> preferred;   // preferred_batch_size, ascending
-  std::uint64_t delay_us_max = 0;         // max_queue_delay_microseconds
-  bool preserves_order = false;
-  std::uint64_t levels = 0;               // priority_levels; 0: there are none
-  std::uint64_t default_level = 0;
-  QueuePolicy queue;                      // default_queue_policy
-  std::map<std::uint64_t, QueuePolicy> queue_of;  // by priority
-
-  const QueuePolicy& policy_of(std::uint64_t level) const;
 };
 
 // Requests that a version answers before anybody else's.

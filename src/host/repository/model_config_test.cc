@@ -158,9 +158,7 @@ TEST(ModelConfigTest, WhatChangesNoAnswerIsTold) {
         "model_metrics { metric_control { metric_identifier { family: \"f\" } histogram_options { "
         "buckets: [ 1, 2.5e3 ] } } }",
         "dynamic_batching { preserve_ordering: true }",
-        "dynamic_batching { max_queue_delay_microseconds: 100 }",
         "max_batch_size: 4 dynamic_batching { preferred_batch_size: 4 }",
-        "dynamic_batching { default_queue_policy { default_timeout_microseconds: 5 } }",
         "parameters { key: \"gpu_memory_utilization\" value { string_value: \"0.9\" } }"}) {
     EXPECT_EQ(read(text).warnings.size(), 1u) << text;
   }
@@ -185,7 +183,13 @@ TEST(ModelConfigTest, DynamicBatchingIsReadWhole) {
   EXPECT_EQ(batching.levels, 3u);
   EXPECT_TRUE(batching.policy_of(2).delays);
   EXPECT_EQ(batching.policy_of(2).size_max, 5u);
-  EXPECT_EQ(config.overrides.queue_max, 5u) << "this one acts";
+  EXPECT_TRUE(config.overrides.batching.acts());
+  EXPECT_EQ(config.overrides.batching.levels, 3u);
+  EXPECT_TRUE(config.warnings.empty()) << "all of it acts";
+  EXPECT_EQ(config.overrides.queue_max, 0u) << "level 1 has no bound of its own";
+  EXPECT_EQ(read("max_batch_size: 2 dynamic_batching { priority_levels: 2 default_priority_level: "
+                 "1 default_queue_policy { max_queue_size: 300 } }").overrides.queue_max,
+            602u) << "all levels fit in, and who is about to be computed";
   EXPECT_TRUE(batching.policy_of(1).may_override);
   EXPECT_FALSE(batching.policy_of(1).delays);
   refusal("dynamic_batching { preferred_batch_size: 1 }");
@@ -194,7 +198,14 @@ TEST(ModelConfigTest, DynamicBatchingIsReadWhole) {
   refusal("dynamic_batching { priority_levels: 2 }");
   refusal("dynamic_batching { priority_levels: 65 default_priority_level: 1 }");
   refusal("dynamic_batching { priority_queue_policy { key: 1 } }");
+  refusal("dynamic_batching { priority_levels: 2 default_priority_level: 0 }");
+  refusal("dynamic_batching { preserve_ordering: true priority_levels: 2 "
+          "default_priority_level: 1 }");
+  refusal("dynamic_batching { preserve_ordering: true default_queue_policy { timeout_action: DELAY "
+          "default_timeout_microseconds: 1 } }");
   refusal("max_batch_size: -1");
+  EXPECT_FALSE(read("").overrides.batching.acts());
+  EXPECT_FALSE(read("max_batch_size: 8 dynamic_batching {}").overrides.batching.acts());
 }
 
 TEST(ModelConfigTest, WarmupsAreCounted) {

@@ -97,7 +97,7 @@ Status Warmup::run(const HostedModel& model, const std::vector<ModelWarmup>& war
       request.id = RequestId{state_->next++};
       state_->is_answered = false;
       lock.unlock();
-      QUIRE_RETURN_IF_ERROR(model.engine->submit(std::move(request)));
+      QUIRE_RETURN_IF_ERROR(model.engine->submit_at_once(std::move(request)));
       lock.lock();
       if (!state_->changed.wait_for(lock, kPatience, [&] { return state_->is_answered; })) {
         return error(StatusCode::kInternal, "the warm-up was not answered in {} minutes",

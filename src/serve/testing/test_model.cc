@@ -91,6 +91,7 @@ ModelRecipe make_test_recipe(const TestModelOptions& options, std::shared_ptr<St
     EngineOptions engine;
     engine.scheduler.rows_max = options.rows_max;
     engine.queue_max = options.queue_max;
+    engine.batching = options.batching;
     engine.eos_ids = {kTestImEnd};
     engine.is_checking_invariants = true;
     auto model = std::make_unique<HostedModel>(make_test_model(options));

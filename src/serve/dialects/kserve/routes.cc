@@ -118,7 +118,9 @@ std::vector<std::string> texts_of_setting(const Json& value) {
 }  // namespace
 
 http::Response render_kserve_error(const ApiError& error, const http::Request&) {
-  return refuse(error);
+  ApiError told = error;
+  if (told.message == kQueueFull) told.status = 503;  // as its users know it
+  return refuse(told);
 }
 
 http::Response show_kserve_server(const DialectContext& context, const http::Request&) {

@@ -48,9 +48,26 @@ std::optional<ApiError> refuse_sequence(std::string_view name, const InferParame
       "parameter '{}' is not supported: no model here keeps a state between requests", name));
 }
 
+// A level that the model has not means its default.
+int priority_of(std::int64_t level, const HostedModel& model) {
+  if (model.engine == nullptr || model.engine->batching().levels == 0) {
+    return static_cast<int>(std::max<std::int64_t>(level - 1, 0));
+  }
+  const DynamicBatching& batching = model.engine->batching();
+  const bool is_known = level >= 1 && level <= static_cast<std::int64_t>(batching.levels);
+  return is_known ? static_cast<int>(level - static_cast<std::int64_t>(batching.default_level)) : 0;
+}
+
+bool takes_deadlines(const HostedModel& model, int priority) {
+  if (model.engine == nullptr || !model.engine->batching().acts()) return true;
+  const DynamicBatching& batching = model.engine->batching();
+  return batching.policy_of(batching.level_of(priority)).may_override;
+}
+
 }  // namespace
 
-Parsed<InferSchedule> read_schedule(const InferRequest& request, InferParameters& rest) {
+Parsed<InferSchedule> read_schedule(const InferRequest& request, const HostedModel& model,
+                                    InferParameters& rest) {
   InferSchedule schedule;
   if (request.parameters.all().size() > kInferParametersMax) {
     return invalid_value("parameters", fmt::format("a request has {} parameters; at most {} are "
@@ -63,7 +80,7 @@ Parsed<InferSchedule> read_schedule(const InferRequest& request, InferParameters
       if (!level || *level > kPriorityMax) {
         return bad_parameter(name, "a level, of which 1 is the highest and 0 the default");
       }
-      schedule.priority = static_cast<int>(std::max<std::int64_t>(*level - 1, 0));
+      schedule.priority = priority_of(*level, model);
     } else if (name == "timeout") {
       const auto micros = whole(value);
       if (!micros || *micros > kTimeoutMax) return bad_parameter(name, "microseconds, at least 0");
@@ -84,6 +101,7 @@ Parsed<InferSchedule> read_schedule(const InferRequest& request, InferParameters
       rest.set(name, value);
     }
   }
+  schedule.is_deadline_idle = schedule.deadline && !takes_deadlines(model, schedule.priority);
   return schedule;
 }
 

@@ -43,12 +43,14 @@ Parsed<Call> make_infer_call(const DialectContext& context, InferRequest request
 
 // What every kind reads of a request's parameters.
 struct InferSchedule {
-  int priority = 0;                // smaller is sooner
+  int priority = 0;                // smaller is sooner; of a model with levels, from its default
   std::optional<Nanos> deadline;   // a point in time
+  bool is_deadline_idle = false;   // the model's queues allow no timeout of a request's own
 };
 
 // Takes what is this protocol's own; `rest` has the other parameters.
-Parsed<InferSchedule> read_schedule(const InferRequest& request, InferParameters& rest);
+Parsed<InferSchedule> read_schedule(const InferRequest& request, const HostedModel& model,
+                                    InferParameters& rest);
 
 // Whether an output is wanted: named, or nothing is named and it is there by default.
 bool is_wanted(const InferRequest& request, std::string_view output, bool is_default);

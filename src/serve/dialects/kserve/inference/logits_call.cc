@@ -147,7 +147,7 @@ Parsed<Call> make_logits_call(const DialectContext& context, const ModelLease& m
                               InferRequest request, std::unique_ptr<InferFormat> format) {
   const ModelInfo& info = model->info;
   InferParameters rest;
-  auto schedule = read_schedule(request, rest);
+  auto schedule = read_schedule(request, *model, rest);
   if (!schedule.is_ok()) return schedule.error();
   if (auto refusal = refuse_others(request, rest)) return *refusal;
 
@@ -184,6 +184,10 @@ Parsed<Call> make_logits_call(const DialectContext& context, const ModelLease& m
     call.requests.back().deadline = schedule->deadline;
   }
   InferResponse response{.model = request.model, .version = request.version, .id = request.id};
+  if (schedule->is_deadline_idle) {
+    ++call.unknown_fields;
+    response.parameters.set("quire_unknown_parameters", std::string("timeout"));
+  }
   std::vector<std::int64_t> shape = input.shape;
   shape.push_back(info.vocab);
   response.outputs.push_back({"logits", TensorType::kFp32, std::move(shape), {}});

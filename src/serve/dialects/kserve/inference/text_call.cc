@@ -155,7 +155,7 @@ Parsed<TextCall> make_text_call(const DialectContext& context, const ModelLease&
                                 InferRequest request, const InferTerms& terms,
                                 std::unique_ptr<InferFormat> format) {
   InferParameters rest;
-  auto schedule = read_schedule(request, rest);
+  auto schedule = read_schedule(request, *model, rest);
   if (!schedule.is_ok()) return schedule.error();
   auto batch = read_batch(request, rest);
   if (!batch.is_ok()) return batch.error();
@@ -183,6 +183,10 @@ Parsed<TextCall> make_text_call(const DialectContext& context, const ModelLease&
     setup.prompts.emplace_back(begins_with_input ? batch->texts[i] : std::string_view());
     call.unknown_fields += row.generation.warnings.size();
     setup.unknown = std::move(row.generation.warnings);
+  }
+  if (schedule->is_deadline_idle) {
+    ++call.unknown_fields;
+    setup.unknown.emplace_back("timeout");
   }
   call.writer = std::make_unique<TextAnswer>(std::move(setup), call.requests.size(),
                                              std::move(format));

@@ -54,7 +54,7 @@ Parsed<Call> make_vector_call(const DialectContext& context, const ModelLease& m
                               InferRequest request, std::unique_ptr<InferFormat> format) {
   if (auto refusal = refuse_without(*model, Skill::kPool)) return *refusal;
   InferParameters rest;
-  auto schedule = read_schedule(request, rest);
+  auto schedule = read_schedule(request, *model, rest);
   if (!schedule.is_ok()) return schedule.error();
   for (const auto& [name, value] : rest.all()) {
     return invalid_value(name, fmt::format("parameter '{}' is not known to model '{}', which makes "
@@ -69,6 +69,10 @@ Parsed<Call> make_vector_call(const DialectContext& context, const ModelLease& m
     call.requests.back().deadline = schedule->deadline;
   }
   InferResponse response{.model = request.model, .version = request.version, .id = request.id};
+  if (schedule->is_deadline_idle) {
+    ++call.unknown_fields;
+    response.parameters.set("quire_unknown_parameters", std::string("timeout"));
+  }
   call.writer = std::make_unique<VectorAnswer>(std::move(response), model->info.pooled,
                                                call.requests.size(), std::move(format));
   return call;

@@ -1,0 +1,132 @@
+// Dynamic batching over real sockets: batches, levels and timeouts as KServe's clients ask for
+// them, and what others who share the model are told.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <deque>
+
+#include "base/json.h"
+#include "serve/testing/test_server.h"
+
+namespace quire {
+namespace {
+
+using ::testing::HasSubstr;
+
+constexpr std::uint64_t kHour = 3'600'000'000;  // microseconds
+constexpr const char* kPath = "/v2/models/m/generate";
+
+std::string ask(const std::string& more = "") {
+  return R"({"text_input":"abc","max_tokens":1)" + more + "}";
+}
+
+// Clients whose requests have been accepted one after the other.
+class Crowd {
+ public:
+  explicit Crowd(const TestServer& server) : server_(&server) {}
+  TestClient& add(const std::string& body) {
+    TestClient& client = clients_.emplace_back(server_->client());
+    client.send(post_bytes(kPath, body));
+    server_->wait_for_metric("quire_requests_total{outcome=\"accepted\"}",
+                             static_cast<double>(clients_.size()));
+    return client;
+  }
+
+ private:
+  const TestServer* server_;
+  std::deque<TestClient> clients_;
+};
+
+DynamicBatching set(DynamicBatching batching) {
+  batching.is_set = true;
+  return batching;
+}
+
+TEST(KserveBatchingTest, APreferredBatchIsOneStep) {
+  TestServer server({}, {.batching = set({.preferred = {3}, .delay_us_max = kHour})});
+  server.gate().close();
+  Crowd crowd(server);
+  TestClient& first = crowd.add(ask());
+  TestClient& second = crowd.add(ask());
+  server.wait_for_metric("quire_requests_waiting", 2);
+  TestClient& third = crowd.add(ask());
+  server.gate().let_pass(1);
+  for (TestClient* client : {&first, &second, &third}) EXPECT_EQ(client->receive().status, 200);
+  server.gate().open();
+}
+
+TEST(KserveBatchingTest, LevelsAreServedInTheirOrder) {
+  TestServer server({}, {.rows_max = 1, .batching = set({.levels = 3, .default_level = 2})});
+  server.gate().close();
+  Crowd crowd(server);
+  TestClient& first = crowd.add(ask());
+  TestClient& last = crowd.add(ask(R"(,"parameters":{"priority":3})"));
+  TestClient& middle = crowd.add(ask(R"(,"parameters":{"priority":0})"));
+  TestClient& unknown = crowd.add(ask(R"(,"parameters":{"priority":9})"));
+  TestClient& top = crowd.add(ask(R"(,"parameters":{"priority":1})"));
+  for (TestClient* client : {&first, &top, &middle, &unknown, &last}) {
+    server.gate().let_pass(1);  // whose step it is not hangs here
+    EXPECT_EQ(client->receive().status, 200);
+  }
+  server.gate().open();
+}
+
+TEST(KserveBatchingTest, WhoWaitsTooLongIsToldAsTritonTellsIt) {
+  TestServer server({}, {.batching = set({.delay_us_max = kHour, .queue = {.timeout_us = 1000}})});
+  const TestResponse told = server.client().post(kPath, ask());
+  EXPECT_EQ(told.status, 503);
+  EXPECT_EQ(told.body, R"({"error":"Request timeout expired"})");
+  EXPECT_EQ(server.client().post("/v1/completions", R"({"model":"m","prompt":"a"})").status, 503)
+      << "the queue is of all protocols";
+}
+
+TEST(KserveBatchingTest, ARequestsOwnTimeoutHoldsWhereItMay) {
+  TestServer server({}, {.batching = set({.delay_us_max = kHour,
+                                          .queue = {.may_override = true}})});
+  const TestResponse told =
+      server.client().post(kPath, ask(R"(,"parameters":{"timeout":1000})"));
+  EXPECT_EQ(told.status, 503);
+  EXPECT_EQ(told.body, R"({"error":"Request timeout expired"})");
+}
+
+TEST(KserveBatchingTest, ATimeoutThatDoesNothingIsToldInTheAnswer) {
+  TestServer server({}, {.batching = set({.delay_us_max = 1})});
+  const char* body = R"({"inputs":[{"name":"text_input","shape":[1,1],"datatype":"BYTES",)"
+                     R"("data":["abc"]}],"parameters":{"max_tokens":1,"timeout":1}})";
+  const TestResponse told = server.client().post("/v2/models/m/infer", body);
+  EXPECT_EQ(told.status, 200) << told.body;
+  EXPECT_THAT(told.body, HasSubstr(R"("quire_unknown_parameters":"timeout")"));
+}
+
+TEST(KserveBatchingTest, AFullQueueIsToldInTheShapeOfEachProtocol) {
+  TestServer server({}, {.batching = set({.preferred = {8}, .delay_us_max = kHour,
+                                          .queue = {.size_max = 1}})});
+  Crowd crowd(server);
+  TestClient& first = crowd.add(ask());
+  const TestResponse told = server.client().post(kPath, ask());
+  EXPECT_EQ(told.status, 503);
+  EXPECT_EQ(told.body, R"({"error":"Exceeds maximum queue size"})");
+  const TestResponse other =
+      server.client().post("/v1/completions", R"({"model":"m","prompt":"a"})");
+  EXPECT_EQ(other.status, 429);
+  EXPECT_THAT(other.body, HasSubstr("Exceeds maximum queue size"));
+  server.request_stop();  // drains: who waits is served
+  EXPECT_EQ(first.receive().status, 200);
+}
+
+TEST(KserveBatchingTest, AClientThatLeavesMakesRoom) {
+  TestServer server({}, {.batching = set({.preferred = {8}, .delay_us_max = kHour,
+                                          .queue = {.size_max = 1}})});
+  {
+    TestClient leaving = server.client();
+    leaving.send(post_bytes(kPath, ask()));
+    server.wait_for_metric("quire_requests_waiting", 1);
+  }
+  server.wait_for_metric("quire_requests_waiting", 0);
+  TestClient next = server.client();
+  next.send(post_bytes(kPath, ask()));
+  server.wait_for_metric("quire_requests_waiting", 1);
+}
+
+}  // namespace
+}  // namespace quire
