@@ -38,6 +38,9 @@ std::string address_of(const std::string& host, int port) {
   return fmt::format("{}{}{}:{}", is_ipv6 ? "[" : "", host, is_ipv6 ? "]" : "", port);
 }
 
+// For so long a client may read what it was answered and end its stream; then it is cut off.
+constexpr std::chrono::seconds kLastWordsMax{5};
+
 class GrpcDoor : public SideDoor, public grpc::CallbackGenericService {
  public:
   explicit GrpcDoor(int port) : port_(port) {}
@@ -72,11 +75,13 @@ class GrpcDoor : public SideDoor, public grpc::CallbackGenericService {
   int port() const override { return port_; }
   std::size_t answering() const override { return desk_.answering; }
 
-  // Shutdown waits for calls, which end on the I/O thread: so it waits elsewhere.
+  // Nobody answers any more, but messages may be on their way, and a stream is its client's to end:
+  // a connection that is closed before takes with it what the client has not read. Shutdown waits
+  // for calls, which end on the I/O thread: so it waits elsewhere.
   void close(std::function<void()> done) override {
     desk_.is_closing = true;
     closer_ = std::thread([this, done = std::move(done)] {
-      server_->Shutdown(std::chrono::system_clock::time_point());
+      server_->Shutdown(std::chrono::system_clock::now() + kLastWordsMax);
       desk_.to_io(done);
     });
   }

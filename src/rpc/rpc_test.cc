@@ -491,11 +491,15 @@ TEST_F(RpcTest, DrainingFinishesWhatRunsAndRefusesTheRest) {
   } while (late.error_code() == grpc::StatusCode::DEADLINE_EXCEEDED);
   EXPECT_EQ(late.error_code(), grpc::StatusCode::UNAVAILABLE);
   server_->gate().open();
-  int finals = 0;
-  while (stream->Read(&piece)) {
-    finals += piece.infer_response().parameters().at("triton_final_response").bool_param();
+  bool is_final = false;
+  while (!is_final && stream->Read(&piece)) {
+    is_final = piece.infer_response().parameters().at("triton_final_response").bool_param();
   }
-  EXPECT_EQ(finals, 1);
+  EXPECT_TRUE(is_final);
+  EXPECT_TRUE(stream->WritesDone()) << "the stream is the client's to end";
+  EXPECT_FALSE(stream->Read(&piece));
+  const grpc::Status end = stream->Finish();
+  EXPECT_TRUE(end.ok()) << end.error_code() << ": " << end.error_message();
   server_->join();
 }
 

@@ -60,15 +60,15 @@ struct Forbidden {
 // The first token from a random one on that is allowed; -1: there is none.
 TokenId draw_token(std::uint64_t logits, std::uint64_t history, std::uint32_t position,
                    std::uint64_t seed, std::uint64_t stream, std::uint32_t vocab,
-                   const Forbidden& forbidden) {
+                   const Forbidden& forbidden, TokenId reluctant = -1) {
   const auto noise = philox(seed, position, stream);
   const std::uint64_t hash =
       mix64(logits ^ mix64(history) ^ (std::uint64_t{noise[0]} << 32 | noise[1]));
   for (std::uint64_t i = 0; i < vocab; ++i) {
     const auto token = static_cast<TokenId>((hash % vocab + i) % vocab);
-    if (!forbidden.has(token)) return token;
+    if (token != reluctant && !forbidden.has(token)) return token;
   }
-  return -1;
+  return reluctant >= 0 && !forbidden.has(reluctant) ? reluctant : -1;
 }
 
 float logprob_of(std::uint64_t logits, TokenId token) {
@@ -404,7 +404,8 @@ void ScriptExecutor::answer(const Flight& flight, std::size_t r, std::uint32_t o
     std::uint64_t history = 0;
     for (const TokenId it : sample.history) history = fold_history(history, it);
     token = draw_token(reading.logits, history, sample.position, sample.params->seed,
-                       sample.stream, vocab, {sample.banned, sample.mask});
+                       sample.stream, vocab, {sample.banned, sample.mask},
+                       options_.token_reluctant);
   }
   if (!reading.is_finite || token < 0) {
     is_open = false;

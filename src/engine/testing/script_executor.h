@@ -24,6 +24,7 @@ struct ScriptOptions {
   Capacity capacity;
   std::uint32_t drafts_max = 0;   // proposals per row; about two thirds come true
   TokenId token_non_finite = -1;  // a row that reads it comes out as NaN
+  TokenId token_reluctant = -1;   // drawn only where no other is allowed
   StepId step_fault = 0;          // this step fails as a whole
   Nanos elapsed_per_token{1000};
 };

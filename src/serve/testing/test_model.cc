@@ -71,7 +71,8 @@ HostedModel make_test_model(const TestModelOptions& options) {
 ModelRecipe make_test_recipe(const TestModelOptions& options, std::shared_ptr<StepGate> gate) {
   const auto load = [options, gate](EventSink sink) {
     ScriptOptions script{.capacity = script_capacity(options.blocks, 32),
-                         .token_non_finite = options.token_non_finite};
+                         .token_non_finite = options.token_non_finite,
+                         .token_reluctant = kTestImEnd};  // no answer ends by chance
     script.capacity.groups.insert(script.capacity.groups.end(), options.more_groups.begin(),
                                   options.more_groups.end());
     script.capacity.context_max = options.context_max;
