@@ -39,7 +39,7 @@ std::string address_of(const std::string& host, int port) {
 }
 
 // For so long a client may read what it was answered and end its stream; then it is cut off.
-constexpr std::chrono::seconds kLastWordsMax{5};
+constexpr int kLastWordsMax = 5;  // seconds
 
 class GrpcDoor : public SideDoor, public grpc::CallbackGenericService {
  public:
@@ -81,7 +81,7 @@ class GrpcDoor : public SideDoor, public grpc::CallbackGenericService {
   void close(std::function<void()> done) override {
     desk_.is_closing = true;
     closer_ = std::thread([this, done = std::move(done)] {
-      server_->Shutdown(std::chrono::system_clock::now() + kLastWordsMax);
+      server_->Shutdown(gpr_time_from_seconds(kLastWordsMax, GPR_TIMESPAN));
       desk_.to_io(done);
     });
   }
