@@ -45,10 +45,14 @@ struct Engine::State {
 void Engine::State::run() {
   bool is_paused = false;
   for (bool is_stopping = false; !is_stopping || core.has_work();) {
+    if (!is_paused) let_in();  // whoever ended has left a place
     const bool has_work = is_paused ? core.is_unsettled() : core.has_work();
     const bool may_sleep = !has_work && !is_stopping;
-    is_resting.store(may_sleep && core.held() > 0);
-    Inbox::Batch batch = inbox.take(may_sleep, is_paused ? std::nullopt : core.wake_at());
+    const bool rests = may_sleep && core.held() > 0;
+    is_resting.store(rests);
+    Inbox::Batch batch =
+        inbox.take(may_sleep, rests && !is_paused ? core.wake_at() : std::nullopt);
+    if (rests) last_step_at.store(SteadyClock::now().count());
     is_resting.store(false);
     if (may_sleep) timer.end(StepPhase::kIdle);
     is_stopping = batch.is_stopping;

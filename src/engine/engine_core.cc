@@ -64,7 +64,9 @@ Status EngineCore::submit(Request request, std::optional<Nanos> arrived) {
 
 Status EngineCore::hold(const Request& request, std::optional<Nanos> timeout, Nanos arrived) {
   const std::uint64_t level = options_.batching.level_of(request.priority);
-  if (batcher_->offer(request.id, level, timeout, arrived)) return ok_status();
+  const bool has_levels = options_.batching.levels > 0;  // then the priority is the level
+  const int priority = has_levels ? 0 : request.priority;
+  if (batcher_->offer(request.id, level, timeout, arrived, priority)) return ok_status();
   return Status(StatusCode::kResourceExhausted, kQueueFull);
 }
 

@@ -24,7 +24,7 @@ DynamicBatcher::DynamicBatcher(DynamicBatching rules, std::uint32_t size_max)
 }
 
 bool DynamicBatcher::offer(RequestId id, std::uint64_t level, std::optional<Nanos> timeout,
-                           Nanos now) {
+                           Nanos now, int priority) {
   const auto [place, is_first] = levels_.try_emplace(level);
   Level& its = place->second;
   if (is_first) its.policy = rules_.policy_of(level);
@@ -35,9 +35,11 @@ bool DynamicBatcher::offer(RequestId id, std::uint64_t level, std::optional<Nano
   std::optional<Nanos> patience;
   if (policy.timeout_us > 0) patience = from_micros(policy.timeout_us);
   if (policy.may_override && timeout && (!patience || *timeout < *patience)) patience = timeout;
-  Waiting waiting{.id = id, .since = now};
+  Waiting waiting{.id = id, .since = now, .priority = priority};
   if (patience) waiting.deadline = now + *patience;
-  its.queue.push_back(waiting);
+  auto behind = its.queue.end();
+  while (behind != its.queue.begin() && std::prev(behind)->priority > priority) --behind;
+  its.queue.insert(behind, waiting);
   return true;
 }
 

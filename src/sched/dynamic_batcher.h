@@ -35,9 +35,11 @@ class DynamicBatcher {
   // `size_max`: of a batch; preferred sizes are at most that.
   DynamicBatcher(DynamicBatching rules, std::uint32_t size_max);
 
-  // From now on it waits. `timeout`: its own; absent: none. False: its level is full.
+  // From now on it waits. `timeout`: its own; absent: none. `priority`: smaller is sooner within
+  // the level. False: its level is full.
   // REQUIRES: it does not wait already; the level is one of DynamicBatching::level_of.
-  bool offer(RequestId id, std::uint64_t level, std::optional<Nanos> timeout, Nanos now);
+  bool offer(RequestId id, std::uint64_t level, std::optional<Nanos> timeout, Nanos now,
+             int priority = 0);
   bool cancel(RequestId id);  // whether it waited
   void stop_waiting() { delay_ = Nanos{0}; }  // from now on nobody waits for company
 
@@ -58,6 +60,7 @@ class DynamicBatcher {
   struct Waiting {
     RequestId id;
     Nanos since{0};
+    int priority = 0;
     std::optional<Nanos> deadline;  // of its turn; absent: none, or it has passed
   };
   struct Level {

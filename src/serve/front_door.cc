@@ -319,8 +319,11 @@ void FrontDoor::answer_at(Place place, std::shared_ptr<http::Exchange> exchange,
                 trace.empty() ? "" : " trace=", trace);
   const Dialect& dialect = *place.dialect;
   const Endpoint& endpoint = place.route->endpoint;
+  ModelSource models;
+  models.host = &house_->host;
+  models.catalog = house_->catalog;
   const DialectContext context{
-      .models = {.host = &house_->host, .catalog = house_->catalog},
+      .models = std::move(models),
       .unknown_fields_warn = options_.unknown_fields_warn,
       .keeps_volatile_lines = options_.keeps_volatile_lines,
       .is_operable = options_.is_operable,

@@ -32,6 +32,7 @@ namespace quire {
 namespace {
 
 constexpr std::chrono::milliseconds kDrainPoll{10};
+constexpr std::chrono::seconds kLastWords{5};  // behind --drain-timeout, to read what is answered
 const ApiError kCutOff{.status = 503,
                        .message = "The request was aborted: the server ends (--drain-timeout).",
                        .type = "service_unavailable_error",
@@ -369,12 +370,15 @@ void Server::State::await_drained() {
   bool is_busy = batches != nullptr && batches->is_busy();
   for (const Side& side : sides) is_busy |= side.door->answering() > 0;
   if (service.calls() > 0 || listener.answering() > 0 || is_busy) {
-    const bool is_late = options.drain_max.count() > 0 &&
-                         SteadyClock::now() - drain_begun > options.drain_max;
+    const Nanos late_by = SteadyClock::now() - drain_begun - options.drain_max;
+    const bool is_late = options.drain_max.count() > 0 && late_by > Nanos{0};
     if (is_late) service.abort_all(kCutOff);  // again and again: what was being read comes later
-    drain_timer.expires_after(kDrainPoll);
-    drain_timer.async_wait([this](boost::system::error_code) { await_drained(); });
-    return;
+    if (!is_late || late_by < kLastWords) {
+      drain_timer.expires_after(kDrainPoll);
+      drain_timer.async_wait([this](boost::system::error_code) { await_drained(); });
+      return;
+    }
+    spdlog::warn("The server ends although clients have not read their answers");
   }
   spdlog::debug("Drained");
   close_side_doors(0);

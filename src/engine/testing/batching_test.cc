@@ -329,6 +329,24 @@ TEST(BatchingThreadTest, ABatchGoesWhenItIsFullAndUntilThenAllWaitAndAreSeen) {
   EXPECT_EQ(gatherer.admitted(), (Ids{9, 1, 2, 3}));
 }
 
+TEST(BatchingThreadTest, WhoFillsThePlacesOfThoseWhoEndedIsLetInAtOnce) {
+  Gatherer gatherer;
+  const auto engine = make_engine({.delay_us_max = kHour}, 1, gatherer);
+  for (std::uint64_t id = 1; id <= 4; ++id) ASSERT_TRUE(engine->submit(ask(id)).is_ok());
+  for (std::uint64_t id = 1; id <= 4; ++id) gatherer.wait_for_end(id);
+}
+
+TEST(BatchingTest, WithoutLevelsWhoIsInAHurryGoesFirst) {
+  World world({.delay_us_max = 1000}, 1);
+  world.come(0, ask(1, 1, 100));
+  world.come(0, ask(2, 1, 0));
+  world.come(0, ask(3, 1, -5));
+  world.come(0, ask(4, 1, 0));
+  world.run();
+  EXPECT_EQ(world.batches, (std::vector<World::Batch>{
+                               {ms(0), {3}}, {ms(10), {2}}, {ms(20), {4}}, {ms(30), {1}}}));
+}
+
 TEST(BatchingThreadTest, AFullQueueIsToldAtOnceAndHasRoomAgain) {
   Gatherer gatherer;
   const auto engine =

@@ -30,11 +30,16 @@ void Canary::ended(const Outcome& outcome) {
   decide();
 }
 
-// It takes part in nothing; but a version that takes none is none that may wait for ever.
-void Canary::refused() {
+void Canary::withdrawn() {
   if (state_ != State::kRunning) return;
   if (begun_ > 0) --begun_;
   --began_in_all_;
+}
+
+// It takes part in nothing; but a version that takes none is none that may wait for ever.
+void Canary::refused() {
+  if (state_ != State::kRunning) return;
+  withdrawn();
   if (++refused_ < plan_.requests) return;
   roll_back(fmt::format("it refused {} requests in a step of {}", refused_, plan_.requests));
 }

@@ -35,6 +35,7 @@ class Canary {
 
   void began();                        // the new version has got a request
   void ended(const Outcome& outcome);  // and answered it
+  void withdrawn();                    // or did not get it after all
   void refused();                      // or has not taken it: its queue is full
   void ended_stable(const Outcome& outcome);
   // A mirrored request that is still to be compared, and that it has been.

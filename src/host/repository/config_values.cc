@@ -12,6 +12,8 @@
 namespace quire {
 namespace {
 
+constexpr std::size_t kEntriesMax = 4096;  // of a map
+
 using Kind = ConfigValue::Kind;
 
 std::string place(const ConfigValue& value, const std::string& path) {
@@ -197,6 +199,9 @@ class Walker {
         return wrong(value, path, "has the key '{}', which is no number", key.substr(0, 64));
       }
       key = std::to_string(*number);
+    }
+    if (map.members().size() >= kEntriesMax) {
+      return wrong(value, path, "has more than {} entries", kEntriesMax);
     }
     if (map.find(key) != nullptr) return wrong(value, path, "has the key '{}' twice", key);
     QUIRE_ASSIGN_OR_RETURN(Json content, one(value, field, path + "[" + key + "]"));

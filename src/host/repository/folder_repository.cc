@@ -34,6 +34,14 @@ Status not_here(std::string_view name) {
   return error(StatusCode::kNotFound, "the repository has no model '{}'", name.substr(0, 128));
 }
 
+// What a file makes of its readers ends no thread.
+Status contain(const std::function<Status()>& work) try {
+  return work();
+} catch (const std::exception& failure) {
+  spdlog::error("The repository goes on: {}", failure.what());
+  return error(StatusCode::kInternal, "{}", failure.what());
+}
+
 }  // namespace
 
 // What a change of one model comes to.
@@ -98,15 +106,6 @@ Status FolderRepository::start() {
 }
 
 // Orders as they come; between them, where it polls, a look every so often.
-// What a file makes of its readers ends no thread.
-static void contain(const std::function<void()>& work) {
-  try {
-    work();
-  } catch (const std::exception& failure) {
-    spdlog::error("The repository goes on: {}", failure.what());
-  }
-}
-
 void FolderRepository::keep() {
   std::unique_lock lock(mutex_);
   const auto has_work = [this] { return is_ending_ || !orders_.empty(); };
@@ -115,13 +114,13 @@ void FolderRepository::keep() {
       std::function<void()> work = std::move(orders_.front());
       orders_.pop_front();
       lock.unlock();
-      contain(work);
+      work();
       lock.lock();
     } else if (!is_polling_) {
       changed_.wait(lock);
     } else if (!changed_.wait_for(lock, options_.poll_period, has_work)) {
       lock.unlock();
-      contain([this] { look(); });
+      static_cast<void>(contain([this] { return look(), ok_status(); }).is_ok());
       lock.lock();
     }
   }
@@ -199,7 +198,7 @@ Status FolderRepository::load(const std::string& name, const std::optional<Json>
                                            "is enabled or --model-control-mode is none");
   }
   const std::lock_guard change(change_mutex_);
-  return load_now(name, config);
+  return contain([&] { return load_now(name, config); });
 }
 
 Status FolderRepository::unload(const std::string& name, bool) {
@@ -208,7 +207,7 @@ Status FolderRepository::unload(const std::string& name, bool) {
                                            "is enabled or --model-control-mode is none");
   }
   const std::lock_guard change(change_mutex_);
-  return unload_now(name, "unloaded");
+  return contain([&] { return unload_now(name, "unloaded"); });
 }
 
 void FolderRepository::note(const std::string& name, std::uint64_t version, VersionState state,

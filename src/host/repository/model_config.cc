@@ -181,7 +181,8 @@ Status check_order(const DynamicBatching& batching) {
 // there is a level without a bound.
 std::uint32_t queue_max(const ModelConfig& config) {
   const DynamicBatching& batching = config.batching;
-  std::uint64_t sum = std::max<std::uint32_t>(config.batch_max, 1);
+  constexpr std::uint32_t kComputedMax = 4096;  // where only --max-num-seqs knows
+  std::uint64_t sum = config.batch_max > 0 ? config.batch_max : kComputedMax;
   for (std::uint64_t level = std::min<std::uint64_t>(batching.levels, 1); level <= batching.levels;
        ++level) {
     const std::uint32_t size_max = batching.policy_of(level).size_max;

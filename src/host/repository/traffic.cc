@@ -137,9 +137,9 @@ void Traffic::submitted(std::uint64_t version, const Request& request) {
   Request copy = request;
   copy.id = RequestId{id};
   copy.priority = std::numeric_limits<int>::max();  // behind all others of its tenant
-  Result<ModelLease> lease = host_->want(models_.at(*to));  // empty: it is on its way into memory
+  // Nothing is brought into memory for a mirror: it could drive out the version that serves.
+  Result<ModelLease> lease = host_->lease(models_.at(*to));
   Status status = lease.status();
-  if (status.is_ok() && !*lease) status = Status(StatusCode::kUnavailable, "it is not loaded");
   if (status.is_ok()) {
     {
       const std::lock_guard lock(mutex_);
@@ -178,7 +178,9 @@ void Traffic::refused(RequestId request) {
     const auto record = records_.find(request.value);
     const bool is_new = canary_ && !record->second.is_mirror &&
                         record->second.version == plan_.canary->version;
-    if (is_new) canary_->refused();
+    // Who waits for room asks again and again: that is one refusal.
+    const bool is_again = std::exchange(last_refused_, request.value) == request.value;
+    if (is_new) is_again ? canary_->withdrawn() : canary_->refused();
     if (record->second.is_mirror) {
       --mirrors_;
     } else {

@@ -85,6 +85,7 @@ class Traffic {
   std::optional<Canary> canary_;
   std::map<std::uint64_t, Sums> sums_;
   Records records_;
+  std::uint64_t last_refused_ = 0;
   std::size_t mirrors_ = 0;  // that are under way
   std::uint32_t mirror_credit_ = 0;  // of a hundred
   std::uint32_t shown_percent_ = 101;  // what the host was told last

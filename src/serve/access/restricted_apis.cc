@@ -51,6 +51,9 @@ std::string_view group_of(std::string_view pattern) {
     }
     return {};
   }
+  // The same orders by our own names.
+  const bool is_of_model = pattern.starts_with("/quire/models/") && pattern.ends_with("load");
+  if (is_of_model || pattern.starts_with("/quire/repository")) return "model-repository";
   if (pattern == "/v2") return "metadata";
   if (!pattern.starts_with("/v2/")) return {};
   pattern.remove_prefix(3);

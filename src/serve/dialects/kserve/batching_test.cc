@@ -59,7 +59,9 @@ TEST(KserveBatchingTest, LevelsAreServedInTheirOrder) {
   TestServer server({}, {.rows_max = 1, .batching = set({.levels = 3, .default_level = 2})});
   server.gate().close();
   Crowd crowd(server);
-  TestClient& first = crowd.add(ask());
+  TestClient& first = crowd.add(R"({"text_input":"abc","max_tokens":2})");
+  server.gate().let_pass(1);
+  server.wait_for_metric("quire_requests_running", 1);  // now all others have to wait
   TestClient& last = crowd.add(ask(R"(,"parameters":{"priority":3})"));
   TestClient& middle = crowd.add(ask(R"(,"parameters":{"priority":0})"));
   TestClient& unknown = crowd.add(ask(R"(,"parameters":{"priority":9})"));

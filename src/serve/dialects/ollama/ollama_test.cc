@@ -194,7 +194,7 @@ TEST(OllamaTest, AModelStaysAsLongAsItsLastRequestSays) {
   server.client().post(kGenerate, generate(R"("prompt":"hi","keep_alive":-1,"format":"xml")"));
   EXPECT_LT(year_of_end(server), "2261") << "a request that is refused changes nothing";
   server.client().post(kGenerate, generate(R"("prompt":"hi","stream":false)"));
-  EXPECT_EQ(year_of_end(server), "2261") << "one that says nothing means the operator's";
+  EXPECT_LT(year_of_end(server), "2261") << "nor does one that says nothing";
   server.client().post(kGenerate, R"({"model":"m","keep_alive":"1ms"})");
   while (server.host().rows()[0].unloads == 0) {
   }

@@ -121,7 +121,7 @@ StayOfModel::StayOfModel(ModelHost& host, std::string model, std::optional<Nanos
 StayOfModel::~StayOfModel() {
   const auto model = host_.has_name(model_) ? host_.find(model_) : std::nullopt;
   if (!model) return;
-  host_.set_keep_alive(*model, stay_);
+  if (stay_) host_.set_keep_alive(*model, stay_);
   if (stay_ == Nanos{0}) static_cast<void>(host_.unload(*model));
 }
 

@@ -74,8 +74,9 @@ std::vector<Json> values_of(const NamedTensor& input) {
   } else if (input.type == TensorType::kFp32) {
     for (const double number : numbers_of(input)) all.emplace_back(number);
   } else {
+    const bool is_bool = input.type == TensorType::kBool;
     for (const std::int64_t number : integers_of(input)) {
-      all.push_back(input.type == TensorType::kBool ? Json(number != 0) : Json(number));
+      is_bool ? all.emplace_back(number != 0) : all.emplace_back(number);
     }
   }
   return all;

@@ -10,6 +10,8 @@
 namespace quire {
 namespace {
 
+constexpr std::size_t kAnswerMax = std::size_t{4} << 20;  // bytes; a hit is computed by nobody
+
 void append_part(std::string_view part, std::string& text) {
   append_element(static_cast<std::uint64_t>(part.size()), text);
   text += part;
@@ -22,7 +24,7 @@ bool is_of_scheduling(std::string_view name) {
 
 // Everything that the answer depends on beside the model, so that no two questions are one text.
 std::string text_of(const DialectContext& context, const InferRequest& request,
-                    const InferTerms& terms) {
+                    const InferTerms& terms, bool has_queues) {
   std::string text;
   append_part(context.tenant.name, text);
   append_part(terms.has_details ? "details" : "", text);
@@ -38,7 +40,8 @@ std::string text_of(const DialectContext& context, const InferRequest& request,
   }
   std::vector<std::pair<std::string, std::string>> parameters;
   for (const auto& [name, value] : request.parameters.all()) {
-    if (is_of_scheduling(name)) continue;
+    // Of a queue's settings the answer tells which did nothing.
+    if (is_of_scheduling(name) && !has_queues) continue;
     parameters.emplace_back(name, dump(std::visit([](const auto& it) { return Json(it); }, value)));
   }
   std::sort(parameters.begin(), parameters.end());
@@ -79,7 +82,7 @@ std::optional<CacheQuestion> cache_question(const DialectContext& context, const
   if (!config.is_ok() || !config->has_response_cache || model->tap == nullptr) return std::nullopt;
   return CacheQuestion{.cache = house->responses,
                        .edition = {own, model->tap, model->info.fingerprint},
-                       .text = text_of(context, request, terms)};
+                       .text = text_of(context, request, terms, model->engine->batching().acts())};
 }
 
 void KeepingFormat::append(const InferResponse& response, bool is_last, std::string& out) {
@@ -87,7 +90,7 @@ void KeepingFormat::append(const InferResponse& response, bool is_last, std::str
   if (!question_) return;
   const Nanos start = SteadyClock::now();
   const std::size_t bytes = bytes_of(response);
-  if (question_->cache->may_hold(question_->text.size(), bytes)) {
+  if (bytes <= kAnswerMax && question_->cache->may_hold(question_->text.size(), bytes)) {
     auto answer = std::make_shared<InferResponse>(response);
     answer->id.clear();
     question_->cache->keep(question_->edition, question_->text, std::move(answer), bytes);

@@ -22,8 +22,8 @@ TextAnswer::TextAnswer(Setup setup, std::size_t batch, std::unique_ptr<InferForm
       format_(std::move(format)) {
   for (std::size_t i = 0; i < setup_.prompts.size(); ++i) rows_[i].text = setup_.prompts[i];
   if (!setup_.unknown.empty()) {
-    setup_.head.parameters.set("quire_unknown_parameters",
-                               fmt::format("{}", fmt::join(setup_.unknown, ",")));
+    const std::string name = "quire_unknown_parameters";
+    setup_.head.parameters.set(name, fmt::format("{}", fmt::join(setup_.unknown, ",")));
   }
 }
 
