@@ -23,7 +23,6 @@ struct QueuePolicy {
 };
 
 struct DynamicBatching {
-  bool is_set = false;
   std::vector<std::uint32_t> preferred;   // preferred_batch_size, ascending
   std::uint64_t delay_us_max = 0;         // max_queue_delay_microseconds
   bool preserves_order = false;
@@ -40,8 +39,8 @@ struct DynamicBatching {
   // Whether somebody may wait, be preferred or be turned away because of these settings. Else
   // requests go straight to the scheduler.
   bool acts() const {
-    return is_set && (delay_us_max > 0 || levels > 0 || queue.timeout_us > 0 ||
-                      queue.may_override || queue.size_max > 0);
+    return delay_us_max > 0 || levels > 0 || queue.timeout_us > 0 || queue.may_override ||
+           queue.size_max > 0;
   }
 
   // Of a request, whose `priority` counts from the default level: smaller is sooner. 0: there are

@@ -80,6 +80,8 @@ class TrafficTap {
  public:
   virtual ~TrafficTap() = default;
   virtual void submitted(const Request& request) = 0;
+  // The engine has not taken it after all. `comes_again`: its call waits for room.
+  virtual void refused(RequestId request, bool comes_again) = 0;
 };
 
 struct HostedModel {

@@ -21,7 +21,7 @@ struct ModelOverrides {
   std::uint32_t rows_max = 0;     // sequences of a batch
   std::uint32_t tokens_max = 0;   // of a step
   std::uint32_t queue_max = 0;    // requests that wait
-  DynamicBatching batching;       // is_set: instead of none
+  DynamicBatching batching;       // none acts: nobody waits
   std::string kv_cache_dtype, kv_cache_memory, quantize;  // as the flags of those names
   std::string tokenizer, chat_template;                   // files
   std::string tool_call_parser, reasoning_parser;

@@ -105,6 +105,8 @@ TEST_F(ModelChangesTest, NamesAreAddedAndTakenAway) {
   const std::size_t a = add({"a"}, a_), b = add({"b"}, b_);
   ASSERT_TRUE(host_.add_name(a, "copy").is_ok());
   EXPECT_EQ(host_.find("copy"), a);
+  EXPECT_TRUE(host_.is_added_name("copy"));
+  EXPECT_FALSE(host_.is_added_name("a")) << "it came with its name";
   EXPECT_EQ(host_.names(a), (std::vector<std::string>{"a", "copy"}));
   EXPECT_EQ(host_.add_name(b, "copy").code(), StatusCode::kInvalidArgument);
   EXPECT_EQ(host_.add_name(b, "").code(), StatusCode::kInvalidArgument);

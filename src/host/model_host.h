@@ -95,6 +95,7 @@ class ModelHost {
   // Names beside a model's own, which stays with it. kInvalidArgument: a name that is empty, or
   // (remove, move) somebody's own, or (add) taken.
   Status add_name(ModelIndex model, std::string name);
+  bool is_added_name(std::string_view name) const;  // since it was added, and still a name
   Status remove_name(std::string_view name);
   // At one moment: whoever had them, from now on they mean `model`.
   Status move_names(const std::vector<std::string>& names, ModelIndex model);

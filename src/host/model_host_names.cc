@@ -174,12 +174,20 @@ Status ModelHost::add_name(ModelIndex model, std::string name) {
   if (named == nullptr) return gone_model();
   QUIRE_RETURN_IF_ERROR(check_new_name(name));
   state_->names.emplace(name, model);
+  state_->added.insert(name);
   named->names.push_back(std::move(name));
   return ok_status();
 }
 
+bool ModelHost::is_added_name(std::string_view name) const {
+  const std::lock_guard lock(state_->mutex);
+  return state_->added.contains(name) && state_->names.contains(name);
+}
+
 void ModelHost::take_name_from(ModelIndex model, std::string_view name) {
   std::erase(state_->entries.at(model)->names, name);
+  const auto added = state_->added.find(name);
+  if (added != state_->added.end()) state_->added.erase(added);
   state_->names.erase(state_->names.find(name));
 }
 

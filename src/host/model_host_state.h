@@ -8,6 +8,7 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <set>
 #include <string>
 #include <thread>
 #include <vector>
@@ -41,6 +42,7 @@ struct ModelHost::State {
   ModelShelf shelf;
   std::map<ModelIndex, std::unique_ptr<Entry>> entries;  // as the shelf has them
   std::map<std::string, ModelIndex, std::less<>> names;  // of those that are not removed
+  std::set<std::string, std::less<>> added;              // of these, what add_name() gave
   struct Turn {
     Share share;
     std::int64_t credit = 0;

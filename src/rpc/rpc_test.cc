@@ -90,7 +90,7 @@ std::string first_text(const ModelInferResponse& response) {
 }
 
 TEST_F(RpcTest, AFullQueueAndAPassedTimeoutAreUnavailable) {
-  DynamicBatching batching{.is_set = true, .levels = 2, .default_level = 2};
+  DynamicBatching batching{.levels = 2, .default_level = 2};
   batching.delay_us_max = 3'600'000'000;
   batching.queue_of[1].timeout_us = 1000;
   batching.queue.size_max = 1;

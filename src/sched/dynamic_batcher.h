@@ -1,5 +1,6 @@
 // DynamicBatcher: requests that wait until a batch of them is let in, as DynamicBatching says. A
-// queue for each priority level; lower numbers are served first, within a level who came first.
+// queue for each priority level; lower numbers are served first, within a level smaller priorities,
+// then who came first.
 //
 // A batch is let in when
 //   - it has a preferred size (without preferred sizes: the largest that is possible),

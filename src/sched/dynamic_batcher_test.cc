@@ -23,7 +23,6 @@ Ids values(const std::vector<RequestId>& ids) {
 
 DynamicBatching rules(std::uint64_t delay_us, std::vector<std::uint32_t> preferred = {}) {
   DynamicBatching rules;
-  rules.is_set = true;
   rules.delay_us_max = delay_us;
   rules.preferred = std::move(preferred);
   return rules;
@@ -281,14 +280,12 @@ TEST(DynamicBatchingTest, PrioritiesCountFromTheDefaultLevel) {
 }
 
 TEST(DynamicBatchingTest, SettingsThatChangeNothingDoNotAct) {
-  DynamicBatching it;
-  it.delay_us_max = 5;
-  EXPECT_FALSE(it.acts()) << "it is not there";
+  EXPECT_FALSE(DynamicBatching().acts()) << "it is not there";
   EXPECT_FALSE(rules(0).acts());
   EXPECT_FALSE(rules(0, {4}).acts());
   EXPECT_TRUE(rules(1).acts());
   EXPECT_TRUE(with_levels(rules(0), 1, 1).acts());
-  it = rules(0);
+  DynamicBatching it = rules(0);
   it.queue.size_max = 1;
   EXPECT_TRUE(it.acts());
 }

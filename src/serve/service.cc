@@ -324,9 +324,9 @@ bool Service::submit_more(const std::shared_ptr<ActiveCall>& call) {
     const int choices = next.n;
     if (tap != nullptr) tap->submitted(next);
     const Status status = may_wait ? engine.submit(Request(next)) : engine.submit(std::move(next));
-    // One without a prompt tells that the engine has refused it.
-    if (tap != nullptr && !status.is_ok()) tap->submitted(Request{.id = id});
-    if (may_wait && status.code() == StatusCode::kResourceExhausted) return true;
+    const bool comes_again = may_wait && status.code() == StatusCode::kResourceExhausted;
+    if (tap != nullptr && !status.is_ok()) tap->refused(id, comes_again);
+    if (comes_again) return true;
     if (!status.is_ok()) {
       const ApiError error = from_engine(status, call->call.prompt_field);
       metrics_->count_refused(error.status);

@@ -20,7 +20,6 @@ using Ids = std::vector<std::uint64_t>;
 constexpr Nanos ms(std::int64_t millis) { return std::chrono::milliseconds(millis); }
 
 EngineOptions options_with(DynamicBatching batching, std::uint32_t rows_max) {
-  batching.is_set = true;
   EngineOptions options;
   options.scheduler.rows_max = rows_max;
   options.batching = std::move(batching);

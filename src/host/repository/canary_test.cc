@@ -78,6 +78,10 @@ TEST(CanaryTest, OneThatRefusesAllIsRolledBackAndOneThatRefusesSomeGoesOn) {
     some.began();
     some.refused();
   }
+  for (std::uint32_t i = 0; i < 10 * some.plan().requests; ++i) {
+    some.began();
+    some.withdrawn();  // it comes again
+  }
   EXPECT_EQ(some.state(), Canary::State::kRunning);
   EXPECT_EQ(some.began_in_all(), 0u);
 }

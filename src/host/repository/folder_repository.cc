@@ -38,7 +38,6 @@ Status not_here(std::string_view name) {
 Status contain(const std::function<Status()>& work) try {
   return work();
 } catch (const std::exception& failure) {
-  spdlog::error("The repository goes on: {}", failure.what());
   return error(StatusCode::kInternal, "{}", failure.what());
 }
 
@@ -120,7 +119,8 @@ void FolderRepository::keep() {
       changed_.wait(lock);
     } else if (!changed_.wait_for(lock, options_.poll_period, has_work)) {
       lock.unlock();
-      static_cast<void>(contain([this] { return look(), ok_status(); }).is_ok());
+      const Status looked = contain([this] { return look(), ok_status(); });
+      if (!looked.is_ok()) spdlog::error("The repository goes on: {}", looked.message());
       lock.lock();
     }
   }
@@ -543,6 +543,12 @@ Result<ModelConfig> FolderRepository::config(std::string_view name) const {
   const auto known = models_.find(name);
   if (known == models_.end() || known->second.served.empty()) return not_here(name);
   return known->second.config;
+}
+
+bool FolderRepository::has_response_cache(std::string_view name) const {
+  const std::lock_guard lock(mutex_);
+  const auto known = models_.find(name);
+  return known != models_.end() && known->second.config.has_response_cache;
 }
 
 std::vector<ServedVersion> FolderRepository::versions(std::string_view name) const {

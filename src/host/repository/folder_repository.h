@@ -61,6 +61,7 @@ class FolderRepository final : public ModelRepository, public TrafficSource {
   Status unload(const std::string& name, bool dependents = false) override;
   Status later(std::function<void()> work) override;
   Result<ModelConfig> config(std::string_view name) const override;
+  bool has_response_cache(std::string_view name) const override;
   std::vector<ServedVersion> versions(std::string_view name) const override;
   std::vector<TrafficRow> traffic() const override;
   Result<ServedVersion> resolve(std::string_view name, std::uint64_t version) const override;

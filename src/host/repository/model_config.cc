@@ -202,7 +202,6 @@ Status read_batching(const Json& json, ModelConfig& config) {
   const Json* found = json.find("dynamic_batching");
   if (found == nullptr) return ok_status();
   DynamicBatching& batching = config.batching;
-  batching.is_set = true;
   QUIRE_RETURN_IF_ERROR(read_preferred(*found, config));
   batching.delay_us_max = number(*found, "max_queue_delay_microseconds");
   batching.preserves_order = is_set(*found, "preserve_ordering");

@@ -32,7 +32,7 @@ TEST(ModelConfigTest, AnEmptyFileIsAModelWithDefaults) {
   EXPECT_EQ(config.batch_max, 0u);
   EXPECT_EQ(config.versions.kind, VersionPolicy::Kind::kLatest);
   EXPECT_EQ(config.versions.latest, 1u);
-  EXPECT_FALSE(config.batching.is_set);
+  EXPECT_FALSE(config.batching.acts());
   EXPECT_TRUE(config.warnings.empty());
   EXPECT_EQ(dump(*config.json.find("version_policy")), R"({"latest":{"num_versions":1}})");
   EXPECT_EQ(dump(*config.json.find("input")), "[]");
@@ -164,6 +164,16 @@ TEST(ModelConfigTest, WhatChangesNoAnswerIsTold) {
   }
 }
 
+TEST(ModelConfigTest, AMapHasABound) {
+  std::string text;
+  for (int i = 0; i < 4097; ++i) {
+    text += fmt::format("metric_tags {{ key: \"k{}\" value: \"v\" }}\n", i);
+  }
+  const Status refused = parse_model_config(text, "m").status();
+  EXPECT_NE(refused.message().find("'metric_tags' has more than 4096 entries"), std::string::npos)
+      << refused.message();
+}
+
 TEST(ModelConfigTest, DynamicBatchingIsReadWhole) {
   const ModelConfig config = read(R"(
     max_batch_size: 16
@@ -177,7 +187,7 @@ TEST(ModelConfigTest, DynamicBatchingIsReadWhole) {
     })");
   EXPECT_EQ(config.overrides.rows_max, 16u);
   const DynamicBatching& batching = config.batching;
-  EXPECT_TRUE(batching.is_set);
+  EXPECT_TRUE(batching.acts());
   EXPECT_EQ(batching.preferred, (std::vector<std::uint32_t>{4, 8}));
   EXPECT_EQ(batching.delay_us_max, 500u);
   EXPECT_EQ(batching.levels, 3u);

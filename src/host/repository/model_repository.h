@@ -67,6 +67,7 @@ class ModelRepository {
 
   // Of the model as it is served. kNotFound: it is not.
   virtual Result<ModelConfig> config(std::string_view name) const = 0;
+  virtual bool has_response_cache(std::string_view name) const = 0;  // what its config says of that
   virtual std::vector<ServedVersion> versions(std::string_view name) const = 0;  // ascending
 
   // Who answers: that version, or with 0 the one that the bare name means. kNotFound.

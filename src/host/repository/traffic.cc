@@ -168,7 +168,7 @@ void Traffic::drop_pair(std::uint64_t id, std::vector<ModelLease>& leases) {
   records_.erase(partner);
 }
 
-void Traffic::refused(RequestId request) {
+void Traffic::refused(RequestId request, bool comes_again) {
   std::vector<ModelLease> leases;  // given back when the lock is
   {
     const std::lock_guard lock(mutex_);
@@ -178,11 +178,11 @@ void Traffic::refused(RequestId request) {
     const auto record = records_.find(request.value);
     const bool is_new = canary_ && !record->second.is_mirror &&
                         record->second.version == plan_.canary->version;
-    // Who waits for room asks again and again: that is one refusal.
-    const bool is_again = std::exchange(last_refused_, request.value) == request.value;
-    if (is_new) is_again ? canary_->withdrawn() : canary_->refused();
+    if (is_new) comes_again ? canary_->withdrawn() : canary_->refused();
     if (record->second.is_mirror) {
       --mirrors_;
+    } else if (comes_again) {
+      --sums_[record->second.version].requests;
     } else {
       ++sums_[record->second.version].ended;
     }
@@ -320,9 +320,11 @@ std::shared_ptr<Traffic> VersionTap::traffic() const {
 }
 
 void VersionTap::submitted(const Request& request) {
-  const auto traffic = this->traffic();
-  if (traffic == nullptr) return;
-  request.prompt.empty() ? traffic->refused(request.id) : traffic->submitted(version_, request);
+  if (const auto traffic = this->traffic()) traffic->submitted(version_, request);
+}
+
+void VersionTap::refused(RequestId request, bool comes_again) {
+  if (const auto traffic = this->traffic()) traffic->refused(request, comes_again);
 }
 
 void VersionTap::heard(StepEvents& step) {

@@ -41,7 +41,7 @@ class Traffic {
   void end();    // nothing is mirrored any more, no lease held, no share given
 
   void submitted(std::uint64_t version, const Request& request);
-  void refused(RequestId request);
+  void refused(RequestId request, bool comes_again = false);
   // Takes the mirrored requests' events out.
   void heard(std::uint64_t version, StepEvents& step);
 
@@ -85,7 +85,6 @@ class Traffic {
   std::optional<Canary> canary_;
   std::map<std::uint64_t, Sums> sums_;
   Records records_;
-  std::uint64_t last_refused_ = 0;
   std::size_t mirrors_ = 0;  // that are under way
   std::uint32_t mirror_credit_ = 0;  // of a hundred
   std::uint32_t shown_percent_ = 101;  // what the host was told last
@@ -102,7 +101,8 @@ class VersionTap final : public TrafficTap {
 
   ModelRecipe wrap(ModelRecipe recipe, std::shared_ptr<VersionTap> self) const;
 
-  void submitted(const Request& request) override;  // without a prompt: it was refused after all
+  void submitted(const Request& request) override;
+  void refused(RequestId request, bool comes_again) override;
   void heard(StepEvents& step);
 
  private:

@@ -126,6 +126,47 @@ TEST_F(TrafficTest, AShadowIsAskedAndAnswersNobody) {
   EXPECT_EQ(row(2).different, 0u) << "equal models answer equally, whatever the noise";
 }
 
+TEST_F(TrafficTest, MirrorsUnderWayAreBounded) {
+  version(2, "good");
+  ASSERT_TRUE(load(R"({"stable":1,"shadow":{"version":2,"percent":100}})").is_ok());
+  host_->pause(true);
+  for (int i = 0; i < 100; ++i) {
+    const auto lease = host_->lease("a");
+    ASSERT_TRUE(lease.is_ok());
+    Request request = small_request(++ids_);
+    request.params.tokens_max = 1;
+    (*lease)->tap->submitted(request);
+    ASSERT_TRUE((*lease)->engine->submit(std::move(request)).is_ok());
+  }
+  EXPECT_EQ(row(2).mirrored, Traffic::kMirrorsMax);
+  host_->pause(false);
+  ear_->wait_for_ends(100);
+  wait_for_mirrors();
+  ask(1);
+  EXPECT_EQ(row(2).mirrored, Traffic::kMirrorsMax + 1) << "there is room again";
+}
+
+TEST_F(TrafficTest, ACanaryThatTakesNoRequestsEndsUnlessTheyComeAgain) {
+  version(2, "good");
+  ASSERT_TRUE(load(canary(R"({"errors":0,"latency":1.5,"divergence":0})")).is_ok());
+  const auto refuse = [&](int count, bool comes_again) {
+    for (int i = 0; i < count && row(2).role == "canary"; ++i) {
+      const auto lease = host_->lease("a");
+      ASSERT_TRUE(lease.is_ok());
+      if ((*lease)->name() != "a:2") continue;
+      const Request request = small_request(++ids_);
+      (*lease)->tap->submitted(request);
+      (*lease)->tap->refused(request.id, comes_again);
+    }
+  };
+  refuse(500, true);
+  EXPECT_EQ(row(2).role, "canary") << row(2).reason;
+  EXPECT_EQ(row(2).requests, 0u);
+  refuse(500, false);
+  EXPECT_EQ(row(2).role, "rolled back");
+  EXPECT_NE(row(2).reason.find("refused"), std::string::npos) << row(2).reason;
+}
+
 TEST_F(TrafficTest, AGoodCanaryGetsAll) {
   version(2, "good");
   ASSERT_TRUE(load(canary(R"({"errors":0,"latency":1.5,"divergence":0})")).is_ok());

@@ -163,6 +163,19 @@ TEST_F(ModelfileStoreTest, AModelIsMadeOfAFileAndAnotherOfThatModel) {
   EXPECT_FALSE(store_.find("bad").is_ok());
 }
 
+TEST_F(ModelfileStoreTest, AFolderIsReadTwoLevelsDeepWhateverLiesBelow) {
+  write("model/model.safetensors", "weights");
+  write("model/config.json", "{}");
+  write("model/1_Pooling/pooling.json", "{}");
+  write("model/.cache/huggingface/download/x/y.json", "{}");
+  write("model/z/a/b/c.json", "{}");
+  const auto held = store_.hold();
+  ASSERT_TRUE(held.is_ok());
+  const auto weights = import_weights(store_, (folder_ / "model").string());
+  ASSERT_TRUE(weights.is_ok()) << weights.status().message();
+  EXPECT_EQ(weights->files.size(), 3u);
+}
+
 TEST_F(ModelfileStoreTest, OllamasStoreIsReadWhereItLies) {
   const std::string manifest =
       R"({"schemaVersion":2,"layers":[)" + layer("model", "GGUF weights") + "," +

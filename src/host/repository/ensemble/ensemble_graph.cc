@@ -281,8 +281,6 @@ Result<EnsembleGraph> read_ensemble(const ModelConfig& config, const StepModels&
     QUIRE_ASSIGN_OR_RETURN(EnsembleStep step, read_step(steps[i], i));
     graph.steps.push_back(std::move(step));
   }
-  graph.in_flight_max =
-      static_cast<std::uint32_t>(scheduling.find("max_inflight_requests")->as_uint());
   QUIRE_RETURN_IF_ERROR(Checker(config, graph).check(models));
   return graph;
 }

@@ -32,7 +32,6 @@ struct EnsembleStep {
 struct EnsembleGraph {
   std::vector<EnsembleStep> steps;   // as written
   std::vector<std::size_t> order;    // of steps: each behind those that it needs
-  std::uint32_t in_flight_max = 0;   // max_inflight_requests; 0: no bound of its own
 };
 
 // Whether a config is an ensemble's.

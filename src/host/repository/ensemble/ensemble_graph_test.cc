@@ -91,7 +91,6 @@ TEST(EnsembleGraphTest, StepsAreInTheOrderInWhichTheyNeedEachOther) {
   EXPECT_EQ(graph->steps[2].version, 0u);
   EXPECT_THAT(graph->steps[0].outputs, ElementsAre(std::pair("text", "OUT"),
                                                    std::pair("score", "SCORE")));
-  EXPECT_EQ(graph->in_flight_max, 3u);
 }
 
 TEST(EnsembleGraphTest, BranchesMeetAndUnusedOutputsAreFine) {

@@ -37,13 +37,8 @@ class Crowd {
   std::deque<TestClient> clients_;
 };
 
-DynamicBatching set(DynamicBatching batching) {
-  batching.is_set = true;
-  return batching;
-}
-
 TEST(KserveBatchingTest, APreferredBatchIsOneStep) {
-  TestServer server({}, {.batching = set({.preferred = {3}, .delay_us_max = kHour})});
+  TestServer server({}, {.batching = {.preferred = {3}, .delay_us_max = kHour}});
   server.gate().close();
   Crowd crowd(server);
   TestClient& first = crowd.add(ask());
@@ -56,7 +51,7 @@ TEST(KserveBatchingTest, APreferredBatchIsOneStep) {
 }
 
 TEST(KserveBatchingTest, LevelsAreServedInTheirOrder) {
-  TestServer server({}, {.rows_max = 1, .batching = set({.levels = 3, .default_level = 2})});
+  TestServer server({}, {.rows_max = 1, .batching = {.levels = 3, .default_level = 2}});
   server.gate().close();
   Crowd crowd(server);
   TestClient& first = crowd.add(R"({"text_input":"abc","max_tokens":2})");
@@ -74,7 +69,7 @@ TEST(KserveBatchingTest, LevelsAreServedInTheirOrder) {
 }
 
 TEST(KserveBatchingTest, WhoWaitsTooLongIsToldAsTritonTellsIt) {
-  TestServer server({}, {.batching = set({.delay_us_max = kHour, .queue = {.timeout_us = 1000}})});
+  TestServer server({}, {.batching = {.delay_us_max = kHour, .queue = {.timeout_us = 1000}}});
   const TestResponse told = server.client().post(kPath, ask());
   EXPECT_EQ(told.status, 503);
   EXPECT_EQ(told.body, R"({"error":"Request timeout expired"})");
@@ -83,8 +78,8 @@ TEST(KserveBatchingTest, WhoWaitsTooLongIsToldAsTritonTellsIt) {
 }
 
 TEST(KserveBatchingTest, ARequestsOwnTimeoutHoldsWhereItMay) {
-  TestServer server({}, {.batching = set({.delay_us_max = kHour,
-                                          .queue = {.may_override = true}})});
+  TestServer server({}, {.batching = {.delay_us_max = kHour,
+                                          .queue = {.may_override = true}}});
   const TestResponse told =
       server.client().post(kPath, ask(R"(,"parameters":{"timeout":1000})"));
   EXPECT_EQ(told.status, 503);
@@ -92,7 +87,7 @@ TEST(KserveBatchingTest, ARequestsOwnTimeoutHoldsWhereItMay) {
 }
 
 TEST(KserveBatchingTest, ATimeoutThatDoesNothingIsToldInTheAnswer) {
-  TestServer server({}, {.batching = set({.delay_us_max = 1})});
+  TestServer server({}, {.batching = {.delay_us_max = 1}});
   const char* body = R"({"inputs":[{"name":"text_input","shape":[1,1],"datatype":"BYTES",)"
                      R"("data":["abc"]}],"parameters":{"max_tokens":1,"timeout":1}})";
   const TestResponse told = server.client().post("/v2/models/m/infer", body);
@@ -101,8 +96,8 @@ TEST(KserveBatchingTest, ATimeoutThatDoesNothingIsToldInTheAnswer) {
 }
 
 TEST(KserveBatchingTest, AFullQueueIsToldInTheShapeOfEachProtocol) {
-  TestServer server({}, {.batching = set({.preferred = {8}, .delay_us_max = kHour,
-                                          .queue = {.size_max = 1}})});
+  TestServer server({}, {.batching = {.preferred = {8}, .delay_us_max = kHour,
+                                          .queue = {.size_max = 1}}});
   Crowd crowd(server);
   TestClient& first = crowd.add(ask());
   const TestResponse told = server.client().post(kPath, ask());
@@ -117,8 +112,8 @@ TEST(KserveBatchingTest, AFullQueueIsToldInTheShapeOfEachProtocol) {
 }
 
 TEST(KserveBatchingTest, AClientThatLeavesMakesRoom) {
-  TestServer server({}, {.batching = set({.preferred = {8}, .delay_us_max = kHour,
-                                          .queue = {.size_max = 1}})});
+  TestServer server({}, {.batching = {.preferred = {8}, .delay_us_max = kHour,
+                                          .queue = {.size_max = 1}}});
   {
     TestClient leaving = server.client();
     leaving.send(post_bytes(kPath, ask()));

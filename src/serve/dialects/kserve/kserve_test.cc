@@ -256,6 +256,11 @@ TEST(KserveTest, WrongTensorsAreToldByName) {
   EXPECT_THAT(refuse(text_input("a") +
                      R"(,{"name":"max_tokens","shape":[3],"datatype":"INT32","data":[1,2,3]})"),
               HasSubstr("batch size does not match"));
+  std::string stops = "\"\"";
+  for (int i = 1; i < 65; ++i) stops += ",\"\"";
+  EXPECT_THAT(refuse(text_input("a") + R"(,{"name":"stop","shape":[65],"datatype":"BYTES",)" +
+                     R"("data":[)" + stops + "]}"),
+              HasSubstr("input 'stop' has more than 64 elements"));
   EXPECT_THAT(refuse(R"({"name":"input_ids","shape":[1,2],"datatype":"INT32","data":[1,999999]})"),
               HasSubstr("999999 at position 1"));
   EXPECT_THAT(refuse(R"({"name":"input_ids","shape":[1,0],"datatype":"INT32","data":[]})"),

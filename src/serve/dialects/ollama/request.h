@@ -17,7 +17,7 @@
 namespace quire {
 
 // Sees to it that a model stays as long as a request wants, from when the request is done: until
-// the next one says otherwise, or says nothing.
+// another says otherwise.
 class StayOfModel {
  public:
   // Of a request that is good: a bad one changes nothing.

@@ -78,8 +78,8 @@ std::optional<CacheQuestion> cache_question(const DialectContext& context, const
     return std::nullopt;
   }
   const std::string& own = model->name();  // "NAME:VERSION"
-  const Result<ModelConfig> config = house->repository->config(own.substr(0, own.rfind(':')));
-  if (!config.is_ok() || !config->has_response_cache || model->tap == nullptr) return std::nullopt;
+  const std::string_view name = std::string_view(own).substr(0, own.rfind(':'));
+  if (model->tap == nullptr || !house->repository->has_response_cache(name)) return std::nullopt;
   return CacheQuestion{.cache = house->responses,
                        .edition = {own, model->tap, model->info.fingerprint},
                        .text = text_of(context, request, terms, model->engine->batching().acts())};

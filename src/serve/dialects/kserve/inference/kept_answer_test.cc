@@ -166,6 +166,41 @@ TEST_F(KeptAnswerTest, WhatIsTooLargeIsAnsweredAndNotKept) {
   EXPECT_EQ(stats(), "0 hits, 2 misses, 2 successes");
 }
 
+TEST(KeptAnswerOfQueuesTest, WhatTheQueuesMakeOfATimeoutIsPartOfTheQuestion) {
+  TestRepository there({.batching = {.levels = 2, .default_level = 1}});
+  there.write("a/config.pbtxt", kKeeps);
+  there.version("a", 1);
+  TestServer& server = there.serve(kSome);
+  const auto ask = [&](const std::string& more) {
+    const TestResponse answer = server.client().post(
+        "/v2/models/a/infer",
+        R"({"inputs":[{"name":"text_input","shape":[1,1],"datatype":"BYTES","data":["ab"]}],)"
+        R"("parameters":{"max_tokens":4,"temperature":0)" + more + "}}");
+    EXPECT_EQ(answer.status, 200) << answer.body;
+    return answer.body;
+  };
+  EXPECT_THAT(ask(R"(,"timeout":99000000)"), HasSubstr(R"("quire_unknown_parameters":"timeout")"));
+  EXPECT_THAT(ask(""), Not(HasSubstr("quire_unknown_parameters")));
+  EXPECT_THAT(ask(R"(,"timeout":99000000)"), HasSubstr(R"("quire_unknown_parameters":"timeout")"));
+  EXPECT_EQ(server.metric("quire_response_cache_entries"), 2);
+}
+
+TEST_F(KeptAnswerTest, LogitsBeyondFourMebibytesAreNotKept) {
+  TestServer& server = serve({.response_cache_bytes = std::size_t{64} << 20});
+  std::string ids = "1";
+  for (int i = 1; i < 1000; ++i) ids += ",1";
+  const std::string rows = "[" + ids + "]";
+  std::string all = rows;
+  for (int i = 1; i < 8; ++i) all += "," + rows;
+  const TestResponse answer = server.client().post(
+      "/v2/models/a/infer",
+      R"({"inputs":[{"name":"input_ids","shape":[8,1000],"datatype":"INT32","data":[)" + all +
+          R"(]}],"parameters":{"binary_data_output":true}})");
+  EXPECT_EQ(answer.status, 200) << answer.body.substr(0, 200);
+  EXPECT_GT(answer.body.size(), std::size_t{4} << 20);
+  EXPECT_EQ(server.metric("quire_response_cache_entries"), 0);
+}
+
 TEST_F(KeptAnswerTest, WithoutACacheTheConfigIsToldThatItDoesNothing) {
   TestServer& server = serve({});
   EXPECT_EQ(ask(R"("seed":1)"), ask(R"("seed":1)"));

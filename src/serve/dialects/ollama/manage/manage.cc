@@ -31,7 +31,6 @@ Parsed<Call> copy_served(const DialectContext& context, const std::string& from,
   }
   const Status named = host.add_name(*model, to);
   if (!named.is_ok()) return store_error(named);
-  note_copied(to);
   return done();
 }
 
@@ -56,8 +55,7 @@ Parsed<Call> copy(const DialectContext& context, const std::string& from, const 
 
 // Whether the name is one that was given beside a model's own; then it is gone.
 bool remove_alias(ModelHost& host, const std::string& name) {
-  const auto model = host.find(name);
-  if (!model || !is_copied(name) || !host.has_name(name) || host.name(*model) == name) return false;
+  if (!host.is_added_name(name)) return false;
   return host.remove_name(name).is_ok();
 }
 

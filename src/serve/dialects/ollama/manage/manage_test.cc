@@ -8,6 +8,7 @@
 
 #include "base/json.h"
 #include "host/model_catalog.h"
+#include "serve/testing/test_repository.h"
 #include "serve/testing/test_server.h"
 #include "store/local_store.h"
 
@@ -175,6 +176,31 @@ TEST_F(OllamaManageTest, WhatTheCommandLineNamedIsNeitherReplacedNorRemoved) {
   EXPECT_EQ(post("/api/create", R"({"model":"m","from":"mario"})").status, 409);
   EXPECT_GE(ask("DELETE", "/api/delete", R"({"model":"*"})").status, 400);
   EXPECT_EQ(post("/api/show", R"({"model":"m"})").status, 200);
+}
+
+TEST_F(OllamaManageTest, WhatTheRepositoryNamesIsItsOwn) {
+  create("mario", "");
+  TestRepository there;
+  there.version("story", 2);
+  ServerOptions options;
+  options.catalog = catalog_.get();
+  TestServer& server = there.serve(options);
+  const auto ask = [&](const std::string& method, const std::string& path,
+                       const std::string& body) {
+    TestClient client = server.client();
+    client.send(fmt::format("{} {} HTTP/1.1\r\nHost: t\r\nContent-Length: {}\r\n\r\n{}", method,
+                            path, body.size(), body));
+    return client.receive().status;
+  };
+  for (const std::string name : {"story", "story:2", "story:latest"}) {
+    const std::string model = R"({"model":")" + name + R"("})";
+    EXPECT_EQ(ask("DELETE", "/api/delete", model), 409) << name;
+    EXPECT_EQ(ask("POST", "/api/copy",
+                  R"({"source":"mario","destination":")" + name + R"("})"), 409) << name;
+    EXPECT_EQ(ask("POST", "/api/create",
+                  R"({"from":"mario","model":")" + name + R"("})"), 409) << name;
+  }
+  EXPECT_EQ(ask("POST", "/v2/models/story/generate", R"({"text_input":"a","max_tokens":1})"), 200);
 }
 
 TEST_F(OllamaManageTest, AModelMadeAnewTakesThePlaceOfTheOld) {

@@ -3,38 +3,11 @@
 #include <fmt/format.h>
 #include <spdlog/spdlog.h>
 
-#include <mutex>
-#include <set>
-
 #include "host/repository/model_repository.h"
 #include "serve/dialects/ollama/names.h"
 #include "serve/house.h"
 
 namespace quire {
-namespace {
-
-struct CopiedNames {
-  std::mutex mutex;
-  std::set<std::string> names;
-};
-
-CopiedNames& copied() {
-  static CopiedNames names;
-  return names;
-}
-
-}  // namespace
-
-void note_copied(const std::string& name) {
-  const std::lock_guard lock(copied().mutex);
-  copied().names.insert(name);
-}
-
-bool is_copied(const std::string& name) {
-  const std::lock_guard lock(copied().mutex);
-  return copied().names.contains(name);
-}
-
 std::optional<ApiError> check_manageable(const DialectContext& context,
                                          const store::LocalStore& store,
                                          const std::string& name) {
@@ -47,7 +20,8 @@ std::optional<ApiError> check_manageable(const DialectContext& context,
   if (repository != nullptr && repository->has(name.substr(0, name.find(':')))) {
     return refuse("of the model repository, which is managed by its files and /v2/repository");
   }
-  const bool is_ours = !context.models.host->has_name(name) || is_copied(name) ||
+  const ModelHost& host = *context.models.host;
+  const bool is_ours = !host.has_name(name) || host.is_added_name(name) ||
                        !stored_name(store, name).empty();
   if (is_ours) return std::nullopt;
   return refuse("served from a file outside of the store, by the server's command line");

@@ -25,10 +25,6 @@ std::string stored_name(const store::LocalStore& store, std::string_view name);
 std::optional<ApiError> check_manageable(const DialectContext& context,
                                          const store::LocalStore& store, const std::string& name);
 
-// Names that /api/copy gave beside a model's own; the only ones that /api/delete takes away.
-void note_copied(const std::string& name);
-bool is_copied(const std::string& name);
-
 // From now on requests for that name are answered by the model that the store has under it.
 Status serve_stored(const DialectContext& context, const std::string& name);
 
