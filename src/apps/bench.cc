@@ -147,7 +147,8 @@ void declare_bench(Command& parent, std::function<int()>& chosen) {
   command.value("--threads", a->threads, "compute threads (default: every core)")
       .between(1, 1024);
   command.value("--isa", a->isa,
-                "avx512, avx512_vnni, avx_vnni, avx2 or scalar (default: the best here)");
+                "avx512_amx, avx512, avx512_vnni, avx_vnni, avx2 or scalar "
+                "(default: the best here)");
   declare_kv_dtype_flag(command, a->kv_cache_dtype);
   declare_huge_pages_flag(command, a->has_huge_pages);
   command.value("--prompt", a->prompts, "tokens of each prefill test; 0: none")

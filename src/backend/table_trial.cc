@@ -72,6 +72,16 @@ std::vector<const KernelTable*> rivals_of(std::vector<const KernelTable*> tables
   QUIRE_CHECK(!tables.empty(), "no table to choose from");
   const Bf16Products products = tables.front()->bf16_products;
   std::erase_if(tables, [&](const KernelTable* t) { return t->bf16_products != products; });
+  // Of tables that share what is timed, the first stands for all.
+  const auto timed = [](const KernelTable* t) {
+    return t->matmul[static_cast<std::size_t>(DType::kQ8_0)];
+  };
+  std::vector<const KernelTable*> first;
+  for (const KernelTable* table : tables) {
+    const auto is_same = [&](const KernelTable* other) { return timed(other) == timed(table); };
+    if (std::none_of(first.begin(), first.end(), is_same)) first.push_back(table);
+  }
+  tables = std::move(first);
   if (tables.size() > 1 && tables.back() == &kScalarKernels) tables.pop_back();
   return tables;
 }

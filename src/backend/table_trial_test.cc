@@ -35,11 +35,16 @@ TEST(TableTrial, TheWidestStaysUnlessAnotherIsClearlyFaster) {
 TEST(TableTrial, OnlyTablesOfTheSameBitsAreRivals) {
   KernelTable pairs, wide, narrow;
   pairs.name = "pairs";
+  const auto timed = static_cast<std::size_t>(DType::kQ8_0);
+  wide.matmul[timed] = kScalarKernels.matmul[timed];
+  narrow.matmul[timed] = [](const MatmulTask&) {};
   pairs.bf16_products = Bf16Products::kPairs;
   using Tables = std::vector<const KernelTable*>;
   EXPECT_EQ(rivals_of({&pairs, &wide, &narrow, &kScalarKernels}), Tables({&pairs}));
   EXPECT_EQ(rivals_of({&wide, &narrow, &kScalarKernels}), Tables({&wide, &narrow}));
   EXPECT_EQ(rivals_of({&wide, &kScalarKernels}), Tables({&wide}));
+  KernelTable wider = narrow;
+  EXPECT_EQ(rivals_of({&wider, &narrow, &wide}), Tables({&wider, &wide})) << "the same product";
   EXPECT_EQ(rivals_of({&kScalarKernels}), Tables({&kScalarKernels}));
 
   const TableChoice choice = choose_table({&pairs, &wide, &kScalarKernels});

@@ -12,6 +12,7 @@ std::vector<const KernelTable*> all_supported() {
 #if defined(__x86_64__)
   const CpuInfo& cpu = cpu_info();
   if (cpu.has_avx512 && cpu.has_avx512_vnni) {
+    if (cpu.has_avx512_bf16 && cpu.has_amx_int8) tables.push_back(&avx512_amx_kernels());
     if (cpu.has_avx512_bf16) tables.push_back(&kAvx512Kernels);
     tables.push_back(&kAvx512VnniKernels);
   }

@@ -17,6 +17,7 @@ extern const KernelTable kAvx2Kernels;
 extern const KernelTable kAvxVnniKernels;
 extern const KernelTable kAvx512Kernels;
 extern const KernelTable kAvx512VnniKernels;
+const KernelTable& avx512_amx_kernels();  // made of kAvx512Kernels
 #endif
 
 // Every table that runs here, the best first; never empty.

@@ -19,7 +19,7 @@ double product_seconds(const Elements& elements, const Roofline& roofline) {
   peak[static_cast<int>(ActivationForm::kF32)] = roofline.f32_operations_per_second;
   peak[static_cast<int>(ActivationForm::kBF16)] = roofline.bf16_operations_per_second;
   peak[static_cast<int>(ActivationForm::kInt8)] = roofline.int8_operations_per_second;
-  peak[static_cast<int>(ActivationForm::kInt8Token)] = roofline.int8_operations_per_second;
+  peak[static_cast<int>(ActivationForm::kInt8Token)] = roofline.int8_token_operations_per_second;
   double seconds = 0;
   for (std::size_t i = 0; i < peak.size(); ++i) seconds += 2 * elements[i] / peak[i];
   return seconds;

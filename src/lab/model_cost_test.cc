@@ -29,6 +29,7 @@ TEST(ModelCostTest, LimitsFollowTheFormulas) {
   Roofline roofline;
   roofline.read_bytes_per_second = 1000;
   roofline.int8_operations_per_second = 10000;
+  roofline.int8_token_operations_per_second = 10000;
   roofline.bf16_operations_per_second = roofline.f32_operations_per_second = 5000;
 
   const StepLimit one = decode_limit(cost, roofline, 1, 50);
@@ -56,6 +57,7 @@ TEST(ModelCostTest, ExpertsAndStatesCountAsFarAsAStepReadsThem) {
   Roofline roofline;
   roofline.read_bytes_per_second = 1000;
   roofline.int8_operations_per_second = 1e9;
+  roofline.int8_token_operations_per_second = 1e9;
   roofline.bf16_operations_per_second = roofline.f32_operations_per_second = 1e9;
   EXPECT_DOUBLE_EQ(decode_limit(cost, roofline, 1, 0).seconds, 3 + 0.1);
   EXPECT_DOUBLE_EQ(decode_limit(cost, roofline, 2, 0).seconds, 1 + 3.5 + 0.2);

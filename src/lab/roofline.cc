@@ -116,6 +116,9 @@ void measure_compute(ThreadPool& pool, const RooflineLoops& loops, double second
     return compute_rate(pool, loop, seconds, repeats);
   };
   roofline.int8_operations_per_second = rate(loops.int8);
+  const bool has_tiles = loops.int8_tiles.run != nullptr;
+  roofline.int8_token_operations_per_second =
+      has_tiles ? rate(loops.int8_tiles) : roofline.int8_operations_per_second;
   roofline.f32_operations_per_second = rate(loops.f32);
   roofline.bf16_operations_per_second =
       loops.bf16.run != nullptr ? rate(loops.bf16) : roofline.f32_operations_per_second;
@@ -129,6 +132,9 @@ RooflineLoops choose_loops(std::string_view isa) {
     RooflineLoops loops = kAvx512Loops;
     loops.int8 = cpu.has_avx512_vnni ? kAvx512VnniInt8Loop : kAvx2Loops.int8;
     if (cpu.has_avx512_bf16 && isa != "avx512_vnni") loops.bf16 = kAvx512Bf16Loop;
+    if (cpu.has_amx_int8 && isa != "avx512_vnni" && isa != "avx512") {
+      loops.int8_tiles = kAmxInt8Loop;
+    }
     return loops;
   }
   if (cpu.has_avx2 && isa != "scalar") {
@@ -143,8 +149,8 @@ RooflineLoops choose_loops(std::string_view isa) {
 
 constexpr double Roofline::*kRates[] = {
     &Roofline::read_bytes_per_second, &Roofline::read_bytes_per_second_small_pages,
-    &Roofline::int8_operations_per_second, &Roofline::bf16_operations_per_second,
-    &Roofline::f32_operations_per_second};
+    &Roofline::int8_operations_per_second, &Roofline::int8_token_operations_per_second,
+    &Roofline::bf16_operations_per_second, &Roofline::f32_operations_per_second};
 
 constexpr std::size_t kGaugeBytes = std::size_t{256} << 20;  // many times what caches hold
 constexpr double kGaugeSeconds = 0.004;                      // of one compute loop

@@ -21,6 +21,7 @@ struct Roofline {
   std::string read_loop;                         // which one that was
   double read_bytes_per_second_small_pages = 0;  // the best without huge pages
   double int8_operations_per_second = 0;         // a multiply-add is two operations
+  double int8_token_operations_per_second = 0;   // with one scale a token: in tiles, if there are
   double bf16_operations_per_second = 0;         // of f32 where the machine has no bf16 products
   double f32_operations_per_second = 0;
 };

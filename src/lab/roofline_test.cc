@@ -17,8 +17,8 @@ TEST(RooflineTest, EveryFigureIsPositiveAndFinite) {
     const Roofline now = gauge.read();
     for (const Roofline& r : {first, now, gauge.best()}) {
       for (const double rate : {r.read_bytes_per_second, r.read_bytes_per_second_small_pages,
-                                r.int8_operations_per_second, r.bf16_operations_per_second,
-                                r.f32_operations_per_second}) {
+                                r.int8_operations_per_second, r.int8_token_operations_per_second,
+                                r.bf16_operations_per_second, r.f32_operations_per_second}) {
         EXPECT_TRUE(std::isfinite(rate) && rate > 1e6) << r.isa << " " << rate;
       }
     }

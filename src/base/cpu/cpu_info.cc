@@ -7,6 +7,8 @@
 #include <thread>
 #if defined(__x86_64__)
 #include <cpuid.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 #endif
 
 namespace quire {
@@ -36,6 +38,18 @@ std::string brand_string() {
 }
 #endif
 
+#if defined(__x86_64__)
+// Linux gives a process the eight kilobytes of tile registers per thread when it asks for them.
+bool may_use_tiles() {
+  constexpr unsigned kTile = 1u << 24, kTileInt8 = 1u << 25;  // of EDX, leaf 7
+  unsigned a = 0, b = 0, c = 0, d = 0;
+  if (__get_cpuid_count(7, 0, &a, &b, &c, &d) == 0) return false;
+  if ((d & kTile) == 0 || (d & kTileInt8) == 0) return false;
+  constexpr long kRequestPermission = 0x1023, kTileData = 18;
+  return ::syscall(SYS_arch_prctl, kRequestPermission, kTileData) == 0;
+}
+#endif
+
 CpuInfo read_cpu_info() {
   CpuInfo info;
   info.cores = usable_cores();
@@ -51,6 +65,7 @@ CpuInfo read_cpu_info() {
                     __builtin_cpu_supports("avx512vl");
   info.has_avx512_vnni = info.has_avx512 && __builtin_cpu_supports("avx512vnni");
   info.has_avx512_bf16 = info.has_avx512 && __builtin_cpu_supports("avx512bf16");
+  info.has_amx_int8 = info.has_avx512 && may_use_tiles();
 #elif defined(__aarch64__)
   info.model = "AArch64";
 #else

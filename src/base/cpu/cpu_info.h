@@ -15,6 +15,7 @@ struct CpuInfo {
   bool has_avx512 = false;  // F, BW, DQ and VL
   bool has_avx512_vnni = false;
   bool has_avx512_bf16 = false;
+  bool has_amx_int8 = false;  // and the system lets this process use tile registers
 };
 
 const CpuInfo& cpu_info();

@@ -13,7 +13,7 @@ TEST(CpuInfo, KnowsItsModelAndCores) {
 
 TEST(CpuInfo, WiderSetsImplyNarrowerOnes) {
   const CpuInfo& info = cpu_info();
-  if (info.has_avx512_vnni || info.has_avx512_bf16) {
+  if (info.has_avx512_vnni || info.has_avx512_bf16 || info.has_amx_int8) {
     EXPECT_TRUE(info.has_avx512);
   }
   if (info.has_avx512) {

@@ -29,6 +29,7 @@ Json machine_json(const Roofline& r) {
                        {"read_loop", r.read_loop},
                        {"read_bytes_per_second_small_pages", r.read_bytes_per_second_small_pages},
                        {"int8_operations_per_second", r.int8_operations_per_second},
+                       {"int8_token_operations_per_second", r.int8_token_operations_per_second},
                        {"bf16_operations_per_second", r.bf16_operations_per_second},
                        {"f32_operations_per_second", r.f32_operations_per_second}});
 }
@@ -39,18 +40,21 @@ std::string hash_text(std::uint64_t hash) { return fmt::format("{:016x}", hash);
 
 std::string bench_table(const BenchSubject& subject, const BenchReport& report) {
   const Roofline& r = report.roofline;
+  const bool has_tiles = r.int8_token_operations_per_second > r.int8_operations_per_second;
+  const double tile_rate = r.int8_token_operations_per_second * 1e-12;
+  const std::string tiles = has_tiles ? fmt::format(" ({:.3f} in tiles: W8A8)", tile_rate) : "";
   std::string text = fmt::format(
       "model    {}: {:.1f} M weights read per step, {:.1f} MB in the file's types, {:.1f} MB "
       "packed;\n"
       "         KV {} with {:.1f} KB a token\n"
       "machine  {}\n"
       "measured read {:.1f} GB/s ({}), {:.1f} GB/s without huge pages\n"
-      "         int8 {:.3f} TOP/s, bf16 {:.3f} TFLOP/s, f32 {:.3f} TFLOP/s ({} loops)\n\n",
+      "         int8 {:.3f} TOP/s{}, bf16 {:.3f} TFLOP/s, f32 {:.3f} TFLOP/s ({} loops)\n\n",
       subject.model, subject.cost.elements() * 1e-6, subject.cost.weight_bytes_of(1) * 1e-6,
       static_cast<double>(subject.packed_bytes) * 1e-6, kv_types_name(subject.kv_dtype),
       subject.cost.kv_bytes_per_token() * 1e-3, subject.backend,
       r.read_bytes_per_second * 1e-9, r.read_loop, r.read_bytes_per_second_small_pages * 1e-9,
-      r.int8_operations_per_second * 1e-12, r.bf16_operations_per_second * 1e-12,
+      r.int8_operations_per_second * 1e-12, tiles, r.bf16_operations_per_second * 1e-12,
       r.f32_operations_per_second * 1e-12, r.isa);
   text += fmt::format("{:<18}{:>10}{:>20}{:>10}{:>8}{:>14}  {:<8}{:>8}{:>9}\n", "test",
                       "tokens/s", "(min .. max)", "limit", "of it", "(min .. max)", "bound",

@@ -21,7 +21,7 @@ OpLine line_of(const OpTotals& totals, double steps, const Roofline& roofline) {
        {std::pair{ActivationForm::kF32, roofline.f32_operations_per_second},
         std::pair{ActivationForm::kBF16, roofline.bf16_operations_per_second},
         std::pair{ActivationForm::kInt8, roofline.int8_operations_per_second},
-        std::pair{ActivationForm::kInt8Token, roofline.int8_operations_per_second}}) {
+        std::pair{ActivationForm::kInt8Token, roofline.int8_token_operations_per_second}}) {
     line.operations += operations(form);
     computing += operations(form) / peak;
   }

@@ -9,6 +9,7 @@ Roofline round_machine() {
   Roofline roofline;
   roofline.read_bytes_per_second = 1e10;
   roofline.int8_operations_per_second = 4e12;
+  roofline.int8_token_operations_per_second = 4e12;
   roofline.bf16_operations_per_second = 2e12;
   roofline.f32_operations_per_second = 1e12;
   return roofline;

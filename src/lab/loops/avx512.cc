@@ -122,4 +122,38 @@ const ComputeLoop kAvx512Bf16Loop = {run_bf16, 64 * kAccumulators};
 }  // namespace quire
 
 #pragma GCC pop_options
+#pragma GCC push_options
+#pragma GCC target("amx-tile,amx-int8")
+
+namespace quire {
+namespace {
+
+// Eight registers of 16 rows of 64 bytes, as ldtilecfg reads them; zeros after it.
+struct alignas(64) TileShapes {
+  std::uint8_t palette = 1, start_row = 0, reserved[14] = {};
+  std::uint16_t row_bytes[16] = {64, 64, 64, 64, 64, 64, 64, 64};
+  std::uint8_t rows[16] = {16, 16, 16, 16, 16, 16, 16, 16};
+};
+constexpr TileShapes kWhole;
+
+// Four sums of what two registers hold with what two others do.
+void run_int8_tiles(std::uint64_t rounds) {
+  asm volatile("ldtilecfg %0" : : "m"(kWhole));
+  for (std::uint64_t i = 0; i < rounds; ++i) {
+    asm volatile(
+        "tdpbssd %tmm6, %tmm4, %tmm0\n\t"
+        "tdpbssd %tmm7, %tmm4, %tmm1\n\t"
+        "tdpbssd %tmm6, %tmm5, %tmm2\n\t"
+        "tdpbssd %tmm7, %tmm5, %tmm3");
+  }
+  asm volatile("tilerelease");
+}
+
+}  // namespace
+
+const ComputeLoop kAmxInt8Loop = {run_int8_tiles, 4 * 2 * 16 * 16 * 64};
+
+}  // namespace quire
+
+#pragma GCC pop_options
 #endif

@@ -35,6 +35,7 @@ struct RooflineLoops {
   ComputeLoop int8;
   ComputeLoop bf16;
   ComputeLoop f32;
+  ComputeLoop int8_tiles = {};  // null: this instruction set has no tile registers
 };
 
 extern const RooflineLoops kScalarLoops;
@@ -44,6 +45,7 @@ extern const ComputeLoop kAvxVnniInt8Loop;
 extern const RooflineLoops kAvx512Loops;      // without VNNI and BF16: those loops are null
 extern const ComputeLoop kAvx512VnniInt8Loop;
 extern const ComputeLoop kAvx512Bf16Loop;
+extern const ComputeLoop kAmxInt8Loop;
 #endif
 
 }  // namespace quire

@@ -13,6 +13,10 @@
 constexpr int kTilesPerBlock = 64 / kLanes;
 constexpr int kNearBytes = 51 * 64;  // a third and twice of it are slower
 
+// Up to so many tokens one tile is read at a time.
+template <typename Core>
+inline constexpr int kOneTileTokensMax = Core::kColumnsMax;
+
 // Cores that keep arithmetic so busy that even one stream is better told what comes.
 template <typename Core>
 inline constexpr bool kLooksAheadAlone =
@@ -161,7 +165,7 @@ void matmul(const MatmulTask& task) {
         continue;
       }
     }
-    if (task.tokens <= Core::kColumnsMax) {
+    if (task.tokens <= kOneTileTokensMax<Core>) {
       multiply_tokens<Core, 1>(task, begin, end, ahead);
     } else {
       multiply_tokens<Core, kPassTiles>(task, begin, end, ahead);

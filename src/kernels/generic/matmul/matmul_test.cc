@@ -281,7 +281,7 @@ TEST_P(MatmulTest, BitsAreThoseOfThePortableTable) {
   for (const DTypeInfo& info : kDTypes) {
     const bool is_own =
         info.dtype == DType::kBF16 && kernels().bf16_products == Bf16Products::kPairs;
-    const std::size_t rows = 37, columns = info.block_elements > 64 ? 1024 : 704, tokens = 7;
+    const std::size_t rows = 37, columns = info.block_elements > 64 ? 1024 : 704, tokens = 39;
     const std::vector<std::byte> matrix = random.matrix(info.dtype, rows, columns);
     const std::vector<float> x = random.normal(columns * tokens);
     const auto multiply = [&](const KernelTable& table) {
