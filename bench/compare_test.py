@@ -80,6 +80,44 @@ class CompareTest(unittest.TestCase):
                           "--peer-number", "re:.+")
             self.assertEqual(run.returncode, 2, number)
 
+    def history(self, *lines, arguments=()):
+        path = self.folder / "history.jsonl"
+        path.write_text("".join(line + "\n" for line in lines))
+        return compare("--history", path, *arguments)
+
+    @staticmethod
+    def line(share, label="", isa="avx2", speed=100.0):
+        return json.dumps({"saved_at": 0, "label": label, "model": "m", "cpu": "c", "isa": isa,
+                           "threads": 2, "kv_cache_dtype": "F16", "tests": [
+                               {"name": "decode x1", "tokens_per_second": speed,
+                                "share_of_limit": share}]})
+
+    def test_a_share_that_falls_is_marked(self):
+        run = self.history(self.line(0.8, "a"), self.line(0.7, "b"))
+        self.assertEqual(run.returncode, 3, run.stderr)
+        self.assertRegex(run.stdout, r"decode x1.*80\.0 -> 70\.0 %.*0\.875  SLOWER")
+        self.assertEqual(self.history(self.line(0.8), self.line(0.75)).returncode, 0)
+        self.assertEqual(self.history(self.line(0.8), self.line(0.75),
+                                      arguments=("--fall", "0.05")).returncode, 3)
+
+    def test_what_the_machine_lost_is_not_the_programs_fault(self):
+        run = self.history(self.line(0.8, speed=100.0), self.line(0.8, speed=50.0))
+        self.assertEqual(run.returncode, 0, run.stderr)
+
+    def test_only_lines_of_the_same_kind_are_compared(self):
+        run = self.history(self.line(0.9, "a"), self.line(0.2, isa="scalar"), self.line(0.9, "c"))
+        self.assertEqual(run.returncode, 0, run.stderr)
+        run = self.history(self.line(0.9, "a"), self.line(0.5, "b"), self.line(0.5, "c"),
+                           arguments=("--against", "a"))
+        self.assertEqual(run.returncode, 3, run.stderr)
+
+    def test_a_history_of_nothing_says_so(self):
+        run = self.history(self.line(0.9), "not json")
+        self.assertEqual(run.returncode, 1)
+        self.assertIn("line 2", run.stderr)
+        self.assertIn("no two measurements", run.stderr)
+        self.assertEqual(compare("--history", self.folder / "none").returncode, 1)
+
 
 if __name__ == "__main__":
     unittest.main()

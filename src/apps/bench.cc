@@ -4,7 +4,10 @@
 
 #include <algorithm>
 #include <cctype>
+#include <cerrno>
 #include <cstdio>
+#include <cstring>
+#include <ctime>
 #include <filesystem>
 #include <memory>
 
@@ -14,6 +17,7 @@
 #include "apps/model_path.h"
 #include "base/text/ascii.h"
 #include "base/cpu/cpu_info.h"
+#include "base/json.h"
 #include "lab/bench/bench.h"
 #include "lab/bench/bench_report.h"
 #include "lab/logits_hash.h"
@@ -96,6 +100,21 @@ BenchOptions tests_of(const BenchArguments& a) {
   return tests;
 }
 
+// One line of bench/compare --history.
+Status save(const BenchArguments& a, const std::string& json) {
+  const auto now = static_cast<std::int64_t>(std::time(nullptr));
+  std::string line = fmt::format("{{\"saved_at\":{},\"label\":", now);
+  append_json_string(a.label, line);
+  line += "," + json.substr(1) + "\n";
+  std::FILE* file = std::fopen(a.history.c_str(), "ae");
+  const bool is_open = file != nullptr;
+  bool is_whole = is_open && std::fwrite(line.data(), 1, line.size(), file) == line.size();
+  if (is_open) is_whole = std::fclose(file) == 0 && is_whole;
+  if (is_whole) return ok_status();
+  return error(StatusCode::kUnavailable, "'{}' cannot be written: {}", a.history,
+               std::strerror(errno));
+}
+
 Result<bool> print_speed(const BenchArguments& a) {
   QUIRE_ASSIGN_OR_RETURN(Subject subject, open_subject(a));
   if (!a.quantize.empty()) subject.name += " quantized to " + a.quantize;
@@ -125,6 +144,7 @@ Result<bool> print_speed(const BenchArguments& a) {
   }
   QUIRE_ASSIGN_OR_RETURN(const BenchReport report, measure_speed(*model, tests));
   print(a.is_json ? bench_json(about, report) + "\n" : bench_table(about, report));
+  if (!a.history.empty()) QUIRE_RETURN_IF_ERROR(save(a, bench_json(about, report)));
   return std::none_of(report.lines.begin(), report.lines.end(),
                       [](const BenchLine& line) { return line.is_broken(); });
 }
@@ -179,6 +199,9 @@ void declare_bench(Command& parent, std::function<int()>& chosen) {
   command.toggle("--hash-only", a->is_hash_only,
                  "only the logits hash of tiny random models: equal in every build, for any "
                  "number of threads");
+  command.value("--save", a->history,
+                "append the measurement to FILE, a line of JSON; bench/compare --history reads it");
+  command.value("--label", a->label, "what --save calls it, such as the commit");
   declare_bench_serve(command, chosen);
   command.when_chosen([a, command, &chosen] {
     if (command.chosen().name() == command.name()) chosen = [a] { return run_bench(*a); };
@@ -188,6 +211,11 @@ void declare_bench(Command& parent, std::function<int()>& chosen) {
 int run_bench(const BenchArguments& arguments) {
   BenchArguments a = arguments;
   if (a.threads == 0) a.threads = cpu_info().cores;
+  if (!a.history.empty() && (a.is_batched || a.is_hash_only)) {
+    std::fputs("quire bench: --save keeps tests: it goes with neither --batched nor --hash-only\n",
+               stderr);
+    return 1;
+  }
   if (a.is_hash_only) {
     const Status status = print_hashes(a);
     if (!status.is_ok()) std::fprintf(stderr, "quire bench: %s\n", status.message().c_str());

@@ -31,6 +31,8 @@ struct BenchArguments {
   bool is_timing_ops = false;
   bool is_json = false;
   bool is_hash_only = false;
+  std::string history;  // a file that gets the measurement as a line of JSON; empty: none
+  std::string label;    // of that line, as the commit
 };
 
 // Declares the command and, below it, `bench serve`.
