@@ -221,6 +221,15 @@ int run_bench(const BenchArguments& arguments) {
     if (!status.is_ok()) std::fprintf(stderr, "quire bench: %s\n", status.message().c_str());
     return status.is_ok() ? 0 : 1;
   }
+  if (!a.history.empty()) {  // told before minutes are spent
+    std::FILE* file = std::fopen(a.history.c_str(), "ae");
+    if (file == nullptr) {
+      std::fprintf(stderr, "quire bench: '%s' cannot be written: %s\n", a.history.c_str(),
+                   std::strerror(errno));
+      return 1;
+    }
+    std::fclose(file);
+  }
   const auto is_sound = print_speed(a);
   if (!is_sound.is_ok()) {
     std::fprintf(stderr, "quire bench: %s\n", is_sound.status().message().c_str());
