@@ -56,14 +56,14 @@ void Engine::State::run() {
     is_resting.store(false);
     if (may_sleep) timer.end(StepPhase::kIdle);
     is_stopping = batch.is_stopping;
-    const bool is_closed = batch.is_closed;
+    const bool stops_waiting = batch.stops_waiting;
     is_paused = batch.is_paused && !is_stopping;
     if (batch.forgets_cache) core.forget_cache();
     const std::optional<std::uint64_t> question = batch.question;
     take_in(std::move(batch));
     if (question) answer(*question);
     if (is_stopping) core.cancel_all();
-    if (is_closed) core.stop_waiting();
+    if (stops_waiting) core.stop_waiting();
     if (!is_paused) let_in();
     if (is_paused ? !core.is_unsettled() : !core.has_work()) {
       tell_held();
@@ -85,7 +85,7 @@ void Engine::State::run() {
 
 void Engine::State::take_in(Inbox::Batch batch) {
   for (std::size_t i = 0; i < batch.requests.size(); ++i) {
-    const Status status = core.submit(std::move(batch.requests[i]), batch.arrived[i]);
+    const Status status = core.submit(std::move(batch.requests[i]), batch.turns[i]);
     QUIRE_CHECK(status.is_ok(), "a request that was accepted is refused: {}", status.message());
   }
   for (const RequestId id : batch.cancels) core.cancel(id);
@@ -158,6 +158,11 @@ Status Engine::submit(Request request) {
   return state_->inbox.submit(std::move(request), SteadyClock::now());
 }
 
+Status Engine::submit_all(std::vector<Request> requests) {
+  for (const Request& request : requests) QUIRE_RETURN_IF_ERROR(state_->core.check(request));
+  return state_->inbox.submit_all(std::move(requests), SteadyClock::now());
+}
+
 Status Engine::submit_at_once(Request request) {
   QUIRE_RETURN_IF_ERROR(state_->core.check(request));
   return state_->inbox.submit(std::move(request));
@@ -167,6 +172,7 @@ void Engine::cancel(RequestId id) { state_->inbox.cancel(id); }
 void Engine::pause(bool is_paused) { state_->inbox.pause(is_paused); }
 void Engine::reset_prefix_cache() { state_->inbox.forget_cache(); }
 void Engine::drain() { state_->inbox.close(); }
+void Engine::stop_waiting() { state_->inbox.stop_waiting(); }
 bool Engine::is_idle() const { return state_->inbox.is_idle(); }
 
 EngineStats Engine::stats() const {

@@ -5,6 +5,7 @@
 #pragma once
 
 #include <memory>
+#include <vector>
 
 #include "base/status.h"
 #include "core/executor.h"
@@ -27,12 +28,18 @@ class Engine {
   // draining. kInvalidArgument: the request contradicts the model (empty or too long prompt, token
   // out of the vocabulary, more KV than the pool has).
   Status submit(Request request);
+  // All or none, as parts of one call: in the queue of their level they count as one.
+  // REQUIRES: there is one; all are of one tenant and one priority; no two have the same id.
+  Status submit_all(std::vector<Request> requests);
   // It waits for no batch (EngineOptions::batching): for those that nobody asked, such as warm-ups.
   Status submit_at_once(Request request);
   void cancel(RequestId id);
 
-  // From now on submit() answers kUnavailable; what was accepted goes on to its end.
+  // From now on submit() answers kUnavailable; what was accepted goes on to its end, and waits for
+  // no company.
   void drain();
+  // From now on nobody waits for company (EngineOptions::batching): for those who are to end soon.
+  void stop_waiting();
   // No step begins any more, or again; what comes waits, and who cancels goes. reset_prefix_cache()
   // forgets the texts that nobody is at; both hold from the next step on.
   void pause(bool is_paused);

@@ -33,20 +33,20 @@ Status EngineCore::check(const Request& request) const {
   return scheduler_.check(request);
 }
 
-Status EngineCore::submit(Request request, std::optional<Nanos> arrived) {
+Status EngineCore::submit(Request request, std::optional<QueueTurn> turn) {
   QUIRE_RETURN_IF_ERROR(check(request));
   const std::uint32_t waiting = scheduler_.queues().requests_waiting(request.tenant);
   if (waiting >= options_.queue_max) {
     return error(StatusCode::kResourceExhausted, "{} requests are waiting; at most {} may", waiting,
                  options_.queue_max);
   }
-  const bool waits = batcher_ && arrived;
+  const bool waits = batcher_ && turn;
   std::optional<Nanos> timeout;  // of its turn: that is all that a deadline means then
-  if (waits && request.deadline) timeout = std::max(*request.deadline - *arrived, Nanos{0});
+  if (waits && request.deadline) timeout = std::max(*request.deadline - turn->arrived, Nanos{0});
   if (waits) request.deadline.reset();
   auto shared = std::make_shared<const Request>(std::move(request));
   QUIRE_RETURN_IF_ERROR(constraints_.begin(*shared));
-  const Status status = waits ? hold(*shared, timeout, *arrived) : scheduler_.submit(shared);
+  const Status status = waits ? hold(*shared, timeout, *turn) : scheduler_.submit(shared);
   if (!status.is_ok()) {
     constraints_.forget(*shared);
     return status;
@@ -62,11 +62,12 @@ Status EngineCore::submit(Request request, std::optional<Nanos> arrived) {
   return ok_status();
 }
 
-Status EngineCore::hold(const Request& request, std::optional<Nanos> timeout, Nanos arrived) {
+Status EngineCore::hold(const Request& request, std::optional<Nanos> timeout,
+                        const QueueTurn& turn) {
   const std::uint64_t level = options_.batching.level_of(request.priority);
   const bool has_levels = options_.batching.levels > 0;  // then the priority is the level
   const int priority = has_levels ? 0 : request.priority;
-  if (batcher_->offer(request.id, level, timeout, arrived, priority)) return ok_status();
+  if (batcher_->offer(request.id, level, timeout, turn, priority)) return ok_status();
   return Status(StatusCode::kResourceExhausted, kQueueFull);
 }
 

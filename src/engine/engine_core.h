@@ -50,8 +50,8 @@ class EngineCore {
   // Any thread: whether the request can be served at all.
   Status check(const Request& request) const;
   // kResourceExhausted: queue_max requests of its tenant, or as many as its level may have, wait
-  // already. `arrived`: since when it waits for let_in() where batching acts; absent: it does not.
-  Status submit(Request request, std::optional<Nanos> arrived = std::nullopt);
+  // already. `turn`: how it waits for let_in() where batching acts; absent: it does not.
+  Status submit(Request request, std::optional<QueueTurn> turn = std::nullopt);
   void cancel(RequestId id);  // its last event comes with the next advance(); unknown ids are fine
   void cancel_all();
 
@@ -97,7 +97,7 @@ class EngineCore {
   };
 
   StepEvents turn(Nanos now, bool launches);
-  Status hold(const Request& request, std::optional<Nanos> timeout, Nanos arrived);
+  Status hold(const Request& request, std::optional<Nanos> timeout, const QueueTurn& turn);
   std::uint32_t free_places() const;
   void launch_ahead();
   void sample_ready();

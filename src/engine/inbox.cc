@@ -2,6 +2,8 @@
 
 #include <utility>
 
+#include <fmt/format.h>
+
 #include "base/check.h"
 
 namespace quire {
@@ -10,31 +12,54 @@ Inbox::Inbox(std::uint32_t waiting_max, DynamicBatching batching)
     : waiting_max_(waiting_max), batching_(std::move(batching)) {}
 
 Status Inbox::submit(Request request, std::optional<Nanos> arrived) {
+  std::vector<Request> one;
+  one.push_back(std::move(request));
+  return submit_all(std::move(one), arrived);
+}
+
+Status Inbox::check(const std::vector<Request>& requests,
+                    const std::optional<std::uint64_t>& level) const {
+  if (is_closed_) return Status(StatusCode::kUnavailable, "the engine accepts no new requests");
+  const auto tenant = waiting_.find(requests.front().tenant);
+  const std::uint32_t waiting = tenant == waiting_.end() ? 0 : tenant->second;
+  if (waiting + requests.size() > waiting_max_) {
+    const bool is_one = requests.size() == 1;
+    return error(StatusCode::kResourceExhausted, "{} requests are waiting; at most {} may{}",
+                 waiting, waiting_max_,
+                 is_one ? "" : fmt::format(", and {} came together", requests.size()));
+  }
+  if (level) {
+    const std::uint32_t size_max = batching_.policy_of(*level).size_max;
+    const auto queue = levels_.find(*level);
+    if (size_max > 0 && queue != levels_.end() && queue->second >= size_max) {
+      return Status(StatusCode::kResourceExhausted, kQueueFull);
+    }
+  }
+  for (const Request& request : requests) {
+    if (!live_.contains(request.id)) continue;
+    return error(StatusCode::kInvalidArgument, "request {} is already here", request.id.value);
+  }
+  return ok_status();
+}
+
+Status Inbox::submit_all(std::vector<Request> requests, std::optional<Nanos> arrived) {
+  QUIRE_CHECK(!requests.empty(), "a call of no requests");
+  std::optional<std::uint64_t> level;
+  if (batching_.acts() && arrived) level = batching_.level_of(requests.front().priority);
   {
     const std::lock_guard lock(mutex_);
-    if (is_closed_) return Status(StatusCode::kUnavailable, "the engine accepts no new requests");
-    const auto tenant = waiting_.find(request.tenant);
-    if (tenant != waiting_.end() && tenant->second >= waiting_max_) {
-      return error(StatusCode::kResourceExhausted, "{} requests are waiting; at most {} may",
-                   tenant->second, waiting_max_);
+    QUIRE_RETURN_IF_ERROR(check(requests, level));
+    const auto tenant = waiting_.try_emplace(requests.front().tenant, 0).first;
+    for (Request& request : requests) {
+      const bool counts = &request == &requests.back();
+      const bool is_new = live_.try_emplace(request.id, Live{tenant, {}}).second;
+      QUIRE_CHECK(is_new, "request {} came twice at once", request.id.value);
+      if (counts) live_.at(request.id).level = level;
+      ++tenant->second;
+      batch_.turns.push_back(arrived ? std::optional(QueueTurn{*arrived, counts}) : std::nullopt);
+      batch_.requests.push_back(std::move(request));
     }
-    std::optional<std::uint64_t> level;
-    if (batching_.acts() && arrived) level = batching_.level_of(request.priority);
-    if (level) {
-      const std::uint32_t size_max = batching_.policy_of(*level).size_max;
-      if (size_max > 0 && levels_[*level] >= size_max) {
-        return Status(StatusCode::kResourceExhausted, kQueueFull);
-      }
-    }
-    const auto [live, is_new] = live_.try_emplace(request.id, Live{waiting_.end(), level});
-    if (!is_new) {
-      return error(StatusCode::kInvalidArgument, "request {} is already here", request.id.value);
-    }
-    live->second.tenant = waiting_.try_emplace(request.tenant, 0).first;
-    ++live->second.tenant->second;
     if (level) ++levels_[*level];
-    batch_.arrived.push_back(arrived);
-    batch_.requests.push_back(std::move(request));
   }
   arrived_.notify_one();
   return ok_status();
@@ -52,8 +77,16 @@ void Inbox::cancel(RequestId id) {
 void Inbox::close() {
   {
     const std::lock_guard lock(mutex_);
-    is_news_ |= !is_closed_;
     is_closed_ = true;
+    is_news_ |= !std::exchange(batch_.stops_waiting, true);
+  }
+  arrived_.notify_one();
+}
+
+void Inbox::stop_waiting() {
+  {
+    const std::lock_guard lock(mutex_);
+    is_news_ |= !std::exchange(batch_.stops_waiting, true);
   }
   arrived_.notify_one();
 }
@@ -111,7 +144,7 @@ Inbox::Batch Inbox::take(bool may_sleep, std::optional<Nanos> wake_at) {
   Batch taken = std::exchange(batch_, {});
   batch_.is_stopping = taken.is_stopping;  // these are states
   batch_.is_paused = taken.is_paused;
-  taken.is_closed = is_closed_;
+  batch_.stops_waiting = taken.stops_waiting;
   is_news_ = false;
   return taken;
 }

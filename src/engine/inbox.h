@@ -2,8 +2,9 @@
 // until the engine thread takes them all at once, between two steps; it sleeps here when there is
 // nothing to do. Bounds: of each tenant, requests inside plus those taken but not yet admitted are
 // at most waiting_max, so that a flood of one fills no other's queue; of each priority level, those
-// that are not let in yet (EngineCore::let_in) are at most its max_queue_size; a request is
-// cancelled once at most while it lives; one question waits.
+// that are not let in yet (EngineCore::let_in) are at most its max_queue_size, where those that
+// came together count as one; a request is cancelled once at most while it lives; one question
+// waits.
 // Any thread, but take() and what stands below it: engine thread.
 #pragma once
 
@@ -21,6 +22,7 @@
 #include "base/status.h"
 #include "core/batching.h"
 #include "core/request.h"
+#include "sched/queue_turn.h"
 
 namespace quire {
 
@@ -31,10 +33,14 @@ class Inbox {
 
   // kResourceExhausted: the tenant's queue or that of the level is full. kUnavailable: closed.
   // kInvalidArgument: the id is in use.
-  // `arrived`: as EngineCore::submit has it.
+  // `arrived`: since when it waits for EngineCore::let_in(); absent: it does not.
   Status submit(Request request, std::optional<Nanos> arrived = std::nullopt);
+  // All or none; the last of them counts in the queue of their level.
+  // REQUIRES: there is one; all are of one tenant and one priority; no two have the same id.
+  Status submit_all(std::vector<Request> requests, std::optional<Nanos> arrived);
   void cancel(RequestId id);  // unknown and ended ids are fine
-  void close();               // no more requests
+  void close();               // no more requests, and nobody waits for company
+  void stop_waiting();        // nobody waits for company
   void stop();                // close, and tell the engine thread to end
   bool is_idle() const;       // no request lives
   void pause(bool is_paused);  // from now on no step begins, or again
@@ -43,12 +49,12 @@ class Inbox {
 
   struct Batch {
     std::vector<Request> requests;
-    std::vector<std::optional<Nanos>> arrived;  // [requests]
+    std::vector<std::optional<QueueTurn>> turns;  // [requests]
     std::vector<RequestId> cancels;
     std::optional<std::uint64_t> question;
     bool is_stopping = false;
-    bool is_closed = false;  // nobody comes any more; a state, likewise
     bool is_paused = false;  // a state, told with every batch
+    bool stops_waiting = false;  // for company; a state, likewise
     bool forgets_cache = false;
   };
   // Everything that came since; sleeps until there is something if `may_sleep`, but not beyond
@@ -63,8 +69,10 @@ class Inbox {
   using Waiting = std::map<std::string, std::uint32_t>;  // requests by tenant; none is zero
   struct Live {
     Waiting::iterator tenant;             // end(): admitted
-    std::optional<std::uint64_t> level;   // absent: let in
+    std::optional<std::uint64_t> level;   // whose queue it counts in; absent: none, or let in
   };
+  Status check(const std::vector<Request>& requests,
+               const std::optional<std::uint64_t>& level) const;  // under the lock
   void leave_queue(Waiting::iterator& tenant);
   void leave_level(std::optional<std::uint64_t>& level);
 
@@ -74,11 +82,11 @@ class Inbox {
   std::condition_variable arrived_;
   Batch batch_;
   Waiting waiting_;                                // inside, or taken and not admitted
-  std::map<std::uint64_t, std::uint32_t> levels_;  // requests not let in; where batching acts
+  std::map<std::uint64_t, std::uint32_t> levels_;  // of those not let in, who count
   std::map<RequestId, Live> live_;
   std::set<RequestId> cancelled_;  // of those
   bool is_closed_ = false;
-  bool is_news_ = false;  // of a pause or its end, or of closing
+  bool is_news_ = false;  // of a pause or its end, or that nobody waits for company
 };
 
 }  // namespace quire

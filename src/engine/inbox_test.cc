@@ -57,6 +57,40 @@ TEST(Inbox, AFloodOfOneTenantFillsNoOthersQueue) {
   EXPECT_EQ(inbox.submit(of(5, "a")).code(), StatusCode::kResourceExhausted);
 }
 
+TEST(Inbox, WhatComesTogetherIsTakenOrRefusedTogether) {
+  Inbox inbox(3);
+  EXPECT_TRUE(inbox.submit(numbered(1)).is_ok());
+  const Status full = inbox.submit_all({numbered(2), numbered(3), numbered(4)}, std::nullopt);
+  EXPECT_EQ(full.code(), StatusCode::kResourceExhausted);
+  EXPECT_EQ(full.message(), "1 requests are waiting; at most 3 may, and 3 came together");
+  EXPECT_EQ(inbox.submit_all({numbered(2), numbered(1)}, std::nullopt).code(),
+            StatusCode::kInvalidArgument);
+  EXPECT_TRUE(inbox.submit_all({numbered(2), numbered(3)}, std::nullopt).is_ok());
+  EXPECT_EQ(inbox.take(false).requests.size(), 3u);
+}
+
+TEST(Inbox, InALevelsQueueThoseThatComeTogetherCountAsOne) {
+  Inbox inbox(100, DynamicBatching{.delay_us_max = 1, .queue = {.size_max = 1}});
+  EXPECT_TRUE(inbox.submit_all({numbered(1), numbered(2)}, Nanos{5}).is_ok());
+  EXPECT_EQ(inbox.submit(numbered(3), Nanos{6}).code(), StatusCode::kResourceExhausted);
+  const Inbox::Batch batch = inbox.take(false);
+  ASSERT_EQ(batch.turns.size(), 2u);
+  EXPECT_EQ(batch.turns[1]->arrived, Nanos{5});
+  EXPECT_EQ(batch.turns[0]->counts + batch.turns[1]->counts, 1);
+  const RequestId both[] = {RequestId{1}, RequestId{2}};
+  inbox.report_let_in(both);
+  EXPECT_TRUE(inbox.submit(numbered(3), Nanos{7}).is_ok());
+}
+
+TEST(Inbox, ThatNobodyWaitsForCompanyIsNewsOnceAndThenAState) {
+  Inbox inbox(2);
+  EXPECT_FALSE(inbox.take(false).stops_waiting);
+  inbox.stop_waiting();
+  EXPECT_TRUE(inbox.take(true).stops_waiting) << "it wakes who sleeps";
+  EXPECT_TRUE(inbox.take(false).stops_waiting);
+  EXPECT_TRUE(inbox.submit(numbered(1)).is_ok());
+}
+
 TEST(Inbox, CancelsReachTheEngineOnce) {
   Inbox inbox(2);
   ASSERT_TRUE(inbox.submit(numbered(1)).is_ok());

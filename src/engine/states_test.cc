@@ -55,16 +55,16 @@ Request ask(std::vector<TokenId> prompt, int tokens_max) {
 }
 
 // Runs it alone; what it says, and how many of its prompt tokens had to be computed.
-struct Turn {
+struct QueueTurn {
   std::vector<TokenId> answer;
   std::uint64_t computed = 0;  // of the prompt
 };
-Turn take_turn(ScriptWorld& world, Request request, std::uint64_t id) {
+QueueTurn take_turn(ScriptWorld& world, Request request, std::uint64_t id) {
   request.id = RequestId{id};
   const std::uint64_t before = world.core().stats().computed_tokens;
   EXPECT_TRUE(world.submit(request).is_ok());
   world.run_until_idle();
-  Turn turn;
+  QueueTurn turn;
   turn.answer = world.shown(request.id)[0].tokens;
   turn.computed = world.core().stats().computed_tokens - before - (turn.answer.size() - 1);
   EXPECT_EQ(world.check_ended(), "");
@@ -82,7 +82,7 @@ TEST_P(States, AConversationComputesItsNewTokensAndOneBlockATurn) {
     // Of the answer before, only the last token was never fed.
     const std::uint64_t fresh = message.size() + (turn > 1 ? 1 : 0);
     text.insert(text.end(), message.begin(), message.end());
-    const Turn taken = take_turn(world, ask(text, 50 + static_cast<int>(turn)), turn);
+    const QueueTurn taken = take_turn(world, ask(text, 50 + static_cast<int>(turn)), turn);
     EXPECT_LE(taken.computed, fresh + kBlock) << "turn " << turn;
     std::printf("FIGURE turn %llu of a hybrid, depth %u: prompt of %zu, %llu new, %llu computed\n",
                 static_cast<unsigned long long>(turn), GetParam(), text.size(),
@@ -208,7 +208,7 @@ TEST_P(States, SnapshotsLieWhereAnotherRequestMayGoOn) {
 // 96 positions are computed, three whole blocks: the state goes to the tree without a copy.
 TEST(States, WhoEndsWhereABlockEndsGivesItsState) {
   ScriptWorld world(checked(), hybrid(3));
-  const Turn turn = take_turn(world, ask(words(70, 1), 27), 1);
+  const QueueTurn turn = take_turn(world, ask(words(70, 1), 27), 1);
   EXPECT_EQ(world.script().copies(), 1u);  // at position 64; the one at 96 was the current one
   const BlockPool& pool = world.core().scheduler().ledger().pool(kState);
   EXPECT_EQ(pool.cached_count(), 2u);

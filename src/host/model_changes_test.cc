@@ -1,7 +1,9 @@
 // Models and names that come and go while others are served.
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include <atomic>
+#include <functional>
 #include <set>
 #include <thread>
 
@@ -73,6 +75,43 @@ TEST_F(ModelChangesTest, WhoUsesARemovedModelFinishes) {
   user.reset();
   wait_until_gone(model);
   EXPECT_EQ(a_.alive, 0);
+}
+
+// Each of the ways in which a model goes: who waits an hour for company is let in at once.
+TEST_F(ModelChangesTest, WhoWaitsForCompanyInAModelThatGoesDoesNotAnyMore) {
+  a_.batching.delay_us_max = 3'600'000'000;
+  using Way = std::function<Status(std::size_t)>;
+  const Way ways[] = {[&](std::size_t model) { return host_.unload(model); },
+                      [&](std::size_t model) { return host_.remove(model); },
+                      [&](std::size_t) { return host_.sleep(); }};
+  Ear ear(host_);
+  std::uint64_t ends = 0;
+  for (const Way& go : ways) {
+    const std::string name = fmt::format("a{}", ends);
+    const std::size_t model = add({name}, a_);
+    ModelLease user = *host_.load_now(model);
+    ASSERT_TRUE(user->engine->submit(small_request(++ends)).is_ok());
+    EXPECT_FALSE(user->engine->is_idle());
+    ASSERT_TRUE(go(model).is_ok());
+    ear.wait_for_ends(static_cast<int>(ends));
+    ASSERT_TRUE(user->engine->submit(small_request(++ends)).is_ok()) << "of a call that goes on";
+    ear.wait_for_ends(static_cast<int>(ends));
+  }
+}
+
+TEST_F(ModelChangesTest, WhoWaitsForCompanyWhereAnotherNeedsTheRoomDoesNotAnyMore) {
+  ModelHost host({.bytes_max = 60});
+  a_.batching.delay_us_max = 3'600'000'000;
+  ASSERT_TRUE(host.add(script_recipe({"a"}, a_)).is_ok());
+  ASSERT_TRUE(host.add(script_recipe({"b"}, b_)).is_ok());
+  {
+    ModelLease user = *host.load_now(0);
+    Ear ear(host);
+    ASSERT_TRUE(user->engine->submit(small_request(1)).is_ok());
+    ASSERT_TRUE(host.want(1).is_ok());
+    ear.wait_for_ends(1);
+  }
+  EXPECT_TRUE(host.load_now(1).is_ok());
 }
 
 TEST_F(ModelChangesTest, AModelThatIsBeingLoadedIsNotRemoved) {

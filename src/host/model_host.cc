@@ -106,6 +106,7 @@ bool ModelHost::stays_ready(ModelIndex model) {
   spdlog::error("The model '{}' is unloaded: {}", ready.own_name, status.message());
   const Status going = state_->shelf.dismiss(model);
   QUIRE_CHECK(going.is_ok(), "a ready model cannot be dismissed: {}", going.message());
+  ready.model->engine->stop_waiting();
   return false;
 }
 
@@ -190,8 +191,11 @@ Status ModelHost::unload(ModelIndex model) {
   Status status;
   {
     const std::lock_guard lock(state_->mutex);
-    if (entry(model) == nullptr) return gone_model();
+    const Entry* leaving = entry(model);
+    if (leaving == nullptr) return gone_model();
     status = state_->shelf.dismiss(model);
+    const bool goes = state_->shelf.state(model) == ModelState::kUnloading;
+    if (goes) leaving->model->engine->stop_waiting();
   }
   state_->changed.notify_all();
   return status;
@@ -240,6 +244,7 @@ Status ModelHost::sleep() {
     for (const ModelIndex model : ready) {
       const Status going = state_->shelf.dismiss(model);
       QUIRE_CHECK(going.is_ok(), "a ready model cannot be dismissed: {}", going.message());
+      state_->entries.at(model)->model->engine->stop_waiting();
     }
     state_->is_asleep = true;
     state_->sleepers = std::move(ready);
@@ -368,6 +373,9 @@ void ModelHost::keep() {
   while (!state.is_ending) {
     const Nanos now = SteadyClock::now();
     const ModelShelf::Task task = state.is_draining ? ModelShelf::Task{} : state.shelf.next(now);
+    for_each_engine([&](ModelIndex model, Engine& engine) {  // those that make room, too
+      if (state.shelf.state(model) == ModelState::kUnloading) engine.stop_waiting();
+    });
     if (task.work == ModelShelf::Work::kRest) {
       if (task.until == kForever) {
         state.changed.wait(lock);

@@ -84,6 +84,7 @@ bool ModelHost::leave(ModelIndex model) {
   const ModelState before = state_->shelf.state(model);
   const Status going = state_->shelf.dismiss(model);
   QUIRE_CHECK(going.is_ok(), "model {} cannot go: {}", model, going.message());
+  if (leaving.model != nullptr) leaving.model->engine->stop_waiting();
   const bool is_awaited = state_->shelf.forget_missed(model);
   for (const std::string& name : leaving.names) {
     const auto known = state_->names.find(name);

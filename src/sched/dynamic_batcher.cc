@@ -24,40 +24,47 @@ DynamicBatcher::DynamicBatcher(DynamicBatching rules, std::uint32_t size_max)
 }
 
 bool DynamicBatcher::offer(RequestId id, std::uint64_t level, std::optional<Nanos> timeout,
-                           Nanos now, int priority) {
+                           const QueueTurn& turn, int priority) {
   const auto [place, is_first] = levels_.try_emplace(level);
   Level& its = place->second;
   if (is_first) its.policy = rules_.policy_of(level);
   const QueuePolicy& policy = its.policy;
-  if (policy.size_max > 0 && size(level) >= policy.size_max) return false;
-  const bool is_new = levels_of_.emplace(id, level).second;
-  QUIRE_CHECK(is_new, "request {} waits twice", id.value);
+  if (turn.counts && policy.size_max > 0 && its.counted >= policy.size_max) return false;
   std::optional<Nanos> patience;
   if (policy.timeout_us > 0) patience = from_micros(policy.timeout_us);
   if (policy.may_override && timeout && (!patience || *timeout < *patience)) patience = timeout;
-  Waiting waiting{.id = id, .since = now, .priority = priority};
-  if (patience) waiting.deadline = now + *patience;
-  auto behind = its.queue.end();
-  while (behind != its.queue.begin() && std::prev(behind)->priority > priority) --behind;
-  its.queue.insert(behind, waiting);
+  Waiting waiting{.level = level, .order = {false, priority, ++numbers_}, .since = turn.arrived,
+                  .counts = turn.counts};
+  if (patience) waiting.deadline = turn.arrived + *patience;
+  const bool is_new = waiting_.emplace(id, waiting).second;
+  QUIRE_CHECK(is_new, "request {} waits twice", id.value);
+  its.queue.emplace(waiting.order, id);
+  if (waiting.deadline) its.deadlines.emplace(*waiting.deadline, id);
+  since_.emplace(waiting.since, id);
+  its.counted += waiting.counts ? 1 : 0;
   return true;
 }
 
+void DynamicBatcher::leave(Place place) {
+  const auto& [id, waiting] = *place;
+  Level& level = levels_.at(waiting.level);
+  level.queue.erase(waiting.order);
+  if (waiting.deadline) level.deadlines.erase({*waiting.deadline, id});
+  since_.erase({waiting.since, id});
+  level.counted -= waiting.counts ? 1 : 0;
+  waiting_.erase(place);
+}
+
 bool DynamicBatcher::cancel(RequestId id) {
-  const auto found = levels_of_.find(id);
-  if (found == levels_of_.end()) return false;
-  Level& level = levels_.at(found->second);
-  const auto is_it = [id](const Waiting& waiting) { return waiting.id == id; };
-  std::erase_if(level.queue, is_it);
-  std::erase_if(level.delayed, is_it);
-  levels_of_.erase(found);
+  const auto found = waiting_.find(id);
+  if (found == waiting_.end()) return false;
+  leave(found);
   return true;
 }
 
 std::size_t DynamicBatcher::size(std::uint64_t level) const {
   const auto found = levels_.find(level);
-  if (found == levels_.end()) return 0;
-  return found->second.queue.size() + found->second.delayed.size();
+  return found == levels_.end() ? 0 : found->second.queue.size();
 }
 
 DynamicBatcher::Release DynamicBatcher::next(std::uint32_t places, Nanos now) {
@@ -65,12 +72,9 @@ DynamicBatcher::Release DynamicBatcher::next(std::uint32_t places, Nanos now) {
   expire(now, release.expired);
   std::size_t left = batch_size(places, now);
   for (auto& [_, level] : levels_) {
-    for (std::deque<Waiting>* queue : {&level.queue, &level.delayed}) {
-      for (; left > 0 && !queue->empty(); --left) {
-        release.batch.push_back(queue->front().id);
-        levels_of_.erase(queue->front().id);
-        queue->pop_front();
-      }
+    for (; left > 0 && !level.queue.empty(); --left) {
+      release.batch.push_back(level.queue.begin()->second);
+      leave(waiting_.find(release.batch.back()));
     }
   }
   return release;
@@ -80,30 +84,37 @@ std::optional<Nanos> DynamicBatcher::wake_at(std::uint32_t places) const {
   std::optional<Nanos> first;
   const auto at = [&](Nanos time) { first = first ? std::min(*first, time) : time; };
   for (const auto& [_, level] : levels_) {
-    for (const Waiting& waiting : level.queue) {
-      if (waiting.deadline) at(*waiting.deadline + Nanos{1});
-    }
+    if (!level.deadlines.empty()) at(level.deadlines.begin()->first + Nanos{1});
   }
-  if (const auto since = oldest(); since && places > 0) at(*since + delay_);
+  if (!since_.empty() && places > 0) at(since_.begin()->first + delay_);
   return first;
 }
 
-// At its deadline somebody may still be served.
+void DynamicBatcher::delay(Level& level, RequestId id) {
+  Waiting& waiting = waiting_.at(id);
+  level.queue.erase(waiting.order);
+  level.deadlines.erase({*waiting.deadline, id});
+  waiting.deadline.reset();
+  waiting.order = {true, 0, ++numbers_};
+  level.queue.emplace(waiting.order, id);
+}
+
+// At its deadline somebody may still be served. Those who are late together stay in their order.
 void DynamicBatcher::expire(Nanos now, std::vector<RequestId>& expired) {
   for (auto& [_, level] : levels_) {
-    const auto has_passed = [now](const Waiting& waiting) {
-      return waiting.deadline && *waiting.deadline < now;
-    };
-    for (Waiting& waiting : level.queue) {
-      if (!has_passed(waiting)) continue;
+    std::map<Order, RequestId> late;
+    for (const auto& [deadline, id] : level.deadlines) {
+      if (deadline >= now) break;
+      late.emplace(waiting_.at(id).order, id);
+    }
+    for (const auto& [order, id] : late) {
       if (level.policy.delays) {
-        level.delayed.push_back({.id = waiting.id, .since = waiting.since});
+        delay(level, id);
       } else {
-        expired.push_back(waiting.id);
-        levels_of_.erase(waiting.id);
+        expired.push_back(id);
+        leave(waiting_.find(id));
       }
     }
-    std::erase_if(level.queue, has_passed);
   }
 }
 
@@ -112,25 +123,13 @@ std::size_t DynamicBatcher::batch_size(std::uint32_t places, Nanos now) const {
   const std::size_t room = std::min(places, size_max_);
   const std::size_t ready = std::min(size(), room);
   if (ready == 0) return 0;
-  const bool has_waited = now - *oldest() >= delay_;
+  const bool has_waited = now - since_.begin()->first >= delay_;
   if (!has_waited || delay_ == Nanos{0}) {
     const auto& preferred = rules_.preferred;
     const auto above = std::upper_bound(preferred.begin(), preferred.end(), ready);
     if (above != preferred.begin()) return *std::prev(above);
   }
   return has_waited || ready == room ? ready : 0;
-}
-
-std::optional<Nanos> DynamicBatcher::oldest() const {
-  std::optional<Nanos> oldest;
-  for (const auto& [_, level] : levels_) {
-    for (const std::deque<Waiting>* queue : {&level.queue, &level.delayed}) {
-      for (const Waiting& waiting : *queue) {
-        oldest = oldest ? std::min(*oldest, waiting.since) : waiting.since;
-      }
-    }
-  }
-  return oldest;
 }
 
 }  // namespace quire

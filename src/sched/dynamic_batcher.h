@@ -12,22 +12,25 @@
 //
 // A request's own timeout holds where its level allows that and if it is shorter than the level's;
 // where the level has none, any is.
-// No clock, no thread: the same calls give the same answers. The `now` of an offer is when the
-// request came, which may be before that of the last next(). The caller bounds how many wait; a
+// What an event costs grows with the logarithm of how many wait.
+// No clock, no thread: the same calls give the same answers. A request may have arrived before the
+// last next(). The caller bounds how many wait; a
 // level with a size_max bounds itself.
 // Engine thread; used by engine/engine_core.
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
-#include <deque>
 #include <map>
 #include <optional>
+#include <set>
+#include <utility>
 #include <vector>
 
 #include "base/ids.h"
 #include "base/nanos.h"
 #include "core/batching.h"
+#include "sched/queue_turn.h"
 
 namespace quire {
 
@@ -37,9 +40,9 @@ class DynamicBatcher {
   DynamicBatcher(DynamicBatching rules, std::uint32_t size_max);
 
   // From now on it waits. `timeout`: its own; absent: none. `priority`: smaller is sooner within
-  // the level. False: its level is full.
+  // the level. False: it counts, and its level is full.
   // REQUIRES: it does not wait already; the level is one of DynamicBatching::level_of.
-  bool offer(RequestId id, std::uint64_t level, std::optional<Nanos> timeout, Nanos now,
+  bool offer(RequestId id, std::uint64_t level, std::optional<Nanos> timeout, const QueueTurn& turn,
              int priority = 0);
   bool cancel(RequestId id);  // whether it waited
   void stop_waiting() { delay_ = Nanos{0}; }  // from now on nobody waits for company
@@ -54,31 +57,44 @@ class DynamicBatcher {
   // When next() has something to say although nobody comes, leaves or ends. Absent: never.
   std::optional<Nanos> wake_at(std::uint32_t places) const;
 
-  std::size_t size() const { return levels_of_.size(); }  // that wait
+  std::size_t size() const { return waiting_.size(); }  // that wait
   std::size_t size(std::uint64_t level) const;
 
  private:
-  struct Waiting {
-    RequestId id;
-    Nanos since{0};
+  // Of service within a level: those whose deadline has passed are behind all others.
+  struct Order {
+    bool is_delayed = false;
     int priority = 0;
+    std::uint64_t number = 0;  // of its coming, or of its delay
+    auto operator<=>(const Order&) const = default;
+  };
+  struct Waiting {
+    std::uint64_t level = 0;
+    Order order;
+    Nanos since{0};
     std::optional<Nanos> deadline;  // of its turn; absent: none, or it has passed
+    bool counts = true;
   };
   struct Level {
     QueuePolicy policy;
-    std::deque<Waiting> queue;
-    std::deque<Waiting> delayed;  // whose deadline has passed
+    std::map<Order, RequestId> queue;
+    std::set<std::pair<Nanos, RequestId>> deadlines;
+    std::size_t counted = 0;  // of the queue, those that do
   };
+  using Place = std::map<RequestId, Waiting>::iterator;
 
+  void leave(Place place);
+  void delay(Level& level, RequestId id);
   void expire(Nanos now, std::vector<RequestId>& expired);
   std::size_t batch_size(std::uint32_t places, Nanos now) const;
-  std::optional<Nanos> oldest() const;  // since when it waits
 
   DynamicBatching rules_;
   Nanos delay_;
   std::uint32_t size_max_;
+  std::uint64_t numbers_ = 0;              // given out
   std::map<std::uint64_t, Level> levels_;  // those that somebody ever was of
-  std::map<RequestId, std::uint64_t> levels_of_;
+  std::map<RequestId, Waiting> waiting_;
+  std::set<std::pair<Nanos, RequestId>> since_;  // when each of them came
 };
 
 }  // namespace quire

@@ -41,7 +41,7 @@ class Queue {
       : batcher(rules, size_max), places(size_max) {}
 
   bool come(std::int64_t at_us, std::uint64_t level = 0, std::optional<Nanos> timeout = {}) {
-    return batcher.offer(RequestId{++last_}, level, timeout, us(at_us));
+    return batcher.offer(RequestId{++last_}, level, timeout, QueueTurn{us(at_us)});
   }
   Ids batch(std::int64_t at_us) { return values(batcher.next(places, us(at_us)).batch); }
   Ids expired(std::int64_t at_us) { return values(batcher.next(places, us(at_us)).expired); }
@@ -239,6 +239,18 @@ TEST(DynamicBatcherTest, EachLevelHasASizeOfItsOwn) {
   EXPECT_TRUE(queue.come(1000, 2)) << "there is room again";
 }
 
+TEST(DynamicBatcherTest, OfThoseThatCameTogetherOneCounts) {
+  DynamicBatching it = rules(1000);
+  it.queue.size_max = 1;
+  DynamicBatcher batcher(it, 8);
+  EXPECT_TRUE(batcher.offer(RequestId{1}, 0, {}, QueueTurn{us(0), false}));
+  EXPECT_TRUE(batcher.offer(RequestId{2}, 0, {}, QueueTurn{us(0), true}));
+  EXPECT_FALSE(batcher.offer(RequestId{3}, 0, {}, QueueTurn{us(0)}));
+  EXPECT_TRUE(batcher.cancel(RequestId{2}));
+  EXPECT_TRUE(batcher.offer(RequestId{3}, 0, {}, QueueTurn{us(0)}));
+  EXPECT_EQ(values(batcher.next(8, us(1000)).batch), (Ids{1, 3}));
+}
+
 TEST(DynamicBatcherTest, WhoIsDelayedTakesRoomToo) {
   DynamicBatching it = rules(1000);
   it.queue = {.delays = true, .timeout_us = 10, .size_max = 1};
@@ -300,16 +312,20 @@ class PlainBatcher {
     if (rules_.preferred.empty()) rules_.preferred = {size_max};
   }
 
-  bool offer(std::uint64_t id, std::uint64_t level, std::optional<Nanos> timeout, Nanos now) {
+  bool offer(std::uint64_t id, std::uint64_t level, std::optional<Nanos> timeout,
+             const QueueTurn& turn, int priority) {
     const QueuePolicy& policy = rules_.policy_of(level);
     const auto same = std::count_if(all_.begin(), all_.end(),
-                                    [&](const One& one) { return one.level == level; });
-    if (policy.size_max > 0 && same >= policy.size_max) return false;
+                                    [&](const One& one) {
+                                      return one.level == level && one.counts;
+                                    });
+    if (turn.counts && policy.size_max > 0 && same >= policy.size_max) return false;
     Nanos patience = policy.timeout_us > 0 ? us(static_cast<std::int64_t>(policy.timeout_us))
                                            : Nanos::max();
     if (policy.may_override && timeout) patience = std::min(patience, *timeout);
-    all_.push_back({id, level, 0, ++count_, now,
-                    patience == Nanos::max() ? Nanos::max() : now + patience});
+    all_.push_back({id, level, 0, priority, ++count_, turn.arrived,
+                    patience == Nanos::max() ? Nanos::max() : turn.arrived + patience,
+                    turn.counts});
     return true;
   }
 
@@ -324,6 +340,7 @@ class PlainBatcher {
       if (one.late > 0 || one.deadline >= now) continue;
       if (rules_.policy_of(one.level).delays) {
         one.late = ++count_;
+        one.priority = 0;
       } else {
         expired.push_back(one.id);
       }
@@ -337,10 +354,14 @@ class PlainBatcher {
 
  private:
   struct One {
-    std::uint64_t id, level, late, order;
+    std::uint64_t id, level, late;
+    int priority;
+    std::uint64_t order;
     Nanos since, deadline;
+    bool counts;
     bool operator<(const One& other) const {
-      return std::tuple(level, late, order) < std::tuple(other.level, other.late, other.order);
+      return std::tuple(level, late, priority, order) <
+             std::tuple(other.level, other.late, other.priority, other.order);
     }
   };
 
@@ -421,9 +442,11 @@ TEST(DynamicBatcherTest, RandomHistoriesAreThoseOfThePlainVersion) {
           const std::uint64_t level = it.level_of(asked);
           const auto timeout = random() % 2 == 0 ? std::nullopt
                                                  : std::optional<Nanos>(us(random() % 150));
+          const QueueTurn turn{std::max(now - us(random() % 20), Nanos{0}), random() % 4 != 0};
+          const int priority = static_cast<int>(random() % 3) - 1;
           ++last;
-          ASSERT_EQ(batcher.offer(RequestId{last}, level, timeout, now),
-                    plain.offer(last, level, timeout, now)) << seed;
+          ASSERT_EQ(batcher.offer(RequestId{last}, level, timeout, turn, priority),
+                    plain.offer(last, level, timeout, turn, priority)) << seed;
           break;
         }
         default: {
@@ -447,7 +470,7 @@ TEST(DynamicBatcherTest, NothingIsDueBeforeItIsSaid) {
     Nanos now{0};
     for (std::uint64_t id = 1; id < 200; ++id) {
       const std::uint32_t places = random() % (size_max + 1);
-      batcher.offer(RequestId{id}, 0, std::nullopt, now);
+      batcher.offer(RequestId{id}, 0, std::nullopt, QueueTurn{now});
       while (!batcher.next(places, now).batch.empty()) {}
       const auto wake = batcher.wake_at(places);
       if (wake) {

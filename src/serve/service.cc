@@ -4,13 +4,15 @@
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
-#include <exception>
 #include <set>
+#include <span>
 #include <utility>
 
 #include "base/clock.h"
 #include "serve/failure.h"
 #include "serve/http/trace_context.h"
+#include "serve/ways/engine_entry.h"
+#include "serve/ways/safe_parse.h"
 
 namespace quire {
 namespace {
@@ -24,18 +26,6 @@ void complete_head(const Dialect& dialect, const http::Exchange& exchange, Nanos
   if (dialect.complete_head == nullptr) return;
   dialect.complete_head({.request_id = exchange.request().id,
                          .elapsed = SteadyClock::now() - arrived}, head);
-}
-
-// The catch-all of the worker threads.
-Parsed<Call> parse_safely(Service::Parse parse, const DialectContext& context,
-                          const http::Request& request) {
-  try {
-    return parse(context, request);
-  } catch (const std::exception& e) {
-    spdlog::error("a request could not be read: {}", e.what());
-  }
-  return ApiError{.status = 500, .message = "The request could not be read.",
-                  .type = "server_error"};
 }
 
 }  // namespace
@@ -147,8 +137,7 @@ void Service::respond(const Arrival& arrival, http::Response response) {
 }
 
 void Service::refuse(const Arrival& arrival, const ApiError& error) {
-  const bool is_new_work = arrival.exchange->request().method == "POST";
-  if (is_new_work) metrics_->count_refused(error.status);
+  if (arrival.exchange->request().method == "POST") metrics_->count_refused(error.status);
   respond(arrival, arrival.dialect->render_error(error, arrival.exchange->request()));
 }
 
@@ -250,9 +239,8 @@ void Service::await_model(Arrival arrival, const std::string& name) {
     return parse(std::move(arrival));
   }
   if (waiting_.add(*model, arrival)) return;
-  const Status full = error(StatusCode::kUnavailable,
-                            "The model '{}' is being loaded, and too many requests wait for it "
-                            "already", name);
+  const Status full(StatusCode::kUnavailable, fmt::format(
+      "The model '{}' is being loaded, and too many requests wait for it already", name));
   refuse(arrival, model_unavailable(full, kLoadRetrySeconds));
 }
 
@@ -287,7 +275,7 @@ void Service::submit(const std::shared_ptr<ActiveCall>& call) {
   call->open = call->ids.size();
   call->last_token_at.resize(choices);
   call->exchange->widen(std::clamp<std::size_t>(choices, 1, kWidenMax));
-  if (!submit_more(call)) return;
+  if (!submit_together(call) || !submit_more(call)) return;
   // Weak: the call owns the exchange, which owns this.
   call->exchange->on_gone([this, weak = std::weak_ptr<ActiveCall>(call)] {
     if (const auto left = weak.lock()) abandon(left);
@@ -306,38 +294,50 @@ void Service::forget_removed() {
   metrics_->keep_only(names);
 }
 
+// Requests of a call come into the engine together or not at all; where not all may be there at
+// once, the first of them do so, if batches wait to be filled. False: the call has failed.
+bool Service::submit_together(const std::shared_ptr<ActiveCall>& call) {
+  std::span<Request> requests(call->call.requests);
+  const HostedModel* model = call->call.model.get();
+  const std::size_t in_flight_max = call->call.in_flight_max;
+  if (requests.size() < 2 || (in_flight_max > 0 && !model->engine->batching().acts())) return true;
+  if (in_flight_max > 0) requests = requests.first(std::min(in_flight_max, requests.size()));
+  const auto entered = enter_together(*model, requests);
+  if (!entered.is_ok()) return refuse_by_engine(call, entered.status());
+  for (const EnteredRequest& one : *entered) note_entered(*call, one);
+  return true;
+}
+
 // As many as may be in the engine at once. A queue that others have filled is waited for while a
 // request of ours runs, whose end brings us here again. False: the call has failed.
 bool Service::submit_more(const std::shared_ptr<ActiveCall>& call) {
   std::vector<Request>& requests = call->call.requests;
-  const std::size_t bound =
-      call->call.in_flight_max > 0 ? call->call.in_flight_max : requests.size();
+  const std::size_t most = call->call.in_flight_max;
+  const std::size_t bound = most > 0 ? most : requests.size();
   const auto in_flight = [&] { return call->submitted + call->open - requests.size(); };
   while (call->submitted < requests.size() && in_flight() < bound) {
     Request& next = requests[call->submitted];
-    const bool may_wait = call->call.in_flight_max > 0 && in_flight() > 0;
-    const std::optional<int> tokens_max =
-        next.is_pooled ? std::nullopt : std::optional<int>(next.params.tokens_max);
-    Engine& engine = *call->call.model->engine;
-    TrafficTap* tap = call->call.model->tap.get();
-    const RequestId id = next.id;
-    const int choices = next.n;
-    if (tap != nullptr) tap->submitted(next);
-    const Status status = may_wait ? engine.submit(Request(next)) : engine.submit(std::move(next));
-    const bool comes_again = may_wait && status.code() == StatusCode::kResourceExhausted;
-    if (tap != nullptr && !status.is_ok()) tap->refused(id, comes_again);
-    if (comes_again) return true;
-    if (!status.is_ok()) {
-      const ApiError error = from_engine(status, call->call.prompt_field);
-      metrics_->count_refused(error.status);
-      fail(call, error);
-      return false;
-    }
-    metrics_->count_accepted(call->call.model->name(), choices, tokens_max);
-    call->choices_open += static_cast<std::size_t>(choices);
-    ++call->submitted;
+    const bool may_wait = most > 0 && in_flight() > 0;
+    Request request = may_wait ? Request(next) : std::move(next);
+    const auto entered = enter(*call->call.model, std::move(request), may_wait);
+    if (may_wait && entered.status().code() == StatusCode::kResourceExhausted) return true;
+    if (!entered.is_ok()) return refuse_by_engine(call, entered.status());
+    note_entered(*call, *entered);
   }
   return true;
+}
+
+bool Service::refuse_by_engine(const std::shared_ptr<ActiveCall>& call, const Status& status) {
+  const ApiError error = from_engine(status, call->call.prompt_field);
+  metrics_->count_refused(error.status);
+  fail(call, error);
+  return false;
+}
+
+void Service::note_entered(ActiveCall& call, const EnteredRequest& entered) {
+  metrics_->count_accepted(call.call.model->name(), entered.choices, entered.tokens_max);
+  call.choices_open += static_cast<std::size_t>(entered.choices);
+  ++call.submitted;
 }
 
 AcceptedRequest Service::accepted_from(const ActiveCall& call) const {

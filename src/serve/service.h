@@ -23,6 +23,8 @@
 
 namespace quire {
 
+struct EnteredRequest;
+
 class Service {
  public:
   // Runs a function on the I/O thread, or on some worker thread.
@@ -79,7 +81,10 @@ class Service {
   void refuse(const Arrival& arrival, const ApiError& error);
   void refuse(const Arrival& arrival, Call& call, const ApiError& error);
   void submit(const std::shared_ptr<ActiveCall>& call);
+  bool submit_together(const std::shared_ptr<ActiveCall>& call);
   bool submit_more(const std::shared_ptr<ActiveCall>& call);
+  bool refuse_by_engine(const std::shared_ptr<ActiveCall>& call, const Status& status);  // false
+  void note_entered(ActiveCall& call, const EnteredRequest& entered);
   AcceptedRequest accepted_from(const ActiveCall& call) const;  // but for the requests' ids
   void forget_removed();
   void remember_prompt(const ActiveCall& call, PromptOrigin& origin);

@@ -64,7 +64,7 @@ class World {
     for (int turn = 0; turn < 10'000; ++turn) {
       while (!coming_.empty() && coming_.begin()->first <= now_) {
         const auto first = coming_.begin();
-        if (!core.submit(first->second, first->first).is_ok()) {
+        if (!core.submit(first->second, QueueTurn{first->first}).is_ok()) {
           refused.push_back(first->second.id.value);
         }
         coming_.erase(first);
@@ -236,8 +236,8 @@ TEST(BatchingTest, WhoIsInNoHurryCanBeAskedNotToWait) {
 
 TEST(BatchingTest, WhoLeavesWhileHeWaitsIsToldSoAndLeavesNothing) {
   World world({.delay_us_max = 100'000}, 8);
-  ASSERT_TRUE(world.core.submit(ask(1), ms(0)).is_ok());
-  ASSERT_TRUE(world.core.submit(ask(2), ms(0)).is_ok());
+  ASSERT_TRUE(world.core.submit(ask(1), QueueTurn{ms(0)}).is_ok());
+  ASSERT_TRUE(world.core.submit(ask(2), QueueTurn{ms(0)}).is_ok());
   EXPECT_TRUE(world.core.let_in(ms(0)).empty());
   EXPECT_EQ(world.core.stats().requests_waiting, 2u);
   EXPECT_FALSE(world.core.has_work());
@@ -386,6 +386,45 @@ TEST(BatchingThreadTest, DrainingLetsAllInWhoWait) {
   engine->drain();
   EXPECT_EQ(gatherer.wait_for_end(1).finish, FinishReason::kLength);
   EXPECT_EQ(gatherer.wait_for_end(2).finish, FinishReason::kLength);
+}
+
+TEST(BatchingThreadTest, WhoIsToldNotToWaitGoesAtOnceAndWhoComesLaterToo) {
+  Gatherer gatherer;
+  const auto engine = make_engine({.preferred = {8}, .delay_us_max = kHour}, 8, gatherer);
+  ASSERT_TRUE(engine->submit(ask(1)).is_ok());
+  gatherer.wait_for_waiting(1);
+  engine->stop_waiting();
+  EXPECT_EQ(gatherer.wait_for_end(1).finish, FinishReason::kLength);
+  ASSERT_TRUE(engine->submit(ask(2)).is_ok()) << "it is not closed";
+  EXPECT_EQ(gatherer.wait_for_end(2).finish, FinishReason::kLength);
+}
+
+TEST(BatchingThreadTest, WhatComesTogetherCountsAsOneAndIsLetInOrRefusedTogether) {
+  Gatherer gatherer;
+  const auto engine =
+      make_engine({.preferred = {5}, .delay_us_max = kHour, .queue = {.size_max = 2}}, 8, gatherer);
+  ASSERT_TRUE(engine->submit_all({ask(1), ask(2), ask(3)}).is_ok());
+  ASSERT_TRUE(engine->submit(ask(4)).is_ok()) << "the second of two";
+  const Status full = engine->submit_all({ask(5), ask(6)});
+  EXPECT_EQ(full.code(), StatusCode::kResourceExhausted);
+  EXPECT_EQ(full.message(), "Exceeds maximum queue size");
+  gatherer.wait_for_waiting(4);
+  EXPECT_TRUE(gatherer.admitted().empty()) << "nothing of what was refused is here";
+  for (std::uint64_t id = 1; id <= 4; ++id) engine->cancel(RequestId{id});
+  for (std::uint64_t id = 1; id <= 4; ++id) gatherer.wait_for_end(id);
+  while (!engine->submit_all({ask(5), ask(6), ask(7), ask(8), ask(9)}).is_ok()) {
+    std::this_thread::yield();  // events go before the room
+  }
+  for (std::uint64_t id = 5; id <= 9; ++id) gatherer.wait_for_end(id);
+}
+
+TEST(BatchingThreadTest, OneBadRequestOfSeveralLetsInNone) {
+  Gatherer gatherer;
+  const auto engine = make_engine({}, 8, gatherer);
+  Request bad = ask(2);
+  bad.prompt.clear();
+  EXPECT_EQ(engine->submit_all({ask(1), bad}).code(), StatusCode::kInvalidArgument);
+  EXPECT_TRUE(engine->is_idle());
 }
 
 TEST(BatchingThreadTest, APauseHoldsThoseWhoseTurnItIsToo) {

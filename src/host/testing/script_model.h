@@ -41,6 +41,7 @@ class Door {
 // A model's file: what opening and loading it comes to.
 struct ScriptFile {
   std::uint64_t bytes = 40;
+  DynamicBatching batching = {};
   Door door;
   std::atomic<bool> is_damaged{false};
   std::atomic<bool> throws{false};
@@ -59,7 +60,8 @@ inline Result<std::unique_ptr<HostedModel>> load_script(ScriptFile& file, EventS
     return file.is_lost ? error(StatusCode::kCorrupt, "it was cut") : ok_status();
   };
   model->engine = std::make_unique<Engine>(
-      EngineOptions{}, std::make_unique<ScriptExecutor>(std::move(script)), nullptr,
+      EngineOptions{.batching = file.batching},
+      std::make_unique<ScriptExecutor>(std::move(script)), nullptr,
       std::move(sink));
   return model;
 }

@@ -111,6 +111,83 @@ TEST(KserveBatchingTest, AFullQueueIsToldInTheShapeOfEachProtocol) {
   EXPECT_EQ(first.receive().status, 200);
 }
 
+constexpr const char* kInfer = "/v2/models/m/infer";
+
+std::string infer(int texts, const std::string& parameters = "") {
+  Json data = Json::array();
+  for (int i = 0; i < texts; ++i) data.push("abc");
+  return R"({"inputs":[{"name":"text_input","datatype":"BYTES","shape":[)" +
+         std::to_string(texts) + R"(,1],"data":)" + dump(data) +
+         R"(}],"parameters":{"max_tokens":1)" + parameters + "}}";
+}
+
+std::string ask_logits(int rows, const std::string& parameters = "") {
+  Json data = Json::array();
+  for (int i = 0; i < rows * 3; ++i) data.push(65 + i);
+  return R"({"inputs":[{"name":"input_ids","datatype":"INT32","shape":[)" + std::to_string(rows) +
+         R"(,3],"data":)" + dump(data) + R"(}],"parameters":{)" + parameters + "}}";
+}
+
+TEST(KserveBatchingTest, TheTextsOfARequestAreLetIntoAQueueTogetherOrNotAtAll) {
+  TestServer server({}, {.batching = {.preferred = {8}, .delay_us_max = kHour,
+                                      .queue = {.size_max = 2}}});
+  Crowd crowd(server);
+  TestClient& first = crowd.add(ask());
+  TestClient several = server.client();
+  several.send(post_bytes(kInfer, infer(3)));  // a request, whatever it has of texts
+  server.wait_for_metric("quire_requests_waiting", 4);
+  const TestResponse told = server.client().post(kInfer, infer(2));
+  EXPECT_EQ(told.status, 503);
+  EXPECT_EQ(told.body, R"({"error":"Exceeds maximum queue size"})");
+  EXPECT_EQ(server.metric("quire_requests_total{outcome=\"accepted\"}"), 4) << "none of the two";
+  server.request_stop();
+  EXPECT_EQ(first.receive().status, 200);
+  EXPECT_EQ(several.receive().status, 200);
+}
+
+TEST(KserveBatchingTest, ARequestOfMoreTextsThanMayWaitIsRefusedAsAWhole) {
+  TestServer server({}, {.queue_max = 3});
+  server.gate().close();
+  const TestResponse told = server.client().post(kInfer, infer(4));
+  EXPECT_EQ(told.status, 429);
+  EXPECT_THAT(told.body, HasSubstr("at most 3 may, and 4 came together"));
+  EXPECT_LE(server.metric("quire_requests_total{outcome=\"accepted\"}"), 0);
+  server.gate().open();
+  EXPECT_EQ(server.client().post(kInfer, infer(3)).status, 200);
+}
+
+TEST(KserveBatchingTest, RowsOfLogitsFillABatchOfAnySize) {
+  TestServer server({}, {.batching = {.preferred = {11}, .delay_us_max = kHour}});
+  Crowd crowd(server);
+  TestClient& first = crowd.add(ask());
+  const TestResponse rows = server.client().post(kInfer, ask_logits(10));
+  EXPECT_EQ(rows.status, 200) << rows.body;
+  EXPECT_EQ(first.receive().status, 200);
+}
+
+TEST(KserveBatchingTest, ATimeoutIsOfAllRowsOfARequestAtOnce) {
+  TestServer server({}, {.rows_max = 8,
+                         .batching = {.preferred = {8}, .delay_us_max = kHour,
+                                      .queue = {.may_override = true}}});
+  const TestResponse rows =
+      server.client().post(kInfer, ask_logits(8, R"("timeout":86400000000)"));
+  EXPECT_EQ(rows.status, 200) << rows.body;
+  const TestResponse late = server.client().post(kInfer, ask_logits(7, R"("timeout":1000)"));
+  EXPECT_EQ(late.status, 503);
+  EXPECT_EQ(late.body, R"({"error":"Request timeout expired"})");
+  EXPECT_EQ(server.metric("quire_requests_waiting"), 0);
+}
+
+// Who is to go is not kept by those that wait for company.
+TEST(KserveBatchingTest, AModelThatGoesLetsInWhoWaits) {
+  TestServer server({}, {.batching = {.preferred = {8}, .delay_us_max = kHour}});
+  Crowd crowd(server);
+  TestClient& first = crowd.add(ask());
+  EXPECT_EQ(server.client().post("/quire/models/m/unload", "{}").status, 202);
+  EXPECT_EQ(first.receive().status, 200);
+  server.wait_for_metric("quire_model_unloads_total", 1);
+}
+
 TEST(KserveBatchingTest, AClientThatLeavesMakesRoom) {
   TestServer server({}, {.batching = {.preferred = {8}, .delay_us_max = kHour,
                                           .queue = {.size_max = 1}}});

@@ -5,6 +5,7 @@
 #include <atomic>
 #include <utility>
 
+#include "serve/dialects/kserve/inference/model_face.h"
 #include "serve/intake/generation.h"
 
 namespace quire {
@@ -173,7 +174,7 @@ Parsed<Call> make_logits_call(const DialectContext& context, const ModelLease& m
                                            "together; come again", kLogitsHeldMax >> 20),
                     .type = "service_unavailable_error", .retry_after_s = 1};
   }
-  Call call{.model = model, .in_flight_max = 4, .prompt_field = "input_ids"};
+  Call call{.model = model, .in_flight_max = kInferBatchMax, .prompt_field = "input_ids"};
   Generation generation{.model = model, .params = scoring_params(),
                         .priority = schedule->priority};
   const std::vector<std::int64_t> values = integers_of(input);

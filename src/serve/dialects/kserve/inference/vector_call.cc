@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "serve/answer/vectors.h"
+#include "serve/dialects/kserve/inference/model_face.h"
 #include "serve/intake/pooled_prompt.h"
 #include "serve/intake/skills.h"
 
@@ -61,7 +62,7 @@ Parsed<Call> make_vector_call(const DialectContext& context, const ModelLease& m
                                            "vectors", name, request.model));
   }
   const PooledTexts texts{.model = model, .priority = schedule->priority};
-  Call call{.model = model, .in_flight_max = 64, .prompt_field = "text_input"};
+  Call call{.model = model, .in_flight_max = kInferBatchMax, .prompt_field = "text_input"};
   for (const std::string_view text : texts_of(*find_input(request, "text_input"))) {
     auto ids = encode_whole(texts, text, "text_input");
     if (!ids.is_ok()) return ids.error();
