@@ -42,7 +42,7 @@ HEAVY = {"apps_test", "backend_test", "engine_test", "golden_test", "kernels_tes
 # The programs of tests/holds in their order. Those that measure speed are run by hand.
 HOLDS = ["run_script", "small_models", "default_model", "batch_invariance", "prefix_cache",
          "worlds", "bad_input", "openapi_cases", "many_streams", "equal_builds", "terminal_chat",
-         "several_models", "model_repository", "interrupted_pulls", "killed_batches",
+         "several_models", "model_repository", "canaries", "interrupted_pulls", "killed_batches",
          "ollama_modelfile", "reports", "constrained", "schemas", "schema_answers", "kserve_oip",
          "triton_client"]
 BY_HAND = ["speed", "roofline"]

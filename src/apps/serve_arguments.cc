@@ -420,6 +420,8 @@ Result<RepositoryOptions> repository_options(const ServeArguments& a) {
   options.first = a.repository_models;
   options.poll_period = std::chrono::seconds(a.repository_poll_secs);
   options.keeps_answers = a.server.response_cache_bytes > 0;
+  const Result<std::string> store = store::store_folder();
+  if (store.is_ok()) options.canary_folder = *store + "/canaries";
   using Control = ModelRepository::Control;
   options.control = a.control_mode == "poll"       ? Control::kPoll
                     : a.control_mode == "explicit" ? Control::kExplicit

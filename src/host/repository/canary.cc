@@ -5,7 +5,19 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/check.h"
+
 namespace quire {
+
+Canary::Canary(CanaryPlan plan, const Mark& mark)
+    : plan_(std::move(plan)),
+      state_(mark.state),
+      reason_(mark.reason),
+      step_(mark.step),
+      began_in_all_(mark.requests),
+      began_before_(mark.requests) {
+  QUIRE_CHECK(step_ < plan_.steps.size(), "step {} of a canary of {}", step_, plan_.steps.size());
+}
 
 std::uint32_t Canary::percent() const {
   if (state_ == State::kPromoted) return 100;
@@ -65,6 +77,7 @@ void Canary::not_compared() {
 void Canary::roll_back(std::string reason) {
   state_ = State::kRolledBack;
   reason_ = std::move(reason);
+  began_before_ = began_in_all_;
 }
 
 void Canary::decide() {
@@ -91,6 +104,7 @@ void Canary::decide() {
                                    bounds.latency));
     }
   }
+  began_before_ = began_in_all_;
   if (++step_ == plan_.steps.size()) {
     state_ = State::kPromoted;
     reason_ = fmt::format("{} requests in {} steps stayed within the bounds", began_in_all_,

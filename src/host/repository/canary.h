@@ -8,6 +8,8 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
+#include <optional>
 #include <string>
 #include <utility>
 
@@ -25,7 +27,20 @@ class Canary {
     std::uint64_t tokens = 0;   // that it computed
   };
 
+  // How far it has come: what outlasts the process.
+  struct Mark {
+    State state = State::kRunning;
+    std::size_t step = 0;
+    std::uint64_t requests = 0;  // of all steps that are over
+    std::string reason;
+    bool operator==(const Mark&) const = default;
+  };
+
   explicit Canary(CanaryPlan plan) : plan_(std::move(plan)) {}
+  // Goes on where another was: at the beginning of that step. REQUIRES: the plan has it.
+  Canary(CanaryPlan plan, const Mark& mark);
+
+  Mark mark() const { return {state_, step_, began_before_, reason_}; }
 
   const CanaryPlan& plan() const { return plan_; }
   State state() const { return state_; }
@@ -60,8 +75,15 @@ class Canary {
   std::size_t step_ = 0;
   std::uint32_t begun_ = 0, ended_ = 0, failed_ = 0, refused_ = 0;  // in this step
   std::uint64_t comparing_ = 0, compared_ = 0, different_ = 0;
-  std::uint64_t began_in_all_ = 0;
+  std::uint64_t began_in_all_ = 0, began_before_ = 0;  // before: this step
   Sum new_, stable_;  // of all steps
+};
+
+// What came of a canary before, and whom to tell how far it has come; empty: nobody. `keep` must
+// not wait.
+struct CanaryMemory {
+  std::optional<Canary::Mark> mark;
+  std::function<void(const Canary::Mark&)> keep;
 };
 
 }  // namespace quire

@@ -468,8 +468,9 @@ void FolderRepository::direct(Plan& plan, const std::vector<Served>& serving) {
   if (plan.traffic && !plan.kept) {
     std::map<std::uint64_t, ModelHost::ModelIndex> models;
     for (const Served& it : serving) models.emplace(it.version.version, it.version.model);
-    fresh = std::make_shared<Traffic>(plan.name, std::move(*plan.traffic), std::move(models),
-                                      *host_);
+    fresh = std::make_shared<Traffic>(
+        plan.name, *plan.traffic, std::move(models), *host_,
+        canaries_.remember(plan.folder, plan.traffic_stamp, *plan.traffic, serving));
   }
   {
     const std::lock_guard lock(mutex_);

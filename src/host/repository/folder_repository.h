@@ -24,6 +24,7 @@
 #include <thread>
 #include <vector>
 
+#include "host/repository/files/canary_book.h"
 #include "host/repository/model_repository.h"
 #include "host/repository/traffic.h"
 #include "host/repository/version_folder.h"
@@ -35,6 +36,7 @@ struct RepositoryOptions {
   ModelRepository::Control control = ModelRepository::Control::kNone;
   std::vector<std::string> first;    // explicit: loaded at the start; "*": all that are there
   Nanos poll_period = std::chrono::seconds(15);
+  std::string canary_folder;         // of what canaries have come to; empty: they begin anew
   bool keeps_answers = false;        // the server has a response cache; else configs that want it
                                      // are told that it does nothing
 };
@@ -108,6 +110,7 @@ class FolderRepository final : public ModelRepository, public TrafficSource {
   RepositoryOptions options_;
   ModelHost* host_;
   const ModelCatalog* catalog_;
+  CanaryBook canaries_{options_.canary_folder};
 
   std::mutex change_mutex_;  // one change at a time; before mutex_
   mutable std::mutex mutex_;

@@ -27,9 +27,16 @@ bool is_failure(FinishReason reason) {
 }  // namespace
 
 Traffic::Traffic(std::string name, TrafficPlan plan,
-                 std::map<std::uint64_t, ModelHost::ModelIndex> models, ModelHost& host)
-    : name_(std::move(name)), plan_(std::move(plan)), models_(std::move(models)), host_(&host) {
-  if (plan_.canary) canary_.emplace(*plan_.canary);
+                 std::map<std::uint64_t, ModelHost::ModelIndex> models, ModelHost& host,
+                 CanaryMemory memory)
+    : name_(std::move(name)),
+      plan_(std::move(plan)),
+      models_(std::move(models)),
+      host_(&host),
+      keep_(std::move(memory.keep)) {
+  if (!plan_.canary) return;
+  memory.mark ? canary_.emplace(*plan_.canary, *memory.mark) : canary_.emplace(*plan_.canary);
+  kept_ = canary_->mark();
 }
 
 std::uint64_t Traffic::main() const {
@@ -51,6 +58,9 @@ void Traffic::apply() {
     const std::uint32_t percent = canary_ ? canary_->percent() : 100;
     if (percent == shown_percent_ && (!canary_ || canary_->state() == shown_state_)) return;
     shown_percent_ = percent;
+    const Canary::Mark mark = canary_ ? canary_->mark() : Canary::Mark();
+    if (keep_ && canary_ && mark != kept_) keep_(mark);
+    kept_ = mark;
     if (canary_) {
       shown_state_ = canary_->state();
       if (canary_->state() != Canary::State::kRunning) {

@@ -12,6 +12,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -35,7 +36,7 @@ class Traffic {
 
   // `models`: of the versions that the plan names. Call apply() once they serve.
   Traffic(std::string name, TrafficPlan plan, std::map<std::uint64_t, ModelHost::ModelIndex> models,
-          ModelHost& host);
+          ModelHost& host, CanaryMemory memory = {});
 
   void apply();  // the shares of now, and who has the name
   void end();    // nothing is mirrored any more, no lease held, no share given
@@ -82,6 +83,8 @@ class Traffic {
 
   std::mutex apply_mutex_;  // before mutex_
   mutable std::mutex mutex_;
+  const std::function<void(const Canary::Mark&)> keep_;
+  Canary::Mark kept_;  // that keep_ was told last
   std::optional<Canary> canary_;
   std::map<std::uint64_t, Sums> sums_;
   Records records_;

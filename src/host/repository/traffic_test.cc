@@ -27,6 +27,20 @@ class TrafficTest : public ::testing::Test {
     ear_.reset();
     host_.reset();
     fs::remove_all(folder_);
+    fs::remove_all(folder_ + "_canaries");
+  }
+
+  // Another process over the same folders.
+  void restart() {
+    repository_.reset();
+    ear_.reset();
+    host_ = std::make_unique<ModelHost>();
+    ear_ = std::make_unique<Ear>(*host_);
+    ids_ = 0;
+    repository_ = std::make_unique<FolderRepository>(
+        RepositoryOptions{.folders = {folder_}, .control = ModelRepository::Control::kExplicit,
+                          .canary_folder = folder_ + "_canaries"},
+        *host_, catalog_);
   }
 
   void write(const std::string& path, const std::string& text) {
@@ -204,6 +218,53 @@ TEST_F(TrafficTest, ABadCanaryGetsItsShareForAWhileAndThenNone) {
     answered = ask(50);
     EXPECT_EQ(answered["a:1"], 50) << text;
   }
+}
+
+TEST_F(TrafficTest, WhatCameOfACanaryOutlastsTheProcess) {
+  const std::string plan = canary(R"({"errors":0,"latency":1.5,"divergence":0})");
+  restart();
+  version(2, "good");
+  ASSERT_TRUE(load(plan).is_ok());
+  ask(60);  // fifty for the first step, ten of the second
+  EXPECT_EQ(row(2).percent, 50);
+  restart();
+  ASSERT_TRUE(repository_->load("a").is_ok());
+  EXPECT_EQ(row(2).role, "canary");
+  EXPECT_EQ(row(2).percent, 50) << "its second step";
+  ask(40);
+  ASSERT_EQ(row(2).role, "promoted") << row(2).reason;
+  const std::string reason = row(2).reason;
+  EXPECT_EQ(reason, "30 requests in 3 steps stayed within the bounds");
+  restart();
+  ASSERT_TRUE(repository_->load("a").is_ok());
+  EXPECT_EQ(row(2).role, "promoted");
+  EXPECT_EQ(row(2).reason, reason);
+  EXPECT_EQ(repository_->resolve("a", 0)->version, 2u);
+  EXPECT_EQ(ask(10).at("a:2"), 10);
+}
+
+TEST_F(TrafficTest, ACanaryThatWasRolledBackStaysSoUntilSomethingOfItIsAnother) {
+  const std::string plan = canary(R"({"errors":0.1,"latency":1.5,"divergence":0.2})");
+  const auto begin = [&](const std::string& text) {
+    restart();
+    EXPECT_TRUE(load(text).is_ok());
+    return row(2).role;
+  };
+  version(2, "other");
+  EXPECT_EQ(begin(plan), "canary");
+  ask(100);
+  ASSERT_EQ(row(2).role, "rolled back");
+  EXPECT_EQ(begin(plan), "rolled back");
+  EXPECT_EQ(ask(30).at("a:1"), 30);
+  EXPECT_EQ(begin(plan + " "), "canary") << "another text";
+  EXPECT_EQ(begin(plan), "rolled back");
+  version(2, "good one");
+  EXPECT_EQ(begin(plan), "canary") << "another version";
+  for (const auto& file : fs::directory_iterator(folder_ + "_canaries")) {
+    std::ofstream(file.path()) << "{ damaged";
+  }
+  version(2, "other");
+  EXPECT_EQ(begin(plan), "canary") << "nobody knows any more";
 }
 
 TEST_F(TrafficTest, APlanOfVersionsThatAreNotServedLeavesAllAsItWas) {
