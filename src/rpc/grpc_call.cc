@@ -20,7 +20,10 @@ constexpr std::size_t kHeadersMax = 100;
 class GrpcCall : public grpc::ServerGenericBidiReactor {
  public:
   GrpcCall(CallDesk& desk, grpc::GenericCallbackServerContext& context)
-      : desk_(&desk), path_(context.method()), is_stream_(is_stream_method(path_)) {
+      : desk_(&desk),
+        context_(&context),
+        path_(context.method()),
+        is_stream_(is_stream_method(path_)) {
     ++desk_->calls;
     for (const auto& [name, value] : context.client_metadata()) {
       if (headers_.size() == kHeadersMax) break;
@@ -160,6 +163,11 @@ class GrpcCall : public grpc::ServerGenericBidiReactor {
     const bool is_refused = exchange->head().status != 200;
     const bool is_done = exchange->is_done();
     std::string bytes = exchange->take_pending();
+    for (const http::Header& header : exchange->head().headers) {
+      if (is_done && header.name == kWarningHeader) {
+        context_->AddTrailingMetadata(std::string(kWarningHeader), header.value);
+      }
+    }
     if (is_refused) {
       http::Response refusal = exchange->head();
       refusal.body = std::move(bytes);
@@ -215,6 +223,7 @@ class GrpcCall : public grpc::ServerGenericBidiReactor {
   }
 
   CallDesk* desk_;
+  grpc::GenericCallbackServerContext* context_;  // until OnDone
   std::shared_ptr<bool> alive_ = std::make_shared<bool>();
   std::string path_;
   bool is_stream_;

@@ -164,6 +164,32 @@ TEST_F(RpcTest, ServerAndModelsTellWhatTheyAre) {
   }
 }
 
+TEST_F(RpcTest, AnUnloadSaysWhatHasNoEffectAndRefusesWhatIsNotKnown) {
+  start();
+  inference::RepositoryModelUnloadRequest request;
+  inference::RepositoryModelUnloadResponse done;
+  request.set_model_name("m");
+  for (const bool wish : {true, false}) {
+    grpc::ClientContext another;
+    (*request.mutable_parameters())["unload_dependents"].set_bool_param(wish);
+    ASSERT_TRUE(stub_->RepositoryModelUnload(&another, request, &done).ok());
+    const auto warning = another.GetServerTrailingMetadata().find("warning");
+    ASSERT_EQ(warning != another.GetServerTrailingMetadata().end(), wish);
+    if (wish) {
+      EXPECT_THAT(std::string(warning->second.data(), warning->second.size()),
+                  HasSubstr("unload_dependents has no effect"));
+    }
+  }
+  for (const char* name : {"unload_dependents", "unknown", "file:1/model.gguf"}) {
+    grpc::ClientContext another;
+    request.mutable_parameters()->clear();
+    (*request.mutable_parameters())[name].set_int64_param(1);
+    const grpc::Status refused = stub_->RepositoryModelUnload(&another, request, &done);
+    EXPECT_FALSE(refused.ok());
+    EXPECT_THAT(refused.error_message(), HasSubstr(name));
+  }
+}
+
 TEST_F(RpcTest, RepositoryStatisticsAndSettings) {
   start();
   {

@@ -16,6 +16,8 @@ namespace quire::rpc {
 extern const Dialect kServiceDialect;
 
 inline constexpr std::string_view kMessageHeader = "grpc-message";
+// What an answer says beside its message; goes out as trailing metadata of that name.
+inline constexpr std::string_view kWarningHeader = "warning";
 
 bool has_method(std::string_view path);
 bool is_stream_method(std::string_view path);

@@ -4,6 +4,7 @@
 
 #include "proto/health.pb.h"
 #include "proto/inference.pb.h"
+#include "host/repository/ensemble/ensemble_graph.h"
 #include "rpc/service_dialect.h"
 #include "serve/dialects/kserve/inference/model_face.h"
 #include "serve/dialects/kserve/inference/model_lookup.h"
@@ -80,14 +81,28 @@ Parsed<Call> parse_load(const DialectContext& context, const http::Request& requ
   return ready_call(inference::RepositoryModelLoadResponse());
 }
 
+// What makes up an ensemble goes with it; nothing else has dependents.
+bool has_dependents_in_vain(const House& house, const RepositoryOrder& order) {
+  if (!order.has_dependents || order.is_load) return false;
+  if (house.repository == nullptr) return true;
+  const Result<ModelConfig> config = house.repository->config(order.name);
+  return !config.is_ok() || !is_ensemble(*config);
+}
+
 void change_model(const DialectContext& context, std::shared_ptr<http::Exchange> exchange,
                   Parsed<RepositoryOrder> order) {
   const House& house = *context.house;
-  const auto end = [&house, exchange](const std::optional<ApiError>& fault) {
+  const bool has_idle_wish = order.is_ok() && has_dependents_in_vain(house, *order);
+  const auto end = [&house, exchange, has_idle_wish](const std::optional<ApiError>& fault) {
     if (exchange->is_gone()) return house.metrics.count_left();
     // The answers to both orders are empty.
     http::Response response = fault ? refuse(*fault, exchange->request())
                                     : answer(inference::RepositoryModelLoadResponse());
+    if (has_idle_wish) {
+      response.headers.push_back({std::string(kWarningHeader), "299 quire \"unload_dependents has "
+                                                               "no effect: this model is no "
+                                                               "ensemble\""});
+    }
     house.metrics.count_answer(response.status);
     exchange->respond(std::move(response));
   };
