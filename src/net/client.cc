@@ -18,8 +18,10 @@ bool Response::is_passing() const {
   return status == 408 || status == 429 || (status >= 500 && status != 501 && status != 505);
 }
 
+// Who has no flag of his own for it is stopped by that of his limits.
 Client::Client(const Limits& limits, const std::atomic<bool>* stop)
-    : limits_(limits), transfer_(std::make_unique<Transfer>(limits, stop)) {}
+    : limits_(limits),
+      transfer_(std::make_unique<Transfer>(limits, stop != nullptr ? stop : limits.stop)) {}
 
 Client::~Client() = default;
 Client::Client(Client&&) noexcept = default;
@@ -40,7 +42,8 @@ Result<Response> Client::send_patiently(const Request& request) {
     auto response = send(request);
     const bool is_passing = response.is_ok() ? response->is_passing()
                                              : response.status().code() == StatusCode::kUnavailable;
-    if (!is_passing) return response;
+    const bool is_stopped = limits.stop != nullptr && *limits.stop;
+    if (!is_passing || is_stopped) return response;
     const auto wait = wait_before_retry(limits, failures, response.is_ok() ? &*response : nullptr);
     if (!wait) return response;
     std::this_thread::sleep_for(*wait);

@@ -24,6 +24,7 @@
 namespace quire {
 
 class BatchRunner;
+class Errands;
 class ResponseCache;
 
 struct House {
@@ -40,6 +41,7 @@ struct House {
   const ModelCatalog* catalog = nullptr;      // null: no model is made of what is on the disk
   ModelRepository* repository = nullptr;      // null: there is no folder of versions
   ResponseCache* responses = nullptr;         // null: answers are not kept
+  Errands* errands = nullptr;                 // null: nobody has any done
   std::function<void(std::function<void()>)> to_workers = {};  // runs it on some worker thread
   std::function<void(std::function<void()>)> to_io = {};       // runs it on the I/O thread
   // Answers a request of the house's own, as if a client of that tenant had sent it. I/O thread.

@@ -15,6 +15,7 @@
 #include "serve/access/origins.h"
 #include "serve/access/restricted_apis.h"
 #include "serve/background/batch_runner.h"
+#include "serve/background/errands.h"
 #include "serve/background/response_cache.h"
 #include "serve/dialects/all.h"
 #include "serve/dialects/kserve/metrics_route.h"
@@ -137,6 +138,7 @@ struct Server::State {
               .catalog = options.catalog,
               .repository = options.repository,
               .responses = responses.get(),
+              .errands = &errands,
               .to_workers = [this](auto work) { asio::post(workers, std::move(work)); },
               .to_io = [this](auto work) { asio::post(io, std::move(work)); },
               .ask_inside = [this](auto exchange, const Tenant& tenant) {
@@ -167,6 +169,7 @@ struct Server::State {
   ServerOptions options;
   asio::io_context io;
   asio::thread_pool workers;
+  Errands errands;
   asio::signal_set signals;
   asio::steady_timer drain_timer;
   std::set<std::shared_ptr<asio::steady_timer>> timers;  // of run_after(); few
@@ -196,6 +199,7 @@ Server::Server(ServerOptions options, ModelHost& host)
 Server::~Server() {
   state_->workers.stop();
   state_->workers.join();
+  state_->errands.join();
 }
 
 Status Server::listen() {

@@ -1,13 +1,19 @@
 // Models that come and go by Ollama's API: blobs, create, copy, delete, pull, over real sockets and
 // a store of the test's own, with a catalog that makes test models of whatever the store has.
 #include <gtest/gtest.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #include <cstdlib>
+#include <deque>
 #include <filesystem>
 #include <fstream>
+#include <thread>
 
 #include "base/json.h"
 #include "host/model_catalog.h"
+#include "serve/background/errands.h"
 #include "serve/testing/test_repository.h"
 #include "serve/testing/test_server.h"
 #include "store/local_store.h"
@@ -245,6 +251,65 @@ TEST_F(OllamaManageTest, ARegistryThatIsNotThereIsTold) {
   EXPECT_GE(whole.status, 500) << whole.body;
   EXPECT_NE(whole.body.find("error"), std::string::npos);
   EXPECT_EQ(post("/api/pull", R"({"model":"a b"})").status, 400);
+}
+
+// A registry that takes connections and says nothing.
+class SilentRegistry {
+ public:
+  SilentRegistry() {
+    socket_ = ::socket(AF_INET, SOCK_STREAM, 0);
+    sockaddr_in address{};
+    address.sin_family = AF_INET;
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    socklen_t size = sizeof(address);
+    auto* const plain = reinterpret_cast<sockaddr*>(&address);
+    EXPECT_EQ(::bind(socket_, plain, size), 0);
+    EXPECT_EQ(::listen(socket_, 64), 0);
+    EXPECT_EQ(::getsockname(socket_, plain, &size), 0);
+    port_ = ntohs(address.sin_port);
+  }
+  ~SilentRegistry() {
+    for (const int client : clients_) ::close(client);
+    ::close(socket_);
+  }
+  int port() const { return port_; }
+  void await_client() { clients_.push_back(::accept(socket_, nullptr, nullptr)); }
+
+ private:
+  int socket_, port_ = 0;
+  std::vector<int> clients_;
+};
+
+TEST_F(OllamaManageTest, MorePullsThanThereAreWorkersKeepNobodyFromAnAnswer) {
+  static_assert(Errands::kAtOnce > 2, "as many workers as a server has of itself");
+  SilentRegistry registry;
+  const auto ask_for = [&](int number) {
+    return post_bytes("/api/pull", R"({"model":"127.0.0.1:)" + std::to_string(registry.port()) +
+                                       "/me/x" + std::to_string(number) + R"(","insecure":true})");
+  };
+  std::deque<TestClient> clients;
+  for (int i = 0; i < static_cast<int>(Errands::kAtOnce); ++i) {
+    clients.push_back(server_->client());
+    clients.back().send(ask_for(i));
+    registry.await_client();  // it is under way
+  }
+  const TestResponse chat = post("/api/chat", R"({"model":"m","stream":false,"messages":[)"
+                                              R"({"role":"user","content":"a"}],)"
+                                              R"("options":{"num_predict":1}})");
+  EXPECT_EQ(chat.status, 200) << chat.body;
+  TestClient another = server_->client();
+  another.send(ask_for(99));
+  const TestResponse refused = another.receive();
+  EXPECT_EQ(refused.status, 503);
+  EXPECT_EQ(refused.body,
+            R"({"error":"server busy, please try again.  8 models are being pulled"})");
+  EXPECT_EQ(refused.header("retry-after"), "5");
+  clients.clear();  // whoever leaves ends his
+  const auto is_busy = [&] {
+    const std::string nowhere = R"({"model":"127.0.0.1:1/me/x","stream":false})";
+    return post("/api/pull", nowhere).body.find("server busy") != std::string::npos;
+  };
+  while (is_busy()) std::this_thread::yield();
 }
 
 }  // namespace

@@ -4,6 +4,7 @@
 
 #include <atomic>
 
+#include "serve/background/errands.h"
 #include "serve/dialects/ollama/generate.h"
 #include "serve/dialects/ollama/manage/stored.h"
 #include "serve/dialects/ollama/names.h"
@@ -38,9 +39,9 @@ class Report {
     });
   }
 
-  // The last line, or the whole answer.
-  void end(const Json& json, int status) const {
-    to_io_([exchange = exchange_, json, status, is_stream = is_stream_] {
+  // The last line, or the whole answer. The exchange goes with it, to end on the I/O thread.
+  void end(const Json& json, int status) {
+    to_io_([exchange = std::move(exchange_), json, status, is_stream = is_stream_] {
       if (exchange->is_gone()) return;
       if (!is_stream) {
         return exchange->respond({.status = status,
@@ -147,7 +148,7 @@ Status pull(const DialectContext& context, const Pull& wanted, const Report& rep
   return store.collect().status();
 }
 
-// Whatever a file from elsewhere makes of its readers, the worker goes on.
+// Whatever a file from elsewhere makes of its readers, the server goes on.
 Status pull_safely(const DialectContext& context, const Pull& wanted, const Report& report,
                    const std::atomic<bool>& is_stopped) try {
   return pull(context, wanted, report, is_stopped);
@@ -184,29 +185,30 @@ void pull_ollama_model(const DialectContext& context, std::shared_ptr<http::Exch
   };
   auto wanted = read_pull(exchange->request());
   if (!wanted.is_ok()) return refuse(wanted.error());
-  if (house.catalog == nullptr || house.to_io == nullptr) {
+  if (house.catalog == nullptr || house.to_io == nullptr || house.errands == nullptr) {
     return refuse({.message = "this server serves no local store of models"});
   }
-  static std::atomic<bool> is_pulling{false};  // a worker's time is everybody's
-  if (is_pulling.exchange(true)) {
-    return refuse({.status = 503, .message = "server busy, please try again.  a model is being "
-                                             "pulled", .retry_after_s = 5});
-  }
-  if (wanted->is_stream) {
-    exchange->start({.content_type = "application/x-ndjson",
-                     .headers = {{"cache-control", "no-cache"}}});
-  }
   const auto is_gone = std::make_shared<std::atomic<bool>>(false);
-  exchange->on_gone([is_gone] { *is_gone = true; });
-  house.to_workers([context, pulled = *wanted, report = Report(house, exchange, wanted->is_stream),
-                    is_gone] {
+  // A stream begins before its lines, which come by this thread.
+  const bool has_begun = house.errands->begin([context, pulled = *wanted, is_gone,
+                                               report = Report(house, exchange,
+                                                               wanted->is_stream)]() mutable {
     const Status status = pull_safely(context, pulled, report, *is_gone);
-    is_pulling = false;
     Json last = status.is_ok() ? Json::object({{"status", "success"}})
                                : Json::object({{"error", status.message()}});
     if (status.is_ok()) set_warnings(pulled.warned, last);
     report.end(last, status.is_ok() ? 200 : store_error(status).status);
   });
+  if (!has_begun) {
+    return refuse({.status = 503,
+                   .message = fmt::format("server busy, please try again.  {} models are being "
+                                          "pulled", Errands::kAtOnce), .retry_after_s = 5});
+  }
+  exchange->on_gone([is_gone] { *is_gone = true; });
+  if (wanted->is_stream) {
+    exchange->start({.content_type = "application/x-ndjson",
+                     .headers = {{"cache-control", "no-cache"}}});
+  }
 }
 
 Parsed<Call> parse_ollama_push(const DialectContext& context, const http::Request& request) {

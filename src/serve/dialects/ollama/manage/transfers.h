@@ -1,7 +1,7 @@
 // POST /api/pull: a model from a registry of Ollama's kind, or by a name that our store knows where
-// to fetch, with lines of how far it is; one at a time. A client that leaves ends it; asked again,
-// it goes on where it was. POST /api/push is refused by name.
-// I/O thread; the work is a worker's. Used by the Ollama dialect.
+// to fetch, with lines of how far it is; as many at once as there are errands. A client that leaves
+// ends it; asked again, it goes on where it was. POST /api/push is refused by name.
+// I/O thread; the work is an errand's (serve/background). Used by the Ollama dialect.
 #pragma once
 
 #include <memory>
