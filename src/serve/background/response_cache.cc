@@ -1,5 +1,6 @@
 #include "serve/background/response_cache.h"
 
+#include <functional>
 #include <utility>
 
 #include "base/check.h"
@@ -27,14 +28,23 @@ ResponseCache::ResponseCache(std::size_t bytes_max) : bytes_max_(bytes_max) {
   QUIRE_CHECK(bytes_max > 0, "a cache of {} bytes", bytes_max);
 }
 
+ResponseCache::Question ResponseCache::question_of(const std::string& model,
+                                                   const std::string& question) {
+  std::string key = key_of(model, question);
+  const std::size_t hash = std::hash<std::string_view>()(key);
+  return {std::move(key), hash};
+}
+
 ResponseCache::Answer ResponseCache::find(const Edition& edition, const std::string& question) {
+  const Question asked = question_of(edition.model, question);
+  Entries gone;  // ends after the lock does
   const std::lock_guard lock(mutex_);
   const auto [known, is_new] = editions_.try_emplace(edition.model, edition);
   if (!is_new && !is_same(known->second, edition)) {
-    remove_model(edition.model);
+    remove_model(edition.model, gone);
     known->second = edition;
   }
-  const auto place = places_.find(key_of(edition.model, question));
+  const auto place = places_.find(Place{asked.key, asked.hash});
   if (place == places_.end()) return nullptr;
   entries_.splice(entries_.begin(), entries_, place->second);
   return place->second->answer;
@@ -48,31 +58,34 @@ bool ResponseCache::may_hold(std::size_t question_bytes, std::size_t answer_byte
 void ResponseCache::keep(const Edition& edition, const std::string& question, Answer answer,
                          std::size_t answer_bytes) {
   if (!may_hold(question.size(), answer_bytes)) return;
-  Entry entry{key_of(edition.model, question), edition.model, std::move(answer),
-              question.size() + answer_bytes + kEntryOverhead};
+  Entries fresh, gone;  // both are made and end outside of the lock
+  fresh.push_back({question_of(edition.model, question), edition.model, std::move(answer),
+                   question.size() + answer_bytes + kEntryOverhead});
+  const Entry& entry = fresh.front();
   const std::lock_guard lock(mutex_);
   const auto current = editions_.find(edition.model);
   if (current == editions_.end() || !is_same(current->second, edition)) return;
-  if (places_.contains(entry.key)) return;  // somebody who asked at the same time was faster
+  const Place place{entry.question.key, entry.question.hash};
+  if (places_.contains(place)) return;  // somebody who asked at the same time was faster
   while (bytes_ + entry.bytes > bytes_max_) {
-    remove(std::prev(entries_.end()));
+    remove(std::prev(entries_.end()), gone);
     ++evictions_;
   }
   bytes_ += entry.bytes;
-  entries_.push_front(std::move(entry));
-  places_.emplace(entries_.front().key, entries_.begin());
+  entries_.splice(entries_.begin(), fresh);
+  places_.emplace(place, entries_.begin());
 }
 
-void ResponseCache::remove(Entries::iterator entry) {
+void ResponseCache::remove(Entries::iterator entry, Entries& gone) {
   bytes_ -= entry->bytes;
-  places_.erase(entry->key);
-  entries_.erase(entry);
+  places_.erase(Place{entry->question.key, entry->question.hash});
+  gone.splice(gone.end(), entries_, entry);
 }
 
-void ResponseCache::remove_model(const std::string& model) {
+void ResponseCache::remove_model(const std::string& model, Entries& gone) {
   for (auto it = entries_.begin(); it != entries_.end();) {
     const auto entry = it++;
-    if (entry->model == model) remove(entry);
+    if (entry->model == model) remove(entry, gone);
   }
 }
 
@@ -97,9 +110,10 @@ void ResponseCache::add_miss_time(const std::string& model, Nanos time) {
 }
 
 void ResponseCache::keep_only(const std::set<std::string>& models) {
+  Entries gone;
   const std::lock_guard lock(mutex_);
   for (const auto& [model, edition] : editions_) {
-    if (!models.contains(model)) remove_model(model);
+    if (!models.contains(model)) remove_model(model, gone);
   }
   std::erase_if(editions_, [&](const auto& it) { return !models.contains(it.first); });
   std::erase_if(counts_, [&](const auto& it) { return !models.contains(it.first); });

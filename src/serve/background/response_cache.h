@@ -66,22 +66,37 @@ class ResponseCache {
   Usage usage() const;
 
  private:
-  struct Entry {
+  struct Question {
     std::string key;  // the model's name, a zero, the question
+    std::size_t hash = 0;
+  };
+  struct Place {
+    std::string_view key;  // of the entry
+    std::size_t hash = 0;
+    bool operator==(const Place& other) const { return hash == other.hash && key == other.key; }
+  };
+  struct HashOfPlace {
+    std::size_t operator()(const Place& place) const { return place.hash; }
+  };
+  struct Entry {
+    Question question;
     std::string model;
     Answer answer;
     std::size_t bytes = 0;
   };
   using Entries = std::list<Entry>;  // who was asked for last is first
 
-  // Under the lock.
-  void remove(Entries::iterator entry);
-  void remove_model(const std::string& model);
+  static Question question_of(const std::string& model, const std::string& question);
+
+  // Under the lock, where questions of any size are neither copied nor hashed, and answers not
+  // freed: who is removed goes to `gone`.
+  void remove(Entries::iterator entry, Entries& gone);
+  void remove_model(const std::string& model, Entries& gone);
 
   std::size_t bytes_max_;
   mutable std::mutex mutex_;
   Entries entries_;
-  std::unordered_map<std::string_view, Entries::iterator> places_;  // by Entry::key
+  std::unordered_map<Place, Entries::iterator, HashOfPlace> places_;
   std::map<std::string, Edition> editions_;
   std::map<std::string, Counts> counts_;
   std::size_t bytes_ = 0;
