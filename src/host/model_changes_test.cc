@@ -99,6 +99,18 @@ TEST_F(ModelChangesTest, WhoWaitsForCompanyInAModelThatGoesDoesNotAnyMore) {
   }
 }
 
+TEST_F(ModelChangesTest, WhoTakesThePlaceOfAPinnedModelIsPinned) {
+  const std::size_t old = add({"v1"}, a_);
+  ASSERT_TRUE(host_.add_name(old, "m").is_ok());
+  ASSERT_TRUE(host_.set_pinned(old, true).is_ok());
+  EXPECT_TRUE(host_.row(old)->is_pinned);
+  const auto fresh = host_.stage(script_recipe({"v2"}, b_));
+  ASSERT_TRUE(fresh.is_ok());
+  ASSERT_TRUE(host_.change({.come = {*fresh}, .go = {old}, .names = {{"m", *fresh}}}).is_ok());
+  EXPECT_TRUE(host_.row(*fresh)->is_pinned);
+  EXPECT_EQ(host_.set_pinned(old, true).code(), StatusCode::kNotFound);
+}
+
 TEST_F(ModelChangesTest, WhoWaitsForCompanyWhereAnotherNeedsTheRoomDoesNotAnyMore) {
   ModelHost host({.bytes_max = 60});
   a_.batching.delay_us_max = 3'600'000'000;

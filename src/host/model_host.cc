@@ -210,6 +210,16 @@ void ModelHost::set_keep_alive(ModelIndex model, std::optional<Nanos> keep_alive
   if (has_work) state_->changed.notify_all();
 }
 
+Status ModelHost::set_pinned(ModelIndex model, bool is_pinned) {
+  {
+    const std::lock_guard lock(state_->mutex);
+    if (entry(model) == nullptr) return gone_model();
+    state_->shelf.pin(model, is_pinned);
+  }
+  state_->changed.notify_all();  // one that is free may go
+  return ok_status();
+}
+
 // --- rest ---
 
 void ModelHost::pause(bool is_paused) {
@@ -304,6 +314,7 @@ ModelRow ModelHost::row_of(ModelIndex model, const Entry& entry) const {
   row.state = shelf.state(model);
   row.users = shelf.users(model);
   row.keep_alive = shelf.keep_alive(model);
+  row.is_pinned = shelf.is_pinned(model);
   row.loads = entry.loads;
   row.unloads = entry.unloads;
   row.failures = entry.failures;
@@ -421,11 +432,20 @@ void ModelHost::open(ModelIndex model) {
 
 void ModelHost::refuse(ModelIndex model) {
   const double wanted = static_cast<double>(busy_entry(model).opened.bytes) / kMebibyte;
+  std::uint64_t pinned = 0;
+  {
+    const std::lock_guard lock(state_->mutex);
+    pinned = state_->shelf.pinned_bytes();
+  }
   const double room = static_cast<double>(state_->shelf.options().bytes_max) / kMebibyte;
+  const std::string beside =
+      pinned == 0 ? std::string()
+                  : fmt::format(", of which pinned ones have {:.0f} MiB",
+                                static_cast<double>(pinned) / kMebibyte);
   fail(model, error(StatusCode::kResourceExhausted,
                     "its weights and KV take {:.0f} MiB, and all models together may take {:.0f} "
-                    "MiB (--model-memory); a smaller --kv-cache-memory may help",
-                    wanted, room));
+                    "MiB (--model-memory){}; a smaller --kv-cache-memory may help",
+                    wanted, room, beside));
 }
 
 void ModelHost::load(ModelIndex model) {

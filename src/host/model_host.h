@@ -55,6 +55,7 @@ struct ModelRow {
   std::uint32_t users = 0;   // leases
   Nanos idle{0};             // since its last use; while it is ready and has no users
   Nanos keep_alive{0};       // how long it stays so; kForever: until there is need of its room
+  bool is_pinned = false;    // it stays, whatever that is
   std::uint64_t loads = 0, unloads = 0, failures = 0;
   std::string failure;       // of the last load; empty: it went well
   ModelInfo info;            // of the last load; context_max 0: there was none
@@ -137,6 +138,9 @@ class ModelHost {
   Status unload(ModelIndex model);
   // How long it stays without users, as ModelShelf has it. A model that is gone has no stay.
   void set_keep_alive(ModelIndex model, std::optional<Nanos> keep_alive);
+  // From now on it goes only when somebody unloads it, or all sleep: ModelShelf. Who takes the
+  // place of a pinned one in a change is pinned.
+  Status set_pinned(ModelIndex model, bool is_pinned);
   // Waits for a model, for start-up.
   Result<ModelLease> load_now(ModelIndex model);
 

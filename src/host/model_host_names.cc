@@ -143,6 +143,11 @@ Status ModelHost::change(const ModelSwitch& change) {
   {
     const std::lock_guard lock(state_->mutex);
     QUIRE_RETURN_IF_ERROR(check_change(change));
+    for (const auto& [name, model] : change.names) {
+      const auto had = state_->names.find(name);
+      const bool is_pinned = had != state_->names.end() && state_->shelf.is_pinned(had->second);
+      if (is_pinned) state_->shelf.pin(model, true);
+    }
     for (const ModelIndex model : change.go) {
       if (leave(model)) awaited.push_back(model);
     }

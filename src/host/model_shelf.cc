@@ -24,6 +24,16 @@ bool ModelShelf::is_in_memory(const Model& model) {
          model.state == ModelState::kUnloading;
 }
 
+bool ModelShelf::stays_pinned(const Model& model) {
+  return model.is_pinned && is_in_memory(model) && model.state != ModelState::kUnloading;
+}
+
+std::uint64_t ModelShelf::pinned_bytes() const {
+  std::uint64_t sum = 0;
+  for (const auto& [_, model] : models_) sum += stays_pinned(model) ? model.bytes : 0;
+  return sum;
+}
+
 std::uint64_t ModelShelf::bytes_used() const {
   std::uint64_t sum = 0;
   for (const auto& [_, model] : models_) sum += is_in_memory(model) ? model.bytes : 0;
@@ -91,7 +101,7 @@ ModelShelf::Model* ModelShelf::least_recently_used() {
   const auto order = [](const Model& model) { return std::tuple(model.users > 0, model.use); };
   Model* victim = nullptr;
   for (auto& [_, model] : models_) {
-    if (model.state != ModelState::kReady) continue;
+    if (model.state != ModelState::kReady || model.is_pinned) continue;
     if (victim == nullptr || order(model) < order(*victim)) victim = &model;
   }
   return victim;
@@ -118,7 +128,7 @@ bool ModelShelf::make_room(std::uint64_t bytes) {
 Nanos ModelShelf::end_keep_alives(Nanos now) {
   Nanos next = kForever;
   for (auto& [index, model] : models_) {
-    if (model.state != ModelState::kReady || model.users > 0) continue;
+    if (model.state != ModelState::kReady || model.users > 0 || model.is_pinned) continue;
     const Nanos stay = keep_alive(index);
     if (stay >= kForever - model.used_at) continue;
     const Nanos end = model.used_at + stay;
@@ -137,7 +147,8 @@ ModelShelf::Task ModelShelf::next(Nanos now) {
   const auto found = oldest_wish();
   Model* wish = found == models_.end() ? nullptr : &found->second;
   const bool is_open = wish != nullptr && wish->is_open;
-  const bool can_fit = options_.bytes_max == 0 || (is_open && wish->bytes <= options_.bytes_max);
+  const bool can_fit = options_.bytes_max == 0 ||
+                       (is_open && wish->bytes + pinned_bytes() <= options_.bytes_max);
   const bool fits = options_.bytes_max == 0 || (is_open && can_fit && make_room(wish->bytes));
   for (const auto& [index, model] : models_) {
     const bool may_go = model.state == ModelState::kUnloading && model.users == 0;

@@ -7,7 +7,8 @@
 // loaded when it fits beside the others; until then those used least recently have to go, idle ones
 // first. A busy one is not taken from its users: it takes no new ones and goes when the last has
 // finished, so a wish is always granted in the end. Who has been idle for its keep-alive goes; a
-// model may have one of its own, as long as it is in memory.
+// model may have one of its own, as long as it is in memory. A pinned one, once it is in memory,
+// goes for neither reason, only where it is dismissed; what does not fit beside those is refused.
 // After a failed load the next attempt is retry_after away.
 // Used by model_host, under its lock.
 #pragma once
@@ -75,6 +76,10 @@ class ModelShelf {
   Nanos keep_alive(std::size_t model) const {
     return models_.at(model).keep_alive.value_or(options_.keep_alive);
   }
+  // Whether it stays, from now on: also over loads.
+  void pin(std::size_t model, bool is_pinned) { models_.at(model).is_pinned = is_pinned; }
+  bool is_pinned(std::size_t model) const { return models_.at(model).is_pinned; }
+  std::uint64_t pinned_bytes() const;  // of those in memory that stay
   // A ready model is to go; nothing for one that goes already or is not here.
   // kUnavailable: it is being loaded.
   Status dismiss(std::size_t model);
@@ -113,6 +118,7 @@ class ModelShelf {
     ModelState state = ModelState::kUnloaded;
     bool is_open = false;         // while wanted: `bytes` is known
     bool is_missed = false;       // wanted again while it goes
+    bool is_pinned = false;
     std::uint64_t wish = 0;       // number of the wish
     std::uint64_t bytes = 0;
     std::uint32_t users = 0;
@@ -127,6 +133,7 @@ class ModelShelf {
   using Models = std::map<std::size_t, Model>;
 
   static bool is_in_memory(const Model& model);
+  static bool stays_pinned(const Model& model);
   void touch(Model& model, Nanos now);
   Models::iterator oldest_wish();
   Model* least_recently_used();  // of the ready, idle ones first

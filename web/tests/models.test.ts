@@ -31,6 +31,19 @@ describe("the models view", () => {
     await test.close();
   });
 
+  it("pins a model and lets it go", async () => {
+    const test = await TestPage.open(browser, server.url, { path: "/#/models" });
+    const name = (await server.json("/quire/models")).models[0].name;
+    const card = test.page.getByRole("listitem", { name });
+    await test.page.getByRole("button", { name: `Pin ${name}`, exact: true }).click();
+    await card.getByText("pinned: stays in memory").waitFor();
+    expect((await server.json("/quire/models")).models[0].pinned).toBe(true);
+    await test.page.getByRole("button", { name: `Unpin ${name}`, exact: true }).click();
+    await test.page.getByRole("button", { name: `Pin ${name}`, exact: true }).waitFor();
+    expect((await server.json("/quire/models")).models[0].pinned).toBe(false);
+    await test.close();
+  });
+
   it("can be read by everybody, and fits a phone", async () => {
     for (const options of [
       {},

@@ -52,7 +52,7 @@ std::string_view group_of(std::string_view pattern) {
     return {};
   }
   // The same orders by our own names.
-  const bool is_of_model = pattern.starts_with("/quire/models/") && pattern.ends_with("load");
+  const bool is_of_model = pattern.starts_with("/quire/models/");
   if (is_of_model || pattern.starts_with("/quire/repository")) return "model-repository";
   if (pattern == "/v2") return "metadata";
   if (!pattern.starts_with("/v2/")) return {};

@@ -42,6 +42,7 @@ TEST(RestrictedApisTest, EveryRouteIsInItsGroup) {
       {"/v2/models/{model...}/trace/setting", "trace"}, {"/v2/trace/setting", "trace"},
       {"/quire/repository/{model}/load", "model-repository"},
       {"/quire/models/{model...}/unload", "model-repository"},
+      {"/quire/models/{model...}/pin", "model-repository"},
       {"/v2/repository/index", "model-repository"}, {"/v2/logging", "logging"},
       {"/v2/cudasharedmemory/region/{region}/register", "shared-memory"},
       {"/inference.GRPCInferenceService/ModelInfer", "inference"},

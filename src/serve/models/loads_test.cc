@@ -215,6 +215,24 @@ TEST(ModelsTest, UnloadingWaitsForWhatRunsAndTheNextRequestLoadsAgain) {
       << "counters go on in the next life";
 }
 
+TEST(ModelsTest, APinnedModelStaysWhereAnotherNeedsItsRoom) {
+  Models models(2, {.bytes_max = 1500, .retry_after = Nanos{0}});
+  const TestResponse pinned = models.post("/quire/models/a/pin", "{}");
+  EXPECT_EQ(pinned.status, 200);
+  EXPECT_TRUE(json_of(pinned).find("pinned")->as_bool());
+  ASSERT_EQ(models.post(kCompletions, ask("a")).status, 200);
+  const TestResponse refused = models.post(kCompletions, ask("b"));
+  EXPECT_EQ(refused.status, 503);
+  EXPECT_NE(error_text(refused, "message").find("pinned ones have"), std::string::npos)
+      << refused.body;
+  EXPECT_EQ(models.state(0), "ready");
+  EXPECT_FALSE(json_of(models.post("/quire/models/a/unpin", "{}")).find("pinned")->as_bool());
+  EXPECT_EQ(models.post(kCompletions, ask("b")).status, 200);
+  EXPECT_EQ(models.state(0), "unloaded");
+  EXPECT_EQ(models.post("/quire/models/d/pin", "{}").status, 404);
+  EXPECT_EQ(models.post("/quire/models/d/unpin", "{}").status, 404);
+}
+
 // One key fills its places at a model that is being loaded; another key has its own.
 TEST(ModelsTest, AFloodOfOneKeyLeavesOthersTheirPlaces) {
   Models models(1, {}, {.api_keys = {"one", "two"}, .load_queue_max = 1});

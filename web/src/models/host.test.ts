@@ -8,6 +8,7 @@ import {
   type Host,
   type HostedModel,
   keepAlive,
+  pinOf,
   refreshOf,
   shareOf,
 } from "./host";
@@ -55,6 +56,19 @@ describe("a model", () => {
     expect(deedOf(model())).toMatchObject({ name: "Unload", isPossible: true });
     expect(deedOf(model({ state: "loading" })).isPossible).toBe(false);
     expect(deedOf(model({ state: "unloading" })).isPossible).toBe(false);
+  });
+
+  it("can be pinned and let go, where the server pins models", () => {
+    expect(pinOf(model())).toBeNull();
+    expect(pinOf(model({ pinned: false, name: "org/a b" }))).toMatchObject({
+      name: "Pin",
+      path: "/quire/models/org/a%20b/pin",
+    });
+    expect(pinOf(model({ pinned: true }))).toMatchObject({
+      name: "Unpin",
+      path: "/quire/models/m/unpin",
+    });
+    expect(factsOf(model({ pinned: true }))).toContain("pinned: stays in memory");
   });
 
   it("has facts that are known", () => {

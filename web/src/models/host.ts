@@ -9,6 +9,7 @@ export interface HostedModel {
   bytes: number; // of weights and KV, in memory
   users: number;
   idle_seconds: number;
+  pinned?: boolean; // it leaves the memory only when it is unloaded; older servers do not say
   context_max: number; // 0: not known before it was loaded once
   loads: number;
   unloads: number;
@@ -67,6 +68,7 @@ export function factsOf(model: HostedModel): string[] {
   if (model.capabilities?.length) facts.push(model.capabilities.join(", "));
   if (model.context_max > 0) facts.push(`${count(model.context_max)} positions`);
   if (model.bytes > 0) facts.push(bytes(model.bytes));
+  if (model.pinned) facts.push("pinned: stays in memory");
   if (model.loads > 0) facts.push(plural(model.loads, "load"));
   if (model.failures > 0) facts.push(plural(model.failures, "failed load"));
   if (model.state === "ready" && model.users === 0 && model.idle_seconds >= 1) {
@@ -81,9 +83,21 @@ export interface Deed {
   isPossible: boolean;
 }
 
+const pathOf = (model: HostedModel) =>
+  `/quire/models/${model.name.split("/").map(encodeURIComponent).join("/")}`;
+
+// Whether it stays, whoever needs its room and however long nobody uses it. Nothing: the server
+// pins no models.
+export function pinOf(model: HostedModel): Deed | null {
+  if (model.pinned === undefined) return null;
+  return model.pinned
+    ? { name: "Unpin", path: `${pathOf(model)}/unpin`, isPossible: true }
+    : { name: "Pin", path: `${pathOf(model)}/pin`, isPossible: true };
+}
+
 // What a person can ask for: the server says no where it cannot be.
 export function deedOf(model: HostedModel): Deed {
-  const path = `/quire/models/${model.name.split("/").map(encodeURIComponent).join("/")}`;
+  const path = pathOf(model);
   return model.state === "unloaded"
     ? { name: "Load", path: `${path}/load`, isPossible: true }
     : { name: "Unload", path: `${path}/unload`, isPossible: !isMoving(model) };

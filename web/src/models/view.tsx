@@ -20,6 +20,7 @@ import {
   isMoving,
   keepAlive,
   order,
+  pinOf,
   refreshOf,
   shareOf,
 } from "./host";
@@ -131,6 +132,7 @@ function Served({ host, act }: { host: Host; act: Act }) {
 
 function ModelCard({ model, host, act }: { model: HostedModel; host: Host; act: Act }) {
   const deed = deedOf(model);
+  const pin = pinOf(model);
   const share = shareOf(model, host);
   const hasFailed = model.failure !== null && model.state === "unloaded";
   return (
@@ -166,6 +168,16 @@ function ModelCard({ model, host, act }: { model: HostedModel; host: Host; act: 
         </details>
       )}
       <div class="row-end">
+        {pin && (
+          <button
+            type="button"
+            class="button"
+            aria-label={`${pin.name} ${model.name}`}
+            onClick={() => act(pin.path)}
+          >
+            {pin.name}
+          </button>
+        )}
         <button
           type="button"
           class="button"

@@ -122,7 +122,9 @@ StayOfModel::~StayOfModel() {
   const auto model = host_.has_name(model_) ? host_.find(model_) : std::nullopt;
   if (!model) return;
   if (stay_) host_.set_keep_alive(*model, stay_);
-  if (stay_ == Nanos{0}) static_cast<void>(host_.unload(*model));
+  if (stay_ != Nanos{0}) return;
+  const auto row = host_.row(*model);
+  if (row && !row->is_pinned) static_cast<void>(host_.unload(*model));
 }
 
 Parsed<ModelLease> lease_ollama_model(const DialectContext& context, std::string_view name) {

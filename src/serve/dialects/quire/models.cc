@@ -15,6 +15,7 @@ Json model_json(const ModelRow& model) {
                             {"bytes", model.bytes},
                             {"users", model.users},
                             {"idle_seconds", to_seconds(model.idle)},
+                            {"pinned", model.is_pinned},
                             {"context_max", model.info.context_max},
                             {"loads", model.loads},
                             {"unloads", model.unloads},
@@ -31,10 +32,10 @@ Json model_json(const ModelRow& model) {
   return json;
 }
 
-http::Response accepted(const ModelHost& host, ModelHost::ModelIndex model) {
+http::Response accepted(const ModelHost& host, ModelHost::ModelIndex model, int status = 202) {
   const auto row = host.row(model);
   if (!row) return render_openai_error(model_not_found(""));  // it has been removed this moment
-  return {.status = 202, .body = dump(model_json(*row))};
+  return {.status = status, .body = dump(model_json(*row))};
 }
 
 http::Response load(ModelHost& host, ModelHost::ModelIndex model) {
@@ -77,6 +78,12 @@ http::Response load_quire_model(ModelHost& host, std::string_view name) {
 http::Response unload_quire_model(ModelHost& host, std::string_view name) {
   const auto model = host.find(name);
   return model ? unload(host, *model) : render_openai_error(model_not_found(name));
+}
+
+http::Response pin_quire_model(ModelHost& host, std::string_view name, bool is_pinned) {
+  const auto model = host.find(name);
+  const bool is_here = model && host.set_pinned(*model, is_pinned).is_ok();
+  return is_here ? accepted(host, *model, 200) : render_openai_error(model_not_found(name));
 }
 
 }  // namespace quire

@@ -1,7 +1,7 @@
 // Quire's own view of the models of this process: GET /quire/models lists them with their state,
 // memory, users and failures; POST /quire/models/{name}/load and .../unload change what is in
-// memory and answer at once (202): the list tells when it is done. What `quire ps` and `quire stop`
-// speak. Any thread. Used by quire.
+// memory and answer at once (202): the list tells when it is done; .../pin and .../unpin say
+// whether it stays there (200). What `quire ps` and `quire stop` speak. Any thread. Used by quire.
 #pragma once
 
 #include <string_view>
@@ -16,5 +16,6 @@ http::Response list_quire_models(const ModelHost& host, bool has_repository);
 
 http::Response load_quire_model(ModelHost& host, std::string_view name);
 http::Response unload_quire_model(ModelHost& host, std::string_view name);
+http::Response pin_quire_model(ModelHost& host, std::string_view name, bool is_pinned);
 
 }  // namespace quire

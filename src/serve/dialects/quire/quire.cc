@@ -100,6 +100,15 @@ http::Response unload_model(const DialectContext& context, const http::Request&)
   return unload_quire_model(context.house->host, context.path["model"]);
 }
 
+http::Response pin_model(const DialectContext& context, const http::Request&) {
+  static_cast<void>(find_served(context.models, context.path["model"]));  // it may be in the store
+  return pin_quire_model(context.house->host, context.path["model"], true);
+}
+
+http::Response unpin_model(const DialectContext& context, const http::Request&) {
+  return pin_quire_model(context.house->host, context.path["model"], false);
+}
+
 http::Response list_requests(const DialectContext& context, const http::Request&) {
   return {.headers = {{"cache-control", "no-store"}},
           .body = dump(requests_json(context.house->status.requests()))};
@@ -158,6 +167,10 @@ constexpr Route kRoutes[] = {
       .summary = "bring a model into memory"}},
     {"POST", "/quire/models/{model...}/unload", BodyKind::kJson, kKeyed, {.quick = unload_model,
       .summary = "let a model go"}},
+    {"POST", "/quire/models/{model...}/pin", BodyKind::kJson, kKeyed, {.quick = pin_model,
+      .summary = "a model that is in memory stays there"}},
+    {"POST", "/quire/models/{model...}/unpin", BodyKind::kJson, kKeyed, {.quick = unpin_model,
+      .summary = "a model may leave the memory for others, or unused"}},
     {"GET", "/quire/repository", kNone, kKeyed, {.quick = list_repository,
       .summary = "the model repository: versions and their state"}},
     {"POST", "/quire/repository/{model}/load", BodyKind::kJson, kKeyed,
