@@ -23,7 +23,9 @@ foreach(unit infer_json inference/tensor)
 endforeach()
 foreach(unit store/modelfile/modelfile store/modelfile/model_dress
         host/repository/config_schema host/repository/config_text host/repository/config_values
-        host/repository/model_config)
+        host/repository/model_config host/repository/expression/value
+        host/repository/expression/texts host/repository/expression/shapes
+        host/repository/expression/functions host/repository/expression/expression)
   list(APPEND fuzz_readers ${CMAKE_SOURCE_DIR}/src/${unit}.cc)
 endforeach()
 foreach(unit asio_source message quality request_gate request_head body/content_coding)

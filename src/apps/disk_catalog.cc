@@ -68,6 +68,15 @@ Result<ModelRecipe> DiskCatalog::recipe(const std::string& source, std::vector<s
   return make_recipe(model, options_.device, options_.limit, options_.report);
 }
 
+Result<std::shared_ptr<const Tokenizer>> DiskCatalog::tokenizer(const std::string& source,
+                                                                const std::string& file) const {
+  ModelArguments arguments = options_.common;
+  arguments.model = source;
+  override_with(file, arguments.tokenizer);
+  QUIRE_ASSIGN_OR_RETURN(const std::unique_ptr<ModelFiles> files, open_files(arguments));
+  return load_tokenizer(*files);
+}
+
 bool DiskCatalog::has(const std::string& name) const {
   if (!store::ModelName::parse(name).is_ok()) return false;
   const auto store = store::LocalStore::open();

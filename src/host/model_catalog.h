@@ -6,6 +6,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -14,6 +15,8 @@
 #include "host/model_host.h"
 
 namespace quire {
+
+class Tokenizer;
 
 // How one model differs from what the operator said of all; 0 or empty: it does not.
 struct ModelOverrides {
@@ -36,6 +39,13 @@ class ModelCatalog {
   // kInvalidArgument: an override makes no sense.
   virtual Result<ModelRecipe> recipe(const std::string& source, std::vector<std::string> names,
                                      const ModelOverrides& overrides) const = 0;
+
+  // The words of such a model alone: nothing else of it comes into memory. `file`: a tokenizer
+  // file, for a source that carries none; or empty. kNotFound: as above.
+  virtual Result<std::shared_ptr<const Tokenizer>> tokenizer(const std::string& source,
+                                                             const std::string&) const {
+    return error(StatusCode::kUnsupported, "'{}' has no words here", source);
+  }
 
   virtual bool has(const std::string& name) const = 0;    // in the local store
   virtual std::vector<std::string> names() const = 0;     // of the local store

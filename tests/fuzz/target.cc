@@ -25,6 +25,7 @@ constexpr std::array kTargets = {
     Target{"go_template", go_template, 4096},
     Target{"config_pbtxt", config_pbtxt, 4096},
     Target{"binary_tensor", binary_tensor, 4096},
+    Target{"expression", expression, 1024},
 };
 
 testing::TempFolder& folder() {

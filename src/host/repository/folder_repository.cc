@@ -3,28 +3,21 @@
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
-#include <filesystem>
 #include <utility>
 
 #include "base/file.h"
 #include "base/hash.h"
 #include "host/repository/config_text.h"
-#include "host/repository/ensemble/ensemble_graph.h"
+#include "host/repository/ensemble/light_model.h"
 #include "host/repository/files/config_file.h"
+#include "host/repository/files/model_folders.h"
 #include "host/repository/warmup.h"
 
 namespace quire {
 namespace {
 
-namespace fs = std::filesystem;
-
 constexpr std::size_t kNameBytesMax = 128;
 constexpr int kSwitchTriesMax = 100;
-
-bool is_good_name(std::string_view name) {
-  return !name.empty() && name.size() <= kNameBytesMax && !name.starts_with('.') &&
-         name.find_first_of("/\\:") == name.npos && name.find('\0') == name.npos;
-}
 
 std::string version_name(const std::string& name, std::uint64_t version) {
   return fmt::format("{}:{}", name, version);
@@ -32,6 +25,12 @@ std::string version_name(const std::string& name, std::uint64_t version) {
 
 Status not_here(std::string_view name) {
   return error(StatusCode::kNotFound, "the repository has no model '{}'", name.substr(0, 128));
+}
+
+bool has_version(const std::vector<ServedVersion>& served, std::uint64_t version) {
+  return std::any_of(served.begin(), served.end(), [&](const ServedVersion& it) {
+    return version == 0 || it.version == version;
+  });
 }
 
 // What a file makes of its readers ends no thread.
@@ -49,7 +48,7 @@ struct FolderRepository::Plan {
   ModelConfig config;
   std::uint64_t config_stamp = 0;
   bool is_asked = false;  // by a config that came with the request
-  std::uint64_t tried = 0;
+  EnsembleGraph graph;    // of an ensemble
   std::vector<VersionFolder> there;   // ascending
   std::vector<Served> stays, comes;   // chosen by the policy
   std::vector<ModelHost::ModelIndex> goes;
@@ -80,8 +79,7 @@ FolderRepository::~FolderRepository() {
 
 Status FolderRepository::start() {
   for (const std::string& folder : options_.folders) {
-    std::error_code failure;
-    if (!fs::is_directory(folder, failure)) {
+    if (!is_folder(folder)) {
       return error(StatusCode::kNotFound, "--model-repository '{}' is no folder", folder);
     }
   }
@@ -152,40 +150,23 @@ void FolderRepository::look() {
   }
   for (const std::string& name : there) {
     const auto tried = known.find(name);
-    if (tried != known.end() && tried->second == stamp_of_all(folder_of(name))) continue;
+    if (tried != known.end() && !has_changed(name)) continue;
     static_cast<void>(load_now(name, {}).is_ok());  // the log and index() say why
   }
 }
 
 // --- what is there ---
 
-std::string FolderRepository::folder_of(std::string_view name) const {
-  if (!is_good_name(name)) return {};
-  for (const std::string& folder : options_.folders) {
-    const fs::path path = fs::path(folder) / name;
-    std::error_code failure;
-    if (fs::is_directory(path, failure)) return path.string();
-  }
-  return {};
+// Of an ensemble also those of its steps: what they are decides whether it is sound.
+std::uint64_t FolderRepository::stamp_of_model(const std::string& name) const {
+  return steps_.stamp(name, [this](const std::string& one) { return stamp_of(folder_of(one)); });
 }
 
-std::set<std::string> FolderRepository::names_there() const {
-  std::set<std::string> names;
-  for (const std::string& folder : options_.folders) {
-    std::error_code failure;
-    for (fs::directory_iterator it(folder, failure), end; !failure && it != end;
-         it.increment(failure)) {
-      std::error_code problem;
-      const std::string name = it->path().filename().string();
-      if (names.size() == kModelsMax || !is_good_name(name) || !it->is_directory(problem)) continue;
-      names.insert(name);
-    }
-  }
-  return names;
-}
-
-std::uint64_t FolderRepository::stamp_of_all(const std::string& folder) const {
-  return std::max<std::uint64_t>(stamp_of(folder), 1);
+bool FolderRepository::has_changed(const std::string& name) const {
+  const std::uint64_t now = stamp_of_model(name);
+  const std::lock_guard lock(mutex_);
+  const auto known = models_.find(name);
+  return known == models_.end() || known->second.tried != now;
 }
 
 bool FolderRepository::has(std::string_view name) const { return !folder_of(name).empty(); }
@@ -201,13 +182,20 @@ Status FolderRepository::load(const std::string& name, const std::optional<Json>
   return contain([&] { return load_now(name, config); });
 }
 
-Status FolderRepository::unload(const std::string& name, bool) {
+Status FolderRepository::unload(const std::string& name, bool dependents) {
   if (options_.control != Control::kExplicit) {
     return error(StatusCode::kUnavailable, "explicit model load / unload is not allowed if polling "
                                            "is enabled or --model-control-mode is none");
   }
   const std::lock_guard change(change_mutex_);
-  return contain([&] { return unload_now(name, "unloaded"); });
+  return contain([&]() -> Status {
+    const std::vector<std::string> steps = steps_.below(name);
+    QUIRE_RETURN_IF_ERROR(unload_now(name, "unloaded"));
+    for (const std::string& step : steps) {
+      if (dependents && !steps_.is_step(step)) QUIRE_RETURN_IF_ERROR(unload_now(step, "unloaded"));
+    }
+    return ok_status();
+  });
 }
 
 void FolderRepository::note(const std::string& name, std::uint64_t version, VersionState state,
@@ -232,10 +220,7 @@ Status FolderRepository::load_now(const std::string& name, const std::optional<J
   if (!brought.is_ok()) return fail(name, brought);
   const Status directed = read_traffic(*made);
   if (!directed.is_ok()) {
-    for (const Served& it : made->comes) {
-      static_cast<void>(host_->remove(it.version.model).is_ok());
-      note(name, it.version.version, VersionState::kUnavailable, directed.message());
-    }
+    give_up(*made, directed.message());
     return fail(name, directed);
   }
   const Status switched = take_over(*made);
@@ -246,14 +231,16 @@ Status FolderRepository::load_now(const std::string& name, const std::optional<J
   return ok_status();
 }
 
+void FolderRepository::set_tried(const std::string& name) {
+  const std::uint64_t now = stamp_of_model(name);
+  const std::lock_guard lock(mutex_);
+  models_[name].tried = now;
+}
+
 Result<FolderRepository::Plan> FolderRepository::plan(const std::string& name,
                                                       const std::optional<Json>& config) {
   Plan plan{.name = name, .folder = folder_of(name)};
-  plan.tried = stamp_of_all(plan.folder);
-  {
-    const std::lock_guard lock(mutex_);
-    models_[name].tried = plan.tried;
-  }
+  set_tried(name);
   std::string text;
   if (config) {
     text = dump(*config);
@@ -264,9 +251,11 @@ Result<FolderRepository::Plan> FolderRepository::plan(const std::string& name,
     text = std::move(file.text);
     plan.config = std::move(file.config);
   }
+  steps_.set_tried(name, ensemble_models(plan.config));
   if (is_ensemble(plan.config)) {
-    QUIRE_RETURN_IF_ERROR(check_ensemble(plan.config));
+    QUIRE_ASSIGN_OR_RETURN(plan.graph, bring_steps(plan.config));
   }
+  set_tried(name);
   if (plan.config.has_response_cache && !options_.keeps_answers) {
     plan.config.warnings.push_back("'response_cache' does nothing: this server has no cache "
                                    "(--cache-config local,size=BYTES)");
@@ -277,18 +266,25 @@ Result<FolderRepository::Plan> FolderRepository::plan(const std::string& name,
   return plan;
 }
 
-// Its mistakes are told first: what is refused then is a sound one.
-Status FolderRepository::check_ensemble(const ModelConfig& config) const {
+// Its mistakes are told first; then what its steps are is brought, as far as it is not served.
+Result<EnsembleGraph> FolderRepository::bring_steps(const ModelConfig& config) {
   const StepModels models = [this](const std::string& name,
                                    std::uint64_t version) -> Result<ModelConfig> {
     const std::string folder = folder_of(name);
     if (folder.empty()) return not_here(name);
+    if (has_version(versions(name), version)) return this->config(name);
     return read_step_config(folder, name, version);
   };
-  QUIRE_ASSIGN_OR_RETURN(const EnsembleGraph graph, read_ensemble(config, models));
-  return error(StatusCode::kUnsupported,
-               "'ensemble_scheduling' is not supported: its {} steps fit together, but they are "
-               "not run yet; ask their models one after the other", graph.steps.size());
+  QUIRE_RETURN_IF_ERROR(read_ensemble(config, models).status());
+  for (const std::string& name : ensemble_models(config)) {
+    const bool is_served = !versions(name).empty();
+    if (is_served && !(options_.control == Control::kPoll && has_changed(name))) continue;
+    const Status loaded = load_now(name, {});
+    if (loaded.is_ok() || is_served) continue;
+    return error(loaded.code(), "in ensemble '{}', its step's model '{}' cannot be loaded: {}",
+                 config.name, name, loaded.message());
+  }
+  return read_ensemble(config, models);  // of what is served now
 }
 
 // Stages, loads and warms one version: nobody is answered by it yet.
@@ -296,6 +292,12 @@ Result<FolderRepository::Served> FolderRepository::bring_one(const Plan& plan,
                                                              const VersionFolder& version) {
   const std::string own = version_name(plan.name, version.version);
   if (plan.is_asked) QUIRE_RETURN_IF_ERROR(check_asked_files(version, plan.config));
+  const std::uint64_t stamp = hash_bytes(&version.stamp, sizeof(version.stamp), plan.config_stamp);
+  if (!has_engine(plan.config)) {
+    QUIRE_ASSIGN_OR_RETURN(auto light,
+                           make_light_model(plan.config, plan.graph, version, *catalog_));
+    return Served{{version.version, kNoModel, own, std::move(light)}, stamp, nullptr};
+  }
   QUIRE_ASSIGN_OR_RETURN(const VersionSource source, find_source(version, plan.config));
   for (const std::string& warning : source.warnings) spdlog::warn("{}: {}", own, warning);
   const Warmup warmup;
@@ -313,8 +315,7 @@ Result<FolderRepository::Served> FolderRepository::bring_one(const Plan& plan,
     if (!removed.is_ok()) spdlog::warn("{} stays in memory: {}", own, removed.message());
     return outcome;
   }
-  return Served{{version.version, model, own}, hash_bytes(&version.stamp, sizeof(version.stamp),
-                                                          plan.config_stamp), tap};
+  return Served{{version.version, model, own, nullptr}, stamp, tap};
 }
 
 Status FolderRepository::bring(Plan& plan) {
@@ -368,17 +369,32 @@ Status FolderRepository::bring(Plan& plan) {
   if (!changes_nothing) {
     for (const Served& it : old) {
       const bool stays = std::any_of(plan.stays.begin(), plan.stays.end(), [&](const Served& one) {
-        return one.version.model == it.version.model;
+        return one.version.version == it.version.version;
       });
-      if (!stays) plan.goes.push_back(it.version.model);
+      if (!stays && it.version.light == nullptr) plan.goes.push_back(it.version.model);
     }
     return ok_status();
   }
-  for (const Served& it : plan.comes) {
-    static_cast<void>(host_->remove(it.version.model).is_ok());
-    note(plan.name, it.version.version, VersionState::kUnavailable, "another version failed");
-  }
+  give_up(plan, "another version failed");
   return plan.failure;
+}
+
+// What has come goes again.
+void FolderRepository::give_up(const Plan& plan, const std::string& reason) {
+  for (const Served& it : plan.comes) {
+    if (it.version.light == nullptr) static_cast<void>(host_->remove(it.version.model).is_ok());
+    note(plan.name, it.version.version, VersionState::kUnavailable, reason);
+  }
+}
+
+// One that goes may be on its way into memory, because somebody wants it just now.
+Status FolderRepository::carry_out(const ModelSwitch& change) {
+  Status switched = host_->change(change);
+  for (int i = 0; i < kSwitchTriesMax && switched.code() == StatusCode::kUnavailable; ++i) {
+    for (const auto model : change.go) static_cast<void>(host_->load_now(model).is_ok());
+    switched = host_->change(change);
+  }
+  return switched;
 }
 
 Status FolderRepository::take_over(Plan& plan) {
@@ -386,7 +402,7 @@ Status FolderRepository::take_over(Plan& plan) {
   ModelSwitch change;
   change.go = plan.goes;
   for (const Served& it : plan.comes) {
-    change.come.push_back(it.version.model);
+    if (it.version.light == nullptr) change.come.push_back(it.version.model);
     serving.push_back(it);
   }
   std::sort(serving.begin(), serving.end(), [](const Served& a, const Served& b) {
@@ -395,24 +411,16 @@ Status FolderRepository::take_over(Plan& plan) {
   std::uint64_t main = serving.back().version.version;
   if (plan.traffic) main = plan.kept ? plan.kept->main() : plan.traffic->stable;
   for (const Served& it : serving) {
-    if (it.version.version == main) change.names = {{plan.name, it.version.model}};
+    if (it.version.version != main || it.version.light != nullptr) continue;
+    change.names = {{plan.name, it.version.model}};
   }
-  Status switched = host_->change(change);
-  // One that goes may be on its way into memory, because somebody wants it just now.
-  for (int i = 0; i < kSwitchTriesMax && switched.code() == StatusCode::kUnavailable; ++i) {
-    for (const ModelHost::ModelIndex model : plan.goes) {
-      static_cast<void>(host_->load_now(model).is_ok());
-    }
-    switched = host_->change(change);
-  }
+  const Status switched = carry_out(change);
   if (!switched.is_ok()) {
-    for (const Served& it : plan.comes) {
-      static_cast<void>(host_->remove(it.version.model).is_ok());
-      note(plan.name, it.version.version, VersionState::kUnavailable, switched.message());
-    }
+    give_up(plan, switched.message());
     return switched;
   }
   direct(plan, serving);
+  steps_.set_served(plan.name, ensemble_models(plan.config));
   const std::lock_guard lock(mutex_);
   Model& model = models_[plan.name];
   for (const Served& it : model.served) {
@@ -431,8 +439,11 @@ Status FolderRepository::take_over(Plan& plan) {
 // The file beside the config, and whether what it wants goes on already.
 Status FolderRepository::read_traffic(Plan& plan) {
   const std::string path = plan.folder + "/traffic.json";
-  std::error_code failure;
-  if (!fs::exists(path, failure)) return ok_status();
+  if (!is_file(path)) return ok_status();
+  if (!has_engine(plan.config)) {
+    return error(StatusCode::kUnsupported, "traffic.json is not supported for a model without an "
+                                           "engine");
+  }
   QUIRE_ASSIGN_OR_RETURN(const std::string text, read_file(path, kConfigBytesMax));
   const Result<Json> json = parse_json(text);
   Result<TrafficPlan> traffic = json.is_ok() ? read_traffic_plan(*json) : json.status();
@@ -479,7 +490,9 @@ void FolderRepository::direct(Plan& plan, const std::vector<Served>& serving) {
     model.traffic_stamp = plan.traffic_stamp;
   }
   if (former) former->end();
-  for (const Served& it : serving) it.tap->follow(fresh);
+  for (const Served& it : serving) {
+    if (it.tap != nullptr) it.tap->follow(fresh);
+  }
   if (fresh) fresh->apply();
 }
 
@@ -498,13 +511,11 @@ Status FolderRepository::unload_now(const std::string& name, const char* reason)
   }
   if (traffic) traffic->end();
   ModelSwitch change;
-  for (const Served& it : served) change.go.push_back(it.version.model);
-  Status switched = host_->change(change);
-  for (int i = 0; i < kSwitchTriesMax && switched.code() == StatusCode::kUnavailable; ++i) {
-    for (const Served& it : served) static_cast<void>(host_->load_now(it.version.model).is_ok());
-    switched = host_->change(change);
+  for (const Served& it : served) {
+    if (it.version.light == nullptr) change.go.push_back(it.version.model);
   }
-  QUIRE_RETURN_IF_ERROR(switched);
+  QUIRE_RETURN_IF_ERROR(carry_out(change));
+  steps_.set_served(name, {});
   const std::lock_guard lock(mutex_);
   Model& model = models_[name];
   for (const Served& it : model.served) {
@@ -584,17 +595,6 @@ std::vector<TrafficRow> FolderRepository::traffic() const {
     for (TrafficRow& row : model.traffic->rows()) rows.push_back(std::move(row));
   }
   return rows;
-}
-
-std::string_view version_state_name(VersionState state) {
-  switch (state) {
-    case VersionState::kReady: return "READY";
-    case VersionState::kUnavailable: return "UNAVAILABLE";
-    case VersionState::kLoading: return "LOADING";
-    case VersionState::kUnloading: return "UNLOADING";
-    case VersionState::kUnknown: break;
-  }
-  return "UNKNOWN";
 }
 
 }  // namespace quire

@@ -8,6 +8,9 @@
 // be loaded are served. index() tells the reason. A version that failed is tried again when
 // something in its folder or in the config has changed, or when it is loaded by hand.
 //
+// An ensemble and other models without an engine are LightModels: nothing is hosted for them. What
+// an ensemble's steps name is loaded with it, as far as it is not served, and looked at with it.
+//
 // Polling looks at names, sizes and times of files every poll_period, on the repository's thread. A
 // model whose folder is gone is unloaded.
 // Bounds: kModelsMax models. Any thread. Made by apps (serve).
@@ -24,7 +27,10 @@
 #include <thread>
 #include <vector>
 
+#include "host/repository/ensemble/ensemble_graph.h"
+#include "host/repository/ensemble/step_book.h"
 #include "host/repository/files/canary_book.h"
+#include "host/repository/files/model_folders.h"
 #include "host/repository/model_repository.h"
 #include "host/repository/traffic.h"
 #include "host/repository/version_folder.h"
@@ -43,7 +49,7 @@ struct RepositoryOptions {
 
 class FolderRepository final : public ModelRepository, public TrafficSource {
  public:
-  static constexpr std::size_t kModelsMax = 1000;
+  static constexpr std::size_t kModelsMax = kFolderModelsMax;
 
   FolderRepository(RepositoryOptions options, ModelHost& host, const ModelCatalog& catalog);
   FolderRepository(const FolderRepository&) = delete;
@@ -72,7 +78,7 @@ class FolderRepository final : public ModelRepository, public TrafficSource {
   struct Served {
     ServedVersion version;
     std::uint64_t stamp = 0;  // of its folder and of the config that it was loaded with
-    std::shared_ptr<VersionTap> tap;
+    std::shared_ptr<VersionTap> tap;  // null: a light one
   };
   struct VersionNote {
     VersionState state = VersionState::kUnknown;
@@ -95,16 +101,22 @@ class FolderRepository final : public ModelRepository, public TrafficSource {
   Result<Plan> plan(const std::string& name, const std::optional<Json>& config);
   Status bring(Plan& plan);
   Result<Served> bring_one(const Plan& plan, const VersionFolder& version);
-  Status check_ensemble(const ModelConfig& config) const;
+  Result<EnsembleGraph> bring_steps(const ModelConfig& config);
+  void give_up(const Plan& plan, const std::string& reason);
   Status read_traffic(Plan& plan);
+  Status carry_out(const ModelSwitch& change);
   Status take_over(Plan& plan);
   void direct(Plan& plan, const std::vector<Served>& serving);
   Status fail(const std::string& name, const Status& reason);
   void note(const std::string& name, std::uint64_t version, VersionState state,
             const std::string& reason = "");
-  std::string folder_of(std::string_view name) const;  // empty: there is none
-  std::set<std::string> names_there() const;
-  std::uint64_t stamp_of_all(const std::string& folder) const;
+  std::string folder_of(std::string_view name) const {  // empty: there is none
+    return find_model_folder(options_.folders, name);
+  }
+  std::set<std::string> names_there() const { return find_model_names(options_.folders); }
+  std::uint64_t stamp_of_model(const std::string& name) const;
+  void set_tried(const std::string& name);
+  bool has_changed(const std::string& name) const;  // since it was tried
   void keep();  // the thread
 
   RepositoryOptions options_;
@@ -118,6 +130,7 @@ class FolderRepository final : public ModelRepository, public TrafficSource {
   bool is_ending_ = false;
   bool is_polling_ = false;
   std::deque<std::function<void()>> orders_;
+  StepBook steps_;
   std::map<std::string, Model, std::less<>> models_;  // that were ever tried
 
   std::thread thread_;  // last: it uses all of the above

@@ -9,6 +9,7 @@
 #include <fstream>
 #include <thread>
 
+#include "host/repository/ensemble/light_model.h"
 #include "host/testing/file_catalog.h"
 
 namespace quire {
@@ -116,30 +117,105 @@ TEST_F(FolderRepositoryTest, LoadAndUnloadAreOrdersOfTheExplicitMode) {
   EXPECT_EQ(index(), "a 1 READY; b 1 READY; ");
 }
 
-TEST_F(FolderRepositoryTest, AnEnsembleIsCheckedAgainstItsModelsAndNotRunYet) {
+// Of one step, whose model has `in` and `out`.
+std::string ensemble(const std::string& model, const std::string& more = "",
+                     const std::string& in = "text_input",
+                     const std::string& out = "text_output") {
+  return "platform: \"ensemble\" "
+         "input { name: \"IN\" data_type: TYPE_STRING dims: 1 } "
+         "output { name: \"OUT\" data_type: TYPE_STRING dims: 1 } "
+         "ensemble_scheduling { step { model_name: \"" + model + "\" " + more +
+         " input_map { key: \"" + in + "\" value: \"IN\" } "
+         "output_map { key: \"" + out + "\" value: \"OUT\" } } }";
+}
+
+TEST_F(FolderRepositoryTest, AnEnsembleIsCheckedAgainstItsModels) {
   version("a", 1);
   write("e/1/empty", "");
-  const auto config = [](const std::string& model, const std::string& more) {
-    return "platform: \"ensemble\" "
-           "input { name: \"IN\" data_type: TYPE_STRING dims: 1 } "
-           "output { name: \"OUT\" data_type: TYPE_STRING dims: 1 } "
-           "ensemble_scheduling { step { model_name: \"" + model + "\" " + more +
-           " input_map { key: \"text_input\" value: \"IN\" } "
-           "output_map { key: \"text_output\" value: \"OUT\" } } }";
-  };
   FolderRepository& repository = open(Control::kExplicit, {"a"});
   ASSERT_TRUE(repository.start().is_ok());
-  write("e/config.pbtxt", config("b", ""));
+  write("e/config.pbtxt", ensemble("b"));
   EXPECT_EQ(repository.load("e").message(),
             "in ensemble 'e', step 0 (model 'b'): the repository has no model 'b'");
-  write("e/config.pbtxt", config("a", "model_version: 4"));
+  write("e/config.pbtxt", ensemble("a", "model_version: 4"));
   EXPECT_EQ(repository.load("e").message(),
             "in ensemble 'e', step 0 (model 'a'): the repository has no version 4 of that model");
-  write("e/config.pbtxt", config("a", "model_version: 1"));
-  const Status sound = repository.load("e");
-  EXPECT_EQ(sound.code(), StatusCode::kUnsupported);
-  EXPECT_NE(sound.message().find("'ensemble_scheduling' is not supported"), std::string::npos);
+  write("e/config.pbtxt", ensemble("a", "model_version: 1"));
+  ASSERT_TRUE(repository.load("e").is_ok());
+  EXPECT_EQ(index(), "a 1 READY; e 1 READY; ");
+  EXPECT_FALSE(host_->find("e")) << "nothing is hosted for it";
+  const auto served = repository.resolve("e", 0);
+  ASSERT_TRUE(served.is_ok());
+  EXPECT_EQ(served->light->graph.steps.front().model, "a");
+  write("e/traffic.json", R"({"stable": 1})");
+  EXPECT_EQ(repository.load("e").code(), StatusCode::kUnsupported);
+  EXPECT_EQ(repository.resolve("e", 1)->light, served->light) << "the old one serves on";
   EXPECT_EQ(serving("a"), "a:1") << "others are not disturbed";
+}
+
+TEST_F(FolderRepositoryTest, AnEnsembleBringsItsStepsAndMayTakeThemAlong) {
+  for (const char* name : {"a", "b", "c"}) version(name, 1);
+  for (const char* name : {"e", "f", "g"}) write(std::string(name) + "/1/empty", "");
+  write("e/config.pbtxt", ensemble("a"));
+  write("f/config.pbtxt", ensemble("e", "", "IN", "OUT"));
+  write("g/config.pbtxt", ensemble("a"));
+  FolderRepository& repository = open();
+  ASSERT_TRUE(repository.load("f").is_ok());
+  EXPECT_EQ(index(), "a 1 READY; b 0 UNAVAILABLE; c 0 UNAVAILABLE; e 1 READY; f 1 READY; "
+                     "g 0 UNAVAILABLE; ");
+  ASSERT_TRUE(repository.load("g").is_ok());
+  EXPECT_EQ(catalog_.opened, 1) << "once for all";
+  ASSERT_TRUE(repository.unload("f", true).is_ok());
+  EXPECT_EQ(repository.versions("e").size(), 0u);
+  EXPECT_EQ(serving("a"), "a:1") << "another ensemble uses it";
+  ASSERT_TRUE(repository.unload("g", true).is_ok());
+  EXPECT_EQ(repository.versions("a").size(), 0u);
+  version("a", 2, "bad");
+  write("a/config.pbtxt", "version_policy { specific { versions: 2 } }");
+  EXPECT_NE(repository.load("g").message().find("in ensemble 'g', its step's model 'a' cannot be "
+                                                "loaded: version 2: "), std::string::npos);
+}
+
+TEST_F(FolderRepositoryTest, NoEnsembleLeadsBackToItself) {
+  version("a", 1);
+  for (const char* name : {"e", "f"}) write(std::string(name) + "/1/empty", "");
+  write("e/config.pbtxt", ensemble("f", "", "IN", "OUT"));
+  write("f/config.pbtxt", ensemble("e", "", "IN", "OUT"));
+  FolderRepository& repository = open();
+  EXPECT_NE(repository.load("e").message().find("leads back to itself"), std::string::npos);
+  write("f/config.pbtxt", ensemble("a"));
+  ASSERT_TRUE(repository.load("e").is_ok());
+  write("f/config.pbtxt", ensemble("e", "", "IN", "OUT"));
+  EXPECT_NE(repository.load("f").message().find("leads back to itself"), std::string::npos);
+  EXPECT_EQ(repository.resolve("f", 0)->light->graph.steps.front().model, "a");
+}
+
+TEST_F(FolderRepositoryTest, PollingLooksAtAnEnsembleAndAtItsSteps) {
+  version("b", 1);
+  write("e/1/empty", "");
+  write("e/config.pbtxt", ensemble("b"));
+  FolderRepository& repository = open(Control::kPoll);
+  ASSERT_TRUE(repository.start().is_ok());
+  EXPECT_EQ(index(), "b 1 READY; e 1 READY; ");
+  const auto first = repository.resolve("e", 0)->light;
+  repository.look();
+  EXPECT_EQ(repository.resolve("e", 0)->light, first) << "nothing has changed";
+  version("a", 1);
+  write("e/config.pbtxt", ensemble("a"));
+  repository.look();
+  EXPECT_EQ(repository.resolve("e", 0)->light->graph.steps.front().model, "a");
+  fs::remove_all(folder_ + "/a");
+  repository.look();
+  EXPECT_EQ(repository.versions("a").size(), 0u);
+  const auto second = repository.resolve("e", 0)->light;
+  ASSERT_NE(second, nullptr) << "who asks it is told which model is not there";
+  version("a", 2);
+  repository.look();
+  EXPECT_EQ(index().substr(0, 34), "a 1 UNAVAILABLE its folder is gone") << index();
+  EXPECT_EQ(serving("a"), "a:2");
+  fs::remove_all(folder_ + "/e");
+  repository.look();
+  EXPECT_EQ(repository.versions("e").size(), 0u);
 }
 
 TEST_F(FolderRepositoryTest, OtherModesTakeNoOrders) {

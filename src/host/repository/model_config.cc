@@ -57,12 +57,15 @@ Status read_backend(const Json& json, ModelConfig& config) {
   }
   if (has_steps) return read_ensemble_backend(json, config);
   if (config.backend.empty()) config.backend = platform.empty() ? "quire" : platform;
-  for (const std::string_view known : {"quire", "vllm", "llamacpp"}) {
+  for (const std::string_view known : {std::string_view("quire"), std::string_view("vllm"),
+                                       std::string_view("llamacpp"), kTokenizerBackend,
+                                       kExpressionBackend}) {
     if (config.backend == known) return ok_status();
   }
   return error(StatusCode::kUnsupported,
-               "'backend' is not supported: '{}' runs files of another kind; there are quire, and "
-               "vllm and llamacpp, whose models it serves", config.backend.substr(0, 64));
+               "'backend' is not supported: '{}' runs files of another kind; there are quire, "
+               "vllm and llamacpp, whose models it serves, quire_tokenizer and quire_expression",
+               config.backend.substr(0, 64));
 }
 
 Status read_instances(const Json& json) {
@@ -343,6 +346,35 @@ Status read_parameter(const std::string& name, const std::string& value, ModelCo
   return wrong("'parameters[{}]' is not known", name.substr(0, 64));
 }
 
+// What is an engine's does nothing, which is told; what would change answers is refused.
+Status check_light(const Json& json, ModelConfig& config) {
+  if (config.is_decoupled) {
+    return wrong("'model_transaction_policy.decoupled' is not for a model without an engine, which "
+                 "has one response to a request");
+  }
+  const std::pair<const char*, bool> idle[] = {
+      {"response_cache", config.has_response_cache},
+      {"model_warmup", !config.warmups.empty()},
+      {"dynamic_batching", json.find("dynamic_batching") != nullptr}};
+  for (const auto& [name, is_there] : idle) {
+    if (!is_there) continue;
+    config.warnings.push_back(fmt::format(
+        "'{}' does nothing here: a model without an engine answers at once", name));
+  }
+  config.has_response_cache = false;
+  const bool is_ensemble = config.backend.empty();
+  if (is_ensemble && number(get(json, "ensemble_scheduling"), "max_inflight_requests") > 0) {
+    config.warnings.emplace_back("'ensemble_scheduling.max_inflight_requests' does nothing here: "
+                                 "every step has one response");
+  }
+  for (const auto& [name, _] : config.own_parameters) {
+    if (!is_ensemble) break;  // else its backend reads them
+    config.warnings.push_back(fmt::format("'parameters[{}]' does nothing here: an ensemble has "
+                                          "no backend to read it", name));
+  }
+  return ok_status();
+}
+
 // Which is always shown, at its place.
 Json with_version_policy(const Json& json) {
   Json whole = Json::object();
@@ -376,7 +408,14 @@ Result<ModelConfig> make_config(ConfigReading reading, const std::string& folder
     config.is_decoupled = is_set(*policy, "decoupled");
   }
   for (const auto& [name, parameter] : get(json, "parameters").members()) {
-    QUIRE_RETURN_IF_ERROR(read_parameter(name, text(parameter, "string_value"), config));
+    const std::string value = text(parameter, "string_value");
+    const bool names_words = config.backend == kTokenizerBackend &&
+                             (name == "model" || name == "tokenizer");
+    if (has_engine(config) || names_words) {
+      QUIRE_RETURN_IF_ERROR(read_parameter(name, value, config));
+    } else {
+      config.own_parameters.emplace_back(name, value);
+    }
   }
   if (const Json* cache = json.find("response_cache")) {
     config.has_response_cache = is_set(*cache, "enable");
@@ -384,6 +423,7 @@ Result<ModelConfig> make_config(ConfigReading reading, const std::string& folder
   if (config.has_response_cache && config.is_decoupled) {
     return wrong("'response_cache' is not for decoupled models");
   }
+  if (!has_engine(config)) QUIRE_RETURN_IF_ERROR(check_light(json, config));
   json.set("name", config.name);
   json.set("backend", config.backend);
   config.json = with_version_policy(json);
@@ -391,6 +431,12 @@ Result<ModelConfig> make_config(ConfigReading reading, const std::string& folder
 }
 
 }  // namespace
+
+bool has_engine(const ModelConfig& config) {
+  const bool is_ensemble = config.backend.empty();
+  return !is_ensemble && config.backend != kTokenizerBackend &&
+         config.backend != kExpressionBackend;
+}
 
 std::vector<std::uint64_t> VersionPolicy::choose(const std::vector<std::uint64_t>& versions) const {
   std::vector<std::uint64_t> chosen;

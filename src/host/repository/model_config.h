@@ -7,6 +7,8 @@
 
 #include <cstdint>
 #include <string>
+#include <string_view>
+#include <utility>
 #include <vector>
 
 #include "base/json.h"
@@ -57,9 +59,17 @@ struct ModelConfig {
   ModelOverrides overrides;          // other parameters, by the names of vLLM's flags
   bool is_decoupled = false;
   bool has_response_cache = false;
+  std::vector<std::pair<std::string, std::string>> own_parameters;  // of what has no engine
   Json json;                         // the whole message
   std::vector<std::string> warnings;  // fields that are told and do not act
 };
+
+// Backends without an engine: texts to token ids and back; small expressions over tensors.
+inline constexpr std::string_view kTokenizerBackend = "quire_tokenizer";
+inline constexpr std::string_view kExpressionBackend = "quire_expression";
+
+// Whether a version is a model of the host; else it is a light one, as ensembles are.
+bool has_engine(const ModelConfig& config);
 
 // config.pbtxt. `name`: of the folder, which the file must repeat or leave out. Errors name line
 // and field: kInvalidArgument what is wrong, kUnsupported what cannot be done here.

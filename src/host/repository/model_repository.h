@@ -10,6 +10,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -31,12 +32,16 @@ struct RepositoryRow {
   std::string reason;         // why it is not ready; empty: nobody asked for it
 };
 
-// A version that answers requests.
+struct LightModel;
+
+// A version that answers requests: a model of the host, or a light one, which has no engine.
 struct ServedVersion {
   std::uint64_t version = 0;
-  ModelHost::ModelIndex model = 0;
+  ModelHost::ModelIndex model = 0;  // of a light one kNoModel
   std::string host_name;  // by which it can be leased: "NAME:VERSION"
+  std::shared_ptr<const LightModel> light;  // null: it is a model of the host
 };
+inline constexpr auto kNoModel = static_cast<ModelHost::ModelIndex>(-1);
 
 class ModelRepository {
  public:
@@ -56,8 +61,9 @@ class ModelRepository {
   // kUnsupported: its config. Else why its versions cannot be served; those before serve on.
   virtual Status load(const std::string& name, const std::optional<Json>& config = {}) = 0;
 
-  // Its versions are found no more and go when their users have finished. `dependents`: ensembles
-  // that use it go too. kUnavailable and kNotFound as above.
+  // Its versions are found no more and go when their users have finished. `dependents`: of an
+  // ensemble, the models of its steps go too, but for those that another one served uses.
+  // kUnavailable and kNotFound as above.
   virtual Status unload(const std::string& name, bool dependents = false) = 0;
 
   // Runs it on the repository's own thread, one after the other. kResourceExhausted: kOrdersMax

@@ -67,7 +67,8 @@ class StreamMessages : public InferFormat {
 Parsed<Call> parse_model_infer(const DialectContext& context, const http::Request& request) {
   auto asked = read_body(request);
   if (!asked.is_ok()) return asked.error();
-  return make_infer_call(context, std::move(*asked), {}, std::make_unique<WholeMessage>());
+  return make_infer_call(context, std::move(*asked), {.render_error = kServiceDialect.render_error},
+                         std::make_unique<WholeMessage>());
 }
 
 Parsed<Call> parse_model_stream_infer(const DialectContext& context, const http::Request& request) {
@@ -77,7 +78,9 @@ Parsed<Call> parse_model_stream_infer(const DialectContext& context, const http:
   const bool has_empty_final = wish != nullptr && std::get_if<bool>(wish) != nullptr &&
                                std::get<bool>(*wish);
   auto format = std::make_unique<StreamMessages>(asked->id, has_empty_final);
-  return make_infer_call(context, std::move(*asked), {.may_stream = true}, std::move(format));
+  return make_infer_call(context, std::move(*asked),
+                         {.may_stream = true, .render_error = kServiceDialect.render_error},
+                         std::move(format));
 }
 
 void append_stream_error(const ApiError& error, std::string_view body, std::string& out) {

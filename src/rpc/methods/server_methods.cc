@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "proto/health.pb.h"
+#include "host/repository/ensemble/light_model.h"
 #include "proto/inference.pb.h"
 #include "host/repository/ensemble/ensemble_graph.h"
 #include "rpc/service_dialect.h"
@@ -44,6 +45,16 @@ inference::DataType data_type(TensorType type) {
   inference::DataType found = inference::TYPE_INVALID;
   inference::DataType_Parse(std::string(tensor_type_info(type).config_name), &found);
   return found;
+}
+
+void write_steps(const LightModel& model, inference::ModelConfig& config) {
+  for (const EnsembleStep& step : model.graph.steps) {
+    auto& made = *config.mutable_ensemble_scheduling()->add_step();
+    made.set_model_name(step.model);
+    made.set_model_version(step.version > 0 ? static_cast<std::int64_t>(step.version) : -1);
+    for (const auto& [own, name] : step.inputs) (*made.mutable_input_map())[own] = name;
+    for (const auto& [own, name] : step.outputs) (*made.mutable_output_map())[own] = name;
+  }
 }
 
 // What the parameters of a load or unload ask for.
@@ -149,14 +160,14 @@ http::Response server_metadata(const DialectContext& context, const http::Reques
 http::Response model_statistics(const DialectContext& context, const http::Request& request) {
   auto asked = read<inference::ModelStatisticsRequest>(request);
   if (!asked.is_ok()) return refuse(asked.error(), request);
-  std::optional<ModelHost::ModelIndex> model;
+  std::optional<AskedModel> model;
   if (!asked->name().empty()) {
     auto found = find_model(context, asked->name(), asked->version());
     if (!found.is_ok()) return refuse(found.error(), request);
-    model = found->index;
+    model = std::move(*found);
   }
   inference::ModelStatisticsResponse message;
-  for (const InferStatistics& one : infer_statistics(*context.house, model)) {
+  for (const InferStatistics& one : infer_statistics(*context.house, model ? &*model : nullptr)) {
     inference::ModelStatistics& made = *message.add_model_stats();
     made.set_name(one.name);
     made.set_version(one.version);
@@ -289,9 +300,7 @@ Parsed<Call> parse_model_metadata(const DialectContext& context, const http::Req
   const auto write_tensor = [](const TensorFace& tensor, auto& made) {
     made.set_name(std::string(tensor.name));
     made.set_datatype(std::string(tensor_type_info(tensor.type).name));
-    made.add_shape(-1);
-    made.add_shape(tensor.dim);
-    if (tensor.last != 0) made.add_shape(tensor.last);
+    for (const std::int64_t dim : shape_of(tensor)) made.add_shape(dim);
   };
   for (const TensorFace& tensor : face->inputs) write_tensor(tensor, *message.add_inputs());
   for (const TensorFace& tensor : face->outputs) write_tensor(tensor, *message.add_outputs());
@@ -307,20 +316,24 @@ Parsed<Call> parse_model_config(const DialectContext& context, const http::Reque
   inference::ModelConfig& config = *message.mutable_config();
   config.set_name(face->name);
   config.set_platform(face->platform);
-  config.set_backend("quire");
-  config.set_max_batch_size(static_cast<int>(kInferBatchMax));
+  config.set_backend(face->backend);
+  config.set_max_batch_size(static_cast<int>(face->batch_max));
   config.mutable_version_policy()->mutable_latest()->set_num_versions(1);
   config.mutable_model_transaction_policy()->set_decoupled(false);
-  const auto write_tensor = [](const TensorFace& tensor, auto& made) {
+  if (const auto light = find_light(context, asked->name(), asked->version())) {
+    write_steps(*light, config);
+  }
+  const std::size_t first = face->batch_max > 0 ? 1 : 0;
+  const auto write_tensor = [first](const TensorFace& tensor, auto& made) {
     made.set_name(std::string(tensor.name));
     made.set_data_type(data_type(tensor.type));
-    made.add_dims(tensor.dim);
-    if (tensor.last != 0) made.add_dims(tensor.last);
+    const std::vector<std::int64_t> shape = shape_of(tensor);
+    for (std::size_t i = first; i < shape.size(); ++i) made.add_dims(shape[i]);
   };
   for (const TensorFace& tensor : face->inputs) {
     inference::ModelInput& input = *config.add_input();
     write_tensor(tensor, input);
-    input.set_optional(true);
+    input.set_optional(tensor.is_optional);
   }
   for (const TensorFace& tensor : face->outputs) write_tensor(tensor, *config.add_output());
   return ready_call(message);

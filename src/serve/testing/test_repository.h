@@ -32,6 +32,10 @@ class TestCatalog final : public ModelCatalog {
     named.names = std::move(names);
     return make_test_recipe(named, gate_);
   }
+  Result<std::shared_ptr<const Tokenizer>> tokenizer(const std::string&,
+                                                     const std::string&) const override {
+    return make_test_tokenizer();
+  }
   bool has(const std::string&) const override { return false; }
   std::vector<std::string> names() const override { return {}; }
   bool is_on_demand() const override { return false; }

@@ -21,5 +21,6 @@ std::string modelfile(std::string_view input);
 std::string go_template(std::string_view input);
 std::string config_pbtxt(std::string_view input);
 std::string binary_tensor(std::string_view input);
+std::string expression(std::string_view input);
 
 }  // namespace quire::fuzz

@@ -231,6 +231,43 @@ Status Checker::check(const StepModels& models) {
   return put_in_order();
 }
 
+// How ensembles stand on each other. Each is looked at once, however many steps lead to it.
+class Nest {
+ public:
+  Nest(const ModelConfig& root, const StepModels& models) : root_(root), models_(models) {}
+
+  Result<std::size_t> height_of(const ModelConfig& config) {
+    const auto known = heights_.find(config.name);
+    if (known != heights_.end() && known->second > 0) return known->second;
+    if (known != heights_.end()) {
+      return wrong("in ensemble '{}', ensemble '{}' leads back to itself", config.name);
+    }
+    heights_[config.name] = 0;  // under way
+    std::size_t height = 1;
+    for (const std::string& name : ensemble_models(config)) {
+      const Result<ModelConfig> step = models_(name, 0);
+      if (!step.is_ok() || !is_ensemble(*step)) continue;  // the first are told elsewhere
+      QUIRE_ASSIGN_OR_RETURN(const std::size_t below, height_of(*step));
+      height = std::max(height, below + 1);
+    }
+    if (height > kEnsembleHeightMax) {
+      return wrong("in ensemble '{}', ensemble '{}' stands on more than the ensembles that are "
+                   "possible within each other", config.name);
+    }
+    return heights_[config.name] = height;
+  }
+
+ private:
+  Status wrong(const char* format, const std::string& name) const {
+    return Status(StatusCode::kInvalidArgument,
+                  fmt::format(fmt::runtime(format), shown(root_.name), shown(name)));
+  }
+
+  const ModelConfig& root_;
+  const StepModels& models_;
+  std::map<std::string, std::size_t> heights_;  // 0: being looked at
+};
+
 Status read_mappings(const Json& step, const char* field, const std::string& place,
                      std::vector<EnsembleStep::Mapping>& mappings) {
   for (const auto& [own, name] : step.find(field)->members()) {
@@ -268,6 +305,15 @@ bool is_ensemble(const ModelConfig& config) {
   return config.json.is_object() && config.json.find("ensemble_scheduling") != nullptr;
 }
 
+std::vector<std::string> ensemble_models(const ModelConfig& config) {
+  std::set<std::string> names;
+  if (!is_ensemble(config)) return {};
+  for (const Json& step : config.json.find("ensemble_scheduling")->find("step")->items()) {
+    if (names.size() < kEnsembleStepsMax) names.insert(step.find("model_name")->as_string());
+  }
+  return {names.begin(), names.end()};
+}
+
 Result<EnsembleGraph> read_ensemble(const ModelConfig& config, const StepModels& models) {
   EnsembleGraph graph;
   const Json& scheduling = *config.json.find("ensemble_scheduling");
@@ -282,6 +328,7 @@ Result<EnsembleGraph> read_ensemble(const ModelConfig& config, const StepModels&
     graph.steps.push_back(std::move(step));
   }
   QUIRE_RETURN_IF_ERROR(Checker(config, graph).check(models));
+  QUIRE_RETURN_IF_ERROR(Nest(config, models).height_of(config).status());
   return graph;
 }
 

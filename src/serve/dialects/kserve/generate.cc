@@ -7,7 +7,9 @@
 #include "serve/dialects/kserve/inference/infer_call.h"
 #include "serve/dialects/kserve/infer_json.h"
 #include "serve/dialects/kserve/inference/model_lookup.h"
+#include "serve/dialects/kserve/light/light_face.h"
 #include "serve/dialects/kserve/response_json.h"
+#include "serve/dialects/kserve/routes.h"
 #include "serve/intake/fields.h"
 
 namespace quire {
@@ -95,7 +97,7 @@ class GenerateEvents : public GenerateFormat {
 };
 
 // A member that is an input: a value, or a list of them.
-Parsed<NamedTensor> input_of(const TensorFace& face, const Json& value) {
+Parsed<NamedTensor> input_of(const TensorFace& face, bool has_batch, const Json& value) {
   NamedTensor tensor{.name = std::string(face.name), .type = face.type};
   const Json list = value.is_array() ? value : Json::array({value});
   const auto count = static_cast<std::int64_t>(list.items().size());
@@ -103,7 +105,8 @@ Parsed<NamedTensor> input_of(const TensorFace& face, const Json& value) {
     return invalid_value(tensor.name, fmt::format("'{}' takes {} value, got {}", face.name,
                                                   face.dim, count));
   }
-  tensor.shape = {1, count};
+  if (has_batch) tensor.shape.push_back(1);
+  tensor.shape.push_back(count);
   if (auto fault = read_tensor_data(list, tensor)) return *fault;
   return tensor;
 }
@@ -116,7 +119,7 @@ std::optional<ApiError> add_members(const Json& object, const ModelFace& face, b
     const auto input = std::find_if(face.inputs.begin(), face.inputs.end(),
                                     [&](const TensorFace& it) { return it.name == name; });
     if (input != face.inputs.end()) {
-      auto tensor = input_of(*input, value);
+      auto tensor = input_of(*input, face.batch_max > 0, value);
       if (!tensor.is_ok()) return tensor.error();
       request.inputs.push_back(std::move(*tensor));
       continue;
@@ -148,14 +151,18 @@ Parsed<Call> parse(const DialectContext& context, const http::Request& request,
   if (parameters != nullptr && !parameters->is_object()) {
     return invalid_value("parameters", "unable to parse 'parameters': expected an object");
   }
-  if (text == nullptr) {
+  ModelFace face;
+  if (const auto light = find_light(context, asked.model, asked.version)) {
+    face = face_of_light(light);
+  } else if (text == nullptr) {
     return invalid_value("text_input", "'text_input' must be given: the text that is continued");
+  } else {
+    std::string version = asked.version;
+    auto model = lease_for_inference(context, asked.model, version);
+    if (!model.is_ok()) return model.error();
+    format->set_load(load_metrics(request, *model));
+    face = face_of((*model)->info, asked.model);
   }
-  std::string version = asked.version;
-  auto model = lease_for_inference(context, asked.model, version);
-  if (!model.is_ok()) return model.error();
-  format->set_load(load_metrics(request, *model));
-  const ModelFace face = face_of((*model)->info, asked.model);
   if (auto fault = add_members(*body, face, true, asked)) return *fault;
   if (parameters != nullptr) {
     if (auto fault = add_members(*parameters, face, false, asked)) return *fault;
@@ -166,12 +173,14 @@ Parsed<Call> parse(const DialectContext& context, const http::Request& request,
 }  // namespace
 
 Parsed<Call> parse_kserve_generate(const DialectContext& context, const http::Request& request) {
-  return parse(context, request, {.has_details = true}, std::make_unique<GenerateBody>());
+  return parse(context, request, {.has_details = true, .render_error = render_kserve_error},
+               std::make_unique<GenerateBody>());
 }
 
 Parsed<Call> parse_kserve_generate_stream(const DialectContext& context,
                                           const http::Request& request) {
-  return parse(context, request, {.may_stream = true, .does_stream = true, .has_details = true},
+  return parse(context, request, {.may_stream = true, .does_stream = true, .has_details = true,
+                .render_error = render_kserve_error},
                std::make_unique<GenerateEvents>());
 }
 

@@ -8,6 +8,7 @@
 #include "serve/dialects/kserve/inference/infer_call.h"
 #include "serve/dialects/kserve/infer_json.h"
 #include "serve/dialects/kserve/response_json.h"
+#include "serve/dialects/kserve/routes.h"
 
 namespace quire {
 namespace {
@@ -82,7 +83,8 @@ Parsed<Call> parse_kserve_infer(const DialectContext& context, const http::Reque
   asked.model = name;
   if (!version.empty()) asked.version = version;
   auto format = std::make_unique<InferBody>(asked.outputs, body->is_binary_default);
-  return make_infer_call(context, std::move(asked), {}, std::move(format));
+  return make_infer_call(context, std::move(asked), {.render_error = render_kserve_error},
+                         std::move(format));
 }
 
 }  // namespace quire

@@ -39,6 +39,13 @@ void append_elements(const NamedTensor& tensor, std::string& json) {
       }
       return;
     }
+    case TensorType::kBool: {
+      for (std::size_t i = 0; i < tensor.bytes.size(); ++i) {
+        if (i > 0) json += ',';
+        json += tensor.bytes[i] != 0 ? "true" : "false";
+      }
+      return;
+    }
     case TensorType::kFp16:
     case TensorType::kBf16: return;  // no output of ours
     default: json += fmt::format("{}", fmt::join(integers_of(tensor), ","));

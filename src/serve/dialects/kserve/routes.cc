@@ -30,8 +30,8 @@ http::Response done() { return {.body = ""}; }
 http::Response done_without(bool has_dependents) {
   http::Response response = done();
   if (!has_dependents) return response;
-  response.headers.push_back({"warning", "299 quire \"unload_dependents has no effect: nothing "
-                                         "depends on another model here\""});
+  response.headers.push_back({"warning", "299 quire \"unload_dependents has no effect: this "
+                                         "model is no ensemble\""});
   return response;
 }
 
@@ -151,14 +151,14 @@ http::Response show_kserve_model_ready(const DialectContext& context, const http
 
 http::Response show_kserve_statistics(const DialectContext& context, const http::Request&) {
   const std::string_view name = context.path["model"];
-  std::optional<ModelHost::ModelIndex> model;
+  std::optional<AskedModel> model;
   if (!name.empty()) {
     auto found = find_model(context, name, context.path["version"]);
     if (!found.is_ok()) return refuse(found.error());
-    model = found->index;
+    model = std::move(*found);
   }
   Json list = Json::array();
-  for (const InferStatistics& one : infer_statistics(*context.house, model)) {
+  for (const InferStatistics& one : infer_statistics(*context.house, model ? &*model : nullptr)) {
     list.push(statistics_json(one));
   }
   return {.body = dump(Json::object({{"model_stats", std::move(list)}}))};
@@ -240,7 +240,7 @@ void change_model(const DialectContext& context, std::shared_ptr<http::Exchange>
   const House& house = *context.house;
   auto order = read_order(context, exchange->request(), is_load);
   if (!order.is_ok()) return answer_at(house, *exchange, refuse(order.error()));
-  const bool has_wish = order->has_dependents;
+  const bool has_wish = order->has_dependents && !find_light(context, order->name, "");
   if (is_for_repository(house, order->name)) {
     const auto end = [&house, exchange, has_wish](std::optional<ApiError> fault) {
       answer_at(house, *exchange, fault ? refuse(*fault) : done_without(has_wish));

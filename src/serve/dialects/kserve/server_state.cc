@@ -7,7 +7,7 @@
 
 #include "base/clock.h"
 #include "serve/background/response_cache.h"
-#include "serve/dialects/kserve/inference/model_lookup.h"
+#include "serve/dialects/kserve/light/light_face.h"
 #include "serve/house.h"
 
 namespace quire {
@@ -56,6 +56,40 @@ InferStatistics statistics_of(const House& house, const ModelRow& row) {
   if (house.responses != nullptr) add_kept(house.responses->counts(row.names.front()), made);
   made.bytes = row.bytes;
   return made;
+}
+
+InferStatistics statistics_of(const LightModel& model) {
+  const LightCounts counts = model.counter->counts();
+  const auto nanos = [](Nanos time) { return static_cast<std::uint64_t>(time.count()); };
+  InferStatistics made{.name = model.name, .version = std::to_string(model.version)};
+  made.last_inference_ms = static_cast<std::uint64_t>(counts.last_ms);
+  made.inferences = counts.inferences;
+  made.executions = counts.successes;
+  made.success = {counts.successes, nanos(counts.success_time)};
+  made.fail = {counts.failures, nanos(counts.failure_time)};
+  made.infer = made.success;
+  return made;
+}
+
+// All that are served.
+std::vector<std::shared_ptr<const LightModel>> light_models(const House& house) {
+  std::vector<std::shared_ptr<const LightModel>> models;
+  if (house.repository == nullptr) return models;
+  for (const RepositoryRow& row : house.repository->index()) {
+    if (row.state != VersionState::kReady) continue;
+    const Result<ServedVersion> served = house.repository->resolve(row.name, row.version);
+    if (served.is_ok() && served->light != nullptr) models.push_back(served->light);
+  }
+  return models;
+}
+
+// Whether all that its steps name can be asked.
+bool is_light_ready(const DialectContext& context, const LightModel& model) {
+  const std::vector<EnsembleStep>& steps = model.graph.steps;
+  return std::all_of(steps.begin(), steps.end(), [&](const EnsembleStep& step) {
+    const std::string version = step.version > 0 ? std::to_string(step.version) : "";
+    return !find_unready(context, step.model, version);
+  });
 }
 
 // A log level as the four switches of this protocol.
@@ -137,7 +171,9 @@ std::optional<ApiError> find_unready(const DialectContext& context, std::string_
   auto found = find_model(context, name, version);
   if (!found.is_ok()) return found.error();
   const auto row = context.house->host.row(found->index);
-  if (row && row->state == ModelState::kReady) return std::nullopt;
+  const bool is_ready = found->light != nullptr ? is_light_ready(context, *found->light)
+                                                : row && row->state == ModelState::kReady;
+  if (is_ready) return std::nullopt;
   return ApiError{.status = 400, .message = "Model version not ready"};
 }
 
@@ -147,7 +183,9 @@ Parsed<ModelFace> find_face(const DialectContext& context, std::string_view name
   if (!found.is_ok()) return found.error();
   const auto row = context.house->host.row(found->index);
   ModelFace face;
-  if (row && row->info.context_max > 0) {
+  if (found->light != nullptr) {
+    face = face_of_light(found->light);
+  } else if (row && row->info.context_max > 0) {
     face = face_of(row->info, std::string(name));
   } else {
     std::string answers(version);
@@ -203,12 +241,14 @@ std::vector<RepositoryEntry> repository_index(const House& house, bool only_read
   return entries;
 }
 
-std::vector<InferStatistics> infer_statistics(const House& house,
-                                              std::optional<ModelHost::ModelIndex> model) {
+std::vector<InferStatistics> infer_statistics(const House& house, const AskedModel* model) {
   std::vector<InferStatistics> made;
+  if (model != nullptr && model->light != nullptr) return {statistics_of(*model->light)};
   for (const ModelRow& row : house.host.rows()) {
-    if (!model || *model == row.index) made.push_back(statistics_of(house, row));
+    if (model == nullptr || model->index == row.index) made.push_back(statistics_of(house, row));
   }
+  if (model != nullptr) return made;
+  for (const auto& light : light_models(house)) made.push_back(statistics_of(*light));
   return made;
 }
 

@@ -13,6 +13,7 @@
 #include "base/json.h"
 #include "serve/call.h"
 #include "serve/dialects/kserve/inference/model_face.h"
+#include "serve/dialects/kserve/inference/model_lookup.h"
 
 namespace quire {
 
@@ -46,9 +47,8 @@ struct InferStatistics {
   TimeCount success, fail, queue, infer, cache_hit, cache_miss;
   std::uint64_t bytes = 0;  // of weights and KV
 };
-// Of one model, or of all.
-std::vector<InferStatistics> infer_statistics(const House& house,
-                                              std::optional<ModelHost::ModelIndex> model);
+// Of one model, or (null) of all.
+std::vector<InferStatistics> infer_statistics(const House& house, const AskedModel* model);
 
 // What a request for load or unload asks for.
 struct RepositoryOrder {

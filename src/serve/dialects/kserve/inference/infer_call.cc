@@ -10,6 +10,7 @@
 #include "serve/dialects/kserve/inference/model_lookup.h"
 #include "serve/dialects/kserve/inference/text_call.h"
 #include "serve/dialects/kserve/inference/vector_call.h"
+#include "serve/dialects/kserve/light/light_call.h"
 
 namespace quire {
 namespace {
@@ -161,6 +162,9 @@ Parsed<TextCall> make_call(const DialectContext& context, const ModelLease& mode
 
 Parsed<Call> make_infer_call(const DialectContext& context, InferRequest request,
                              const InferTerms& terms, std::unique_ptr<InferFormat> format) {
+  if (auto light = find_light(context, request.model, request.version)) {
+    return make_light_call(context, std::move(light), std::move(request), terms, std::move(format));
+  }
   auto model = lease_for_inference(context, request.model, request.version);
   if (!model.is_ok()) return model.error();
   if (auto fault = check_kind(**model, request)) return *fault;

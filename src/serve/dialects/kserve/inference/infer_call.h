@@ -1,7 +1,7 @@
 // From an InferRequest to the Call that answers it, whichever transport brought it. What kind of
-// call it is says the input: text_input is answered with texts, or with a vector where the model
-// makes those; input_ids with raw logits. InferFormat is what a transport implements: how a
-// response becomes bytes.
+// call it is says the model, where it has no engine (light), else the input: text_input is answered
+// with texts, or with a vector where the model makes those; input_ids with raw logits. InferFormat
+// is what a transport implements: how a response becomes bytes.
 // Worker threads; the formats' functions on the I/O thread. Used by http and by the room of gRPC.
 #pragma once
 
@@ -34,6 +34,8 @@ struct InferTerms {
   bool may_stream = false;   // any number of responses
   bool does_stream = false;  // unless the request says otherwise
   bool has_details = false;  // `details`, of generate: how it ended and its tokens
+  // As its dialect has it: of an answer that does not come from an engine.
+  http::Response (*render_error)(const ApiError& error, const http::Request& request) = nullptr;
 };
 
 Parsed<Call> make_infer_call(const DialectContext& context, InferRequest request,

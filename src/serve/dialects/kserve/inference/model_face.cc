@@ -58,20 +58,23 @@ constexpr TensorFace kTextOutputs[] = {
 };
 
 Json tensor_json(const TensorFace& face) {
-  Json shape = Json::array({Json(-1), Json(face.dim)});
-  if (face.last != 0) shape.push(face.last);
+  Json shape = Json::array();
+  for (const std::int64_t dim : shape_of(face)) shape.push(dim);
   return Json::object({{"name", face.name}, {"datatype", tensor_type_info(face.type).name},
                        {"shape", std::move(shape)}});
 }
 
-Json tensor_config(const TensorFace& face, bool is_input) {
-  Json dims = Json::array({Json(std::to_string(face.dim))});
-  if (face.last != 0) dims.push(std::to_string(face.last));
+Json tensor_config(const TensorFace& face, bool has_batch, bool is_input) {
+  Json dims = Json::array();
+  const std::vector<std::int64_t> shape = shape_of(face);
+  for (std::size_t i = has_batch ? 1 : 0; i < shape.size(); ++i) {
+    dims.push(std::to_string(shape[i]));
+  }
   Json json = Json::object({{"name", face.name},
                             {"data_type", tensor_type_info(face.type).config_name}});
   if (is_input) json.set("format", "FORMAT_NONE");
   json.set("dims", std::move(dims));
-  if (is_input) json.set("optional", true);
+  if (is_input) json.set("optional", face.is_optional);
   return json;
 }
 
@@ -83,10 +86,37 @@ const TensorFace* find_face(const std::vector<TensorFace>& faces, std::string_vi
 
 // With the batch's dimension, or without it where it is one.
 bool fits(const TensorFace& face, const std::vector<std::int64_t>& shape) {
+  if (!face.whole.empty()) {
+    const auto agree = [](std::int64_t asked, std::int64_t got) {
+      return asked < 0 || asked == got;
+    };
+    return std::equal(face.whole.begin(), face.whole.end(), shape.begin(), shape.end(), agree);
+  }
   const bool has_any = face.dim < 0;
   if (shape.size() == 1) return has_any || (shape[0] >= 1 && shape[0] <= kInferBatchMax);
   return shape.size() == 2 && shape[0] >= 1 && shape[0] <= kInferBatchMax &&
          (has_any ? shape[1] >= 0 : shape[1] == face.dim);
+}
+
+std::string expected_shape(const TensorFace& face) {
+  if (!face.whole.empty()) return shape_text(face.whole);
+  return fmt::format("[-1,{}], the batch at most {}", face.dim, kInferBatchMax);
+}
+
+// A wrong batch of a model whose shapes begin with one.
+std::optional<ApiError> check_batch(const ModelFace& face, const InferRequest& request) {
+  for (const NamedTensor& input : request.inputs) {
+    const std::int64_t size = input.shape.front(), first = request.inputs.front().shape.front();
+    if (size < 1 || size > face.batch_max) {
+      return invalid_value(input.name, fmt::format("inference request batch-size must be from 1 to "
+                                                   "{} for '{}', not {}", face.batch_max,
+                                                   face.name, size));
+    }
+    if (size == first) continue;
+    return invalid_value(input.name, fmt::format("input '{}' batch size does not match other "
+                                                 "inputs for '{}'", input.name, face.name));
+  }
+  return std::nullopt;
 }
 
 std::string shown_name(std::string_view name) {
@@ -94,6 +124,13 @@ std::string shown_name(std::string_view name) {
 }
 
 }  // namespace
+
+std::vector<std::int64_t> shape_of(const TensorFace& face) {
+  if (!face.whole.empty()) return {face.whole.begin(), face.whole.end()};
+  std::vector<std::int64_t> shape = {-1, face.dim};
+  if (face.last != 0) shape.push_back(face.last);
+  return shape;
+}
 
 ModelFace face_of(const ModelInfo& info, std::string name) {
   ModelFace face{.name = std::move(name)};
@@ -125,14 +162,15 @@ Json metadata_json(const ModelFace& face) {
 
 Json config_json(const ModelFace& face) {
   Json inputs = Json::array(), outputs = Json::array();
-  for (const TensorFace& tensor : face.inputs) inputs.push(tensor_config(tensor, true));
-  for (const TensorFace& tensor : face.outputs) outputs.push(tensor_config(tensor, false));
+  const bool has_batch = face.batch_max > 0;
+  for (const TensorFace& it : face.inputs) inputs.push(tensor_config(it, has_batch, true));
+  for (const TensorFace& it : face.outputs) outputs.push(tensor_config(it, has_batch, false));
   const Json latest = Json::object({{"num_versions", 1}});
   return Json::object({{"name", face.name},
                        {"platform", face.platform},
-                       {"backend", "quire"},
+                       {"backend", face.backend},
                        {"version_policy", Json::object({{"latest", latest}})},
-                       {"max_batch_size", kInferBatchMax},
+                       {"max_batch_size", face.batch_max},
                        {"input", std::move(inputs)},
                        {"output", std::move(outputs)},
                        {"model_transaction_policy", Json::object({{"decoupled", false}})}});
@@ -159,8 +197,8 @@ std::optional<ApiError> check_face(const ModelFace& face, const InferRequest& re
     }
     if (!fits(*known, input.shape)) {
       return invalid_value(input.name, fmt::format(
-          "unexpected shape for input '{}' for model '{}'. Expected [-1,{}], the batch at most {}, "
-          "got {}.", input.name, face.name, known->dim, kInferBatchMax, shape_text(input.shape)));
+          "unexpected shape for input '{}' for model '{}'. Expected {}, got {}.", input.name,
+          face.name, expected_shape(*known), shape_text(input.shape)));
     }
     if (auto fault = check_tensor_bytes(input)) return fault;
   }
@@ -175,7 +213,8 @@ std::optional<ApiError> check_face(const ModelFace& face, const InferRequest& re
       return invalid_value(name, fmt::format("output '{}' is requested twice", name));
     }
   }
-  return std::nullopt;
+  const bool is_written = !face.inputs.empty() && !face.inputs.front().whole.empty();
+  return is_written && face.batch_max > 0 ? check_batch(face, request) : std::nullopt;
 }
 
 }  // namespace quire

@@ -7,7 +7,9 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -26,13 +28,22 @@ struct TensorFace {
   std::int64_t dim;         // behind the batch; -1: any number
   std::int64_t last = 0;    // and a further one; 0: there is none
   TensorType also = type;   // a second datatype that is taken
+  bool is_optional = true;  // of an input
+  // Of a model whose config says it: all dimensions, -1: any; instead of `dim` and `last`.
+  std::span<const std::int64_t> whole = {};
 };
+
+// [-1, ...], the batch's first where there is one.
+std::vector<std::int64_t> shape_of(const TensorFace& face);
 
 struct ModelFace {
   std::string name;
   std::vector<std::string> versions = {"1"};
-  std::string platform;  // "quire_text", "quire_vectors"
+  std::string platform;  // "quire_text", "quire_vectors", "ensemble"
+  std::string backend = "quire";
+  std::int64_t batch_max = kInferBatchMax;  // 0: shapes have no batch
   std::vector<TensorFace> inputs, outputs;
+  std::shared_ptr<const void> holder;  // of names and shapes; null: they are constants
 };
 
 ModelFace face_of(const ModelInfo& info, std::string name);

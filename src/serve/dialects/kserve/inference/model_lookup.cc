@@ -57,7 +57,8 @@ Parsed<AskedModel> find_version(const ModelRepository& repository, std::string_v
   if (!served.is_ok()) return not_served(repository, name, number, version);
   AskedModel found{.index = served->model,
                    .lease_name = version.empty() ? std::string(name) : served->host_name,
-                   .version = std::to_string(served->version)};
+                   .version = std::to_string(served->version),
+                   .light = served->light};
   for (const ServedVersion& one : repository.versions(name)) {
     found.versions.push_back(std::to_string(one.version));
   }
@@ -84,11 +85,24 @@ Parsed<AskedModel> find_model(const DialectContext& context, std::string_view na
                     .version = std::string(kOnlyVersion), .versions = {std::string(kOnlyVersion)}};
 }
 
+std::shared_ptr<const LightModel> find_light(const DialectContext& context, std::string_view name,
+                                             std::string_view version) {
+  const ModelRepository* repository =
+      context.house != nullptr ? context.house->repository : nullptr;
+  const std::uint64_t number = number_of(version);
+  if (repository == nullptr || (!version.empty() && number == 0)) return nullptr;
+  const Result<ServedVersion> served = repository->resolve(name, number);
+  return served.is_ok() ? served->light : nullptr;
+}
+
 // Traffic may be split between versions, so who answers is known from the lease: "NAME:VERSION".
 Parsed<ModelLease> lease_for_inference(const DialectContext& context, std::string_view name,
                                        std::string& version) {
   auto found = find_model(context, name, version);
   if (!found.is_ok()) return found.error();
+  if (found->light != nullptr) {
+    return invalid_value("model", fmt::format("model '{}' has no engine", short_name(name)));
+  }
   auto model = lease_model(context.models, found->lease_name);
   if (!model.is_ok()) return model.error();
   const std::string prefix = std::string(name) + ":";

@@ -1,9 +1,10 @@
 // From a model's name and version, as this protocol's clients give them, to a model of the host: a
-// version of the model repository where there is one, else a model that has one version, "1". What
-// is not found, or not served, is told in the protocol's words.
+// version of the model repository where there is one (which may be a light model), else a model
+// that has one version, "1". What is not found, or not served, is told in the protocol's words.
 // Any thread. Used by inference, metadata and whoever asks for a model's state.
 #pragma once
 
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -14,18 +15,25 @@
 
 namespace quire {
 
+struct LightModel;
+
 struct AskedModel {
-  ModelHost::ModelIndex index = 0;
+  ModelHost::ModelIndex index = 0;    // kNoModel: it is a light one
   std::string lease_name;             // by which it is leased; the bare name follows its traffic
-  std::string version;                // of that index
+  std::string version;                // of that model
   std::vector<std::string> versions;  // all that are served
+  std::shared_ptr<const LightModel> light;  // null: a model of the host
 };
 
 // `version` empty: the one that the bare name means.
 Parsed<AskedModel> find_model(const DialectContext& context, std::string_view name,
                               std::string_view version);
 
-// The model, or why there is none. `version` becomes that of the model that answers.
+// Null: it is no light model, which is not to say that there is one.
+std::shared_ptr<const LightModel> find_light(const DialectContext& context, std::string_view name,
+                                             std::string_view version);
+
+// The model of the host, or why there is none. `version` becomes that of the model that answers.
 Parsed<ModelLease> lease_for_inference(const DialectContext& context, std::string_view name,
                                        std::string& version);
 
