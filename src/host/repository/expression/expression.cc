@@ -254,33 +254,47 @@ bool Expression::uses(std::size_t input) const {
   });
 }
 
-Result<ExpressionValue> Expression::evaluate(const std::vector<ExpressionValue>& inputs) const {
+Result<ExpressionValue> Expression::evaluate(const ExpressionInputs& inputs) const {
   std::size_t work = 0;
   return value_of(root_, inputs, work);
 }
 
-Result<ExpressionValue> Expression::value_of(std::size_t node,
-                                             const std::vector<ExpressionValue>& inputs,
+Result<ExpressionValue> Expression::value_of(std::size_t node, const ExpressionInputs& inputs,
                                              std::size_t& work) const {
   const Node& here = nodes_[node];
-  Result<ExpressionValue> made = here.is_input ? inputs[here.input] : here.literal;
+  Result<ExpressionValue> made = here.literal;
+  if (here.is_input) made = inputs.whole(here.input);
   if (here.function != nullptr) {
-    std::vector<ExpressionValue> arguments;
-    for (const std::size_t argument : here.arguments) {
-      QUIRE_ASSIGN_OR_RETURN(arguments.emplace_back(), value_of(argument, inputs, work));
-    }
-    made = here.function->run(arguments);
-    if (!made.is_ok()) {
-      return wrong_at(here.at, fmt::format("'{}': {}", here.function->name,
-                                           made.status().message()));
-    }
+    made = call(here, inputs, work);
+  } else if (!made.is_ok()) {
+    return wrong_at(here.at, made.status().message());
   }
+  if (!made.is_ok()) return made;
   work += made->count();
   if (work > kExpressionWorkMax) {
     return wrong_at(here.at, fmt::format("its values have over {} elements together",
                                          kExpressionWorkMax));
   }
   return made;
+}
+
+Result<ExpressionValue> Expression::call(const Node& node, const ExpressionInputs& inputs,
+                                         std::size_t& work) const {
+  const Node& first = nodes_[node.arguments.front()];
+  const bool takes_last = first.is_input && node.function->name == "last";
+  std::vector<ExpressionValue> arguments;
+  for (std::size_t i = takes_last ? 1 : 0; i < node.arguments.size(); ++i) {
+    QUIRE_ASSIGN_OR_RETURN(arguments.emplace_back(), value_of(node.arguments[i], inputs, work));
+  }
+  std::int64_t dim = -1;
+  if (takes_last && !arguments.empty()) {
+    if (arguments.front().count() != 1) return wrong_at(node.at, "'last': one integer is needed");
+    dim = arguments.front().integers.front();
+  }
+  const Result<ExpressionValue> made =
+      takes_last ? inputs.last(first.input, dim) : node.function->run(arguments);
+  if (made.is_ok()) return made;
+  return wrong_at(node.at, fmt::format("'{}': {}", node.function->name, made.status().message()));
 }
 
 }  // namespace quire

@@ -26,6 +26,16 @@ inline constexpr std::size_t kExpressionNodesMax = 256;
 inline constexpr std::size_t kExpressionDepthMax = 32;
 inline constexpr std::size_t kExpressionWorkMax = std::size_t{1} << 26;
 
+// Where the values of inputs come from, when they are needed.
+class ExpressionInputs {
+ public:
+  virtual ~ExpressionInputs() = default;
+  virtual Result<ExpressionValue> whole(std::size_t input) const = 0;
+  // As last(whole, dim), of which no more than that needs to become a value: of logits the last
+  // position.
+  virtual Result<ExpressionValue> last(std::size_t input, std::int64_t dim) const = 0;
+};
+
 class Expression {
  public:
   using Inputs = std::vector<std::pair<std::string, ExpressionKind>>;
@@ -39,7 +49,7 @@ class Expression {
 
   // `inputs`: as they were named to parse(), of those kinds. kInvalidArgument: what is wrong with
   // the values, and where.
-  Result<ExpressionValue> evaluate(const std::vector<ExpressionValue>& inputs) const;
+  Result<ExpressionValue> evaluate(const ExpressionInputs& inputs) const;
 
  private:
   friend class ExpressionReader;
@@ -54,8 +64,10 @@ class Expression {
     ExpressionValue literal;
   };
 
-  Result<ExpressionValue> value_of(std::size_t node, const std::vector<ExpressionValue>& inputs,
+  Result<ExpressionValue> value_of(std::size_t node, const ExpressionInputs& inputs,
                                    std::size_t& work) const;
+  Result<ExpressionValue> call(const Node& node, const ExpressionInputs& inputs,
+                               std::size_t& work) const;
 
   std::vector<Node> nodes_;
   std::size_t root_ = 0;

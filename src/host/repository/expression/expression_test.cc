@@ -10,6 +10,8 @@
 #include <cmath>
 #include <random>
 
+#include "host/repository/expression/shapes.h"
+
 namespace quire {
 namespace {
 
@@ -20,11 +22,25 @@ using Kind = ExpressionKind;
 const Expression::Inputs kNames = {
     {"t", Kind::kText}, {"i", Kind::kInteger}, {"x", Kind::kNumber}, {"b", Kind::kBool}};
 
-std::vector<ExpressionValue> values() {
-  return {{.kind = Kind::kText, .shape = {2, 1}, .texts = {" Ab ", "grün"}},
+class GivenInputs : public ExpressionInputs {
+ public:
+  explicit GivenInputs(std::vector<ExpressionValue> values) : values_(std::move(values)) {}
+  Result<ExpressionValue> whole(std::size_t input) const override { return values_[input]; }
+  Result<ExpressionValue> last(std::size_t input, std::int64_t dim) const override {
+    std::vector<ExpressionValue> arguments = {values_[input], {.integers = {dim}}};
+    return last_along(arguments);
+  }
+
+ private:
+  std::vector<ExpressionValue> values_;
+};
+
+GivenInputs values() {
+  return GivenInputs(
+      {{.kind = Kind::kText, .shape = {2, 1}, .texts = {" Ab ", "grün"}},
           {.kind = Kind::kInteger, .shape = {2, 3}, .integers = {1, 5, 3, -4, 0, 7}},
           {.kind = Kind::kNumber, .shape = {2, 2, 2}, .numbers = {1, 2, 4, 3, 0.5, -1, 8, 8}},
-          {.kind = Kind::kBool, .shape = {2, 1}, .integers = {1, 0}}};
+          {.kind = Kind::kBool, .shape = {2, 1}, .integers = {1, 0}}});
 }
 
 std::string shown(const ExpressionValue& value) {
@@ -146,6 +162,10 @@ TEST(ExpressionTest, ValuesThatDoNotFitAreToldWithTheFunction) {
   EXPECT_THAT(made("reshape(i, 9223372036854775807, 9223372036854775807)"), HasSubstr("over"));
   EXPECT_THAT(made("replace(t, '', 'x')"), HasSubstr("must not be empty"));
   EXPECT_THAT(made("replace(t, t, 'x')"), HasSubstr("one text is needed, not 2"));
+  const std::string sought = "'" + std::string(1025, 'a') + "'";
+  EXPECT_THAT(made("contains(t, " + sought + ")"), HasSubstr("over 1024 bytes"));
+  EXPECT_THAT(made("replace(t, " + sought + ", '')"), HasSubstr("over 1024 bytes"));
+  EXPECT_THAT(made("last(t, i)"), HasSubstr("one integer is needed"));
 }
 
 TEST(ExpressionTest, WhatGrowsIsBounded) {
@@ -155,11 +175,12 @@ TEST(ExpressionTest, WhatGrowsIsBounded) {
   ExpressionValue large{.kind = Kind::kInteger, .shape = {1, 1 << 13}};
   large.integers.resize(1 << 13);
   const auto product = Expression::parse("x + reshape(x, -1, 1)", {{"x", Kind::kInteger}});
-  EXPECT_THAT(product->evaluate({large}).status().message(), HasSubstr("elements"));
+  EXPECT_THAT(product->evaluate(GivenInputs({large})).status().message(), HasSubstr("elements"));
   ExpressionValue text{.kind = Kind::kText, .texts = {std::string(1 << 20, 'a')}};
   const auto grown = Expression::parse("replace(x, 'a', '" + std::string(100, 'b') + "')",
                                        {{"x", Kind::kText}});
-  EXPECT_THAT(grown->evaluate({text}).status().message(), HasSubstr("texts would have over"));
+  EXPECT_THAT(grown->evaluate(GivenInputs({text})).status().message(),
+              HasSubstr("texts would have over"));
 }
 
 // Whatever stands there: an answer or a sentence.

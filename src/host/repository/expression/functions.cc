@@ -209,7 +209,7 @@ Result<Value> choose(Arguments& arguments) {
     if (made.kind == Kind::kNumber) {
       made.numbers.push_back(from.numbers[place]);
     } else if (made.kind == Kind::kText) {
-      bytes += from.texts[place].size();
+      bytes += from.texts[place].size() + kExpressionTextRoom;
       if (bytes > kExpressionBytesMax) return too_much_text();
       made.texts.push_back(from.texts[place]);
     } else {

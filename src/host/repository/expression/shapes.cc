@@ -72,7 +72,7 @@ Result<Value> pick(const Value& from, std::vector<std::int64_t> shape,
     if (from.kind == Kind::kNumber) {
       made.numbers.push_back(from.numbers[place]);
     } else if (from.kind == Kind::kText) {
-      bytes += from.texts[place].size();
+      bytes += from.texts[place].size() + kExpressionTextRoom;
       if (bytes > kExpressionBytesMax) return too_much_text();
       made.texts.push_back(from.texts[place]);
     } else {
@@ -249,7 +249,7 @@ Result<Value> concat_along(Arguments& arguments) {
   QUIRE_RETURN_IF_ERROR(expression_count(made.shape).status());
   std::size_t bytes = 0;
   for (const Value& part : arguments) {
-    for (const std::string& text : part.texts) bytes += text.size();
+    for (const std::string& text : part.texts) bytes += text.size() + kExpressionTextRoom;
   }
   if (bytes > kExpressionBytesMax) return too_much_text();
   for (std::size_t outer = 0; outer < lines.front().outer; ++outer) {

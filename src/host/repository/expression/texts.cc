@@ -17,9 +17,14 @@ using Value = ExpressionValue;
 using Arguments = std::vector<Value>;
 
 constexpr std::size_t kShownMax = 64;
+constexpr std::size_t kSoughtMax = 1024;  // bytes: a search takes the product of both lengths
 
 Status wrong(std::string message) {
   return Status(StatusCode::kInvalidArgument, std::move(message));
+}
+
+Status too_long() {
+  return wrong(fmt::format("what is looked for has over {} bytes", kSoughtMax));
 }
 
 bool begins_character(char c) { return (static_cast<unsigned char>(c) & 0xC0) != 0x80; }
@@ -55,7 +60,7 @@ Result<Value> each_text(Arguments& arguments, Change change) {
   std::size_t bytes = 0;
   for (std::string& text : arguments[0].texts) {
     text = change(text);
-    bytes += text.size();
+    bytes += text.size() + kExpressionTextRoom;
     if (bytes > kExpressionBytesMax) return too_much_text();
   }
   return std::move(arguments[0]);
@@ -91,7 +96,7 @@ Result<Value> add_texts(const Value& a, const Value& b) {
   const auto x = broadcast_places(a.shape, made.shape), y = broadcast_places(b.shape, made.shape);
   std::size_t bytes = 0;
   for (std::size_t i = 0; i < x.size(); ++i) {
-    bytes += a.texts[x[i]].size() + b.texts[y[i]].size();
+    bytes += a.texts[x[i]].size() + b.texts[y[i]].size() + kExpressionTextRoom;
     if (bytes > kExpressionBytesMax) return too_much_text();
     made.texts.push_back(a.texts[x[i]] + b.texts[y[i]]);
   }
@@ -135,7 +140,7 @@ Result<Value> to_texts(Arguments& arguments) {
     const std::string text = from.kind == Kind::kNumber ? fmt::format("{}", from.numbers[i])
                              : from.kind == Kind::kBool ? (from.integers[i] != 0 ? "true" : "false")
                                                         : fmt::format("{}", from.integers[i]);
-    bytes += text.size();
+    bytes += text.size() + kExpressionTextRoom;
     if (bytes > kExpressionBytesMax) return too_much_text();
     made.texts.push_back(text);
   }
@@ -168,6 +173,7 @@ Result<Value> replace_in_texts(Arguments& arguments) {
   QUIRE_ASSIGN_OR_RETURN(const std::string from, only_text(arguments[1]));
   QUIRE_ASSIGN_OR_RETURN(const std::string to, only_text(arguments[2]));
   if (from.empty()) return wrong("what is replaced must not be empty");
+  if (from.size() > kSoughtMax) return too_long();
   std::size_t bytes = 0;
   for (std::string& text : arguments[0].texts) {
     std::string made;
@@ -211,6 +217,9 @@ Result<Value> text_lengths(Arguments& arguments) {
 }
 
 Result<Value> texts_contain(Arguments& arguments) {
+  if (!arguments[1].texts.empty() && arguments[1].texts.front().size() > kSoughtMax) {
+    return too_long();
+  }
   return ask_texts(arguments, [](std::string_view text, std::string_view part) {
     return text.find(part) != std::string_view::npos;
   });

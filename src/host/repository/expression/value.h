@@ -1,8 +1,9 @@
 // ExpressionValue: a tensor as the language of expressions knows it: of one of four kinds, with a
 // shape, row-major. Arithmetic of two goes by broadcasting: shapes agree from the last dimension
 // on, where one has 1 or nothing the other decides.
-// Bounds: kExpressionElementsMax elements, kExpressionBytesMax bytes of texts, kExpressionDimsMax
-// dimensions; whoever makes a value checks them before.
+// Bounds: kExpressionElementsMax elements, kExpressionBytesMax bytes of texts (each counts
+// kExpressionTextRoom beside its own), kExpressionDimsMax dimensions; whoever makes a value checks
+// them before.
 // Plain values; pure; any thread. Used by expression and its functions.
 #pragma once
 
@@ -19,6 +20,7 @@ namespace quire {
 
 inline constexpr std::size_t kExpressionElementsMax = std::size_t{1} << 24;
 inline constexpr std::size_t kExpressionBytesMax = std::size_t{64} << 20;
+inline constexpr std::size_t kExpressionTextRoom = 32;
 inline constexpr std::size_t kExpressionDimsMax = 8;
 
 enum class ExpressionKind : std::uint8_t { kBool, kInteger, kNumber, kText };

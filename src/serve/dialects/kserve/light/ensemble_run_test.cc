@@ -265,6 +265,22 @@ TEST_F(EnsembleRunTest, AClientThatLeavesEndsTheStepThatRuns) {
   EXPECT_EQ(infer("e", text("IN", "ab"), kGreedy).status, 200);
 }
 
+TEST_F(EnsembleRunTest, StepsThatDoNotNeedEachOtherRunAtTheSameTime) {
+  ensemble("e",
+           test_step("a", "text_input=IN", "text_output=OUT") +
+               test_step("b", "text_input=IN", "text_output=OTHER"),
+           test_text_ends() + test_tensor("output", "OTHER", "STRING"));
+  serve();
+  server_->gate().close();
+  TestClient waiting = server_->client();
+  waiting.send(post_bytes("/v2/models/e/infer",
+                          R"({"inputs":[)" + text("IN", "ab") +
+                              R"(],"parameters":{"max_tokens":900}})"));
+  while (server_->metric("quire_requests_running") < 2) server_->gate().let_pass(1);
+  server_->gate().open();
+  EXPECT_EQ(waiting.receive().status, 200);
+}
+
 TEST_F(EnsembleRunTest, OptionalInputsMayBeAbsent) {
   ensemble("e", test_step("a", "text_input=IN max_tokens=COUNT", "text_output=OUT"),
            test_text_ends() + test_tensor("input", "COUNT", "INT32", "1", "optional: true"));

@@ -7,6 +7,7 @@
 #include <cstring>
 #include <utility>
 
+#include "host/repository/expression/shapes.h"
 #include "serve/dialects/kserve/inference/infer_call.h"
 
 namespace quire {
@@ -14,13 +15,15 @@ namespace {
 
 using Kind = ExpressionKind;
 
-Parsed<ExpressionValue> value_of(const NamedTensor& tensor, Kind kind) {
+Result<ExpressionValue> value_of(const NamedTensor& tensor, Kind kind) {
   auto count = count_elements(tensor.name, tensor.shape);
-  if (!count.is_ok()) return count.error();
-  if (*count > kExpressionElementsMax || tensor.bytes.size() > 8 * kExpressionElementsMax) {
-    return invalid_value(tensor.name, fmt::format("'{}' has {} elements; expressions take at most "
-                                                  "{}", tensor.name, *count,
-                                                  kExpressionElementsMax));
+  const std::size_t room =
+      kind == Kind::kText ? tensor.bytes.size() + *count * kExpressionTextRoom : 0;
+  if (*count > kExpressionElementsMax || room > kExpressionBytesMax) {
+    return error(StatusCode::kInvalidArgument,
+                 "'{}' has {} elements of {} bytes; expressions take at most {}, and {} bytes of "
+                 "text; of a larger one they can take last('{}', dim)", tensor.name, *count,
+                 tensor.bytes.size(), kExpressionElementsMax, kExpressionBytesMax, tensor.name);
   }
   ExpressionValue value{.kind = kind, .shape = tensor.shape};
   if (kind == Kind::kText) {
@@ -33,11 +36,56 @@ Parsed<ExpressionValue> value_of(const NamedTensor& tensor, Kind kind) {
   const bool may_be_large = tensor.type == TensorType::kUint64;
   for (const std::int64_t integer : value.integers) {
     if (!may_be_large || integer >= 0) continue;
-    return invalid_value(tensor.name, fmt::format("'{}' has an element beyond 63 bits, which "
-                                                  "expressions do not know", tensor.name));
+    return error(StatusCode::kInvalidArgument, "'{}' has an element beyond 63 bits, which "
+                                               "expressions do not know", tensor.name);
   }
   return value;
 }
+
+// The tensors of a request.
+class TensorInputs : public ExpressionInputs {
+ public:
+  TensorInputs(const ExpressionTerms& terms, const InferRequest& request)
+      : terms_(terms), request_(request) {}
+
+  Result<ExpressionValue> whole(std::size_t input) const override {
+    return value_of(tensor_of_input(input), terms_.inputs[input].second);
+  }
+
+  Result<ExpressionValue> last(std::size_t input, std::int64_t dim) const override {
+    const NamedTensor& tensor = tensor_of_input(input);
+    const std::size_t size = tensor_type_info(tensor.type).size;
+    const auto dims = std::ssize(tensor.shape);
+    const bool is_there = dim < dims && dim >= -dims;
+    const auto axis = static_cast<std::size_t>(dim < 0 ? dim + dims : dim);
+    if (!is_there || size == 0 || tensor.shape[axis] < 2) return last_of_whole(input, dim);
+    std::size_t outer = 1, inner = size;  // inner: bytes
+    for (std::size_t i = 0; i < tensor.shape.size(); ++i) {
+      if (i != axis) (i < axis ? outer : inner) *= static_cast<std::size_t>(tensor.shape[i]);
+    }
+    NamedTensor cut{.name = tensor.name, .type = tensor.type, .shape = tensor.shape};
+    const std::size_t step = inner * static_cast<std::size_t>(tensor.shape[axis]);
+    cut.shape[axis] = 1;
+    for (std::size_t line = 0; line < outer; ++line) {
+      cut.bytes.append(tensor.bytes, (line + 1) * step - inner, inner);
+    }
+    return value_of(cut, terms_.inputs[input].second);
+  }
+
+ private:
+  const NamedTensor& tensor_of_input(std::size_t input) const {
+    return *find_input(request_, terms_.inputs[input].first);
+  }
+  Result<ExpressionValue> last_of_whole(std::size_t input, std::int64_t dim) const {
+    std::vector<ExpressionValue> arguments(2);
+    QUIRE_ASSIGN_OR_RETURN(arguments[0], whole(input));
+    arguments[1].integers = {dim};
+    return last_along(arguments);
+  }
+
+  const ExpressionTerms& terms_;
+  const InferRequest& request_;
+};
 
 template <typename T>
 bool append_integer(std::int64_t value, std::string& bytes) {
@@ -108,13 +156,9 @@ std::optional<ApiError> check_shape(const LightModel& model, std::size_t output,
 
 Parsed<std::vector<NamedTensor>> run_expressions(const LightModel& model,
                                                  const InferRequest& request) {
-  std::vector<ExpressionValue> inputs;
-  for (const auto& [name, kind] : model.expressions.inputs) {
-    auto value = value_of(*find_input(request, name), kind);
-    if (!value.is_ok()) return value.error();
-    inputs.push_back(std::move(*value));
-  }
-  const std::int64_t batch = inputs.front().shape.empty() ? 1 : inputs.front().shape.front();
+  const TensorInputs inputs(model.expressions, request);
+  const std::vector<std::int64_t>& shape = request.inputs.front().shape;
+  const std::int64_t batch = shape.empty() ? 1 : shape.front();
   std::vector<NamedTensor> made;
   for (std::size_t i = 0; i < model.config.outputs.size(); ++i) {
     const ModelTensor& output = model.config.outputs[i];

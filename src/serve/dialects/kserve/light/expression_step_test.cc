@@ -96,6 +96,25 @@ TEST_F(ExpressionStepTest, AValueThatIsNotAsDeclaredIsToldByOutput) {
             "bits");
 }
 
+// Only that becomes a value: of a large tensor the rest is never looked at.
+TEST_F(ExpressionStepTest, TheLastOfAnInputIsThatOfTheWhole) {
+  expressions("x", test_tensor("input", "A", "FP32", "-1, -1") +
+                       test_tensor("input", "T", "STRING", "-1") +
+                       test_tensor("output", "ROW", "FP32", "1, -1") +
+                       test_tensor("output", "ROW2", "FP32", "1, -1") +
+                       test_tensor("output", "COLUMN", "FP32", "-1, 1") +
+                       test_tensor("output", "TEXT", "STRING") + parameter("ROW", "last(A, 1)") +
+                       parameter("ROW2", "slice(A, -1, 99, 1)") + parameter("COLUMN", "last(A)") +
+                       parameter("TEXT", "last(T, -1)"));
+  EXPECT_EQ(tensors(infer("x", input("A", "FP32", "[2,2,3]", "[1,2,3,4,5,6,7,8,9,10,11,12]") + "," +
+                                   input("T", "BYTES", "[2,2]", R"(["a","b","c","d"])"))),
+            "ROW FP32 [2,1,3] [4,5,6,10,11,12]; ROW2 FP32 [2,1,3] [4,5,6,10,11,12]; "
+            R"(COLUMN FP32 [2,2,1] [3,6,9,12]; TEXT BYTES [2,1] ["b","d"]; )");
+  EXPECT_THAT(refusal(infer("x", input("A", "FP32", "[1,0,3]", "[]") + "," +
+                                     input("T", "BYTES", "[1,1]", R"(["a"])"))),
+              HasSubstr("output 'ROW': at character 1: 'last': there is no last one of none"));
+}
+
 TEST_F(ExpressionStepTest, AConfigThatIsNoneIsRefusedByField) {
   const std::string ends = test_tensor("input", "A", "INT64", "-1") +
                            test_tensor("output", "B", "INT64", "-1");
