@@ -1,6 +1,7 @@
 #include "serve/dialects/kserve/light/ensemble_run.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <atomic>
@@ -127,7 +128,7 @@ class EnsembleRun : public std::enable_shared_from_this<EnsembleRun> {
   std::uint64_t batch_ = 1;
   NeededSteps needed_;
   TensorStore tensors_;
-  std::string unknown_parameters_;
+  std::set<std::string> unknown_parameters_;  // that some step did not know
   std::shared_ptr<http::Exchange> exchange_;
   std::vector<std::shared_ptr<http::Exchange>> open_;  // [steps] null: not asked, or answered
   std::vector<bool> is_asked_;                         // [steps]
@@ -267,10 +268,7 @@ void EnsembleRun::keep(std::size_t step, Parsed<StepAnswer> answer) {
   --in_flight_;
   ++done_;
   if (!answer.is_ok()) return fail_step(step, answer.error());
-  if (!answer->unknown_parameters.empty()) {
-    unknown_parameters_ += unknown_parameters_.empty() ? "" : ",";
-    unknown_parameters_ += answer->unknown_parameters;
-  }
+  unknown_parameters_.insert(answer->unknown_parameters.begin(), answer->unknown_parameters.end());
   if (const auto fault = keep_outputs(step, *answer)) return fail_step(step, *fault);
   advance();
 }
@@ -317,7 +315,8 @@ void EnsembleRun::finish() {
   auto response = std::make_shared<InferResponse>(InferResponse{
       .model = request.model, .version = request.version, .id = request.id});
   if (!unknown_parameters_.empty()) {
-    response->parameters.set("quire_unknown_parameters", unknown_parameters_);
+    response->parameters.set("quire_unknown_parameters",
+                             fmt::format("{}", fmt::join(unknown_parameters_, ",")));
   }
   std::vector<TensorStore::Tensor> made;
   for (const std::string& output : outputs_) made.push_back(tensors_.use(output));

@@ -201,6 +201,34 @@ TEST_F(EnsembleRunTest, AStepsErrorIsTheEnsemblesWithItsPlaceAndStatus) {
       << "others are not disturbed";
 }
 
+TEST_F(EnsembleRunTest, WhatStepsDidNotKnowIsToldOnce) {
+  chain();
+  serve({.unknown_fields_warn = true});
+  const TestResponse made =
+      infer("e", text("IN", "ab"), R"("parameters":{"max_tokens":4,"seed":5,"z":1,"nothing":1})");
+  ASSERT_EQ(made.status, 200) << made.body;
+  EXPECT_THAT(made.body, HasSubstr(R"("parameters":{"quire_unknown_parameters":"nothing,z"})"));
+}
+
+// A step is asked as anybody would ask: its model's cache answers, and its own tenant's alone.
+TEST_F(EnsembleRunTest, AStepsModelMayAnswerFromItsCache) {
+  chain();
+  there_.write("a/config.pbtxt", "response_cache { enable: true }");
+  serve({.api_keys = {"one", "two"}, .response_cache_bytes = 1 << 20});
+  const auto ask = [&](const std::string& key) {
+    const TestResponse made = server_->client().post(
+        "/v2/models/e/infer", R"({"inputs":[)" + text("IN", "ab") + "]," + kGreedy + "}",
+        "Authorization: Bearer " + key + "\r\n");
+    EXPECT_EQ(made.status, 200) << made.body;
+    return made.body;
+  };
+  const std::string first = ask("one");
+  EXPECT_EQ(ask("one"), first);
+  EXPECT_EQ(server_->metric("quire_response_cache_lookups_total{outcome=\"hit\"}"), 1);
+  EXPECT_EQ(ask("two"), first);
+  EXPECT_EQ(server_->metric("quire_response_cache_lookups_total{outcome=\"hit\"}"), 1);
+}
+
 TEST_F(EnsembleRunTest, AStepThatIsNotServedIsToldByName) {
   chain();
   serve();

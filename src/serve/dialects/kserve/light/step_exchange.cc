@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <charconv>
+#include <sstream>
 
 #include "base/json.h"
 #include "serve/dialects/kserve/infer_json.h"
@@ -108,7 +109,12 @@ Parsed<StepAnswer> read_step_answer(const http::Response& head, std::string_view
   }
   const Json* parameters = json->find("parameters");
   const Json* unknown = parameters == nullptr ? nullptr : parameters->find(kUnknownParameters);
-  if (unknown != nullptr && unknown->is_string()) answer.unknown_parameters = unknown->as_string();
+  if (unknown != nullptr && unknown->is_string()) {
+    std::istringstream names(unknown->as_string());
+    for (std::string name; std::getline(names, name, ',');) {
+      answer.unknown_parameters.push_back(name);
+    }
+  }
   return answer;
 }
 

@@ -28,7 +28,7 @@ http::Request step_request(const StepQuestion& question);
 
 struct StepAnswer {
   std::vector<NamedTensor> outputs;  // by the model's names
-  std::string unknown_parameters;    // that the model did not know, parted by commas
+  std::vector<std::string> unknown_parameters;  // that the model did not know, as it was told
 };
 
 // The model's own error, where it answered with one.
