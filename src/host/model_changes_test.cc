@@ -99,6 +99,19 @@ TEST_F(ModelChangesTest, WhoWaitsForCompanyInAModelThatGoesDoesNotAnyMore) {
   }
 }
 
+TEST_F(ModelChangesTest, AModelThatIsOnItsWayOutCanBeUnloadedAgain) {
+  const std::size_t model = add({"a"}, a_);
+  ASSERT_TRUE(host_.load_now(model).is_ok());
+  a_.exit.set_open(false);
+  ASSERT_TRUE(host_.unload(model).is_ok());
+  while (host_.row(model)->bytes > 0) std::this_thread::yield();  // it ends just now
+  EXPECT_EQ(host_.row(model)->state, ModelState::kUnloading);
+  EXPECT_TRUE(host_.unload(model).is_ok());
+  EXPECT_TRUE(host_.remove(model).is_ok());
+  a_.exit.set_open(true);
+  wait_until_gone(model);
+}
+
 TEST_F(ModelChangesTest, WhoTakesThePlaceOfAPinnedModelIsPinned) {
   const std::size_t old = add({"v1"}, a_);
   ASSERT_TRUE(host_.add_name(old, "m").is_ok());

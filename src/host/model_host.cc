@@ -195,7 +195,7 @@ Status ModelHost::unload(ModelIndex model) {
     if (leaving == nullptr) return gone_model();
     status = state_->shelf.dismiss(model);
     const bool goes = state_->shelf.state(model) == ModelState::kUnloading;
-    if (goes) leaving->model->engine->stop_waiting();
+    if (goes && leaving->model != nullptr) leaving->model->engine->stop_waiting();
   }
   state_->changed.notify_all();
   return status;

@@ -43,6 +43,7 @@ struct ScriptFile {
   std::uint64_t bytes = 40;
   DynamicBatching batching = {};
   Door door;
+  Door exit;  // what was loaded from it passes when it ends
   std::atomic<bool> is_damaged{false};
   std::atomic<bool> throws{false};
   std::atomic<bool> is_lost{false};  // under the model that was loaded from it
@@ -53,7 +54,10 @@ struct ScriptFile {
 inline Result<std::unique_ptr<HostedModel>> load_script(ScriptFile& file, EventSink sink) {
   auto model = std::make_unique<HostedModel>();
   ++file.alive;
-  model->files = std::shared_ptr<const void>(&file, [&](const void*) { --file.alive; });
+  model->files = std::shared_ptr<const void>(&file, [&](const void*) {
+    file.exit.pass();
+    --file.alive;
+  });
   ScriptOptions script{.capacity = script_capacity(16)};
   model->info.context_max = 64;
   model->health = [&file] {
