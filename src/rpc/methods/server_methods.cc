@@ -94,7 +94,7 @@ Parsed<Call> parse_load(const DialectContext& context, const http::Request& requ
 
 // What makes up an ensemble goes with it; nothing else has dependents.
 bool has_dependents_in_vain(const House& house, const RepositoryOrder& order) {
-  if (!order.has_dependents || order.is_load) return false;
+  if (!order.has_dependents) return false;
   if (house.repository == nullptr) return true;
   const Result<ModelConfig> config = house.repository->config(order.name);
   return !config.is_ok() || !is_ensemble(*config);
