@@ -81,6 +81,27 @@ ModelInfo model_info(const LoadedModel& model, const ModelArguments& arguments) 
   return info;
 }
 
+}  // namespace
+
+Result<ModelLook> look_at(const ModelArguments& arguments) {
+  QUIRE_ASSIGN_OR_RETURN(const std::unique_ptr<ModelFiles> files, open_files(arguments));
+  const ModelFacts& facts = files->facts();
+  ModelLook look;
+  look.info.context_max = static_cast<std::uint32_t>(std::max(facts.context_max, 0));
+  if (arguments.max_model_len > 0) {
+    look.info.context_max = std::min(look.info.context_max, arguments.max_model_len);
+  }
+  look.info.generates = facts.kind != ModelKind::kEncoder;
+  look.info.has_encoder = facts.kind == ModelKind::kEncoderDecoder;
+  look.info.chats = look.info.generates && !facts.words.chat_template.empty();
+  look.info.pooled = pooled_info(facts);
+  look.info.card = card_of(*files);
+  look.chat_template = facts.words.chat_template;
+  return look;
+}
+
+namespace {
+
 // Who reads a text only, or reads it apart from what it answers, is no partner of a chat.
 Status check_talks(const ModelFacts& facts, const std::string& name) {
   if (facts.kind == ModelKind::kDecoder) return ok_status();

@@ -9,6 +9,7 @@
 
 #include "apps/greeting.h"
 #include "apps/serve_arguments.h"
+#include "host/model_catalog.h"
 #include "host/model_host.h"
 #include "runtime/memory_plan.h"
 #include "terminal/chat/chat_partner.h"
@@ -21,6 +22,9 @@ using LoadReport = std::function<void(const GreetedModel& model, double seconds)
 
 ModelRecipe make_recipe(const NamedModel& model, std::shared_ptr<CpuDevice> device,
                         const MemoryLimit& limit, LoadReport report);
+
+// Any thread.
+Result<ModelLook> look_at(const ModelArguments& arguments);
 
 // The only model of this process, loaded now. `grammar`: what its answers have to look like.
 Result<ChatPartner> load_chat_partner(const ModelArguments& arguments,

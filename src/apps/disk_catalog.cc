@@ -77,6 +77,12 @@ Result<std::shared_ptr<const Tokenizer>> DiskCatalog::tokenizer(const std::strin
   return load_tokenizer(*files);
 }
 
+Result<ModelLook> DiskCatalog::look(const std::string& source) const {
+  ModelArguments arguments = options_.common;
+  arguments.model = source;
+  return look_at(arguments);
+}
+
 bool DiskCatalog::has(const std::string& name) const {
   if (!store::ModelName::parse(name).is_ok()) return false;
   const auto store = store::LocalStore::open();

@@ -30,6 +30,7 @@ class DiskCatalog final : public ModelCatalog {
                              const ModelOverrides& overrides) const override;
   Result<std::shared_ptr<const Tokenizer>> tokenizer(const std::string& source,
                                                      const std::string& file) const override;
+  Result<ModelLook> look(const std::string& source) const override;
   bool has(const std::string& name) const override;
   std::vector<std::string> names() const override;
   bool is_on_demand() const override { return options_.is_on_demand; }

@@ -30,6 +30,13 @@ struct ModelOverrides {
   std::string tool_call_parser, reasoning_parser;
 };
 
+// What the files of a model say while nothing of it is loaded: of its info the card, what it can do
+// and the positions that it would have.
+struct ModelLook {
+  ModelInfo info;
+  std::string chat_template;  // empty: none
+};
+
 class ModelCatalog {
  public:
   virtual ~ModelCatalog() = default;
@@ -45,6 +52,11 @@ class ModelCatalog {
   virtual Result<std::shared_ptr<const Tokenizer>> tokenizer(const std::string& source,
                                                              const std::string&) const {
     return error(StatusCode::kUnsupported, "'{}' has no words here", source);
+  }
+
+  // Reads heads of files, some milliseconds. kNotFound: as above.
+  virtual Result<ModelLook> look(const std::string& source) const {
+    return error(StatusCode::kUnsupported, "'{}' has no files here", source);
   }
 
   virtual bool has(const std::string& name) const = 0;    // in the local store

@@ -177,6 +177,30 @@ std::optional<ApiError> find_unready(const DialectContext& context, std::string_
   return ApiError{.status = 400, .message = "Model version not ready"};
 }
 
+namespace {
+
+// Of a model whose config names tensors these are shown, in its order; of others all that it has.
+// A client that asks for whatever is shown (perf_analyzer) so gets what belongs together.
+void keep_declared(const std::vector<ModelTensor>& declared, std::vector<TensorFace>& faces) {
+  std::vector<TensorFace> kept;
+  for (const ModelTensor& tensor : declared) {
+    for (const TensorFace& face : faces) {
+      if (face.name == tensor.name) kept.push_back(face);
+    }
+  }
+  if (!kept.empty()) faces = std::move(kept);
+}
+
+void show_declared(const House& house, ModelFace& face) {
+  if (house.repository == nullptr) return;
+  const Result<ModelConfig> config = house.repository->config(face.name);
+  if (!config.is_ok()) return;
+  keep_declared(config->inputs, face.inputs);
+  keep_declared(config->outputs, face.outputs);
+}
+
+}  // namespace
+
 Parsed<ModelFace> find_face(const DialectContext& context, std::string_view name,
                             std::string_view version) {
   auto found = find_model(context, name, version);
@@ -194,6 +218,7 @@ Parsed<ModelFace> find_face(const DialectContext& context, std::string_view name
     face = face_of((*model)->info, std::string(name));
   }
   face.versions = std::move(found->versions);
+  if (found->light == nullptr) show_declared(*context.house, face);
   return face;
 }
 

@@ -145,11 +145,14 @@ Call show_prompt(const OllamaRequest& wanted, const std::vector<TokenId>& ids) {
   return call;
 }
 
-// An answer is as long as it may be, and as there is room for.
+// An answer is as long as it may be, and as there is room for: where Ollama would forget what is
+// old to go on behind num_ctx, it goes on with all of it in what the model has; as there, ten times
+// num_ctx is the end.
 Parsed<int> answer_tokens(const OllamaRequest& wanted, std::size_t prompt) {
   if (wanted.model->info.has_encoder) return settle_tokens_max(wanted, prompt, INT32_MAX, "prompt");
-  const auto room = static_cast<std::int64_t>(context_of(wanted)) -
-                    static_cast<std::int64_t>(prompt);
+  const std::uint32_t end = wanted.shifts ? wanted.model->info.context_max : context_of(wanted);
+  const auto room = std::min(static_cast<std::int64_t>(end) - static_cast<std::int64_t>(prompt),
+                             std::int64_t{10} * context_of(wanted));
   return static_cast<int>(std::clamp<std::int64_t>(wanted.tokens_max.value_or(room), 1, room));
 }
 

@@ -71,6 +71,15 @@ Json capabilities_of(const ModelInfo& info, const HostedModel* model) {
   return list;
 }
 
+// What the store says of a model that was not loaded yet.
+void add_stored_card(const store::LocalStore& store, ModelRow& row) {
+  if (!row.info.card.path.empty()) return;
+  const auto manifest = store.find(row.names.front());
+  if (!manifest.is_ok()) return;
+  row.info.card.file_bytes = manifest->bytes();
+  row.info.card.modified_at = manifest->fetched_at;
+}
+
 Json model_json(const ModelRow& row, const std::string& name) {
   const std::uint64_t size =
       row.info.card.file_bytes > 0 ? row.info.card.file_bytes : row.bytes;
@@ -140,7 +149,19 @@ Json model_info_of(const ModelInfo& info, bool is_verbose) {
   return keys;
 }
 
-Json show_json(const DialectContext& context, const ModelRow& row, bool is_verbose) {
+// What its files say of a model that was not loaded yet.
+void look_up(const DialectContext& context, ModelRow& row, store::ModelDress& dress) {
+  const ModelCatalog* catalog = context.models.catalog;
+  const std::string& name = row.names.front();
+  if (row.info.context_max > 0 || catalog == nullptr || !catalog->has(name)) return;
+  Result<ModelLook> look = catalog->look(name);
+  if (!look.is_ok()) return;  // it can still be asked for, which says what is wrong
+  row.info = std::move(look->info);
+  row.info.chats |= !dress.chat_template.empty();
+  if (dress.chat_template.empty()) dress.chat_template = std::move(look->chat_template);
+}
+
+Json show_json(const DialectContext& context, ModelRow row, bool is_verbose) {
   Json body = Json::object();
   // A lease of what is there; what is not is not brought here for a look.
   const auto lease = row.state == ModelState::kReady ? context.models.host->lease(row.index)
@@ -150,6 +171,7 @@ Json show_json(const DialectContext& context, const ModelRow& row, bool is_verbo
   if (hosted != nullptr && hosted->chat_template != nullptr) {
     dress.chat_template = hosted->chat_template->source();
   }
+  if (hosted == nullptr) look_up(context, row, dress);
   const std::string from = row.info.card.path.empty() ? row.names.front() : row.info.card.path;
   std::string licenses;
   for (const std::string& text : dress.licenses) licenses += (licenses.empty() ? "" : "\n") + text;
@@ -172,13 +194,31 @@ Json show_json(const DialectContext& context, const ModelRow& row, bool is_verbo
   return body;
 }
 
+// A model that is served, or would be if it were asked for.
+std::optional<ModelRow> find_shown(const DialectContext& context, const std::string& name) {
+  if (const auto served = served_name(*context.models.host, name)) {
+    for (ModelRow& row : context.models.host->rows()) {
+      if (std::find(row.names.begin(), row.names.end(), *served) != row.names.end()) return row;
+    }
+  }
+  const ModelCatalog* catalog = context.models.catalog;
+  if (catalog == nullptr || !catalog->is_on_demand()) return std::nullopt;
+  for (const std::string& stored : catalog->names()) {
+    if (is_same_model(stored, name)) return ModelRow{.names = {stored}};
+  }
+  return std::nullopt;
+}
+
 // What would be served if it were asked for.
 void add_stored(const DialectContext& context, std::vector<Json>& models) {
   const ModelCatalog* catalog = context.models.catalog;
   if (catalog == nullptr || !catalog->is_on_demand()) return;
+  const auto store = store::LocalStore::open();
   for (const std::string& name : catalog->names()) {
     if (context.models.host->has_name(name)) continue;
-    models.push_back(model_json({.names = {name}}, name));
+    ModelRow row{.names = {name}};
+    if (store.is_ok()) add_stored_card(*store, row);
+    models.push_back(model_json(row, name));
   }
 }
 
@@ -187,6 +227,9 @@ void add_stored(const DialectContext& context, std::vector<Json>& models) {
 http::Response list_ollama_models(const DialectContext& context, const http::Request&) {
   std::vector<Json> models;
   std::vector<ModelRow> rows = context.models.host->rows();
+  if (const auto store = store::LocalStore::open(); store.is_ok() && context.models.catalog) {
+    for (ModelRow& row : rows) add_stored_card(*store, row);
+  }
   std::stable_sort(rows.begin(), rows.end(), [](const ModelRow& a, const ModelRow& b) {
     return a.info.card.modified_at > b.info.card.modified_at;
   });
@@ -235,19 +278,16 @@ Parsed<Call> parse_ollama_show(const DialectContext& context, const http::Reques
   }
   warn_of_unknown(fields, warned);
   if (fields.error()) return *fields.error();
-  const auto served = served_name(*context.models.host, name);
-  for (const ModelRow& row : context.models.host->rows()) {
-    if (!served || std::find(row.names.begin(), row.names.end(), *served) == row.names.end()) {
-      continue;
-    }
-    Json shown = show_json(context, row, is_verbose);
-    set_warnings(warned, shown);
-    Call call;
-    call.ready = http::Response{.body = dump(shown)};
-    return call;
+  const std::optional<ModelRow> row = find_shown(context, name);
+  if (!row) {
+    return ApiError{.status = 404, .message = fmt::format("model '{}' not found", name),
+                    .param = "model", .code = "model_not_found"};
   }
-  return ApiError{.status = 404, .message = fmt::format("model '{}' not found", name),
-                  .param = "model", .code = "model_not_found"};
+  Json shown = show_json(context, *row, is_verbose);
+  set_warnings(warned, shown);
+  Call call;
+  call.ready = http::Response{.body = dump(shown)};
+  return call;
 }
 
 }  // namespace quire

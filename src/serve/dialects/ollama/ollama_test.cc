@@ -217,6 +217,8 @@ TEST(OllamaTest, ASmallerContextActsAndALargerOneIsTold) {
   EXPECT_TRUE(warns_of(small, "prompt"));
   EXPECT_EQ(text_of(ask(64, R"(,"truncate":false)"), "error"),
             "the input length exceeds the context length");
+  EXPECT_EQ(count_of(small, "eval_count"), 2) << "behind num_ctx the answer goes on";
+  EXPECT_EQ(count_of(ask(64, R"(,"shift":false)"), "eval_count"), 1);
   const Json covered = ask(128, "");
   EXPECT_EQ(count_of(covered, "prompt_eval_count"), 100);
   EXPECT_EQ(covered.find("warnings"), nullptr) << dump(covered);
@@ -224,6 +226,20 @@ TEST(OllamaTest, ASmallerContextActsAndALargerOneIsTold) {
   EXPECT_EQ(count_of(large, "prompt_eval_count"), 100);
   EXPECT_TRUE(warns_of(large, "options.num_ctx")) << dump(large);
   EXPECT_EQ(server.host().rows()[0].loads, 1u) << "nobody's model is loaded again for it";
+}
+
+TEST(OllamaTest, SeedsHave64Bits) {
+  TestServer server;
+  const auto status_of = [&](const char* seed) {
+    return server.client().post(kGenerate, R"({"model":"m","prompt":"a","stream":false,"options":{)"
+                                           R"("num_predict":1,"seed":)" + std::string(seed) + "}}")
+        .status;
+  };
+  for (const char* seed : {"8674665223082153551", "9223372036854775807", "-9223372036854775808",
+                           "9.223372036854775808e18", "1.5"}) {
+    EXPECT_EQ(status_of(seed), 200) << seed;
+  }
+  EXPECT_EQ(status_of("1e19"), 400);
 }
 
 TEST(OllamaTest, ErrorsAreOneSentence) {

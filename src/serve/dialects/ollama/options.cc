@@ -17,7 +17,7 @@ constexpr std::size_t kStopsMax = 64;
 constexpr std::size_t kStopSizeMax = 4096;  // bytes
 constexpr std::size_t kNameShown = 64;      // bytes
 constexpr double kInt32Max = std::numeric_limits<std::int32_t>::max();
-constexpr double kExactMax = 9007199254740992.0;
+constexpr double kSeedMax = 9223372036854775807.0;
 
 enum class OptionType { kInteger, kFloat, kBoolean, kTexts };
 
@@ -48,8 +48,12 @@ void take_context(const Json& value, Taking& to) {
                                         to.model->info.context_max)});
 }
 
+// Any integer of 64 bits.
 void take_seed(const Json& value, Taking& to) {
-  const auto seed = static_cast<std::int64_t>(value.as_double());
+  const double number = value.as_double();
+  const std::int64_t seed = value.is_int()       ? value.as_int()
+                            : number < kSeedMax ? static_cast<std::int64_t>(number)
+                                                : std::numeric_limits<std::int64_t>::max();
   if (seed != -1) to.options.params.seed = static_cast<std::uint64_t>(seed);  // -1: chance
 }
 
@@ -115,7 +119,7 @@ constexpr Option kOptions[] = {
      [](const Json& v, Taking& to) { to.options.params.repetition_penalty = real(v); }},
     {"rope_frequency_base", kFloat, 0, 1e12, nullptr, kGone},
     {"rope_frequency_scale", kFloat, 0, 1e12, nullptr, kGone},
-    {"seed", kInteger, -kExactMax, kExactMax, take_seed},
+    {"seed", kInteger, -kSeedMax, kSeedMax, take_seed},
     {"stop", OptionType::kTexts, 0, 0, take_stops},
     {"temperature", kFloat, 0, 100,
      [](const Json& v, Taking& to) { to.options.params.temperature = real(v); }},

@@ -173,9 +173,11 @@ OllamaRequest read_ollama_request(Fields& fields, const DialectContext& context)
   read_format(fields, request);
   read_logprobs(fields, request);
   request.truncates = fields.boolean("truncate").value_or(true);
-  if (fields.boolean("shift").value_or(false)) {
-    add_warning(request.warned, {"no_effect", "shift", "A context that is full ends the answer "
-                                                       "with done_reason length."});
+  const std::optional<bool> shifts = fields.boolean("shift");
+  request.shifts = shifts.value_or(true);
+  if (shifts == true) {
+    add_warning(request.warned, {"capped", "shift", "An answer goes on behind num_ctx, but ends "
+                                                    "with the model's own context."});
   }
   request.shows_prompt = fields.boolean("_debug_render_only").value_or(false);
   check_think(fields, request);

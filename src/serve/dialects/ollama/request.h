@@ -40,6 +40,7 @@ struct OllamaRequest : Generation {
   std::optional<bool> thinks;          // as asked
   std::string effort;                  // is_effort(), or empty
   bool truncates = true;
+  bool shifts = true;  // an answer does not end with num_ctx
   std::shared_ptr<const ChatTemplate> chat_template;  // in place of the model's; null: that
   bool shows_prompt = false;           // _debug_render_only
   std::optional<AskedGrammar> grammar;

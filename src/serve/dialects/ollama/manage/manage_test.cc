@@ -54,6 +54,13 @@ class StoreCatalog : public ModelCatalog {
     };
     return made;
   }
+  Result<ModelLook> look(const std::string&) const override {
+    ModelLook look{.chat_template = "{{ messages }}"};
+    look.info.context_max = 64;
+    look.info.chats = true;
+    look.info.card = {.family = "llama", .format = "gguf"};
+    return look;
+  }
   bool has(const std::string& name) const override {
     const auto store = store::LocalStore::open();
     return store.is_ok() && store->find(name).is_ok();
@@ -243,6 +250,27 @@ TEST_F(OllamaManageTest, WhatCannotBeMadeIsRefusedByName) {
   EXPECT_EQ(post("/api/copy", R"({"source":"m","destination":"a b"})").body,
             R"({"error":"destination \"a b\" is invalid"})");
   EXPECT_EQ(post("/api/push", R"({"model":"nobody"})").status, 404);
+}
+
+TEST_F(OllamaManageTest, AModelThatWasNotLoadedYetIsShownByItsFiles) {
+  create("seen");
+  const Json shown = *parse_json(post("/api/show", R"({"model":"seen"})").body);
+  EXPECT_EQ(shown.find("details")->find("family")->as_string(), "llama");
+  EXPECT_EQ(shown.find("template")->as_string(), "{{ messages }}");
+  EXPECT_EQ(shown.find("model_info")->find("llama.context_length")->as_int(), 64);
+  EXPECT_NE(dump(*shown.find("capabilities")).find("tools"), std::string::npos);
+  const Json tags = *parse_json(ask("GET", "/api/tags", "").body);
+  int seen = 0;
+  for (const Json& model : tags.find("models")->items()) {
+    if (model.find("name")->as_string() != "seen:latest") continue;
+    ++seen;
+    EXPECT_EQ(model.find("size")->as_uint(), std::string("GGUF of seen").size());
+    EXPECT_NE(model.find("modified_at")->as_string().substr(0, 4), "1970");
+  }
+  EXPECT_EQ(seen, 1);
+  for (const ModelRow& row : server_->host().rows()) {
+    EXPECT_EQ(row.loads, row.names.front() == "m" ? 1u : 0u) << "none was loaded for a look";
+  }
 }
 
 TEST_F(OllamaManageTest, ARegistryThatIsNotThereIsTold) {
