@@ -47,6 +47,7 @@ HOLDS = ["run_script", "small_models", "default_model", "batch_invariance", "pre
          "triton_client"]
 BY_HAND = ["speed", "roofline"]
 UNIT_LIMIT_S = 1800
+SUITES_LIMIT_S = 3600
 HOLD_LIMIT_S = 600
 SKIPPED = 77  # the exit status of a hold whose reference data is absent
 TAIL_LINES = 60
@@ -273,6 +274,15 @@ def group_clients_more(tally):
     tally.add_run("tests/clients_more", run)
 
 
+def group_suites(tally):
+    """On demand: Ollama's own integration suite and Triton's perf_analyzer against our server."""
+    if not fetch_default_model(tally):
+        return
+    run = run_program(["/usr/bin/python3", ROOT / "tests/suites/run_suites.py"], SUITES_LIMIT_S)
+    say(run.output.rstrip())
+    tally.add_run("tests/suites", run)
+
+
 def group_fuzz(tally):
     """On demand: every fuzzer of tests/fuzz, 10 minutes each (QUIRE_FUZZ_SECONDS: as many)."""
     if not build(tally, "fuzz"):
@@ -350,11 +360,12 @@ GROUPS = {
     "aarch64": group_aarch64,
     "agents": group_agents,
     "clients-more": group_clients_more,
+    "suites": group_suites,
     "fuzz": group_fuzz,
 }
 # Emulation takes minutes, agents are hundreds of megabytes, further clients want toolchains of
 # their own, and fuzzers take hours: run only when named.
-ON_DEMAND = {"aarch64", "agents", "clients-more", "fuzz"}
+ON_DEMAND = {"aarch64", "agents", "clients-more", "fuzz", "suites"}
 
 
 def main():

@@ -7,6 +7,8 @@
 #   tools/setup.sh aarch64 the same as run, and the cross compiler and emulator for 64-bit Arm
 #   tools/setup.sh agents  the same as run, and the coding agents of tests/agents
 #   tools/setup.sh fuzz    the same as run, and libFuzzer's library for tests/fuzz; GCC compiles
+#   tools/setup.sh suites  the same as run, and a library that perf_analyzer of tests/suites needs;
+#                          Debian's Go is too old for the other suite, so that is not installed
 #   tools/setup.sh clients-more  the same as run, and Java for tests/clients_more, where it is not
 #                          there; Debian's Go is too old for its client, so that is not installed
 #
@@ -33,6 +35,7 @@ build_packages=(
 test_packages=(curl procps python3 python3-venv chromium fonts-inter fonts-dejavu-core)
 aarch64_packages=(g++-aarch64-linux-gnu qemu-user-static googletest)
 fuzz_packages=(libclang-rt-14-dev)
+suites_packages=(python3 python3-venv libb64-0d)
 more_packages=(default-jdk-headless maven)           # and a Go that openai-go takes (1.26)
 cargo_minor_min=88   # of 1.x; what the crates under text-rs ask for
 node_major_min=18
@@ -146,13 +149,14 @@ install_node_packages() {
   cp "$from/package-lock.json" "$to/installed.json"
 }
 
-[[ $scope =~ ^(run|test|aarch64|agents|fuzz|clients-more)$ ]] ||
-  fail "usage: tools/setup.sh [run|test|aarch64|agents|fuzz|clients-more]"
+[[ $scope =~ ^(run|test|aarch64|agents|fuzz|clients-more|suites)$ ]] ||
+  fail "usage: tools/setup.sh [run|test|aarch64|agents|fuzz|clients-more|suites]"
 mkdir -p "$root/build"
 packages=("${build_packages[@]}")
 [[ $scope == test ]] && packages+=("${test_packages[@]}")
 [[ $scope == aarch64 ]] && packages+=("${aarch64_packages[@]}")
 [[ $scope == fuzz ]] && packages+=("${fuzz_packages[@]}")
+[[ $scope == suites ]] && packages+=("${suites_packages[@]}")
 [[ $scope == clients-more ]] && ! command -v mvn >/dev/null && packages+=("${more_packages[@]}")
 install_missing "${packages[@]}"
 install_rust
@@ -164,4 +168,5 @@ if [[ $scope == test ]]; then
   install_python_clients
   install_node_packages tests/clients node
 fi
+if [[ $scope == suites ]]; then make_venv; fi
 if [[ $scope == agents ]]; then install_node_packages tests/agents agents; fi

@@ -178,9 +178,9 @@ http::Response model_statistics(const DialectContext& context, const http::Reque
     write(one.success, *inner.mutable_success());
     write(one.fail, *inner.mutable_fail());
     write(one.queue, *inner.mutable_queue());
-    write({}, *inner.mutable_compute_input());
+    write({one.infer.count, 0}, *inner.mutable_compute_input());
     write(one.infer, *inner.mutable_compute_infer());
-    write({}, *inner.mutable_compute_output());
+    write({one.infer.count, 0}, *inner.mutable_compute_output());
     write(one.cache_hit, *inner.mutable_cache_hit());
     write(one.cache_miss, *inner.mutable_cache_miss());
     if (one.bytes == 0) continue;

@@ -58,13 +58,13 @@ Json count_json(const TimeCount& count) {
 }
 
 Json statistics_json(const InferStatistics& model) {
-  const TimeCount none;
+  const TimeCount instant = {model.infer.count, 0};  // of all that are counted, as Triton has it
   Json inner = Json::object({{"success", count_json(model.success)},
                              {"fail", count_json(model.fail)},
                              {"queue", count_json(model.queue)},
-                             {"compute_input", count_json(none)},
+                             {"compute_input", count_json(instant)},
                              {"compute_infer", count_json(model.infer)},
-                             {"compute_output", count_json(none)},
+                             {"compute_output", count_json(instant)},
                              {"cache_hit", count_json(model.cache_hit)},
                              {"cache_miss", count_json(model.cache_miss)}});
   Json memory = Json::array();

@@ -51,7 +51,8 @@ const Try kGenerateTries[] = {
     {"`top_logprobs` alone", Claim::kWarned, R"("top_logprobs":2)", "top_logprobs", ""},
     {"`truncate`", Claim::kAccepted, R"("truncate":true)", "",
      "true: what is too long is cut, with a warning; false: it is refused"},
-    {"`shift`", Claim::kWarned, R"("shift":true)", "shift", "beyond num_ctx, but not beyond the model's context; false: num_ctx ends the answer"},
+    {"`shift`", Claim::kWarned, R"("shift":true)", "shift",
+     "beyond num_ctx, but not beyond the model's context; false: num_ctx ends the answer"},
     {"any other field", Claim::kWarned, R"("no_such_field":1)", "no_such_field", ""},
 };
 

@@ -100,9 +100,11 @@ void read_model(Fields& fields, const DialectContext& context, EmbedRequest& wan
       fields.fail(std::move(*error));
     }
   }
-  if (model != nullptr && options.context_max > 0 &&
+  const Json* given = fields.any("options");
+  const Json* context_max = given == nullptr ? nullptr : given->find("num_ctx");
+  if (model != nullptr && context_max != nullptr &&
       options.context_max < model->info.context_max) {
-    wanted.texts.cut_to = options.context_max;
+    wanted.texts.cut_to = options.context_max;  // 0 leaves no room, as in Ollama
   }
   const Json* stay = fields.any("keep_alive");
   if (stay != nullptr) wanted.keep_alive = parse_keep_alive(*stay);
@@ -138,18 +140,39 @@ void read_dimensions(Fields& fields, EmbedRequest& wanted) {
   }
 }
 
+ApiError too_long(std::string message, const std::string& field) {
+  return {.message = std::move(message), .param = field, .code = "context_length_exceeded"};
+}
+
+// A text as ids that fit into num_ctx and into the model, cut where the request lets it be.
+Parsed<std::vector<TokenId>> encode_fitting(const EmbedRequest& wanted, const std::string& text,
+                                            const std::string& field, bool truncates) {
+  PooledTexts texts = wanted.texts;
+  const std::optional<std::int64_t> bound = texts.cut_to;
+  if (!truncates) texts.cut_to.reset();
+  if (truncates && !bound) texts.cut_to = -1;
+  if (truncates && bound) {
+    PooledTexts bare = texts;
+    bare.cut_to.reset();
+    auto nothing = encode_whole(bare, "", field);
+    const std::ptrdiff_t special = nothing.is_ok() ? std::ssize(*nothing) : 0;
+    if (special >= *bound) {
+      return too_long("input after truncation exceeds maximum context length", field);
+    }
+  }
+  auto ids = encode_whole(texts, text, field);
+  const bool is_beyond = ids.is_ok() ? bound && std::ssize(*ids) > *bound
+                                     : ids.error().code == "context_length_exceeded";
+  if (is_beyond) return too_long("the input length exceeds the context length", field);
+  return ids;
+}
+
 Parsed<Call> make_call(const DialectContext& context, EmbedRequest& wanted, bool truncates) {
   Call call{.model = wanted.texts.model, .prompt_field = wanted.is_single ? "prompt" : "input"};
   call.in_flight_max = kInFlightMax;
-  if (truncates && !wanted.texts.cut_to) wanted.texts.cut_to = -1;
-  if (!truncates && wanted.texts.cut_to) wanted.texts.cut_to.reset();
   for (std::size_t i = 0; i < wanted.inputs.size(); ++i) {
     const std::string field = wanted.is_single ? "prompt" : fmt::format("input[{}]", i);
-    auto whole = encode_whole(wanted.texts, wanted.inputs[i], field);
-    if (!whole.is_ok() && whole.error().code == "context_length_exceeded") {
-      return ApiError{.message = "the input length exceeds the context length", .param = field,
-                      .code = "context_length_exceeded"};
-    }
+    auto whole = encode_fitting(wanted, wanted.inputs[i], field, truncates);
     if (!whole.is_ok()) return whole.error();
     call.requests.push_back(make_pooled(wanted.texts, context.tenant, std::move(*whole)));
   }

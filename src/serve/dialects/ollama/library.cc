@@ -3,8 +3,13 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <map>
+#include <mutex>
+#include <optional>
+#include <tuple>
 
 #include "base/clock.h"
+#include "host/model_catalog.h"
 #include "serve/dialects/ollama/generate.h"
 #include "serve/dialects/ollama/names.h"
 #include "serve/dialects/ollama/request.h"
@@ -69,15 +74,6 @@ Json capabilities_of(const ModelInfo& info, const HostedModel* model) {
   if (has_skill(info, Skill::kEmbed)) list.push("embedding");
   if (model != nullptr && format_of(*model).thoughts != nullptr) list.push("thinking");
   return list;
-}
-
-// What the store says of a model that was not loaded yet.
-void add_stored_card(const store::LocalStore& store, ModelRow& row) {
-  if (!row.info.card.path.empty()) return;
-  const auto manifest = store.find(row.names.front());
-  if (!manifest.is_ok()) return;
-  row.info.card.file_bytes = manifest->bytes();
-  row.info.card.modified_at = manifest->fetched_at;
 }
 
 Json model_json(const ModelRow& row, const std::string& name) {
@@ -194,6 +190,45 @@ Json show_json(const DialectContext& context, ModelRow row, bool is_verbose) {
   return body;
 }
 
+// For lists, which programs ask for again and again: a model's files are read once for as long as
+// its manifest stays as it is. Bounded.
+class Looks {
+ public:
+  ModelInfo of(const ModelCatalog& catalog, const store::Manifest& manifest) {
+    constexpr std::size_t kMax = 1024;
+    const std::string& name = manifest.name;
+    const Key key = {name, manifest.fetched_at, manifest.bytes()};
+    {
+      const std::lock_guard lock(mutex_);
+      if (const auto found = looks_.find(key); found != looks_.end()) return found->second;
+    }
+    const Result<ModelLook> look = catalog.look(name);
+    if (!look.is_ok()) return {};
+    const std::lock_guard lock(mutex_);
+    if (looks_.size() >= kMax) looks_.clear();
+    return looks_.insert_or_assign(key, look->info).first->second;
+  }
+
+ private:
+  using Key = std::tuple<std::string, std::int64_t, std::uint64_t>;
+  std::mutex mutex_;
+  std::map<Key, ModelInfo> looks_;
+};
+
+// Without what only one who looks at it needs.
+void look_up_card(const DialectContext& context, ModelRow& row) {
+  static Looks looks;
+  const ModelCatalog* catalog = context.models.catalog;
+  const std::string& name = row.names.front();
+  if (row.info.context_max > 0 || catalog == nullptr) return;
+  const auto store = store::LocalStore::open();
+  const auto manifest = store.is_ok() ? store->find(name) : store.status();
+  if (!manifest.is_ok()) return;
+  row.info = looks.of(*catalog, *manifest);
+  row.info.card.file_bytes = manifest->bytes();
+  row.info.card.modified_at = manifest->fetched_at;
+}
+
 // A model that is served, or would be if it were asked for.
 std::optional<ModelRow> find_shown(const DialectContext& context, const std::string& name) {
   if (const auto served = served_name(*context.models.host, name)) {
@@ -213,23 +248,20 @@ std::optional<ModelRow> find_shown(const DialectContext& context, const std::str
 void add_stored(const DialectContext& context, std::vector<Json>& models) {
   const ModelCatalog* catalog = context.models.catalog;
   if (catalog == nullptr || !catalog->is_on_demand()) return;
-  const auto store = store::LocalStore::open();
   for (const std::string& name : catalog->names()) {
     if (context.models.host->has_name(name)) continue;
     ModelRow row{.names = {name}};
-    if (store.is_ok()) add_stored_card(*store, row);
+    look_up_card(context, row);
     models.push_back(model_json(row, name));
   }
 }
 
 }  // namespace
 
-http::Response list_ollama_models(const DialectContext& context, const http::Request&) {
+Parsed<Call> parse_ollama_tags(const DialectContext& context, const http::Request&) {
   std::vector<Json> models;
   std::vector<ModelRow> rows = context.models.host->rows();
-  if (const auto store = store::LocalStore::open(); store.is_ok() && context.models.catalog) {
-    for (ModelRow& row : rows) add_stored_card(*store, row);
-  }
+  for (ModelRow& row : rows) look_up_card(context, row);
   std::stable_sort(rows.begin(), rows.end(), [](const ModelRow& a, const ModelRow& b) {
     return a.info.card.modified_at > b.info.card.modified_at;
   });
@@ -242,7 +274,10 @@ http::Response list_ollama_models(const DialectContext& context, const http::Req
     }
   }
   add_stored(context, models);
-  return {.body = dump(Json::object({{"models", Json::array(std::move(models))}}))};
+  Call call;
+  call.ready = http::Response{.body = dump(Json::object({{"models",
+                                                          Json::array(std::move(models))}}))};
+  return call;
 }
 
 http::Response list_ollama_running(const DialectContext& context, const http::Request&) {

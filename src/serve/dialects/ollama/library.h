@@ -7,7 +7,7 @@
 
 namespace quire {
 
-http::Response list_ollama_models(const DialectContext& context, const http::Request& request);
+Parsed<Call> parse_ollama_tags(const DialectContext& context, const http::Request& request);
 http::Response list_ollama_running(const DialectContext& context, const http::Request& request);
 Parsed<Call> parse_ollama_show(const DialectContext& context, const http::Request& request);
 

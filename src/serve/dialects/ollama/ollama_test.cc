@@ -376,6 +376,23 @@ TEST(OllamaTest, VectorsHaveLengthOneButForTheOldRoute) {
             "400 \"m\" does not support generate");
 }
 
+TEST(OllamaTest, ATextOfVectorsIsBoundByNumCtx) {
+  TestModelOptions model;
+  model.pooled = PooledInfo{.width = 2};
+  TestServer server(ServerOptions(), model);
+  const auto ask = [&](const char* more) {
+    return server.client().post("/api/embed", R"({"model":"m","input":"abcdefgh",)" +
+                                                  std::string(more) + "}");
+  };
+  const auto cut = ask(R"("options":{"num_ctx":5})");
+  EXPECT_EQ(count_of(json_of(cut.body), "prompt_eval_count"), 5) << cut.body;
+  EXPECT_EQ(error_of(ask(R"("truncate":false,"options":{"num_ctx":5})")),
+            "400 the input length exceeds the context length");
+  EXPECT_EQ(ask(R"("truncate":false,"options":{"num_ctx":64})").status, 200);
+  EXPECT_EQ(error_of(ask(R"("options":{"num_ctx":0})")),
+            "400 input after truncation exceeds maximum context length");
+}
+
 TEST(OllamaTest, ItIsThere) {
   TestServer server;
   EXPECT_EQ(server.client().get("/").body, "Ollama is running");
