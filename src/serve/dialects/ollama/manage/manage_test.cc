@@ -257,6 +257,8 @@ TEST_F(OllamaManageTest, AModelThatWasNotLoadedYetIsShownByItsFiles) {
   const Json shown = *parse_json(post("/api/show", R"({"model":"seen"})").body);
   EXPECT_EQ(shown.find("details")->find("family")->as_string(), "llama");
   EXPECT_EQ(shown.find("template")->as_string(), "{{ messages }}");
+  EXPECT_EQ(shown.find("modelfile")->as_string().find("TEMPLATE"), std::string::npos)
+      << "it is the file's own, and of Jinja: no line of a Modelfile";
   EXPECT_EQ(shown.find("model_info")->find("llama.context_length")->as_int(), 64);
   EXPECT_NE(dump(*shown.find("capabilities")).find("tools"), std::string::npos);
   const Json tags = *parse_json(ask("GET", "/api/tags", "").body);
