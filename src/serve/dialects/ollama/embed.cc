@@ -102,7 +102,7 @@ void read_model(Fields& fields, const DialectContext& context, EmbedRequest& wan
   }
   const Json* given = fields.any("options");
   const Json* context_max = given == nullptr ? nullptr : given->find("num_ctx");
-  if (model != nullptr && context_max != nullptr &&
+  if (model != nullptr && context_max != nullptr && context_max->is_number() &&
       options.context_max < model->info.context_max) {
     wanted.texts.cut_to = options.context_max;  // 0 leaves no room, as in Ollama
   }

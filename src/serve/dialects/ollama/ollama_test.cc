@@ -389,6 +389,7 @@ TEST(OllamaTest, ATextOfVectorsIsBoundByNumCtx) {
   EXPECT_EQ(error_of(ask(R"("truncate":false,"options":{"num_ctx":5})")),
             "400 the input length exceeds the context length");
   EXPECT_EQ(ask(R"("truncate":false,"options":{"num_ctx":64})").status, 200);
+  EXPECT_EQ(ask(R"("options":{"num_ctx":null})").status, 200) << "as LangChain sends it";
   EXPECT_EQ(error_of(ask(R"("options":{"num_ctx":0})")),
             "400 input after truncation exceeds maximum context length");
 }
