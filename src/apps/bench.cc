@@ -100,22 +100,28 @@ BenchOptions tests_of(const BenchArguments& a) {
   return tests;
 }
 
+Status append_to(const std::string& path, const std::string& text) {
+  std::FILE* file = std::fopen(path.c_str(), "ae");
+  const bool is_open = file != nullptr;
+  bool is_whole = is_open && std::fwrite(text.data(), 1, text.size(), file) == text.size();
+  if (is_open) is_whole = std::fclose(file) == 0 && is_whole;
+  if (is_whole) return ok_status();
+  return error(StatusCode::kUnavailable, "'{}' cannot be written: {}", path,
+               std::strerror(errno));
+}
+
 // One line of bench/compare --history.
 Status save(const BenchArguments& a, const std::string& json) {
   const auto now = static_cast<std::int64_t>(std::time(nullptr));
   std::string line = fmt::format("{{\"saved_at\":{},\"label\":", now);
   append_json_string(a.label, line);
   line += "," + json.substr(1) + "\n";
-  std::FILE* file = std::fopen(a.history.c_str(), "ae");
-  const bool is_open = file != nullptr;
-  bool is_whole = is_open && std::fwrite(line.data(), 1, line.size(), file) == line.size();
-  if (is_open) is_whole = std::fclose(file) == 0 && is_whole;
-  if (is_whole) return ok_status();
-  return error(StatusCode::kUnavailable, "'{}' cannot be written: {}", a.history,
-               std::strerror(errno));
+  return append_to(a.history, line);
 }
 
 Result<bool> print_speed(const BenchArguments& a) {
+  // Told before minutes are spent.
+  if (!a.history.empty()) QUIRE_RETURN_IF_ERROR(append_to(a.history, ""));
   QUIRE_ASSIGN_OR_RETURN(Subject subject, open_subject(a));
   if (!a.quantize.empty()) subject.name += " quantized to " + a.quantize;
   const BenchOptions tests = tests_of(a);
@@ -220,15 +226,6 @@ int run_bench(const BenchArguments& arguments) {
     const Status status = print_hashes(a);
     if (!status.is_ok()) std::fprintf(stderr, "quire bench: %s\n", status.message().c_str());
     return status.is_ok() ? 0 : 1;
-  }
-  if (!a.history.empty()) {  // told before minutes are spent
-    std::FILE* file = std::fopen(a.history.c_str(), "ae");
-    if (file == nullptr) {
-      std::fprintf(stderr, "quire bench: '%s' cannot be written: %s\n", a.history.c_str(),
-                   std::strerror(errno));
-      return 1;
-    }
-    std::fclose(file);
   }
   const auto is_sound = print_speed(a);
   if (!is_sound.is_ok()) {

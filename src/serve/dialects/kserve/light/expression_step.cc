@@ -9,6 +9,7 @@
 
 #include "host/repository/expression/shapes.h"
 #include "serve/dialects/kserve/inference/infer_call.h"
+#include "serve/dialects/kserve/light/light_face.h"
 
 namespace quire {
 namespace {
@@ -110,13 +111,6 @@ bool append_of(TensorType type, std::int64_t value, std::string& bytes) {
 
 ApiError not_declared(const ModelTensor& output, std::string_view what) {
   return invalid_value(output.name, fmt::format("output '{}': {}", output.name, what));
-}
-
-TensorType type_of(const ModelTensor& tensor) {
-  for (const TensorTypeInfo& info : tensor_types()) {
-    if (info.config_name == tensor.data_type) return info.type;
-  }
-  return TensorType::kBytes;
 }
 
 // The bytes of a value, as the declared type has them.

@@ -7,7 +7,7 @@
 
 #include "base/json.h"
 #include "serve/testing/test_ensemble.h"
-#include "serve/testing/test_repository.h"
+#include "serve/testing/test_light_model.h"
 
 namespace quire {
 namespace {
@@ -18,7 +18,7 @@ std::string parameter(const std::string& name, const std::string& text) {
   return fmt::format("parameters {{ key: \"{}\" value {{ string_value: \"{}\" }} }} ", name, text);
 }
 
-class ExpressionStepTest : public ::testing::Test {
+class ExpressionStepTest : public LightModelTest {
  protected:
   void expressions(const std::string& name, const std::string& more, int batch_max = 8) {
     there_.write(name + "/config.pbtxt",
@@ -26,35 +26,6 @@ class ExpressionStepTest : public ::testing::Test {
                              more));
     there_.write(name + "/1/README", "x");
   }
-  TestResponse infer(const std::string& model, const std::string& inputs,
-                     const std::string& more = "") {
-    if (server_ == nullptr) server_ = &there_.serve();
-    return server_->client().post("/v2/models/" + model + "/infer",
-                                  R"({"inputs":[)" + inputs + "]" + more + "}");
-  }
-  static std::string input(const std::string& name, const std::string& type,
-                           const std::string& shape, const std::string& data) {
-    return fmt::format(R"({{"name":"{}","datatype":"{}","shape":{},"data":{}}})", name, type,
-                       shape, data);
-  }
-  static std::string tensors(const TestResponse& answer) {  // "NAME type shape data; ..."
-    EXPECT_EQ(answer.status, 200) << answer.body;
-    const Json body = *parse_json(answer.body);
-    std::string text;
-    for (const Json& output : body.find("outputs")->items()) {
-      text += output.find("name")->as_string() + " " + output.find("datatype")->as_string() + " " +
-              dump(*output.find("shape")) + " " + dump(*output.find("data")) + "; ";
-    }
-    return text;
-  }
-  static std::string refusal(const TestResponse& answer) {
-    EXPECT_EQ(answer.status, 400) << answer.body;
-    const Json body = *parse_json(answer.body);
-    return body.find("error") == nullptr ? answer.body : body.find("error")->as_string();
-  }
-
-  TestRepository there_;
-  TestServer* server_ = nullptr;
 };
 
 TEST_F(ExpressionStepTest, EachOutputIsAnExpressionOfTheInputs) {

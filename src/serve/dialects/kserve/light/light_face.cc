@@ -8,25 +8,25 @@
 namespace quire {
 namespace {
 
-// Its config was read by a table of the same names.
-TensorType type_of(const std::string& config_name) {
-  for (const TensorTypeInfo& info : tensor_types()) {
-    if (info.config_name == config_name) return info.type;
-  }
-  return TensorType::kBytes;
-}
-
 void add_faces(const std::vector<ModelTensor>& tensors,
                const std::vector<std::vector<std::int64_t>>& shapes,
                std::vector<TensorFace>& faces) {
   for (std::size_t i = 0; i < tensors.size(); ++i) {
-    const TensorType type = type_of(tensors[i].data_type);
+    const TensorType type = type_of(tensors[i]);
     faces.push_back({.name = tensors[i].name, .type = type, .dim = -1, .also = type,
                      .is_optional = tensors[i].is_optional, .whole = shapes[i]});
   }
 }
 
 }  // namespace
+
+// The config was read by a table of the same names.
+TensorType type_of(const ModelTensor& declared) {
+  for (const TensorTypeInfo& info : tensor_types()) {
+    if (info.config_name == declared.data_type) return info.type;
+  }
+  return TensorType::kBytes;
+}
 
 ModelFace face_of_light(const std::shared_ptr<const LightModel>& model) {
   ModelFace face{.name = model->name,

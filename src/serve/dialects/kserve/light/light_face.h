@@ -11,6 +11,8 @@
 
 namespace quire {
 
+TensorType type_of(const ModelTensor& declared);
+
 ModelFace face_of_light(const std::shared_ptr<const LightModel>& model);
 
 // As check_face(); and every input that is not optional is there.

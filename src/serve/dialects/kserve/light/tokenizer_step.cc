@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "serve/dialects/kserve/light/light_face.h"
 #include "text/detokenizer.h"
 
 namespace quire {
@@ -20,7 +21,7 @@ const NamedTensor* find_tensor(const std::vector<NamedTensor>& tensors, const st
 
 TensorType declared_type(const LightModel& model, const std::string& output) {
   for (const ModelTensor& tensor : model.config.outputs) {
-    if (tensor.name == output && tensor.data_type == "TYPE_INT64") return TensorType::kInt64;
+    if (tensor.name == output) return type_of(tensor);
   }
   return TensorType::kInt32;
 }

@@ -6,14 +6,14 @@
 
 #include "base/json.h"
 #include "serve/testing/test_ensemble.h"
-#include "serve/testing/test_repository.h"
+#include "serve/testing/test_light_model.h"
 
 namespace quire {
 namespace {
 
 using ::testing::HasSubstr;
 
-class TokenizerStepTest : public ::testing::Test {
+class TokenizerStepTest : public LightModelTest {
  protected:
   void tokenizer(const std::string& name, const std::string& tensors,
                  const std::string& parameters = "", int batch_max = 8) {
@@ -38,35 +38,6 @@ class TokenizerStepTest : public ::testing::Test {
                           test_tensor("input", "COUNT", "INT64", "1", "optional: true") +
                           test_tensor("output", "TEXT", "STRING"), parameters);
   }
-  TestResponse infer(const std::string& model, const std::string& inputs,
-                     const std::string& more = "") {
-    if (server_ == nullptr) server_ = &there_.serve();
-    return server_->client().post("/v2/models/" + model + "/infer",
-                                  R"({"inputs":[)" + inputs + "]" + more + "}");
-  }
-  static std::string input(const std::string& name, const std::string& type,
-                           const std::string& shape, const std::string& data) {
-    return fmt::format(R"({{"name":"{}","datatype":"{}","shape":{},"data":{}}})", name, type,
-                       shape, data);
-  }
-  static std::string tensors(const TestResponse& answer) {  // "NAME shape data; ..."
-    EXPECT_EQ(answer.status, 200) << answer.body;
-    const Json body = *parse_json(answer.body);
-    std::string text;
-    for (const Json& output : body.find("outputs")->items()) {
-      text += output.find("name")->as_string() + " " + output.find("datatype")->as_string() + " " +
-              dump(*output.find("shape")) + " " + dump(*output.find("data")) + "; ";
-    }
-    return text;
-  }
-  static std::string refusal(const TestResponse& answer) {
-    EXPECT_EQ(answer.status, 400) << answer.body;
-    const Json body = *parse_json(answer.body);
-    return body.find("error") == nullptr ? answer.body : body.find("error")->as_string();
-  }
-
-  TestRepository there_;
-  TestServer* server_ = nullptr;
 };
 
 TEST_F(TokenizerStepTest, TextsBecomeIdsAndIdsTexts) {
