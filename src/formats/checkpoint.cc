@@ -89,14 +89,6 @@ constexpr std::string_view kOtherParts[] = {
     "model.embed_vision.", "model.multi_modal_projector.", "model.embed_audio.",
 };
 
-std::string plain_name(const std::string& name) {
-  for (const Nesting& nesting : kNestings) {
-    if (!name.starts_with(nesting.prefix)) continue;
-    return std::string(nesting.plain) + name.substr(nesting.prefix.size());
-  }
-  return name;
-}
-
 bool is_other_part(std::string_view name) {
   for (const std::string_view prefix : kOtherParts) {
     if (name.starts_with(prefix)) return true;
@@ -225,6 +217,14 @@ Result<Checkpoint> open_any(const std::string& path) {
 }
 
 }  // namespace
+
+std::string plain_name(const std::string& name) {
+  for (const Nesting& nesting : kNestings) {
+    if (!name.starts_with(nesting.prefix)) continue;
+    return std::string(nesting.plain) + name.substr(nesting.prefix.size());
+  }
+  return name;
+}
 
 Result<Checkpoint> Checkpoint::open(const std::string& path, const std::string& tokenizer_path) {
   Result<Checkpoint> opened = open_any(path);

@@ -51,4 +51,7 @@ struct Checkpoint {
   static Result<Checkpoint> open(const std::string& path, const std::string& tokenizer_path = {});
 };
 
+// The name that a tensor has in a text model of its own, where it is nested in another's.
+std::string plain_name(const std::string& name);
+
 }  // namespace quire

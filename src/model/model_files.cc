@@ -28,11 +28,26 @@ void count_weights(const TensorMap& tensors, ModelFacts& facts) {
   }
 }
 
-Result<ModelFiles::Parts> match(Checkpoint checkpoint) {
+Status put_on(std::span<const AdapterChoice> choices, const Checkpoint& checkpoint,
+              ModelFiles::Parts& parts) {
+  if (choices.empty()) return ok_status();
+  ModelFacts& facts = parts.design.facts;
+  QUIRE_ASSIGN_OR_RETURN(
+      parts.adapters,
+      Adapters::open(choices, {parts.design.tensors, parts.tensors.views(),
+                               checkpoint.fields.naming(), checkpoint.architecture,
+                               facts.has_tied_head}));
+  parts.tensors.put_on(parts.adapters.deltas());
+  for (const std::string& note : parts.adapters.notes()) facts.notes.emplace_back("adapter", note);
+  return ok_status();
+}
+
+Result<ModelFiles::Parts> match(Checkpoint checkpoint, std::span<const AdapterChoice> adapters) {
   ModelFiles::Parts parts;
   QUIRE_ASSIGN_OR_RETURN(parts.design, design_of_checkpoint(checkpoint));
   QUIRE_ASSIGN_OR_RETURN(parts.tensors, MatchedTensors::match(parts.design.tensors, checkpoint,
                                                               parts.design.facts.architecture));
+  QUIRE_RETURN_IF_ERROR(put_on(adapters, checkpoint, parts));
   ModelFacts& facts = parts.design.facts;
   if (!checkpoint.quantization.empty()) {
     facts.notes.emplace_back("quantized", checkpoint.quantization);
@@ -70,7 +85,7 @@ ModelFiles::ModelFiles(Parts parts) : parts_(std::move(parts)) {
 std::uint64_t ModelFiles::stamp() const {
   std::uint64_t stamp = 0;
   for (const MappedFile& file : parts_.files) stamp = mix64(stamp + file.stamp());
-  return stamp;
+  return parts_.adapters.stamp() == 0 ? stamp : mix64(stamp + parts_.adapters.stamp());
 }
 
 Status ModelFiles::health() const {
@@ -94,9 +109,10 @@ void ModelFiles::let_go_matrix(std::string_view canonical_name) const {
 }
 
 Result<std::unique_ptr<ModelFiles>> open_model(const std::string& path,
-                                               const std::string& tokenizer_path) {
+                                               const std::string& tokenizer_path,
+                                               std::span<const AdapterChoice> adapters) {
   QUIRE_ASSIGN_OR_RETURN(Checkpoint checkpoint, Checkpoint::open(path, tokenizer_path));
-  Result<ModelFiles::Parts> parts = match(std::move(checkpoint));
+  Result<ModelFiles::Parts> parts = match(std::move(checkpoint), adapters);
   if (!parts.is_ok()) return in_file(path, parts.status());
   return std::make_unique<ModelFiles>(std::move(parts).value());
 }

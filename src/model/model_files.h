@@ -13,6 +13,8 @@
 #include <vector>
 
 #include "base/file.h"
+#include "model/adapt.h"
+#include "model/adapter_choice.h"
 #include "model/architecture.h"
 #include "model/tensor_match.h"
 
@@ -23,6 +25,7 @@ class ModelFiles {
   struct Parts {
     Design design;
     MatchedTensors tensors;
+    Adapters adapters;  // that are put on them
     std::function<Result<std::string>()> tokenizer_json;
     std::vector<std::string> left_out;  // tensors of other kinds of models in the same files
     std::shared_ptr<const void> owner;  // keeps the mapped files
@@ -41,7 +44,7 @@ class ModelFiles {
 
   // The first file of the weights; empty if they were made in memory.
   std::string path() const { return parts_.files.empty() ? "" : parts_.files.front().path(); }
-  // Changes when a file of the weights does; 0 if there is none.
+  // Changes when a file of the weights or an adapter does; 0 if there is none.
   std::uint64_t stamp() const;
   // Not ok when a file of the weights was cut or became unreadable while it was read.
   Status health() const;
@@ -62,8 +65,10 @@ class ModelFiles {
   Parts parts_;
 };
 
-// `tokenizer_path` replaces the model's own tokenizer; see Checkpoint::open. Errors name the file.
+// `tokenizer_path` replaces the model's own tokenizer; see Checkpoint::open. Adapters are added to
+// the weights, in their order. Errors name the file.
 Result<std::unique_ptr<ModelFiles>> open_model(const std::string& path,
-                                               const std::string& tokenizer_path = {});
+                                               const std::string& tokenizer_path = {},
+                                               std::span<const AdapterChoice> adapters = {});
 
 }  // namespace quire

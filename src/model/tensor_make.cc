@@ -35,13 +35,12 @@ std::uint16_t rounded_at(const TensorView& tensor, std::size_t row, std::size_t 
   return float_to_bf16(value * tensor.scales.at(row, column, tensor.columns()));
 }
 
-// The row of the stored tensor that our row is.
+}  // namespace
+
 std::size_t stored_row(const Stored& stored, std::size_t row) {
   if (stored.run == 0) return stored.first + row;
   return stored.first + row / stored.run * stored.stride + row % stored.run;
 }
-
-}  // namespace
 
 bool is_view(const Stored& stored) {
   return stored.run == 0 && !stored.is_transposed && stored.convert == Convert::kNone;

@@ -14,6 +14,9 @@
 
 namespace quire {
 
+// The row of the stored tensor that our row is.
+std::size_t stored_row(const Stored& stored, std::size_t row);
+
 // Whether a matrix or vector can be a view: its rows are one run, as they are.
 bool is_view(const Stored& stored);
 

@@ -301,6 +301,15 @@ Result<TensorView> MatchedTensors::find(std::string_view name) const {
   return view;
 }
 
+void MatchedTensors::put_on(
+    const std::map<std::string, std::vector<WeightDelta>, std::less<>>& deltas) {
+  for (const auto& [name, of_name] : deltas) {
+    for (TensorMap* map : {&tensors_, &experts_}) {
+      if (const auto at = map->find(name); at != map->end()) at->second.deltas = of_name;
+    }
+  }
+}
+
 void MatchedTensors::let_go(std::string_view name) const {
   for (auto at = late_.lower_bound(name); at != late_.end(); ++at) {
     const std::string& found = at->first;
@@ -331,7 +340,7 @@ Result<WeightView> weight_view(
   QUIRE_CHECK(rule.shape.size() == 3, "tensor '{}' is of no experts", rule.canonical);
   std::vector<TensorView> views;
   for (std::size_t expert = 0; expert < rule.shape[0]; ++expert) {
-    if (whole.data == nullptr) {
+    if (whole.data == nullptr || !whole.deltas.empty()) {
       QUIRE_ASSIGN_OR_RETURN(TensorView one, find(expert_name(rule.canonical, expert)));
       views.push_back(std::move(one));
       continue;

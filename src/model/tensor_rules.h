@@ -94,6 +94,9 @@ struct TensorRule {
   std::vector<Stored> others;      // looked for where a file has none of that name
   bool is_optional = false;        // a file may be without it
   float center = 0;                // of a random vector's values
+  // Rows of a head whose rotary pairs are neighbours in GGUF's and llama2.c's files, and half a head
+  // apart in those of Hugging Face; 0: all files have the same order.
+  std::size_t woven = 0;
 
   bool is_stack() const { return role == Role::kExperts || role == Role::kHeads; }
   bool is_vector() const {
@@ -110,6 +113,8 @@ struct TensorRule {
 struct TensorRules {
   std::vector<TensorRule> rules;
   std::vector<std::string> ignored;
+  bool are_alike = false;  // the rules say all in which the kinds of files differ: one kind's
+                           // adapter fits the other's weights
 
   // REQUIRES: a shape without zeros, of three dimensions for a stack; names of no layer.
   void add(TensorRule rule);

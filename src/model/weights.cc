@@ -70,6 +70,10 @@ Result<Weight> WeightLoader::load(const std::string& name, bool is_packed) {
 Result<std::vector<float>> WeightLoader::values(const std::string& name) {
   QUIRE_ASSIGN_OR_RETURN(const TensorView view, view_of(name));
   const std::size_t count = view.rows() * view.columns();
+  if (!view.deltas.empty()) {
+    return error(StatusCode::kUnsupported, "tensor '{}' ({}): an adapter adds to it, but something "
+                 "else is made of it", name, view.name);
+  }
   std::vector<float> values(count);
   const auto* halves = reinterpret_cast<const std::uint16_t*>(view.data);
   switch (view.dtype) {

@@ -6,11 +6,13 @@
 #pragma once
 
 #include <cstddef>
+#include <span>
 #include <string>
 #include <vector>
 
 #include "tensor/dtype.h"
 #include "tensor/input_rule.h"
+#include "tensor/weight_delta.h"
 
 namespace quire {
 
@@ -49,6 +51,7 @@ struct TensorView {
   Scales scales{};                  // of I8 weights
   float input_scale = 0;            // of I8 weights: the one scale of their input; 0: per token
   InputRule input{};                // what becomes of their input before
+  std::span<const WeightDelta> deltas{};  // of adapters; of a stack: that its matrices have some
 
   std::size_t columns() const { return shape.empty() ? 1 : shape.back(); }
   std::size_t rows() const {

@@ -9,7 +9,7 @@ WeightView::WeightView(const TensorView& matrix)
       dtype(matrix.dtype),
       rows(matrix.rows()),
       columns(matrix.columns()),
-      matrices{{matrix.data, matrix.scales, matrix.input}},
+      matrices{{matrix.data, matrix.scales, matrix.input, matrix.deltas}},
       input_scale(matrix.input_scale) {}
 
 Result<WeightView> WeightView::of(std::span<const TensorView> matrices) {
@@ -26,7 +26,7 @@ Result<WeightView> WeightView::of(std::span<const TensorView> matrices) {
                    "tensor '{}': input_scale is {}, but that of '{}' {}: they share their input",
                    matrix.name, matrix.input_scale, first.name, first.input_scale);
     }
-    view.matrices.push_back({matrix.data, matrix.scales, matrix.input});
+    view.matrices.push_back({matrix.data, matrix.scales, matrix.input, matrix.deltas});
   }
   return view;
 }

@@ -8,6 +8,7 @@
 // Owns nothing. Plain value; any thread. Made by model/weights, taken by Backend::adopt.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <span>
 #include <string>
@@ -24,6 +25,7 @@ struct WeightView {
     const std::byte* codes = nullptr;  // [rows] of row_bytes(dtype, columns)
     Scales scales;
     InputRule input{};                 // what becomes of its input before
+    std::span<const WeightDelta> deltas{};  // what adapters add to its values
   };
 
   std::string name;  // of the (first) tensor
@@ -40,6 +42,10 @@ struct WeightView {
   static Result<WeightView> of(std::span<const TensorView> matrices);
 
   std::size_t experts() const { return matrices.size(); }
+  bool has_deltas() const {
+    return std::any_of(matrices.begin(), matrices.end(),
+                       [](const Matrix& matrix) { return !matrix.deltas.empty(); });
+  }
   std::size_t row_size() const { return row_bytes(dtype, columns); }
   std::size_t matrix_bytes() const { return rows * row_size(); }  // of codes
   const std::byte* row(std::size_t expert, std::size_t row) const {

@@ -14,10 +14,13 @@ void read_row(const WeightView& weight, std::size_t expert, std::size_t row, flo
   dequantize_row(weight.dtype, weight.row(expert, row), columns, out);
   const Scales& scales = weight.matrices[expert].scales;
   for (std::size_t i = 0; scales && i < columns; ++i) out[i] *= scales.at(row, i, columns);
-  const std::uint32_t* order = weight.matrices[expert].input.order;
-  if (order == nullptr) return;
-  const std::vector<float> codes(out, out + columns);
-  for (std::size_t i = 0; i < columns; ++i) out[order[i]] = codes[i];
+  if (const std::uint32_t* order = weight.matrices[expert].input.order; order != nullptr) {
+    const std::vector<float> codes(out, out + columns);
+    for (std::size_t i = 0; i < columns; ++i) out[order[i]] = codes[i];
+  }
+  for (const WeightDelta& delta : weight.matrices[expert].deltas) {
+    add_delta(delta, row, columns, out);
+  }
 }
 
 std::size_t activation_bytes(ActivationForm form, std::size_t columns) {

@@ -6,7 +6,9 @@
 #include <limits>
 
 #include "backend/cpu/cpu_backend.h"
+#include "base/hash.h"
 #include "kernels/pack.h"
+#include "tensor/float_bits.h"
 
 namespace quire {
 namespace {
@@ -15,13 +17,16 @@ constexpr int kColumnsMax = 1 << 24;
 constexpr std::size_t kCopyBytes = std::size_t{1} << 20;  // per item of a promotion
 constexpr std::size_t kNameMax = 1024;                    // of a matrix in the packed cache
 
-// The type of the tiles that a weight gets.
+bool is_plain_type(DType dtype) {
+  return dtype == DType::kF32 || dtype == DType::kF16 || dtype == DType::kBF16;
+}
+
+// The type of the tiles that a weight gets. Codes to which an adapter adds are codes no more.
 Result<DType> tile_dtype(const WeightView& view, WeightScheme scheme) {
   if (scheme == WeightScheme::kFloat32) return DType::kF32;
+  if (view.has_deltas() && !is_plain_type(view.dtype)) return DType::kBF16;
   if (scheme != WeightScheme::kW8A8 || view.dtype == DType::kI8) return view.dtype;
-  for (const DType dtype : {DType::kF32, DType::kF16, DType::kBF16}) {
-    if (view.dtype == dtype) return DType::kI8;
-  }
+  if (is_plain_type(view.dtype)) return DType::kI8;
   return error(StatusCode::kUnsupported,
                "tensor '{}' is {}: only F32, F16 and BF16 weights are quantized to w8a8",
                view.name, dtype_name(view.dtype));
@@ -71,6 +76,30 @@ Status check_tile(const WeightView& view, DType dtype) {
   return ok_status();
 }
 
+// Rounding that a checkpoint asks for is of products with its codes.
+Status check_deltas(const WeightView& view, WeightScheme scheme) {
+  for (const WeightView::Matrix& matrix : view.matrices) {
+    const bool is_rounded = matrix.input.rounding != InputRule::Rounding::kNone;
+    if (matrix.deltas.empty() || scheme != WeightScheme::kAsAsked || !is_rounded) continue;
+    return error(StatusCode::kUnsupported,
+                 "tensor '{}': an adapter adds to it, and its input would be rounded as the "
+                 "checkpoint asks: leave out --activations as-asked", view.name);
+  }
+  return ok_status();
+}
+
+// Of what the tiles are made of, where that is more than the codes.
+std::uint64_t sample_of_deltas(const WeightView& view) {
+  std::uint64_t hash = 0;
+  for (const WeightView::Matrix& matrix : view.matrices) {
+    for (const WeightDelta& delta : matrix.deltas) {
+      hash = hash_bytes(delta.a, delta.rank * view.columns * sizeof(float), hash);
+      hash = hash_bytes(delta.b, delta.rank * view.rows * sizeof(float), hash);
+    }
+  }
+  return hash;
+}
+
 PackedKey key_of(const Weight& weight, const CpuPacked& packed, int tile_rows) {
   const WeightView& source = packed.source;
   return {source.name,
@@ -80,7 +109,8 @@ PackedKey key_of(const Weight& weight, const CpuPacked& packed, int tile_rows) {
           static_cast<std::uint32_t>(weight.columns),
           static_cast<std::uint32_t>(tile_rows),
           weight.bytes,
-          sample_of({source.matrices.front().codes, source.matrix_bytes()})};
+          sample_of({source.matrices.front().codes, source.matrix_bytes()}) +
+              sample_of_deltas(source)};
 }
 
 // What becomes of a product's input before: rounding where it is asked for, an order where the
@@ -99,6 +129,7 @@ void keep_rules(WeightScheme scheme, CpuPacked& packed) {
 Result<Weight> CpuBackend::adopt(const WeightView& view, WeightScheme scheme) {
   QUIRE_CHECK(!view.matrices.empty(), "'{}' is a weight of no matrices", view.name);
   QUIRE_RETURN_IF_ERROR(check_view(view));
+  QUIRE_RETURN_IF_ERROR(check_deltas(view, scheme));
   QUIRE_ASSIGN_OR_RETURN(const DType dtype, tile_dtype(view, scheme));
   QUIRE_RETURN_IF_ERROR(check_tile(view, dtype));
   auto packed = std::make_shared<CpuPacked>(view);
@@ -184,7 +215,7 @@ void CpuBackend::pack_rows(const CpuPacked& packed, int matrix, int first, int r
                   expert < source.matrices.size(),
               "'{}': rows {} + {} of {}, matrix {} of {}", source.name, first, rows, source.rows,
               matrix, source.matrices.size());
-  if (dtype == source.dtype) {
+  if (dtype == source.dtype && source.matrices[expert].deltas.empty()) {
     pack_stored_rows(source, expert, begin, count, tile);
     return;
   }
@@ -201,6 +232,13 @@ void CpuBackend::pack_rows(const CpuPacked& packed, int matrix, int first, int r
       codes.insert(codes.end(), quantized->codes(), quantized->codes() + columns);
     }
     from = reinterpret_cast<const std::byte*>(codes.data());
+  }
+  std::vector<std::uint16_t> halves;
+  if (dtype == DType::kF16 || dtype == DType::kBF16) {
+    for (const float value : values) {
+      halves.push_back(dtype == DType::kF16 ? float_to_half(value) : float_to_bf16(value));
+    }
+    from = reinterpret_cast<const std::byte*>(halves.data());
   }
   pack_tile(dtype, kernels_.tile_rows, rows, columns, from, tile,
             {scales.empty() ? nullptr : scales.data()});

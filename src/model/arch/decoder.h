@@ -64,6 +64,7 @@ struct DecoderNames {
 struct DecoderConfig {
   int layers = 0, d_model = 0, ffn = 0, vocab = 0, context_max = 0;
   int heads = 0, kv_heads = 0, head_dim = 0;
+  bool is_woven_in_gguf = false;  // as in DecoderDefaults
   int table_width = 0;  // of an embedding that products lead out of and back; 0: d_model
 
   Norm::Kind norm = Norm::Kind::kRms;

@@ -79,6 +79,7 @@ void read_positions(const ConfigFields& fields, const DecoderDefaults& defaults,
   if (defaults.has_rope && !defaults.has_own_rope) {
     c.rope = read_rope(fields, c.head_dim, defaults.rope);
   }
+  c.is_woven_in_gguf = defaults.is_woven_in_gguf;
   const bool is_woven = fields.naming() != Naming::kHuggingFace && defaults.is_woven_in_gguf;
   c.rope.pairing = is_woven || defaults.is_interleaved ? RopePairs::kAdjacent
                                                        : RopePairs::kHalfSplit;

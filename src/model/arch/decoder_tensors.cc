@@ -305,6 +305,11 @@ TensorRules decoder_tensors(const DecoderConfig& c) {
   }
   ignore_implied(c, t);
   if (!c.names.prefix.empty()) add_names_without(c.names.prefix, t);
+  for (TensorRule& rule : t.rules) {
+    const bool is_turned = rule.canonical.ends_with(".q") || rule.canonical.ends_with(".k");
+    if (c.is_woven_in_gguf && is_turned) rule.woven = size(c.head_dim);
+  }
+  t.are_alike = c.rename == nullptr;
   if (c.rename != nullptr) c.rename(c, t);
   return t;
 }
