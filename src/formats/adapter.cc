@@ -159,7 +159,8 @@ struct PeftConfig {
 constexpr const char* kTrainingKeys[] = {
     "auto_mapping", "base_model_name_or_path", "revision", "inference_mode", "lora_dropout",
     "target_modules", "exclude_modules", "layers_to_transform", "layers_pattern", "peft_version",
-    "megatron_core", "eva_config", "runtime_config", "rank_pattern", "fan_in_fan_out",
+    "megatron_core", "modules_to_save", "qalora_group_size", "eva_config",
+    "runtime_config", "rank_pattern", "fan_in_fan_out",
     "ensure_weight_tying"};
 
 Status read_alphas(const Json& root, PeftConfig& config) {
@@ -220,13 +221,32 @@ constexpr PeftEnd kPeftEnds[] = {{".lora_A.weight", true, false},
                                  {".lora_embedding_B", false, true}};
 constexpr std::string_view kPeftFront = "base_model.model.";
 
-Result<HalfPairs> peft_pairs(const SafetensorsFiles& file) {
+// Saved with the pair of a table or head, and what was trained beside the pairs.
+constexpr std::string_view kWholeEnds[] = {".base_layer.weight", ".modules_to_save.weight",
+                                           ".weight"};
+
+// The name of the module, if the tensor stands for the model's own.
+std::string_view whole_module(std::string_view name) {
+  if (!name.starts_with(kPeftFront) || name.find(".lora_") != name.npos) return {};
+  for (const std::string_view end : kWholeEnds) {
+    if (name.ends_with(end)) return without_end(name.substr(kPeftFront.size()), end);
+  }
+  return {};
+}
+
+Result<HalfPairs> peft_pairs(const SafetensorsFiles& file, std::vector<AdapterWhole>& wholes) {
   HalfPairs pairs;
   for (const TensorView& tensor : file.tensors()) {
     const std::string_view name = tensor.name;
     const PeftEnd* end = std::find_if(
         std::begin(kPeftEnds), std::end(kPeftEnds),
         [&](const PeftEnd& row) { return name.ends_with(row.end); });
+    if (const std::string_view module = whole_module(name);
+        end == std::end(kPeftEnds) && !module.empty() && is_plain_type(tensor.dtype)) {
+      QUIRE_RETURN_IF_ERROR(check_values(tensor));
+      wholes.push_back({std::string(module) + ".weight", tensor});
+      continue;
+    }
     if (end == std::end(kPeftEnds) || !name.starts_with(kPeftFront)) {
       return error(StatusCode::kUnsupported, "tensor '{}' at offset {}: only pairs of {}*.lora_A "
                    "and lora_B are known of adapters", name, file.offset_of(tensor), kPeftFront);
@@ -282,7 +302,7 @@ Result<AdapterFile> open_peft(const fs::path& folder) {
   adapter.owner = owner;
   adapter.stamp = hash_bytes(text.data(), text.size());
   for (const MappedFile& file : owner->files->files()) adapter.stamp ^= file.stamp();
-  QUIRE_ASSIGN_OR_RETURN(const HalfPairs pairs, peft_pairs(*owner->files));
+  QUIRE_ASSIGN_OR_RETURN(const HalfPairs pairs, peft_pairs(*owner->files, adapter.wholes));
   std::map<std::string, std::unique_ptr<TensorView>> tables;
   for (auto [module, pair] : pairs) {
     if (pair.is_of_table && pair.a != nullptr && pair.a->shape.size() == 2 &&

@@ -1,8 +1,9 @@
 // AdapterFile: a LoRA adapter as its file has it: pairs of matrices A and B, each for one tensor of
 // a model, to which scale * B A is added (Hu et al., "LoRA: Low-Rank Adaptation of Large Language
 // Models", 2021). Two kinds are read: a GGUF file (general.type "adapter", as llama.cpp converts
-// them), and a folder of PEFT (adapter_config.json and adapter_model.safetensors). What an adapter
-// may hold beside (trained norms, whole matrices, magnitudes of DoRA) is refused by name.
+// them), and a folder of PEFT (adapter_config.json and adapter_model.safetensors), which may have
+// whole tensors beside, in place of the model's. What else adapters may hold (biases, magnitudes of
+// DoRA) is refused by name.
 // Owns the mapped file. Immutable; any thread. Used by model/adapt.
 #pragma once
 
@@ -26,10 +27,17 @@ struct AdapterPair {
   float scale = 1;
 };
 
+// In place of the model's own: what was trained as a whole, or saved with it.
+struct AdapterWhole {
+  std::string target;
+  TensorView tensor;  // F32, F16 or BF16
+};
+
 struct AdapterFile {
   Naming naming = Naming::kHuggingFace;
   std::string architecture;        // of the model that it is for; empty: not said
   std::vector<AdapterPair> pairs;  // by the names of their targets
+  std::vector<AdapterWhole> wholes;  // likewise
   std::shared_ptr<const void> owner;
   std::uint64_t stamp = 0;  // changes when the file does
 

@@ -41,6 +41,7 @@ class Fitter {
          Adapters& adapters)
       : file_(file), choice_(choice), base_(base), adapters_(adapters) {
     for (const AdapterPair& pair : file.pairs) pairs_[plain_name(pair.target)] = &pair;
+    for (const AdapterWhole& whole : file.wholes) wholes_[plain_name(whole.target)] = &whole;
   }
 
   Status fit() {
@@ -48,6 +49,12 @@ class Fitter {
     for (const TensorRule& rule : base_.rules.rules) {
       if (!base_.tensors.contains(rule.canonical)) continue;  // optional
       QUIRE_RETURN_IF_ERROR(fit_rule(rule));
+      QUIRE_RETURN_IF_ERROR(replace(rule));
+    }
+    for (const auto& [name, whole] : wholes_) {
+      if (used_.contains("=" + name)) continue;
+      return error(StatusCode::kUnsupported, "tensor '{}': the model has no '{}' that it could "
+                   "replace", whole->tensor.name, name);
     }
     for (const auto& [name, pair] : pairs_) {
       if (used_.contains(name)) continue;
@@ -78,9 +85,7 @@ class Fitter {
   }
 
   Status fit_rule(const TensorRule& rule) {
-    std::vector<Stored> places = {file_.naming == Naming::kGguf ? rule.gguf : rule.hf};
-    places.insert(places.end(), rule.others.begin(), rule.others.end());
-    for (const Stored& stored : places) {
+    for (const Stored& stored : places_of(rule)) {
       if (stored.name.empty()) continue;
       const bool is_scattered = stored.name.find("{e}") != std::string::npos;
       const std::size_t experts = rule.is_stack() ? rule.shape[0] : 1;
@@ -117,6 +122,38 @@ class Fitter {
       return refuse(is_table ? "products with a table" : "rows of a product's weight");
     }
     if (is_table && base_.has_tied_head) return refuse("a table that is the head as well");
+    return ok_status();
+  }
+
+  std::vector<Stored> places_of(const TensorRule& rule) const {
+    std::vector<Stored> places = {file_.naming == Naming::kGguf ? rule.gguf : rule.hf};
+    places.insert(places.end(), rule.others.begin(), rule.others.end());
+    return places;
+  }
+
+  // A whole tensor of the adapter in place of the model's.
+  Status replace(const TensorRule& rule) {
+    for (const Stored& stored : places_of(rule)) {
+      const auto at = wholes_.find(stored.name);
+      if (at == wholes_.end()) continue;
+      const TensorView& tensor = at->second->tensor;
+      const auto refuse = [&](std::string_view why) {
+        return error(StatusCode::kUnsupported, "tensor '{}': {}", tensor.name, why);
+      };
+      used_.insert("=" + at->first);
+      if (!is_view(stored) || stored.total != 0 || rule.is_stack() ||
+          (rule.woven != 0 && is_of_other_kind_of_pairs())) {
+        return refuse("it cannot stand for the model's, which lies in its file in another way");
+      }
+      if (rule.role == Role::kTable && base_.has_tied_head) {
+        return refuse("it cannot stand for a table that is the head as well");
+      }
+      if (tensor.shape != rule.shape) {
+        return refuse(fmt::format("its shape is [{}], but the model's [{}]: it is for another one",
+                                  fmt::join(tensor.shape, ", "), fmt::join(rule.shape, ", ")));
+      }
+      adapters_.wholes_[rule.canonical] = tensor;
+    }
     return ok_status();
   }
 
@@ -187,7 +224,8 @@ class Fitter {
   const Adapters::Base& base_;
   Adapters& adapters_;
   std::map<std::string, const AdapterPair*> pairs_;  // by the names of the model's tensors
-  std::set<std::string> used_;
+  std::map<std::string, const AdapterWhole*> wholes_;
+  std::set<std::string> used_;  // of the wholes, with a '=' in front
 };
 
 Result<Adapters> Adapters::open(std::span<const AdapterChoice> choices, const Base& base) {
@@ -196,14 +234,16 @@ Result<Adapters> Adapters::open(std::span<const AdapterChoice> choices, const Ba
     QUIRE_ASSIGN_OR_RETURN(const AdapterFile file, AdapterFile::open(choice.path));
     const Status fits = Fitter(file, choice, base, adapters).fit();
     if (!fits.is_ok()) return in_file(choice.path, fits);
+    adapters.owners_.push_back(file.owner);
     adapters.stamp_ = mix64(adapters.stamp_ + file.stamp);
     adapters.stamp_ = hash_bytes(&choice.scale, sizeof choice.scale, adapters.stamp_) | 1;
     const std::filesystem::path path = std::filesystem::path(choice.path).lexically_normal();
     const bool is_folder = !path.has_filename();
     adapters.notes_.push_back(fmt::format(
-        "{}: LoRA of rank {} on {} matrices, which are held as floats{}",
+        "{}: LoRA of rank {} on {} matrices, which are held as floats{}{}",
         (is_folder ? path.parent_path() : path).filename().string(),
         file.pairs.front().b.columns(), file.pairs.size(),
+        file.wholes.empty() ? "" : fmt::format(", and {} whole ones", file.wholes.size()),
         choice.scale == 1 ? "" : fmt::format(", scaled by {}", choice.scale)));
   }
   return adapters;

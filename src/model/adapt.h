@@ -35,14 +35,19 @@ class Adapters {
   const std::map<std::string, std::vector<WeightDelta>, std::less<>>& deltas() const {
     return deltas_;
   }
-  std::uint64_t stamp() const { return stamp_; }  // changes with files and scales; 0: there are none
+  // Tensors in place of the model's own, by canonical name.
+  const TensorMap& wholes() const { return wholes_; }
+  // Changes with files and scales; 0: there are none.
+  std::uint64_t stamp() const { return stamp_; }
   // One line for each, as `show` prints it.
   const std::vector<std::string>& notes() const { return notes_; }
 
  private:
   friend class Fitter;
 
+  std::vector<std::shared_ptr<const void>> owners_;  // of the wholes
   std::vector<std::unique_ptr<std::vector<float>>> floats_;
+  TensorMap wholes_;
   std::map<std::string, std::vector<WeightDelta>, std::less<>> deltas_;
   std::uint64_t stamp_ = 0;
   std::vector<std::string> notes_;

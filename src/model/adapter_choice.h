@@ -1,4 +1,5 @@
-// AdapterChoice: a LoRA adapter that is merged into a model's weights when the model is opened.
+// AdapterChoice: a LoRA adapter that is added to a model's weights when the model is opened, with
+// how much of it. Several are added one after the other.
 // Plain value; any thread. Made by apps, taken by open_model.
 #pragma once
 
@@ -7,7 +8,8 @@
 namespace quire {
 
 struct AdapterChoice {
-  std::string path;  // a GGUF file, or a folder of adapter_config.json and adapter_model.safetensors
+  // A GGUF file, or a folder with adapter_config.json and adapter_model.safetensors.
+  std::string path;
   float scale = 1;   // of what it adds, beside its own
   bool operator==(const AdapterChoice&) const = default;
 };

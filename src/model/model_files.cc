@@ -37,7 +37,7 @@ Status put_on(std::span<const AdapterChoice> choices, const Checkpoint& checkpoi
       Adapters::open(choices, {parts.design.tensors, parts.tensors.views(),
                                checkpoint.fields.naming(), checkpoint.architecture,
                                facts.has_tied_head}));
-  parts.tensors.put_on(parts.adapters.deltas());
+  parts.tensors.put_on(parts.adapters.deltas(), parts.adapters.wholes());
   for (const std::string& note : parts.adapters.notes()) facts.notes.emplace_back("adapter", note);
   return ok_status();
 }

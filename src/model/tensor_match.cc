@@ -302,7 +302,13 @@ Result<TensorView> MatchedTensors::find(std::string_view name) const {
 }
 
 void MatchedTensors::put_on(
-    const std::map<std::string, std::vector<WeightDelta>, std::less<>>& deltas) {
+    const std::map<std::string, std::vector<WeightDelta>, std::less<>>& deltas,
+    const TensorMap& wholes) {
+  for (const auto& [name, tensor] : wholes) {
+    tensors_.insert_or_assign(name, tensor);
+    made_.erase(name);
+    late_.erase(name);
+  }
   for (const auto& [name, of_name] : deltas) {
     for (TensorMap* map : {&tensors_, &experts_}) {
       if (const auto at = map->find(name); at != map->end()) at->second.deltas = of_name;

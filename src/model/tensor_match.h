@@ -40,8 +40,10 @@ class MatchedTensors {
   // How many weights are codes that had to be exchanged, and rounded to BF16; the first of them.
   std::size_t rounded() const { return rounded_; }
   const std::string& first_rounded() const { return first_rounded_; }
-  // Puts what adapters add on the tensors. REQUIRES: deltas of these, which live as long.
-  void put_on(const std::map<std::string, std::vector<WeightDelta>, std::less<>>& deltas);
+  // Puts what adapters add on the tensors, and whole ones in their place. REQUIRES: those of these
+  // tensors, which live as long.
+  void put_on(const std::map<std::string, std::vector<WeightDelta>, std::less<>>& deltas,
+              const TensorMap& wholes);
   // Gives back the memory of what was made for this tensor and its experts.
   // REQUIRES: nobody reads views of it that were found before.
   void let_go(std::string_view canonical_name) const;

@@ -94,7 +94,7 @@ struct TensorRule {
   std::vector<Stored> others;      // looked for where a file has none of that name
   bool is_optional = false;        // a file may be without it
   float center = 0;                // of a random vector's values
-  // Rows of a head whose rotary pairs are neighbours in GGUF's and llama2.c's files, and half a head
+  // Rows of a head whose rotary pairs are neighbours in files of GGUF and llama2.c, and half a head
   // apart in those of Hugging Face; 0: all files have the same order.
   std::size_t woven = 0;
 

@@ -221,6 +221,68 @@ TEST_P(CpuBackendTest, InputsAreArrangedAsAWeightWantsThem) {
   }
 }
 
+// What an adapter adds to a weight makes floats of its codes: the bits of a weight that holds the
+// sums, in the products and where rows are gathered.
+TEST_P(CpuBackendTest, AdaptedWeightsAreTheSums) {
+  CpuBackend backend(*GetParam(), 2);
+  std::mt19937 engine(10);
+  const std::size_t rows = 37, columns = 256, tokens = 3, rank = 5;
+  const std::vector<float> a = normal(engine, rank * columns), b = normal(engine, rows * rank);
+  const std::vector<WeightDelta> deltas = {{a.data(), b.data(), rank}, {a.data(), b.data(), 1}};
+  const std::vector<float> values = normal(engine, tokens * columns);
+  const Buffer x = backend.buffer(Rows::kTokens, tokens, columns);
+  ::quire::testing::fill(x, values);
+  for (const auto& [dtype, held, scheme] :
+       {std::tuple{DType::kF32, DType::kF32, WeightScheme::kAsStored},
+        {DType::kF16, DType::kF16, WeightScheme::kAsStored},
+        {DType::kBF16, DType::kBF16, WeightScheme::kAsStored},
+        {DType::kQ8_0, DType::kBF16, WeightScheme::kAsStored},
+        {DType::kQ4_K, DType::kBF16, WeightScheme::kAsStored},
+        {DType::kI8, DType::kBF16, WeightScheme::kW8A8},
+        {DType::kQ4_0, DType::kF32, WeightScheme::kFloat32},
+        {DType::kF32, DType::kI8, WeightScheme::kW8A8}}) {
+    std::vector<std::byte> bytes(rows * row_bytes(dtype, columns));
+    ::quire::testing::fill_random_weights(dtype, engine, 0.05f, bytes);
+    TensorView view = view_of("w", dtype, rows, columns, bytes.data());
+    const std::vector<float> scales = ::quire::testing::random_row_scales(rows, engine);
+    if (has_scales_beside(dtype)) view.scales = {scales.data()};
+    std::vector<float> sums(rows * columns);
+    for (std::size_t r = 0; r < rows; ++r) {
+      read_row(view, 0, r, &sums[r * columns]);
+      for (const WeightDelta& delta : deltas) add_delta(delta, r, columns, &sums[r * columns]);
+    }
+    std::vector<std::uint16_t> halves;
+    for (const float sum : sums) {
+      halves.push_back(held == DType::kF16 ? float_to_half(sum) : float_to_bf16(sum));
+    }
+    view.deltas = deltas;
+    const bool is_half = held == DType::kF16 || held == DType::kBF16;
+    const auto* data = is_half ? static_cast<const void*>(halves.data()) : sums.data();
+    const Weight adapted = backend.adopt(view, scheme).value();
+    const Weight summed =
+        backend.adopt(view_of("w", is_half ? held : DType::kF32, rows, columns, data), scheme)
+            .value();
+    EXPECT_EQ(adapted.packed_dtype, held) << dtype_name(dtype);
+    std::vector<Buffer> out;
+    for (int i = 0; i < 2; ++i) out.push_back(backend.buffer(Rows::kTokens, tokens, rows));
+    Program program;
+    int i = 0;
+    for (const Weight* weight : {&adapted, &summed}) {
+      ASSERT_TRUE(backend.pack(*weight).is_ok());
+      program.linear(x, {{weight, &out[static_cast<std::size_t>(i++)]}});
+    }
+    ::quire::testing::PlainBatch(tokens).run(backend, program);
+    EXPECT_EQ(::quire::testing::read(out[0], tokens), ::quire::testing::read(out[1], tokens))
+        << dtype_name(dtype);
+    const Buffer gathered = backend.buffer(Rows::kTokens, 1, columns);
+    Program gather;
+    gather.gather(adapted, gathered);
+    ::quire::testing::PlainBatch(std::vector<std::int32_t>{7}).run(backend, gather);
+    const std::vector<float> row = ::quire::testing::read(gathered, 1);
+    EXPECT_TRUE(std::equal(row.begin(), row.end(), &sums[7 * columns])) << dtype_name(dtype);
+  }
+}
+
 // Rounding is a setting: float inputs are what they were, unless the weight is held as asked.
 TEST_P(CpuBackendTest, InputsAreRoundedWhereThatIsAskedFor) {
   CpuBackend backend(*GetParam(), 2);
