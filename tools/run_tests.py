@@ -39,6 +39,8 @@ EMULATOR = {"aarch64": ["qemu-aarch64-static", "-L", "/usr/aarch64-linux-gnu"]}
 # Programs that keep both cores busy run alone; the others run two at a time.
 HEAVY = {"apps_test", "backend_test", "engine_test", "golden_test", "kernels_test", "lab_test",
          "model_test", "runtime_test", "serve_test", "sim_test"}
+# Of these the ones whose cases mostly keep one core busy: two halves of each run at once.
+HALVED = {"backend_test", "engine_test", "golden_test"}
 # The programs of tests/holds in their order. Those that measure speed are run by hand.
 HOLDS = ["run_script", "small_models", "default_model", "batch_invariance", "prefix_cache",
          "worlds", "bad_input", "openapi_cases", "many_streams", "equal_builds", "terminal_chat",
@@ -148,22 +150,37 @@ def gtest_outcomes(report):
                 yield name, "passed"
 
 
-def run_gtest(preset, name):
-    """Runs one gtest program. Returns it with its outcomes; a crash is one failed outcome."""
+def run_gtest(preset, name, shard=0, shards=1):
+    """Runs one gtest program, or every `shards`-th case of it. Returns it with its outcomes; a
+    crash is one failed outcome."""
+    settings = dict(SANITIZER_SETTINGS if preset in ("asan", "tsan") else {})
+    if shards > 1:
+        settings.update(GTEST_TOTAL_SHARDS=str(shards), GTEST_SHARD_INDEX=str(shard))
     with tempfile.TemporaryDirectory() as folder:
         report = pathlib.Path(folder) / "report.json"
         run = run_program([*EMULATOR.get(preset, []), BUILD / preset / name,
-                           f"--gtest_output=json:{report}"], UNIT_LIMIT_S,
-                          SANITIZER_SETTINGS if preset in ("asan", "tsan") else None)
+                           f"--gtest_output=json:{report}"], UNIT_LIMIT_S, settings)
         try:
             outcomes = list(gtest_outcomes(json.loads(report.read_text())))
+            may_be_none = shards > 1  # of a program of few cases
         except (OSError, ValueError, KeyError):
-            outcomes = []
+            outcomes, may_be_none = [], False
     if not run.ok and not any(outcome == "failed" for _, outcome in outcomes):
         outcomes.append(("exit status", "failed"))
-    if run.ok and not outcomes:
+    if run.ok and not outcomes and not may_be_none:
         outcomes.append(("ran no test", "failed"))
     return name, run, outcomes
+
+
+def run_halves(preset, name, pool):
+    """Both halves of a gtest program at once, told as one."""
+    halves = list(pool.map(lambda shard: run_gtest(preset, name, shard, 2), range(2)))
+    runs = [run for _, run, _ in halves]
+    shown = next((run for run in runs if not run.ok), runs[0])
+    outcomes = [outcome for _, _, outcomes in halves for outcome in outcomes]
+    if not outcomes:
+        outcomes.append(("ran no test", "failed"))
+    return name, Run(shown.status, shown.output, max(run.seconds for run in runs)), outcomes
 
 
 def run_gtests(tally, preset, names):
@@ -173,8 +190,10 @@ def run_gtests(tally, preset, names):
         finished = pool.map(lambda name: run_gtest(preset, name), light)
         for result in finished:
             count_gtest(tally, preset, *result)
-    for name in heavy:
-        count_gtest(tally, preset, *run_gtest(preset, name))
+        for name in heavy:
+            is_halved = name in HALVED and CORES > 1
+            count_gtest(tally, preset, *(run_halves(preset, name, pool) if is_halved
+                                         else run_gtest(preset, name)))
 
 
 def count_gtest(tally, preset, name, run, outcomes):

@@ -14,9 +14,15 @@ from run_tests import BY_HAND, HOLDS
 TOOL = pathlib.Path(__file__).with_name("run_tests.py")
 
 GTEST = """#!{python}
-import pathlib, sys
+import json, os, pathlib, sys
 report = sys.argv[1].removeprefix("--gtest_output=json:")
-if {report!r} is not None: pathlib.Path(report).write_text({report!r})
+shard, shards = (int(os.environ.get(f"GTEST_{{word}}", default))
+                 for word, default in (("SHARD_INDEX", 0), ("TOTAL_SHARDS", 1)))
+if {report!r}:
+    cases = json.loads({report!r})
+    for suite in cases["testsuites"]: suite["testsuite"] = suite["testsuite"][shard::shards]
+    pathlib.Path(report).write_text(json.dumps(cases))
+    if shards > 1: sys.exit("failures" in json.dumps(cases))
 print("the end of the output")
 sys.exit({status})
 """
@@ -58,8 +64,13 @@ class RunTestsTest(unittest.TestCase):
 
     def test_counts_cases_and_the_build(self):
         self.write_gtest("base_test", [case("A"), case("B")])
-        self.write_gtest("engine_test", [case("C")])
-        self.expect("4 passed, 0 failed, 0 skipped", 0, "release")
+        self.write_gtest("engine_test", [case("C"), case("D")])
+        self.expect("5 passed, 0 failed, 0 skipped", 0, "release")
+
+    def test_both_halves_of_a_program_count(self):
+        self.write_gtest("golden_test", [case("A"), case("B", result="SKIPPED"),
+                                         case("C", failures=[{"failure": "no"}])], 1)
+        self.expect("2 passed, 1 failed, 1 skipped", 1, "release")
 
     def test_a_failed_case_fails(self):
         self.write_gtest("base_test", [case("A"), case("B", failures=[{"failure": "no"}])], 1)
