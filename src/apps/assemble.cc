@@ -76,16 +76,22 @@ ModelInfo model_info(const LoadedModel& model, const ModelArguments& arguments) 
   info.sampling = model.files->facts().words.generation;
   info.created = SteadyClock::unix_seconds();
   info.isa = model.isa;
-  info.card = card_of(*model.files);
+  info.card = card_of(*model.files, model.adapters);
   info.fingerprint = fingerprint_of(model, arguments);
   return info;
 }
 
 }  // namespace
 
+Result<store::ModelDress> dress_of(const ModelArguments& arguments) {
+  if (is_random_model(arguments.model)) return store::ModelDress();
+  QUIRE_ASSIGN_OR_RETURN(FoundModel found, find_model(arguments.model));
+  return std::move(found.dress);
+}
+
 Result<ModelLook> look_at(const ModelArguments& arguments) {
-  QUIRE_ASSIGN_OR_RETURN(const std::unique_ptr<ModelFiles> files, open_files(arguments));
-  const ModelFacts& facts = files->facts();
+  QUIRE_ASSIGN_OR_RETURN(const OpenedFiles opened, open_files(arguments));
+  const ModelFacts& facts = opened.files->facts();
   ModelLook look;
   look.info.context_max = static_cast<std::uint32_t>(std::max(facts.context_max, 0));
   if (arguments.max_model_len > 0) {
@@ -95,7 +101,7 @@ Result<ModelLook> look_at(const ModelArguments& arguments) {
   look.info.has_encoder = facts.kind == ModelKind::kEncoderDecoder;
   look.info.chats = look.info.generates && !facts.words.chat_template.empty();
   look.info.pooled = pooled_info(facts);
-  look.info.card = card_of(*files);
+  look.info.card = card_of(*opened.files, opened.adapters);
   look.chat_template = facts.words.chat_template;
   return look;
 }
@@ -115,10 +121,9 @@ Status check_talks(const ModelFacts& facts, const std::string& name) {
 
 // As its Modelfile says, where it has one. A template that the operator names comes first.
 Status dress(const ModelArguments& arguments, HostedModel& model) {
-  if (is_random_model(arguments.model)) return ok_status();
-  QUIRE_ASSIGN_OR_RETURN(FoundModel found, find_model(arguments.model));
-  if (!arguments.chat_template.empty()) found.dress.chat_template.clear();
-  return put_on(found.dress, model);
+  QUIRE_ASSIGN_OR_RETURN(store::ModelDress dress, dress_of(arguments));
+  if (!arguments.chat_template.empty()) dress.chat_template.clear();
+  return put_on(dress, model);
 }
 
 Result<std::unique_ptr<HostedModel>> load_hosted(PlannedModel planned, const std::string& name,
@@ -223,13 +228,17 @@ ModelRecipe make_recipe(const NamedModel& model, std::shared_ptr<CpuDevice> devi
 }
 
 Result<ChatPartner> load_chat_partner(const ModelArguments& arguments,
+                                      const store::ModelDress& dress,
                                       const std::optional<GrammarSource>& grammar) {
   QUIRE_ASSIGN_OR_RETURN(LoadedModel loaded, load_model(arguments));
   QUIRE_RETURN_IF_ERROR(check_talks(loaded.files->facts(), loaded.name));
+  if (arguments.chat_template.empty()) QUIRE_RETURN_IF_ERROR(put_on(dress, loaded.words));
+  const auto& worn = loaded.words.chat_template;
   ChatPartner partner;
   partner.facts = {.name = loaded.name,
                    .page = model_page({.name = loaded.name, .summary = loaded.summary}),
-                   .chat_template = loaded.files->facts().words.chat_template,
+                   .chat_template = worn ? worn->source()
+                                         : loaded.files->facts().words.chat_template,
                    .chat_problem = loaded.words.chat_problem,
                    .context_max = loaded.context_max};
   set_thoughts(loaded, partner);

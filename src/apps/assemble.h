@@ -26,8 +26,13 @@ ModelRecipe make_recipe(const NamedModel& model, std::shared_ptr<CpuDevice> devi
 // Any thread.
 Result<ModelLook> look_at(const ModelArguments& arguments);
 
-// The only model of this process, loaded now. `grammar`: what its answers have to look like.
+// What the model's Modelfile says of it, where it has one; fetches the model if it is not here.
+Result<store::ModelDress> dress_of(const ModelArguments& arguments);
+
+// The only model of this process, loaded now, with the template of `dress`. `grammar`: what its
+// answers have to look like.
 Result<ChatPartner> load_chat_partner(const ModelArguments& arguments,
+                                      const store::ModelDress& dress,
                                       const std::optional<GrammarSource>& grammar);
 
 }  // namespace quire

@@ -57,7 +57,7 @@ struct Subject {
 Result<Subject> open_subject(const BenchArguments& a) {
   if (!a.model.empty()) {
     QUIRE_ASSIGN_OR_RETURN(const FoundModel found, find_model(a.model));
-    QUIRE_ASSIGN_OR_RETURN(auto opened, open_model(found.path, ""));
+    QUIRE_ASSIGN_OR_RETURN(auto opened, open_model(found.path, "", found.adapters));
     const std::shared_ptr<ModelFiles> files = std::move(opened);
     return Subject{files->design(), [files](std::string_view name) { return files->find(name); },
                    std::filesystem::path(a.model).filename().string()};

@@ -5,6 +5,7 @@
 #include <cstdio>
 #include <memory>
 
+#include "apps/adapter_arguments.h"
 #include "apps/flags.h"
 #include "apps/load.h"
 #include "lab/weight_check.h"
@@ -77,6 +78,7 @@ void declare_check(Command& parent, std::function<int()>& chosen) {
       parent.command("check", "Whether a model can be served: every tensor, every value");
   command.value("MODEL", arguments->model, "file, directory or name (default: the default model)");
   command.value("--tokenizer", arguments->tokenizer, "for models that carry none");
+  declare_adapter_flag(command, arguments->adapters);
   command.when_chosen(
       [arguments, &chosen] { chosen = [arguments] { return run_check(*arguments); }; });
 }

@@ -10,6 +10,7 @@
 #include "apps/model_path.h"
 #include "base/file.h"
 #include "store/human.h"
+#include "store/modelfile/adapters.h"
 #include "store/modelfile/create.h"
 #include "store/modelfile/ollama_store.h"
 #include "text/chat_template.h"
@@ -25,7 +26,7 @@ struct CreateArguments {
   std::string quantize;
 };
 
-// What stands behind FROM as a path: of the user's home, or beside the Modelfile.
+// What stands behind FROM or ADAPTER as a path: of the user's home, or beside the Modelfile.
 std::string path_from(const std::string& from, const std::string& modelfile) {
   const char* home = std::getenv("HOME");
   if (from.starts_with("~/") && home != nullptr) return std::string(home) + from.substr(1);
@@ -44,11 +45,17 @@ Result<store::Weights> find_weights(const store::LocalStore& store, const std::s
   const std::string name = store::store_name_of(from);
   QUIRE_ASSIGN_OR_RETURN(const FoundModel found, find_model(name));
   if (found.manifest) {
-    return store::Weights{found.manifest->files, found.manifest->dress, found.manifest->source};
+    return store::Weights{found.manifest->files, found.manifest->dress, found.manifest->source,
+                          found.manifest->adapters};
   }
   QUIRE_ASSIGN_OR_RETURN(store::Weights weights, store::import_weights(store, found.path));
   weights.dress = found.dress;
   weights.source = from;
+  for (const AdapterChoice& choice : found.adapters) {
+    QUIRE_ASSIGN_OR_RETURN(store::StoredAdapter adapter,
+                           store::import_adapter(store, choice.path));
+    weights.adapters.push_back(std::move(adapter));
+  }
   return weights;
 }
 
@@ -56,9 +63,6 @@ Status check_supported(const store::Modelfile& file, const CreateArguments& argu
   const auto refuse = [](std::string_view what, std::string_view why) {
     return error(StatusCode::kUnsupported, "{} is not supported: {}", what, why);
   };
-  if (!file.adapters.empty()) {
-    return refuse("ADAPTER", "this engine applies no adapters yet; merge it into the weights");
-  }
   if (!file.drafts.empty()) return refuse("DRAFT", "the engine takes no draft model of a file");
   if (file.from.size() > 1) return refuse("a second FROM", "models read text and have one file");
   if (!arguments.quantize.empty()) {
@@ -91,14 +95,22 @@ Status create(const CreateArguments& arguments) {
   }
   QUIRE_ASSIGN_OR_RETURN(const store::LocalStore store, open_store());
   QUIRE_ASSIGN_OR_RETURN(const store::FileLock held, store.hold());
-  QUIRE_ASSIGN_OR_RETURN(const store::Weights weights,
+  QUIRE_ASSIGN_OR_RETURN(store::Weights weights,
                          find_weights(store, file->from.front(), arguments.file));
+  for (const std::string& path : file->adapters) {  // behind those that FROM has already
+    QUIRE_ASSIGN_OR_RETURN(store::StoredAdapter adapter,
+                           store::import_adapter(store, path_from(path, arguments.file)));
+    weights.adapters.push_back(std::move(adapter));
+  }
   QUIRE_ASSIGN_OR_RETURN(
       const store::Manifest made,
       store::create_model(store, store::store_name_of(arguments.name), weights, file->dress,
                           check_opens));
-  std::printf("created %s: %s of weights from %s\n", made.name.c_str(),
-              store::human_bytes(made.bytes()).c_str(), file->from.front().c_str());
+  const std::size_t adapters = made.adapters.size();
+  const std::string with = adapters == 0 ? "" : fmt::format(" with {} adapter{}", adapters,
+                                                            adapters == 1 ? "" : "s");
+  std::printf("created %s: %s of weights from %s%s\n", made.name.c_str(),
+              store::human_bytes(made.bytes()).c_str(), file->from.front().c_str(), with.c_str());
   return ok_status();
 }
 

@@ -62,6 +62,7 @@ Result<ModelRecipe> DiskCatalog::recipe(const std::string& source, std::vector<s
   override_with(overrides.chat_template, arguments.chat_template);
   override_with(overrides.tool_call_parser, arguments.tool_call_parser);
   override_with(overrides.reasoning_parser, arguments.reasoning_parser);
+  override_with(overrides.adapters, arguments.adapters);
   QUIRE_RETURN_IF_ERROR(check(arguments));
   model.names = std::move(names);
   if (model.names.empty()) model.names = {default_name(arguments)};
@@ -73,8 +74,8 @@ Result<std::shared_ptr<const Tokenizer>> DiskCatalog::tokenizer(const std::strin
   ModelArguments arguments = options_.common;
   arguments.model = source;
   override_with(file, arguments.tokenizer);
-  QUIRE_ASSIGN_OR_RETURN(const std::unique_ptr<ModelFiles> files, open_files(arguments));
-  return load_tokenizer(*files);
+  QUIRE_ASSIGN_OR_RETURN(const OpenedFiles opened, open_files(arguments));
+  return load_tokenizer(*opened.files);
 }
 
 Result<ModelLook> DiskCatalog::look(const std::string& source) const {

@@ -31,6 +31,11 @@ Flag& Flag::several(int min, int max) {
   return *this;
 }
 
+Flag& Flag::one_word_each() {
+  option_->allow_extra_args(false);
+  return *this;
+}
+
 Flag& Flag::from_environment(const std::string& name) {
   option_->envname(name);
   return *this;

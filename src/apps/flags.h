@@ -27,6 +27,7 @@ class Flag {
   Flag& required();
   Flag& separated_by(char delimiter);  // several values in one word
   Flag& several(int min, int max);     // how many values, in words of their own
+  Flag& one_word_each();               // of several values, each behind the flag said again
   Flag& from_environment(const std::string& name);
 
   // What a value may be.

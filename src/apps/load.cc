@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <filesystem>
 
+#include "apps/adapter_arguments.h"
 #include "apps/model_path.h"
 #include "apps/random_files.h"
 #include "backend/table_trial.h"
@@ -90,8 +91,9 @@ EngineOptions engine_options(const ModelArguments& arguments, const LoadedModel&
 }
 
 // One file for each way of packing a model; which file it was made from is checked by its stamp.
-Result<std::string> packed_path(const ModelArguments& arguments, const std::string& name,
-                                const std::string& file) {
+Result<std::string> packed_path(const ModelArguments& arguments,
+                                const std::vector<AdapterChoice>& adapters,
+                                const std::string& name, const std::string& file) {
   if (arguments.packed_cache.empty()) return std::string();
   std::filesystem::path folder = arguments.packed_cache;
   if (arguments.packed_cache == "store") {
@@ -100,7 +102,8 @@ Result<std::string> packed_path(const ModelArguments& arguments, const std::stri
   }
   std::error_code problem;
   const std::string place = std::filesystem::weakly_canonical(file, problem).string();
-  const std::string kind = fmt::format("{} {}", arguments.quantize, arguments.is_unpacked_f32);
+  const std::string kind = fmt::format("{} {}{}", arguments.quantize, arguments.is_unpacked_f32,
+                                       adapters_text(adapters));
   return (folder / fmt::format("{}-{:016x}.packed", store::escaped_name(name),
                                hash_bytes(place.data(), place.size(),
                                           hash_bytes(kind.data(), kind.size()))))
@@ -139,12 +142,24 @@ std::string default_name(const ModelArguments& arguments) {
   return is_random_model(arguments.model) ? arguments.model : model_name(arguments.model);
 }
 
-Result<std::unique_ptr<ModelFiles>> open_files(const ModelArguments& arguments) {
+Result<OpenedFiles> open_files(const ModelArguments& arguments) {
+  QUIRE_ASSIGN_OR_RETURN(const std::vector<AdapterChoice> further,
+                         parse_adapters(arguments.adapters));
+  OpenedFiles opened;
   if (is_random_model(arguments.model)) {
-    return open_random_model(arguments.model, arguments.tokenizer, arguments.threads);
+    if (!further.empty()) {
+      return error(StatusCode::kInvalidArgument, "--adapter: weights that are random have none");
+    }
+    QUIRE_ASSIGN_OR_RETURN(opened.files, open_random_model(arguments.model, arguments.tokenizer,
+                                                           arguments.threads));
+    return opened;
   }
-  QUIRE_ASSIGN_OR_RETURN(const FoundModel found, find_model(arguments.model));
-  return open_model(found.path, arguments.tokenizer);
+  QUIRE_ASSIGN_OR_RETURN(FoundModel found, find_model(arguments.model));
+  opened.adapters = std::move(found.adapters);
+  opened.adapters.insert(opened.adapters.end(), further.begin(), further.end());
+  QUIRE_ASSIGN_OR_RETURN(opened.files,
+                         open_model(found.path, arguments.tokenizer, opened.adapters));
+  return opened;
 }
 
 Result<std::shared_ptr<const Tokenizer>> load_tokenizer(const ModelFiles& files) {
@@ -157,7 +172,9 @@ Result<PlannedModel> plan_model(const ModelArguments& arguments, std::shared_ptr
   PlannedModel planned;
   planned.arguments = arguments;
   QUIRE_ASSIGN_OR_RETURN(planned.options, local_options(arguments));
-  QUIRE_ASSIGN_OR_RETURN(planned.files, open_files(arguments));
+  QUIRE_ASSIGN_OR_RETURN(OpenedFiles opened, open_files(arguments));
+  planned.files = std::move(opened.files);
+  planned.adapters = std::move(opened.adapters);
   const ModelFiles& files = *planned.files;
   fit_texts(files.facts(), planned.options.capacity);
   CpuBackendOptions cpu = {.threads = arguments.threads,
@@ -165,7 +182,8 @@ Result<PlannedModel> plan_model(const ModelArguments& arguments, std::shared_ptr
                            .has_huge_pages = arguments.has_huge_pages};
   if (files.stamp() != 0) {
     QUIRE_ASSIGN_OR_RETURN(cpu.packed_path,
-                           packed_path(arguments, default_name(arguments), files.path()));
+                           packed_path(arguments, planned.adapters, default_name(arguments),
+                                       files.path()));
     cpu.packed_stamp = files.stamp();
   }
   QUIRE_ASSIGN_OR_RETURN(planned.backend, make_cpu_backend(cpu));
@@ -199,6 +217,7 @@ Result<LoadedModel> load_planned(PlannedModel planned) {
   LoadedModel loaded;
   loaded.name = default_name(arguments);
   loaded.files = std::move(planned.files);
+  loaded.adapters = std::move(planned.adapters);
   const Design& design = loaded.files->design();
   ProgressLine progress(fmt::format("Loading {}: tokenizer", loaded.name));
   QUIRE_ASSIGN_OR_RETURN(loaded.words, load_words(*loaded.files, arguments.chat_template));

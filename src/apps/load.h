@@ -17,6 +17,7 @@
 #include "apps/model_words.h"
 #include "core/executor.h"
 #include "core/options.h"
+#include "model/adapter_choice.h"
 #include "model/model_files.h"
 #include "runtime/memory_plan.h"
 
@@ -28,6 +29,7 @@ struct LoadedModel {
   std::string name;                   // what it is called when the user names nothing
   std::shared_ptr<const ModelFiles> files;  // maps the weights: outlives the executor
   std::shared_ptr<const TableCopies> tables;  // likewise, where they are copies
+  std::vector<AdapterChoice> adapters;  // that the files were opened with
   ModelWords words;                   // its warnings are those of the whole model
   std::unique_ptr<Executor> executor;
   std::uint32_t context_max = 0;  // positions per sequence
@@ -43,6 +45,7 @@ Result<LoadedModel> load_model(const ModelArguments& arguments);
 struct PlannedModel {
   ModelArguments arguments;
   std::unique_ptr<ModelFiles> files;
+  std::vector<AdapterChoice> adapters;
   std::unique_ptr<Backend> backend;
   LocalOptions options;
   MemoryPlan memory;
@@ -58,6 +61,10 @@ std::string default_name(const ModelArguments& arguments);
 
 // The same without weights: for commands that need words only.
 Result<std::shared_ptr<const Tokenizer>> load_tokenizer(const ModelFiles& files);
-Result<std::unique_ptr<ModelFiles>> open_files(const ModelArguments& arguments);
+struct OpenedFiles {
+  std::unique_ptr<ModelFiles> files;
+  std::vector<AdapterChoice> adapters;  // the model's own, then those of --adapter
+};
+Result<OpenedFiles> open_files(const ModelArguments& arguments);
 
 }  // namespace quire

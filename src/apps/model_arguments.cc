@@ -5,6 +5,7 @@
 #include <string_view>
 #include <utility>
 
+#include "apps/adapter_arguments.h"
 #include "apps/flags.h"
 #include "runtime/capacity.h"
 
@@ -18,6 +19,7 @@ void declare_model_flags(Command& command, ModelArguments& a) {
   command.value("--tokenizer", a.tokenizer,
                 "tokenizer file, for models that carry none (llama2.c)");
   command.value("--chat-template", a.chat_template, "Jinja file in place of the model's own");
+  declare_adapter_flag(command, a.adapters);
   declare_compute_flags(command, a);
 }
 

@@ -20,6 +20,7 @@ struct ModelArguments {
   std::string model;                 // a file, a directory, a name; empty: the default model
   std::string tokenizer;             // --tokenizer FILE
   std::string chat_template;         // --chat-template FILE
+  std::vector<std::string> adapters;  // --adapter; parse_adapters
   std::string tool_call_parser;      // --tool-call-parser NAME; empty: as the template shows
   std::string reasoning_parser;      // --reasoning-parser NAME; likewise
   std::string template_kwargs;       // a JSON object, or empty: what templates read by default

@@ -5,6 +5,8 @@
 #include <filesystem>
 
 #include "formats/containers/gguf.h"
+#include "store/checksum.h"
+#include "store/manifest.h"
 
 namespace quire {
 namespace {
@@ -30,9 +32,42 @@ void read_keys(const std::string& path, ModelCard& card) {
   }
 }
 
+// The checksum of a file of a store, which names it; empty: the file is of none.
+std::string checksum_of(const std::filesystem::path& path) {
+  constexpr std::string_view kBlob = "sha256-";
+  std::error_code failure;
+  const std::string blob = std::filesystem::canonical(path, failure).filename().string();
+  return blob.starts_with(kBlob) ? blob.substr(kBlob.size()) : std::string();
+}
+
+// Of what is added to the weights, too: the answers are others.
+std::string with_adapters(const std::string& base, const ModelFiles& files,
+                          const std::vector<AdapterChoice>& adapters) {
+  if (adapters.empty() || base.empty()) return base;
+  store::Digest digest;
+  digest.update(base);
+  bool is_of_stores = true;
+  for (const AdapterChoice& adapter : adapters) {
+    const std::filesystem::path path = adapter.path;
+    std::error_code failure;
+    std::vector<std::filesystem::path> parts = {path};
+    if (std::filesystem::is_directory(path, failure)) {
+      parts = {path / store::StoredAdapter::kConfig, path / store::StoredAdapter::kWeights};
+    }
+    for (const std::filesystem::path& part : parts) {
+      const std::string hex = checksum_of(part);
+      is_of_stores = is_of_stores && !hex.empty();
+      digest.update(hex);
+    }
+    digest.update(fmt::format(" {} ", adapter.scale));
+  }
+  if (!is_of_stores) digest.update(fmt::format("{:x}", files.stamp()));
+  return digest.finish().hex;
+}
+
 }  // namespace
 
-ModelCard card_of(const ModelFiles& files) {
+ModelCard card_of(const ModelFiles& files, const std::vector<AdapterChoice>& adapters) {
   const ModelFacts& facts = files.facts();
   ModelCard card;
   card.family = facts.architecture;
@@ -45,10 +80,10 @@ ModelCard card_of(const ModelFiles& files) {
   card.format = card.path.ends_with(".safetensors") ? "safetensors" : "gguf";
   struct stat info = {};
   if (::stat(card.path.c_str(), &info) == 0) card.modified_at = info.st_mtime;
-  std::error_code failure;
-  const std::string blob = std::filesystem::canonical(card.path, failure).filename().string();
-  constexpr std::string_view kBlob = "sha256-";
-  if (blob.starts_with(kBlob)) card.digest = blob.substr(kBlob.size());
+  card.digest = with_adapters(checksum_of(card.path), files, adapters);
+  for (const AdapterChoice& adapter : adapters) {
+    card.adapters.push_back({adapter.path, adapter.scale});
+  }
   if (card.format == "gguf") read_keys(card.path, card);
   return card;
 }

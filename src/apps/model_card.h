@@ -4,10 +4,12 @@
 #pragma once
 
 #include "host/hosted_model.h"
+#include "model/adapter_choice.h"
 #include "model/model_files.h"
 
 namespace quire {
 
-ModelCard card_of(const ModelFiles& files);
+// `adapters`: that the files were opened with.
+ModelCard card_of(const ModelFiles& files, const std::vector<AdapterChoice>& adapters);
 
 }  // namespace quire

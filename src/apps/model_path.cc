@@ -24,21 +24,19 @@ std::string name_of_file(const std::string& argument) {
   return fs::is_directory(argument, failure) ? path.filename().string() : path.stem().string();
 }
 
+std::vector<AdapterChoice> choices_of(const std::vector<std::string>& paths) {
+  std::vector<AdapterChoice> choices;
+  for (const std::string& path : paths) choices.push_back({.path = path, .scale = 1});
+  return choices;
+}
+
 Result<FoundModel> found_in_store(const store::LocalStore& store, const store::Manifest& manifest) {
   FoundModel found;
   QUIRE_ASSIGN_OR_RETURN(found.path, store.path_of(manifest));
   found.manifest = manifest;
   found.dress = manifest.dress;
+  found.adapters = choices_of(store.adapter_paths(manifest));
   return found;
-}
-
-// Its adapter would change its answers, and nothing here applies one.
-Result<FoundModel> of_ollama(const store::OllamaModel& model, const std::string& name) {
-  if (!model.adapter.empty()) {
-    return error(StatusCode::kUnsupported, "the model '{}' of Ollama's store has an ADAPTER, and "
-                 "adapters are not supported yet", name);
-  }
-  return FoundModel{model.path, {}, model.dress};
 }
 
 // OWNER/NAME without a file of that name: the user knows other programs.
@@ -71,7 +69,9 @@ Result<store::LocalStore> open_store() {
   return store;
 }
 
-Status check_opens(const std::string& path) { return open_model(path).status(); }
+Status check_opens(const std::string& path, const std::vector<std::string>& adapters) {
+  return open_model(path, {}, choices_of(adapters)).status();
+}
 
 Status with_suggestion(const store::LocalStore& store, const std::string& name,
                        const Status& problem) {
@@ -111,11 +111,13 @@ Result<FoundModel> find_model(const std::string& argument) {
     }
   }
   std::error_code failure;
-  if (fs::exists(argument, failure)) return FoundModel{argument, {}, {}};
+  if (fs::exists(argument, failure)) return FoundModel{argument, {}, {}, {}};
   const auto theirs = is_name ? store::OllamaStore::open() : std::nullopt;
   if (theirs) {
     auto model = theirs->find(name);
-    if (model.is_ok()) return of_ollama(*model, argument);
+    if (model.is_ok()) {
+      return FoundModel{model->path, {}, model->dress, choices_of(model->adapters)};
+    }
     if (model.status().code() != StatusCode::kNotFound) return model.status();
   }
   QUIRE_ASSIGN_OR_RETURN(const store::LocalStore store, open_store());

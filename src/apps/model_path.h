@@ -8,7 +8,9 @@
 
 #include <optional>
 #include <string>
+#include <vector>
 
+#include "model/adapter_choice.h"
 #include "store/local_store.h"
 
 namespace quire {
@@ -17,6 +19,7 @@ struct FoundModel {
   std::string path;
   std::optional<store::Manifest> manifest;  // of a model of the store
   store::ModelDress dress;                  // what a Modelfile says of it; mostly nothing
+  std::vector<AdapterChoice> adapters;      // likewise
 };
 
 Result<FoundModel> find_model(const std::string& argument);
@@ -29,7 +32,7 @@ std::string model_name(const std::string& argument);
 Result<store::LocalStore> open_store();
 
 // Whether it opens as a model that can be served: what a pull checks.
-Status check_opens(const std::string& path);
+Status check_opens(const std::string& path, const std::vector<std::string>& adapters);
 
 // `problem` with the name of the store that was probably meant, if it is about an unknown name.
 Status with_suggestion(const store::LocalStore& store, const std::string& name,

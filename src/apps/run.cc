@@ -10,6 +10,7 @@
 #include <string>
 
 #include "apps/assemble.h"
+#include "apps/dressing.h"
 #include "apps/flags.h"
 #include "base/file.h"
 #include "base/json.h"
@@ -131,30 +132,43 @@ Result<std::optional<GrammarSource>> wanted_grammar(const RunArguments& argument
   return error(source.status().code(), "{}: {}", path, source.status().message());
 }
 
+// What the Modelfile of the model says, and over it the flags.
+Result<ChatState> first_state(const RunArguments& arguments, const store::ModelDress& dress,
+                              const ChatScreen& screen) {
+  ChatState state;
+  state.settings.is_verbose = arguments.is_verbose;
+  state.settings.has_word_wrap = arguments.has_word_wrap;
+  for (const std::string& complaint : put_on(dress, state)) screen.complain(complaint);
+  for (const auto& [name, value] : arguments.settings) {
+    QUIRE_RETURN_IF_ERROR(set_value(name, value, state.settings));
+  }
+  state.initial = state.settings;
+  return state;
+}
+
 int run(const RunArguments& arguments) {
   use_utf8_locale();
   ChatScreen screen;
   if (const Status status = start_log("warning"); !status.is_ok()) return fail(screen, status);
-  ChatState state;
-  state.settings.is_verbose = arguments.is_verbose;
-  state.settings.has_word_wrap = arguments.has_word_wrap;
-  for (const auto& [name, value] : arguments.settings) {
-    const Status status = set_value(name, value, state.settings);
-    if (!status.is_ok()) return fail(screen, status);
-  }
-  state.initial = state.settings;
+  // What is wrong with the flags is told before anything is fetched.
+  const auto flags = first_state(arguments, {}, screen);
+  if (!flags.is_ok()) return fail(screen, flags.status());
   const auto prompt = prompt_of(arguments);
   if (!prompt.is_ok()) return fail(screen, prompt.status());
   if (const Status status = check_order(arguments); !status.is_ok()) return fail(screen, status);
   const auto grammar = wanted_grammar(arguments);
   if (!grammar.is_ok()) return fail(screen, grammar.status());
-  auto partner = load_chat_partner(arguments.model, *grammar);
+  const auto dress = dress_of(arguments.model);
+  if (!dress.is_ok()) return fail(screen, dress.status());
+  auto state = first_state(arguments, *dress, screen);
+  if (!state.is_ok()) return fail(screen, state.status());
+  auto partner = load_chat_partner(arguments.model, *dress, *grammar);
   if (!partner.is_ok()) return fail(screen, partner.status());
 
   catch_signals();
   Chat chat(std::move(partner).value());
-  if (!prompt->empty()) return answer_once(chat, std::move(state), *prompt, screen);
-  Conversation(chat, std::move(state)).hold();
+  if (!prompt->empty()) return answer_once(chat, std::move(*state), *prompt, screen);
+  Conversation(chat, std::move(*state)).hold();
   return 0;
 }
 

@@ -7,6 +7,7 @@
 #include <span>
 #include <utility>
 
+#include "apps/adapter_arguments.h"
 #include "apps/flags.h"
 #include "apps/load.h"
 #include "base/json.h"
@@ -34,6 +35,7 @@ void declare_models(Command& command, ServeArguments& a) {
   command.value("--chat-template", a.templates,
                 "Jinja file in place of the model's own. With several models: one for each, "
                 "'-' for the model's own");
+  declare_adapter_flag(command, a.adapters);
   command.value("--tool-call-parser", a.tool_call_parsers,
                 "how the model writes tool calls, by our name or vLLM's, such as hermes (default: "
                 "as its chat template shows; docs/tool-formats.md has the list). With several "
@@ -129,6 +131,17 @@ Status check_format(const char* flag, const std::string& name, const Format* fou
   for (const Format* format : all) names.push_back(format->name);
   return error(StatusCode::kInvalidArgument, "{} '{}' is not known; there are {}, and vLLM's names "
                                              "of them", flag, name, fmt::join(names, ", "));
+}
+
+// Of several models it is said by their Modelfiles which has which.
+Status check_adapters(const ServeArguments& a) {
+  const bool is_one = a.models.size() == 1 || (a.models.empty() && a.repositories.empty());
+  if (!a.adapters.empty() && !is_one) {
+    return error(StatusCode::kInvalidArgument,
+                 "--adapter is for one model, and {} are served; give each its own by ADAPTER in a "
+                 "Modelfile (quire create)", a.models.size());
+  }
+  return parse_adapters(a.adapters).status();
 }
 
 Status check_formats(const ServeArguments& a) {
@@ -237,6 +250,7 @@ void declare_serve_flags(Command& command, ServeArguments& a) {
 }
 
 Result<std::vector<NamedModel>> pair_models(const ServeArguments& a) {
+  QUIRE_RETURN_IF_ERROR(check_adapters(a));
   if (a.models.empty() && !a.repositories.empty()) return std::vector<NamedModel>();
   const std::vector<std::string> models =
       a.models.empty() ? std::vector<std::string>{""} : a.models;
@@ -259,6 +273,7 @@ Result<std::vector<NamedModel>> pair_models(const ServeArguments& a) {
     model.arguments.model = models[i];
     model.arguments.tokenizer = nth(a.tokenizers, i);
     model.arguments.chat_template = nth(a.templates, i);
+    model.arguments.adapters = a.adapters;
     model.arguments.tool_call_parser = nth(a.tool_call_parsers, i);
     model.arguments.reasoning_parser = nth(a.reasoning_parsers, i);
     if (a.names.empty()) {

@@ -19,6 +19,7 @@ struct ServeArguments {
   std::vector<std::string> aliases;     // --model-alias: ALIAS=NAME
   std::vector<std::string> tokenizers;  // --tokenizer
   std::vector<std::string> templates;   // --chat-template
+  std::vector<std::string> adapters;    // --adapter, of the one model
   std::vector<std::string> tool_call_parsers, reasoning_parsers;  // --tool-call-parser, ...
   std::string template_kwargs;          // --default-chat-template-kwargs: a JSON object
   bool serves_store = false;            // --serve-store
@@ -59,7 +60,8 @@ struct NamedModel {
 // One model may have several names. Of several models each has one: its --served-model-name, or its
 // file's name without the ending. "*" stands for any name: the model keeps the one of its file
 // beside it. --model-alias gives further names. A tokenizer or template "-" is the model's own.
-// kInvalidArgument: the counts differ, two models have one name, or an alias is of no model.
+// kInvalidArgument: the counts differ, two models have one name, an alias is of no model, or there
+// are adapters for several models.
 Result<std::vector<NamedModel>> pair_models(const ServeArguments& arguments);
 
 // kInvalidArgument: not one share for each API key.

@@ -19,6 +19,7 @@ namespace {
 struct ShowArguments {
   std::string model;
   bool is_json = false;
+  bool is_modelfile = false;
 };
 
 std::string content_text(const ChatTemplate& chat_template) {
@@ -44,8 +45,8 @@ std::string thoughts_text(const ChatTemplate& chat_template) {
 }
 
 // Lines about a model's words, as describe_model writes them; none for a file that is no model.
-std::string words_lines(const std::string& path) {
-  const auto files = open_model(path);
+std::string words_lines(const FoundModel& model) {
+  const auto files = open_model(model.path, {}, model.adapters);
   if (!files.is_ok()) return "";
   const auto words = load_words(**files, "");
   if (!words.is_ok()) return "";
@@ -71,22 +72,35 @@ std::string words_lines(const std::string& path) {
 }
 
 // In front of the list of tensors, which is long.
-std::string with_words(std::string text, const std::string& path) {
+std::string with_words(std::string text, const FoundModel& model) {
   const std::size_t tensors = text.find("\ntensors ");
   const std::size_t at = tensors == std::string::npos ? text.size() : tensors + 1;
-  return text.insert(at, words_lines(path));
+  return text.insert(at, words_lines(model));
 }
 
 Result<std::string> page(const FoundModel& model) {
-  QUIRE_ASSIGN_OR_RETURN(std::string text, describe_model(model.path));
-  text = with_words(std::move(text), model.path);
+  QUIRE_ASSIGN_OR_RETURN(std::string text, describe_model(model.path, model.adapters));
+  text = with_words(std::move(text), model);
   if (!model.manifest) return text;
   return fmt::format("{:<14}{}, {} at {}\n{:<14}{}\n{}", "store", model.manifest->name,
                      model.manifest->source, model.manifest->revision, "path", model.path, text);
 }
 
+std::vector<std::string> adapter_paths(const FoundModel& model) {
+  std::vector<std::string> paths;
+  for (const AdapterChoice& adapter : model.adapters) paths.push_back(adapter.path);
+  return paths;
+}
+
+// As a file that makes the same model.
+std::string modelfile(const ShowArguments& arguments, const FoundModel& model) {
+  const std::string name = model_name(arguments.model);
+  return fmt::format("# For a model that is based on this one: FROM {}\n\n{}", name,
+                     store::modelfile_of(model.path, model.dress, adapter_paths(model)));
+}
+
 Result<std::string> json_page(const FoundModel& model) {
-  QUIRE_ASSIGN_OR_RETURN(const auto files, open_model(model.path));
+  QUIRE_ASSIGN_OR_RETURN(const auto files, open_model(model.path, {}, model.adapters));
   const ModelFacts& facts = files->facts();
   Json root = Json::object({{"path", model.path},
                             {"architecture", facts.architecture},
@@ -109,6 +123,9 @@ Result<std::string> json_page(const FoundModel& model) {
       root.set("thoughts", thoughts_text(*words->chat_template));
     }
   }
+  if (const auto paths = adapter_paths(model); !paths.empty()) {
+    root.set("adapters", Json::array({paths.begin(), paths.end()}));
+  }
   if (model.manifest) {
     QUIRE_ASSIGN_OR_RETURN(const store::LocalStore store, open_store());
     root.set("store", manifest_json(store, *model.manifest));
@@ -118,6 +135,7 @@ Result<std::string> json_page(const FoundModel& model) {
 
 Result<std::string> show(const ShowArguments& arguments) {
   QUIRE_ASSIGN_OR_RETURN(const FoundModel model, find_model(arguments.model));
+  if (arguments.is_modelfile) return modelfile(arguments, model);
   return arguments.is_json ? json_page(model) : page(model);
 }
 
@@ -140,6 +158,8 @@ void declare_show(Command& parent, std::function<int()>& chosen) {
   command.value("MODEL", arguments->model,
                 "file, directory or name (default: the default model)");
   command.toggle("--json", arguments->is_json, "for programs, without the list of tensors");
+  command.toggle("--modelfile", arguments->is_modelfile,
+                 "a Modelfile that makes the same model: files, adapters, template, parameters");
   command.when_chosen(
       [arguments, &chosen] { chosen = [arguments] { return run_show(*arguments); }; });
 }

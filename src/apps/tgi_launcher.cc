@@ -98,7 +98,7 @@ constexpr std::array kRows = {
     LauncherRow{"--max-client-batch-size", "MAX_CLIENT_BATCH_SIZE", true, Fate::kLimit,
                 "client_batch_size"},
     LauncherRow{"--lora-adapters", "LORA_ADAPTERS", true, Fate::kRefused, "",
-                "this server has no adapters: serve the merged model"},
+                "requests choose no adapters here; quire serve --adapter adds one to a model"},
     LauncherRow{"--usage-stats", "USAGE_STATS", true, Fate::kNote, "",
                 "nothing is collected and nothing is sent"},
     LauncherRow{"--payload-limit", "PAYLOAD_LIMIT", true, Fate::kServe, "--max-body-size"},

@@ -147,7 +147,8 @@ const Row kRows[] = {
     {"--max-client-batch-size", "MAX_CLIENT_BATCH_SIZE", "7",
      "serve --tgi-limits client_batch_size=7"},
     {"--lora-adapters", "LORA_ADAPTERS", "a/b",
-     "refused: {} a/b: this server has no adapters: serve the merged model"},
+     "refused: {} a/b: requests choose no adapters here; quire serve --adapter adds one to a "
+     "model"},
     {"--usage-stats", "USAGE_STATS", "off",
      "serve | {}: nothing is collected and nothing is sent"},
     {"--payload-limit", "PAYLOAD_LIMIT", "2000000", "serve --max-body-size 2000000"},

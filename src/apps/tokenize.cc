@@ -26,9 +26,9 @@ int fail(const Status& status) {
 }
 
 int tokenize(const TokenizeArguments& arguments) {
-  const auto files = open_files(arguments.model);
-  if (!files.is_ok()) return fail(files.status());
-  const auto tokenizer = load_tokenizer(**files);
+  const auto opened = open_files(arguments.model);
+  if (!opened.is_ok()) return fail(opened.status());
+  const auto tokenizer = load_tokenizer(*opened->files);
   if (!tokenizer.is_ok()) return fail(tokenizer.status());
   std::string text = arguments.text;
   if (text.empty()) text.assign(std::istreambuf_iterator<char>(std::cin), {});

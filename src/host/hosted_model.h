@@ -48,6 +48,11 @@ struct ModelCard {
   std::uint32_t width = 0;       // of its hidden states
   std::int64_t modified_at = 0;  // seconds since 1970
   std::vector<Json::Member> keys;  // of a GGUF file, as they stand there
+  struct Adapter {
+    std::string path;
+    float scale = 1;
+  };
+  std::vector<Adapter> adapters;  // that are added to its weights
 };
 
 struct ModelInfo {

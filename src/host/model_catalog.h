@@ -28,6 +28,7 @@ struct ModelOverrides {
   std::string kv_cache_dtype, kv_cache_memory, quantize;  // as the flags of those names
   std::string tokenizer, chat_template;                   // files
   std::string tool_call_parser, reasoning_parser;
+  std::vector<std::string> adapters;  // files and folders, added to those that it has of itself
 };
 
 // What the files of a model say while nothing of it is loaded: of its info the card, what it can do

@@ -168,8 +168,10 @@ std::vector<TensorView> in_model_order(const TensorMap& tensors) {
   return ordered;
 }
 
-Status describe_loaded(const std::string& path, Page& page) {
-  QUIRE_ASSIGN_OR_RETURN(const auto files, open_model(path));
+using AdapterChoices = std::span<const AdapterChoice>;
+
+Status describe_loaded(const std::string& path, AdapterChoices adapters, Page& page) {
+  QUIRE_ASSIGN_OR_RETURN(const auto files, open_model(path, {}, adapters));
   const Result<std::string> tokenizer = files->tokenizer_json();
   ModelFacts facts = files->facts();
   // What is done, whatever the switches of the files say.
@@ -211,7 +213,7 @@ Status describe_other_gguf(const GgufFile& file, Page& page) {
   return ok_status();
 }
 
-Status describe_gguf(const std::string& path, Page& page) {
+Status describe_gguf(const std::string& path, AdapterChoices adapters, Page& page) {
   QUIRE_ASSIGN_OR_RETURN(const GgufFile file, GgufFile::open(path));
   page.line("format", "GGUF version {}, {} file{}", file.version(), file.part_count(),
             file.part_count() == 1 ? "" : "s");
@@ -227,7 +229,11 @@ Status describe_gguf(const std::string& path, Page& page) {
     if (file.tensors().empty()) page.line("warning", "a vocabulary without weights");
     if (!known.is_ok() || file.tensors().empty()) return describe_other_gguf(file, page);
   }
-  return describe_loaded(path, page);
+  if (type && *type == "adapter") {
+    page.line("warning", "an adapter, which is added to a model: ADAPTER in a Modelfile");
+    return describe_other_gguf(file, page);
+  }
+  return describe_loaded(path, adapters, page);
 }
 
 Status describe_weights(const std::string& path, Page& page) {
@@ -239,11 +245,11 @@ Status describe_weights(const std::string& path, Page& page) {
   return ok_status();
 }
 
-Status describe_into(const std::string& path, Page& page) {
+Status describe_into(const std::string& path, AdapterChoices adapters, Page& page) {
   QUIRE_ASSIGN_OR_RETURN(const FileKind kind, find_file_kind(path));
   switch (kind) {
     case FileKind::kGguf:
-      return describe_gguf(path, page);
+      return describe_gguf(path, adapters, page);
     case FileKind::kSafetensors:
     case FileKind::kSafetensorsIndex:
       return describe_weights(path, page);
@@ -254,14 +260,15 @@ Status describe_into(const std::string& path, Page& page) {
       page.line("format", "llama2.c checkpoint");
       break;
   }
-  return describe_loaded(path, page);
+  return describe_loaded(path, adapters, page);
 }
 
 }  // namespace
 
-Result<std::string> describe_model(const std::string& path) {
+Result<std::string> describe_model(const std::string& path,
+                                   std::span<const AdapterChoice> adapters) {
   Page page;
-  if (const Status status = describe_into(path, page); !status.is_ok()) {
+  if (const Status status = describe_into(path, adapters, page); !status.is_ok()) {
     return in_file(path, status);
   }
   return page.take();

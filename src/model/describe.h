@@ -5,12 +5,16 @@
 // as what it is. Pure function of the files; any thread. Called by apps/show.
 #pragma once
 
+#include <span>
 #include <string>
 
 #include "base/status.h"
+#include "model/adapter_choice.h"
 
 namespace quire {
 
-Result<std::string> describe_model(const std::string& path);
+// `adapters` of a model are put on it, and told.
+Result<std::string> describe_model(const std::string& path,
+                                   std::span<const AdapterChoice> adapters = {});
 
 }  // namespace quire

@@ -67,6 +67,21 @@ std::uint64_t bytes_below(const fs::path& folder) {
   return sum;
 }
 
+// No file of a model has such a name: it is hidden.
+std::string adapter_folder(std::size_t index) { return fmt::format(".adapter-{}", index + 1); }
+
+// All files of a model under the names of their links.
+std::vector<StoredFile> linked_files(const Manifest& manifest) {
+  std::vector<StoredFile> files = manifest.files;
+  for (std::size_t i = 0; i < manifest.adapters.size(); ++i) {
+    for (StoredFile file : manifest.adapters[i].files) {
+      file.name = adapter_folder(i) + "/" + file.name;
+      files.push_back(std::move(file));
+    }
+  }
+  return files;
+}
+
 std::string link_target(const StoredFile& file) {
   const bool is_inside = file.name.find('/') != std::string::npos;  // of a folder of the model
   return (is_inside ? "../../../blobs/" : "../../blobs/") + file.checksum.text();
@@ -87,6 +102,19 @@ void remove_others(const std::string& folder, const std::string& prefix,
       if (!is_used) fs::remove(path, failure);  // if it is empty
     }
   }
+}
+
+// With the folder, if nothing else is in it; and the same of those in it, where `is_deep`.
+void drop_links(const fs::path& folder, bool is_deep) {
+  std::error_code failure;
+  for (const fs::path& path : entries(folder)) {
+    if (fs::is_symlink(path, failure)) {
+      fs::remove(path, failure);
+    } else if (is_deep && fs::is_directory(path, failure)) {
+      drop_links(path, false);
+    }
+  }
+  ::rmdir(folder.c_str());
 }
 
 Result<Manifest> read_manifest(const std::string& path) {
@@ -183,7 +211,7 @@ Result<std::string> LocalStore::path_of(const Manifest& manifest) const {
   fs::create_directories(folder, failure);
   std::set<std::string> names;
   std::string first_part;
-  for (const StoredFile& file : manifest.files) {
+  for (const StoredFile& file : linked_files(manifest)) {
     if (!has_blob(file.checksum, file.size)) {
       return error(StatusCode::kCorrupt,
                    "the store has lost {} of the model '{}'; fetch it again with: quire pull {}",
@@ -191,11 +219,22 @@ Result<std::string> LocalStore::path_of(const Manifest& manifest) const {
     }
     QUIRE_RETURN_IF_ERROR(link_file(folder, file));
     names.insert(file.name);
+    if (file.name.starts_with('.')) continue;  // of an adapter
     const bool is_candidate = file.name.ends_with(".gguf") || manifest.files.size() == 1;
     if (is_candidate && (first_part.empty() || file.name < first_part)) first_part = file.name;
   }
   remove_others(folder, "", names);
   return first_part.empty() ? folder : folder + "/" + first_part;
+}
+
+std::vector<std::string> LocalStore::adapter_paths(const Manifest& manifest) const {
+  std::vector<std::string> paths;
+  for (std::size_t i = 0; i < manifest.adapters.size(); ++i) {
+    const std::vector<StoredFile>& files = manifest.adapters[i].files;
+    std::string path = model_folder(manifest.name) + "/" + adapter_folder(i);
+    paths.push_back(files.size() == 1 ? path + "/" + files[0].name : path);
+  }
+  return paths;
 }
 
 Status LocalStore::add(const Manifest& manifest) const {
@@ -231,7 +270,7 @@ Result<std::uint64_t> LocalStore::remove(const std::string& name) const {
     return error(StatusCode::kUnavailable, "cannot remove '{}': {}", path, failure.message());
   }
   fs::remove_all(model_folder(name), failure);
-  return collect(manifest.is_ok() ? manifest->files : std::vector<StoredFile>());
+  return collect(manifest.is_ok() ? manifest->all_files() : std::vector<StoredFile>());
 }
 
 bool LocalStore::has_blob(const Checksum& checksum, std::uint64_t size) const {
@@ -271,7 +310,7 @@ std::uint64_t LocalStore::free_unnamed_blobs(const std::vector<StoredFile>& drop
   if (!listing.problems.empty()) return 0;  // what they name is not known
   std::set<std::string> named;
   for (const Manifest& manifest : listing.models) {
-    for (const StoredFile& file : manifest.files) named.insert(file.checksum.text());
+    for (const StoredFile& file : manifest.all_files()) named.insert(file.checksum.text());
   }
   std::uint64_t freed = 0;
   for (const fs::path& path : entries(folder_ + "/blobs")) {
@@ -308,10 +347,7 @@ void LocalStore::drop_unnamed_links() const {
   for (const fs::path& folder : entries(folder_ + "/models")) {
     const std::string name = folder.filename();
     if (fs::exists(folder_ + "/manifests/" + name + ".json", failure)) continue;
-    for (const fs::path& path : entries(folder)) {
-      if (fs::is_symlink(path, failure)) fs::remove(path, failure);
-    }
-    ::rmdir(folder.c_str());  // if nothing else is in it
+    drop_links(folder, true);
   }
 }
 

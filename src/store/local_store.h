@@ -1,7 +1,8 @@
 // LocalStore: the models on this machine, under ${QUIRE_HOME:-$HOME/.local/share/quire}:
 //   blobs/sha256-...          the bytes of files, named by their checksum, never changed
 //   manifests/NAME.json       a model: its files and their blobs (manifest.h); replaced as a whole
-//   models/NAME/FILE          links to the blobs under the names that model files need
+//   models/NAME/FILE          links to the blobs under the names that model files need; those of
+//                             adapters in folders .adapter-1, .adapter-2 and so on
 //   partial/                  what is being fetched (partial_file.h)
 //   locks/                    store.lock and one for each blob that is being fetched
 // A manifest is written after its blobs, so that a crash leaves at most bytes that nobody names;
@@ -38,6 +39,8 @@ class LocalStore {
   Result<Manifest> find(const std::string& name) const;  // kNotFound if there is none
   // What open_model takes: a file, or the folder of a model of many. Makes links that are missing.
   Result<std::string> path_of(const Manifest& manifest) const;
+  // Of its adapters, in their order: a GGUF file, or a folder. The links are made by path_of.
+  std::vector<std::string> adapter_paths(const Manifest& manifest) const;
 
   // Blobs must be there.
   Status add(const Manifest& manifest) const;

@@ -157,6 +157,47 @@ TEST_F(LocalStoreTest, ACopySharesBlobsAndTheLastNameFreesThem) {
   EXPECT_EQ(store_.remove("two").status().code(), StatusCode::kNotFound);
 }
 
+TEST_F(LocalStoreTest, AdaptersLieBesideTheModelAndAreItsOwn) {
+  const StoredFile weights = make_blob("m.gguf", "weights");
+  const StoredFile gguf = make_blob("a.gguf", "gguf");  // of a name that goes before the model's
+  const StoredFile config = make_blob("adapter_config.json", "{}");
+  const StoredFile pairs = make_blob("adapter_model.safetensors", "pairs");
+  Manifest manifest{"one", "hf:a/b", "0123456789", 5, {weights}};
+  manifest.adapters = {{{gguf}}, {{config, pairs}}, {{gguf}}};
+  ASSERT_TRUE(store_.add(manifest).is_ok());
+  EXPECT_EQ(store_.find("one").value(), manifest);
+  EXPECT_EQ(manifest.bytes(), std::string("weightsgguf{}pairsgguf").size());
+  const std::string path = store_.path_of(manifest).value();
+  EXPECT_TRUE(path.ends_with("/models/one/m.gguf")) << path;
+  const std::vector<std::string> paths = store_.adapter_paths(manifest);
+  ASSERT_EQ(paths.size(), 3u);
+  EXPECT_EQ(read_file(paths[0], 10).value(), "gguf");
+  EXPECT_EQ(read_file(paths[1] + "/adapter_model.safetensors", 10).value(), "pairs");
+  EXPECT_EQ(read_file(paths[1] + "/adapter_config.json", 10).value(), "{}");
+  EXPECT_EQ(read_file(paths[2], 10).value(), "gguf");
+  ASSERT_TRUE(store_.copy("one", "two").is_ok());
+  EXPECT_EQ(store_.find("two").value().adapters, manifest.adapters);
+  EXPECT_EQ(store_.remove("one").value(), 0u);
+  EXPECT_TRUE(has_blob(gguf));
+  manifest.name = "two";
+  manifest.adapters.pop_back();
+  ASSERT_TRUE(store_.add(manifest).is_ok());
+  EXPECT_FALSE(fs::exists(store_.adapter_paths(manifest)[0] + "/../../.adapter-3"));
+  fs::remove(store_.blob_path(pairs.checksum));
+  EXPECT_EQ(store_.path_of(manifest).status().code(), StatusCode::kCorrupt) << "it is lost";
+  EXPECT_EQ(store_.remove("two").value(), std::string("weightsgguf{}").size());
+  EXPECT_FALSE(fs::exists(store_.model_folder("two")));
+}
+
+TEST_F(LocalStoreTest, LinksThatNoManifestNamesGoWithTheirFolders) {
+  const StoredFile file = make_blob("a.gguf", "a");
+  Manifest manifest{"m", "hf:a/b", "0123456789", 5, {file}};
+  manifest.adapters = {{{file}}};
+  ASSERT_TRUE(store_.path_of(manifest).is_ok());
+  ASSERT_TRUE(store_.collect().is_ok());
+  EXPECT_FALSE(fs::exists(store_.model_folder("m")));
+}
+
 TEST_F(LocalStoreTest, CopyRefusesNamesThatAreTakenOrNoNames) {
   add_model("one", {make_blob("a.gguf", "a")});
   EXPECT_EQ(store_.copy("none", "two").code(), StatusCode::kNotFound);
@@ -206,11 +247,11 @@ TEST_F(LocalStoreTest, AManifestThatCannotBeReadIsSaidAndNothingIsFreed) {
   const StoredFile a = make_blob("a.gguf", "a");
   make_old(store_.blob_path(a.checksum));
   add_model("good", {make_blob("b.gguf", "b")});
-  std::ofstream(store_.folder() + "/manifests/bad.json") << "{\"schema\": 2}";
+  std::ofstream(store_.folder() + "/manifests/bad.json") << "{\"schema\": 3}";
   const LocalStore::Listing listing = store_.list();
   EXPECT_EQ(listing.models.size(), 1u);
   ASSERT_EQ(listing.problems.size(), 1u);
-  EXPECT_NE(listing.problems[0].message().find("schema 2"), std::string::npos);
+  EXPECT_NE(listing.problems[0].message().find("schema 3"), std::string::npos);
   EXPECT_EQ(store_.collect().value(), 0u);
   EXPECT_TRUE(has_blob(a)) << "the bad manifest may name it";
 }
@@ -259,6 +300,34 @@ TEST(ManifestTest, EveryFieldIsCheckedWhenItIsRead) {
   EXPECT_FALSE(changed("git-aaaa", "git-aaa"));
   EXPECT_FALSE(changed("\"files\":[", "\"files\":[],\"x\":["));
   EXPECT_FALSE(parse_manifest(good.substr(0, good.size() / 2)).is_ok());
+}
+
+TEST(ManifestTest, AModelWithAdaptersHasASchemaThatOlderProgramsRefuse) {
+  const Checksum checksum = Checksum::git(std::string(40, 'a')).value();
+  Manifest manifest{"m", "hf:a/b", "r", 7, {{"f", 3, checksum}}};
+  EXPECT_NE(dump_manifest(manifest).find("\"schema\":1"), std::string::npos);
+  manifest.adapters = {{{{"a.gguf", 3, checksum}}},
+                       {{{"adapter_config.json", 1, checksum},
+                         {"adapter_model.safetensors", 2, checksum}}}};
+  const std::string good = dump_manifest(manifest);
+  EXPECT_NE(good.find("\"schema\":2"), std::string::npos);
+  EXPECT_EQ(parse_manifest(good).value(), manifest);
+  const auto changed = [&](const std::string& from, const std::string& to) {
+    std::string text = good;
+    text.replace(text.find(from), from.size(), to);
+    return parse_manifest(text).status().code();
+  };
+  EXPECT_EQ(changed("\"schema\":2", "\"schema\":1"), StatusCode::kCorrupt);
+  EXPECT_EQ(changed("\"adapters\":[", "\"others\":["), StatusCode::kCorrupt);
+  EXPECT_EQ(changed("\"adapters\":[", "\"adapters\":[],\"x\":["), StatusCode::kCorrupt);
+  EXPECT_EQ(changed("\"adapters\":[", "\"adapters\":[[],"), StatusCode::kCorrupt);
+  EXPECT_EQ(changed("\"adapters\":[", "\"adapters\":{},\"x\":["), StatusCode::kCorrupt);
+  EXPECT_EQ(changed("\"a.gguf\"", "\"../a.gguf\""), StatusCode::kCorrupt);
+  EXPECT_EQ(changed("\"a.gguf\"", "\"a.bin\""), StatusCode::kCorrupt);
+  EXPECT_EQ(changed("\"adapter_config.json\"", "\"x.json\""), StatusCode::kCorrupt);
+  EXPECT_EQ(changed("\"size\":2", "\"size\":-2"), StatusCode::kCorrupt);
+  manifest.adapters.resize(9, manifest.adapters.front());
+  EXPECT_FALSE(parse_manifest(dump_manifest(manifest)).is_ok());
 }
 
 TEST(ModelNameTest, NamesOfTheHubHaveFourParts) {

@@ -9,7 +9,7 @@
 namespace quire::store {
 namespace {
 
-constexpr int kSchema = 1;
+constexpr int kSchema = 1, kSchemaOfAdapters = 2;
 constexpr std::size_t kFilesMax = 4096;
 constexpr std::size_t kNameMax = 200;
 constexpr std::uint64_t kFileBytesMax = std::uint64_t{1} << 46;
@@ -42,11 +42,66 @@ Result<StoredFile> parse_file(const Json& item) {
   return file;
 }
 
+Json files_json(const std::vector<StoredFile>& files) {
+  Json list = Json::array();
+  for (const StoredFile& file : files) {
+    list.push(Json::object({{"name", file.name},
+                            {"size", file.size},
+                            {"checksum", file.checksum.text()}}));
+  }
+  return list;
+}
+
+Status parse_adapters(const Json& root, std::int64_t schema, Manifest& manifest) {
+  const Json* adapters = root.find("adapters");
+  if (adapters == nullptr && schema == kSchema) return ok_status();
+  if (adapters == nullptr || schema == kSchema || !adapters->is_array() ||
+      adapters->items().empty() || adapters->items().size() > StoredAdapter::kMax) {
+    return error(StatusCode::kCorrupt, "schema {}: 'adapters' is not a list of 1 to {}",
+                 kSchemaOfAdapters, StoredAdapter::kMax);
+  }
+  for (const Json& item : adapters->items()) {
+    StoredAdapter& adapter = manifest.adapters.emplace_back();
+    if (!item.is_array() || item.items().size() > 2) {
+      return error(StatusCode::kCorrupt, "an adapter is not a list of its files");
+    }
+    for (const Json& each : item.items()) {
+      QUIRE_ASSIGN_OR_RETURN(StoredFile file, parse_file(each));
+      adapter.files.push_back(std::move(file));
+    }
+    if (!is_whole(adapter)) {
+      return error(StatusCode::kCorrupt, "an adapter is neither one GGUF file nor {} and {}",
+                   StoredAdapter::kConfig, StoredAdapter::kWeights);
+    }
+  }
+  return ok_status();
+}
+
 }  // namespace
+
+bool is_whole(const StoredAdapter& adapter) {
+  const std::vector<StoredFile>& files = adapter.files;
+  if (files.size() == 1) {
+    return is_file_name(files[0].name) && files[0].name.ends_with(".gguf");
+  }
+  const auto has = [&](std::string_view name) {
+    return std::any_of(files.begin(), files.end(),
+                       [&](const StoredFile& file) { return file.name == name; });
+  };
+  return files.size() == 2 && has(StoredAdapter::kConfig) && has(StoredAdapter::kWeights);
+}
+
+std::vector<StoredFile> Manifest::all_files() const {
+  std::vector<StoredFile> all = files;
+  for (const StoredAdapter& adapter : adapters) {
+    all.insert(all.end(), adapter.files.begin(), adapter.files.end());
+  }
+  return all;
+}
 
 std::uint64_t Manifest::bytes() const {
   std::uint64_t sum = 0;
-  for (const StoredFile& file : files) sum += file.size;
+  for (const StoredFile& file : all_files()) sum += file.size;
   return sum;
 }
 
@@ -64,28 +119,27 @@ bool is_stored_name(std::string_view name) {
 }
 
 std::string dump_manifest(const Manifest& manifest) {
-  Json files = Json::array();
-  for (const StoredFile& file : manifest.files) {
-    files.push(Json::object({{"name", file.name},
-                             {"size", file.size},
-                             {"checksum", file.checksum.text()}}));
-  }
-  Json all = Json::object({{"schema", kSchema},
+  Json all = Json::object({{"schema", manifest.adapters.empty() ? kSchema : kSchemaOfAdapters},
                            {"name", manifest.name},
                            {"source", manifest.source},
                            {"revision", manifest.revision},
                            {"fetched_at", manifest.fetched_at},
-                           {"files", std::move(files)}});
+                           {"files", files_json(manifest.files)}});
   if (!manifest.dress.is_empty()) all.set("modelfile", dress_json(manifest.dress));
+  if (!manifest.adapters.empty()) {
+    Json adapters = Json::array();
+    for (const StoredAdapter& adapter : manifest.adapters) adapters.push(files_json(adapter.files));
+    all.set("adapters", std::move(adapters));
+  }
   return dump(all) + "\n";
 }
 
 Result<Manifest> parse_manifest(std::string_view text) {
   QUIRE_ASSIGN_OR_RETURN(const Json root, parse_json(text));
   QUIRE_ASSIGN_OR_RETURN(const std::int64_t schema, count_field(root, "schema"));
-  if (schema != kSchema) {
-    return error(StatusCode::kUnsupported, "schema {} is not the {} that this program knows",
-                 schema, kSchema);
+  if (schema != kSchema && schema != kSchemaOfAdapters) {
+    return error(StatusCode::kUnsupported, "schema {} is not one that this program knows, {} or {}",
+                 schema, kSchema, kSchemaOfAdapters);
   }
   Manifest manifest;
   QUIRE_ASSIGN_OR_RETURN(manifest.name, string_field(root, "name"));
@@ -96,6 +150,7 @@ Result<Manifest> parse_manifest(std::string_view text) {
   if (const Json* dress = root.find("modelfile"); dress != nullptr) {
     QUIRE_ASSIGN_OR_RETURN(manifest.dress, parse_dress(*dress));
   }
+  QUIRE_RETURN_IF_ERROR(parse_adapters(root, schema, manifest));
   const Json* files = root.find("files");
   if (files == nullptr || !files->is_array() || files->items().empty() ||
       files->items().size() > kFilesMax) {

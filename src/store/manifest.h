@@ -1,6 +1,8 @@
-// Manifest: one model of the store: its name, where it came from, and its files with the blobs that
-// hold them. A small JSON file, written whole or not at all, with a schema number; everything in it
-// is checked when it is read, because it may be damaged, newer than this program or made by hand.
+// Manifest: one model of the store: its name, where it came from, and its files and those of its
+// adapters with the blobs that hold them. A small JSON file, written whole or not at all, with a
+// schema number; everything in it is checked when it is read, because it may be damaged, newer than
+// this program or made by hand. A model with adapters has a schema of its own: a program that knows
+// none must not serve it without them.
 // Plain value; any thread. Written by pull, read by local_store.
 #pragma once
 
@@ -21,6 +23,20 @@ struct StoredFile {
   bool operator==(const StoredFile&) const = default;
 };
 
+// What is added to the weights of a model: a GGUF file, or the two files of a folder as PEFT writes
+// it.
+struct StoredAdapter {
+  static constexpr std::size_t kMax = 8;  // of one model
+  static constexpr std::string_view kConfig = "adapter_config.json";
+  static constexpr std::string_view kWeights = "adapter_model.safetensors";
+
+  std::vector<StoredFile> files;
+  bool operator==(const StoredAdapter&) const = default;
+};
+
+// Whether these are the files of an adapter, all of them and no other.
+bool is_whole(const StoredAdapter& adapter);
+
 struct Manifest {
   std::string name;      // what the user calls it
   std::string source;    // where it was fetched from, for people: "hf:owner/name"
@@ -28,8 +44,10 @@ struct Manifest {
   std::int64_t fetched_at = 0;  // seconds since 1970
   std::vector<StoredFile> files;
   ModelDress dress;      // what a Modelfile said beside them; mostly nothing
+  std::vector<StoredAdapter> adapters;  // applied in this order
 
-  std::uint64_t bytes() const;
+  std::vector<StoredFile> all_files() const;  // and those of its adapters
+  std::uint64_t bytes() const;                // of all files
   bool operator==(const Manifest&) const = default;
 };
 

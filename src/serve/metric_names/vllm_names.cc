@@ -192,7 +192,8 @@ MetricFamily cache_of(const std::vector<ModelRow>& models) {
 }
 
 MetricFamily adapters() {
-  MetricFamily family{"vllm:lora_requests_info", "There are no adapters", MetricType::Gauge, {}};
+  MetricFamily family{"vllm:lora_requests_info", "Adapters that requests choose: none",
+                      MetricType::Gauge, {}};
   family.metric.emplace_back().label = {{"max_lora", "0"}, {"running_lora_adapters", ""},
                                         {"waiting_lora_adapters", ""}};
   return family;

@@ -33,6 +33,8 @@ bool is_gguf(const std::string& path) {
                     [](char a, std::byte b) { return static_cast<std::byte>(a) == b; });
 }
 
+}  // namespace
+
 Result<StoredFile> import_file(const LocalStore& store, const std::string& path,
                                const std::string& name) {
   static std::atomic<unsigned> copies{0};
@@ -61,6 +63,8 @@ Result<StoredFile> import_file(const LocalStore& store, const std::string& path,
   fs::remove(copy, failure);
   return placed;
 }
+
+namespace {
 
 Result<std::vector<std::string>> files_of_folder(const std::string& folder) {
   std::vector<std::string> weights, ggufs, others, pickles;
@@ -95,7 +99,8 @@ Status check_files(const LocalStore& store, const Manifest& manifest, const Mode
   Manifest probe = manifest;
   probe.name = fmt::format("creating-{}-{}", ::getpid(), ++count);
   const auto path = store.path_of(probe);
-  const Status status = path.is_ok() ? check(*path) : path.status();
+  const Status status =
+      path.is_ok() ? check(*path, store.adapter_paths(probe)) : path.status();
   std::error_code ignored;
   fs::remove_all(store.model_folder(probe.name), ignored);
   return status;
@@ -104,7 +109,7 @@ Status check_files(const LocalStore& store, const Manifest& manifest, const Mode
 }  // namespace
 
 Result<Weights> import_weights(const LocalStore& store, const std::string& path) {
-  Weights weights{.files = {}, .dress = {}, .source = path};
+  Weights weights{.files = {}, .dress = {}, .source = path, .adapters = {}};
   std::error_code failure;
   if (fs::is_directory(path, failure)) {
     QUIRE_ASSIGN_OR_RETURN(const std::vector<std::string> names, files_of_folder(path));
@@ -155,9 +160,13 @@ Result<Manifest> create_model(const LocalStore& store, const std::string& name,
     return error(StatusCode::kInvalidArgument, "'{}' is a name of the hub; a model of yours has a "
                  "name without 'hf:'", name);
   }
+  if (weights.adapters.size() > StoredAdapter::kMax) {
+    return error(StatusCode::kInvalidArgument, "a model of {} adapters; at most {}",
+                 weights.adapters.size(), StoredAdapter::kMax);
+  }
   Manifest manifest{.name = name, .source = weights.source, .revision = "created",
                     .fetched_at = SteadyClock::unix_seconds(), .files = weights.files,
-                    .dress = dress_over(weights.dress, over)};
+                    .dress = dress_over(weights.dress, over), .adapters = weights.adapters};
   if (check) QUIRE_RETURN_IF_ERROR(check_files(store, manifest, check));
   QUIRE_RETURN_IF_ERROR(store.add(manifest));
   return manifest;

@@ -20,17 +20,23 @@ struct Weights {
   std::vector<StoredFile> files;  // whose blobs are there
   ModelDress dress;               // what they wear already
   std::string source;             // for people
+  std::vector<StoredAdapter> adapters;  // what is added to them, in this order
 };
 
 // Of a file (GGUF), or of a folder with safetensors and what belongs to them. The store is held.
 Result<Weights> import_weights(const LocalStore& store, const std::string& path);
+
+// One file as a blob, under that name. The store is held.
+Result<StoredFile> import_file(const LocalStore& store, const std::string& path,
+                               const std::string& name);
 
 // What `over` says in place of what `base` says: texts and turns replace, parameters are replaced
 // one by one, licences are added.
 ModelDress dress_over(const ModelDress& base, const ModelDress& over);
 
 // Adds it, in place of what had that name. `check` is asked whether the files open; null: they are
-// those of a model that is there. The store is held.
+// those of a model that is there. kInvalidArgument: more adapters than a model may have. The store
+// is held.
 Result<Manifest> create_model(const LocalStore& store, const std::string& name,
                               const Weights& weights, const ModelDress& over,
                               const ModelCheck& check);

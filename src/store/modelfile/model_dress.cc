@@ -94,11 +94,13 @@ Result<ModelDress> parse_dress(const Json& json) {
   return dress;
 }
 
-std::string modelfile_of(const std::string& from, const ModelDress& dress) {
+std::string modelfile_of(const std::string& from, const ModelDress& dress,
+                         const std::vector<std::string>& adapters) {
   std::string text = "FROM " + from + "\n";
   const auto line = [&](const std::string& name, const std::string& value) {
     if (!value.empty()) text += name + " " + quoted(value) + "\n";
   };
+  for (const std::string& adapter : adapters) line("ADAPTER", adapter);
   line("TEMPLATE", dress.chat_template);
   line("SYSTEM", dress.system);
   line("RENDERER", dress.renderer);

@@ -33,7 +33,8 @@ Json dress_json(const ModelDress& dress);
 // kCorrupt: it is not of this form, or larger than it may be.
 Result<ModelDress> parse_dress(const Json& json);
 
-// The Modelfile that says it; `from` stands behind FROM.
-std::string modelfile_of(const std::string& from, const ModelDress& dress);
+// The Modelfile that says it; `from` stands behind FROM, each of `adapters` behind an ADAPTER.
+std::string modelfile_of(const std::string& from, const ModelDress& dress,
+                         const std::vector<std::string>& adapters = {});
 
 }  // namespace quire::store

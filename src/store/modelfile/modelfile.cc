@@ -254,7 +254,12 @@ Status take(const Command& command, Modelfile& file) {
     return wrong(command.line, "requires must be a valid semver (e.g. 0.14.0)");
   }
   if (command.name == "from") file.from.push_back(command.value);
-  if (command.name == "adapter") file.adapters = {command.value};
+  if (command.name == "adapter") {
+    if (file.adapters.size() >= Modelfile::kAdaptersMax) {
+      return wrong(command.line, "more than {} adapters", Modelfile::kAdaptersMax);
+    }
+    file.adapters.push_back(command.value);
+  }
   if (command.name == "draft") file.drafts.push_back(command.value);
   if (command.name == "license") {
     if (dress.licenses.size() >= ModelDress::kLicensesMax) {

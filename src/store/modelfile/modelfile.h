@@ -17,8 +17,10 @@ namespace quire::store {
 inline constexpr std::size_t kModelfileMax = std::size_t{4} << 20;  // bytes
 
 struct Modelfile {
+  static constexpr std::size_t kAdaptersMax = 8;
+
   std::vector<std::string> from;      // at least one
-  std::vector<std::string> adapters;  // ADAPTER, DRAFT: files
+  std::vector<std::string> adapters;  // ADAPTER: all of them, in their order; DRAFT: files
   std::vector<std::string> drafts;
   ModelDress dress;
   std::vector<std::string> warnings;  // of what Ollama itself has given up

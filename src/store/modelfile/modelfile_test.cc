@@ -8,6 +8,7 @@
 #include <filesystem>
 #include <fstream>
 
+#include "base/file.h"
 #include "base/philox.h"
 #include "store/modelfile/create.h"
 #include "store/modelfile/ollama_store.h"
@@ -41,12 +42,13 @@ TEST(Modelfile, EveryInstructionInAnyOrderAndCase) {
   EXPECT_EQ(dump(dress.messages[0]), R"({"role":"user","content":"Hi # not a comment"})");
   EXPECT_EQ(dress.messages[1].find("content")->as_string(), "Hey \"you\\n\" ");
   EXPECT_EQ(dress.licenses.size(), 2u);
-  EXPECT_EQ(file->adapters, std::vector<std::string>{"./b.gguf"});
+  EXPECT_EQ(file->adapters, (std::vector<std::string>{"./a.gguf", "./b.gguf"}));
   EXPECT_EQ(file->drafts.size(), 1u);
   EXPECT_EQ(dress.renderer + dress.parser + dress.needs, "rpv0.14.0");
   EXPECT_EQ(file->warnings.size(), 1u);
-  const auto again = parse_modelfile(modelfile_of("llama3.2:1b", dress));
+  const auto again = parse_modelfile(modelfile_of("llama3.2:1b", dress, file->adapters));
   ASSERT_TRUE(again.is_ok()) << again.status().message();
+  EXPECT_EQ(again->adapters, file->adapters);
   EXPECT_EQ(again->dress, dress);
   const auto read = parse_dress(dress_json(dress));
   ASSERT_TRUE(read.is_ok());
@@ -68,6 +70,8 @@ TEST(Modelfile, MistakesAreToldWithTheirLine) {
       {"FROM", "unexpected EOF"},
       {"FROM x\nPARAMETER nope 1", "(line 2): unknown parameter 'nope'"},
       {"FROM x\nPARAMETER top_k high", "(line 2): invalid int value [high] of top_k"},
+      {"FROM x\nADAPTER a\nADAPTER a\nADAPTER a\nADAPTER a\nADAPTER a\nADAPTER a\nADAPTER a\n"
+       "ADAPTER a\nADAPTER a", "(line 10): more than 8 adapters"},
       {"FROM x\nREQUIRES new", "(line 2): requires must be a valid semver (e.g. 0.14.0)"},
   };
   for (const auto& [text, message] : cases) EXPECT_EQ(problem_of(text), message) << text;
@@ -156,7 +160,7 @@ TEST_F(ModelfileStoreTest, AModelIsMadeOfAFileAndAnotherOfThatModel) {
   EXPECT_EQ(other->dress.system, "S");
   EXPECT_EQ(dump(other->dress.parameters), R"({"top_k":1,"seed":3})");
   EXPECT_FALSE(import_weights(store_, write("y.gguf", "no such thing")).is_ok());
-  const auto refused = create_model(store_, "bad", *weights, dress, [](const std::string&) {
+  const auto refused = create_model(store_, "bad", *weights, dress, [](const auto&, const auto&) {
     return Status(StatusCode::kCorrupt, "no");
   });
   EXPECT_FALSE(refused.is_ok());
@@ -202,6 +206,26 @@ TEST_F(ModelfileStoreTest, OllamasStoreIsReadWhereItLies) {
         R"({"layers":[)" + layer("model", "GGUF") + "," + layer("projector", "p") + "]}");
   EXPECT_EQ(theirs.find("vision").status().code(), StatusCode::kUnsupported);
   fs::remove(model->path);
+  EXPECT_EQ(theirs.find("mario").status().code(), StatusCode::kCorrupt);
+}
+
+TEST_F(ModelfileStoreTest, AdaptersOfOllamasModelsAreFoundInTheirOrder) {
+  const auto manifest = [&](int adapters) {
+    std::string layers = layer("model", "GGUF weights");
+    for (int i = 0; i < adapters; ++i) layers += "," + layer("adapter", "b" + std::to_string(i));
+    return R"({"layers":[)" + layers + "]}";
+  };
+  write("theirs/manifests/registry.ollama.ai/library/mario/latest", manifest(2));
+  write("theirs/manifests/registry.ollama.ai/library/many/latest", manifest(9));
+  const OllamaStore theirs((folder_ / "theirs").string());
+  const auto model = theirs.find("mario");
+  ASSERT_TRUE(model.is_ok()) << model.status().message();
+  ASSERT_EQ(model->adapters.size(), 2u);
+  EXPECT_EQ(*read_file(model->adapters[0], 10), "b0");
+  EXPECT_EQ(*read_file(model->adapters[1], 10), "b1");
+  EXPECT_EQ(model->bytes, std::string("GGUF weightsb0b1").size());
+  EXPECT_EQ(theirs.find("many").status().code(), StatusCode::kCorrupt);
+  fs::remove(model->adapters[1]);
   EXPECT_EQ(theirs.find("mario").status().code(), StatusCode::kCorrupt);
 }
 

@@ -38,13 +38,20 @@ class Registry {
     if (!response.is_success()) return explain(response);
     auto layers = parse_ollama_manifest(response.body);
     if (!layers.is_ok()) return layers;
+    std::size_t adapters = 0;
     for (const OllamaLayer& layer : *layers) {
-      const bool is_known = layer.type == "model" || is_text_layer(layer);
+      const bool is_known =
+          layer.type == "model" || layer.type == "adapter" || is_text_layer(layer);
       if (!is_known) {
         return error(StatusCode::kUnsupported, "{} has a layer of type '{}', which is not "
                      "supported", wanted_.name, layer.type);
       }
       if (layer.size > kLayerMax) return error(StatusCode::kCorrupt, "a layer is too large");
+      adapters += layer.type == "adapter" ? 1 : 0;
+    }
+    if (adapters > StoredAdapter::kMax) {
+      return error(StatusCode::kUnsupported, "{} has {} adapters; at most {}", wanted_.name,
+                   adapters, StoredAdapter::kMax);
     }
     return layers;
   }
@@ -109,6 +116,8 @@ Result<Manifest> pull_from_registry(const LocalStore& store, const RegistryPull&
         return error(StatusCode::kUnsupported, "{} has several files of weights", wanted.name);
       }
       weights.files.push_back({"model.gguf", layer.size, layer.checksum});
+    } else if (layer.type == "adapter") {
+      weights.adapters.push_back({{{"adapter.gguf", layer.size, layer.checksum}}});
     } else {
       QUIRE_ASSIGN_OR_RETURN(const std::string text, read_file(store.blob_path(layer.checksum),
                                                                ModelDress::kTextMax));

@@ -6,6 +6,7 @@
 
 #include "base/file.h"
 #include "base/text/ascii.h"
+#include "store/manifest.h"
 
 namespace quire::store {
 namespace {
@@ -147,7 +148,8 @@ Result<OllamaModel> OllamaStore::find(const std::string& name) const {
       model.path = blob;
       model.checksum = layer.checksum;
     } else if (layer.type == "adapter") {
-      model.adapter = blob;
+      if (model.adapters.size() >= StoredAdapter::kMax) return corrupt("too many adapters");
+      model.adapters.push_back(blob);
     } else {
       return error(StatusCode::kUnsupported, "the model '{}' of Ollama's store has a layer of type "
                    "'{}', which is not supported", name, layer.type);

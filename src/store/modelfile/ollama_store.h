@@ -16,7 +16,7 @@ namespace quire::store {
 
 struct OllamaModel {
   std::string path;       // of the weights
-  std::string adapter;    // likewise; empty: none
+  std::vector<std::string> adapters;  // likewise, in their order
   Checksum checksum;      // of the weights
   std::uint64_t bytes = 0;  // of all layers
   ModelDress dress;

@@ -207,8 +207,9 @@ void refuse_by_name(Parameters& in) {
   const Json* adapter = in.any("adapter_id");
   if (adapter == nullptr) return;
   if (!adapter->is_string()) return in.refuse_type("adapter_id", "a string", *adapter);
-  in.refuse("adapter_id", fmt::format("`adapter_id` is not supported: this server has no adapters. "
-                                      "Given: {}", shown(*adapter)));
+  in.refuse("adapter_id",
+            fmt::format("`adapter_id` is not supported: a model has its adapters when it is loaded "
+                        "(quire serve --adapter). Given: {}", shown(*adapter)));
 }
 
 void read_parameters(Parameters& in, const TgiBounds& bounds, bool draws_by_default,

@@ -119,7 +119,8 @@ TEST_F(TgiTest, WhatIsNotAllowedIsToldInTgisWords) {
       {R"("stop":[""])", "`stop` sequences must have 1 to 4096 bytes. Given: 0"},
       {R"("watermark":true)", "`watermark` is not supported: this server marks no text"},
       {R"("adapter_id":"x")",
-       R"(`adapter_id` is not supported: this server has no adapters. Given: \"x\")"},
+       R"(`adapter_id` is not supported: a model has its adapters when it is loaded (quire serve )"
+       R"(--adapter). Given: \"x\")"},
   };
   for (const auto& [field, detail] : kCases) {
     EXPECT_EQ(refusal_of(generate(field)), validation(detail)) << field;

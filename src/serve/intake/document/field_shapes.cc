@@ -110,7 +110,7 @@ constexpr std::string_view kTensorNames =
 constexpr FieldShape kShapes[] = {
     {"/api/chat", "messages", kOllamaTurns},
     {"/api/create", "files", R"({"type":["object","null"],"maxProperties":0})"},
-    {"/api/create", "adapters", kNothing},
+    {"/api/create", "adapters", R"({"type":["object","null"],"maxProperties":0})"},
     {"/api/create", "draft_quantize", kNothing},
     {"/api/create", "modelfile", kNothing},
     {"/api/create", "path", kNothing},

@@ -11,6 +11,7 @@
 #include "serve/dialects/ollama/options.h"
 #include "serve/dialects/ollama/request.h"
 #include "serve/house.h"
+#include "store/modelfile/adapters.h"
 #include "store/modelfile/create.h"
 #include "store/modelfile/ollama_store.h"
 
@@ -21,9 +22,11 @@ constexpr std::size_t kTextMax = store::ModelDress::kTextMax;
 constexpr std::size_t kFilesMax = 512;
 constexpr std::string_view kSha = "sha256:";
 
+using SentFiles = std::vector<std::pair<std::string, std::string>>;  // name and digest
+
 struct Creation {
   std::string name, from;
-  std::vector<std::pair<std::string, std::string>> files;  // name and digest
+  SentFiles files, adapters;
   store::ModelDress dress;
   bool is_stream = true;
   std::vector<Warning> warned;
@@ -37,24 +40,38 @@ void read_text(Fields& fields, const char* name, std::string& into) {
   if (const std::string* text = fields.text(name, kTextMax)) into = *text;
 }
 
-void read_files(Fields& fields, Creation& wanted) {
-  const Json* files = fields.any("files");
+// `field`: "files" or "adapters".
+void read_files(Fields& fields, const char* field, SentFiles& sent) {
+  const Json* files = fields.any(field);
   if (files == nullptr) return;
   if (!files->is_object() || files->members().size() > kFilesMax) {
-    return fail(fields, "files", fmt::format("files: an object of at most {} is expected",
-                                             kFilesMax));
+    return fail(fields, field, fmt::format("{}: an object of at most {} is expected", field,
+                                           kFilesMax));
   }
   for (const auto& [name, digest] : files->members()) {
     const std::string last = std::filesystem::path(name).filename();
     if (name.starts_with('/') || name.find("..") != name.npos) {
-      return fail(fields, "files", "file path must be relative");
+      return fail(fields, field, "file path must be relative");
     }
     if (!store::is_file_name(last) || !digest.is_string() ||
         !digest.as_string().starts_with(kSha)) {
-      return fail(fields, "files", "files: names of files with digests \"sha256:...\"");
+      return fail(fields, field, fmt::format("{}: names of files with digests \"sha256:...\"",
+                                             field));
     }
-    wanted.files.emplace_back(last, digest.as_string().substr(kSha.size()));
+    sent.emplace_back(last, digest.as_string().substr(kSha.size()));
   }
+}
+
+// What of an adapter's folder Ollama's clients send along and nobody reads.
+void warn_of_companions(Creation& wanted) {
+  std::string unread;
+  for (const auto& [name, hex] : wanted.adapters) {
+    if (!name.ends_with(".json") || name == store::StoredAdapter::kConfig) continue;
+    unread += (unread.empty() ? "" : ", ") + name;
+  }
+  if (unread.empty()) return;
+  add_warning(wanted.warned,
+              {"no_effect", "adapters", fmt::format("Not read of the adapter: {}.", unread)});
 }
 
 void read_messages(Fields& fields, Creation& wanted) {
@@ -105,7 +122,6 @@ void refuse_others(Fields& fields) {
   };
   refuse("quantize", "send a file that is quantized already");
   refuse("quantization", "send a file that is quantized already");
-  refuse("adapters", "this engine applies no adapters yet; merge them into the weights");
   refuse("draft_files", "the engine takes no draft model of a file");
   refuse("draft_quantize", "the engine takes no draft model of a file");
   refuse("modelfile", "Modelfiles are parsed by the client; send its fields");
@@ -119,7 +135,9 @@ Creation read_creation(Fields& fields) {
     fail(fields, "model", "invalid model name");
   }
   read_text(fields, "from", wanted.from);
-  read_files(fields, wanted);
+  read_files(fields, "files", wanted.files);
+  read_files(fields, "adapters", wanted.adapters);
+  warn_of_companions(wanted);
   read_text(fields, "template", wanted.dress.chat_template);
   read_text(fields, "system", wanted.dress.system);
   read_licenses(fields, wanted);
@@ -144,19 +162,29 @@ Creation read_creation(Fields& fields) {
   return wanted;
 }
 
+Status add_adapter(const store::LocalStore& store, const std::string& path,
+                   store::Weights& weights) {
+  QUIRE_ASSIGN_OR_RETURN(store::StoredAdapter adapter, store::import_adapter(store, path));
+  weights.adapters.push_back(std::move(adapter));
+  return ok_status();
+}
+
 // Of a model of the store, of Ollama's, or of one that is served from a file.
 Result<store::Weights> weights_from(const DialectContext& context, const store::LocalStore& store,
                                     const std::string& from) {
   if (const std::string name = stored_name(store, from); !name.empty()) {
     QUIRE_ASSIGN_OR_RETURN(const store::Manifest manifest, store.find(name));
-    return store::Weights{manifest.files, manifest.dress, manifest.source};
+    return store::Weights{manifest.files, manifest.dress, manifest.source, manifest.adapters};
   }
   if (const auto theirs = store::OllamaStore::open()) {
     const auto model = theirs->find(store::store_name_of(from));
-    if (model.is_ok() && model->adapter.empty()) {
+    if (model.is_ok()) {
       QUIRE_ASSIGN_OR_RETURN(store::Weights weights, store::import_weights(store, model->path));
       weights.dress = model->dress;
       weights.source = from;
+      for (const std::string& adapter : model->adapters) {
+        QUIRE_RETURN_IF_ERROR(add_adapter(store, adapter, weights));
+      }
       return weights;
     }
   }
@@ -172,32 +200,66 @@ Result<store::Weights> weights_from(const DialectContext& context, const store::
         store::Weights weights,
         store::import_weights(store, is_folder ? path.parent_path().string() : path.string()));
     weights.source = from;
+    for (const ModelCard::Adapter& adapter : row.info.card.adapters) {
+      if (adapter.scale != 1) {
+        return error(StatusCode::kUnsupported, "'{}' is served with the adapter '{}' at a scale of "
+                     "{}, which models of the store do not have", from, adapter.path,
+                     adapter.scale);
+      }
+      QUIRE_RETURN_IF_ERROR(add_adapter(store, adapter.path, weights));
+    }
     return weights;
   }
   return error(StatusCode::kNotFound, "model '{}' not found", from);
 }
 
-// Of files that were sent before.
-Result<store::Weights> weights_of_files(const store::LocalStore& store, const Creation& wanted) {
-  store::Weights weights;
-  weights.source = "files";
-  for (const auto& [name, hex] : wanted.files) {
-    QUIRE_ASSIGN_OR_RETURN(store::Checksum checksum, store::Checksum::sha256(hex));
+// That were sent before.
+Result<std::vector<store::StoredFile>> blobs_of(const store::LocalStore& store,
+                                                const SentFiles& sent) {
+  std::vector<store::StoredFile> files;
+  for (const auto& [name, hex] : sent) {
+    auto checksum = store::Checksum::sha256(hex);
+    if (!checksum.is_ok()) {
+      return error(StatusCode::kInvalidArgument, "invalid digest format: {}: {}", name,
+                   checksum.status().message());
+    }
     std::error_code failure;
-    const auto size = std::filesystem::file_size(store.blob_path(checksum), failure);
+    const auto size = std::filesystem::file_size(store.blob_path(*checksum), failure);
     if (failure) {
       return error(StatusCode::kNotFound, "there is no blob sha256:{}; send it first", hex);
     }
-    const bool is_only = wanted.files.size() == 1 && !name.ends_with(".gguf");
-    weights.files.push_back({is_only ? "model.gguf" : name, size, std::move(checksum)});
+    files.push_back({name, size, std::move(*checksum)});
   }
-  return weights;
+  return files;
 }
 
-Status check(const DialectContext& context, const std::string& path) {
-  QUIRE_ASSIGN_OR_RETURN(const ModelRecipe recipe,
-                         context.house->catalog->recipe(path, {}, {}));
-  return recipe.open().status();
+// A GGUF file says of itself whether it is a model or an adapter of one.
+Result<store::Weights> weights_of_files(const store::LocalStore& store, const Creation& wanted) {
+  store::Weights weights;
+  weights.source = "files";
+  QUIRE_ASSIGN_OR_RETURN(const std::vector<store::StoredFile> sent, blobs_of(store, wanted.files));
+  for (const store::StoredFile& file : sent) {
+    if (sent.size() > 1 && store::is_gguf_adapter(store.blob_path(file.checksum))) {
+      QUIRE_ASSIGN_OR_RETURN(store::StoredAdapter adapter, store::adapter_of_blobs(store, {file}));
+      weights.adapters.push_back(std::move(adapter));
+      continue;
+    }
+    const bool is_only = sent.size() == 1 && !file.name.ends_with(".gguf");
+    weights.files.push_back({is_only ? "model.gguf" : file.name, file.size, file.checksum});
+  }
+  if (!weights.files.empty()) return weights;
+  return error(StatusCode::kInvalidArgument, "files: all of them are adapters, and none a model");
+}
+
+// Those of `adapters`, behind what the weights have already.
+Status add_sent_adapter(const store::LocalStore& store, const Creation& wanted,
+                        store::Weights& weights) {
+  if (wanted.adapters.empty()) return ok_status();
+  QUIRE_ASSIGN_OR_RETURN(const std::vector<store::StoredFile> sent,
+                         blobs_of(store, wanted.adapters));
+  QUIRE_ASSIGN_OR_RETURN(store::StoredAdapter adapter, store::adapter_of_blobs(store, sent));
+  weights.adapters.push_back(std::move(adapter));
+  return ok_status();
 }
 
 }  // namespace
@@ -215,14 +277,17 @@ Parsed<Call> parse_ollama_create(const DialectContext& context, const http::Requ
   const std::string name = store::store_name_of(wanted.name);
   if (const auto fault = check_manageable(context, *store, name)) return *fault;
   const bool is_of_files = !wanted.files.empty();
-  const auto weights = is_of_files ? weights_of_files(*store, wanted)
-                                   : weights_from(context, *store, wanted.from);
+  auto weights = is_of_files ? weights_of_files(*store, wanted)
+                             : weights_from(context, *store, wanted.from);
   if (!weights.is_ok()) return store_error(weights.status());
+  if (const Status added = add_sent_adapter(*store, wanted, *weights); !added.is_ok()) {
+    return store_error(added);
+  }
   store::ModelDress dress = wanted.dress;
   dress.from = wanted.from;
-  const store::ModelCheck checks = [&](const std::string& path) { return check(context, path); };
+  const bool is_new = is_of_files || !wanted.adapters.empty();
   const auto made = store::create_model(*store, name, *weights, dress,
-                                        is_of_files ? checks : store::ModelCheck());
+                                        is_new ? model_check(context) : store::ModelCheck());
   if (!made.is_ok()) return store_error(made.status());
   if (const Status served = serve_stored(context, name); !served.is_ok()) {
     return store_error(served);
@@ -231,8 +296,8 @@ Parsed<Call> parse_ollama_create(const DialectContext& context, const http::Requ
   const auto say = [&](std::string status) {
     lines.push_back(Json::object({{"status", std::move(status)}}));
   };
-  if (is_of_files) say("parsing GGUF");
-  for (const store::StoredFile& file : made->files) {
+  if (is_new) say("parsing GGUF");
+  for (const store::StoredFile& file : made->all_files()) {
     say("using existing layer " + std::string(kSha) + file.checksum.hex);
   }
   say("writing manifest");

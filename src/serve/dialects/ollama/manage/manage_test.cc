@@ -10,6 +10,7 @@
 #include <filesystem>
 #include <fstream>
 #include <thread>
+#include <utility>
 
 #include "base/json.h"
 #include "host/model_catalog.h"
@@ -28,10 +29,14 @@ class StoreCatalog : public ModelCatalog {
   explicit StoreCatalog(std::shared_ptr<StepGate> gate) : gate_(std::move(gate)) {}
 
   Result<ModelRecipe> recipe(const std::string& source, std::vector<std::string> names,
-                             const ModelOverrides&) const override {
+                             const ModelOverrides& overrides) const override {
     std::error_code failure;
     if (!has(source) && !fs::exists(source, failure)) {
       return error(StatusCode::kNotFound, "there is no '{}'", source);
+    }
+    for (const std::string& adapter : overrides.adapters) {
+      checked_.push_back(fs::is_directory(adapter) ? "folder" : fs::path(adapter).filename());
+      if (adapter.ends_with("unfit.gguf")) return error(StatusCode::kCorrupt, "it does not fit");
     }
     if (names.empty()) names = {source};
     ModelRecipe made = make_test_recipe({.names = names}, gate_);
@@ -54,11 +59,17 @@ class StoreCatalog : public ModelCatalog {
     };
     return made;
   }
-  Result<ModelLook> look(const std::string&) const override {
+  Result<ModelLook> look(const std::string& source) const override {
     ModelLook look{.chat_template = "{{ messages }}"};
     look.info.context_max = 64;
     look.info.chats = true;
     look.info.card = {.family = "llama", .format = "gguf"};
+    const auto store = store::LocalStore::open();
+    const auto found = store->find(source);
+    if (!found.is_ok()) return look;
+    for (const std::string& path : store->adapter_paths(*found)) {
+      look.info.card.adapters.push_back({.path = path, .scale = 1});
+    }
     return look;
   }
   bool has(const std::string& name) const override {
@@ -68,7 +79,10 @@ class StoreCatalog : public ModelCatalog {
   std::vector<std::string> names() const override { return {}; }
   bool is_on_demand() const override { return false; }
 
+  std::vector<std::string> take_checked() const { return std::exchange(checked_, {}); }
+
  private:
+  mutable std::vector<std::string> checked_;  // names of adapters, as recipes had them
   std::shared_ptr<StepGate> gate_;
 };
 
@@ -107,6 +121,29 @@ class OllamaManageTest : public ::testing::Test {
     store::Digest digest;
     digest.update(text);
     return "sha256:" + digest.finish().hex;
+  }
+  // Sends it; its digest.
+  std::string send(const std::string& bytes) {
+    EXPECT_LT(post("/api/blobs/" + digest_of(bytes), bytes).status, 300);
+    return digest_of(bytes);
+  }
+  // A GGUF file that says of itself only what it is.
+  static std::string gguf_of(const std::string& type) {
+    std::string bytes = "GGUF";
+    const auto number = [&](std::uint64_t value, int size) {
+      for (int i = 0; i < size; ++i) bytes += static_cast<char>(value >> (8 * i));
+    };
+    const auto text = [&](const std::string& value) {
+      number(value.size(), 8);
+      bytes += value;
+    };
+    number(3, 4);
+    number(0, 8);
+    number(1, 8);
+    text("general.type");
+    number(8, 4);
+    text(type);
+    return bytes;
   }
   // Its file is sent, and the model is made of it.
   void create(const std::string& name, const std::string& more = "") {
@@ -229,12 +266,107 @@ TEST_F(OllamaManageTest, AModelMadeAnewTakesThePlaceOfTheOld) {
   EXPECT_EQ(tags.find("models")->items().size(), 4u) << dump(tags);
 }
 
+TEST_F(OllamaManageTest, AModelIsMadeWithAnAdapterAndHandsItDown) {
+  create("base");
+  const std::string style = send(gguf_of("adapter"));
+  const TestResponse made = post("/api/create", R"({"model":"mario","from":"base","adapters":)"
+                                                R"({"style.gguf":")" + style + "\"}}");
+  EXPECT_EQ(made.status, 200) << made.body;
+  EXPECT_NE(made.body.find("parsing GGUF"), std::string::npos) << made.body;
+  EXPECT_NE(made.body.find("using existing layer " + style), std::string::npos) << made.body;
+  EXPECT_EQ(catalog_->take_checked(), std::vector<std::string>{"style.gguf"});
+  const std::string config = send("{}"), weights = send("pairs");
+  const std::string words = send(R"({"a":1})");
+  const TestResponse second = post(
+      "/api/create", R"({"model":"luigi","from":"mario","stream":false,"adapters":)"
+      R"({"x/adapter_config.json":")" + config + R"(","adapter_model.safetensors":")" + weights +
+      R"(","tokenizer_config.json":")" + words + "\"}}");
+  EXPECT_EQ(second.status, 200) << second.body;
+  EXPECT_NE(second.body.find("Not read of the adapter: tokenizer_config.json."),
+            std::string::npos) << second.body;
+  EXPECT_EQ(catalog_->take_checked(), (std::vector<std::string>{"style.gguf", "folder"}));
+  const auto lines = [&](const std::string& name) {
+    const Json shown = *parse_json(post("/api/show", R"({"model":")" + name + "\"}").body);
+    const std::string text = shown.find("modelfile")->as_string();
+    std::size_t count = 0;
+    for (std::size_t at = 0; (at = text.find("\nADAPTER /", at)) != text.npos; ++at) ++count;
+    return count;
+  };
+  EXPECT_EQ(lines("base"), 0u);
+  EXPECT_EQ(lines("mario"), 1u);
+  EXPECT_EQ(lines("luigi"), 2u);
+  EXPECT_EQ(post("/api/copy", R"({"source":"luigi","destination":"toad"})").status, 200);
+  EXPECT_EQ(ask("DELETE", "/api/delete", R"({"model":"luigi"})").status, 200);
+  EXPECT_EQ(lines("toad"), 2u);
+  const store::LocalStore store = *store::LocalStore::open();
+  EXPECT_EQ(store.find("toad")->adapters.size(), 2u);
+  EXPECT_TRUE(store.path_of(*store.find("toad")).is_ok());
+}
+
+TEST_F(OllamaManageTest, FilesMayHaveAnAdapterAmongThem) {
+  const std::string model = send(gguf_of("model")), adapter = send(gguf_of("adapter"));
+  const TestResponse made = post("/api/create", R"({"model":"mario","files":{"a.gguf":")" +
+                                                    adapter +
+                                                    R"(","m.gguf":")" + model + "\"}}");
+  EXPECT_EQ(made.status, 200) << made.body;
+  const store::Manifest found = *store::LocalStore::open()->find("mario");
+  EXPECT_EQ(found.files.size(), 1u);
+  EXPECT_EQ(found.adapters.size(), 1u);
+  const TestResponse none = post("/api/create", R"({"model":"x","files":{"a.gguf":")" + adapter +
+                                                    R"(","b.gguf":")" + adapter + "\"}}");
+  EXPECT_EQ(none.status, 400);
+  EXPECT_NE(none.body.find("all of them are adapters"), std::string::npos) << none.body;
+}
+
+TEST_F(OllamaManageTest, AdaptersThatAreNoneAreRefusedByName) {
+  create("base");
+  const std::string adapter = send(gguf_of("adapter")), model = send(gguf_of("model"));
+  const std::string other = send("words");
+  const std::string nobody = digest_of("what nobody sent");
+  const std::pair<std::string, const char*> cases[] = {
+      {R"({"a.gguf":")" + nobody + "\"}", "there is no blob sha256:"},
+      {R"({"a.gguf":"sha256:12"})", "invalid digest format: a.gguf"},
+      {R"({"a.gguf":"md5:12"})", "adapters: names of files with digests"},
+      {R"({"a.gguf":7})", "adapters: names of files with digests"},
+      {R"({"/etc/a.gguf":")" + adapter + "\"}", "file path must be relative"},
+      {R"({"../a.gguf":")" + adapter + "\"}", "file path must be relative"},
+      {R"({".gguf":")" + adapter + "\"}", "adapters: names of files with digests"},
+      {R"("a.gguf")", "adapters: an object of at most 512 is expected"},
+      {R"(["a.gguf"])", "adapters: an object of at most 512 is expected"},
+      {R"({"a.gguf":")" + adapter + R"(","b.gguf":")" + adapter + "\"}",
+       "only one adapter is currently supported"},
+      {R"({"a.gguf":")" + model + "\"}", "general.type is 'model' and not 'adapter'"},
+      {R"({"a.gguf":")" + other + "\"}", "supplied file was not in GGUF format"},
+      {R"({"adapter_model.safetensors":")" + other + "\"}", "adapter_config.json and"},
+      {R"({"adapter_config.json":")" + other + "\"}", "supplied file was not in GGUF format"},
+      {R"({"unfit.gguf":")" + adapter + "\"}", "it does not fit"},
+  };
+  for (const auto& [adapters, message] : cases) {
+    const TestResponse refused =
+        post("/api/create", R"({"model":"x","from":"base","adapters":)" + adapters + "}");
+    EXPECT_GE(refused.status, 400) << adapters;
+    EXPECT_LT(refused.status, 500) << adapters << refused.body;
+    EXPECT_NE(refused.body.find(message), std::string::npos) << adapters << refused.body;
+    EXPECT_EQ(post("/api/show", R"({"model":"x"})").status, 404) << "nothing was made";
+  }
+  std::string name = "base";
+  for (int i = 0; i < 9; ++i) {
+    const TestResponse more = post("/api/create", R"({"model":"next)" + std::to_string(i) +
+                                                      R"(","from":")" + name +
+                                                      R"(","adapters":{"a.gguf":")" + adapter +
+                                                      "\"}}");
+    name = "next" + std::to_string(i);
+    EXPECT_EQ(more.status, i < 8 ? 200 : 400) << more.body;
+    if (i < 8) continue;
+    EXPECT_NE(more.body.find("a model of 9 adapters; at most 8"), std::string::npos) << more.body;
+  }
+}
+
 TEST_F(OllamaManageTest, WhatCannotBeMadeIsRefusedByName) {
   const std::pair<const char*, const char*> cases[] = {
       {R"({"model":"x"})", "neither 'from' or 'files' was specified"},
       {R"({"model":"a b","from":"m"})", "invalid model name"},
       {R"({"model":"x","from":"m","quantize":"q4_K_M"})", "quantize is not supported"},
-      {R"({"model":"x","from":"m","adapters":{"a":"sha256:1"}})", "adapters is not supported"},
       {R"({"model":"x","from":"m","template":"{{ nope }}"})", "function \\\"nope\\\" not defined"},
       {R"({"model":"x","from":"m","parameters":{"top_k":"x"}})", "option \\\"top_k\\\" must be"},
       {R"({"model":"x","files":{"/a":"sha256:1"}})", "file path must be relative"},

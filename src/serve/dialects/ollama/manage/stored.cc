@@ -44,6 +44,16 @@ std::string stored_name(const store::LocalStore& store, std::string_view name) {
   return {};
 }
 
+store::ModelCheck model_check(const DialectContext& context) {
+  const ModelCatalog* catalog = context.house->catalog;
+  return [catalog](const std::string& path, const std::vector<std::string>& adapters) -> Status {
+    ModelOverrides overrides;
+    overrides.adapters = adapters;
+    QUIRE_ASSIGN_OR_RETURN(const ModelRecipe recipe, catalog->recipe(path, {}, overrides));
+    return recipe.open().status();
+  };
+}
+
 Status serve_stored(const DialectContext& context, const std::string& name) {
   ModelHost& host = *context.models.host;
   QUIRE_ASSIGN_OR_RETURN(ModelRecipe recipe, context.house->catalog->recipe(name, {name}, {}));

@@ -10,6 +10,7 @@
 
 #include "serve/call.h"
 #include "store/local_store.h"
+#include "store/pull.h"
 
 namespace quire {
 
@@ -24,6 +25,9 @@ std::string stored_name(const store::LocalStore& store, std::string_view name);
 // store does not have.
 std::optional<ApiError> check_manageable(const DialectContext& context,
                                          const store::LocalStore& store, const std::string& name);
+
+// Opens what was made or fetched as it will be opened to be served.
+store::ModelCheck model_check(const DialectContext& context);
 
 // From now on requests for that name are answered by the model that the store has under it.
 Status serve_stored(const DialectContext& context, const std::string& name);

@@ -125,11 +125,7 @@ Status pull(const DialectContext& context, const Pull& wanted, const Report& rep
   }
   net::Limits limits;
   limits.stop = &is_stopped;
-  const store::ModelCheck check = [&](const std::string& path) -> Status {
-    QUIRE_ASSIGN_OR_RETURN(const ModelRecipe recipe,
-                           context.house->catalog->recipe(path, {}, {}));
-    return recipe.open().status();
-  };
+  const store::ModelCheck check = model_check(context);
   if (const std::string hub = hub_name(wanted.name); !hub.empty()) {
     report.line(Json::object({{"status", "pulling manifest"}}));
     PullObserver observer(report);
