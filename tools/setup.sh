@@ -7,8 +7,9 @@
 #   tools/setup.sh aarch64 the same as run, and the cross compiler and emulator for 64-bit Arm
 #   tools/setup.sh agents  the same as run, and the coding agents of tests/agents
 #   tools/setup.sh fuzz    the same as run, and libFuzzer's library for tests/fuzz; GCC compiles
-#   tools/setup.sh suites  the same as run, and a library that perf_analyzer of tests/suites needs;
-#                          Debian's Go is too old for the other suite, so that is not installed
+#   tools/setup.sh suites  the same as run, a library that perf_analyzer of tests/suites needs, and
+#                          headers of Ollama's command line; Debian's Go is too old for that and
+#                          for its suite, so that is not installed
 #   tools/setup.sh clients-more  the same as run, and Java for tests/clients_more, where it is not
 #                          there; Debian's Go is too old for its client, so that is not installed
 #
@@ -35,7 +36,7 @@ build_packages=(
 test_packages=(curl procps python3 python3-venv chromium fonts-inter fonts-dejavu-core)
 aarch64_packages=(g++-aarch64-linux-gnu qemu-user-static googletest)
 fuzz_packages=(libclang-rt-14-dev)
-suites_packages=(python3 python3-venv libb64-0d)
+suites_packages=(python3 python3-venv libb64-0d nlohmann-json3-dev libstb-dev)
 more_packages=(default-jdk-headless maven)           # and a Go that openai-go takes (1.26)
 cargo_minor_min=88   # of 1.x; what the crates under text-rs ask for
 node_major_min=18

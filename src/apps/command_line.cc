@@ -18,6 +18,7 @@
 #include "apps/list.h"
 #include "apps/ps.h"
 #include "apps/pull.h"
+#include "apps/push.h"
 #include "apps/rm.h"
 #include "apps/run.h"
 #include "apps/serve.h"
@@ -43,9 +44,10 @@ void declare_launcher(Command& parent, std::function<int()>&) {
 }
 
 constexpr Declare kCommands[] = {
-    declare_serve, declare_run, declare_pull, declare_list,  declare_show,     declare_cp,
-    declare_rm,    declare_ps,  declare_stop, declare_check, declare_bench, declare_tokenize,
-    declare_simulate, declare_create, declare_launcher,
+    declare_serve, declare_run,    declare_pull,  declare_push,     declare_list,
+    declare_show,  declare_cp,     declare_rm,    declare_ps,       declare_stop,
+    declare_check, declare_bench,  declare_tokenize, declare_simulate, declare_create,
+    declare_launcher,
 };
 
 // What people type who come from elsewhere.
@@ -53,6 +55,7 @@ constexpr std::pair<std::string_view, std::string_view> kSynonyms[] = {
     {"chat", "run"},    {"generate", "run"}, {"start", "serve"},  {"server", "serve"},
     {"ls", "list"},     {"download", "pull"}, {"delete", "rm"},   {"remove", "rm"},
     {"info", "show"},   {"kill", "stop"},     {"unload", "stop"}, {"benchmark", "bench"},
+    {"upload", "push"}, {"publish", "push"},
 };
 
 std::vector<std::string> flags_of(const Command& command) {

@@ -122,6 +122,8 @@ std::string Command::full_name() const {
 
 std::string Command::meaning() const { return app_->get_description(); }
 
+std::string Command::footnote() const { return app_->get_footer(); }
+
 bool Command::is_root() const { return app_->get_parent() == nullptr; }
 
 std::vector<FlagFacts> Command::flags() const {

@@ -71,6 +71,7 @@ class Command {
   std::string name() const;
   std::string full_name() const;  // "quire bench serve"
   std::string meaning() const;
+  std::string footnote() const;  // what footer() said; whole lines, or nothing
   bool is_root() const;
   std::vector<FlagFacts> flags() const;
   std::vector<Command> commands() const;

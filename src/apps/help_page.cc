@@ -104,7 +104,11 @@ std::string command_page(const Command& command) {
   for (const std::string& part : {positionals, commands, flags}) {
     if (!part.empty()) page += part + "\n";
   }
-  page.pop_back();
+  if (command.footnote().empty()) {
+    page.pop_back();
+  } else {
+    page += command.footnote();
+  }
   return page;
 }
 

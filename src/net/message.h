@@ -6,12 +6,14 @@
 #include <atomic>
 #include <chrono>
 #include <cstddef>
+#include <cstdint>
 #include <functional>
 #include <map>
 #include <optional>
 #include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "base/status.h"
 
@@ -39,6 +41,16 @@ struct Response {
   bool is_passing() const;
 };
 
+// What is sent with a request: asked for piece by piece, perhaps again from an earlier place.
+struct Upload {
+  std::string method = "PUT";
+  std::string type;         // of the content; empty: not told
+  std::uint64_t size = 0;   // bytes
+  // Fills `into`, which lies within the size, with what stands at `offset`; an error ends the
+  // transfer. Null where the size is 0.
+  std::function<Status(std::uint64_t offset, std::span<std::byte> into)> read;
+};
+
 struct Request {
   // Gets the body of a 2xx response, piece by piece; an error ends the transfer.
   using Sink = std::function<Status(const Response&, std::span<const std::byte>)>;
@@ -48,7 +60,9 @@ struct Request {
   std::string accept;    // of the answer's type; empty: any
   std::string range;     // "0-1023"; empty: all
   std::string if_range;  // the tag that the range must be of
+  std::vector<std::string> headers;  // further ones, "Name: value"
   std::optional<std::string> json;  // is posted; none: the request is a GET
+  std::optional<Upload> upload;     // is sent in its place; redirects are told, not followed
   bool is_head = false;             // headers only, and those of a redirect itself
   std::size_t body_max = std::size_t{1} << 20;  // without a sink
   std::chrono::milliseconds time_max{0};        // of the whole exchange; 0: as the Limits say

@@ -23,6 +23,7 @@ struct Incoming {
   Response response;
   Status failure;
   int header_lines = 0;
+  std::uint64_t upload_at = 0;
 
   std::size_t take_header(std::string_view line);
   std::size_t take_body(std::string_view piece);
@@ -81,6 +82,26 @@ std::size_t on_body(char* data, std::size_t, std::size_t size, void* incoming) {
   return static_cast<Incoming*>(incoming)->take_body({data, size});
 }
 
+// What is sent: the next bytes of it.
+std::size_t on_upload(char* data, std::size_t size, std::size_t count, void* incoming) {
+  auto& state = *static_cast<Incoming*>(incoming);
+  const Upload& upload = *state.request->upload;
+  const std::uint64_t bytes = std::min<std::uint64_t>(size * count,
+                                                      upload.size - state.upload_at);
+  if (bytes == 0) return 0;
+  state.failure = upload.read(state.upload_at, std::as_writable_bytes(std::span(data, bytes)));
+  if (!state.failure.is_ok()) return CURL_READFUNC_ABORT;
+  state.upload_at += bytes;
+  return bytes;
+}
+
+// A connection that was kept and turned out to be closed has them sent once more.
+int on_seek(void* incoming, curl_off_t offset, int origin) {
+  if (origin != SEEK_SET || offset < 0) return CURL_SEEKFUNC_CANTSEEK;
+  static_cast<Incoming*>(incoming)->upload_at = static_cast<std::uint64_t>(offset);
+  return CURL_SEEKFUNC_OK;
+}
+
 int on_progress(void* stop, curl_off_t, curl_off_t, curl_off_t, curl_off_t) {
   const auto* flag = static_cast<const std::atomic<bool>*>(stop);
   return flag != nullptr && flag->load() ? 1 : 0;
@@ -100,6 +121,7 @@ struct Transfer::State {
     curl_slist_free_all(headers);
   }
   void set_headers(const Request& request);
+  void set_upload(const Upload& upload);
 };
 
 void Transfer::State::set_headers(const Request& request) {
@@ -114,7 +136,20 @@ void Transfer::State::set_headers(const Request& request) {
     add("Content-Type: application/json");
     add("Expect:");  // no pause before a large body
   }
+  if (request.upload) {
+    if (!request.upload->type.empty()) add("Content-Type: " + request.upload->type);
+    add("Expect:");
+  }
+  for (const std::string& line : request.headers) add(line);
   curl_easy_setopt(curl, CURLOPT_HTTPHEADER, headers);
+}
+
+void Transfer::State::set_upload(const Upload& upload) {
+  QUIRE_CHECK(upload.size == 0 || upload.read, "nobody tells the bytes of an upload");
+  curl_easy_setopt(curl, CURLOPT_UPLOAD, 1L);
+  curl_easy_setopt(curl, CURLOPT_CUSTOMREQUEST, upload.method.c_str());
+  curl_easy_setopt(curl, CURLOPT_INFILESIZE_LARGE, static_cast<curl_off_t>(upload.size));
+  curl_easy_setopt(curl, CURLOPT_FOLLOWLOCATION, 0L);
 }
 
 Transfer::Transfer(const Limits& limits, const std::atomic<bool>* stop)
@@ -134,6 +169,10 @@ Transfer::Transfer(const Limits& limits, const std::atomic<bool>* stop)
   curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, on_body);
   curl_easy_setopt(curl, CURLOPT_HEADERDATA, &state_->incoming);
   curl_easy_setopt(curl, CURLOPT_WRITEDATA, &state_->incoming);
+  curl_easy_setopt(curl, CURLOPT_READFUNCTION, on_upload);
+  curl_easy_setopt(curl, CURLOPT_READDATA, &state_->incoming);
+  curl_easy_setopt(curl, CURLOPT_SEEKFUNCTION, on_seek);
+  curl_easy_setopt(curl, CURLOPT_SEEKDATA, &state_->incoming);
   curl_easy_setopt(curl, CURLOPT_XFERINFOFUNCTION, on_progress);
   curl_easy_setopt(curl, CURLOPT_XFERINFODATA, stop);
   curl_easy_setopt(curl, CURLOPT_NOPROGRESS, 0L);
@@ -162,6 +201,7 @@ void Transfer::begin(const Request& request) {
   curl_easy_setopt(curl, CURLOPT_XOAUTH2_BEARER, text_or_none(request.token));
   curl_easy_setopt(curl, CURLOPT_RANGE, text_or_none(request.range));
   curl_easy_setopt(curl, CURLOPT_HTTPGET, 1L);
+  curl_easy_setopt(curl, CURLOPT_CUSTOMREQUEST, nullptr);
   curl_easy_setopt(curl, CURLOPT_NOBODY, request.is_head ? 1L : 0L);
   curl_easy_setopt(curl, CURLOPT_FOLLOWLOCATION, request.is_head ? 0L : 1L);
   curl_easy_setopt(curl, CURLOPT_TIMEOUT_MS, static_cast<long>(request.time_max.count()));
@@ -170,6 +210,7 @@ void Transfer::begin(const Request& request) {
                      static_cast<curl_off_t>(request.json->size()));
     curl_easy_setopt(curl, CURLOPT_POSTFIELDS, request.json->c_str());
   }
+  if (request.upload) state_->set_upload(*request.upload);
 }
 
 Result<Response> Transfer::outcome(int code) {

@@ -30,7 +30,7 @@ enum class Access : std::uint8_t {
   kOperator,  // so, and only where the operator has opened such routes: they disturb everybody
 };
 
-// One of three functions, and what the document of all routes says of it.
+// One of three functions (beside `late`, `parse` is for the document), and what that says of it.
 struct Endpoint {
   // At once, on the I/O thread: must not wait for anything.
   http::Response (*quick)(const DialectContext& context, const http::Request& request) = nullptr;

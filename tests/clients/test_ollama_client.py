@@ -340,8 +340,6 @@ def test_a_model_is_pulled_from_a_registry(store_client, adapters):
     assert "Paris" in store_client.chat(name, QUESTION).message.content
     assert store_client.show(name).template == TEMPLATE
     assert "\nADAPTER /" in store_client.show(name).modelfile
-    with pytest.raises(ollama.ResponseError, match="push is not supported"):
-        store_client.push(name)
 
 
 def test_keep_alive_lets_a_model_go(store_client):

@@ -3,6 +3,7 @@
 
   Ollama's integration suite (Go): those of its tests that need no particular model; where it names
       one, the default model stands in under that name
+  Ollama's command line (Go), every command that says something of a server
   perf_analyzer of Triton's client: texts and ids over HTTP and gRPC, several requests at a time
 
     run_suites.py    as ./test suites calls it
@@ -27,6 +28,7 @@ ROOT = HERE.parents[1]
 BUILD = ROOT / "build/suites"
 sys.path.insert(0, str(HERE.parent / "holds"))
 
+from ollama_command_line import build_command_line, run_command_line  # noqa: E402
 from quire_server import Server, Verdict  # noqa: E402
 
 GO_MIN = (1, 24)  # what the suite's module asks for
@@ -80,24 +82,42 @@ def run(command, **options):
                           stdin=subprocess.DEVNULL, timeout=LIMIT_S, **options)
 
 
+def fetch_ollama(folder):
+    """A copy of its module that may be written to."""
+    BUILD.mkdir(parents=True, exist_ok=True)
+    fetched = run(["go", "mod", "download", "-json", OLLAMA], cwd=BUILD)
+    if fetched.returncode != 0:
+        raise RuntimeError(f"{OLLAMA} cannot be fetched: {fetched.stdout}{fetched.stderr}")
+    source = pathlib.Path(folder) / "ollama"
+    shutil.copytree(json.loads(fetched.stdout)["Dir"], source, copy_function=shutil.copyfile)
+    for each in [source, *source.rglob("*")]:  # the module's folders are read-only
+        if each.is_dir():
+            each.chmod(0o755)
+    return source
+
+
 def build_suite():
     """Ollama's tests as one program."""
     program = BUILD / (OLLAMA.rsplit("@", maxsplit=1)[1] + ".test")
     if program.exists():
         return program
-    BUILD.mkdir(parents=True, exist_ok=True)
-    fetched = run(["go", "mod", "download", "-json", OLLAMA], cwd=BUILD)
-    if fetched.returncode != 0:
-        raise RuntimeError(f"{OLLAMA} cannot be fetched: {fetched.stdout}{fetched.stderr}")
     with tempfile.TemporaryDirectory() as folder:
-        source = pathlib.Path(folder) / "ollama"
-        shutil.copytree(json.loads(fetched.stdout)["Dir"], source,
-                        copy_function=shutil.copyfile)
+        source = fetch_ollama(folder)
         made = run(["go", "test", "-tags", "integration", "-c", "-o", str(program),
                     "./integration"], cwd=source, env={**os.environ, "CGO_ENABLED": "0"})
     if made.returncode != 0:
         raise RuntimeError(f"the suite cannot be built: {made.stderr[-2000:]}")
     return program
+
+
+def run_ollama_command_line(verdict):
+    program = BUILD / ("ollama-" + OLLAMA.rsplit("@", maxsplit=1)[1])
+    if not program.exists():
+        with tempfile.TemporaryDirectory() as folder:
+            build_command_line(fetch_ollama(folder), program)
+    with tempfile.TemporaryDirectory() as folder:
+        copy_store(pathlib.Path(folder))
+        run_command_line(verdict, program, pathlib.Path(folder))
 
 
 def copy_store(folder):
@@ -207,6 +227,7 @@ def main():
     verdict = Verdict()
     run_perf_analyzer(verdict)
     run_ollama(verdict)
+    run_ollama_command_line(verdict)
     verdict.exit()
 
 

@@ -35,7 +35,7 @@ struct ServerRequest {
 };
 
 struct ServerReply {
-  int status = 200;
+  int status = 200;  // 0: it hangs up without a word
   std::vector<std::pair<std::string, std::string>> headers;
   std::string body;
   std::size_t cut_after = std::string::npos;  // bytes of the body that are sent
@@ -124,6 +124,7 @@ class FaultServer {
       requests_.push_back(request);
     }
     const ServerReply reply = answer_(request);
+    if (reply.status == 0) return;
     std::string top = "HTTP/1.1 " + std::to_string(reply.status) + " x\r\nConnection: close\r\n";
     bool has_length = false;
     for (const auto& [name, value] : reply.headers) {

@@ -1,41 +1,55 @@
 #include "store/modelfile/ollama_registry.h"
 
 #include "base/file.h"
-#include "net/client.h"
 #include "net/url.h"
 #include "store/hub/blob_fetch.h"
 #include "store/modelfile/create.h"
 #include "store/modelfile/ollama_store.h"
+#include "store/registry/registry_session.h"
 
 namespace quire::store {
 namespace {
 
 constexpr std::uint64_t kLayerMax = std::uint64_t{1} << 40;  // bytes
 
-bool is_own_address(std::string_view host) {
-  return host.starts_with("127.") || host.starts_with("localhost") || host.starts_with("[::1]");
+// Of a manifest; empty: it has none.
+std::string config_digest(const std::string& manifest) {
+  const auto json = parse_json(manifest);
+  const Json* config = json.is_ok() ? json->find("config") : nullptr;
+  const Json* digest = config != nullptr ? config->find("digest") : nullptr;
+  return digest != nullptr && digest->is_string() ? digest->as_string() : std::string();
+}
+
+// What the config of a manifest says that no layer does.
+void take_config(const Json& config, ModelDress& dress) {
+  for (const auto& [name, into] : {std::pair{"renderer", &dress.renderer},
+                                   std::pair{"parser", &dress.parser},
+                                   std::pair{"requires", &dress.needs}}) {
+    const Json* value = config.find(name);
+    if (value != nullptr && value->is_string()) *into = value->as_string();
+  }
 }
 
 class Registry {
  public:
   Registry(const LocalStore& store, const RegistryPull& wanted, const net::Limits& limits,
            const PullProgress& progress)
-      : store_(store), wanted_(wanted), limits_(limits), progress_(progress) {
-    const bool is_plain = wanted.is_insecure || is_own_address(wanted.host);
-    base_ = fmt::format("{}://{}/v2/{}/{}", is_plain ? "http" : "https", wanted.host,
-                        net::url_escaped(wanted.space), net::url_escaped(wanted.model));
+      : store_(store), wanted_(wanted), limits_(limits), progress_(progress),
+        session_(wanted.host, wanted.is_insecure, limits) {
+    base_ = fmt::format("{}/v2/{}/{}", session_.base(), net::url_escaped(wanted.space),
+                        net::url_escaped(wanted.model));
   }
 
   Result<std::vector<OllamaLayer>> layers() {
     progress_("pulling manifest", "", 0, 0);
-    net::Client client(limits_);
     QUIRE_ASSIGN_OR_RETURN(
         const net::Response response,
-        client.send(
+        session_.send(
             {.url = base_ + "/manifests/" + net::url_escaped(wanted_.tag),
              .accept = "application/vnd.docker.distribution.manifest.v2+json",
              .body_max = kOllamaManifestMax}));
     if (!response.is_success()) return explain(response);
+    config_ = config_digest(response.body);
     auto layers = parse_ollama_manifest(response.body);
     if (!layers.is_ok()) return layers;
     std::size_t adapters = 0;
@@ -56,12 +70,33 @@ class Registry {
     return layers;
   }
 
+  // A registry may have none; what it says beside the layers is told, not acted on.
+  Status fetch_config(ModelDress& dress) {
+    constexpr std::string_view kSha = "sha256:";
+    if (!config_.starts_with(kSha)) return ok_status();
+    QUIRE_ASSIGN_OR_RETURN(const Checksum sum, Checksum::sha256(config_.substr(kSha.size())));
+    QUIRE_ASSIGN_OR_RETURN(const net::Response response,
+                           session_.send_patiently({.url = base_ + "/blobs/" + config_,
+                                                    .body_max = kOllamaManifestMax}));
+    if (response.status == 404) return ok_status();
+    if (!response.is_success()) return explain(response);
+    Digest digest;
+    digest.update(response.body);
+    if (digest.finish() != sum) {
+      return error(StatusCode::kCorrupt, "the config of {} came with the wrong checksum",
+                   wanted_.name);
+    }
+    QUIRE_ASSIGN_OR_RETURN(const Json config, parse_json(response.body));
+    take_config(config, dress);
+    return ok_status();
+  }
+
   Status fetch(const OllamaLayer& layer) {
     const std::string status = "pulling " + layer.checksum.hex.substr(0, 12);
     const StoredFile file{.name = layer.type, .size = layer.size, .checksum = layer.checksum};
     const RemoteFile remote{
         .file = file,
-        .bytes = {.url = base_ + "/blobs/sha256:" + layer.checksum.hex, .token = {},
+        .bytes = {.url = base_ + "/blobs/sha256:" + layer.checksum.hex, .token = session_.token(),
                   .explain = [this](const net::Response& response) { return explain(response); }}};
     class Quiet : public FetchObserver {
       void announce(std::string_view) override {}
@@ -85,8 +120,7 @@ class Registry {
       return error(StatusCode::kNotFound, "pull model manifest: file does not exist");
     }
     if (response.status == 401 || response.status == 403) {
-      return error(StatusCode::kUnsupported, "the registry {} asks for a login, which is not "
-                   "supported", wanted_.host);
+      return session_.explain(response, "to hand out " + wanted_.space + "/" + wanted_.model);
     }
     return error(StatusCode::kUnavailable, "the registry {} answered {}", wanted_.host,
                  response.status);
@@ -96,7 +130,9 @@ class Registry {
   const RegistryPull& wanted_;
   const net::Limits& limits_;
   const PullProgress& progress_;
+  RegistrySession session_;
   std::string base_;
+  std::string config_;  // its digest; empty: there is none
 };
 
 }  // namespace
@@ -127,6 +163,7 @@ Result<Manifest> pull_from_registry(const LocalStore& store, const RegistryPull&
   if (weights.files.empty()) {
     return error(StatusCode::kUnsupported, "{} has no weights", wanted.name);
   }
+  QUIRE_RETURN_IF_ERROR(registry.fetch_config(weights.dress));
   progress("verifying sha256 digest", "", 0, 0);
   QUIRE_ASSIGN_OR_RETURN(Manifest made, create_model(store, wanted.name, weights, {}, check));
   progress("writing manifest", "", 0, 0);

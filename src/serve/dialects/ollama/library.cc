@@ -28,15 +28,6 @@ namespace {
 constexpr std::int64_t kNanosPerSecond = 1'000'000'000;
 constexpr std::int64_t kNever = 10'000'000'000;  // seconds since 1970: in the year 2286
 
-// "7.6B", "134.5M".
-std::string shown_count(std::uint64_t count) {
-  const auto number = static_cast<double>(count);
-  if (count >= 1'000'000'000) return fmt::format("{:.1f}B", number / 1e9);
-  if (count >= 1'000'000) return fmt::format("{:.2f}M", number / 1e6);
-  if (count >= 1'000) return fmt::format("{:.2f}K", number / 1e3);
-  return std::to_string(count);
-}
-
 Json details_of(const ModelInfo& info) {
   const ModelCard& card = info.card;
   Json families = Json::array();
@@ -276,6 +267,14 @@ void add_stored(const DialectContext& context, std::vector<Json>& models) {
 }
 
 }  // namespace
+
+std::string shown_count(std::uint64_t count) {
+  const auto number = static_cast<double>(count);
+  if (count >= 1'000'000'000) return fmt::format("{:.1f}B", number / 1e9);
+  if (count >= 1'000'000) return fmt::format("{:.2f}M", number / 1e6);
+  if (count >= 1'000) return fmt::format("{:.2f}K", number / 1e3);
+  return std::to_string(count);
+}
 
 Parsed<Call> parse_ollama_tags(const DialectContext& context, const http::Request&) {
   std::vector<Json> models;

@@ -3,9 +3,15 @@
 // Used by the Ollama dialect; what runs on which thread says serve/route.h.
 #pragma once
 
+#include <cstdint>
+#include <string>
+
 #include "serve/call.h"
 
 namespace quire {
+
+// "7.6B", "134.52M".
+std::string shown_count(std::uint64_t count);
 
 Parsed<Call> parse_ollama_tags(const DialectContext& context, const http::Request& request);
 http::Response list_ollama_running(const DialectContext& context, const http::Request& request);

@@ -7,6 +7,7 @@
 #include "serve/dialects/ollama/manage/blobs.h"
 #include "serve/dialects/ollama/manage/create.h"
 #include "serve/dialects/ollama/manage/manage.h"
+#include "serve/dialects/ollama/manage/push.h"
 #include "serve/dialects/ollama/manage/transfers.h"
 #include "serve/house.h"
 
@@ -63,8 +64,8 @@ constexpr Route kRoutes[] = {
       .summary = "the end of a model", .types = "text/plain"}},
     {"POST", "/api/pull", kLoose, kKeyed, {.late = pull_ollama_model,
       .summary = "fetch a model", .types = kLines}},
-    {"POST", "/api/push", kLoose, kKeyed, {.parse = parse_ollama_push,
-      .summary = "refused: nothing is sent to registries"}},
+    {"POST", "/api/push", kLoose, kKeyed, {.late = push_ollama_model,
+      .parse = describe_ollama_push, .summary = "send a model to a registry", .types = kLines}},
     {"HEAD", "/api/blobs/{digest}", kNone, kKeyed, {.parse = parse_ollama_find_blob,
       .summary = "whether a file is there", .types = "text/plain"}},
     {"POST", "/api/blobs/{digest}", kNone, kKeyed, {.parse = parse_ollama_send_blob,

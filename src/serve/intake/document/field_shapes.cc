@@ -121,6 +121,8 @@ constexpr FieldShape kShapes[] = {
     {"/api/create", "license", kStops},
     {"/api/create", "messages", kOllamaTurns},
     {"/api/create", "parameters", kObject},
+    {"/api/push", "password", kWords},
+    {"/api/push", "username", kWords},
     {"/api/", "template", kWords},
     {"/api/", "tools", R"({"type":["array","null"],"maxItems":0})"},
     {"/api/", "context", R"({"type":["array","null"],"items":{"type":"integer","minimum":0}})"},

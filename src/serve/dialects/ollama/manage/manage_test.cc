@@ -381,7 +381,7 @@ TEST_F(OllamaManageTest, WhatCannotBeMadeIsRefusedByName) {
             R"({"error":"model \"nobody\" not found"})");
   EXPECT_EQ(post("/api/copy", R"({"source":"m","destination":"a b"})").body,
             R"({"error":"destination \"a b\" is invalid"})");
-  EXPECT_EQ(post("/api/push", R"({"model":"nobody"})").status, 404);
+  EXPECT_EQ(post("/api/push", R"({"model":"nobody","stream":false})").status, 404);
 }
 
 TEST_F(OllamaManageTest, AModelThatWasNotLoadedYetIsShownByItsFiles) {

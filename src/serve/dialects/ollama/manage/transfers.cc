@@ -6,6 +6,8 @@
 
 #include "serve/background/errands.h"
 #include "serve/dialects/ollama/generate.h"
+#include "serve/dialects/ollama/manage/registry_place.h"
+#include "serve/dialects/ollama/manage/report.h"
 #include "serve/dialects/ollama/manage/stored.h"
 #include "serve/dialects/ollama/names.h"
 #include "serve/dialects/ollama/ollama.h"
@@ -25,48 +27,6 @@ struct Pull {
   bool is_insecure = false;
   std::vector<Warning> warned;
 };
-
-// Lines to a client on the I/O thread, from the thread of an errand.
-class Report {
- public:
-  Report(const House& house, std::shared_ptr<http::Exchange> exchange, bool is_stream)
-      : to_io_(house.to_io), exchange_(std::move(exchange)), is_stream_(is_stream) {}
-
-  void line(Json json) const {
-    if (!is_stream_) return;
-    to_io_([exchange = exchange_, text = dump(json) + "\n"] {
-      if (!exchange->is_gone()) exchange->write(text);
-    });
-  }
-
-  // The last line, or the whole answer. The exchange goes with it, to end on the I/O thread.
-  void end(const Json& json, int status) {
-    to_io_([exchange = std::move(exchange_), json, status, is_stream = is_stream_] {
-      if (exchange->is_gone()) return;
-      if (!is_stream) {
-        return exchange->respond({.status = status,
-                                  .content_type = "application/json; charset=utf-8",
-                                  .body = dump(json)});
-      }
-      if (exchange->write(dump(json) + "\n")) exchange->finish();
-    });
-  }
-
- private:
-  std::function<void(std::function<void()>)> to_io_;
-  std::shared_ptr<http::Exchange> exchange_;
-  bool is_stream_;
-};
-
-Json progress_json(const std::string& status, const std::string& hex, std::uint64_t total,
-                   std::uint64_t completed) {
-  Json line = Json::object({{"status", status}});
-  if (hex.empty()) return line;
-  line.set("digest", "sha256:" + hex);
-  line.set("total", total);
-  if (completed > 0) line.set("completed", completed);
-  return line;
-}
 
 class PullObserver : public store::FetchObserver {
  public:
@@ -101,18 +61,8 @@ std::string hub_name(std::string_view name) {
 }
 
 store::RegistryPull registry_pull(const Pull& wanted) {
-  const OllamaName name = *parse_ollama_name(wanted.name);
-  store::RegistryPull pull;
-  pull.name = store::store_name_of(wanted.name);
-  if (const auto scheme = pull.name.find("://"); scheme != pull.name.npos) {
-    pull.name.erase(0, scheme + 3);
-  }
-  if (!name.host.empty()) pull.host = name.host;
-  if (!name.space.empty()) pull.space = name.space;
-  pull.model = name.model;
-  if (!name.tag.empty()) pull.tag = name.tag;
-  pull.is_insecure = wanted.is_insecure || wanted.name.starts_with("http://");
-  return pull;
+  const bool is_insecure = wanted.is_insecure || wanted.name.starts_with("http://");
+  return *registry_place(wanted.name, is_insecure);
 }
 
 Status pull(const DialectContext& context, const Pull& wanted, const Report& report,
@@ -187,8 +137,8 @@ void pull_ollama_model(const DialectContext& context, std::shared_ptr<http::Exch
   const auto is_gone = std::make_shared<std::atomic<bool>>(false);
   // A stream begins before its lines, which come by this thread.
   const bool has_begun = house.errands->begin([context, pulled = *wanted, is_gone,
-                                               report = Report(house, exchange,
-                                                               wanted->is_stream)]() mutable {
+                                               report = Report(house, exchange, wanted->is_stream,
+                                                               is_gone)]() mutable {
     const Status status = pull_safely(context, pulled, report, *is_gone);
     Json last = status.is_ok() ? Json::object({{"status", "success"}})
                                : Json::object({{"error", status.message()}});
@@ -200,29 +150,7 @@ void pull_ollama_model(const DialectContext& context, std::shared_ptr<http::Exch
                    .message = fmt::format("server busy, please try again.  {} models are being "
                                           "pulled", Errands::kAtOnce), .retry_after_s = 5});
   }
-  exchange->on_gone([is_gone] { *is_gone = true; });
-  if (wanted->is_stream) {
-    exchange->start({.content_type = "application/x-ndjson",
-                     .headers = {{"cache-control", "no-cache"}}});
-  }
-}
-
-Parsed<Call> parse_ollama_push(const DialectContext& context, const http::Request& request) {
-  Parsed<Json> body = read_ollama_body(request);
-  if (!body.is_ok()) return body.error();
-  Fields fields(*body);
-  const std::string name = read_model_name(fields);
-  fields.boolean("stream");
-  fields.boolean("insecure");
-  if (fields.error()) return *fields.error();
-  auto store = open_managed_store(context);
-  if (!store.is_ok()) return store.error();
-  if (stored_name(*store, name).empty()) {
-    return ApiError{.status = 404, .message = fmt::format("model '{}' not found", name),
-                    .param = "model", .code = "model_not_found"};
-  }
-  return ApiError{.status = 501, .message = "push is not supported: this server sends no models to "
-                                            "registries", .code = "unsupported_endpoint"};
+  begin_report(*exchange, wanted->is_stream, is_gone);
 }
 
 }  // namespace quire
