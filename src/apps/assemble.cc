@@ -55,7 +55,7 @@ PooledInfo pooled_info(const ModelFacts& facts) {
 ModelInfo model_info(const LoadedModel& model, const ModelArguments& arguments) {
   ModelInfo info;
   info.context_max = model.context_max;
-  info.vocab = model.executor->capacity().vocab;
+  info.vocab = model.executors.front()->capacity().vocab;
   info.words = model.words.chat;
   info.eos_ids = model.words.eos_ids;
   info.generates = model.files->facts().kind != ModelKind::kEncoder;
@@ -71,7 +71,8 @@ ModelInfo model_info(const LoadedModel& model, const ModelArguments& arguments) 
     info.template_kwargs = kwargs->members();
   }
   info.chat_problem = model.words.chat_problem;
-  info.kv_groups = model.executor->capacity().groups;
+  info.kv_groups = model.executors.front()->capacity().groups;
+  info.instances = arguments.instances;
   info.warnings = model.words.warnings;
   info.sampling = model.files->facts().words.generation;
   info.created = SteadyClock::unix_seconds();
@@ -144,7 +145,7 @@ Result<std::unique_ptr<HostedModel>> load_hosted(PlannedModel planned, const std
   QUIRE_RETURN_IF_ERROR(dress(arguments, *model));
   model->files = mapped_files(loaded);
   model->health = std::move(loaded.health);
-  model->engine = std::make_unique<Engine>(loaded.options, std::move(loaded.executor),
+  model->engine = std::make_unique<Engine>(loaded.options, std::move(loaded.executors),
                                            loaded.words.tokenizer, std::move(sink));
   return model;
 }
@@ -248,7 +249,7 @@ Result<ChatPartner> load_chat_partner(const ModelArguments& arguments,
   partner.words = std::move(loaded.words.chat);
   partner.files = mapped_files(loaded);
   partner.options = std::move(loaded.options);
-  partner.executor = std::move(loaded.executor);
+  partner.executor = std::move(loaded.executors.front());
   return partner;
 }
 

@@ -54,6 +54,7 @@ Result<ModelRecipe> DiskCatalog::recipe(const std::string& source, std::vector<s
   override_with(overrides.rows_max, arguments.max_num_seqs);
   override_with(overrides.tokens_max, arguments.max_num_batched_tokens);
   override_with(overrides.queue_max, arguments.max_queue);
+  override_with(overrides.instances, arguments.instances);
   arguments.batching = overrides.batching;
   override_with(overrides.kv_cache_dtype, arguments.kv_cache_dtype);
   override_with(overrides.kv_cache_memory, arguments.kv_cache_memory);

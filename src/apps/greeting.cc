@@ -89,8 +89,9 @@ std::string machine_line(const ModelSummary& m) {
 void append_model(const GreetedModel& model, std::string& page) {
   const ModelSummary& m = model.summary;
   page += model_lines(model);
-  page += fmt::format("  a step   at most {} sequences, {} tokens\n", m.rows_max,
-                      grouped(m.tokens_max));
+  page += fmt::format("  a step   at most {} sequences, {} tokens{}\n", m.rows_max,
+                      grouped(m.tokens_max),
+                      m.instances == 1 ? "" : fmt::format("; {} instances", m.instances));
   if (model.is_chat || m.vector_width > 0) return;
   page += "  chat     no: this model has no chat template\n";
 }
@@ -110,12 +111,13 @@ std::string model_record(const GreetedModel& model) {
   return fmt::format(
       "model name={} architecture={} parameters={} weight_bytes={} context={} kv_tokens={} "
       "kv_bytes={} kv_types={} activations={} activations_asked={} sequences_max={} "
-      "step_tokens_max={} isa={} isa_reason={} threads={} processor={} chat={} vector_width={}",
+      "step_tokens_max={} instances={} isa={} isa_reason={} threads={} processor={} chat={} "
+      "vector_width={}",
       dump(Json(model.name)), m.architecture, m.parameters, m.weight_bytes, m.context_max,
       m.kv_tokens, m.kv_bytes, dump(Json(m.kv_types)),
       m.has_asked_activations ? "as-asked" : "float", dump(Json(m.asked_activations)), m.rows_max,
-      m.tokens_max, m.isa, dump(Json(m.isa_reason)), m.threads, dump(Json(m.processor)),
-      model.is_chat, m.vector_width);
+      m.tokens_max, m.instances, m.isa, dump(Json(m.isa_reason)), m.threads,
+      dump(Json(m.processor)), model.is_chat, m.vector_width);
 }
 
 std::string model_page(const GreetedModel& model) {

@@ -16,14 +16,15 @@ struct ModelSummary {
   std::uint64_t parameters = 0;
   std::uint64_t weight_bytes = 0;
   std::uint32_t context_max = 0;
-  std::uint64_t kv_tokens = 0;  // that fit into the KV memory
+  std::uint32_t instances = 1;  // each with weights of its own
+  std::uint64_t kv_tokens = 0;  // that fit into the KV memory of all of them
   std::uint64_t kv_bytes = 0;
   std::string kv_types;            // "F16", "I8 keys, Q4_1 values"
   std::string asked_activations;   // of a quantized checkpoint; empty: it asks for none
   bool has_asked_activations = false;  // they are as asked; else floats
   std::uint32_t vector_width = 0;  // of what reads texts and generates nothing; 0: it generates
   bool is_classifier = false;      // the vector is the scores of labels
-  std::uint32_t rows_max = 0;   // sequences per step
+  std::uint32_t rows_max = 0;   // sequences per step of an instance
   std::uint32_t tokens_max = 0;
   std::string isa;
   std::string isa_reason;  // why this one, of those that the processor has

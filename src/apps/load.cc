@@ -111,14 +111,16 @@ Result<std::string> packed_path(const ModelArguments& arguments,
 }
 
 ModelSummary summarize(const ModelFiles& files, const LocalOptions& options,
-                       const Capacity& capacity, const Backend& backend) {
+                       const Capacity& capacity, const Backend& backend,
+                       std::uint32_t instances) {
   const KvGroup& kv = capacity.groups[0];
   ModelSummary summary;
   summary.architecture = files.facts().architecture;
   summary.parameters = files.facts().parameters;
   summary.weight_bytes = files.facts().weight_bytes;
-  summary.kv_tokens = std::uint64_t{kv.blocks - 1} * kv.block_tokens;
-  summary.kv_bytes = kv.bytes_per_block * kv.blocks;
+  summary.instances = instances;
+  summary.kv_tokens = std::uint64_t{kv.blocks - 1} * kv.block_tokens * instances;
+  summary.kv_bytes = kv.bytes_per_block * kv.blocks * instances;
   summary.kv_types = kv_types_name(options.kv_dtype);
   summary.asked_activations = files.facts().asked_activations;
   summary.has_asked_activations =
@@ -177,8 +179,11 @@ Result<PlannedModel> plan_model(const ModelArguments& arguments, std::shared_ptr
   planned.adapters = std::move(opened.adapters);
   const ModelFiles& files = *planned.files;
   fit_texts(files.facts(), planned.options.capacity);
-  CpuBackendOptions cpu = {.threads = arguments.threads,
-                           .device = std::move(device),
+  if (device == nullptr) {
+    QUIRE_ASSIGN_OR_RETURN(device, make_cpu_device(arguments.threads));
+  }
+  // Instances share its threads and take turns, as models do.
+  CpuBackendOptions cpu = {.device = std::move(device),
                            .has_huge_pages = arguments.has_huge_pages};
   if (files.stamp() != 0) {
     QUIRE_ASSIGN_OR_RETURN(cpu.packed_path,
@@ -186,9 +191,15 @@ Result<PlannedModel> plan_model(const ModelArguments& arguments, std::shared_ptr
                                        files.path()));
     cpu.packed_stamp = files.stamp();
   }
-  QUIRE_ASSIGN_OR_RETURN(planned.backend, make_cpu_backend(cpu));
+  std::error_code problem;
+  const bool is_kept = std::filesystem::exists(cpu.packed_path, problem);
+  for (std::uint32_t i = 0; i < arguments.instances; ++i) {
+    QUIRE_ASSIGN_OR_RETURN(planned.backends.emplace_back(), make_cpu_backend(cpu));
+    if (!is_kept) cpu.packed_path.clear();  // the first one writes it, the others pack
+  }
   QUIRE_ASSIGN_OR_RETURN(planned.memory,
-                         plan_memory(files, *planned.backend, planned.options, limit));
+                         plan_memory(files, *planned.backends.front(), planned.options, limit,
+                                     arguments.instances));
   planned.options.capacity.blocks = planned.memory.kv_blocks;
   planned.is_apart = limit.models > 1;
   return planned;
@@ -208,6 +219,22 @@ std::shared_ptr<const TableCopies> copy_tables(const ModelFiles& files) {
                     std::vector<std::byte>(view->data, view->data + view->bytes()));
   }
   return copies;
+}
+
+// One for each backend; the budget of a step is measured once, so that all are equal.
+Result<std::vector<LocalExecutor*>> make_executors(
+    PlannedModel& planned, const Design& design, const TensorFinder& find,
+    std::vector<std::unique_ptr<Executor>>& executors) {
+  std::vector<LocalExecutor*> made;
+  LocalOptions options = planned.options;
+  for (auto& backend : planned.backends) {
+    QUIRE_ASSIGN_OR_RETURN(auto executor,
+                           make_executor(std::move(backend), design, find, options));
+    options.capacity.tokens_max = executor->capacity().tokens_max;
+    made.push_back(executor.get());
+    executors.push_back(std::move(executor));
+  }
+  return made;
 }
 
 }  // namespace
@@ -238,19 +265,23 @@ Result<LoadedModel> load_planned(PlannedModel planned) {
     if (copy != loaded.tables->end()) view->data = copy->second.data();
     return view;
   };
-  QUIRE_ASSIGN_OR_RETURN(
-      auto executor,
-      make_executor(std::move(planned.backend), design, find, planned.options));
-  loaded.isa = executor->backend().isa();
-  fit_context(executor->capacity(), loaded);
-  loaded.summary = summarize(*loaded.files, planned.options, executor->capacity(),
-                             executor->backend());
+  QUIRE_ASSIGN_OR_RETURN(const auto executors,
+                         make_executors(planned, design, find, loaded.executors));
+  LocalExecutor& first = *executors.front();
+  loaded.isa = first.backend().isa();
+  fit_context(first.capacity(), loaded);
+  loaded.summary = summarize(*loaded.files, planned.options, first.capacity(), first.backend(),
+                             arguments.instances);
   loaded.summary.context_max = loaded.context_max;
   note_activations(loaded);
-  loaded.options = engine_options(arguments, loaded, executor->capacity());
+  loaded.options = engine_options(arguments, loaded, first.capacity());
   for (const std::string& text : loaded.words.warnings) spdlog::warn("{}: {}", loaded.name, text);
-  loaded.health = [executor = executor.get()] { return executor->health(); };
-  loaded.executor = std::move(executor);
+  loaded.health = [executors] {
+    for (const LocalExecutor* executor : executors) {
+      QUIRE_RETURN_IF_ERROR(executor->health());
+    }
+    return ok_status();
+  };
   loaded.files->drop_resident();  // what was packed is not read again
   return loaded;
 }

@@ -31,9 +31,9 @@ struct LoadedModel {
   std::shared_ptr<const TableCopies> tables;  // likewise, where they are copies
   std::vector<AdapterChoice> adapters;  // that the files were opened with
   ModelWords words;                   // its warnings are those of the whole model
-  std::unique_ptr<Executor> executor;
+  std::vector<std::unique_ptr<Executor>> executors;  // [instances]
   std::uint32_t context_max = 0;  // positions per sequence
-  std::function<Status()> health;  // of what the executor computes with; not after its end
+  std::function<Status()> health;  // of what the executors compute with; not after their end
   EngineOptions options;
   std::string isa;          // of the kernels
   ModelSummary summary;     // what a person wants to know
@@ -46,7 +46,7 @@ struct PlannedModel {
   ModelArguments arguments;
   std::unique_ptr<ModelFiles> files;
   std::vector<AdapterChoice> adapters;
-  std::unique_ptr<Backend> backend;
+  std::vector<std::unique_ptr<Backend>> backends;  // [instances], on one device
   LocalOptions options;
   MemoryPlan memory;
   bool is_apart = false;  // nothing of the files is read once it is loaded

@@ -38,6 +38,7 @@ struct ModelArguments {
   std::string kv_cache_memory;       // "512MiB", "2G", bytes; empty: from free memory
   std::uint32_t max_queue = 256;
   DynamicBatching batching;          // of a repository's model
+  std::uint32_t instances = 1;       // copies of the model; of what serves, which is not asked else
   std::string quantize;              // w8a8; empty: weights as stored
   std::string activations = "float";  // as-asked: rounded as a quantized checkpoint asks
   bool is_unpacked_f32 = false;      // a test setting

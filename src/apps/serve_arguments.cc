@@ -11,6 +11,7 @@
 #include "apps/flags.h"
 #include "apps/load.h"
 #include "base/json.h"
+#include "engine/engine.h"
 #include "host/model_host.h"
 #include "serve/answer/formats/format.h"
 #include "store/local_store.h"
@@ -47,6 +48,10 @@ void declare_models(Command& command, ServeArguments& a) {
                 "{\"enable_thinking\": false}");
   command.toggle("--enable-auto-tool-choice", a.has_auto_tool_choice,
                  "accepted for commands that were written for vLLM: it is always on");
+  command.value("--instances,--data-parallel-size", a.common.instances,
+                "copies of each model, each with weights, KV memory and a batch of its own; all of "
+                "them compute on the same threads, in turn")
+      .between(1, kInstancesMax).shows_default();
   command.value("--load", a.load, "models to load before serving; the others at first use")
       .one_of({"all", "first", "none"}).shows_default();
   command.toggle("--serve-store", a.serves_store,

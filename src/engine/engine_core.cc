@@ -81,9 +81,7 @@ std::vector<RequestId> EngineCore::let_in(Nanos now) {
   std::vector<RequestId> all;
   while (batcher_) {
     const DynamicBatcher::Release release = batcher_->next(free_places(), now);
-    for (const RequestId id : release.expired) {
-      end_request(id, FinishReason::kDeadline, kTimeoutExpired);
-    }
+    for (const RequestId id : release.expired) expire(id);
     if (release.batch.empty()) break;
     for (const RequestId id : release.batch) {
       const Status status = scheduler_.submit(jobs_.at(id).request);
@@ -103,6 +101,10 @@ std::optional<Nanos> EngineCore::wake_at() const {
 }
 
 void EngineCore::cancel(RequestId id) { end_request(id, FinishReason::kCancelled, ""); }
+
+void EngineCore::expire(RequestId id) {
+  end_request(id, FinishReason::kDeadline, kTimeoutExpired);
+}
 
 void EngineCore::cancel_all() {
   while (!jobs_.empty()) cancel(jobs_.begin()->first);

@@ -54,6 +54,7 @@ class EngineCore {
   Status submit(Request request, std::optional<QueueTurn> turn = std::nullopt);
   void cancel(RequestId id);  // its last event comes with the next advance(); unknown ids are fine
   void cancel_all();
+  void expire(RequestId id);  // as cancel(): its turn did not come in time
 
   bool has_work() const { return scheduler_.has_work() || !events_.empty(); }
   StepEvents advance(Nanos now);

@@ -111,4 +111,33 @@ KvInspection look_into(const Scheduler& scheduler) {
   return out;
 }
 
+KvInspection join(std::span<const EngineInspection> parts) {
+  QUIRE_CHECK(!parts.empty(), "nobody was looked into");
+  KvInspection out = parts.front().kv;
+  const auto add = [](std::vector<KvInspection::Bucket>& to,
+                      const std::vector<KvInspection::Bucket>& from) {
+    for (std::size_t i = 0; i < to.size(); ++i) to[i].blocks += from[i].blocks;
+  };
+  for (const EngineInspection& part : parts.subspan(1)) {
+    const KvInspection& kv = part.kv;
+    QUIRE_CHECK(kv.groups.size() == out.groups.size() && kv.by_age.size() == out.by_age.size() &&
+                    kv.by_depth.size() == out.by_depth.size(),
+                "instances of {} and {} groups", kv.groups.size(), out.groups.size());
+    for (std::size_t g = 0; g < out.groups.size(); ++g) {
+      KvInspection::Group& group = out.groups[g];
+      group.block_map += kv.groups[g].block_map;
+      group.free += kv.groups[g].free;
+      group.cached += kv.groups[g].cached;
+      group.referenced += kv.groups[g].referenced;
+      group.shared += kv.groups[g].shared;
+    }
+    out.nodes += kv.nodes;
+    out.tree_blocks += kv.tree_blocks;
+    add(out.by_age, kv.by_age);
+    add(out.by_depth, kv.by_depth);
+    for (const KvInspection::Run& run : kv.largest) add_run(out.largest, run);
+  }
+  return out;
+}
+
 }  // namespace quire

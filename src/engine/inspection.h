@@ -6,6 +6,7 @@
 
 #include <cstdint>
 #include <limits>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -55,5 +56,9 @@ struct EngineInspection {
 
 // Engine thread.
 KvInspection look_into(const Scheduler& scheduler);
+
+// Of instances with equal groups, as if they were one: maps lie one behind the other, blocks and
+// nodes add up, and of the runs the longest of all are kept.
+KvInspection join(std::span<const EngineInspection> parts);
 
 }  // namespace quire

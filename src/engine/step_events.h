@@ -16,7 +16,7 @@
 
 namespace quire {
 
-// Counters since start and gauges of now. Plain values.
+// Counters since start and gauges of now, of all instances together. Plain values.
 struct EngineStats {
   std::uint64_t requests_running = 0;
   std::uint64_t requests_waiting = 0;
@@ -38,7 +38,8 @@ struct EngineStats {
 struct StepEvents {
   std::vector<TokenEvent> events;
   EngineStats stats;
-  StepId step = 0;
+  StepId step = 0;               // of its instance, which counts its own
+  std::uint32_t instance = 0;    // set by Engine
   std::vector<RowFact> rows;        // in the plan's order
   std::vector<BranchId> preempted;  // lost their blocks when this step was planned
   Nanos at{0};                      // when all this was known; set by Engine
@@ -46,6 +47,7 @@ struct StepEvents {
   StepPhases phases;                // of the engine thread, since the events before
   std::shared_ptr<const EngineInspection> inspection;  // null: nobody asked
 };
-using EventSink = std::function<void(StepEvents)>;  // on the engine thread; must not block
+// On the thread of an instance, one call at a time; must not block.
+using EventSink = std::function<void(StepEvents)>;
 
 }  // namespace quire

@@ -70,7 +70,8 @@ struct ModelInfo {
   std::string call_format, thought_format;
   std::vector<Json::Member> template_kwargs;  // unless a request says otherwise
   std::string chat_problem;       // why the model cannot chat although it has a template
-  std::vector<KvGroup> kv_groups;  // what it remembers of a sequence
+  std::vector<KvGroup> kv_groups;  // what an instance of it remembers of a sequence
+  std::uint32_t instances = 1;     // of its engine
   std::vector<std::string> warnings;  // what was guessed or left out when it was loaded
   GenerationDefaults sampling;    // in place of a protocol's own
   std::int64_t created = 0;       // seconds since 1970

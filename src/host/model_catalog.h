@@ -24,6 +24,7 @@ struct ModelOverrides {
   std::uint32_t rows_max = 0;     // sequences of a batch
   std::uint32_t tokens_max = 0;   // of a step
   std::uint32_t queue_max = 0;    // requests that wait
+  std::uint32_t instances = 0;    // copies of it, each with a batch of its own
   DynamicBatching batching;       // none acts: nobody waits
   std::string kv_cache_dtype, kv_cache_memory, quantize;  // as the flags of those names
   std::string tokenizer, chat_template;                   // files

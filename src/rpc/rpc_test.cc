@@ -154,6 +154,10 @@ TEST_F(RpcTest, ServerAndModelsTellWhatTheyAre) {
     ASSERT_TRUE(stub_->ModelConfig(&context, request, &model).ok());
     EXPECT_EQ(model.config().max_batch_size(), 64);
     EXPECT_EQ(model.config().input(0).data_type(), inference::TYPE_STRING);
+    ASSERT_EQ(model.config().instance_group_size(), 1);
+    EXPECT_EQ(model.config().instance_group(0).name(), "m");
+    EXPECT_EQ(model.config().instance_group(0).count(), 1);
+    EXPECT_EQ(model.config().instance_group(0).kind(), inference::ModelInstanceGroup::KIND_CPU);
   }
   {
     grpc::ClientContext context;

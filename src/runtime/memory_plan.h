@@ -5,6 +5,9 @@
 // share, half of what they leave of the limit), and at least one full context. Buffers of a step
 // (activations and logits) are not counted: they are small and known to nobody before the model is
 // built.
+// A model of several instances has weights and KV for each of them, and one copy of its tables;
+// what is asked for (blocks, bytes) is of each. A file of packed weights that is mapped counts as
+// often, although the instances share its pages.
 // Called by apps when a model's files are open; the plan is an order to make_executor.
 #pragma once
 
@@ -23,12 +26,13 @@ struct MemoryLimit {
 struct MemoryPlan {
   std::uint64_t weight_bytes = 0;
   std::uint64_t kv_bytes = 0;
-  std::uint32_t kv_blocks = 0;  // allocatable: for CapacityRequest
+  std::uint32_t kv_blocks = 0;  // allocatable, of one instance: for CapacityRequest
 
   std::uint64_t bytes() const { return weight_bytes + kv_bytes; }
 };
 
 Result<MemoryPlan> plan_memory(const ModelFiles& files, Backend& backend,
-                               const LocalOptions& options, const MemoryLimit& limit);
+                               const LocalOptions& options, const MemoryLimit& limit,
+                               std::uint32_t instances = 1);
 
 }  // namespace quire

@@ -39,8 +39,9 @@ class MemoryPlanTest : public ::testing::Test {
     return ModelFiles(std::move(parts));
   }
 
-  MemoryPlan plan(const LocalOptions& options, const MemoryLimit& limit, bool tied_head = true) {
-    auto result = plan_memory(files(tied_head), *backend_, options, limit);
+  MemoryPlan plan(const LocalOptions& options, const MemoryLimit& limit, bool tied_head = true,
+                  std::uint32_t instances = 1) {
+    auto result = plan_memory(files(tied_head), *backend_, options, limit, instances);
     QUIRE_CHECK(result.is_ok(), "{}", result.status().message());
     return *result;
   }
@@ -84,6 +85,24 @@ TEST_F(MemoryPlanTest, ALimitIsSharedEquallyAndAWishStands) {
   options.capacity.blocks = 0;
   options.capacity.kv_bytes = 70 * block_bytes_;
   EXPECT_EQ(plan(options, limit).kv_blocks, 70u);
+}
+
+TEST_F(MemoryPlanTest, InstancesHaveWeightsAndKvEachAndOneCopyOfTheTables) {
+  LocalOptions options;
+  options.capacity.blocks = 50;
+  const MemoryPlan one = plan(options, {0, 2}), three = plan(options, {0, 2}, true, 3);
+  const std::uint64_t copy = kVocab * kWidth * sizeof(float);
+  EXPECT_EQ(three.kv_blocks, 50u) << "of each";
+  EXPECT_EQ(three.kv_bytes, 3 * one.kv_bytes);
+  EXPECT_EQ(three.weight_bytes, 3 * (one.weight_bytes - copy) + copy);
+  options.capacity.blocks = 0;
+  options.capacity.rows_max = 64;
+  const MemoryLimit limit{2 * (three.weight_bytes + 3 * 101 * block_bytes_), 2};
+  EXPECT_EQ(plan(options, limit, true, 3).kv_blocks, 100u);
+  EXPECT_EQ(plan(options, limit, true, 3).bytes(), limit.bytes / 2);
+  options.capacity.rows_max = 6;
+  EXPECT_EQ(plan(options, {}, true, 3).kv_blocks, 2u * kContext / kBlockTokens)
+      << "together what one would take";
 }
 
 TEST_F(MemoryPlanTest, ALargeModelTakesHalfOfWhatIsLeftAndAtLeastOneContext) {

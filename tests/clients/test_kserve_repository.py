@@ -1,5 +1,6 @@
-"""Triton's own clients against a model repository with a response cache."""
+"""Triton's own clients against a model repository with a response cache and with instances."""
 
+import json
 import urllib.request
 
 import numpy as np
@@ -19,6 +20,11 @@ def addresses(tmp_path_factory):
     (folder / "story" / "config.pbtxt").write_text(
         f'parameters {{ key: "model" value {{ string_value: "{MODEL}" }} }}\n'
         "response_cache { enable: true }\n")
+    (folder / "pair" / "1").mkdir(parents=True)
+    (folder / "pair" / "config.pbtxt").write_text(
+        f'parameters {{ key: "model" value {{ string_value: "{MODEL}" }} }}\n'
+        'parameters { key: "kv_cache_memory" value { string_value: "64MiB" } }\n'
+        "instance_group [ { count: 2 kind: KIND_CPU } ]\n")
     port = free_port()
     with running_server("--model-repository", str(folder), "--cache-config", "local,size=8MiB",
                         "--grpc-port", str(port), model=None) as running:
@@ -56,3 +62,27 @@ def test_repeated_questions_are_answered_from_the_cache(addresses):
     with urllib.request.urlopen(f"http://{addresses[0]}/metrics") as answer:
         metrics = answer.read().decode()
     assert 'quire_response_cache_lookups_total{model="story:1",outcome="hit"} 3' in metrics
+
+
+def test_instances_are_shown_and_answer_alike(addresses):
+    with httpclient.InferenceServerClient(addresses[0], network_timeout=60,
+                                          concurrency=6) as http, \
+            grpcclient.InferenceServerClient(addresses[1]) as grpc:
+        group, = http.get_model_config("pair")["instance_group"]
+        assert (group["name"], group["kind"], group["count"]) == ("pair_0", "KIND_CPU", 2)
+        group, = grpc.get_model_config("pair", as_json=True)["config"]["instance_group"]
+        assert (group["name"], group["kind"], group["count"]) == ("pair_0", "KIND_CPU", 2)
+        group, = http.get_model_config("story")["instance_group"]
+        assert (group["name"], group["count"]) == ("story", 1)
+
+        asked = [[ids_input(httpclient, [first, 2, 3])] for first in range(6)]
+        alone = [http.infer("story", inputs).as_numpy("logits") for inputs in asked]
+        crowd = [http.async_infer("pair", inputs) for inputs in asked]
+        for one, other in zip(alone, crowd, strict=True):
+            assert other.get_result().as_numpy("logits").tobytes() == one.tobytes()
+        made = http.get_inference_statistics("pair")["model_stats"][0]["inference_stats"]
+        assert made["success"]["count"] == 6
+
+    with urllib.request.urlopen(f"http://{addresses[0]}/quire/status") as answer:
+        models = {model["name"]: model for model in json.load(answer)["models"]}
+    assert models["pair:1"]["instances"] == 2 and models["story:1"]["instances"] == 1

@@ -5,8 +5,10 @@
 #include <algorithm>
 #include <condition_variable>
 #include <map>
+#include <memory>
 #include <mutex>
 #include <thread>
+#include <vector>
 
 #include "engine/engine.h"
 #include "engine/engine_core.h"
@@ -295,24 +297,33 @@ class Gatherer {
   std::uint64_t waiting_ = 0;
 };
 
-std::unique_ptr<Engine> make_engine(DynamicBatching batching, std::uint32_t rows_max,
-                                    Gatherer& gatherer) {
-  return std::make_unique<Engine>(
-      options_with(std::move(batching), rows_max),
-      std::make_unique<ScriptExecutor>(ScriptOptions{.capacity = script_capacity(256)}), nullptr,
-      [&](const StepEvents& events) { gatherer.take(events); });
-}
+// What holds for one instance holds for several: they have one queue.
+class BatchingThreadTest : public testing::TestWithParam<std::size_t> {
+ protected:
+  static std::unique_ptr<Engine> make_engine(DynamicBatching batching, std::uint32_t rows_max,
+                                             Gatherer& gatherer) {
+    std::vector<std::unique_ptr<Executor>> executors;
+    while (executors.size() < GetParam()) {
+      executors.push_back(
+          std::make_unique<ScriptExecutor>(ScriptOptions{.capacity = script_capacity(256)}));
+    }
+    return std::make_unique<Engine>(
+        options_with(std::move(batching), rows_max), std::move(executors), nullptr,
+        [&](const StepEvents& events) { gatherer.take(events); });
+  }
+};
+INSTANTIATE_TEST_SUITE_P(Instances, BatchingThreadTest, testing::Values(1, 2, 3));
 
 constexpr std::uint64_t kHour = 3'600'000'000;  // microseconds
 
-TEST(BatchingThreadTest, TheDelayPassesByItself) {
+TEST_P(BatchingThreadTest, TheDelayPassesByItself) {
   Gatherer gatherer;
   const auto engine = make_engine({.delay_us_max = 2000}, 8, gatherer);
   ASSERT_TRUE(engine->submit(ask(1)).is_ok());
   EXPECT_EQ(gatherer.wait_for_end(1).finish, FinishReason::kLength);
 }
 
-TEST(BatchingThreadTest, ABatchGoesWhenItIsFullAndUntilThenAllWaitAndAreSeen) {
+TEST_P(BatchingThreadTest, ABatchGoesWhenItIsFullAndUntilThenAllWaitAndAreSeen) {
   Gatherer gatherer;
   const auto engine = make_engine({.preferred = {3}, .delay_us_max = kHour}, 8, gatherer);
   ASSERT_TRUE(engine->submit(ask(1)).is_ok());
@@ -328,7 +339,7 @@ TEST(BatchingThreadTest, ABatchGoesWhenItIsFullAndUntilThenAllWaitAndAreSeen) {
   EXPECT_EQ(gatherer.admitted(), (Ids{9, 1, 2, 3}));
 }
 
-TEST(BatchingThreadTest, WhoFillsThePlacesOfThoseWhoEndedIsLetInAtOnce) {
+TEST_P(BatchingThreadTest, WhoFillsThePlacesOfThoseWhoEndedIsLetInAtOnce) {
   Gatherer gatherer;
   const auto engine = make_engine({.delay_us_max = kHour}, 1, gatherer);
   for (std::uint64_t id = 1; id <= 4; ++id) ASSERT_TRUE(engine->submit(ask(id)).is_ok());
@@ -346,7 +357,7 @@ TEST(BatchingTest, WithoutLevelsWhoIsInAHurryGoesFirst) {
                                {ms(0), {3}}, {ms(10), {2}}, {ms(20), {4}}, {ms(30), {1}}}));
 }
 
-TEST(BatchingThreadTest, AFullQueueIsToldAtOnceAndHasRoomAgain) {
+TEST_P(BatchingThreadTest, AFullQueueIsToldAtOnceAndHasRoomAgain) {
   Gatherer gatherer;
   const auto engine =
       make_engine({.preferred = {3}, .delay_us_max = kHour, .queue = {.size_max = 2}}, 8, gatherer);
@@ -360,7 +371,7 @@ TEST(BatchingThreadTest, AFullQueueIsToldAtOnceAndHasRoomAgain) {
   while (!engine->submit(ask(4)).is_ok()) std::this_thread::yield();  // events go before the room
 }
 
-TEST(BatchingThreadTest, TimeoutsPassByThemselves) {
+TEST_P(BatchingThreadTest, TimeoutsPassByThemselves) {
   Gatherer gatherer;
   const auto engine =
       make_engine({.delay_us_max = kHour, .queue = {.timeout_us = 1000}}, 8, gatherer);
@@ -370,7 +381,7 @@ TEST(BatchingThreadTest, TimeoutsPassByThemselves) {
   EXPECT_EQ(end.message, "Request timeout expired");
 }
 
-TEST(BatchingThreadTest, WhoWaitsWhenTheEngineEndsIsTold) {
+TEST_P(BatchingThreadTest, WhoWaitsWhenTheEngineEndsIsTold) {
   Gatherer gatherer;
   auto engine = make_engine({.delay_us_max = kHour}, 8, gatherer);
   ASSERT_TRUE(engine->submit(ask(1)).is_ok());
@@ -378,7 +389,7 @@ TEST(BatchingThreadTest, WhoWaitsWhenTheEngineEndsIsTold) {
   EXPECT_EQ(gatherer.wait_for_end(1).finish, FinishReason::kCancelled);
 }
 
-TEST(BatchingThreadTest, DrainingLetsAllInWhoWait) {
+TEST_P(BatchingThreadTest, DrainingLetsAllInWhoWait) {
   Gatherer gatherer;
   const auto engine = make_engine({.preferred = {8}, .delay_us_max = kHour}, 8, gatherer);
   ASSERT_TRUE(engine->submit(ask(1)).is_ok());
@@ -388,7 +399,7 @@ TEST(BatchingThreadTest, DrainingLetsAllInWhoWait) {
   EXPECT_EQ(gatherer.wait_for_end(2).finish, FinishReason::kLength);
 }
 
-TEST(BatchingThreadTest, WhoIsToldNotToWaitGoesAtOnceAndWhoComesLaterToo) {
+TEST_P(BatchingThreadTest, WhoIsToldNotToWaitGoesAtOnceAndWhoComesLaterToo) {
   Gatherer gatherer;
   const auto engine = make_engine({.preferred = {8}, .delay_us_max = kHour}, 8, gatherer);
   ASSERT_TRUE(engine->submit(ask(1)).is_ok());
@@ -399,7 +410,7 @@ TEST(BatchingThreadTest, WhoIsToldNotToWaitGoesAtOnceAndWhoComesLaterToo) {
   EXPECT_EQ(gatherer.wait_for_end(2).finish, FinishReason::kLength);
 }
 
-TEST(BatchingThreadTest, WhatComesTogetherCountsAsOneAndIsLetInOrRefusedTogether) {
+TEST_P(BatchingThreadTest, WhatComesTogetherCountsAsOneAndIsLetInOrRefusedTogether) {
   Gatherer gatherer;
   const auto engine =
       make_engine({.preferred = {5}, .delay_us_max = kHour, .queue = {.size_max = 2}}, 8, gatherer);
@@ -418,7 +429,7 @@ TEST(BatchingThreadTest, WhatComesTogetherCountsAsOneAndIsLetInOrRefusedTogether
   for (std::uint64_t id = 5; id <= 9; ++id) gatherer.wait_for_end(id);
 }
 
-TEST(BatchingThreadTest, OneBadRequestOfSeveralLetsInNone) {
+TEST_P(BatchingThreadTest, OneBadRequestOfSeveralLetsInNone) {
   Gatherer gatherer;
   const auto engine = make_engine({}, 8, gatherer);
   Request bad = ask(2);
@@ -427,7 +438,7 @@ TEST(BatchingThreadTest, OneBadRequestOfSeveralLetsInNone) {
   EXPECT_TRUE(engine->is_idle());
 }
 
-TEST(BatchingThreadTest, APauseHoldsThoseWhoseTurnItIsToo) {
+TEST_P(BatchingThreadTest, APauseHoldsThoseWhoseTurnItIsToo) {
   Gatherer gatherer;
   const auto engine = make_engine({.preferred = {2}, .delay_us_max = kHour}, 8, gatherer);
   engine->pause(true);

@@ -276,6 +276,31 @@ TEST_F(FolderRepositoryTest, ABadNewVersionLeavesTheOldServing) {
   while (catalog_.alive != 1) std::this_thread::yield();
 }
 
+TEST_F(FolderRepositoryTest, AVersionHasTheInstancesOfItsConfigAndAllAreWarmed) {
+  version("a", 1);
+  write("a/config.pbtxt", "instance_group [ { count: 2 }, {} ] model_warmup { count: 2 }");
+  FolderRepository& repository = open();
+  ASSERT_TRUE(repository.load("a").is_ok());
+  {
+    const auto lease = host_->lease("a");
+    ASSERT_TRUE(lease.is_ok());
+    const Engine& engine = *(*lease)->engine;
+    EXPECT_EQ(engine.instances(), 3u);
+    EXPECT_EQ(engine.stats().blocks_total, 3u * 16);
+    const auto row = host_->row(*host_->find("a"));
+    EXPECT_EQ(row->stats.prompt_tokens, 6u) << "of one token each, twice for each of them";
+  }
+  version("a", 2);
+  write("a/2/model.json", R"({"model":"model.gguf","data_parallel_size":2})");
+  write("a/config.pbtxt", "");
+  ASSERT_TRUE(repository.load("a").is_ok());
+  EXPECT_EQ((*host_->lease("a"))->engine->instances(), 2u);
+  version("a", 3);
+  write("a/3/model.json", R"({"model":"model.gguf","data_parallel_size":9})");
+  EXPECT_EQ(repository.load("a").code(), StatusCode::kInvalidArgument);
+  EXPECT_EQ(serving("a"), "a:2");
+}
+
 TEST_F(FolderRepositoryTest, ABadConfigLeavesTheOldServing) {
   version("a", 1);
   FolderRepository& repository = open();
@@ -284,7 +309,7 @@ TEST_F(FolderRepositoryTest, ABadConfigLeavesTheOldServing) {
   write("a/config.pbtxt", "max_batch: 3");
   EXPECT_EQ(repository.load("a").message(),
             "config.pbtxt: line 1: 'max_batch' is no field of ModelConfig");
-  write("a/config.pbtxt", "instance_group { count: 4 }");
+  write("a/config.pbtxt", "instance_group { count: 40 }");
   EXPECT_EQ(repository.load("a").code(), StatusCode::kUnsupported);
   write("a/config.pbtxt", "version_policy { specific { versions: 7 } }");
   EXPECT_EQ(repository.load("a").code(), StatusCode::kInvalidArgument);

@@ -8,6 +8,7 @@
 #include <set>
 #include <utility>
 
+#include "engine/engine.h"
 #include "host/repository/config_schema.h"
 #include "host/repository/config_text.h"
 #include "host/repository/config_values.h"
@@ -68,7 +69,8 @@ Status read_backend(const Json& json, ModelConfig& config) {
                config.backend.substr(0, 64));
 }
 
-Status read_instances(const Json& json) {
+// Of all groups together; none: as the operator says.
+Status read_instances(const Json& json, ModelConfig& config) {
   std::int64_t count = 0;
   for (const Json& group : get(json, "instance_group").items()) {
     const std::int64_t wanted = get(group, "count").as_int();
@@ -80,10 +82,30 @@ Status read_instances(const Json& json) {
     }
     count += std::max<std::int64_t>(wanted, 1);
   }
-  if (count <= 1) return ok_status();
-  return error(StatusCode::kUnsupported,
-               "'instance_group.count' is not supported above 1: one instance computes for many "
-               "requests at a time ({} were asked for; see max_batch_size)", count);
+  if (count > kInstancesMax) {
+    return error(StatusCode::kUnsupported,
+                 "'instance_group.count' is not supported above {}, all groups together: {} were "
+                 "asked for, each a copy of the model; one computes for many requests at a time "
+                 "(max_batch_size)", kInstancesMax, count);
+  }
+  config.overrides.instances = static_cast<std::uint32_t>(count);
+  return ok_status();
+}
+
+// As it is shown: groups without a name are called after the model and their number, and what is
+// left open is what it comes to here.
+Json shown_groups(const Json& json, const std::string& model) {
+  Json shown = Json::array();
+  for (const Json& given : get(json, "instance_group").items()) {
+    Json group = given;
+    if (text(group, "name").empty()) {
+      group.set("name", fmt::format("{}_{}", model, shown.items().size()));
+    }
+    if (text(group, "kind") == "KIND_AUTO") group.set("kind", "KIND_CPU");
+    if (get(group, "count").as_int() < 1) group.set("count", 1);
+    shown.push(std::move(group));
+  }
+  return shown;
 }
 
 // --- versions ---
@@ -186,6 +208,7 @@ std::uint32_t queue_max(const ModelConfig& config) {
   const DynamicBatching& batching = config.batching;
   constexpr std::uint32_t kComputedMax = 4096;  // where only --max-num-seqs knows
   std::uint64_t sum = config.batch_max > 0 ? config.batch_max : kComputedMax;
+  sum *= std::max<std::uint32_t>(config.overrides.instances, 1);
   for (std::uint64_t level = std::min<std::uint64_t>(batching.levels, 1); level <= batching.levels;
        ++level) {
     const std::uint32_t size_max = batching.policy_of(level).size_max;
@@ -355,11 +378,13 @@ Status check_light(const Json& json, ModelConfig& config) {
   const std::pair<const char*, bool> idle[] = {
       {"response_cache", config.has_response_cache},
       {"model_warmup", !config.warmups.empty()},
+      {"instance_group.count", config.overrides.instances > 1},
       {"dynamic_batching", json.find("dynamic_batching") != nullptr}};
   for (const auto& [name, is_there] : idle) {
     if (!is_there) continue;
     config.warnings.push_back(fmt::format(
-        "'{}' does nothing here: a model without an engine answers at once", name));
+        "'{}' does nothing here: a model without an engine answers at once, for as many as ask",
+        name));
   }
   config.has_response_cache = false;
   const bool is_ensemble = config.backend.empty();
@@ -397,7 +422,7 @@ Result<ModelConfig> make_config(ConfigReading reading, const std::string& folder
     return wrong("'name' is '{}', but the model's folder is called '{}'", config.name, folder);
   }
   QUIRE_RETURN_IF_ERROR(read_backend(json, config));
-  QUIRE_RETURN_IF_ERROR(read_instances(json));
+  QUIRE_RETURN_IF_ERROR(read_instances(json, config));
   QUIRE_RETURN_IF_ERROR(read_versions(json, config));
   QUIRE_RETURN_IF_ERROR(read_tensors(json, "input", config.inputs));
   QUIRE_RETURN_IF_ERROR(read_tensors(json, "output", config.outputs));
@@ -426,6 +451,7 @@ Result<ModelConfig> make_config(ConfigReading reading, const std::string& folder
   if (!has_engine(config)) QUIRE_RETURN_IF_ERROR(check_light(json, config));
   json.set("name", config.name);
   json.set("backend", config.backend);
+  json.set("instance_group", shown_groups(json, config.name));
   config.json = with_version_policy(json);
   return config;
 }

@@ -109,7 +109,7 @@ TEST(ModelConfigTest, WhatThisProgramDoesNotDoIsRefusedWithTheReason) {
         "backend: \"onnxruntime\"", "platform: \"tensorrt_plan\"", "sequence_batching {}",
         "batch_input { kind: BATCH_ITEM_SHAPE }",
         "model_operations {}", "model_repository_agents { agents {} }",
-        "instance_group { count: 2 }", "instance_group [ {}, {} ]",
+        "instance_group { count: 9 }", "instance_group [ { count: 5 }, { count: 4 } ]",
         "instance_group { kind: KIND_GPU }", "instance_group { gpus: [ 0 ] }",
         "instance_group { passive: true }", "instance_group { rate_limiter {} }",
         "instance_group { profile: \"1\" }", "instance_group { secondary_devices {} }",
@@ -122,6 +122,48 @@ TEST(ModelConfigTest, WhatThisProgramDoesNotDoIsRefusedWithTheReason) {
   }
   EXPECT_TRUE(read("instance_group { gpus: [] passive: false } runtime: \"\"").warnings.empty())
       << "as if it were not there";
+}
+
+TEST(ModelConfigTest, InstancesOfAllGroupsAddUpAndAreShownWithTheirNames) {
+  EXPECT_EQ(read("").overrides.instances, 0u) << "as the operator says";
+  EXPECT_EQ(dump(*read("").json.find("instance_group")), "[]");
+  EXPECT_EQ(read("instance_group {}").overrides.instances, 1u);
+  EXPECT_EQ(read("instance_group { count: 8 kind: KIND_MODEL }").overrides.instances, 8u);
+  const ModelConfig config = read("instance_group [ { count: 2 kind: KIND_CPU }, {}, "
+                                  "{ name: \"mine\" count: 3 kind: KIND_MODEL } ]");
+  EXPECT_EQ(config.overrides.instances, 6u);
+  EXPECT_TRUE(config.warnings.empty());
+  const auto& groups = config.json.find("instance_group")->items();
+  ASSERT_EQ(groups.size(), 3u);
+  const auto shown = [&](std::size_t i) {
+    return fmt::format("{} {} {}", groups[i].find("name")->as_string(),
+                       groups[i].find("kind")->as_string(), groups[i].find("count")->as_int());
+  };
+  EXPECT_EQ(shown(0), "m_0 KIND_CPU 2");
+  EXPECT_EQ(shown(1), "m_1 KIND_CPU 1");
+  EXPECT_EQ(shown(2), "mine KIND_MODEL 3");
+  const auto again = model_config_from_json(config.json, "m");
+  ASSERT_TRUE(again.is_ok()) << again.status().message();
+  EXPECT_EQ(dump(again->json), dump(config.json));
+  EXPECT_NE(refusal("instance_group { count: 9 }", StatusCode::kUnsupported)
+                .find("'instance_group.count' is not supported above 8, all groups together: 9"),
+            std::string::npos);
+  EXPECT_NE(refusal("instance_group { count: -1 }").find("'instance_group.count'"),
+            std::string::npos);
+  EXPECT_EQ(read("max_batch_size: 4 instance_group { count: 3 } dynamic_batching { "
+                 "default_queue_policy { max_queue_size: 10 } }").overrides.queue_max,
+            22u) << "who waits, and who is about to be computed by any of them";
+}
+
+TEST(ModelConfigTest, WithoutAnEngineInstancesAreToldToDoNothing) {
+  for (const char* backend : {"quire_tokenizer", "quire_expression"}) {
+    const std::string text = fmt::format("backend: \"{}\" instance_group {{ count: ", backend);
+    EXPECT_TRUE(read(text + "1 }").warnings.empty());
+    const ModelConfig config = read(text + "4 }");
+    ASSERT_EQ(config.warnings.size(), 1u);
+    EXPECT_NE(config.warnings[0].find("'instance_group.count' does nothing here"),
+              std::string::npos);
+  }
 }
 
 TEST(ModelConfigTest, AnEnsembleHasStepsAndRunsNothingItself) {

@@ -11,6 +11,7 @@
 #include "base/file.h"
 #include "base/hash.h"
 #include "base/json.h"
+#include "engine/engine.h"
 
 namespace quire {
 namespace {
@@ -73,7 +74,8 @@ Status read_argument(const std::string& path, const std::string& name, const Jso
   const std::pair<std::string_view, std::uint32_t*> numbers[] = {
       {"max_model_len", &found.overrides.context_max},
       {"max_num_seqs", &found.overrides.rows_max},
-      {"max_num_batched_tokens", &found.overrides.tokens_max}};
+      {"max_num_batched_tokens", &found.overrides.tokens_max},
+      {"data_parallel_size", &found.overrides.instances}};
   const std::pair<std::string_view, std::string*> texts[] = {
       {"model", &found.source},
       {"tokenizer", &found.overrides.tokenizer},
@@ -82,6 +84,9 @@ Status read_argument(const std::string& path, const std::string& name, const Jso
     if (name != known) continue;
     if (!value.is_int() || value.as_int() < 1 || value.as_int() > 1 << 30) {
       return wrong(path, fmt::format("'{}' must be a positive integer", name));
+    }
+    if (number == &found.overrides.instances && value.as_int() > kInstancesMax) {
+      return wrong(path, fmt::format("'{}' is at most {}", name, kInstancesMax));
     }
     *number = static_cast<std::uint32_t>(value.as_int());
     return ok_status();
@@ -215,6 +220,7 @@ Result<VersionSource> find_source(const VersionFolder& version, const ModelConfi
   if (overrides.context_max == 0) overrides.context_max = found.overrides.context_max;
   if (overrides.rows_max == 0) overrides.rows_max = found.overrides.rows_max;
   if (overrides.tokens_max == 0) overrides.tokens_max = found.overrides.tokens_max;
+  if (overrides.instances == 0) overrides.instances = found.overrides.instances;
   if (overrides.tokenizer.empty()) overrides.tokenizer = found.overrides.tokenizer;
   if (overrides.kv_cache_dtype.empty()) overrides.kv_cache_dtype = found.overrides.kv_cache_dtype;
   found.overrides = std::move(overrides);

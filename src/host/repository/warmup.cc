@@ -85,7 +85,9 @@ Status Warmup::run(const HostedModel& model, const std::vector<ModelWarmup>& war
     for (std::size_t i = 0; prompt.empty() && i < size; ++i) {
       prompt.push_back(static_cast<TokenId>(i % std::max<std::uint32_t>(model.info.vocab, 1)));
     }
-    for (std::uint32_t i = 0; i < warmup.count; ++i) {
+    // Every instance is warmed as often as it says.
+    const std::size_t instances = model.engine->instances();
+    for (std::size_t i = 0; i < warmup.count * instances; ++i) {
       Request request;
       request.params.tokens_max = model.info.generates ? kAnswerTokens : 0;
       request.params.ignore_eos = true;
@@ -97,7 +99,7 @@ Status Warmup::run(const HostedModel& model, const std::vector<ModelWarmup>& war
       request.id = RequestId{state_->next++};
       state_->is_answered = false;
       lock.unlock();
-      QUIRE_RETURN_IF_ERROR(model.engine->submit_at_once(std::move(request)));
+      QUIRE_RETURN_IF_ERROR(model.engine->submit_at_once(std::move(request), i % instances));
       lock.lock();
       if (!state_->changed.wait_for(lock, kPatience, [&] { return state_->is_answered; })) {
         return error(StatusCode::kInternal, "the warm-up was not answered in {} minutes",

@@ -5,6 +5,7 @@
 // Any thread.
 #pragma once
 
+#include <algorithm>
 #include <atomic>
 #include <filesystem>
 #include <map>
@@ -31,12 +32,13 @@ class FileCatalog final : public ModelCatalog {
       const std::lock_guard lock(mutex_);
       overrides_[names.front()] = overrides;
     }
-    return ModelRecipe{std::move(names), [this, source]() -> Result<OpenedModel> {
+    const std::uint32_t instances = std::max(overrides.instances, 1u);
+    return ModelRecipe{std::move(names), [this, source, instances]() -> Result<OpenedModel> {
                          ++opened;
                          QUIRE_ASSIGN_OR_RETURN(const std::string text, read_file(source, 1000));
                          if (text == "bad") return error(StatusCode::kCorrupt, "byte 7 is wrong");
-                         return OpenedModel{40, [this, text](EventSink sink) {
-                                              return load(text, std::move(sink));
+                         return OpenedModel{40, [this, text, instances](EventSink sink) {
+                                              return load(text, instances, std::move(sink));
                                             }};
                        }};
   }
@@ -53,7 +55,8 @@ class FileCatalog final : public ModelCatalog {
   mutable std::atomic<int> alive{0};
 
  private:
-  Result<std::unique_ptr<HostedModel>> load(const std::string& text, EventSink sink) const {
+  Result<std::unique_ptr<HostedModel>> load(const std::string& text, std::uint32_t instances,
+                                            EventSink sink) const {
     auto model = std::make_unique<HostedModel>();
     ++alive;
     model->files = std::shared_ptr<const void>(this, [this](const void*) { --alive; });
@@ -64,9 +67,12 @@ class FileCatalog final : public ModelCatalog {
     if (text == "slow") script.elapsed_per_token = Nanos{10'000};
     if (text == "wrong") script.token_non_finite = 1;
     if (text == "other") script.capacity.vocab -= 1;
-    model->engine = std::make_unique<Engine>(
-        EngineOptions{}, std::make_unique<ScriptExecutor>(std::move(script)), nullptr,
-        std::move(sink));
+    std::vector<std::unique_ptr<Executor>> executors;
+    while (executors.size() < instances) {
+      executors.push_back(std::make_unique<ScriptExecutor>(script));
+    }
+    model->engine = std::make_unique<Engine>(EngineOptions{}, std::move(executors), nullptr,
+                                             std::move(sink));
     return model;
   }
 

@@ -57,6 +57,17 @@ void write_steps(const LightModel& model, inference::ModelConfig& config) {
   }
 }
 
+void write_groups(const Json& groups, inference::ModelConfig& config) {
+  for (const Json& group : groups.items()) {
+    auto& made = *config.add_instance_group();
+    made.set_name(group.find("name")->as_string());
+    made.set_count(static_cast<int>(group.find("count")->as_int()));
+    inference::ModelInstanceGroup::Kind kind = inference::ModelInstanceGroup::KIND_CPU;
+    inference::ModelInstanceGroup::Kind_Parse(group.find("kind")->as_string(), &kind);
+    made.set_kind(kind);
+  }
+}
+
 // What the parameters of a load or unload ask for.
 template <typename Request>
 Parsed<RepositoryOrder> read_order(const DialectContext& context, const http::Request& request,
@@ -323,6 +334,7 @@ Parsed<Call> parse_model_config(const DialectContext& context, const http::Reque
   if (const auto light = find_light(context, asked->name(), asked->version())) {
     write_steps(*light, config);
   }
+  write_groups(*config_of(*context.house, *face).find("instance_group"), config);
   const std::size_t first = face->batch_max > 0 ? 1 : 0;
   const auto write_tensor = [first](const TensorFace& tensor, auto& made) {
     made.set_name(std::string(tensor.name));

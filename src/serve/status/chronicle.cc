@@ -50,7 +50,7 @@ void Chronicle::take_rows(const StepEvents& step) {
   std::sort(company_.begin(), company_.end());
   company_.erase(std::unique(company_.begin(), company_.end()), company_.end());
   const StepFrame frame{step.step, model->begin_of(step), step.at, company_,
-                        model->meet(company_)};
+                        model->meet(step.instance, company_)};
   for (const BranchId& of : step.preempted) {
     const RequestLog::Place place = requests_.find(of.request);
     if (place.record != nullptr) place.record->preempt(place.prompt, of.branch, frame.begin);

@@ -30,20 +30,22 @@ class ModelRecord {
   };
   struct Step {
     StepId step = 0;
+    std::uint32_t instance = 0;
     Nanos elapsed{0};
     std::size_t rows_total = 0;
     std::vector<Row> rows;
   };
 
-  // When a step that is about to be added began: steps follow each other on the time line, also
-  // where the next one was launched before the last one was over.
+  // When a step that is about to be added began: steps of an instance follow each other on the time
+  // line, also where the next one was launched before the last one was over.
+  // REQUIRES: of this and what follows: the step's instance is below kInstancesMax.
   Nanos begin_of(const StepEvents& step) const {
-    return std::max(step.at - step.elapsed, last_step_at_);
+    return std::max(step.at - step.elapsed, lines_[step.instance].last_step_at);
   }
   // Counts a step and gives its place to be filled with rows.
   Step& add_step(const StepEvents& step);
-  // Tells who was in the step, ascending; true: not those of the step before.
-  bool meet(const std::vector<std::uint64_t>& company);
+  // Tells who was in the step, ascending; true: not those of the instance's step before.
+  bool meet(std::uint32_t instance, const std::vector<std::uint64_t>& company);
 
   template <typename Visit>
   void for_each_step(Visit visit) const {  // oldest first
@@ -64,8 +66,11 @@ class ModelRecord {
  private:
   std::array<Step, kStepsShown> steps_;
   std::size_t next_step_ = 0;
-  Nanos last_step_at_{0};
-  std::vector<std::uint64_t> company_;
+  struct Line {
+    Nanos last_step_at{0};
+    std::vector<std::uint64_t> company;
+  };
+  std::array<Line, kInstancesMax> lines_;  // by instance
 };
 
 }  // namespace quire

@@ -40,7 +40,11 @@ std::vector<ModelFigures> facts_of(const ModelHost& host) {
     figures.is_loaded = true;
     figures.rows_max = engine.limits().rows_max;
     figures.tokens_max = engine.limits().tokens_max;
+    figures.instances = engine.instances();
     figures.groups = engine.capacity().groups;
+    for (KvGroup& group : figures.groups) {  // of all instances, each of which has its padding
+      group.blocks = (group.blocks - 1) * static_cast<std::uint32_t>(engine.instances()) + 1;
+    }
   });
   return models;
 }

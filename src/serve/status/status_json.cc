@@ -76,8 +76,9 @@ Json step_json(const ModelRecord::Step& step, const RequestLog& log) {
     if (row.choice > 0) entry.set("branch", row.choice);
     rows.push(std::move(entry));
   }
-  return Json::object({{"step", step.step}, {"ms", to_ms(step.elapsed)},
-                       {"rows_total", step.rows_total}, {"rows", std::move(rows)}});
+  return Json::object({{"step", step.step}, {"instance", step.instance},
+                       {"ms", to_ms(step.elapsed)}, {"rows_total", step.rows_total},
+                       {"rows", std::move(rows)}});
 }
 
 void add_counters(const EngineStats& stats, Json& out) {
@@ -166,6 +167,7 @@ Json model_json(const ModelFigures& model, const ModelRecord& record, const Requ
   out.set("context_max", model.context_max);
   out.set("rows_max", model.rows_max);
   out.set("tokens_max", model.tokens_max);
+  out.set("instances", model.instances);
   add_counters(model.stats, out);
   add_live(record, model.stats, begun, now, out);
   add_memory(record, model, now, out);

@@ -28,7 +28,8 @@ struct ModelFigures {
   std::string_view state;
   bool is_loaded = false;  // else what follows is of its last life, or nothing
   std::string isa;
-  std::uint32_t context_max = 0, rows_max = 0, tokens_max = 0;
+  std::uint32_t context_max = 0, rows_max = 0, tokens_max = 0;  // the latter of an instance
+  std::size_t instances = 0;
   std::vector<KvGroup> groups;
   EngineStats stats;
 };

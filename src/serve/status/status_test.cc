@@ -144,6 +144,31 @@ TEST(StatusTest, TheSnapshotAgreesWithTheMetrics) {
   EXPECT_EQ(text(explain(server, text(row, "request")), "state"), "finished");
 }
 
+TEST(StatusTest, InstancesAreShownAsOneModel) {
+  TestModelOptions options;
+  options.blocks = 9;
+  options.instances = 3;
+  TestServer server({}, options);
+  for (int i = 0; i < 4; ++i) {
+    EXPECT_EQ(server.client().post("/v1/completions", completion("abc", 2)).status, 200);
+  }
+  const Json model = model_of(snapshot(server));
+  EXPECT_EQ(number(model, "instances"), 3u);
+  const Json& kv = *model.find("kv");
+  EXPECT_EQ(number(kv, "blocks"), 27u);
+  EXPECT_EQ(text(kv, "map").size(), 27u);
+  const Json& group = kv.find("groups")->items().at(0);
+  EXPECT_EQ(number(group, "blocks"), 27u);
+  EXPECT_EQ(number(group, "free") + number(group, "cached") + number(group, "referenced"), 27u);
+  EXPECT_EQ(number(*model.find("prefix"), "prompt_tokens"), 12u);
+  const auto& steps = model.find("steps")->items();
+  ASSERT_FALSE(steps.empty());
+  for (const Json& step : steps) EXPECT_LT(number(step, "instance"), 3u);
+  EXPECT_EQ(server.metric("quire_kv_blocks{state=\"free\"}") +
+                server.metric("quire_kv_blocks{state=\"cached\"}") +
+                server.metric("quire_kv_blocks{state=\"referenced\"}"), 27);
+}
+
 TEST(StatusTest, EveryKvGroupIsTold) {
   TestModelOptions options;
   options.more_groups = {

@@ -97,9 +97,13 @@ ModelRecipe make_test_recipe(const TestModelOptions& options, std::shared_ptr<St
     engine.is_checking_invariants = true;
     auto model = std::make_unique<HostedModel>(make_test_model(options));
     model->info.kv_groups = script.capacity.groups;
-    model->engine = std::make_unique<Engine>(
-        engine, std::make_unique<GatedExecutor>(std::move(script), gate), make_test_tokenizer(),
-        std::move(sink));
+    model->info.instances = options.instances;
+    std::vector<std::unique_ptr<Executor>> executors;
+    while (executors.size() < options.instances) {
+      executors.push_back(std::make_unique<GatedExecutor>(script, gate));
+    }
+    model->engine = std::make_unique<Engine>(engine, std::move(executors), make_test_tokenizer(),
+                                             std::move(sink));
     return Result<std::unique_ptr<HostedModel>>(std::move(model));
   };
   return {options.names, [load] { return Result<OpenedModel>(OpenedModel{1000, load}); }};

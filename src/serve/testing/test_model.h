@@ -54,6 +54,7 @@ struct TestModelOptions {
   std::uint32_t context_max = 1024;
   std::uint32_t rows_max = 64;
   std::uint32_t queue_max = 256;
+  std::uint32_t instances = 1;
   DynamicBatching batching = {};
   TokenId token_non_finite = -1;
   bool has_template = true;

@@ -27,9 +27,10 @@ class TestCatalog final : public ModelCatalog {
       : model_(std::move(model)), gate_(std::move(gate)) {}
 
   Result<ModelRecipe> recipe(const std::string&, std::vector<std::string> names,
-                             const ModelOverrides&) const override {
+                             const ModelOverrides& overrides) const override {
     TestModelOptions named = model_;
     named.names = std::move(names);
+    if (overrides.instances > 0) named.instances = overrides.instances;
     return make_test_recipe(named, gate_);
   }
   Result<std::shared_ptr<const Tokenizer>> tokenizer(const std::string&,

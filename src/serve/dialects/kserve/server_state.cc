@@ -228,10 +228,10 @@ Json config_of(const House& house, const ModelFace& face) {
   const Result<ModelConfig> written = house.repository->config(face.name);
   if (!written.is_ok() || !written->json.is_object()) return own;
   Json config = written->json;
-  for (const char* tensors : {"input", "output"}) {
-    const Json* list = config.find(tensors);
+  for (const char* field : {"input", "output", "instance_group"}) {
+    const Json* list = config.find(field);
     const bool is_silent = list == nullptr || !list->is_array() || list->items().empty();
-    if (is_silent) config.set(tensors, *own.find(tensors));
+    if (is_silent) config.set(field, *own.find(field));
   }
   return config;
 }

@@ -134,6 +134,7 @@ std::vector<std::int64_t> shape_of(const TensorFace& face) {
 
 ModelFace face_of(const ModelInfo& info, std::string name) {
   ModelFace face{.name = std::move(name)};
+  face.instances = info.instances;
   face.inputs.push_back(kTextInput);
   if (!info.generates) {
     face.platform = "quire_vectors";
@@ -160,6 +161,23 @@ Json metadata_json(const ModelFace& face) {
                        {"outputs", std::move(outputs)}});
 }
 
+namespace {
+
+// Of a model whose config names no group.
+Json groups_json(const ModelFace& face) {
+  if (face.instances == 0) return Json::array();
+  return Json::array({Json::object({{"name", face.name},
+                                    {"kind", "KIND_CPU"},
+                                    {"count", face.instances},
+                                    {"gpus", Json::array()},
+                                    {"secondary_devices", Json::array()},
+                                    {"profile", Json::array()},
+                                    {"passive", false},
+                                    {"host_policy", ""}})});
+}
+
+}  // namespace
+
 Json config_json(const ModelFace& face) {
   Json inputs = Json::array(), outputs = Json::array();
   const bool has_batch = face.batch_max > 0;
@@ -173,6 +191,7 @@ Json config_json(const ModelFace& face) {
                        {"max_batch_size", face.batch_max},
                        {"input", std::move(inputs)},
                        {"output", std::move(outputs)},
+                       {"instance_group", groups_json(face)},
                        {"model_transaction_policy", Json::object({{"decoupled", false}})}});
 }
 

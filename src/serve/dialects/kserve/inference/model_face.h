@@ -42,6 +42,7 @@ struct ModelFace {
   std::string platform;  // "quire_text", "quire_vectors", "ensemble"
   std::string backend = "quire";
   std::int64_t batch_max = kInferBatchMax;  // 0: shapes have no batch
+  std::uint32_t instances = 1;  // 0: an ensemble, which has none
   std::vector<TensorFace> inputs, outputs;
   std::shared_ptr<const void> holder;  // of names and shapes; null: they are constants
 };

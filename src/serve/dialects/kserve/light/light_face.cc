@@ -34,6 +34,7 @@ ModelFace face_of_light(const std::shared_ptr<const LightModel>& model) {
                  .platform = std::string(model->platform()),
                  .backend = model->config.backend,
                  .batch_max = model->config.batch_max,
+                 .instances = model->config.backend.empty() ? 0u : 1u,  // no backend: an ensemble
                  .holder = model};
   add_faces(model->config.inputs, model->input_shapes, face.inputs);
   add_faces(model->config.outputs, model->output_shapes, face.outputs);

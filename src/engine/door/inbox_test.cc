@@ -1,5 +1,5 @@
 // Inbox: its bounds, and 10^5 random messages against plain lists.
-#include "engine/inbox.h"
+#include "engine/door/inbox.h"
 
 #include <gtest/gtest.h>
 
@@ -160,6 +160,127 @@ TEST(Inbox, TwinOfPlainLists) {
     }
     ASSERT_EQ(inbox.is_idle(), live.empty());
   }
+}
+
+std::vector<std::uint64_t> ids_of(const Inbox::Batch& batch) {
+  std::vector<std::uint64_t> ids;
+  for (const Request& request : batch.requests) ids.push_back(request.id.value);
+  return ids;
+}
+
+using Ids = std::vector<std::uint64_t>;
+
+TEST(InboxOfLanes, TheLaneWithTheFewestTakesTheNextAndCancelsFindIt) {
+  Inbox inbox(100, {}, 3, 8);
+  for (std::uint64_t id = 1; id <= 4; ++id) ASSERT_TRUE(inbox.submit(numbered(id)).is_ok());
+  ASSERT_TRUE(inbox.submit_all({numbered(5), numbered(6)}, std::nullopt).is_ok()) << "to one lane";
+  ASSERT_TRUE(inbox.submit(numbered(7)).is_ok());
+  ASSERT_TRUE(inbox.submit(numbered(8), std::nullopt, 2).is_ok()) << "as it was told";
+  inbox.cancel(RequestId{5});
+  EXPECT_EQ(ids_of(inbox.take(false, {}, 0)), (Ids{1, 4}));
+  const Inbox::Batch second = inbox.take(false, {}, 1);
+  EXPECT_EQ(ids_of(second), (Ids{2, 5, 6}));
+  EXPECT_EQ(second.cancels, std::vector<RequestId>{RequestId{5}});
+  EXPECT_EQ(ids_of(inbox.take(false, {}, 2)), (Ids{3, 7, 8}));
+  const RequestId ended[] = {RequestId{7}, RequestId{8}};
+  inbox.report({}, ended);
+  ASSERT_TRUE(inbox.submit(numbered(9)).is_ok());
+  EXPECT_EQ(ids_of(inbox.take(false, {}, 2)), (Ids{9}));
+}
+
+TEST(InboxOfLanes, TheBoundsAreTheEnginesAndNoLanes) {
+  Inbox inbox(2, {}, 2, 8);
+  ASSERT_TRUE(inbox.submit(numbered(1)).is_ok());
+  EXPECT_EQ(inbox.submit(numbered(1)).code(), StatusCode::kInvalidArgument);
+  ASSERT_TRUE(inbox.submit(numbered(2)).is_ok());
+  EXPECT_EQ(inbox.submit(numbered(3)).code(), StatusCode::kResourceExhausted);
+}
+
+TEST(InboxOfLanes, StatesAndQuestionsReachAll) {
+  Inbox inbox(2, {}, 2, 8);
+  inbox.pause(true);
+  inbox.forget_cache();
+  inbox.ask(7);
+  inbox.stop_waiting();
+  for (const std::size_t lane : {0u, 1u}) {
+    const Inbox::Batch batch = inbox.take(true, {}, lane);
+    EXPECT_TRUE(batch.is_paused && batch.forgets_cache && batch.stops_waiting);
+    EXPECT_EQ(batch.question, 7u);
+  }
+  inbox.stop();
+  for (const std::size_t lane : {0u, 1u}) EXPECT_TRUE(inbox.take(true, {}, lane).is_stopping);
+}
+
+constexpr Nanos kLate = std::chrono::hours(1);
+const DynamicBatching kPairs = {.preferred = {2}, .delay_us_max = 1'000'000};
+
+TEST(InboxOfLanes, ABatchOfTheCommonQueueGoesToOneLaneAndTheNextToAnother) {
+  Inbox inbox(100, kPairs, 2, 8);
+  for (std::uint64_t id = 1; id <= 3; ++id) {
+    ASSERT_TRUE(inbox.submit(numbered(id), Nanos{0}).is_ok());
+  }
+  EXPECT_TRUE(ids_of(inbox.let_in(1, Nanos{0})).empty()) << "it is the first one's turn";
+  EXPECT_EQ(inbox.wake_at(1), std::nullopt);
+  EXPECT_EQ(ids_of(inbox.let_in(0, Nanos{0})), (Ids{1, 2}));
+  EXPECT_EQ(inbox.held(), 1u);
+  EXPECT_EQ(inbox.wake_at(0), std::nullopt);
+  EXPECT_EQ(inbox.wake_at(1), Nanos(std::chrono::seconds(1)));
+  ASSERT_TRUE(inbox.submit(numbered(4), Nanos{0}).is_ok());
+  EXPECT_TRUE(ids_of(inbox.let_in(0, Nanos{0})).empty());
+  EXPECT_EQ(ids_of(inbox.let_in(1, Nanos{0})), (Ids{3, 4}));
+  const RequestId ended[] = {RequestId{3}};
+  inbox.report({}, ended);
+  ASSERT_TRUE(inbox.submit(numbered(5), Nanos{0}).is_ok());
+  EXPECT_EQ(ids_of(inbox.let_in(1, kLate)), (Ids{5})) << "it has the fewest";
+}
+
+TEST(InboxOfLanes, NobodyIsLetInDuringAPauseThatTheLaneHasNotHeardOf) {
+  Inbox inbox(100, kPairs, 2, 8);
+  inbox.pause(true);
+  ASSERT_TRUE(inbox.submit(numbered(1), Nanos{0}).is_ok());
+  EXPECT_TRUE(ids_of(inbox.let_in(0, kLate)).empty());
+  EXPECT_EQ(inbox.wake_at(0), std::nullopt);
+  inbox.pause(false);
+  EXPECT_EQ(ids_of(inbox.let_in(0, kLate)), (Ids{1}));
+}
+
+TEST(InboxOfLanes, NobodyIsLetInWhereAllPlacesAreTaken) {
+  Inbox inbox(100, kPairs, 2, 1);
+  for (std::uint64_t id = 1; id <= 3; ++id) {
+    ASSERT_TRUE(inbox.submit(numbered(id), Nanos{0}).is_ok());
+  }
+  EXPECT_EQ(ids_of(inbox.let_in(0, kLate)), (Ids{1}));
+  EXPECT_EQ(ids_of(inbox.let_in(1, kLate)), (Ids{2}));
+  EXPECT_TRUE(ids_of(inbox.let_in(0, kLate)).empty());
+  const RequestId ended[] = {RequestId{2}};
+  inbox.report({}, ended);
+  EXPECT_TRUE(ids_of(inbox.let_in(0, kLate)).empty());
+  EXPECT_EQ(ids_of(inbox.let_in(1, kLate)), (Ids{3}));
+}
+
+TEST(InboxOfLanes, WhoLeavesTheCommonQueueOrIsLateIsToldByAnInstance) {
+  Inbox inbox(100, {.delay_us_max = 7'200'000'000, .queue = {.timeout_us = 1000, .size_max = 2}}, 2,
+              8);
+  ASSERT_TRUE(inbox.submit(numbered(1), Nanos{0}).is_ok());
+  ASSERT_TRUE(inbox.submit(numbered(2), Nanos{0}).is_ok());
+  EXPECT_EQ(inbox.submit(numbered(3), Nanos{0}).message(), kQueueFull);
+  inbox.cancel(RequestId{1});
+  inbox.cancel(RequestId{1});
+  const Inbox::Batch gone = inbox.take(false, {}, 0);
+  EXPECT_EQ(ids_of(gone), (Ids{1}));
+  EXPECT_EQ(gone.cancels, std::vector<RequestId>{RequestId{1}});
+  EXPECT_TRUE(ids_of(inbox.let_in(0, kLate)).empty()) << "the other one has fewer";
+  const Inbox::Batch late = inbox.let_in(1, kLate);
+  EXPECT_EQ(ids_of(late), (Ids{2}));
+  EXPECT_EQ(late.expired, std::vector<RequestId>{RequestId{2}});
+  const RequestId ended[] = {RequestId{1}, RequestId{2}};
+  inbox.report({}, ended);
+  EXPECT_TRUE(inbox.is_idle());
+  ASSERT_TRUE(inbox.submit(numbered(3), Nanos{0}).is_ok());
+  inbox.stop();
+  const Inbox::Batch last = inbox.take(true, {}, 0);
+  EXPECT_TRUE(last.is_stopping);
+  EXPECT_EQ(last.cancels, std::vector<RequestId>{RequestId{3}});
 }
 
 TEST(Inbox, AQuestionWakesTheSleeperAndTheNewestCounts) {
