@@ -20,8 +20,10 @@
 #include "apps/version.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "host/pin_book.h"
 #include "rpc/grpc_door.h"
 #include "serve/server.h"
+#include "store/local_store.h"
 #include "terminal/terminal.h"
 
 namespace quire {
@@ -142,6 +144,24 @@ Result<std::unique_ptr<FolderRepository>> open_repository(const RepositoryOption
   return repository;
 }
 
+// Null: there is no folder for it.
+std::unique_ptr<PinBook> open_pins() {
+  const Result<std::string> store = store::store_folder();
+  return store.is_ok() ? std::make_unique<PinBook>(*store + "/pins.json") : nullptr;
+}
+
+// A repository's model may be loaded later; a version has gone when others are served without it.
+void recall_pins(PinBook& pins, ModelHost& host, const ModelRepository* repository,
+                 const ModelCatalog& catalog) {
+  pins.apply(host);
+  pins.drop_missing(host, [&](const std::string& name) {
+    if (repository == nullptr) return catalog.has(name);
+    const std::string base = name.substr(0, name.rfind(':'));
+    return repository->has(name) || catalog.has(name) ||
+           (repository->has(base) && repository->versions(base).empty());
+  });
+}
+
 std::optional<std::string> variable_of(const std::string& name) {
   const char* value = std::getenv(name.c_str());
   return value == nullptr ? std::nullopt : std::optional<std::string>(value);
@@ -160,7 +180,7 @@ Status run_server(ServeArguments& arguments) {
   QUIRE_RETURN_IF_ERROR(set_response_cache(arguments));
   QUIRE_RETURN_IF_ERROR(set_client_limits(arguments));
   QUIRE_ASSIGN_OR_RETURN(const ShelfOptions shelf, shelf_options(arguments));
-  QUIRE_ASSIGN_OR_RETURN(const RepositoryOptions folders, repository_options(arguments));
+  QUIRE_ASSIGN_OR_RETURN(RepositoryOptions folders, repository_options(arguments));
   QUIRE_ASSIGN_OR_RETURN(const auto device, make_cpu_device(arguments.common.threads));
   const Nanos start = SteadyClock::now();
   LoadNotes notes;
@@ -184,9 +204,13 @@ Status run_server(ServeArguments& arguments) {
   }
   if (arguments.serves_store) add_stored_models(catalog, host);
   QUIRE_RETURN_IF_ERROR(load_first_models(host, first, arguments.load));
+  const std::unique_ptr<PinBook> pins = open_pins();
+  if (pins != nullptr) folders.when_changed = [&] { pins->apply(host); };
   QUIRE_ASSIGN_OR_RETURN(auto repository, open_repository(folders, host, catalog));
   const double load_seconds = to_seconds(SteadyClock::now() - start);
   fill_server_options(arguments);
+  if (pins != nullptr) recall_pins(*pins, host, repository.get(), catalog);
+  arguments.server.pins = pins.get();
   arguments.server.catalog = &catalog;
   arguments.server.repository = repository.get();
   std::shared_ptr<SideDoor> grpc;

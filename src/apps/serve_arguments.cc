@@ -14,6 +14,7 @@
 #include "engine/engine.h"
 #include "host/model_host.h"
 #include "serve/answer/formats/format.h"
+#include "serve/dialects/kserve/light/light_warmup.h"
 #include "store/local_store.h"
 
 namespace quire {
@@ -442,6 +443,7 @@ Result<RepositoryOptions> repository_options(const ServeArguments& a) {
   options.keeps_answers = a.server.response_cache_bytes > 0;
   const Result<std::string> store = store::store_folder();
   if (store.is_ok()) options.canary_folder = *store + "/canaries";
+  options.warm_light = warm_light_model;
   using Control = ModelRepository::Control;
   options.control = a.control_mode == "poll"       ? Control::kPoll
                     : a.control_mode == "explicit" ? Control::kExplicit

@@ -66,6 +66,19 @@ TEST(EnsembleRpcTest, AnswersAsOverHttp) {
   }
   {
     grpc::ClientContext context;
+    inference::ModelStatisticsRequest request;
+    request.set_name("e");
+    inference::ModelStatisticsResponse answer;
+    ASSERT_TRUE(stub->ModelStatistics(&context, request, &answer).ok());
+    const inference::InferStatistics& told = answer.model_stats(0).inference_stats();
+    EXPECT_EQ(told.success().count(), 2u);
+    EXPECT_EQ(told.fail().count(), 1u);
+    EXPECT_EQ(told.queue().count(), 2u);
+    EXPECT_GT(told.compute_infer().ns(), 0u) << "of its step";
+    EXPECT_LE(told.compute_infer().ns(), told.success().ns());
+  }
+  {
+    grpc::ClientContext context;
     const auto stream = stub->ModelStreamInfer(&context);
     inference::ModelStreamInferResponse answer;
     ASSERT_TRUE(stream->Write(question("ab")));

@@ -25,6 +25,7 @@ namespace quire {
 
 class BatchRunner;
 class Errands;
+class PinBook;
 class ResponseCache;
 
 struct House {
@@ -41,6 +42,7 @@ struct House {
   const ModelCatalog* catalog = nullptr;      // null: no model is made of what is on the disk
   ModelRepository* repository = nullptr;      // null: there is no folder of versions
   ResponseCache* responses = nullptr;         // null: answers are not kept
+  PinBook* pins = nullptr;                    // null: pins end with the process
   Errands* errands = nullptr;                 // null: nobody has any done
   std::function<void(std::function<void()>)> to_workers = {};  // runs it on some worker thread
   std::function<void(std::function<void()>)> to_io = {};       // runs it on the I/O thread

@@ -486,7 +486,7 @@ Metrics::ModelCounts Metrics::counts(const std::string& model) const {
   return counts;
 }
 
-std::string Metrics::text(bool has_triton) const {
+std::string Metrics::text(bool has_triton, const ModelRepository* repository) const {
   const std::vector<ModelRow> models = state_->host->rows();
   std::set<std::string> served;
   for (const ModelRow& model : models) served.insert(model.names.front());
@@ -530,7 +530,7 @@ std::string Metrics::text(bool has_triton) const {
   }
   if (names == Names::kTgi || names == Names::kAll) add(tgi_families(families, models));
   if (names == Names::kTriton || names == Names::kAll || has_triton) {
-    add(triton_families(families, models));
+    add(triton_families(families, models, repository));
   }
   if (names == Names::kVllm || names == Names::kTgi || names == Names::kTriton) families.clear();
   std::move(theirs.begin(), theirs.end(), std::back_inserter(families));

@@ -17,6 +17,7 @@
 
 namespace quire {
 
+class ModelRepository;
 class ResponseCache;
 
 class Metrics {
@@ -66,8 +67,9 @@ class Metrics {
   };
   ModelCounts counts(const std::string& model) const;
 
-  // `has_triton`: Triton's names are among them, whatever was chosen.
-  std::string text(bool has_triton = false) const;
+  // `has_triton`: Triton's names are among them, whatever was chosen. `repository`: whose versions
+  // and models without an engine Triton's names tell of; null: there is none.
+  std::string text(bool has_triton = false, const ModelRepository* repository = nullptr) const;
 
  private:
   struct State;

@@ -138,6 +138,7 @@ struct Server::State {
               .catalog = options.catalog,
               .repository = options.repository,
               .responses = responses.get(),
+              .pins = options.pins,
               .errands = &errands,
               .to_workers = [this](auto work) { asio::post(workers, std::move(work)); },
               .to_io = [this](auto work) { asio::post(io, std::move(work)); },

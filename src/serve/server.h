@@ -24,6 +24,8 @@
 
 namespace quire {
 
+class PinBook;
+
 struct ServerOptions {
   std::string host = "127.0.0.1";          // --host: an address; "0.0.0.0": every interface
   int port = 8000;                         // --port; 0: any that is free
@@ -54,6 +56,7 @@ struct ServerOptions {
   std::vector<const Dialect*> dialects = {};  // none: all of dialects/all
   const ModelCatalog* catalog = nullptr;   // outlives the server; null: House says what that means
   ModelRepository* repository = nullptr;   // likewise
+  PinBook* pins = nullptr;                 // likewise; null: pins end with the process
   std::size_t response_cache_bytes = 0;    // --cache-config; 0: there is none
   std::vector<std::shared_ptr<SideDoor>> side_doors = {};  // ways in beside HTTP
   int metrics_port = -1;                   // --metrics-port: metrics there too, nv_* among them

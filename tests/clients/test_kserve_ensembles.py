@@ -80,6 +80,11 @@ def test_the_next_word_is_the_models_own(addresses):
         assert answers[0].as_numpy("NEXT").item() == answers[1].as_numpy("NEXT").item()
         counts = http.get_inference_statistics("next")["model_stats"][0]
         assert counts["inference_count"] == 2
+        for name, asked in (("next", 2), ("words", 2), ("story", 3), ("pick", 2), ("said", 2)):
+            inner = http.get_inference_statistics(name)["model_stats"][0]["inference_stats"]
+            over_grpc = grpc.get_inference_statistics(name).model_stats[0].inference_stats
+            assert inner["success"]["count"] == over_grpc.success.count == asked, name
+            assert inner["compute_infer"]["ns"] == over_grpc.compute_infer.ns > 0, name
 
 
 def test_what_is_wrong_is_told_with_the_step(addresses):

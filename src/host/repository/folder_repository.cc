@@ -28,9 +28,8 @@ Status not_here(std::string_view name) {
 }
 
 bool has_version(const std::vector<ServedVersion>& served, std::uint64_t version) {
-  return std::any_of(served.begin(), served.end(), [&](const ServedVersion& it) {
-    return version == 0 || it.version == version;
-  });
+  const auto is_it = [&](const auto& it) { return version == 0 || it.version == version; };
+  return std::any_of(served.begin(), served.end(), is_it);
 }
 
 // What a file makes of its readers ends no thread.
@@ -296,6 +295,7 @@ Result<FolderRepository::Served> FolderRepository::bring_one(const Plan& plan,
   if (!has_engine(plan.config)) {
     QUIRE_ASSIGN_OR_RETURN(auto light,
                            make_light_model(plan.config, plan.graph, version, *catalog_));
+    if (options_.warm_light) QUIRE_RETURN_IF_ERROR(options_.warm_light(*light, plan.folder));
     return Served{{version.version, kNoModel, own, std::move(light)}, stamp, nullptr};
   }
   QUIRE_ASSIGN_OR_RETURN(const VersionSource source, find_source(version, plan.config));
@@ -368,9 +368,8 @@ Status FolderRepository::bring(Plan& plan) {
   const bool changes_nothing = !plan.failure.is_ok() && (!old.empty() || plan.comes.empty());
   if (!changes_nothing) {
     for (const Served& it : old) {
-      const bool stays = std::any_of(plan.stays.begin(), plan.stays.end(), [&](const Served& one) {
-        return one.version.version == it.version.version;
-      });
+      const auto is_it = [&](const auto& one) { return one.version.version == it.version.version; };
+      const bool stays = std::any_of(plan.stays.begin(), plan.stays.end(), is_it);
       if (!stays && it.version.light == nullptr) plan.goes.push_back(it.version.model);
     }
     return ok_status();
@@ -420,6 +419,7 @@ Status FolderRepository::take_over(Plan& plan) {
     return switched;
   }
   direct(plan, serving);
+  if (options_.when_changed) options_.when_changed();
   steps_.set_served(plan.name, ensemble_models(plan.config));
   const std::lock_guard lock(mutex_);
   Model& model = models_[plan.name];

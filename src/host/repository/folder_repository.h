@@ -45,6 +45,10 @@ struct RepositoryOptions {
   std::string canary_folder;         // of what canaries have come to; empty: they begin anew
   bool keeps_answers = false;        // the server has a response cache; else configs that want it
                                      // are told that it does nothing
+  // Answers the warm-up of a model without an engine, whose folder this is, before it is served;
+  // empty: there is none. Not ok: the version is not served.
+  std::function<Status(const LightModel& model, const std::string& folder)> warm_light = {};
+  std::function<void()> when_changed = {};  // other versions are served now; must not wait
 };
 
 class FolderRepository final : public ModelRepository, public TrafficSource {

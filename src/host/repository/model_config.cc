@@ -369,31 +369,51 @@ Status read_parameter(const std::string& name, const std::string& value, ModelCo
   return wrong("'parameters[{}]' is not known", name.substr(0, 64));
 }
 
+// Nobody waits in front of a model without an engine. What would bound who waits is refused.
+Status check_light_batching(const ModelConfig& config) {
+  const DynamicBatching& batching = config.batching;
+  for (std::uint64_t level = 0; level <= batching.levels; ++level) {
+    const QueuePolicy& policy = batching.policy_of(level);
+    if (policy.size_max == 0 && policy.timeout_us == 0) continue;
+    return error(StatusCode::kUnsupported,
+                 "'dynamic_batching.{}.{}' is not supported for a model without an engine, which "
+                 "answers at once and has no queue",
+                 batching.queue_of.contains(level) ? "priority_queue_policy"
+                                                   : "default_queue_policy",
+                 policy.size_max > 0 ? "max_queue_size" : "default_timeout_microseconds");
+  }
+  return ok_status();
+}
+
+constexpr const char* kIdleWarmup =
+    "'model_warmup' does nothing here: an ensemble has no instances; its steps' models have their "
+    "own";
+constexpr const char* kIdleBatching =
+    "'dynamic_batching' does nothing here: a model without an engine answers each request at once, "
+    "by itself, whatever its priority";
+
 // What is an engine's does nothing, which is told; what would change answers is refused.
 Status check_light(const Json& json, ModelConfig& config) {
   if (config.is_decoupled) {
     return wrong("'model_transaction_policy.decoupled' is not for a model without an engine, which "
                  "has one response to a request");
   }
-  const std::pair<const char*, bool> idle[] = {
-      {"response_cache", config.has_response_cache},
-      {"model_warmup", !config.warmups.empty()},
-      {"instance_group.count", config.overrides.instances > 1},
-      {"dynamic_batching", json.find("dynamic_batching") != nullptr}};
-  for (const auto& [name, is_there] : idle) {
-    if (!is_there) continue;
-    config.warnings.push_back(fmt::format(
-        "'{}' does nothing here: a model without an engine answers at once, for as many as ask",
-        name));
+  if (config.overrides.instances > 1) {
+    config.warnings.emplace_back("'instance_group.count' does nothing here: a model without an "
+                                 "engine answers at once, for as many as ask");
   }
-  config.has_response_cache = false;
   const bool is_ensemble = config.backend.empty();
-  if (is_ensemble && number(get(json, "ensemble_scheduling"), "max_inflight_requests") > 0) {
+  if (json.find("dynamic_batching") != nullptr) {
+    QUIRE_RETURN_IF_ERROR(check_light_batching(config));
+    config.warnings.emplace_back(kIdleBatching);
+  }
+  if (!is_ensemble) return ok_status();
+  if (!get(json, "model_warmup").items().empty()) config.warnings.emplace_back(kIdleWarmup);
+  if (number(get(json, "ensemble_scheduling"), "max_inflight_requests") > 0) {
     config.warnings.emplace_back("'ensemble_scheduling.max_inflight_requests' does nothing here: "
                                  "every step has one response");
   }
   for (const auto& [name, _] : config.own_parameters) {
-    if (!is_ensemble) break;  // else its backend reads them
     config.warnings.push_back(fmt::format("'parameters[{}]' does nothing here: an ensemble has "
                                           "no backend to read it", name));
   }
@@ -427,7 +447,7 @@ Result<ModelConfig> make_config(ConfigReading reading, const std::string& folder
   QUIRE_RETURN_IF_ERROR(read_tensors(json, "input", config.inputs));
   QUIRE_RETURN_IF_ERROR(read_tensors(json, "output", config.outputs));
   QUIRE_RETURN_IF_ERROR(read_batching(json, config));
-  QUIRE_RETURN_IF_ERROR(read_warmups(json, config));
+  if (has_engine(config)) QUIRE_RETURN_IF_ERROR(read_warmups(json, config));
   config.file = text(json, "default_model_filename");
   if (const Json* policy = json.find("model_transaction_policy")) {
     config.is_decoupled = is_set(*policy, "decoupled");

@@ -38,7 +38,8 @@ struct VersionPolicy {
   std::vector<std::uint64_t> choose(const std::vector<std::uint64_t>& versions) const;
 };
 
-// Requests that a version answers before anybody else's.
+// Requests that a version answers before anybody else's; of a model with an engine. What a light
+// one is asked first says its `json` (serve's light_warmup).
 struct ModelWarmup {
   std::string name;
   std::uint32_t count = 1;

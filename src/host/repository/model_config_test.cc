@@ -316,6 +316,31 @@ TEST(ModelConfigTest, JsonSaysTheSame) {
             "");
 }
 
+// Nobody waits in front of a model without an engine, so nothing can bound who does.
+TEST(ModelConfigTest, AModelWithoutAnEngineHasNoQueue) {
+  const std::string light = "backend: \"quire_expression\" max_batch_size: 4 ";
+  const ModelConfig batching = read(
+      light + "dynamic_batching { preferred_batch_size: [ 4 ] max_queue_delay_microseconds: 9 "
+              "default_queue_policy { allow_timeout_override: true } }");
+  ASSERT_EQ(batching.warnings.size(), 1u);
+  EXPECT_NE(batching.warnings[0].find("'dynamic_batching' does nothing here"), std::string::npos);
+  const auto is_refused = [&](const std::string& batching, const std::string& field) {
+    const std::string why = refusal(light + "dynamic_batching { " + batching + " }",
+                                    StatusCode::kUnsupported);
+    return why.starts_with("'dynamic_batching." + field + "' is not supported for a model without");
+  };
+  EXPECT_TRUE(is_refused("default_queue_policy { max_queue_size: 3 }",
+                         "default_queue_policy.max_queue_size"));
+  EXPECT_TRUE(is_refused("default_queue_policy { default_timeout_microseconds: 3 }",
+                         "default_queue_policy.default_timeout_microseconds"));
+  EXPECT_TRUE(is_refused("priority_levels: 2 default_priority_level: 1 "
+                         "priority_queue_policy { key: 2 value { max_queue_size: 1 } }",
+                         "priority_queue_policy.max_queue_size"));
+  const ModelConfig kept = read(light + "response_cache { enable: true } model_warmup { }");
+  EXPECT_TRUE(kept.has_response_cache);
+  EXPECT_TRUE(kept.warnings.empty()) << "both act";
+}
+
 // Ten thousand texts that were a config once.
 TEST(ModelConfigTest, MutatedTextsCrashNothing) {
   const std::string good = R"(name: "m" backend: "quire" max_batch_size: 8 # c

@@ -112,11 +112,16 @@ void ResponseCache::add_miss_time(const std::string& model, Nanos time) {
 void ResponseCache::keep_only(const std::set<std::string>& models) {
   Entries gone;
   const std::lock_guard lock(mutex_);
-  for (const auto& [model, edition] : editions_) {
-    if (!models.contains(model)) remove_model(model, gone);
+  const auto is_gone = [&](const auto& it) {
+    return !models.contains(it.first) && it.second.identity.expired();
+  };
+  for (const auto& it : editions_) {
+    if (is_gone(it)) remove_model(it.first, gone);
   }
-  std::erase_if(editions_, [&](const auto& it) { return !models.contains(it.first); });
-  std::erase_if(counts_, [&](const auto& it) { return !models.contains(it.first); });
+  std::erase_if(editions_, is_gone);
+  std::erase_if(counts_, [&](const auto& it) {
+    return !models.contains(it.first) && !editions_.contains(it.first);
+  });
 }
 
 ResponseCache::Counts ResponseCache::counts(const std::string& model) const {

@@ -58,7 +58,8 @@ class ResponseCache {
   void count_miss(const std::string& model);
   void add_miss_time(const std::string& model, Nanos time);
 
-  // Entries and counts of other models go.
+  // Entries and counts of other models go, unless somebody still holds what identifies them, as a
+  // repository does with a model without an engine, which is none of the host's.
   void keep_only(const std::set<std::string>& models);
 
   Counts counts(const std::string& model) const;

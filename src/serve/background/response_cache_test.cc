@@ -91,7 +91,7 @@ TEST(ResponseCacheTest, AnotherEditionOfAModelBeginsAnew) {
 
 TEST(ResponseCacheTest, CountsAreByModelAndGoWithIt) {
   ResponseCache cache(10'000);
-  const Model a("a");
+  Model a("a");
   found(cache, a, "q");
   cache.keep(a.edition, "q", answer("1"), 10);
   cache.count_miss("a");
@@ -106,6 +106,9 @@ TEST(ResponseCacheTest, CountsAreByModelAndGoWithIt) {
   EXPECT_EQ(cache.all_counts().size(), 1u);
   cache.keep_only({"a"});
   EXPECT_EQ(cache.usage().entries, 1u);
+  cache.keep_only({"b"});
+  EXPECT_EQ(cache.usage().entries, 1u) << "it is none of the host's, but somebody has it";
+  a.thing.reset();
   cache.keep_only({"b"});
   EXPECT_EQ(cache.usage().entries, 0u);
   EXPECT_EQ(cache.usage().bytes, 0u);

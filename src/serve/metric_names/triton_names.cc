@@ -2,8 +2,13 @@
 
 #include <algorithm>
 #include <map>
+#include <set>
 #include <string>
 #include <string_view>
+#include <utility>
+
+#include "host/repository/ensemble/light_model.h"
+#include "host/repository/model_repository.h"
 
 namespace quire {
 namespace {
@@ -30,9 +35,33 @@ std::string_view failure_reason(std::string_view finish) {
   return finish == "fault" || finish == "non_finite" ? "BACKEND" : "OTHER";
 }
 
+// By LightFailure.
+constexpr const char* kLightReasons[] = {"REJECTED", "BACKEND", "OTHER"};
+static_assert(std::size(kLightReasons) == kLightFailures);
+
 class Families {
  public:
-  explicit Families(const std::vector<MetricFamily>& ours) : ours_(&ours) {}
+  Families(const std::vector<MetricFamily>& ours, const ModelRepository* repository)
+      : ours_(&ours) {
+    if (repository == nullptr) return;
+    for (const RepositoryRow& row : repository->index()) versioned_.insert(row.name);
+    for (const auto& model : light_models_of(*repository)) {
+      lights.emplace_back(own_name_of(*model), model->counter->counts());
+    }
+  }
+
+  // A repository's "NAME:VERSION" is two labels.
+  Labels labels_for(std::string_view model, Labels more = {}) const {
+    std::string_view version = "1";
+    const std::size_t colon = model.rfind(':');
+    if (colon != model.npos && versioned_.contains(model.substr(0, colon))) {
+      version = model.substr(colon + 1);
+      model = model.substr(0, colon);
+    }
+    Labels labels = {{"model", std::string(model)}, {"version", std::string(version)}};
+    labels.insert(labels.end(), more.begin(), more.end());
+    return labels;
+  }
 
   // Our series of that name by model, or none.
   const std::vector<ClientMetric>& of(std::string_view name) const {
@@ -48,16 +77,12 @@ class Families {
   }
 
   std::vector<MetricFamily> made;
+  std::vector<std::pair<std::string, LightCounts>> lights;  // models without an engine
 
  private:
   const std::vector<MetricFamily>* ours_;
+  std::set<std::string, std::less<>> versioned_;  // the repository's models
 };
-
-Labels labels_for(std::string_view model, Labels more = {}) {
-  Labels labels = {{"model", std::string(model)}, {"version", "1"}};
-  labels.insert(labels.end(), more.begin(), more.end());
-  return labels;
-}
 
 void put(MetricFamily& family, Labels labels, double value) {
   ClientMetric& series = family.metric.emplace_back();
@@ -100,7 +125,9 @@ void add_cache(Families& families) {
     const std::map<std::string, double> values = of_cache(families, row.ours, row.outcome);
     if (values.empty()) continue;
     MetricFamily& family = families.add(row.name, row.help, MetricType::Counter);
-    for (const auto& [model, value] : values) put(family, labels_for(model), value * row.scale);
+    for (const auto& [model, value] : values) {
+      put(family, families.labels_for(model), value * row.scale);
+    }
   }
 }
 
@@ -119,23 +146,40 @@ void add_outcomes(Families& families) {
   for (const ClientMetric& series : families.of("quire_request_seconds")) {
     const std::string model(label_of(series, "model"));
     const auto hits = kept.find(model);
-    put(success, labels_for(model), static_cast<double>(series.histogram.sample_count) +
-                                        (hits == kept.end() ? 0 : hits->second));
+    put(success, families.labels_for(model),
+        static_cast<double>(series.histogram.sample_count) +
+            (hits == kept.end() ? 0 : hits->second));
+  }
+  for (const auto& [model, counts] : families.lights) {
+    const auto hits = kept.find(model);
+    put(success, families.labels_for(model), static_cast<double>(counts.successes) +
+                                                 (hits == kept.end() ? 0 : hits->second));
   }
   MetricFamily& failure = families.add("nv_inference_request_failure",
                                        "Number of failed inference requests, by reason",
                                        MetricType::Counter);
   for (const auto& [key, value] : failures) {
-    put(failure, labels_for(key.first, {{"reason", key.second}}), value);
+    put(failure, families.labels_for(key.first, {{"reason", key.second}}), value);
+  }
+  for (const auto& [model, counts] : families.lights) {
+    for (std::size_t i = 0; i < kLightFailures; ++i) {
+      put(failure, families.labels_for(model, {{"reason", kLightReasons[i]}}),
+          static_cast<double>(counts.failed[i]));
+    }
+    put(failure, families.labels_for(model, {{"reason", "CANCELED"}}), 0);  // "OTHER", as in Triton
   }
   MetricFamily& count = families.add("nv_inference_count", "Number of inferences performed",
                                      MetricType::Counter);
-  for (const auto& [model, value] : inferences) put(count, labels_for(model), value);
+  for (const auto& [model, value] : inferences) put(count, families.labels_for(model), value);
+  for (const auto& [model, counts] : families.lights) {
+    put(count, families.labels_for(model), static_cast<double>(counts.inferences));
+  }
 }
 
-// The sum of the times in one of our histograms, less that in another, in microseconds.
+// The sum of the times in one of our histograms, less that in another, in microseconds; of whole
+// requests also of those that the cache answered.
 void add_duration(Families& families, const char* name, const char* help, std::string_view ours,
-                  std::string_view less) {
+                  std::string_view less, Nanos LightCounts::* of_light) {
   std::map<std::string, double> sums;
   for (const ClientMetric& series : families.of(ours)) {
     sums[std::string(label_of(series, "model"))] += series.histogram.sample_sum;
@@ -143,17 +187,26 @@ void add_duration(Families& families, const char* name, const char* help, std::s
   for (const ClientMetric& series : families.of(less)) {
     sums[std::string(label_of(series, "model"))] -= series.histogram.sample_sum;
   }
+  for (const auto& [model, counts] : families.lights) {
+    sums[model] += to_seconds(counts.*of_light);
+  }
+  if (of_light == &LightCounts::success_time) {
+    for (const auto& [model, seconds] : of_cache(families, kCacheSeconds, "hit")) {
+      sums[model] += seconds;
+    }
+  }
   MetricFamily& family = families.add(name, help, MetricType::Counter);
   for (const auto& [model, seconds] : sums) {
-    put(family, labels_for(model), std::max(seconds, 0.0) * kMicros);
+    put(family, families.labels_for(model), std::max(seconds, 0.0) * kMicros);
   }
 }
 
 void add_no_time(Families& families, const char* name, const char* help) {
   std::vector<Labels> all;
   for (const ClientMetric& series : families.of("quire_request_seconds")) {
-    all.push_back(labels_for(label_of(series, "model")));
+    all.push_back(families.labels_for(label_of(series, "model")));
   }
+  for (const auto& [model, _] : families.lights) all.push_back(families.labels_for(model));
   MetricFamily& family = families.add(name, help, MetricType::Counter);
   for (Labels& labels : all) put(family, std::move(labels), 0);
 }
@@ -165,7 +218,7 @@ void add_first_response(Families& families) {
                                       MetricType::Histogram);
   for (const ClientMetric& series : ours) {
     ClientMetric& made = family.metric.emplace_back(series);
-    made.label = labels_for(label_of(series, "model"));
+    made.label = families.labels_for(label_of(series, "model"));
     made.histogram.sample_sum *= kMillis;
     for (ClientMetric::Bucket& bucket : made.histogram.bucket) bucket.upper_bound *= kMillis;
   }
@@ -187,16 +240,16 @@ void add_engine(Families& families, const std::vector<ModelRow>& models) {
   for (const ModelRow& model : models) {
     const std::string& name = model.names.front();
     const EngineStats& stats = model.stats;
-    put(steps, labels_for(name), static_cast<double>(stats.steps));
-    put(waiting, labels_for(name), static_cast<double>(stats.requests_waiting));
+    put(steps, families.labels_for(name), static_cast<double>(stats.steps));
+    put(waiting, families.labels_for(name), static_cast<double>(stats.requests_waiting));
     const auto request = [&](const char* type, double value) {
-      put(requests, labels_for(name, {{"request_type", type}}), value);
+      put(requests, families.labels_for(name, {{"request_type", type}}), value);
     };
     request("waiting", static_cast<double>(stats.requests_waiting));
     request("scheduled", static_cast<double>(stats.requests_running));
     request("active", static_cast<double>(stats.requests_waiting + stats.requests_running));
     const auto block = [&](const char* type, double value) {
-      put(blocks, labels_for(name, {{"kv_cache_block_type", type}}), value);
+      put(blocks, families.labels_for(name, {{"kv_cache_block_type", type}}), value);
     };
     const auto total = static_cast<double>(stats.blocks_total);
     const auto used = static_cast<double>(stats.blocks_referenced);
@@ -207,20 +260,26 @@ void add_engine(Families& families, const std::vector<ModelRow>& models) {
     const bool has_groups = !model.info.kv_groups.empty();
     block("tokens_per", has_groups ? model.info.kv_groups.front().block_tokens : 0);
   }
+  for (const auto& [name, counts] : families.lights) {
+    put(steps, families.labels_for(name), static_cast<double>(counts.successes));
+    put(waiting, families.labels_for(name), 0);
+  }
 }
 
 }  // namespace
 
 std::vector<MetricFamily> triton_families(const std::vector<MetricFamily>& ours,
-                                          const std::vector<ModelRow>& models) {
-  Families families(ours);
+                                          const std::vector<ModelRow>& models,
+                                          const ModelRepository* repository) {
+  Families families(ours, repository);
   add_outcomes(families);
   add_duration(families, "nv_inference_request_duration_us",
-               "Cumulative time of inference requests", "quire_request_seconds", "");
+               "Cumulative time of inference requests", "quire_request_seconds", "",
+               &LightCounts::success_time);
   add_duration(families, "nv_inference_queue_duration_us", "Cumulative time of waiting in queues",
-               "quire_request_queue_seconds", "");
+               "quire_request_queue_seconds", "", &LightCounts::queue_time);
   add_duration(families, "nv_inference_compute_infer_duration_us", "Cumulative time of computing",
-               "quire_request_seconds", "quire_request_queue_seconds");
+               "quire_request_seconds", "quire_request_queue_seconds", &LightCounts::compute_time);
   add_no_time(families, "nv_inference_compute_input_duration_us",
               "Cumulative time of copying inputs");
   add_no_time(families, "nv_inference_compute_output_duration_us",

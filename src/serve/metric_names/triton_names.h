@@ -1,7 +1,9 @@
 // The names that Triton gives its metrics, so that a dashboard or a gateway made for it reads this
 // server too: the same numbers under "nv_", labelled model and version. A phase that this server
 // does not have (copying inputs and outputs between backends) took no time.
-// Pure; any thread. Used by metrics.
+// What a repository serves has its version's number as Triton has it; its models without an engine
+// have the same counters: requests, and durations where an ensemble's computing is its steps'.
+// Pure but for what the repository tells; any thread. Used by metrics.
 #pragma once
 
 #include <prometheus/metric_family.h>
@@ -12,8 +14,11 @@
 
 namespace quire {
 
-// `ours`: what is shown under our names.
+class ModelRepository;
+
+// `ours`: what is shown under our names. `repository`: null: there is none.
 std::vector<prometheus::MetricFamily> triton_families(
-    const std::vector<prometheus::MetricFamily>& ours, const std::vector<ModelRow>& models);
+    const std::vector<prometheus::MetricFamily>& ours, const std::vector<ModelRow>& models,
+    const ModelRepository* repository);
 
 }  // namespace quire

@@ -1,12 +1,16 @@
 // Several models behind one server, over real sockets: requests wait for a load, within a bound,
 // and are answered by the model they name; failures are sentences; what unloads is drained first.
+#include <fmt/format.h>
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include <atomic>
+#include <filesystem>
 #include <optional>
 #include <thread>
 
 #include "base/json.h"
+#include "host/pin_book.h"
 #include "serve/testing/test_server.h"
 #include "serve/waiting_room.h"
 
@@ -231,6 +235,39 @@ TEST(ModelsTest, APinnedModelStaysWhereAnotherNeedsItsRoom) {
   EXPECT_EQ(models.state(0), "unloaded");
   EXPECT_EQ(models.post("/quire/models/d/pin", "{}").status, 404);
   EXPECT_EQ(models.post("/quire/models/d/unpin", "{}").status, 404);
+}
+
+TEST(ModelsTest, PinsSurviveARestart) {
+  const auto folder =
+      std::filesystem::temp_directory_path() / fmt::format("quire_kept_{}", getpid());
+  const std::string path = (folder / "pins.json").string();
+  const auto is_pinned = [](Models& models, std::size_t model) {
+    return json_of(models.get("/quire/models")).find("models")->items()[model].find("pinned")
+        ->as_bool();
+  };
+  for (const bool is_first : {true, false}) {
+    PinBook book(path);
+    Models models(2, {}, {.pins = &book});
+    book.apply(models.server->host());
+    EXPECT_EQ(is_pinned(models, 0), !is_first);
+    EXPECT_FALSE(is_pinned(models, 1));
+    const char* order = is_first ? "/quire/models/a/pin" : "/quire/models/a/unpin";
+    EXPECT_EQ(models.post(order, "{}").status, 200);
+    EXPECT_EQ(is_pinned(models, 0), is_first) << "when it is answered it holds";
+    EXPECT_EQ(models.post("/quire/models/d/pin", "{}").status, 404);
+  }
+  EXPECT_TRUE(PinBook(path).names().empty());
+  std::filesystem::remove_all(folder);
+}
+
+TEST(ModelsTest, APinThatCannotBeKeptActsAndSaysSo) {
+  PinBook book("/dev/null/pins.json");
+  Models models(1, {}, {.pins = &book});
+  const TestResponse pinned = models.post("/quire/models/a/pin", "{}");
+  EXPECT_EQ(pinned.status, 200);
+  EXPECT_TRUE(json_of(pinned).find("pinned")->as_bool());
+  EXPECT_NE(pinned.header("warning").find("it holds until this process ends"), std::string::npos);
+  EXPECT_TRUE(book.names().empty());
 }
 
 // One key fills its places at a model that is being loaded; another key has its own.

@@ -1,5 +1,8 @@
 #include "host/repository/ensemble/light_model.h"
 
+#include <fmt/format.h>
+
+#include <atomic>
 #include <utility>
 
 #include "base/clock.h"
@@ -20,11 +23,21 @@ std::vector<std::vector<std::int64_t>> whole_shapes(const std::vector<ModelTenso
 
 }  // namespace
 
-void LightCounter::count(bool is_success, std::uint64_t inferences, Nanos took) {
+void LightCounter::count_success(std::uint64_t inferences, const LightTimes& times) {
   const std::lock_guard lock(mutex_);
-  ++(is_success ? counts_.successes : counts_.failures);
-  (is_success ? counts_.success_time : counts_.failure_time) += took;
-  if (is_success) counts_.inferences += inferences;
+  ++counts_.successes;
+  counts_.inferences += inferences;
+  counts_.success_time += times.took;
+  counts_.queue_time += times.queued;
+  counts_.compute_time += times.computed;
+  counts_.last_ms = SteadyClock::unix_seconds() * 1000;
+}
+
+void LightCounter::count_failure(LightFailure reason, Nanos took) {
+  const std::lock_guard lock(mutex_);
+  ++counts_.failures;
+  ++counts_.failed[static_cast<std::size_t>(reason)];
+  counts_.failure_time += took;
   counts_.last_ms = SteadyClock::unix_seconds() * 1000;
 }
 
@@ -37,11 +50,17 @@ std::string_view LightModel::platform() const {
   return kind == Kind::kEnsemble ? std::string_view("ensemble") : std::string_view(config.backend);
 }
 
+std::string own_name_of(const LightModel& model) {
+  return fmt::format("{}:{}", model.name, model.version);
+}
+
 Result<std::shared_ptr<const LightModel>> make_light_model(const ModelConfig& config,
                                                            EnsembleGraph graph,
                                                            const VersionFolder& version,
                                                            const ModelCatalog& catalog) {
+  static std::atomic<std::uint64_t> made{0};
   auto model = std::make_shared<LightModel>();
+  model->serial = ++made;
   model->name = config.name;
   model->version = version.version;
   model->config = config;
@@ -57,6 +76,16 @@ Result<std::shared_ptr<const LightModel>> make_light_model(const ModelConfig& co
     QUIRE_ASSIGN_OR_RETURN(model->expressions, read_expression_terms(config));
   }
   return std::shared_ptr<const LightModel>(std::move(model));
+}
+
+std::vector<std::shared_ptr<const LightModel>> light_models_of(const ModelRepository& repository) {
+  std::vector<std::shared_ptr<const LightModel>> models;
+  for (const RepositoryRow& row : repository.index()) {
+    if (row.state != VersionState::kReady) continue;
+    const Result<ServedVersion> served = repository.resolve(row.name, row.version);
+    if (served.is_ok() && served->light != nullptr) models.push_back(served->light);
+  }
+  return models;
 }
 
 }  // namespace quire

@@ -7,6 +7,7 @@
 
 #include "serve/dialects/kserve/inference/infer_call.h"
 #include "serve/dialects/kserve/infer_json.h"
+#include "serve/dialects/kserve/light/step_exchange.h"
 #include "serve/dialects/kserve/response_json.h"
 #include "serve/dialects/kserve/routes.h"
 
@@ -15,8 +16,8 @@ namespace {
 
 class InferBody : public InferFormat {
  public:
-  InferBody(std::vector<RequestedOutput> outputs, bool is_binary_default)
-      : outputs_(std::move(outputs)), is_binary_default_(is_binary_default) {}
+  InferBody(std::vector<RequestedOutput> outputs, bool is_binary_default, bool is_step)
+      : outputs_(std::move(outputs)), is_binary_default_(is_binary_default), is_step_(is_step) {}
 
   void append(const InferResponse& response, bool, std::string& out) override {
     std::size_t bytes = 0;
@@ -50,6 +51,7 @@ class InferBody : public InferFormat {
   }
 
   void complete_head(http::Response& head) const override {
+    if (is_step_) head.headers.push_back({std::string(kStepNoteHeader), step_note_text(note_)});
     if (json_size_ == 0) return;
     head.content_type = "application/octet-stream";
     head.headers.push_back({"Inference-Header-Content-Length", std::to_string(json_size_)});
@@ -63,7 +65,7 @@ class InferBody : public InferFormat {
   }
 
   std::vector<RequestedOutput> outputs_;
-  bool is_binary_default_;
+  bool is_binary_default_, is_step_;
   std::size_t json_size_ = 0;  // of an answer with a binary part
 };
 
@@ -82,7 +84,8 @@ Parsed<Call> parse_kserve_infer(const DialectContext& context, const http::Reque
   }
   asked.model = name;
   if (!version.empty()) asked.version = version;
-  auto format = std::make_unique<InferBody>(asked.outputs, body->is_binary_default);
+  auto format = std::make_unique<InferBody>(asked.outputs, body->is_binary_default,
+                                            request.find(kStepHeader) != nullptr);
   return make_infer_call(context, std::move(asked), {.render_error = render_kserve_error},
                          std::move(format));
 }

@@ -8,7 +8,7 @@ namespace {
 
 http::Response show_metrics(const DialectContext& context, const http::Request&) {
   return {.content_type = "text/plain; version=0.0.4; charset=utf-8",
-          .body = context.house->metrics.text(true)};
+          .body = context.house->metrics.text(true, context.house->repository)};
 }
 
 constexpr Route kRoutes[] = {

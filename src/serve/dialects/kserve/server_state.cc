@@ -26,12 +26,13 @@ std::string state_reason(const ModelRow& row) {
                                               : "";
 }
 
-// Answers that were kept are successes, too, of which nothing was computed.
+// Answers that were kept are successes, too, of which nothing was computed and nobody waited.
 void add_kept(const ResponseCache::Counts& counts, InferStatistics& made) {
   const auto nanos = [](Nanos time) { return static_cast<std::uint64_t>(time.count()); };
   made.cache_hit = {counts.hits, nanos(counts.hit_time)};
   made.cache_miss = {counts.misses, nanos(counts.miss_time)};
   made.success.count += counts.hits;
+  made.queue.count += counts.hits;  // as in Triton
   made.success.ns += made.cache_hit.ns;
   made.last_inference_ms = std::max(made.last_inference_ms, counts.last_hit_ms);
 }
@@ -58,7 +59,9 @@ InferStatistics statistics_of(const House& house, const ModelRow& row) {
   return made;
 }
 
-InferStatistics statistics_of(const LightModel& model) {
+// As Triton has it: time in the queue is of all that went well, and what an ensemble computed is
+// what its steps did.
+InferStatistics statistics_of(const House& house, const LightModel& model) {
   const LightCounts counts = model.counter->counts();
   const auto nanos = [](Nanos time) { return static_cast<std::uint64_t>(time.count()); };
   InferStatistics made{.name = model.name, .version = std::to_string(model.version)};
@@ -67,20 +70,10 @@ InferStatistics statistics_of(const LightModel& model) {
   made.executions = counts.successes;
   made.success = {counts.successes, nanos(counts.success_time)};
   made.fail = {counts.failures, nanos(counts.failure_time)};
-  made.infer = made.success;
+  made.queue = {counts.successes, nanos(counts.queue_time)};
+  made.infer = {counts.successes, nanos(counts.compute_time)};
+  if (house.responses != nullptr) add_kept(house.responses->counts(own_name_of(model)), made);
   return made;
-}
-
-// All that are served.
-std::vector<std::shared_ptr<const LightModel>> light_models(const House& house) {
-  std::vector<std::shared_ptr<const LightModel>> models;
-  if (house.repository == nullptr) return models;
-  for (const RepositoryRow& row : house.repository->index()) {
-    if (row.state != VersionState::kReady) continue;
-    const Result<ServedVersion> served = house.repository->resolve(row.name, row.version);
-    if (served.is_ok() && served->light != nullptr) models.push_back(served->light);
-  }
-  return models;
 }
 
 // Whether all that its steps name can be asked.
@@ -268,12 +261,15 @@ std::vector<RepositoryEntry> repository_index(const House& house, bool only_read
 
 std::vector<InferStatistics> infer_statistics(const House& house, const AskedModel* model) {
   std::vector<InferStatistics> made;
-  if (model != nullptr && model->light != nullptr) return {statistics_of(*model->light)};
+  if (model != nullptr && model->light != nullptr) return {statistics_of(house, *model->light)};
   for (const ModelRow& row : house.host.rows()) {
     if (model == nullptr || model->index == row.index) made.push_back(statistics_of(house, row));
   }
   if (model != nullptr) return made;
-  for (const auto& light : light_models(house)) made.push_back(statistics_of(*light));
+  if (house.repository == nullptr) return made;
+  for (const auto& light : light_models_of(*house.repository)) {
+    made.push_back(statistics_of(house, *light));
+  }
   return made;
 }
 

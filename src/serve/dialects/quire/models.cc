@@ -1,7 +1,13 @@
 #include "serve/dialects/quire/models.h"
 
+#include <spdlog/spdlog.h>
+
+#include <utility>
+
 #include "base/json.h"
+#include "host/pin_book.h"
 #include "serve/dialects/openai/errors.h"
+#include "serve/house.h"
 #include "serve/intake/model_lease.h"
 #include "serve/intake/skills.h"
 
@@ -55,6 +61,13 @@ http::Response unload(ModelHost& host, ModelHost::ModelIndex model) {
                               .code = "model_is_loading"});
 }
 
+// It acts all the same: a server whose folder cannot be written pins as long as it lives.
+void warn_not_kept(const std::string& name, const Status& reason, http::Response& response) {
+  spdlog::warn("what is pinned of '{}' is not kept for the next start: {}", name, reason.message());
+  response.headers.push_back({"warning", "299 quire \"it holds until this process ends: it cannot "
+                                         "be kept for the next start; the log says why\""});
+}
+
 }  // namespace
 
 http::Response list_quire_models(const ModelHost& host, bool has_repository) {
@@ -80,10 +93,24 @@ http::Response unload_quire_model(ModelHost& host, std::string_view name) {
   return model ? unload(host, *model) : render_openai_error(model_not_found(name));
 }
 
-http::Response pin_quire_model(ModelHost& host, std::string_view name, bool is_pinned) {
-  const auto model = host.find(name);
-  const bool is_here = model && host.set_pinned(*model, is_pinned).is_ok();
-  return is_here ? accepted(host, *model, 200) : render_openai_error(model_not_found(name));
+// The book is a file: a worker writes it. The exchange goes back to the I/O thread, where it ends.
+void pin_quire_model(const House& house, std::shared_ptr<http::Exchange> exchange,
+                     const std::string& name, bool is_pinned) {
+  house.to_workers([&house, name, is_pinned, held = std::move(exchange)]() mutable {
+    ModelHost& host = house.host;
+    const auto model = host.find(name);
+    const bool is_here = model && host.set_pinned(*model, is_pinned).is_ok();
+    http::Response response = is_here ? accepted(host, *model, 200)
+                                      : render_openai_error(model_not_found(name));
+    Status kept;
+    if (is_here && house.pins != nullptr) kept = house.pins->keep(host.names(*model), is_pinned);
+    if (!kept.is_ok()) warn_not_kept(host.name(*model), kept, response);
+    house.to_io([&house, exchange = std::move(held), response = std::move(response)]() mutable {
+      if (exchange->is_gone()) return house.metrics.count_left();
+      house.metrics.count_answer(response.status);
+      exchange->respond(std::move(response));
+    });
+  });
 }
 
 }  // namespace quire

@@ -84,7 +84,8 @@ http::Response show_document(const DialectContext& context, const http::Request&
 
 http::Response show_metrics(const DialectContext& context, const http::Request&) {
   return {.content_type = "text/plain; version=0.0.4; charset=utf-8",
-          .body = context.house->metrics.text() + version_metrics(context.house->repository)};
+          .body = context.house->metrics.text(false, context.house->repository) +
+                  version_metrics(context.house->repository)};
 }
 
 http::Response list_host(const DialectContext& context, const http::Request&) {
@@ -100,13 +101,13 @@ http::Response unload_model(const DialectContext& context, const http::Request&)
   return unload_quire_model(context.house->host, context.path["model"]);
 }
 
-http::Response pin_model(const DialectContext& context, const http::Request&) {
+void pin_model(const DialectContext& context, std::shared_ptr<http::Exchange> exchange) {
   static_cast<void>(find_served(context.models, context.path["model"]));  // it may be in the store
-  return pin_quire_model(context.house->host, context.path["model"], true);
+  pin_quire_model(*context.house, std::move(exchange), std::string(context.path["model"]), true);
 }
 
-http::Response unpin_model(const DialectContext& context, const http::Request&) {
-  return pin_quire_model(context.house->host, context.path["model"], false);
+void unpin_model(const DialectContext& context, std::shared_ptr<http::Exchange> exchange) {
+  pin_quire_model(*context.house, std::move(exchange), std::string(context.path["model"]), false);
 }
 
 http::Response list_requests(const DialectContext& context, const http::Request&) {
@@ -167,9 +168,9 @@ constexpr Route kRoutes[] = {
       .summary = "bring a model into memory"}},
     {"POST", "/quire/models/{model...}/unload", BodyKind::kJson, kKeyed, {.quick = unload_model,
       .summary = "let a model go"}},
-    {"POST", "/quire/models/{model...}/pin", BodyKind::kJson, kKeyed, {.quick = pin_model,
+    {"POST", "/quire/models/{model...}/pin", BodyKind::kJson, kKeyed, {.late = pin_model,
       .summary = "a model that is in memory stays there"}},
-    {"POST", "/quire/models/{model...}/unpin", BodyKind::kJson, kKeyed, {.quick = unpin_model,
+    {"POST", "/quire/models/{model...}/unpin", BodyKind::kJson, kKeyed, {.late = unpin_model,
       .summary = "a model may leave the memory for others, or unused"}},
     {"GET", "/quire/repository", kNone, kKeyed, {.quick = list_repository,
       .summary = "the model repository: versions and their state"}},

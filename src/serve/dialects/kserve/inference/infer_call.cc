@@ -176,8 +176,10 @@ Parsed<Call> make_infer_call(const DialectContext& context, InferRequest request
     keeping = wrapped.get();
     format = std::move(wrapped);
   }
+  InferFormat& answer = *format;  // the call's, from now on
   auto made = make_call(context, *model, std::move(request), terms, std::move(format));
   if (!made.is_ok()) return made.error();
+  if (made->call.writer != nullptr) answer.note().is_repeatable = made->is_repeatable;
   if (question && made->is_repeatable && !made->call.is_stream) {
     answer_from_cache(context, std::move(*question), head, *keeping, made->call);
   }

@@ -15,9 +15,18 @@
 
 namespace quire {
 
+// What an ensemble that asked for an answer as a step is told beside its tensors.
+struct StepNote {
+  Nanos computed{0};          // how long it was computed for, without waiting
+  bool is_repeatable = true;  // asked again, it would be the same
+};
+
 class InferFormat {
  public:
   virtual ~InferFormat() = default;
+
+  // Written before complete_head(), by those who know; whether it goes anywhere is the transport's.
+  virtual StepNote& note() { return note_; }
 
   // `is_last`: no response of this request follows.
   virtual void append(const InferResponse& response, bool is_last, std::string& out) = 0;
@@ -27,7 +36,15 @@ class InferFormat {
   virtual void append_ping(std::string&) {}
   // What the head of the answer says; after append().
   virtual void complete_head(http::Response&) const {}
+
+ protected:
+  StepNote note_;
 };
+
+// Of an answer of an engine.
+inline void note_times(const CallTimes& times, InferFormat& format) {
+  if (times.begun > Nanos{0}) format.note().computed = times.now - times.begun;
+}
 
 // What the transport can take.
 struct InferTerms {

@@ -22,9 +22,22 @@ bool is_of_scheduling(std::string_view name) {
   return name == "priority" || name == "timeout" || name == "triton_enable_empty_final_response";
 }
 
-// Everything that the answer depends on beside the model, so that no two questions are one text.
-std::string text_of(const DialectContext& context, const InferRequest& request,
-                    const InferTerms& terms, bool has_queues) {
+std::size_t bytes_of(const InferResponse& response) {
+  std::size_t bytes = response.model.size() + response.version.size() + response.details.size();
+  for (const NamedTensor& output : response.outputs) {
+    bytes += output.name.size() + output.shape.size() * sizeof(std::int64_t) + output.bytes.size();
+  }
+  for (const auto& [name, value] : response.parameters.all()) {
+    const std::string* words = std::get_if<std::string>(&value);
+    bytes += name.size() + sizeof value + (words == nullptr ? 0 : words->size());
+  }
+  return bytes;
+}
+
+}  // namespace
+
+std::string question_text(const DialectContext& context, const InferRequest& request,
+                          const InferTerms& terms, bool has_queues) {
   std::string text;
   append_part(context.tenant.name, text);
   append_part(terms.has_details ? "details" : "", text);
@@ -57,20 +70,6 @@ std::string text_of(const DialectContext& context, const InferRequest& request,
   return text;
 }
 
-std::size_t bytes_of(const InferResponse& response) {
-  std::size_t bytes = response.model.size() + response.version.size() + response.details.size();
-  for (const NamedTensor& output : response.outputs) {
-    bytes += output.name.size() + output.shape.size() * sizeof(std::int64_t) + output.bytes.size();
-  }
-  for (const auto& [name, value] : response.parameters.all()) {
-    const std::string* words = std::get_if<std::string>(&value);
-    bytes += name.size() + sizeof value + (words == nullptr ? 0 : words->size());
-  }
-  return bytes;
-}
-
-}  // namespace
-
 std::optional<CacheQuestion> cache_question(const DialectContext& context, const ModelLease& model,
                                             const InferRequest& request, const InferTerms& terms) {
   const House* house = context.house;
@@ -82,7 +81,8 @@ std::optional<CacheQuestion> cache_question(const DialectContext& context, const
   if (model->tap == nullptr || !house->repository->has_response_cache(name)) return std::nullopt;
   return CacheQuestion{.cache = house->responses,
                        .edition = {own, model->tap, model->info.fingerprint},
-                       .text = text_of(context, request, terms, model->engine->batching().acts())};
+                       .text = question_text(context, request, terms,
+                                             model->engine->batching().acts())};
 }
 
 void KeepingFormat::append(const InferResponse& response, bool is_last, std::string& out) {
@@ -98,17 +98,18 @@ void KeepingFormat::append(const InferResponse& response, bool is_last, std::str
   question_->cache->add_miss_time(question_->edition.model, SteadyClock::now() - start);
 }
 
-void answer_from_cache(const DialectContext& context, CacheQuestion question,
-                       const AnswerHead& head, KeepingFormat& format, Call& call) {
+void KeepingFormat::keep_for(CacheQuestion question, Nanos looked) {
+  question.cache->count_miss(question.edition.model);
+  question.cache->add_miss_time(question.edition.model, looked);
+  question_ = std::move(question);
+}
+
+std::optional<http::Response> find_kept(const CacheQuestion& question, const AnswerHead& head,
+                                        InferFormat& format, Nanos& looked) {
   const Nanos start = SteadyClock::now();
-  ResponseCache& cache = *question.cache;
-  const std::string model = question.edition.model;
-  const ResponseCache::Answer kept = cache.find(question.edition, question.text);
-  if (kept == nullptr) {
-    cache.count_miss(model);
-    cache.add_miss_time(model, SteadyClock::now() - start);
-    return format.keep_for(std::move(question));
-  }
+  const ResponseCache::Answer kept = question.cache->find(question.edition, question.text);
+  looked = SteadyClock::now() - start;
+  if (kept == nullptr) return std::nullopt;
   InferResponse response = *kept;
   response.model = head.model;
   response.version = head.version;
@@ -116,10 +117,18 @@ void answer_from_cache(const DialectContext& context, CacheQuestion question,
   http::Response answer{.body = ""};
   format.append(response, true, answer.body);
   format.complete_head(answer);
+  question.cache->count_hit(question.edition.model, SteadyClock::now() - start);
+  return answer;
+}
+
+void answer_from_cache(const DialectContext& context, CacheQuestion question,
+                       const AnswerHead& head, KeepingFormat& format, Call& call) {
+  Nanos looked{0};
+  auto kept = find_kept(question, head, format, looked);
+  if (!kept) return format.keep_for(std::move(question), looked);
   context.house->metrics.count_unknown_fields(call.unknown_fields);
-  cache.count_hit(model, SteadyClock::now() - start);
   call = Call();
-  call.ready = std::move(answer);
+  call.ready = std::move(*kept);
 }
 
 }  // namespace quire

@@ -5,7 +5,8 @@
 // client's. The question is the client's tenant, the inputs (names, datatypes, shapes, bytes), the
 // parameters but for those of scheduling, and the outputs that are asked for; not the id, nor
 // whether tensors come as JSON or as bytes: both transports share what is kept.
-// Worker threads; the keeping format where formats are used. Used by infer_call.
+// Worker threads; the keeping format where formats are used. Used by infer_call and, for models
+// without an engine, by light.
 #pragma once
 
 #include <memory>
@@ -26,12 +27,18 @@ struct CacheQuestion {
 std::optional<CacheQuestion> cache_question(const DialectContext& context, const ModelLease& model,
                                             const InferRequest& request, const InferTerms& terms);
 
+// Everything that an answer depends on beside the model, so that no two questions are one text.
+// `has_queues`: its settings of scheduling are among that.
+std::string question_text(const DialectContext& context, const InferRequest& request,
+                          const InferTerms& terms, bool has_queues);
+
 // Keeps the response that it hands on, once it is told to.
 class KeepingFormat : public InferFormat {
  public:
   explicit KeepingFormat(std::unique_ptr<InferFormat> inner) : inner_(std::move(inner)) {}
 
-  void keep_for(CacheQuestion question) { question_ = std::move(question); }
+  // That was looked for in vain, for so long: it counts as a miss.
+  void keep_for(CacheQuestion question, Nanos looked);
 
   void append(const InferResponse& response, bool is_last, std::string& out) override;
   void append_error(const ApiError& error, std::string& out) override {
@@ -39,6 +46,7 @@ class KeepingFormat : public InferFormat {
   }
   void append_ping(std::string& out) override { inner_->append_ping(out); }
   void complete_head(http::Response& head) const override { inner_->complete_head(head); }
+  StepNote& note() override { return inner_->note(); }
 
  private:
   std::unique_ptr<InferFormat> inner_;
@@ -49,6 +57,11 @@ class KeepingFormat : public InferFormat {
 struct AnswerHead {
   std::string model, version, id;
 };
+
+// An answer that was kept, counted as a hit; nothing: there is none, and nothing is counted.
+// `looked`: how long that took.
+std::optional<http::Response> find_kept(const CacheQuestion& question, const AnswerHead& head,
+                                        InferFormat& format, Nanos& looked);
 
 // `call` was made with `format`, which it owns: it becomes an answer that is ready, where one was
 // kept; else its answer will be.

@@ -66,7 +66,8 @@ class LogitsAnswer : public AnswerWriter {
     parts_->format->append_error(error, out);
   }
 
-  void complete_head(const CallTimes&, http::Response& head) override {
+  void complete_head(const CallTimes& times, http::Response& head) override {
+    note_times(times, *parts_->format);
     parts_->format->complete_head(head);
   }
 

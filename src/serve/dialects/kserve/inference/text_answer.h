@@ -40,7 +40,8 @@ class TextAnswer : public AnswerWriter {
   void ping(std::string& out) override { format_->append_ping(out); }
   void finish(std::string& out) override;
   void fail(const ApiError& error, std::string& out) override { format_->append_error(error, out); }
-  void complete_head(const CallTimes&, http::Response& head) override {
+  void complete_head(const CallTimes& times, http::Response& head) override {
+    note_times(times, *format_);
     format_->complete_head(head);
   }
 

@@ -38,7 +38,8 @@ class VectorAnswer : public AnswerWriter {
 
   void fail(const ApiError& error, std::string& out) override { format_->append_error(error, out); }
 
-  void complete_head(const CallTimes&, http::Response& head) override {
+  void complete_head(const CallTimes& times, http::Response& head) override {
+    note_times(times, *format_);
     format_->complete_head(head);
   }
 

@@ -10,6 +10,8 @@
 #include <utility>
 
 #include "base/clock.h"
+#include "serve/dialects/kserve/light/declared_tensors.h"
+#include "serve/dialects/kserve/light/kept_light.h"
 #include "serve/dialects/kserve/light/step_exchange.h"
 #include "serve/house.h"
 
@@ -26,18 +28,19 @@ class TensorStore {
   ~TensorStore() { held_bytes -= bytes_; }
 
   // False: there is no room, of one or of all.
-  bool put(const std::string& name, NamedTensor tensor, std::size_t uses) {
+  bool put(const std::string& name, NamedTensor tensor, std::size_t uses, bool has_batch) {
     const std::size_t size = tensor.bytes.size();
     const bool has_room = bytes_ + size <= kEnsembleBytesMax &&
                           held_bytes.load() + size <= kEnsembleHeldMax;
     if (!has_room) return false;
     bytes_ += size;
     held_bytes += size;
-    places_[name] = {std::make_shared<const NamedTensor>(std::move(tensor)), uses};
+    places_[name] = {std::make_shared<const NamedTensor>(std::move(tensor)), uses, has_batch};
     return true;
   }
   // What no client gave: an optional input.
-  void put_absent(const std::string& name) { places_[name] = {nullptr, 0}; }
+  void put_absent(const std::string& name) { places_[name] = {}; }
+  bool has_batch(const std::string& name) const { return places_.at(name).has_batch; }
   bool has(const std::string& name) const { return places_.contains(name); }
 
   // Null: it is absent. With its last use it is let go.
@@ -55,6 +58,7 @@ class TensorStore {
   struct Place {
     Tensor tensor;
     std::size_t uses = 0;
+    bool has_batch = false;
   };
   std::map<std::string, Place> places_;
   std::size_t bytes_ = 0;
@@ -91,17 +95,42 @@ bool takes_parameters(const ModelRepository& repository, const EnsembleStep& ste
   });
 }
 
+// What the config of a step's model says, and which version of it serves now.
+struct StepFacts {
+  DeclaredTensors said;
+  std::string version;  // empty: none
+};
+
+StepFacts facts_of(const ModelRepository& repository, const EnsembleStep& step) {
+  StepFacts facts;
+  const Result<ServedVersion> served = repository.resolve(step.model, step.version);
+  if (!served.is_ok()) return facts;
+  facts.version = std::to_string(served->version);
+  const auto take = [&](const ModelConfig& config) {
+    facts.said = {config.inputs, config.outputs, config.batch_max > 0};
+  };
+  if (served->light != nullptr) {
+    take(served->light->config);
+  } else if (const Result<ModelConfig> config = repository.config(step.model); config.is_ok()) {
+    take(*config);
+  }
+  return facts;
+}
+
 class EnsembleRun : public std::enable_shared_from_this<EnsembleRun> {
  public:
   EnsembleRun(const DialectContext& context, EnsembleTask task)
       : house_(context.house),
         tenant_(context.tenant),
         arrived_(context.arrived),
+        queued_(SteadyClock::now() - context.arrived),
         task_(std::move(task)),
+        facts_(graph().steps.size()),
         open_(graph().steps.size()),
         is_asked_(graph().steps.size()) {}
 
   std::optional<ApiError> prepare();
+  std::optional<http::Response> find_answer();
   void begin(std::shared_ptr<http::Exchange> exchange);
 
  private:
@@ -111,8 +140,13 @@ class EnsembleRun : public std::enable_shared_from_this<EnsembleRun> {
   void send(std::size_t step, http::Request request);
   void take(std::size_t step);
   void keep(std::size_t step, Parsed<StepAnswer> answer);
+  std::string place(std::size_t step) const;
+  std::string source_of(const std::string& tensor) const;
+  Parsed<StepQuestion> question_of(std::size_t step);
   std::optional<ApiError> keep_outputs(std::size_t step, StepAnswer& answer);
-  std::optional<ApiError> check_declared(const std::string& tensor, const NamedTensor& output);
+  std::optional<ApiError> check_output(std::size_t step, const EnsembleStep::Mapping& mapping,
+                                       const NamedTensor& output) const;
+  void note_answer();
   void finish();
   void fail(const ApiError& error);
   void fail_step(std::size_t step, ApiError error);
@@ -122,7 +156,10 @@ class EnsembleRun : public std::enable_shared_from_this<EnsembleRun> {
 
   const House* house_;
   Tenant tenant_;
-  Nanos arrived_;
+  Nanos arrived_, queued_;
+  Nanos looked_{0};    // in the cache
+  Nanos computed_{0};  // by all of its steps
+  bool is_repeatable_ = true;  // as far as its steps have answered
   EnsembleTask task_;
   std::vector<std::string> outputs_;  // wanted, in the order of the config
   std::uint64_t batch_ = 1;
@@ -130,6 +167,7 @@ class EnsembleRun : public std::enable_shared_from_this<EnsembleRun> {
   TensorStore tensors_;
   std::set<std::string> unknown_parameters_;  // that some step did not know
   std::shared_ptr<http::Exchange> exchange_;
+  std::vector<StepFacts> facts_;                       // [steps] since it was asked
   std::vector<std::shared_ptr<http::Exchange>> open_;  // [steps] null: not asked, or answered
   std::vector<bool> is_asked_;                         // [steps]
   std::size_t in_flight_ = 0, done_ = 0;
@@ -151,7 +189,8 @@ std::optional<ApiError> EnsembleRun::prepare() {
   for (NamedTensor& input : request.inputs) {
     const std::string name = input.name;
     const std::size_t uses = needed_.uses[name];
-    if (uses == 0 || tensors_.put(name, std::move(input), uses)) continue;
+    if (uses == 0) continue;
+    if (tensors_.put(name, std::move(input), uses, config.batch_max > 0)) continue;
     return ApiError{.status = 503, .message = "the ensembles that run hold all the tensors that "
                                               "they may; try again",
                     .type = "service_unavailable_error"};
@@ -169,6 +208,14 @@ std::optional<ApiError> EnsembleRun::prepare() {
   return std::nullopt;
 }
 
+// Worker thread.
+std::optional<http::Response> EnsembleRun::find_answer() {
+  if (!task_.question) return std::nullopt;
+  const InferRequest& request = task_.request;
+  return find_kept(*task_.question, {request.model, request.version, request.id}, *task_.format,
+                   looked_);
+}
+
 void EnsembleRun::begin(std::shared_ptr<http::Exchange> exchange) {
   exchange_ = std::move(exchange);
   exchange_->on_gone([weak = weak_from_this()] {
@@ -178,6 +225,8 @@ void EnsembleRun::begin(std::shared_ptr<http::Exchange> exchange) {
     if (std::count(open.begin(), open.end(), nullptr) == std::ssize(open)) {
       left->house_->metrics.count_left();
     }
+    left->task_.model->counter->count_failure(LightFailure::kOther,
+                                              SteadyClock::now() - left->arrived_);
     left->end();
   });
   advance();
@@ -209,16 +258,50 @@ InferParameters EnsembleRun::step_parameters(std::size_t step) const {
   return made;
 }
 
-void EnsembleRun::ask(std::size_t step) {
+std::string EnsembleRun::place(std::size_t step) const {
+  return fmt::format("step {} (model '{}')", step, graph().steps[step].model);
+}
+
+std::string EnsembleRun::source_of(const std::string& tensor) const {
+  for (std::size_t step = 0; step < graph().steps.size(); ++step) {
+    for (const auto& [_, name] : graph().steps[step].outputs) {
+      if (name == tensor) return fmt::format("tensor '{}' of {}", tensor, place(step));
+    }
+  }
+  return fmt::format("the ensemble's input '{}'", tensor);
+}
+
+// Its tensors, as far as they are there, in the shapes that its model has declared.
+Parsed<StepQuestion> EnsembleRun::question_of(std::size_t step) {
   const EnsembleStep& here = graph().steps[step];
+  const DeclaredTensors& said = facts_[step].said;
   StepQuestion question{.model = here.model, .version = here.version,
                         .parameters = step_parameters(step)};
   for (const auto& [own, name] : here.inputs) {
-    if (auto tensor = tensors_.use(name)) question.inputs.emplace_back(own, std::move(tensor));
+    const bool has_batch = tensors_.has_batch(name);
+    TensorStore::Tensor tensor = tensors_.use(name);
+    if (tensor == nullptr) continue;
+    std::vector<std::int64_t> shape = tensor->shape;
+    if (const ModelTensor* declared = find_declared(said.inputs, own)) {
+      shape = declared_shape(*declared, said.has_batch, shape, has_batch);
+      const auto misfit = find_misfit(
+          *declared, said.has_batch, tensor->type, shape,
+          fmt::format("input '{}' for model '{}' ({})", own, here.model, source_of(name)));
+      if (misfit) return invalid_value(own, *misfit);
+    }
+    question.inputs.push_back({own, std::move(tensor), std::move(shape)});
   }
   for (const auto& [own, name] : here.outputs) {
     if (needed_.uses[name] > 0) question.outputs.push_back(own);
   }
+  return question;
+}
+
+void EnsembleRun::ask(std::size_t step) {
+  facts_[step] = facts_of(*house_->repository, graph().steps[step]);
+  auto made = question_of(step);
+  if (!made.is_ok()) return fail_step(step, made.error());
+  StepQuestion question = std::move(*made);
   is_asked_[step] = true;
   ++in_flight_;
   // This goes back to the I/O thread with the request: its exchange must not end on a worker.
@@ -268,6 +351,9 @@ void EnsembleRun::keep(std::size_t step, Parsed<StepAnswer> answer) {
   --in_flight_;
   ++done_;
   if (!answer.is_ok()) return fail_step(step, answer.error());
+  computed_ += answer->note.computed;
+  // Another version may have answered than the one that the cache's question knows.
+  is_repeatable_ &= answer->note.is_repeatable && answer->version == facts_[step].version;
   unknown_parameters_.insert(answer->unknown_parameters.begin(), answer->unknown_parameters.end());
   if (const auto fault = keep_outputs(step, *answer)) return fail_step(step, *fault);
   advance();
@@ -283,8 +369,8 @@ std::optional<ApiError> EnsembleRun::keep_outputs(std::size_t step, StepAnswer& 
       return ApiError{.status = 500, .message = fmt::format("it did not answer with '{}'", own),
                       .type = "server_error"};
     }
-    if (auto fault = check_declared(name, *found)) return fault;
-    if (tensors_.put(name, std::move(*found), uses)) continue;
+    if (auto fault = check_output(step, {own, name}, *found)) return fault;
+    if (tensors_.put(name, std::move(*found), uses, facts_[step].said.has_batch)) continue;
     return ApiError{.status = 503,
                     .message = fmt::format("there is no room for output '{}': an ensemble's "
                                            "request holds at most {} bytes, all of them {}", own,
@@ -294,19 +380,37 @@ std::optional<ApiError> EnsembleRun::keep_outputs(std::size_t step, StepAnswer& 
   return std::nullopt;
 }
 
-// What the ensemble says of its outputs is what clients rely on.
-std::optional<ApiError> EnsembleRun::check_declared(const std::string& tensor,
-                                                    const NamedTensor& output) {
-  for (const ModelTensor& declared : task_.model->config.outputs) {
-    const std::string_view made = tensor_type_info(output.type).config_name;
-    if (declared.name != tensor || declared.data_type == made) continue;
-    return ApiError{.status = 500,
-                    .message = fmt::format("output '{}' is {}, but the ensemble's output '{}' is "
-                                           "declared as {}", output.name, made, tensor,
-                                           declared.data_type),
-                    .type = "server_error"};
+// What a model says of its outputs is what the next step relies on, and clients on what the
+// ensemble says.
+std::optional<ApiError> EnsembleRun::check_output(std::size_t step,
+                                                  const EnsembleStep::Mapping& mapping,
+                                                  const NamedTensor& output) const {
+  const auto& [own, name] = mapping;
+  const ModelConfig& config = task_.model->config;
+  const DeclaredTensors& said = facts_[step].said;
+  const std::string what = fmt::format("output '{}' of the model (tensor '{}')", own, name);
+  std::optional<std::string> misfit;
+  if (const ModelTensor* declared = find_declared(said.outputs, own)) {
+    misfit = find_misfit(*declared, said.has_batch, output.type, output.shape, what);
   }
-  return std::nullopt;
+  const ModelTensor* ours = find_declared(config.outputs, name);
+  if (!misfit && ours != nullptr) {
+    const bool wants_batch = config.batch_max > 0;
+    misfit = find_misfit(*ours, wants_batch, output.type,
+                         declared_shape(*ours, wants_batch, output.shape, said.has_batch),
+                         fmt::format("{} as the ensemble's output", what));
+  }
+  if (!misfit) return std::nullopt;
+  return ApiError{.status = 500, .message = *misfit, .type = "server_error"};
+}
+
+// For who asked for it as a step, and for the cache.
+void EnsembleRun::note_answer() {
+  task_.format->note() = {.computed = computed_, .is_repeatable = is_repeatable_};
+  const bool is_kept = task_.question && is_repeatable_ && unknown_parameters_.empty() &&
+                       steps_fingerprint(*house_->repository, *task_.model) ==
+                           task_.question->edition.fingerprint;
+  if (is_kept) task_.keeping->keep_for(std::move(*task_.question), looked_);
 }
 
 // Some hundred megabytes take a while, which the I/O thread does not have.
@@ -318,14 +422,25 @@ void EnsembleRun::finish() {
     response->parameters.set("quire_unknown_parameters",
                              fmt::format("{}", fmt::join(unknown_parameters_, ",")));
   }
-  std::vector<TensorStore::Tensor> made;
-  for (const std::string& output : outputs_) made.push_back(tensors_.use(output));
+  struct Output {
+    TensorStore::Tensor tensor;
+    bool has_batch;
+  };
+  std::vector<Output> made;
+  for (const std::string& output : outputs_) {
+    const bool has_batch = tensors_.has_batch(output);
+    made.push_back({tensors_.use(output), has_batch});
+  }
+  note_answer();
   house_->to_workers([self = shared_from_this(), response, made = std::move(made)]() mutable {
+    const ModelConfig& config = self->task_.model->config;
     for (std::size_t i = 0; i < made.size(); ++i) {
-      if (made[i] == nullptr) continue;  // an optional input that is an output, too
-      NamedTensor& output = response->outputs.emplace_back(*made[i]);
+      if (made[i].tensor == nullptr) continue;  // an optional input that is an output, too
+      NamedTensor& output = response->outputs.emplace_back(*made[i].tensor);
       output.name = self->outputs_[i];
-      made[i] = nullptr;
+      output.shape = declared_shape(*find_declared(config.outputs, output.name),
+                                    config.batch_max > 0, output.shape, made[i].has_batch);
+      made[i] = {};
     }
     auto answer = std::make_shared<http::Response>();
     self->task_.format->append(*response, true, answer->body);
@@ -338,8 +453,8 @@ void EnsembleRun::finish() {
 }
 
 void EnsembleRun::fail_step(std::size_t step, ApiError error) {
-  error.message = fmt::format("in ensemble '{}', step {} (model '{}'): {}", task_.model->name, step,
-                              graph().steps[step].model, error.message);
+  error.message = fmt::format("in ensemble '{}', {}: {}", task_.model->name, place(step),
+                              error.message);
   fail(error);
 }
 
@@ -349,7 +464,12 @@ void EnsembleRun::fail(const ApiError& error) {
 
 void EnsembleRun::respond(http::Response response, bool is_success) {
   const Nanos took = SteadyClock::now() - arrived_;
-  task_.model->counter->count(is_success, batch_, took);
+  LightCounter& counter = *task_.model->counter;
+  if (is_success) {
+    counter.count_success(batch_, {.took = took, .queued = queued_, .computed = computed_});
+  } else {
+    counter.count_failure(LightFailure::kOther, took);
+  }
   house_->metrics.count_answer(response.status);
   const auto exchange = exchange_;
   end();
@@ -371,6 +491,7 @@ Parsed<Call> make_ensemble_call(const DialectContext& context, EnsembleTask task
   const auto run = std::make_shared<EnsembleRun>(context, std::move(task));
   if (auto fault = run->prepare()) return *fault;
   Call call;
+  if ((call.ready = run->find_answer())) return call;
   call.ready = http::Response();  // nobody gets it: the exchange is followed
   call.follow = [run](std::shared_ptr<http::Exchange> exchange) {
     run->begin(std::move(exchange));

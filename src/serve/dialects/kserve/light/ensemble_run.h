@@ -5,6 +5,9 @@
 // What a client says of time and order holds for every step: `priority` as it is, `timeout` as what
 // is left of it. Other parameters go to the models with an engine, which refuse what they do not
 // know.
+// What is on its way is held against what is declared of it, by the ensemble and by its steps'
+// models (declared_tensors): an output that does not fit fails its step, an input the next one.
+// An answer goes into the response cache where every step's would be the same again.
 // Bounds: kStepsAtOnceMax steps of a request at once, kEnsembleBytesMax of its tensors,
 // kEnsembleHeldMax of all that run.
 // make_ensemble_call: worker threads; then the I/O thread. Used by light_call.
@@ -16,6 +19,7 @@
 
 #include "host/repository/ensemble/light_model.h"
 #include "serve/dialects/kserve/inference/infer_call.h"
+#include "serve/dialects/kserve/inference/kept_answer.h"
 
 namespace quire {
 
@@ -29,6 +33,8 @@ struct EnsembleTask {
   InferParameters parameters;   // beside those of scheduling
   std::optional<Nanos> deadline;
   std::unique_ptr<InferFormat> format;
+  KeepingFormat* keeping = nullptr;  // the format, where there is a question to the cache
+  std::optional<CacheQuestion> question;
   http::Response (*render_error)(const ApiError& error, const http::Request& request) = nullptr;
 };
 

@@ -194,8 +194,9 @@ TEST_F(EnsembleRunTest, AStepsErrorIsTheEnsemblesWithItsPlaceAndStatus) {
             "in ensemble 'wrong', step 0 (model 'a'): unexpected inference output 'nothing' for "
             "model 'a'");
   EXPECT_EQ(refusal(infer("typed", text("IN", "a"), kGreedy), 500),
-            "in ensemble 'typed', step 0 (model 'a'): output 'text_output' is TYPE_STRING, but the "
-            "ensemble's output 'OUT' is declared as TYPE_INT32");
+            "in ensemble 'typed', step 0 (model 'a'): unexpected datatype TYPE_STRING for output "
+            "'text_output' of the model (tensor 'OUT') as the ensemble's output, which expects "
+            "TYPE_INT32");
   EXPECT_EQ(stats("e").find("inference_stats")->find("fail")->find("count")->as_int(), 2);
   EXPECT_EQ(said(infer("e", text("IN", "ab"), kGreedy)).substr(0, 4), "[\"ab")
       << "others are not disturbed";

@@ -21,6 +21,18 @@ ApiError unreadable(std::string_view why) {
           .type = "server_error"};
 }
 
+StepNote read_note(const std::vector<http::Header>& headers) {
+  StepNote note;
+  for (const http::Header& header : headers) {
+    if (header.name != kStepNoteHeader) continue;
+    std::int64_t nanos = 0;
+    const char* end = header.value.data() + header.value.size();
+    std::from_chars(header.value.data(), end, nanos);
+    note = {.computed = Nanos{nanos}, .is_repeatable = header.value.ends_with(" 1")};
+  }
+  return note;
+}
+
 std::size_t number_of(const std::vector<http::Header>& headers, std::string_view name) {
   std::size_t number = 0;
   for (const http::Header& header : headers) {
@@ -57,16 +69,21 @@ std::optional<NamedTensor> read_output(const Json& json, std::string_view& bytes
 
 }  // namespace
 
+std::string step_note_text(const StepNote& note) {
+  return fmt::format("{} {}", note.computed.count(), note.is_repeatable ? 1 : 0);
+}
+
 http::Request step_request(const StepQuestion& question) {
   std::string json = R"({"inputs":[)";
   std::size_t bytes = 0;
   for (std::size_t i = 0; i < question.inputs.size(); ++i) {
-    const auto& [name, tensor] = question.inputs[i];
-    const NamedTensor head{.name = name, .type = tensor->type, .shape = tensor->shape};
+    const StepInput& input = question.inputs[i];
+    const NamedTensor head{.name = input.name, .type = input.tensor->type, .shape = input.shape};
     if (i > 0) json += ',';
     append_tensor_head(head, json);
-    json += fmt::format(R"(,"parameters":{{"binary_data_size":{}}}}})", tensor->bytes.size());
-    bytes += tensor->bytes.size();
+    json += fmt::format(R"(,"parameters":{{"binary_data_size":{}}}}})",
+                        input.tensor->bytes.size());
+    bytes += input.tensor->bytes.size();
   }
   json += R"(],"outputs":[)";
   for (std::size_t i = 0; i < question.outputs.size(); ++i) {
@@ -85,10 +102,11 @@ http::Request step_request(const StepQuestion& question) {
   http::Request request{.method = "POST", .path = "/v2/models/" + question.model};
   if (question.version > 0) request.path += fmt::format("/versions/{}", question.version);
   request.path += "/infer";
-  request.headers = {{std::string(kInferHeaderLength), std::to_string(json.size())}};
+  request.headers = {{std::string(kInferHeaderLength), std::to_string(json.size())},
+                     {std::string(kStepHeader), "1"}};
   request.body = std::move(json);
   request.body.reserve(request.body.size() + bytes);
-  for (const auto& [_, tensor] : question.inputs) request.body += tensor->bytes;
+  for (const StepInput& input : question.inputs) request.body += input.tensor->bytes;
   return request;
 }
 
@@ -99,7 +117,9 @@ Parsed<StepAnswer> read_step_answer(const http::Response& head, std::string_view
   Parsed<Json> json = read_json_body(std::string(body.substr(0, json_size)));
   if (!json.is_ok()) return unreadable(json.error().message);
   std::string_view bytes = body.substr(json_size);
-  StepAnswer answer;
+  StepAnswer answer{.note = read_note(head.headers)};
+  const Json* version = json->find("model_version");
+  if (version != nullptr && version->is_string()) answer.version = version->as_string();
   const Json* outputs = json->find("outputs");
   if (outputs == nullptr || !outputs->is_array()) return unreadable("it has no outputs");
   for (const Json& output : outputs->items()) {

@@ -7,19 +7,30 @@
 #include <cstdint>
 #include <memory>
 #include <string>
-#include <utility>
+#include <string_view>
 #include <vector>
 
+#include "serve/dialects/kserve/inference/infer_call.h"
 #include "serve/dialects/kserve/inference/infer_values.h"
 #include "serve/http/message.h"
 
 namespace quire {
 
+// A request of a step says so, and its answer has a note of what the ensemble wants to know.
+inline constexpr std::string_view kStepHeader = "quire-step";
+inline constexpr std::string_view kStepNoteHeader = "quire-step-note";
+std::string step_note_text(const StepNote& note);
+
+struct StepInput {
+  std::string name;  // the model's
+  std::shared_ptr<const NamedTensor> tensor;  // whose own name and shape are not looked at
+  std::vector<std::int64_t> shape;
+};
+
 struct StepQuestion {
   std::string model;
   std::uint64_t version = 0;  // 0: the one that the bare name means
-  // The model's name of each tensor, and the tensor, whose own name is not looked at.
-  std::vector<std::pair<std::string, std::shared_ptr<const NamedTensor>>> inputs;
+  std::vector<StepInput> inputs;
   std::vector<std::string> outputs;  // by the model's names
   InferParameters parameters;
 };
@@ -27,7 +38,9 @@ struct StepQuestion {
 http::Request step_request(const StepQuestion& question);
 
 struct StepAnswer {
+  std::string version;               // that answered
   std::vector<NamedTensor> outputs;  // by the model's names
+  StepNote note;
   std::vector<std::string> unknown_parameters;  // that the model did not know, as it was told
 };
 

@@ -1,0 +1,51 @@
+// PinBook: which models are pinned (ModelHost::set_pinned), kept over restarts in a small file of
+// the server's own: {"pinned": ["NAME", ...]}, by all names that a model had when it was pinned, so
+// that whoever has taken its place under one of them is pinned, too. The file is written beside
+// and renamed: it is whole or as it was. What is in it is checked when it is read; a file that is
+// something else is passed over with a line in the log.
+// Bounds: kNamesMax names, kFileBytesMax of the file. Any thread; keep() writes and waits for it.
+// Used by serve (quire's pins) and by apps, who applies it.
+#pragma once
+
+#include <cstddef>
+#include <functional>
+#include <mutex>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "base/status.h"
+#include "host/model_host.h"
+
+namespace quire {
+
+class PinBook {
+ public:
+  static constexpr std::size_t kNamesMax = 2048;
+  static constexpr std::size_t kNameBytesMax = 512;
+  static constexpr std::size_t kFileBytesMax = std::size_t{2} << 20;
+
+  explicit PinBook(std::string path);  // of the file, which is read now, if it is there
+
+  // Those of the host that are in it are pinned from now on; others may come later.
+  void apply(ModelHost& host) const;
+  // Forgets, with a line in the log, whom the host has not and `is_awaited` does not know.
+  void drop_missing(const ModelHost& host,
+                    const std::function<bool(const std::string&)>& is_awaited);
+
+  // The names of a model that is to be pinned, or no more. kResourceExhausted: too many are kept;
+  // else why the file cannot be written. The book then is as it was.
+  Status keep(const std::vector<std::string>& names, bool is_pinned);
+
+  std::set<std::string> names() const;
+
+ private:
+  void read();
+  Status replace(std::set<std::string> names);  // under the lock
+
+  const std::string path_;
+  mutable std::mutex mutex_;
+  std::set<std::string> names_;
+};
+
+}  // namespace quire
