@@ -54,7 +54,7 @@ TEST(CommandLineTest, HelpOfACommandListsItsFlags) {
   EXPECT_THAT(help.out, HasSubstr("one of error, warn (default: error)"));
   EXPECT_EQ(run_words({"help", "serve"}).out, help.out);
   for (const char* command : {"serve", "run", "bench", "show", "tokenize", "simulate",
-                              "pull", "push", "rm", "tgi-launcher"}) {
+                              "pull", "push", "rm"}) {
     EXPECT_GT(lines_of(run_words({command, "--help"}).out), 4) << command;
   }
   EXPECT_THAT(run_words({"push", "--help"}).out, HasSubstr("\n  quire push localhost:5000/me"));

@@ -112,22 +112,11 @@ Result<Layer> weights_layer(const LocalStore& store, const Manifest& manifest) {
                "take no others", manifest.files.front().name, manifest.name);
 }
 
-// Manifests that know adapters have theirs behind the weights; those that do not compile, too.
-template <typename SomeManifest>
-Status add_adapters(const LocalStore& store, const SomeManifest& manifest,
-                    std::vector<Layer>& layers) {
-  if constexpr (requires { manifest.adapters; }) {
-    for (const auto& adapter : manifest.adapters) {
-      if (adapter.files.size() != 1) {
-        return error(StatusCode::kUnsupported, "{} has an adapter of {} files; registries of "
-                     "Ollama's kind take those of one GGUF file", manifest.name,
-                     adapter.files.size());
-      }
-      QUIRE_ASSIGN_OR_RETURN(Layer layer, file_layer(store, adapter.files.front(), "adapter"));
-      layers.push_back(std::move(layer));
-    }
-  }
-  return ok_status();
+Result<Layer> adapter_layer(const LocalStore& store, const Manifest& manifest,
+                            const StoredAdapter& adapter) {
+  if (adapter.files.size() == 1) return file_layer(store, adapter.files.front(), "adapter");
+  return error(StatusCode::kUnsupported, "{} has an adapter of {} files; registries of Ollama's "
+               "kind take those of one GGUF file", manifest.name, adapter.files.size());
 }
 
 // In the order in which Ollama has them.
@@ -135,7 +124,10 @@ Result<std::vector<Layer>> layers_of(const LocalStore& store, const Manifest& ma
   std::vector<Layer> layers;
   QUIRE_ASSIGN_OR_RETURN(Layer weights, weights_layer(store, manifest));
   layers.push_back(std::move(weights));
-  QUIRE_RETURN_IF_ERROR(add_adapters(store, manifest, layers));
+  for (const StoredAdapter& adapter : manifest.adapters) {
+    QUIRE_ASSIGN_OR_RETURN(Layer layer, adapter_layer(store, manifest, adapter));
+    layers.push_back(std::move(layer));
+  }
   const ModelDress& dress = manifest.dress;
   const auto add = [&](std::string_view type, const std::string& text) {
     if (!text.empty()) layers.push_back(text_layer(std::string(kVendor).append(type), text));

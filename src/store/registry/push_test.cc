@@ -10,6 +10,7 @@
 #include "base/file.h"
 #include "formats/testing/temp_folder.h"
 #include "store/modelfile/create.h"
+#include "store/modelfile/ollama_store.h"
 #include "store/testing/fake_registry.h"
 
 namespace quire::store {
@@ -326,6 +327,26 @@ TEST_F(PushTest, WhoWantsItToEndIsHeard) {
   const Status status = push();
   EXPECT_EQ(status.code(), StatusCode::kUnavailable) << status.message();
   EXPECT_EQ(count("PATCH part"), 1u);
+}
+
+TEST_F(PushTest, AdaptersGoBehindTheWeightsAndComeBack) {
+  add("style", {{"adapter.gguf", "GGUF of an adapter"}, {"adapter_config.json", "{}"}}, {});
+  const std::vector<StoredFile> files = store_.find("style")->files;
+  Manifest worn = *store_.find("mario");
+  worn.adapters = {{{files[0]}}, {{files[0]}}};
+  ASSERT_TRUE(store_.add(worn).is_ok());
+  ASSERT_TRUE(push().is_ok());
+  const auto layers = parse_ollama_manifest(registry_.manifests.at("me/mario/latest"));
+  ASSERT_TRUE(layers.is_ok()) << layers.status().message();
+  EXPECT_EQ((*layers)[1].type + " " + (*layers)[2].type + " " + (*layers)[3].type,
+            "adapter adapter template");
+  const auto pulled = pull_into("other");
+  ASSERT_TRUE(pulled.is_ok()) << pulled.status().message();
+  EXPECT_EQ(pulled->adapters, worn.adapters);
+  worn.adapters = {{{files[1], files[0]}}};
+  worn.adapters[0].files[1].name = "adapter_model.safetensors";
+  ASSERT_TRUE(store_.add(worn).is_ok());
+  EXPECT_THAT(push().message(), HasSubstr("mario has an adapter of 2 files"));
 }
 
 TEST_F(PushTest, WhatIsNoModelOfOneGgufFileIsRefused) {
