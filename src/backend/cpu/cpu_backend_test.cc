@@ -238,7 +238,7 @@ TEST_P(CpuBackendTest, AdaptedWeightsAreTheSums) {
         {DType::kBF16, DType::kBF16, WeightScheme::kAsStored},
         {DType::kQ8_0, DType::kBF16, WeightScheme::kAsStored},
         {DType::kQ4_K, DType::kBF16, WeightScheme::kAsStored},
-        {DType::kI8, DType::kBF16, WeightScheme::kW8A8},
+        {DType::kI8, DType::kBF16, WeightScheme::kAsStored},
         {DType::kQ4_0, DType::kF32, WeightScheme::kFloat32},
         {DType::kF32, DType::kI8, WeightScheme::kW8A8}}) {
     std::vector<std::byte> bytes(rows * row_bytes(dtype, columns));
