@@ -8,6 +8,7 @@
 
 #include "apps/flags.h"
 #include "apps/model_path.h"
+#include "apps/quantize_progress.h"
 #include "base/file.h"
 #include "store/human.h"
 #include "store/modelfile/adapters.h"
@@ -36,19 +37,22 @@ std::string path_from(const std::string& from, const std::string& modelfile) {
 }
 
 Result<store::Weights> find_weights(const store::LocalStore& store, const std::string& from,
-                                    const std::string& modelfile) {
+                                    const std::string& modelfile,
+                                    const store::Quantization* how) {
   const std::string path = path_from(from, modelfile);
   std::error_code failure;
   const bool is_path = fs::exists(path, failure) &&
                        (from.find('/') != from.npos || !store.find(from).is_ok());
-  if (is_path) return store::import_weights(store, path);
+  if (is_path) return store::import_weights(store, path, how);
   const std::string name = store::store_name_of(from);
   QUIRE_ASSIGN_OR_RETURN(const FoundModel found, find_model(name));
   if (found.manifest) {
-    return store::Weights{found.manifest->files, found.manifest->dress, found.manifest->source,
-                          found.manifest->adapters};
+    store::Weights weights{found.manifest->files, found.manifest->dress, found.manifest->source,
+                           found.manifest->adapters};
+    if (how == nullptr) return weights;
+    return store::quantize_weights(store, std::move(weights), *how);
   }
-  QUIRE_ASSIGN_OR_RETURN(store::Weights weights, store::import_weights(store, found.path));
+  QUIRE_ASSIGN_OR_RETURN(store::Weights weights, store::import_weights(store, found.path, how));
   weights.dress = found.dress;
   weights.source = from;
   for (const AdapterChoice& choice : found.adapters) {
@@ -59,15 +63,12 @@ Result<store::Weights> find_weights(const store::LocalStore& store, const std::s
   return weights;
 }
 
-Status check_supported(const store::Modelfile& file, const CreateArguments& arguments) {
+Status check_supported(const store::Modelfile& file) {
   const auto refuse = [](std::string_view what, std::string_view why) {
     return error(StatusCode::kUnsupported, "{} is not supported: {}", what, why);
   };
   if (!file.drafts.empty()) return refuse("DRAFT", "the engine takes no draft model of a file");
   if (file.from.size() > 1) return refuse("a second FROM", "models read text and have one file");
-  if (!arguments.quantize.empty()) {
-    return refuse("--quantize", "name a file that is quantized already");
-  }
   if (file.dress.chat_template.empty()) return ok_status();
   const auto compiled = ChatTemplate::compile_go(file.dress.chat_template);
   if (compiled.is_ok()) return ok_status();
@@ -75,13 +76,15 @@ Status check_supported(const store::Modelfile& file, const CreateArguments& argu
 }
 
 Status create(const CreateArguments& arguments) {
+  QuantizeProgress progress;
+  QUIRE_RETURN_IF_ERROR(progress.choose(arguments.quantize));
   QUIRE_ASSIGN_OR_RETURN(const std::string text,
                          read_file(arguments.file, store::kModelfileMax));
   auto file = store::parse_modelfile(text);
   if (!file.is_ok()) {
     return error(file.status().code(), "{}: {}", arguments.file, file.status().message());
   }
-  QUIRE_RETURN_IF_ERROR(check_supported(*file, arguments));
+  QUIRE_RETURN_IF_ERROR(check_supported(*file));
   for (const std::string& warning : file->warnings) {
     std::fprintf(stderr, "%s: %s\n", arguments.file.c_str(), warning.c_str());
   }
@@ -95,8 +98,10 @@ Status create(const CreateArguments& arguments) {
   }
   QUIRE_ASSIGN_OR_RETURN(const store::LocalStore store, open_store());
   QUIRE_ASSIGN_OR_RETURN(const store::FileLock held, store.hold());
+  const auto check = [](const std::string& path) { return check_opens(path, {}); };
   QUIRE_ASSIGN_OR_RETURN(store::Weights weights,
-                         find_weights(store, file->from.front(), arguments.file));
+                         find_weights(store, file->from.front(), arguments.file,
+                                      progress.quantization(check)));
   for (const std::string& path : file->adapters) {  // behind those that FROM has already
     QUIRE_ASSIGN_OR_RETURN(store::StoredAdapter adapter,
                            store::import_adapter(store, path_from(path, arguments.file)));
@@ -121,7 +126,8 @@ void declare_create(Command& parent, std::function<int()>& chosen) {
   Command command = parent.command("create", "Make a model of the store from a Modelfile");
   command.value("NAME", arguments->name, "what it is called: NAME or NAME:TAG").required();
   command.value("-f,--file", arguments->file, "the Modelfile");
-  command.value("-q,--quantize", arguments->quantize, "not supported; here to say so");
+  command.value("-q,--quantize", arguments->quantize,
+                "what F16, BF16 or F32 weights become: q8_0, q4_K_M, ...");
   command.when_chosen([arguments, &chosen] {
     chosen = [arguments] {
       const Status status = create(*arguments);

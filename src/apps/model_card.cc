@@ -5,6 +5,7 @@
 #include <filesystem>
 
 #include "formats/containers/gguf.h"
+#include "formats/quantize/file_types.h"
 #include "store/checksum.h"
 #include "store/manifest.h"
 
@@ -26,6 +27,10 @@ Json value_of(const GgufFile& file, const GgufEntry& entry) {
 void read_keys(const std::string& path, ModelCard& card) {
   const auto file = GgufFile::open(path);
   if (!file.is_ok()) return;
+  if (const auto type = file->u64("general.file_type"); type.is_ok() && *type) {
+    const std::string_view name = file_type_name(**type);
+    if (!name.empty()) card.quantization = name;  // "Q4_K_M" says more than what most of it is
+  }
   for (const GgufEntry& entry : file->entries()) {
     if (card.keys.size() >= kKeysMax) break;
     card.keys.emplace_back(entry.key, value_of(*file, entry));

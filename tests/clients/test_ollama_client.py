@@ -218,7 +218,7 @@ def test_a_model_is_created_shown_copied_and_deleted(store_client):
 
 
 def test_what_cannot_be_made_is_refused_by_name(store_client):
-    with pytest.raises(ollama.ResponseError, match="quantize is not supported"):
+    with pytest.raises(ollama.ResponseError, match="quantization is only supported"):
         store_client.create("small", from_="base", quantize="q4_K_M")
     with pytest.raises(ollama.ResponseError, match="not defined"):
         store_client.create("bad", from_="base", template="{{ nope }}")

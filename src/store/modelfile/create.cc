@@ -94,25 +94,52 @@ Result<std::vector<std::string>> files_of_folder(const std::string& folder) {
                pickles.empty() ? "" : "; weights in Python's pickles are not read");
 }
 
-Status check_files(const LocalStore& store, const Manifest& manifest, const ModelCheck& check) {
+// Gives `use` the paths of a model of these files, which are there as long as it takes.
+Status use_files(const LocalStore& store, const Weights& weights, const ModelCheck& use) {
   static std::atomic<unsigned> count{0};
-  Manifest probe = manifest;
+  Manifest probe;
+  probe.files = weights.files;
+  probe.adapters = weights.adapters;
   probe.name = fmt::format("creating-{}-{}", ::getpid(), ++count);
   const auto path = store.path_of(probe);
   const Status status =
-      path.is_ok() ? check(*path, store.adapter_paths(probe)) : path.status();
+      path.is_ok() ? use(*path, store.adapter_paths(probe)) : path.status();
   std::error_code ignored;
   fs::remove_all(store.model_folder(probe.name), ignored);
   return status;
 }
 
+bool is_gguf_name(std::string_view name) { return name.ends_with(".gguf"); }
+
+// Whether those files are one GGUF model, in one part or several.
+Status check_quantizable(const std::string& source, const std::vector<std::string>& names) {
+  std::size_t ggufs = 0, parts = 0;
+  for (const std::string& name : names) {
+    if (name.ends_with(".safetensors")) {
+      return error(StatusCode::kUnsupported, "quantize: the weights of '{}' are safetensors; only "
+                   "GGUF files of F16, BF16 or F32 are quantized", source);
+    }
+    ggufs += is_gguf_name(name);
+    parts += is_gguf_name(name) && name.find("-of-") != name.npos;
+  }
+  if (ggufs == 1 || (ggufs > 1 && parts == ggufs)) return ok_status();
+  return error(StatusCode::kInvalidArgument, "quantize: '{}' has {} GGUF files; one model is "
+               "quantized at once", source, ggufs);
+}
+
 }  // namespace
 
-Result<Weights> import_weights(const LocalStore& store, const std::string& path) {
+Result<Weights> import_weights(const LocalStore& store, const std::string& path,
+                               const Quantization* how) {
   Weights weights{.files = {}, .dress = {}, .source = path, .adapters = {}};
   std::error_code failure;
   if (fs::is_directory(path, failure)) {
     QUIRE_ASSIGN_OR_RETURN(const std::vector<std::string> names, files_of_folder(path));
+    if (how != nullptr) {
+      QUIRE_RETURN_IF_ERROR(check_quantizable(path, names));
+      const std::string& first = *std::min_element(names.begin(), names.end());
+      return import_weights(store, path + "/" + first, how);
+    }
     for (const std::string& name : names) {
       QUIRE_ASSIGN_OR_RETURN(StoredFile file, import_file(store, path + "/" + name, name));
       weights.files.push_back(std::move(file));
@@ -122,10 +149,35 @@ Result<Weights> import_weights(const LocalStore& store, const std::string& path)
   if (!is_gguf(path)) {
     return error(StatusCode::kInvalidArgument, "'{}': supplied file was not in GGUF format", path);
   }
+  if (how != nullptr) {
+    QUIRE_ASSIGN_OR_RETURN(StoredFile file, quantize_file(store, path, *how));
+    weights.files.push_back(std::move(file));
+    return weights;
+  }
   std::string name = fs::path(path).filename();
   if (!name.ends_with(".gguf") || !is_file_name(name)) name = "model.gguf";
   QUIRE_ASSIGN_OR_RETURN(StoredFile file, import_file(store, path, name));
   weights.files.push_back(std::move(file));
+  return weights;
+}
+
+Result<Weights> quantize_weights(const LocalStore& store, Weights weights,
+                                 const Quantization& how) {
+  Weights parts;
+  std::vector<StoredFile> others;
+  std::vector<std::string> names;
+  for (const StoredFile& file : weights.files) {
+    names.push_back(file.name);
+    (is_gguf_name(file.name) ? parts.files : others).push_back(file);
+  }
+  QUIRE_RETURN_IF_ERROR(check_quantizable(weights.source, names));
+  const ModelCheck quantize = [&](const std::string& path, const auto&) -> Status {
+    QUIRE_ASSIGN_OR_RETURN(StoredFile made, quantize_file(store, path, how));
+    weights.files = {std::move(made)};
+    return ok_status();
+  };
+  QUIRE_RETURN_IF_ERROR(use_files(store, parts, quantize));
+  weights.files.insert(weights.files.end(), others.begin(), others.end());
   return weights;
 }
 
@@ -167,7 +219,7 @@ Result<Manifest> create_model(const LocalStore& store, const std::string& name,
   Manifest manifest{.name = name, .source = weights.source, .revision = "created",
                     .fetched_at = SteadyClock::unix_seconds(), .files = weights.files,
                     .dress = dress_over(weights.dress, over), .adapters = weights.adapters};
-  if (check) QUIRE_RETURN_IF_ERROR(check_files(store, manifest, check));
+  if (check) QUIRE_RETURN_IF_ERROR(use_files(store, weights, check));
   QUIRE_RETURN_IF_ERROR(store.add(manifest));
   return manifest;
 }

@@ -11,6 +11,7 @@
 #include "store/local_store.h"
 #include "store/modelfile/model_dress.h"
 #include "store/modelfile/modelfile.h"
+#include "store/modelfile/quantize.h"
 #include "store/pull.h"
 
 namespace quire::store {
@@ -23,8 +24,14 @@ struct Weights {
   std::vector<StoredAdapter> adapters;  // what is added to them, in this order
 };
 
-// Of a file (GGUF), or of a folder with safetensors and what belongs to them. The store is held.
-Result<Weights> import_weights(const LocalStore& store, const std::string& path);
+// Of a file (GGUF), or of a folder with safetensors and what belongs to them; quantized instead of
+// copied where `how` is not null, which only GGUF files are. The store is held.
+Result<Weights> import_weights(const LocalStore& store, const std::string& path,
+                               const Quantization* how = nullptr);
+
+// The same weights with fewer bits. The store is held.
+Result<Weights> quantize_weights(const LocalStore& store, Weights weights,
+                                 const Quantization& how);
 
 // One file as a blob, under that name. The store is held.
 Result<StoredFile> import_file(const LocalStore& store, const std::string& path,

@@ -107,6 +107,9 @@ constexpr std::string_view kTensorNames =
     R"({"type":["array","null"],"items":{"type":"object","required":["name"],"properties":)"
     R"({"name":{"enum":["text_output","logits"]}}}})";
 
+constexpr std::string_view kFileTypes =
+    R"({"enum":[null,"","f16","q8_0","q4_0","q4_K_S","q4_K_M","q5_K_M","q6_K"]})";
+
 constexpr FieldShape kShapes[] = {
     {"/api/chat", "messages", kOllamaTurns},
     {"/api/create", "files", R"({"type":["object","null"],"maxProperties":0})"},
@@ -114,8 +117,8 @@ constexpr FieldShape kShapes[] = {
     {"/api/create", "draft_quantize", kNothing},
     {"/api/create", "modelfile", kNothing},
     {"/api/create", "path", kNothing},
-    {"/api/create", "quantization", kNothing},
-    {"/api/create", "quantize", kNothing},
+    {"/api/create", "quantization", kFileTypes},
+    {"/api/create", "quantize", kFileTypes},
     {"/api/create", "draft_files", kNothing},
     {"/api/create", "info", kObject},
     {"/api/create", "license", kStops},

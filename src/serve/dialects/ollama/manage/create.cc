@@ -3,11 +3,17 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <atomic>
 #include <filesystem>
+#include <optional>
 
+#include "base/cpu/cpu_info.h"
+#include "serve/background/errands.h"
 #include "serve/dialects/ollama/generate.h"
+#include "serve/dialects/ollama/manage/report.h"
 #include "serve/dialects/ollama/manage/stored.h"
 #include "serve/dialects/ollama/names.h"
+#include "serve/dialects/ollama/ollama.h"
 #include "serve/dialects/ollama/options.h"
 #include "serve/dialects/ollama/request.h"
 #include "serve/house.h"
@@ -28,6 +34,7 @@ struct Creation {
   std::string name, from;
   SentFiles files, adapters;
   store::ModelDress dress;
+  std::optional<store::Quantization> quantization;
   bool is_stream = true;
   std::vector<Warning> warned;
 };
@@ -111,6 +118,21 @@ void read_parameters(Fields& fields, Creation& wanted) {
   wanted.dress.parameters = settled;
 }
 
+// "quantization" is its old name.
+void read_quantization(Fields& fields, Creation& wanted) {
+  constexpr std::size_t kTypeMax = 64;
+  const std::string* newer = fields.text("quantize", kTypeMax);
+  const std::string* older = fields.text("quantization", kTypeMax);
+  const bool has_newer = newer != nullptr && !newer->empty();
+  const std::string* type = has_newer ? newer : older;
+  if (type == nullptr || type->empty()) return;
+  auto parsed = store::parse_quantization(*type);
+  if (!parsed.is_ok()) {
+    return fail(fields, has_newer ? "quantize" : "quantization", parsed.status().message());
+  }
+  wanted.quantization = std::move(*parsed);
+}
+
 // What there is no engine for, by name.
 void refuse_others(Fields& fields) {
   const auto refuse = [&](const char* name, const char* why) {
@@ -120,8 +142,6 @@ void refuse_others(Fields& fields) {
     if (is_empty) return;
     fields.fail(unsupported_parameter(name, fmt::format("{} is not supported: {}", name, why)));
   };
-  refuse("quantize", "send a file that is quantized already");
-  refuse("quantization", "send a file that is quantized already");
   refuse("draft_files", "the engine takes no draft model of a file");
   refuse("draft_quantize", "the engine takes no draft model of a file");
   refuse("modelfile", "Modelfiles are parsed by the client; send its fields");
@@ -150,6 +170,7 @@ Creation read_creation(Fields& fields) {
     if (fields.any(name) == nullptr) continue;
     add_warning(wanted.warned, {"no_effect", name, "It is kept and has no effect."});
   }
+  read_quantization(fields, wanted);
   refuse_others(fields);
   wanted.is_stream = fields.boolean("stream").value_or(true);
   warn_of_unknown(fields, wanted.warned);
@@ -171,15 +192,19 @@ Status add_adapter(const store::LocalStore& store, const std::string& path,
 
 // Of a model of the store, of Ollama's, or of one that is served from a file.
 Result<store::Weights> weights_from(const DialectContext& context, const store::LocalStore& store,
-                                    const std::string& from) {
+                                    const std::string& from,
+                                    const store::Quantization* how) {
   if (const std::string name = stored_name(store, from); !name.empty()) {
     QUIRE_ASSIGN_OR_RETURN(const store::Manifest manifest, store.find(name));
-    return store::Weights{manifest.files, manifest.dress, manifest.source, manifest.adapters};
+    store::Weights weights{manifest.files, manifest.dress, manifest.source, manifest.adapters};
+    if (how == nullptr) return weights;
+    return store::quantize_weights(store, std::move(weights), *how);
   }
   if (const auto theirs = store::OllamaStore::open()) {
     const auto model = theirs->find(store::store_name_of(from));
     if (model.is_ok()) {
-      QUIRE_ASSIGN_OR_RETURN(store::Weights weights, store::import_weights(store, model->path));
+      QUIRE_ASSIGN_OR_RETURN(store::Weights weights,
+                             store::import_weights(store, model->path, how));
       weights.dress = model->dress;
       weights.source = from;
       for (const std::string& adapter : model->adapters) {
@@ -198,7 +223,8 @@ Result<store::Weights> weights_from(const DialectContext& context, const store::
     const bool is_folder = path.extension() == ".safetensors";
     QUIRE_ASSIGN_OR_RETURN(
         store::Weights weights,
-        store::import_weights(store, is_folder ? path.parent_path().string() : path.string()));
+        store::import_weights(store, is_folder ? path.parent_path().string() : path.string(),
+                              how));
     weights.source = from;
     for (const ModelCard::Adapter& adapter : row.info.card.adapters) {
       if (adapter.scale != 1) {
@@ -262,6 +288,107 @@ Status add_sent_adapter(const store::LocalStore& store, const Creation& wanted,
   return ok_status();
 }
 
+// What a client is told of a creation, and whether it is still there.
+struct Told {
+  std::function<void(Json)> line;
+  const std::atomic<bool>* stop = nullptr;
+};
+
+Json status_line(const std::string& status) { return Json::object({{"status", status}}); }
+
+// Numbers stand beside the digest of a blob that has none yet, as clients with a bar expect it.
+Json progress_line(const std::string& status, std::uint64_t total, std::uint64_t done) {
+  Json line = status_line(status);
+  if (total == 0) return line;
+  line.set("digest", "0000000000000000000");
+  line.set("total", total);
+  line.set("completed", done);
+  return line;
+}
+
+// Whether it brings files that nobody has opened yet.
+bool is_new(const Creation& wanted) { return !wanted.files.empty() || !wanted.adapters.empty(); }
+
+Result<store::Weights> find_weights(const DialectContext& context, const store::LocalStore& store,
+                                    const Creation& wanted, const Told& told) {
+  std::optional<store::Quantization> how = wanted.quantization;
+  if (how) {
+    how->threads = std::max(cpu_info().cores / 2, 1);  // the others go on answering
+    how->stop = told.stop;
+    how->check = [&](const std::string& path) { return model_check(context)(path, {}); };
+    how->report = [&](const std::string& status, std::uint64_t total, std::uint64_t done) {
+      told.line(progress_line(status, total, done));
+    };
+  }
+  const store::Quantization* const fewer_bits = how ? &*how : nullptr;
+  if (is_new(wanted)) told.line(status_line("parsing GGUF"));
+  if (wanted.files.empty()) return weights_from(context, store, wanted.from, fewer_bits);
+  auto weights = weights_of_files(store, wanted);
+  if (!weights.is_ok() || fewer_bits == nullptr) return weights;
+  return store::quantize_weights(store, std::move(*weights), *fewer_bits);
+}
+
+// The whole work, on a thread that may be kept busy by it.
+Status create(const DialectContext& context, const store::LocalStore& store,
+              const Creation& wanted, const Told& told) {
+  QUIRE_ASSIGN_OR_RETURN(const store::FileLock held, store.hold());
+  const std::string name = store::store_name_of(wanted.name);
+  QUIRE_ASSIGN_OR_RETURN(store::Weights weights, find_weights(context, store, wanted, told));
+  QUIRE_RETURN_IF_ERROR(add_sent_adapter(store, wanted, weights));
+  store::ModelDress dress = wanted.dress;
+  dress.from = wanted.from;
+  const bool is_checked = is_new(wanted) || wanted.quantization;
+  QUIRE_ASSIGN_OR_RETURN(const store::Manifest made,
+                         store::create_model(store, name, weights, dress,
+                                             is_checked ? model_check(context)
+                                                        : store::ModelCheck()));
+  QUIRE_RETURN_IF_ERROR(serve_stored(context, name));
+  for (const store::StoredFile& file : made.all_files()) {
+    told.line(status_line(fmt::format("{} layer {}{}", wanted.quantization ? "creating new"
+                                                                           : "using existing",
+                                      kSha, file.checksum.hex)));
+  }
+  told.line(status_line("writing manifest"));
+  return ok_status();
+}
+
+// Whatever a file from elsewhere makes of its readers, the server goes on.
+Status create_safely(const DialectContext& context, const store::LocalStore& store,
+                     const Creation& wanted, const Told& told) try {
+  return create(context, store, wanted, told);
+} catch (const std::exception& failure) {
+  return error(StatusCode::kInternal, "the model was not made: {}", failure.what());
+}
+
+Json success(const std::vector<Warning>& warned) {
+  Json last = status_line("success");
+  set_warnings(warned, last);
+  return last;
+}
+
+// On the I/O thread: an errand computes and tells of it.
+void begin_errand(const DialectContext& context, const store::LocalStore& store,
+                  const Creation& wanted, const std::shared_ptr<http::Exchange>& exchange) {
+  const auto is_gone = std::make_shared<std::atomic<bool>>(false);
+  const bool has_begun = context.house->errands->begin(
+      [context, store, wanted, is_gone,
+       report = Report(*context.house, exchange, wanted.is_stream, is_gone)]() mutable {
+        const Told told{[&](Json line) { report.line(std::move(line)); }, is_gone.get()};
+        const Status status = create_safely(context, store, wanted, told);
+        report.end(status.is_ok() ? success(wanted.warned)
+                                  : Json::object({{"error", status.message()}}),
+                   status.is_ok() ? 200 : store_error(status).status);
+      });
+  if (!has_begun) {
+    const ApiError busy{.status = 503,
+                        .message = fmt::format("server busy, please try again.  {} models are "
+                                               "being made or pulled", Errands::kAtOnce),
+                        .retry_after_s = 5};
+    return exchange->respond(kOllamaDialect.render_error(busy, exchange->request()));
+  }
+  begin_report(*exchange, wanted.is_stream, is_gone);
+}
+
 }  // namespace
 
 Parsed<Call> parse_ollama_create(const DialectContext& context, const http::Request& request) {
@@ -272,38 +399,21 @@ Parsed<Call> parse_ollama_create(const DialectContext& context, const http::Requ
   if (fields.error()) return *fields.error();
   auto store = open_managed_store(context);
   if (!store.is_ok()) return store.error();
-  const auto held = store->hold();
-  if (!held.is_ok()) return store_error(held.status());
   const std::string name = store::store_name_of(wanted.name);
   if (const auto fault = check_manageable(context, *store, name)) return *fault;
-  const bool is_of_files = !wanted.files.empty();
-  auto weights = is_of_files ? weights_of_files(*store, wanted)
-                             : weights_from(context, *store, wanted.from);
-  if (!weights.is_ok()) return store_error(weights.status());
-  if (const Status added = add_sent_adapter(*store, wanted, *weights); !added.is_ok()) {
-    return store_error(added);
-  }
-  store::ModelDress dress = wanted.dress;
-  dress.from = wanted.from;
-  const bool is_new = is_of_files || !wanted.adapters.empty();
-  const auto made = store::create_model(*store, name, *weights, dress,
-                                        is_new ? model_check(context) : store::ModelCheck());
-  if (!made.is_ok()) return store_error(made.status());
-  if (const Status served = serve_stored(context, name); !served.is_ok()) {
-    return store_error(served);
+  Call call;
+  if (wanted.quantization && context.house->errands != nullptr) {
+    call.follow = [context, store = *store, wanted](std::shared_ptr<http::Exchange> exchange) {
+      begin_errand(context, store, wanted, exchange);
+    };
+    call.ready = http::Response();  // nothing that the service waits for
+    return call;
   }
   std::vector<Json> lines;
-  const auto say = [&](std::string status) {
-    lines.push_back(Json::object({{"status", std::move(status)}}));
-  };
-  if (is_new) say("parsing GGUF");
-  for (const store::StoredFile& file : made->all_files()) {
-    say("using existing layer " + std::string(kSha) + file.checksum.hex);
-  }
-  say("writing manifest");
-  say("success");
-  set_warnings(wanted.warned, lines.back());
-  Call call;
+  const Told told{[&](Json line) { lines.push_back(std::move(line)); }};
+  const Status status = create_safely(context, *store, wanted, told);
+  if (!status.is_ok()) return store_error(status);
+  lines.push_back(success(wanted.warned));
   call.ready = progress_response(lines, wanted.is_stream);
   return call;
 }

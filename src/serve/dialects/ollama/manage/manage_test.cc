@@ -18,6 +18,7 @@
 #include "serve/testing/test_repository.h"
 #include "serve/testing/test_server.h"
 #include "store/local_store.h"
+#include "store/testing/small_gguf.h"
 
 namespace quire {
 namespace {
@@ -366,7 +367,7 @@ TEST_F(OllamaManageTest, WhatCannotBeMadeIsRefusedByName) {
   const std::pair<const char*, const char*> cases[] = {
       {R"({"model":"x"})", "neither 'from' or 'files' was specified"},
       {R"({"model":"a b","from":"m"})", "invalid model name"},
-      {R"({"model":"x","from":"m","quantize":"q4_K_M"})", "quantize is not supported"},
+      {R"({"model":"x","from":"m","quantize":"q9"})", "unsupported quantization type Q9"},
       {R"({"model":"x","from":"m","template":"{{ nope }}"})", "function \\\"nope\\\" not defined"},
       {R"({"model":"x","from":"m","parameters":{"top_k":"x"}})", "option \\\"top_k\\\" must be"},
       {R"({"model":"x","files":{"/a":"sha256:1"}})", "file path must be relative"},
@@ -472,6 +473,73 @@ TEST_F(OllamaManageTest, MorePullsThanThereAreWorkersKeepNobodyFromAnAnswer) {
     return post("/api/pull", nowhere).body.find("server busy") != std::string::npos;
   };
   while (is_busy()) std::this_thread::yield();
+}
+
+// "status" or "error" of each line, one after the other but for those that are equal.
+std::string sentences(const std::string& body) {
+  std::string all, last;
+  for (std::size_t at = 0; at < body.size();) {
+    const std::size_t end = std::min(body.find('\n', at), body.size());
+    const auto line = parse_json(body.substr(at, end - at));
+    at = end + 1;
+    EXPECT_TRUE(line.is_ok()) << body;
+    const Json* error = line->find("error");
+    const std::string text = error != nullptr ? "error: " + error->as_string()
+                                              : line->find("status")->as_string();
+    if (text != last) all += (all.empty() ? "" : "|") + text;
+    last = text;
+  }
+  return all;
+}
+
+TEST_F(OllamaManageTest, WeightsAreQuantizedWhileTheClientIsToldOfIt) {
+  const std::string bytes = store::testing::small_gguf();
+  EXPECT_LT(post("/api/blobs/" + digest_of(bytes), bytes).status, 300);
+  const std::string files = R"(,"files":{"x.gguf":")" + digest_of(bytes) + "\"}";
+  const TestResponse made = post("/api/create", R"({"model":"small")" + files +
+                                                    R"(,"quantize":"q4_K_M","system":"s"})");
+  EXPECT_EQ(made.status, 200);
+  EXPECT_EQ(made.header("content-type"), "application/x-ndjson");
+  const store::Manifest manifest = *store::LocalStore::open()->find("small");
+  ASSERT_EQ(manifest.files.size(), 1u);
+  EXPECT_EQ(manifest.files[0].name, "model.Q4_K_M.gguf");
+  EXPECT_EQ(manifest.dress.system, "s");
+  EXPECT_EQ(sentences(made.body),
+            "parsing GGUF|quantizing F32 model to Q4_K_M|verifying conversion|creating new layer "
+            "sha256:" + manifest.files[0].checksum.hex + "|writing manifest|success");
+  EXPECT_NE(made.body.find(R"({"status":"quantizing F32 model to Q4_K_M","digest":)"
+                           R"("0000000000000000000","total":66560,"completed":66560})"),
+            std::string::npos) << made.body;
+  const TestResponse again = post("/api/create", R"({"model":"whole","from":"small","stream":)"
+                                                 R"(false,"quantize":"q8_0"})");
+  EXPECT_EQ(again.status, 400);
+  EXPECT_EQ(again.body, R"({"error":"quantization is only supported for F16, BF16 and F32 models; )"
+                        R"(tensor 'blk.0.ffn_up.weight' is Q4_K"})");
+  const TestResponse line = post("/api/create", R"({"model":"whole","from":"small",)"
+                                                R"("quantize":"q8_0"})");
+  EXPECT_EQ(line.status, 200) << "the stream has begun";
+  EXPECT_TRUE(sentences(line.body).starts_with("error: quantization is only")) << line.body;
+  EXPECT_EQ(post("/api/show", R"({"model":"whole"})").status, 404);
+  const TestResponse older = post("/api/create", R"({"model":"whole","stream":false)" + files +
+                                                     R"(,"quantization":"Q8_0"})");
+  EXPECT_EQ(older.body, R"({"status":"success"})");
+  EXPECT_TRUE(fs::is_empty(folder_ / "partial"));
+}
+
+TEST_F(OllamaManageTest, TypesThatNobodyMakesAreRefusedBeforeAnythingIsDone) {
+  for (const char* field : {"quantize", "quantization"}) {
+    const TestResponse refused = post("/api/create", R"({"model":"x","from":"m",")" +
+                                                         std::string(field) + R"(":"q9"})");
+    EXPECT_EQ(refused.status, 400);
+    EXPECT_TRUE(refused.body.starts_with(
+        R"({"error":"unsupported quantization type Q9 - supported types are F32, F16, BF16, Q8_0)"))
+        << refused.body;
+  }
+  EXPECT_EQ(post("/api/create", R"({"model":"x","from":"m","quantize":4})").status, 400);
+  const TestResponse nobody = post("/api/create", R"({"model":"x","from":"nobody","stream":false,)"
+                                                  R"("quantize":"q8_0"})");
+  EXPECT_EQ(nobody.status, 404) << nobody.body;
+  create("plain", R"(,"quantize":"")");
 }
 
 }  // namespace
