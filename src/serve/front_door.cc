@@ -183,6 +183,13 @@ std::optional<http::Response> FrontDoor::refuse(const http::Request& head) {
   return refusal;
 }
 
+std::shared_ptr<http::BodySink> FrontDoor::body_sink(const http::Request& head) {
+  Place place = find_place(head);
+  if (place.route == nullptr || place.route->endpoint.sink == nullptr) return nullptr;
+  const auto sink = place.route->endpoint.sink;
+  return sink(context_of(place, Tenant()), head);
+}
+
 std::size_t FrontDoor::body_max(const http::Request& head, const http::Limits& limits) {
   const Place place = find_place(head);
   const bool is_form = place.route != nullptr && place.route->body == BodyKind::kForm;
@@ -279,6 +286,7 @@ std::optional<http::Response> FrontDoor::find_refusal(const http::Request& head,
 std::optional<ApiError> FrontDoor::find_fault_of_body(const http::Request& head,
                                                       const Route& route) const {
   const bool is_good = route.body == BodyKind::kNone || route.body == BodyKind::kLooseJson ||
+                       route.body == BodyKind::kFile ||
                        (route.body == BodyKind::kJson && says_type(head, "application/json")) ||
                        (route.body == BodyKind::kForm && says_type(head, "multipart/form-data"));
   if (is_good) return std::nullopt;
@@ -311,6 +319,19 @@ void FrontDoor::answer_inside(std::shared_ptr<http::Exchange> exchange, const Te
   answer_at(std::move(place), std::move(exchange), tenant);
 }
 
+DialectContext FrontDoor::context_of(Place& place, const Tenant& tenant) const {
+  ModelSource models;
+  models.host = &house_->host;
+  models.catalog = house_->catalog;
+  return {.models = std::move(models),
+          .unknown_fields_warn = options_.unknown_fields_warn,
+          .keeps_volatile_lines = options_.keeps_volatile_lines,
+          .is_operable = options_.is_operable,
+          .tenant = tenant,
+          .path = std::move(place.path),
+          .house = house_};
+}
+
 void FrontDoor::answer_at(Place place, std::shared_ptr<http::Exchange> exchange,
                           const Tenant& tenant) {
   const http::Request& request = exchange->request();
@@ -319,17 +340,7 @@ void FrontDoor::answer_at(Place place, std::shared_ptr<http::Exchange> exchange,
                 trace.empty() ? "" : " trace=", trace);
   const Dialect& dialect = *place.dialect;
   const Endpoint& endpoint = place.route->endpoint;
-  ModelSource models;
-  models.host = &house_->host;
-  models.catalog = house_->catalog;
-  const DialectContext context{
-      .models = std::move(models),
-      .unknown_fields_warn = options_.unknown_fields_warn,
-      .keeps_volatile_lines = options_.keeps_volatile_lines,
-      .is_operable = options_.is_operable,
-      .tenant = tenant,
-      .path = std::move(place.path),
-      .house = house_};
+  const DialectContext context = context_of(place, tenant);
   if (endpoint.quick != nullptr) {
     http::Response response = endpoint.quick(context, request);
     complete_head(dialect, request, response);

@@ -47,6 +47,7 @@ class FrontDoor : public http::Handler {
     return options_.origins.reply_headers(head);
   }
   std::optional<http::Response> refuse(const http::Request& head) override;
+  std::shared_ptr<http::BodySink> body_sink(const http::Request& head) override;
   std::size_t body_max(const http::Request& head, const http::Limits& limits) override;
   std::shared_ptr<void> hold_large_body(const http::Limits& limits) override;
   void answer(std::shared_ptr<http::Exchange> exchange) override;
@@ -63,6 +64,7 @@ class FrontDoor : public http::Handler {
   };
 
   Place find_place(const http::Request& request) const;
+  DialectContext context_of(Place& place, const Tenant& tenant) const;  // takes its path
   const Dialect& teller_of(const http::Request& request) const;  // of its errors
   void answer_at(Place place, std::shared_ptr<http::Exchange> exchange, const Tenant& tenant);
   std::string allowed_methods(std::string_view path) const;

@@ -216,6 +216,12 @@ Json operation_of(const House& house, const Dialect& dialect, const Route& route
     operation.set("requestBody",
                   Json::object({{"required", true},
                                 {"content", Json::object({{"multipart/form-data", form}})}}));
+  } else if (route.body == BodyKind::kFile) {
+    const Json bytes = Json::object({{"schema", Json::object({{"type", "string"},
+                                                              {"format", "binary"}})}});
+    operation.set("requestBody",
+                  Json::object({{"required", true},
+                                {"content", Json::object({{"application/octet-stream", bytes}})}}));
   }
   operation.set("responses", responses_of(route, can_stream));
   if (route.access != Access::kOpen) {

@@ -22,6 +22,7 @@ enum class BodyKind : std::uint8_t {
   kJson,       // Content-Type must say so, which no page of another site can send unasked
   kLooseJson,  // JSON, whatever Content-Type says, as this protocol's own server reads it
   kForm,       // multipart/form-data
+  kFile,       // bytes that go where Endpoint::sink says
 };
 
 enum class Access : std::uint8_t {
@@ -41,6 +42,10 @@ struct Endpoint {
   std::string_view summary = {};
   std::string_view query = {};  // names of the query's parameters: "after,limit"
   std::string_view types = "application/json";  // of its answers, parted by commas; errors are JSON
+  // Of a file: on the I/O thread, before the body arrives; must not wait for anything. Null, or
+  // none: the body is held, as far as it is small.
+  std::shared_ptr<http::BodySink> (*sink)(const DialectContext& context,
+                                          const http::Request& head) = nullptr;
 };
 
 struct Route {

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <atomic>
+#include <limits>
 #include <utility>
 #include <boost/asio/experimental/awaitable_operators.hpp>
 
@@ -20,8 +21,27 @@ namespace {
 
 constexpr std::size_t kReadSize = 16 * 1024;             // bytes asked of the socket at once
 constexpr std::size_t kLingerMax = 8 * 1024 * 1024;      // bytes read and dropped before closing
+constexpr std::size_t kPieceSize = 1024 * 1024;          // bytes that a sink is given at once
 constexpr std::chrono::milliseconds kCancelAgain{5};
 constexpr auto kForever = asio::steady_timer::time_point::max;
+
+// Where bodies are written to files: a disk that is slow keeps no other client waiting.
+asio::thread_pool& file_threads() {
+  static asio::thread_pool threads(1);
+  return threads;
+}
+
+// One of the places for bodies that go to files, of this process; each holds a piece. Null: all are
+// taken.
+std::shared_ptr<void> hold_file_place() {
+  constexpr int kFilesMax = 16;
+  static std::atomic<int> taken = 0;
+  if (++taken > kFilesMax) {
+    --taken;
+    return nullptr;
+  }
+  return {&taken, [](std::atomic<int>* held) { --*held; }};
+}
 
 // What large bodies were parsed into lies in pieces between what stays; after so many bytes of
 // bodies the free pages go back to the system.
@@ -131,8 +151,9 @@ asio::awaitable<bool> Connection::serve_one() {
   const bool is_large = head.is_chunked || head.body_size > limits_->body_max ||
                         head.coding != ContentCoding::kIdentity;
   std::shared_ptr<void> place;
-  if (is_large && head.body_max > limits_->body_max) {
-    place = handler_->hold_large_body(*limits_);
+  const bool is_file = head.request.sink != nullptr;
+  if (is_large && (is_file || head.body_max > limits_->body_max)) {
+    place = is_file ? hold_file_place() : handler_->hold_large_body(*limits_);
     if (place == nullptr) {
       co_return co_await reject(head.request, 503, "too many large bodies arrive at once");
     }
@@ -176,7 +197,12 @@ asio::awaitable<bool> Connection::read_head(RequestHead& head) {
   if (head.refusal != 0) co_return co_await reject(head.request, head.refusal, head.reason);
   head.request.reply_headers = handler_->reply_headers(head.request);
   head.body_max = handler_->body_max(head.request, *limits_);
-  if (head.body_size > head.body_max) {
+  if (head.is_chunked || head.body_size > 0) head.request.sink = handler_->body_sink(head.request);
+  const bool is_file = head.request.sink != nullptr;
+  if (is_file && head.coding != ContentCoding::kIdentity) {
+    co_return co_await reject(head.request, 415, "a file is taken as it is, not compressed");
+  }
+  if (head.body_size > (is_file ? limits_->file_max : head.body_max)) {
     co_return co_await reject(head.request, 413, "the body is too large");
   }
   co_return true;
@@ -188,6 +214,7 @@ asio::awaitable<bool> Connection::read_body(RequestHead& head) {
     if (!co_await send("HTTP/1.1 100 Continue\r\n\r\n")) co_return false;
   }
   deadline_.arm(limits_->body_timeout);
+  if (head.request.sink != nullptr) co_return co_await read_file(head);
   if (head.is_chunked) co_return co_await read_chunked(head);
 
   const auto size = static_cast<std::size_t>(head.body_size);
@@ -231,6 +258,59 @@ asio::awaitable<bool> Connection::read_chunked(RequestHead& head) {
   }
   deadline_.disarm();
   co_return true;
+}
+
+// No more of it is held than a piece and what was read ahead.
+asio::awaitable<bool> Connection::read_file(RequestHead& head) {
+  Limits limits = *limits_;
+  limits.body_max = kPieceSize + limits_->file_max;  // pieces are counted here
+  limits.chunks_max = std::numeric_limits<std::size_t>::max();
+  ChunkDecoder decoder(limits);
+  std::string piece;
+  std::uint64_t total = 0;
+  for (bool is_complete = false;;) {
+    std::size_t taken = 0;
+    const std::size_t held = piece.size();
+    if (head.is_chunked) {
+      taken = decoder.feed(input_, piece);
+      if (decoder.refusal() != 0) {
+        co_return co_await reject(head.request, decoder.refusal(), decoder.reason());
+      }
+      is_complete = decoder.is_complete();
+    } else {
+      taken = static_cast<std::size_t>(
+          std::min<std::uint64_t>(input_.size(), head.body_size - total));
+      piece.append(input_, 0, taken);
+      is_complete = total + taken == head.body_size;
+    }
+    input_.erase(0, taken);
+    total += piece.size() - held;
+    if (total > limits_->file_max) {
+      co_return co_await reject(head.request, 413, "the body is too large");
+    }
+    if (is_complete || piece.size() >= kPieceSize) {
+      deadline_.disarm();
+      if (!co_await pour(head, piece)) co_return false;
+      if (is_complete) co_return true;
+    }
+    if (taken > 0) deadline_.arm(limits_->body_timeout);  // it moves: more time
+    if (!co_await fill()) {
+      if (!deadline_.has_passed()) co_return false;
+      co_return co_await reject(head.request, 408, "the body did not arrive in time");
+    }
+  }
+}
+
+asio::awaitable<bool> Connection::pour(RequestHead& head, std::string& piece) {
+  const bool is_kept = co_await asio::co_spawn(
+      file_threads(),
+      [sink = head.request.sink, &piece]() -> asio::awaitable<bool> {
+        co_return sink->write(piece);
+      },
+      asio::use_awaitable);
+  piece.clear();
+  if (is_kept) co_return true;
+  co_return co_await reject(head.request, 507, "the body cannot be kept: the disk may be full");
 }
 
 asio::awaitable<bool> Connection::decode_body(RequestHead& head) {

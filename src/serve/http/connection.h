@@ -71,6 +71,8 @@ class Connection {
   asio::awaitable<bool> read_head(RequestHead& head);
   asio::awaitable<bool> read_body(RequestHead& head);
   asio::awaitable<bool> read_chunked(RequestHead& head);
+  asio::awaitable<bool> read_file(RequestHead& head);  // a body that goes to its sink
+  asio::awaitable<bool> pour(RequestHead& head, std::string& piece);
   asio::awaitable<bool> decode_body(RequestHead& head);
   asio::awaitable<bool> answer(Request request);
   asio::awaitable<void> send_answer(bool closes);

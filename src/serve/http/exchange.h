@@ -75,7 +75,10 @@ class Handler {
   // connection is closed after it.
   virtual std::optional<Response> refuse(const Request& head) = 0;
 
-  // Bytes that the body may have.
+  // Where the body goes, if it is not to be held. Null: it is.
+  virtual std::shared_ptr<BodySink> body_sink(const Request&) { return nullptr; }
+
+  // Bytes that a body may have that is held.
   virtual std::size_t body_max(const Request&, const Limits& limits) { return limits.body_max; }
 
   // A place for a body beyond what every request may have, until the request is answered. Null:

@@ -5,6 +5,8 @@
 
 #include <chrono>
 #include <cstddef>
+#include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -19,7 +21,8 @@ struct Limits {
   std::size_t headers_max = 100;              // fields; more: 431
   std::size_t body_max = 4 * 1024 * 1024;     // bytes; more: 413
   std::size_t form_max = 64 * 1024 * 1024;    // bytes of a body that is a form: a file
-  std::size_t large_bodies_max = 2;           // forms beyond body_max at once; more: 503
+  std::uint64_t file_max = std::uint64_t{1} << 40;  // bytes of a body that goes to a file
+  std::size_t large_bodies_max = 2;           // bodies beyond body_max at once; more: 503
   std::size_t chunks_max = 65'536;            // of one body; more: 413
   std::size_t trailers_max = 8 * 1024;        // bytes; more: 431
   std::size_t output_max = 256 * 1024;        // bytes of a stream that the client has not taken
@@ -38,12 +41,23 @@ struct Header {
   std::string value;
 };
 
+// Where a body goes that is too large to be held, piece by piece as it arrives. Gone with its
+// request: what was not taken from it by then is dropped.
+class BodySink {
+ public:
+  virtual ~BodySink() = default;
+  // May take time: called on a thread that waits for nobody else, one piece after the other. False:
+  // no more can be kept.
+  virtual bool write(std::string_view piece) = 0;
+};
+
 struct Request {
   std::string method;  // as sent
   std::string path;    // percent-decoded, no "." or "..", valid UTF-8 without controls
   std::string query;   // what follows the "?", as sent
   std::vector<Header> headers;
   std::string body;
+  std::shared_ptr<BodySink> sink;  // has the body in its place; null: it is above
   std::string id;      // the client's x-request-id if it is harmless, else one of ours
   std::vector<Header> reply_headers;  // of every answer, beside its own
   bool is_http_10 = false;

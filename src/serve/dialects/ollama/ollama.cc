@@ -68,8 +68,8 @@ constexpr Route kRoutes[] = {
       .parse = describe_ollama_push, .summary = "send a model to a registry", .types = kLines}},
     {"HEAD", "/api/blobs/{digest}", kNone, kKeyed, {.parse = parse_ollama_find_blob,
       .summary = "whether a file is there", .types = "text/plain"}},
-    {"POST", "/api/blobs/{digest}", kNone, kKeyed, {.parse = parse_ollama_send_blob,
-      .summary = "send a file", .types = "text/plain"}},
+    {"POST", "/api/blobs/{digest}", BodyKind::kFile, kKeyed, {.parse = parse_ollama_send_blob,
+      .summary = "send a file", .types = "text/plain", .sink = open_ollama_blob}},
     {"GET", "/api/version", kNone, Access::kOpen, {.quick = show_version,
       .summary = "of this program"}},
 };

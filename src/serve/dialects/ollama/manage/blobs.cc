@@ -24,33 +24,50 @@ std::optional<store::Checksum> checksum_in(std::string_view digest) {
   return std::move(*checksum);
 }
 
-// A file of the store that is not a blob yet.
-class Upload {
+// A file of the store that is not a blob yet. The folder is held from the first piece on, so that
+// nobody collects it.
+class Upload final : public http::BodySink {
  public:
-  explicit Upload(const std::string& folder) {
+  explicit Upload(store::LocalStore store) : store_(std::move(store)) {
     static std::atomic<unsigned> uploads{0};
-    path_ = fmt::format("{}/partial/upload.{}.{}", folder, ::getpid(), ++uploads);
-    file_ = ::open(path_.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+    path_ = fmt::format("{}/partial/upload.{}.{}", store_.folder(), ::getpid(), ++uploads);
   }
-  ~Upload() {
+  ~Upload() override {
     if (file_ >= 0) ::close(file_);
-    ::unlink(path_.c_str());  // of what did not become a blob
+    if (is_open_) ::unlink(path_.c_str());  // of what did not become a blob
   }
   Upload(const Upload&) = delete;
 
-  bool write(std::string_view bytes) {
-    while (!bytes.empty() && file_ >= 0) {
-      const ssize_t written = ::write(file_, bytes.data(), bytes.size());
+  bool write(std::string_view piece) override {
+    if (!is_open_ && !open()) return false;
+    digest_.update(piece);
+    while (!piece.empty() && file_ >= 0) {
+      const ssize_t written = ::write(file_, piece.data(), piece.size());
       if (written <= 0) return false;
-      bytes.remove_prefix(static_cast<std::size_t>(written));
+      piece.remove_prefix(static_cast<std::size_t>(written));
     }
     return file_ >= 0;
   }
+  // Of all that was written; once.
+  store::Checksum finish() { return digest_.finish(); }
   const std::string& path() const { return path_; }
 
  private:
+  bool open() {
+    auto held = store_.hold();
+    if (!held.is_ok()) return false;
+    held_ = std::move(*held);
+    file_ = ::open(path_.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+    is_open_ = file_ >= 0;
+    return is_open_;
+  }
+
+  store::LocalStore store_;
   std::string path_;
+  std::optional<store::FileLock> held_;
+  store::Digest digest_;
   int file_ = -1;
+  bool is_open_ = false;
 };
 
 bool is_there(const store::LocalStore& store, const store::Checksum& checksum) {
@@ -79,24 +96,29 @@ Parsed<Call> parse_ollama_find_blob(const DialectContext& context, const http::R
   return plain(is_there(*store, *checksum) ? 200 : 404);
 }
 
+std::shared_ptr<http::BodySink> open_ollama_blob(const DialectContext& context,
+                                                 const http::Request&) {
+  auto store = open_managed_store(context);
+  if (!store.is_ok() || !checksum_in(context.path["digest"])) return nullptr;
+  return std::make_shared<Upload>(std::move(*store));
+}
+
 Parsed<Call> parse_ollama_send_blob(const DialectContext& context, const http::Request& request) {
   const auto checksum = checksum_in(context.path["digest"]);
   if (!checksum) return bad_digest(context.path["digest"]);
   auto store = open_managed_store(context);
   if (!store.is_ok()) return store.error();
   if (is_there(*store, *checksum)) return plain(200);
-  store::Digest digest;
-  digest.update(request.body);
-  const store::Checksum sent = digest.finish();
+  std::shared_ptr<http::BodySink> sink = request.sink;
+  if (sink == nullptr) sink = std::make_shared<Upload>(*store);  // of an empty body
+  auto& upload = static_cast<Upload&>(*sink);
+  if (request.sink == nullptr && !upload.write(request.body)) {
+    return ApiError{.status = 507, .message = "the store cannot be written"};
+  }
+  const store::Checksum sent = upload.finish();
   if (!(sent == *checksum)) {
     return invalid_value("digest", fmt::format("digest mismatch, expected \"{}{}\", got \"{}{}\"",
                                                kSha, checksum->hex, kSha, sent.hex));
-  }
-  const auto held = store->hold();
-  if (!held.is_ok()) return store_error(held.status());
-  Upload upload(store->folder());
-  if (!upload.write(request.body)) {
-    return ApiError{.status = 507, .message = "the store cannot be written"};
   }
   const Status placed = store->place_blob(upload.path(), *checksum);
   if (!placed.is_ok()) return store_error(placed);

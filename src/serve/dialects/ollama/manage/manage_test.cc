@@ -178,7 +178,44 @@ TEST_F(OllamaManageTest, ABlobIsTakenOnceAndOnlyWithItsChecksum) {
   for (const auto& each : fs::directory_iterator(folder_ / "partial")) {
     ADD_FAILURE() << "what did not become a blob is gone: " << each.path();
   }
-  EXPECT_EQ(post(path, std::string(5 << 20, 'x')).status, 413);
+}
+
+// Weights are larger than what is held of a body: they go to a file as they arrive, in chunks or
+// not, and those behind them on the connection find their place.
+TEST_F(OllamaManageTest, ABlobMayBeLargerThanOtherBodies) {
+  std::string bytes(9 << 20, 'w');
+  for (std::size_t i = 0; i < bytes.size(); i += 4099) bytes[i] = static_cast<char>(i);
+  EXPECT_EQ(post("/api/blobs/" + digest_of(bytes), bytes).status, 201);
+  EXPECT_EQ(fs::file_size(folder_ / "blobs" / ("sha256-" + digest_of(bytes).substr(7))),
+            bytes.size());
+  bytes.back() = '!';
+  const std::string path = "/api/blobs/" + digest_of(bytes);
+  std::string chunks;
+  for (std::size_t at = 0; at < bytes.size(); at += 100'000) {
+    http::append_chunk(bytes.substr(at, 100'000), chunks);
+  }
+  TestClient client = server_->client();
+  const std::string head = " HTTP/1.1\r\nHost: t\r\nTransfer-Encoding: chunked\r\n\r\n";
+  client.send("POST " + path + head + chunks + "0\r\n\r\nHEAD " + path +
+              " HTTP/1.1\r\nHost: t\r\n\r\n");
+  EXPECT_EQ(client.receive().status, 201);
+  EXPECT_EQ(client.receive(true).status, 200);
+  EXPECT_EQ(post("/api/blobs/" + digest_of("other"), bytes).status, 400);
+  TestClient packed = server_->client();
+  packed.send("POST " + path + " HTTP/1.1\r\nHost: t\r\nContent-Encoding: gzip\r\n"
+              "Content-Length: 3\r\n\r\nabc");
+  EXPECT_EQ(packed.receive().status, 415);
+  {
+    TestClient leaver = server_->client();
+    leaver.send("POST " + path + head + chunks.substr(0, 3 << 20));
+  }
+  TestClient broken = server_->client();
+  broken.send("POST " + path + head + chunks.substr(0, 3 << 20) + "zz\r\n");
+  EXPECT_EQ(broken.receive().status, 400);
+  server_.reset();  // everybody has left
+  for (const auto& each : fs::directory_iterator(folder_ / "partial")) {
+    ADD_FAILURE() << "what did not become a blob is gone: " << each.path();
+  }
 }
 
 TEST_F(OllamaManageTest, AModelIsMadeShownCopiedAndDeleted) {
