@@ -154,7 +154,7 @@ std::unique_ptr<PinBook> open_pins() {
 void recall_pins(PinBook& pins, ModelHost& host, const ModelRepository* repository,
                  const ModelCatalog& catalog) {
   pins.apply(host);
-  pins.drop_missing(host, [&](const std::string& name) {
+  pins.tell_missing(host, [&](const std::string& name) {
     if (repository == nullptr) return catalog.has(name);
     const std::string base = name.substr(0, name.rfind(':'));
     return repository->has(name) || catalog.has(name) ||

@@ -326,13 +326,13 @@ bool Engine::is_resting() const {
 }
 
 Nanos Engine::last_step_at() const {
-  Nanos behind = SteadyClock::now();
+  Nanos behind = Nanos::max(), latest{0};
   for (const auto& instance : instances_) {
-    if (instance->is_asleep.load()) continue;
     const Nanos at{instance->last_step_at.load()};
-    if (at > Nanos{0}) behind = std::min(behind, at);  // else it has just begun
+    latest = std::max(latest, at);
+    if (!instance->is_asleep.load() && at > Nanos{0}) behind = std::min(behind, at);
   }
-  return behind;
+  return behind == Nanos::max() ? latest : behind;  // all sleep, or have just begun
 }
 
 }  // namespace quire

@@ -74,7 +74,7 @@ class Engine {
   // Whether all that is here waits for its batch, and nothing is computed.
   bool is_resting() const;
   // When the last step finished, somebody was let in, or the thread woke up: of the instances that
-  // are awake the one that is furthest behind; now if all sleep. For liveness.
+  // are awake the one that is furthest behind, else the latest. For liveness.
   Nanos last_step_at() const;
 
  private:

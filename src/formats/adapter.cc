@@ -107,7 +107,8 @@ Result<AdapterFile> open_gguf(const std::string& path) {
   AdapterFile adapter;
   adapter.naming = Naming::kGguf;
   adapter.owner = file;
-  for (const MappedFile& part : file->files()) adapter.stamp ^= part.stamp();
+  adapter.files = file->files();
+  for (const MappedFile& part : adapter.files) adapter.stamp ^= part.stamp();
   for (const auto& [key, wanted] :
        {std::pair{"general.type", "adapter"}, std::pair{"adapter.type", "lora"}}) {
     QUIRE_ASSIGN_OR_RETURN(const auto value, file->string(key));
@@ -146,10 +147,10 @@ struct PeftConfig {
   std::vector<std::pair<std::string, double>> alphas;  // by the end of a module's name
 
   double scale_of(std::string_view module, std::size_t rank) const {
-    double own = alpha;
-    for (const auto& [name, value] : alphas) {
-      if (module == name || module.ends_with("." + name)) own = value;
-    }
+    const auto fits = std::find_if(alphas.begin(), alphas.end(), [&](const auto& row) {
+      return module == row.first || module.ends_with("." + row.first);
+    });  // the first of several counts
+    const double own = fits == alphas.end() ? alpha : fits->second;
     const auto divisor = static_cast<double>(rank);
     return own / (is_rank_stabilised ? std::sqrt(divisor) : divisor);
   }
@@ -221,6 +222,10 @@ constexpr PeftEnd kPeftEnds[] = {{".lora_A.weight", true, false},
                                  {".lora_embedding_B", false, true}};
 constexpr std::string_view kPeftFront = "base_model.model.";
 
+Status twice(std::string_view first, std::string_view second) {
+  return error(StatusCode::kCorrupt, "tensors '{}' and '{}' are for the same place", first, second);
+}
+
 // Saved with the pair of a table or head, and what was trained beside the pairs.
 constexpr std::string_view kWholeEnds[] = {".base_layer.weight", ".modules_to_save.weight",
                                            ".weight"};
@@ -253,7 +258,9 @@ Result<HalfPairs> peft_pairs(const SafetensorsFiles& file, std::vector<AdapterWh
     }
     const std::string_view module = without_end(name.substr(kPeftFront.size()), end->end);
     HalfPair& pair = pairs[std::string(module)];
-    (end->is_a ? pair.a : pair.b) = &tensor;
+    const TensorView*& half = end->is_a ? pair.a : pair.b;
+    if (half != nullptr) return twice(half->name, tensor.name);
+    half = &tensor;
     pair.is_of_table = end->is_of_table;
   }
   return pairs;
@@ -289,9 +296,10 @@ Result<AdapterFile> open_peft(const fs::path& folder) {
   }
   if (!root->is_object()) return error(StatusCode::kCorrupt, "{} is no object", kConfigName);
   QUIRE_ASSIGN_OR_RETURN(const PeftConfig config, read_peft_config(*root));
-  if (!fs::exists(folder / kWeightsName)) {
+  std::error_code failure;
+  if (!fs::exists(folder / kWeightsName, failure)) {
     return error(StatusCode::kNotFound, "'{}' has no {}{}", folder.string(), kWeightsName,
-                 fs::exists(folder / "adapter_model.bin")
+                 fs::exists(folder / "adapter_model.bin", failure)
                      ? "; adapter_model.bin is a pickle, which can run code and is never read"
                      : "");
   }
@@ -301,7 +309,8 @@ Result<AdapterFile> open_peft(const fs::path& folder) {
   AdapterFile adapter;
   adapter.owner = owner;
   adapter.stamp = hash_bytes(text.data(), text.size());
-  for (const MappedFile& file : owner->files->files()) adapter.stamp ^= file.stamp();
+  adapter.files = owner->files->files();
+  for (const MappedFile& file : adapter.files) adapter.stamp ^= file.stamp();
   QUIRE_ASSIGN_OR_RETURN(const HalfPairs pairs, peft_pairs(*owner->files, adapter.wholes));
   std::map<std::string, std::unique_ptr<TensorView>> tables;
   for (auto [module, pair] : pairs) {
@@ -351,7 +360,8 @@ Result<AdapterFile> AdapterFile::open(const std::string& path) {
   Result<AdapterFile> opened = open_any(path);
   if (!opened.is_ok()) return in_file(path, opened.status());
   if (!opened->pairs.empty()) return opened;
-  return in_file(path, error(StatusCode::kCorrupt, "an adapter without tensors"));
+  return in_file(path, error(StatusCode::kCorrupt, "an adapter without a pair of matrices A "
+                                                   "and B"));
 }
 
 }  // namespace quire

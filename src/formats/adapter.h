@@ -9,9 +9,11 @@
 
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <string>
 #include <vector>
 
+#include "base/file.h"
 #include "formats/config/fields.h"
 #include "tensor/tensor.h"
 
@@ -39,6 +41,7 @@ struct AdapterFile {
   std::vector<AdapterPair> pairs;  // by the names of their targets
   std::vector<AdapterWhole> wholes;  // likewise
   std::shared_ptr<const void> owner;
+  std::span<const MappedFile> files;  // which the tensors point into; of the owner
   std::uint64_t stamp = 0;  // changes when the file does
 
   // Errors name the file, and the key or tensor.

@@ -85,7 +85,7 @@ TEST_F(AdapterFileTest, GgufThatIsNoLoraAdapterIsRefusedByItsKey) {
 }
 
 TEST_F(AdapterFileTest, TensorsThatAreNoPairAreRefusedByName) {
-  EXPECT_THAT(refusal(write(gguf_head())), HasSubstr("without tensors"));
+  EXPECT_THAT(refusal(write(gguf_head())), HasSubstr("without a pair of matrices"));
   GgufWriter half = gguf_head();
   half.add_tensor("blk.0.attn_q.weight.lora_a", {2, 8}, tiny_weights(16));
   EXPECT_THAT(refusal(write(half)), HasSubstr("'blk.0.attn_q.weight.lora_a': it has no matrix B"));
@@ -122,6 +122,8 @@ TEST_F(AdapterFileTest, PeftScalesAsItsConfigSays) {
   EXPECT_FLOAT_EQ(scale(R"(,"alpha_pattern":{"self_attn.q_proj":6},"rank_pattern":{"q_proj":2})"),
                   3);
   EXPECT_FLOAT_EQ(scale(R"(,"alpha_pattern":{"v_proj":6})"), 4);
+  EXPECT_FLOAT_EQ(scale(R"(,"alpha_pattern":{"q_proj":6,"layers.0.self_attn.q_proj":2})"), 3)
+      << "the first of several";
 }
 
 TEST_F(AdapterFileTest, ATableIsTurned) {
@@ -184,6 +186,12 @@ TEST_F(AdapterFileTest, WhatIsNeitherIsRefusedByName) {
     writer.add(name, "F32", {8}, tiny_weights(8));
     EXPECT_THAT(refusal(write(peft_config(), writer)), HasSubstr(fmt::format("'{}'", name)));
   }
+}
+
+TEST_F(AdapterFileTest, TwoForOnePlaceAreRefused) {
+  SafetensorsWriter writer = peft_pair();
+  writer.add(std::string(kModule) + ".lora_A.default.weight", "F32", {2, 8}, tiny_weights(16));
+  EXPECT_THAT(refusal(write(peft_config(), writer)), HasSubstr("are for the same place"));
 }
 
 TEST_F(AdapterFileTest, WhatIsNoAdapterSaysWhatOneIs) {

@@ -9,6 +9,7 @@
 
 #include "base/file.h"
 #include "base/json.h"
+#include "store/file_lock.h"
 
 namespace quire {
 namespace {
@@ -48,52 +49,61 @@ void PinBook::read() {
 }
 
 void PinBook::apply(ModelHost& host) const {
-  for (const std::string& name : names()) {
+  const std::lock_guard lock(mutex_);  // nobody unpins meanwhile
+  for (const std::string& name : names_) {
     if (!host.has_name(name)) continue;
     const auto model = host.find(name);  // it may have gone meanwhile
     if (model) static_cast<void>(host.set_pinned(*model, true).is_ok());
   }
 }
 
-void PinBook::drop_missing(const ModelHost& host,
-                           const std::function<bool(const std::string&)>& is_awaited) {
-  const std::lock_guard lock(mutex_);
-  std::set<std::string> stays;
-  std::vector<std::string> gone;
-  for (const std::string& name : names_) {
-    if (host.has_name(name) || is_awaited(name)) stays.insert(name);
-    else gone.push_back(name);
+std::vector<std::string> PinBook::tell_missing(
+    const ModelHost& host, const std::function<bool(const std::string&)>& is_awaited) const {
+  std::vector<std::string> missing;
+  for (const std::string& name : names()) {
+    if (!host.has_name(name) && !is_awaited(name)) missing.push_back(name);
   }
-  if (gone.empty()) return;
-  spdlog::info("pinned before, and not there any more: {}", fmt::join(gone, ", "));
-  const Status replaced = replace(std::move(stays));
-  if (!replaced.is_ok()) spdlog::warn("pins are not kept: {}", replaced.message());
+  if (!missing.empty()) {
+    spdlog::info("pinned before, and not served here: {}", fmt::join(missing, ", "));
+  }
+  return missing;
+}
+
+Status PinBook::set(ModelHost& host, ModelHost::ModelIndex model, bool is_pinned) {
+  const std::lock_guard lock(mutex_);
+  QUIRE_RETURN_IF_ERROR(host.set_pinned(model, is_pinned));
+  return keep_locked(host.names(model), is_pinned);
 }
 
 Status PinBook::keep(const std::vector<std::string>& names, bool is_pinned) {
   const std::lock_guard lock(mutex_);
-  std::set<std::string> changed = names_;
+  return keep_locked(names, is_pinned);
+}
+
+Status PinBook::keep_locked(const std::vector<std::string>& names, bool is_pinned) {
+  std::error_code failure;
+  fs::create_directories(fs::path(path_).parent_path(), failure);
+  const auto alone = store::FileLock::acquire(path_ + ".lock", store::FileLock::Mode::kExclusive);
+  if (alone.is_ok()) read();  // others may have written meanwhile
+  const std::set<std::string> before = names_;
   for (const std::string& name : names) {
     if (name == kAnyName || name.size() > kNameBytesMax) continue;
-    if (is_pinned) changed.insert(name);
-    else changed.erase(name);
+    if (is_pinned) names_.insert(name);
+    else names_.erase(name);
   }
-  if (changed.size() > kNamesMax) {
+  if (names_.size() > kNamesMax) {
+    names_ = before;
     return error(StatusCode::kResourceExhausted, "{} names of pinned models are kept already; "
                                                  "unpin some", kNamesMax);
   }
-  return changed == names_ ? ok_status() : replace(std::move(changed));
+  if (!alone.is_ok()) return alone.status();
+  return before == names_ ? ok_status() : replace(names_);
 }
 
-Status PinBook::replace(std::set<std::string> names) {
+Status PinBook::replace(const std::set<std::string>& names) const {
   Json list = Json::array();
   for (const std::string& name : names) list.push(name);
-  std::error_code failure;
-  fs::create_directories(fs::path(path_).parent_path(), failure);
-  QUIRE_RETURN_IF_ERROR(replace_file(path_, dump(Json::object({{"pinned", std::move(list)}})) +
-                                                "\n"));
-  names_ = std::move(names);
-  return ok_status();
+  return replace_file(path_, dump(Json::object({{"pinned", std::move(list)}})) + "\n");
 }
 
 std::set<std::string> PinBook::names() const {

@@ -1,8 +1,10 @@
 // PinBook: which models are pinned (ModelHost::set_pinned), kept over restarts in a small file of
 // the server's own: {"pinned": ["NAME", ...]}, by all names that a model had when it was pinned, so
 // that whoever has taken its place under one of them is pinned, too. The file is written beside
-// and renamed: it is whole or as it was. What is in it is checked when it is read; a file that is
-// something else is passed over with a line in the log.
+// and renamed: it is whole or as it was. Servers that share it add and take away what they are
+// asked to, under a lock, and leave the rest: what one of them does not serve another may. What is
+// in it is checked when it is read; a file that is something else is passed over with a line in
+// the log.
 // Bounds: kNamesMax names, kFileBytesMax of the file. Any thread; keep() writes and waits for it.
 // Used by serve (quire's pins) and by apps, who applies it.
 #pragma once
@@ -29,19 +31,23 @@ class PinBook {
 
   // Those of the host that are in it are pinned from now on; others may come later.
   void apply(ModelHost& host) const;
-  // Forgets, with a line in the log, whom the host has not and `is_awaited` does not know.
-  void drop_missing(const ModelHost& host,
-                    const std::function<bool(const std::string&)>& is_awaited);
+  // Tells in the log whom the host has not and `is_awaited` does not know; they stay in the book.
+  std::vector<std::string> tell_missing(
+      const ModelHost& host, const std::function<bool(const std::string&)>& is_awaited) const;
 
-  // The names of a model that is to be pinned, or no more. kResourceExhausted: too many are kept;
-  // else why the file cannot be written. The book then is as it was.
+  // The names of a model that is to be pinned, or no more, in the host as in the book.
+  // kNotFound: the host has it not. kResourceExhausted: too many are kept; else why the file cannot
+  // be written: it holds all the same as long as the process lives.
+  Status set(ModelHost& host, ModelHost::ModelIndex model, bool is_pinned);
+  // In the book alone.
   Status keep(const std::vector<std::string>& names, bool is_pinned);
 
   std::set<std::string> names() const;
 
  private:
   void read();
-  Status replace(std::set<std::string> names);  // under the lock
+  Status keep_locked(const std::vector<std::string>& names, bool is_pinned);
+  Status replace(const std::set<std::string>& names) const;
 
   const std::string path_;
   mutable std::mutex mutex_;

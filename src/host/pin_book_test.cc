@@ -1,5 +1,5 @@
-// PinBook: what was pinned is so for the next process; what is not there any more is dropped; a
-// file that is something else pins nobody, and one that cannot be written changes nothing.
+// PinBook: what was pinned is so for the next process, and for another server of the same home; a
+// file that is something else pins nobody; where it cannot be written, pins end with the process.
 #include "host/pin_book.h"
 
 #include <fmt/format.h>
@@ -38,7 +38,6 @@ class PinBookTest : public ::testing::Test {
   const std::string folder_ =
       (fs::temp_directory_path() / fmt::format("quire_pins_{}", getpid())).string();
   const std::string path_ = folder_ + "/home/pins.json";
-  const std::function<bool(const std::string&)> nobody_ = [](const std::string&) { return false; };
 };
 
 TEST_F(PinBookTest, TheNextProcessPinsTheSame) {
@@ -72,16 +71,38 @@ TEST_F(PinBookTest, WhoTookTheNameOfAPinnedOneIsPinned) {
   EXPECT_TRUE(is_pinned(host, "story:3"));
 }
 
-TEST_F(PinBookTest, WhatIsNotThereAnyMoreIsDropped) {
+// Another server may have it: servers of one home share the book.
+TEST_F(PinBookTest, WhatIsNotServedIsToldAndStays) {
   EXPECT_TRUE(PinBook(path_).keep({"a", "gone", "comes"}, true).is_ok());
   PinBook book(path_);
   ModelHost host;
   add(host, {"a"});
-  book.drop_missing(host, [](const std::string& name) { return name == "comes"; });
-  EXPECT_EQ(book.names(), Names({"a", "comes"}));
-  EXPECT_EQ(PinBook(path_).names(), Names({"a", "comes"}));
-  book.drop_missing(host, nobody_);
-  EXPECT_EQ(PinBook(path_).names(), Names({"a"}));
+  const auto missing =
+      book.tell_missing(host, [](const std::string& name) { return name == "comes"; });
+  EXPECT_EQ(missing, std::vector<std::string>{"gone"});
+  EXPECT_EQ(PinBook(path_).names(), Names({"a", "comes", "gone"}));
+}
+
+TEST_F(PinBookTest, TwoServersWriteOneBook) {
+  PinBook one(path_), other(path_);
+  EXPECT_TRUE(one.keep({"a"}, true).is_ok());
+  EXPECT_TRUE(other.keep({"b"}, true).is_ok());
+  EXPECT_TRUE(one.keep({"c"}, true).is_ok());
+  EXPECT_TRUE(other.keep({"a"}, false).is_ok());
+  EXPECT_EQ(PinBook(path_).names(), Names({"b", "c"}));
+}
+
+TEST_F(PinBookTest, HostAndBookAreSetTogether) {
+  PinBook book(path_);
+  ModelHost host;
+  add(host, {"a", "alias"});
+  const auto model = *host.find("a");
+  EXPECT_TRUE(book.set(host, model, true).is_ok());
+  EXPECT_TRUE(is_pinned(host, "a"));
+  EXPECT_EQ(PinBook(path_).names(), Names({"a", "alias"}));
+  EXPECT_TRUE(book.set(host, model, false).is_ok());
+  EXPECT_FALSE(is_pinned(host, "a"));
+  EXPECT_EQ(PinBook(path_).names(), Names());
 }
 
 TEST_F(PinBookTest, AFileThatIsSomethingElsePinsNobody) {
@@ -113,12 +134,14 @@ TEST_F(PinBookTest, TheNumberOfNamesIsBounded) {
   EXPECT_TRUE(book.keep({"one more"}, true).is_ok());
 }
 
-TEST_F(PinBookTest, WhatCannotBeWrittenChangesNothing) {
+TEST_F(PinBookTest, WhatCannotBeWrittenHoldsWhileTheProcessLives) {
   fs::create_directories(folder_);
   std::ofstream(folder_ + "/home") << "a file where the folder would be";
   PinBook book(path_);
-  EXPECT_FALSE(book.keep({"a"}, true).is_ok());
-  EXPECT_EQ(book.names(), Names());
+  EXPECT_FALSE(book.keep({"a", "b"}, true).is_ok());
+  EXPECT_EQ(book.names(), Names({"a", "b"}));
+  EXPECT_FALSE(book.keep({"a"}, false).is_ok());
+  EXPECT_EQ(book.names(), Names({"b"})) << "and nobody pins it again";
 }
 
 }  // namespace

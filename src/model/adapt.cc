@@ -3,6 +3,7 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
+#include <cmath>
 #include <filesystem>
 #include <set>
 
@@ -40,11 +41,16 @@ class Fitter {
   Fitter(const AdapterFile& file, const AdapterChoice& choice, const Adapters::Base& base,
          Adapters& adapters)
       : file_(file), choice_(choice), base_(base), adapters_(adapters) {
-    for (const AdapterPair& pair : file.pairs) pairs_[plain_name(pair.target)] = &pair;
-    for (const AdapterWhole& whole : file.wholes) wholes_[plain_name(whole.target)] = &whole;
+    for (const AdapterPair& pair : file.pairs) {
+      note_twice(pairs_.emplace(plain_name(pair.target), &pair).second, pair.a.name);
+    }
+    for (const AdapterWhole& whole : file.wholes) {
+      note_twice(wholes_.emplace(plain_name(whole.target), &whole).second, whole.tensor.name);
+    }
   }
 
   Status fit() {
+    QUIRE_RETURN_IF_ERROR(twice_);
     QUIRE_RETURN_IF_ERROR(check_kind());
     for (const TensorRule& rule : base_.rules.rules) {
       if (!base_.tensors.contains(rule.canonical)) continue;  // optional
@@ -65,6 +71,11 @@ class Fitter {
   }
 
  private:
+  void note_twice(bool is_first, std::string_view name) {
+    if (is_first || !twice_.is_ok()) return;
+    twice_ = error(StatusCode::kCorrupt, "tensor '{}': another is for the same place", name);
+  }
+
   bool is_of_other_kind() const {
     return (file_.naming == Naming::kGguf) != (base_.naming == Naming::kGguf);
   }
@@ -179,6 +190,10 @@ class Fitter {
     const std::size_t rows_there = stored.total == 0 ? rows : stored.total;
     const std::size_t columns_there = stored.columns == 0 ? columns : stored.columns;
     const std::size_t rank = pair.b.columns();
+    if (rank > std::max(rows_there, columns_there)) {
+      return error(StatusCode::kUnsupported, "tensor '{}': a rank of {} for a matrix of {} x {}",
+                   pair.b.name, rank, rows_there, columns_there);
+    }
     Shape of_a = {rank, columns_there}, of_b = {rows_there, rank};
     if (pair.is_of_table) of_a = {rows_there, rank}, of_b = {columns_there, rank};
     if (slice.of_experts != 0) {
@@ -215,7 +230,13 @@ class Fitter {
         read_floats(pair.b, first_b + row_there(rule, stored, r) * rank, rank, &b[r * rank]);
       }
     }
-    for (float& value : b) value *= scale;
+    for (float& value : b) {
+      value *= scale;
+      if (std::isfinite(value)) continue;
+      return error(StatusCode::kCorrupt, "tensor '{}': its values times {} are too large",
+                   pair.b.name, scale);
+    }
+    adapters_.bytes_ += (a.size() + b.size()) * sizeof(float);
     return WeightDelta{a.data(), b.data(), rank};
   }
 
@@ -225,6 +246,7 @@ class Fitter {
   Adapters& adapters_;
   std::map<std::string, const AdapterPair*> pairs_;  // by the names of the model's tensors
   std::map<std::string, const AdapterWhole*> wholes_;
+  Status twice_;
   std::set<std::string> used_;  // of the wholes, with a '=' in front
 };
 
@@ -234,7 +256,9 @@ Result<Adapters> Adapters::open(std::span<const AdapterChoice> choices, const Ba
     QUIRE_ASSIGN_OR_RETURN(const AdapterFile file, AdapterFile::open(choice.path));
     const Status fits = Fitter(file, choice, base, adapters).fit();
     if (!fits.is_ok()) return in_file(choice.path, fits);
+    for (const MappedFile& part : file.files) QUIRE_RETURN_IF_ERROR(part.health());
     adapters.owners_.push_back(file.owner);
+    adapters.files_.push_back(file.files);
     adapters.stamp_ = mix64(adapters.stamp_ + file.stamp);
     adapters.stamp_ = hash_bytes(&choice.scale, sizeof choice.scale, adapters.stamp_) | 1;
     const std::filesystem::path path = std::filesystem::path(choice.path).lexically_normal();
@@ -247,6 +271,13 @@ Result<Adapters> Adapters::open(std::span<const AdapterChoice> choices, const Ba
         choice.scale == 1 ? "" : fmt::format(", scaled by {}", choice.scale)));
   }
   return adapters;
+}
+
+Status Adapters::health() const {
+  for (const std::span<const MappedFile> files : files_) {
+    for (const MappedFile& file : files) QUIRE_RETURN_IF_ERROR(file.health());
+  }
+  return ok_status();
 }
 
 }  // namespace quire

@@ -39,6 +39,9 @@ class Adapters {
   const TensorMap& wholes() const { return wholes_; }
   // Changes with files and scales; 0: there are none.
   std::uint64_t stamp() const { return stamp_; }
+  std::uint64_t bytes() const { return bytes_; }  // of what is held as floats
+  // Not ok when a file that whole tensors are read from was cut while it was read.
+  Status health() const;
   // One line for each, as `show` prints it.
   const std::vector<std::string>& notes() const { return notes_; }
 
@@ -49,7 +52,8 @@ class Adapters {
   std::vector<std::unique_ptr<std::vector<float>>> floats_;
   TensorMap wholes_;
   std::map<std::string, std::vector<WeightDelta>, std::less<>> deltas_;
-  std::uint64_t stamp_ = 0;
+  std::vector<std::span<const MappedFile>> files_;
+  std::uint64_t stamp_ = 0, bytes_ = 0;
   std::vector<std::string> notes_;
 };
 

@@ -369,6 +369,10 @@ TEST_F(AdaptTest, WhatDoesNotFitIsRefusedByName) {
   EXPECT_THAT(refusal(base, adapter("blk.0.attn_q.weight", {2, 8}, {8, 2}, "qwen2")),
               HasSubstr("general.architecture is \"qwen2\""));
   EXPECT_THAT(refusal(base, base), HasSubstr("general.type"));
+  EXPECT_THAT(refusal(base, adapter("blk.0.attn_q.weight", {9, 8}, {8, 9})),
+              HasSubstr("a rank of 9 for a matrix of 8 x 8"));
+  const auto loud = open_model(base, {}, std::vector<AdapterChoice>{{gguf_adapter(), 3e38f}});
+  EXPECT_THAT(loud.status().message(), HasSubstr("are too large"));
 }
 
 }  // namespace

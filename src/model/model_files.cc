@@ -90,7 +90,7 @@ std::uint64_t ModelFiles::stamp() const {
 
 Status ModelFiles::health() const {
   for (const MappedFile& file : parts_.files) QUIRE_RETURN_IF_ERROR(file.health());
-  return ok_status();
+  return parts_.adapters.health();
 }
 
 void ModelFiles::drop_resident() const {

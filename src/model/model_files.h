@@ -52,6 +52,8 @@ class ModelFiles {
   // quantized weights were unpacked into goes, too. REQUIRES: views of unpacked matrices that were
   // found before are not read any more: products have packed them.
   void drop_resident() const;
+  // Of what adapters add, as long as the model lives.
+  std::uint64_t adapter_bytes() const { return parts_.adapters.bytes(); }
   // Gives back what was made of one rule's tensors, which are made anew when they are asked for.
   // REQUIRES: nobody reads views of them that were found before.
   void let_go(std::string_view canonical_name) const { parts_.tensors.let_go(canonical_name); }

@@ -33,6 +33,21 @@ Result<Response> Client::send(const Request& request) {
 
 std::string_view Client::failure() const { return transfer_->failure(); }
 
+namespace {
+
+bool is_stopped(const Limits& limits) { return limits.stop != nullptr && *limits.stop; }
+
+// False: somebody wants it to end.
+bool sleep(const Limits& limits, std::chrono::milliseconds time) {
+  constexpr std::chrono::milliseconds kSlice{50};
+  for (; time.count() > 0 && !is_stopped(limits); time -= kSlice) {
+    std::this_thread::sleep_for(std::min(time, kSlice));
+  }
+  return !is_stopped(limits);
+}
+
+}  // namespace
+
 // Somebody waits for this before anything else happens: fewer attempts than a long transfer has.
 Result<Response> Client::send_patiently(const Request& request) {
   constexpr int kAttemptsMax = 3;
@@ -42,11 +57,9 @@ Result<Response> Client::send_patiently(const Request& request) {
     auto response = send(request);
     const bool is_passing = response.is_ok() ? response->is_passing()
                                              : response.status().code() == StatusCode::kUnavailable;
-    const bool is_stopped = limits.stop != nullptr && *limits.stop;
-    if (!is_passing || is_stopped) return response;
+    if (!is_passing || is_stopped(limits)) return response;
     const auto wait = wait_before_retry(limits, failures, response.is_ok() ? &*response : nullptr);
-    if (!wait) return response;
-    std::this_thread::sleep_for(*wait);
+    if (!wait || !sleep(limits, *wait)) return response;
   }
 }
 

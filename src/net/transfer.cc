@@ -221,7 +221,9 @@ Result<Response> Transfer::outcome(int code) {
   curl_easy_getinfo(state_->curl, CURLINFO_RETRY_AFTER, &retry_after);
   if (retry_after > 0) incoming.response.retry_after = std::chrono::seconds(retry_after);
   if (!incoming.failure.is_ok()) return incoming.failure;
-  const bool is_told_error = incoming.response.status >= 400;  // its page may be cut off
+  // Its page may be cut off; where an upload is sent elsewhere, its own body is not wanted.
+  const int told_from = incoming.request->upload ? 300 : 400;
+  const bool is_told_error = incoming.response.status >= told_from;
   if (code == CURLE_OK || is_told_error) return std::move(incoming.response);
   const char* why = state_->error[0] != '\0' ? state_->error
                                              : failure();

@@ -62,6 +62,7 @@ Result<MemoryPlan> plan_memory(const ModelFiles& files, Backend& backend,
   MemoryPlan plan;
   QUIRE_ASSIGN_OR_RETURN(plan.weight_bytes, packed_bytes(files, backend, options.weights));
   plan.weight_bytes *= instances;
+  plan.weight_bytes += files.adapter_bytes();
   if (limit.models > 1) plan.weight_bytes += table_bytes(files);
   const bool is_free = request.blocks == 0 && request.kv_bytes == 0;
   if (is_free && limit.bytes > 0) {

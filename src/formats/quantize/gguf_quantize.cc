@@ -159,8 +159,9 @@ Status quantize_piece(const Piece& piece, int threads, std::byte* out) {
     Status status;
   };
   std::vector<Fault> faults(crew);
+  std::vector<std::vector<float>> rooms(crew, std::vector<float>(columns));  // a thread cannot fail
   const auto work = [&](std::size_t worker) {
-    std::vector<float> values(columns);
+    std::vector<float>& values = rooms[worker];
     for (std::size_t i = next++; i < piece.rows; i = next++) {
       const std::size_t row = piece.first_row + i;
       widen_float_row(tensor.dtype, tensor.data + row * from_bytes, columns, values.data());

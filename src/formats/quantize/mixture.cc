@@ -69,7 +69,7 @@ constexpr std::pair<std::string_view, Part> kParts[] = {
 // Parts of names whose tensors stay as they are.
 constexpr std::string_view kKept[] = {
     "_norm.weight", "ffn_gate_inp", "ssm_conv1d", "shortconv.conv.weight", "attn_rel_b.weight",
-    "per_layer_token_embd", "time_mix_", "mm.", "rope_freqs", "attn_sinks"};
+    "per_layer_token_embd", "per_layer_model_proj", "altup", "laurel", "time_mix_", "mm.", "rope_freqs", "attn_sinks"};
 constexpr std::string_view kKeptNames[] = {"position_embd.weight", "token_types.weight"};
 
 constexpr std::string_view kTable = "token_embd.weight", kHead = "output.weight";
@@ -129,7 +129,9 @@ DType wanted_type(const FileType& type, const MixtureFacts& facts, Part part, co
     if (part == Part::kValue || part == Part::kKey) return DType::kQ8_0;
     const bool is_small = type.dtype == DType::kQ2_K || type.dtype == DType::kQ3_K ||
                           type.dtype == DType::kQ4_K;
-    if (part == Part::kOut && is_small && type.name != "Q3_K_L") return DType::kQ5_K;
+    if (part == Part::kOut && is_small) {
+      return type.name == "Q3_K_L" ? type.dtype : DType::kQ5_K;
+    }
   }
   for (const MixtureRow& row : kMixtures) {
     const bool fits = row.type == type.name && row.part == part;
@@ -155,7 +157,7 @@ DType fallback(DType dtype, std::size_t columns) {
 
 bool is_quantizable(const TensorView& tensor) {
   const std::string_view name = tensor.name;
-  if (tensor.shape.size() < 2 || !name.ends_with("weight") || name.starts_with("v.")) return false;
+  if (tensor.rows() < 2 || !name.ends_with("weight") || name.starts_with("v.")) return false;
   if (std::find(std::begin(kKeptNames), std::end(kKeptNames), name) != std::end(kKeptNames)) {
     return false;
   }

@@ -24,7 +24,11 @@ float extreme_of(const float* x) {
   return extreme;
 }
 
-float inverse_of(float scale) { return scale != 0 ? 1.0f / scale : 0.0f; }
+// 0 where a scale is so small that it is none.
+float inverse_of(float scale) {
+  const float inverse = scale != 0 ? 1.0f / scale : 0.0f;
+  return std::isfinite(inverse) ? inverse : 0.0f;
+}
 
 void put_nibbles(const std::uint8_t (&codes)[kBlock], std::uint8_t* qs) {
   for (int i = 0; i < 16; ++i) {

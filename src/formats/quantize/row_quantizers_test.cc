@@ -8,6 +8,8 @@
 #include <cmath>
 #include <vector>
 
+#include "formats/quantize/scale_search.h"
+
 namespace quire {
 namespace {
 
@@ -58,10 +60,34 @@ TEST(RowQuantizers, SimpleTypesAreTheReferencesToTheBit) {
 TEST(RowQuantizers, ZerosAndTheLargestValuesMakeBlocks) {
   for (const DTypeInfo& info : kDTypes) {
     if (!can_quantize(info.dtype)) continue;
-    for (const float value : {0.0f, kQuantizableMax, -kQuantizableMax, 1e-30f}) {
+    for (const float value : {0.0f, kQuantizableMax, -kQuantizableMax, 1e-30f, 1e-39f}) {
       std::vector<float> values(512, value);
       values[300] = -value;
       EXPECT_EQ(quantized(info.dtype, values).size(), row_bytes(info.dtype, 512)) << info.name;
+    }
+  }
+}
+
+// Such as weights that were quantized before: nothing of them is lost.
+TEST(ScaleSearch, ValuesOnAGridComeBack) {
+  std::uint32_t state = 7;
+  for (const int code_max : {3, 15, 31}) {
+    for (int trial = 0; trial < 200; ++trial) {
+      std::vector<float> values;
+      const float scale = 0.001f * static_cast<float>(1 + trial), minimum = scale * static_cast<float>(trial % 3);
+      for (int i = 0; i < 32; ++i) {
+        state = state * 1664525u + 1013904223u;
+        int code = static_cast<int>((state >> 16) % static_cast<unsigned>(code_max + 1));
+        if (i < 2) code = i * code_max;  // both ends are there
+        values.push_back(scale * static_cast<float>(code) - minimum);
+      }
+      const ScaleAndMinimum fit = fit_scale_and_minimum(values, code_max);
+      ASSERT_GT(fit.scale, 0);
+      for (const float value : values) {
+        const float code = std::nearbyint((value + fit.minimum) / fit.scale);
+        ASSERT_NEAR(fit.scale * code - fit.minimum, value, 1e-4f * scale * 32)
+            << code_max << " " << trial;
+      }
     }
   }
 }

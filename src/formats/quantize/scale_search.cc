@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <limits>
 #include <cstring>
 
 #include "base/check.h"
@@ -129,7 +130,7 @@ ScaleAndMinimum fit_scale_and_minimum(std::span<const float> values, int code_ma
   const Weighed weighed(values);
   const auto highest = static_cast<float>(code_max);
   ScaleAndMinimum best{range / highest, -low};
-  double least_error = -1;
+  double least_error = std::numeric_limits<double>::infinity();
   for (int step = -10; step <= 10; ++step) {  // tenths of a code more or less over the range
     const float per_value = (highest + 0.1f * static_cast<float>(step)) / range;
     if (!std::isfinite(per_value)) break;
@@ -138,7 +139,7 @@ ScaleAndMinimum fit_scale_and_minimum(std::span<const float> values, int code_ma
     });
     const ScaleAndMinimum fit = solve(weighed, sums);
     const double error = error_of(weighed, sums, fit);
-    if (least_error >= 0 && error >= least_error) continue;
+    if (!(error < least_error)) continue;
     least_error = error;
     best = fit;
   }

@@ -152,16 +152,21 @@ asio::awaitable<bool> Connection::serve_one() {
                         head.coding != ContentCoding::kIdentity;
   std::shared_ptr<void> place;
   const bool is_file = head.request.sink != nullptr;
-  if (is_large && (is_file || head.body_max > limits_->body_max)) {
+  if (is_file || (is_large && head.body_max > limits_->body_max)) {
     place = is_file ? hold_file_place() : handler_->hold_large_body(*limits_);
     if (place == nullptr) {
       co_return co_await reject(head.request, 503, "too many large bodies arrive at once");
     }
   }
-  if (!co_await read_body(head) || !co_await decode_body(head)) co_return false;
-  const std::size_t body_size = head.request.body.size();
-  const bool keeps_alive = co_await answer(std::move(head.request));
-  return_heap_after(body_size);
+  const std::shared_ptr<BodySink> sink = head.request.sink;
+  bool keeps_alive = false;
+  if (co_await read_body(head) && co_await decode_body(head)) {
+    const std::size_t body_size = head.request.body.size();
+    keeps_alive = co_await answer(std::move(head.request));
+    return_heap_after(body_size);
+  }
+  head.request.sink = nullptr;
+  if (is_file) asio::post(file_threads(), [sink] {});  // what goes with it may take time as well
   co_return keeps_alive;
 }
 
@@ -267,7 +272,7 @@ asio::awaitable<bool> Connection::read_file(RequestHead& head) {
   limits.chunks_max = std::numeric_limits<std::size_t>::max();
   ChunkDecoder decoder(limits);
   std::string piece;
-  std::uint64_t total = 0;
+  std::uint64_t total = 0, rearmed_at = 0;
   for (bool is_complete = false;;) {
     std::size_t taken = 0;
     const std::size_t held = piece.size();
@@ -292,8 +297,12 @@ asio::awaitable<bool> Connection::read_file(RequestHead& head) {
       deadline_.disarm();
       if (!co_await pour(head, piece)) co_return false;
       if (is_complete) co_return true;
+      deadline_.arm(limits_->body_timeout);
     }
-    if (taken > 0) deadline_.arm(limits_->body_timeout);  // it moves: more time
+    if (total - rearmed_at >= kReadSize) {  // it moves: more time
+      rearmed_at = total;
+      deadline_.arm(limits_->body_timeout);
+    }
     if (!co_await fill()) {
       if (!deadline_.has_passed()) co_return false;
       co_return co_await reject(head.request, 408, "the body did not arrive in time");
@@ -304,7 +313,7 @@ asio::awaitable<bool> Connection::read_file(RequestHead& head) {
 asio::awaitable<bool> Connection::pour(RequestHead& head, std::string& piece) {
   const bool is_kept = co_await asio::co_spawn(
       file_threads(),
-      [sink = head.request.sink, &piece]() -> asio::awaitable<bool> {
+      [sink = head.request.sink.get(), &piece]() -> asio::awaitable<bool> {
         co_return sink->write(piece);
       },
       asio::use_awaitable);

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <atomic>
 #include <filesystem>
+#include <set>
 
 #include "base/clock.h"
 #include "base/file.h"
@@ -111,18 +112,31 @@ Status use_files(const LocalStore& store, const Weights& weights, const ModelChe
 
 bool is_gguf_name(std::string_view name) { return name.ends_with(".gguf"); }
 
+// Of "NAME-00001-of-00003.gguf" all but the number of the part; empty: it is no part.
+std::string whole_of(const std::string& name) {
+  constexpr std::string_view kDigits = "0123456789";
+  const std::size_t of = name.rfind("-of-");
+  if (of == name.npos || of < 6 || name[of - 6] != '-') return {};
+  const bool is_numbered = name.find_first_not_of(kDigits, of - 5) == of;
+  return is_numbered ? name.substr(0, of - 5) + name.substr(of) : std::string();
+}
+
 // Whether those files are one GGUF model, in one part or several.
 Status check_quantizable(const std::string& source, const std::vector<std::string>& names) {
-  std::size_t ggufs = 0, parts = 0;
+  std::size_t ggufs = 0;
+  std::set<std::string> wholes;
+  bool are_parts = true;
   for (const std::string& name : names) {
     if (name.ends_with(".safetensors")) {
       return error(StatusCode::kUnsupported, "quantize: the weights of '{}' are safetensors; only "
                    "GGUF files of F16, BF16 or F32 are quantized", source);
     }
-    ggufs += is_gguf_name(name);
-    parts += is_gguf_name(name) && name.find("-of-") != name.npos;
+    if (!is_gguf_name(name)) continue;
+    ++ggufs;
+    wholes.insert(whole_of(name));
+    are_parts = are_parts && !whole_of(name).empty();
   }
-  if (ggufs == 1 || (ggufs > 1 && parts == ggufs)) return ok_status();
+  if (ggufs == 1 || (ggufs > 1 && are_parts && wholes.size() == 1)) return ok_status();
   return error(StatusCode::kInvalidArgument, "quantize: '{}' has {} GGUF files; one model is "
                "quantized at once", source, ggufs);
 }

@@ -91,7 +91,22 @@ class Registry {
     return ok_status();
   }
 
+  // A token ends before a large layer does: then another is asked for, and the fetch goes on.
   Status fetch(const OllamaLayer& layer) {
+    constexpr int kSignInsMax = 100;
+    for (int sign_ins = 0;; ++sign_ins) {
+      is_signed_out_ = false;
+      const Status status = fetch_once(layer);
+      if (status.is_ok() || !is_signed_out_ || sign_ins == kSignInsMax) return status;
+      const std::string before = session_.token();
+      QUIRE_RETURN_IF_ERROR(
+          session_.look(base_ + "/blobs/sha256:" + layer.checksum.hex).status());
+      if (session_.token() == before) return status;
+    }
+  }
+
+ private:
+  Status fetch_once(const OllamaLayer& layer) {
     const std::string status = "pulling " + layer.checksum.hex.substr(0, 12);
     const StoredFile file{.name = layer.type, .size = layer.size, .checksum = layer.checksum};
     const RemoteFile remote{
@@ -114,8 +129,8 @@ class Registry {
     return ok_status();
   }
 
- private:
   Status explain(const net::Response& response) const {
+    if (response.status == 401) is_signed_out_ = true;
     if (response.status == 404) {
       return error(StatusCode::kNotFound, "pull model manifest: file does not exist");
     }
@@ -126,6 +141,7 @@ class Registry {
                  response.status);
   }
 
+  mutable std::atomic<bool> is_signed_out_ = false;  // set by fetches of several connections
   const LocalStore& store_;
   const RegistryPull& wanted_;
   const net::Limits& limits_;

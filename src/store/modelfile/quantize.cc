@@ -21,6 +21,7 @@ class NewBlob {
     static std::atomic<unsigned> count{0};
     path_ = fmt::format("{}/partial/quantize.{}.{}", store.folder(), ::getpid(), ++count);
     file_ = ::open(path_.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+    if (file_ < 0) problem_ = errno;
   }
   ~NewBlob() {
     if (file_ >= 0) ::close(file_);
@@ -33,7 +34,7 @@ class NewBlob {
     digest_.update(bytes);
     while (!bytes.empty()) {
       const ssize_t put = file_ >= 0 ? ::write(file_, bytes.data(), bytes.size()) : -1;
-      if (put < 0 && errno == EINTR) continue;
+      if (put < 0 && file_ >= 0 && errno == EINTR) continue;
       if (put <= 0) return fault();
       bytes = bytes.subspan(static_cast<std::size_t>(put));
     }
@@ -50,13 +51,15 @@ class NewBlob {
 
  private:
   Status fault() const {
-    const bool is_full = errno == ENOSPC || errno == EDQUOT || errno == EFBIG;
+    const int reason = problem_ != 0 ? problem_ : errno;
+    const bool is_full = reason == ENOSPC || reason == EDQUOT || reason == EFBIG;
     return error(is_full ? StatusCode::kResourceExhausted : StatusCode::kUnavailable,
-                 "cannot write the quantized weights to '{}': {}", path_, std::strerror(errno));
+                 "cannot write the quantized weights to '{}': {}", path_, std::strerror(reason));
   }
 
   std::string path_;
   int file_ = -1;
+  int problem_ = 0;  // why it could not be opened
   Digest digest_;
 };
 

@@ -16,6 +16,7 @@ namespace {
 
 constexpr std::uint64_t kPartsWanted = 16;
 constexpr int kFailuresMax = 1000;  // of one blob, whatever they bring
+constexpr int kPiecesMax = 1000;    // likewise
 constexpr const char* kBytes = "application/octet-stream";
 
 // "0-1023": how many bytes a registry has of what was begun. "0-0" is how it says none.
@@ -117,6 +118,7 @@ class BlobUpload {
   Md5 md5_;                   // of the part under way
   std::string md5_of_parts_;
   std::size_t parts_ = 0;
+  int pieces_ = 0;            // of parts that were not taken whole
   bool has_whole_parts_ = true;
 };
 
@@ -258,6 +260,10 @@ Step BlobUpload::send_part() {
   if (!place.is_ok()) return {.status = place.status()};
   const auto there = bytes_there(*response);
   if (there && *there > at_ && *there < part_end()) {  // it took a piece only
+    if (++pieces_ == kPiecesMax) {
+      return {.status = error(StatusCode::kUnavailable, "the registry {} took {} pieces of {} and "
+                              "never a part as it was sent", session_.host(), pieces_, name())};
+    }
     has_whole_parts_ = false;
     place_ = *place;
     move_to(*there);
@@ -269,8 +275,16 @@ Step BlobUpload::send_part() {
 
 Step BlobUpload::send_to_redirect() {
   const auto response = session_.send({.url = redirect_, .upload = part("PUT")});
-  if (!response.is_ok() || !response->is_success()) return failed(response);
-  redirect_.clear();
+  redirect_.clear();  // what is given out for a while may have ended: another is asked for
+  if (!response.is_ok() || !response->is_success()) {
+    Step step = failed(response);
+    if (response.is_ok()) {  // of whoever this is nothing but the number is told
+      step.status = error(StatusCode::kUnavailable, "the place that the registry {} named for {} "
+                          "answered {}", session_.host(), name(), response->status);
+      step.may_pass = response->status / 100 != 3;
+    }
+    return step;
+  }
   part_is_there(next_);
   return {};
 }
@@ -294,7 +308,7 @@ Step BlobUpload::commit() {
 // After a failure: how far the registry is. What it does not tell is sent once more.
 void BlobUpload::find_place() {
   if (place_.empty()) return;
-  if (!redirect_.empty()) return advance_(at_);
+  if (!next_.empty()) return advance_(at_);  // parts lie elsewhere, where nobody is asked
   const auto response = session_.send({.url = place_});
   const bool is_lost = response.is_ok() && response->status == 404;
   if (is_lost) {  // or it was complete, and its answer was lost

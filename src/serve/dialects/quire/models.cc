@@ -99,12 +99,15 @@ void pin_quire_model(const House& house, std::shared_ptr<http::Exchange> exchang
   house.to_workers([&house, name, is_pinned, held = std::move(exchange)]() mutable {
     ModelHost& host = house.host;
     const auto model = host.find(name);
-    const bool is_here = model && host.set_pinned(*model, is_pinned).is_ok();
+    Status kept;
+    if (model) {
+      kept = house.pins != nullptr ? house.pins->set(host, *model, is_pinned)
+                                   : host.set_pinned(*model, is_pinned);
+    }
+    const bool is_here = model && kept.code() != StatusCode::kNotFound;
     http::Response response = is_here ? accepted(host, *model, 200)
                                       : render_openai_error(model_not_found(name));
-    Status kept;
-    if (is_here && house.pins != nullptr) kept = house.pins->keep(host.names(*model), is_pinned);
-    if (!kept.is_ok()) warn_not_kept(host.name(*model), kept, response);
+    if (is_here && !kept.is_ok()) warn_not_kept(host.name(*model), kept, response);
     house.to_io([&house, exchange = std::move(held), response = std::move(response)]() mutable {
       if (exchange->is_gone()) return house.metrics.count_left();
       house.metrics.count_answer(response.status);

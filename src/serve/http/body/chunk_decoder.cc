@@ -7,7 +7,7 @@
 namespace quire::http {
 namespace {
 
-constexpr int kDigitsMax = 8;               // 4 GiB; no body is that large
+constexpr int kDigitsMax = 11;              // no body is that large
 constexpr std::size_t kExtensionMax = 256;  // bytes
 
 bool is_control(char c) {

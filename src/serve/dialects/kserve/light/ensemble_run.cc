@@ -408,7 +408,7 @@ std::optional<ApiError> EnsembleRun::check_output(std::size_t step,
 void EnsembleRun::note_answer() {
   task_.format->note() = {.computed = computed_, .is_repeatable = is_repeatable_};
   const bool is_kept = task_.question && is_repeatable_ && unknown_parameters_.empty() &&
-                       steps_fingerprint(*house_->repository, *task_.model) ==
+                       steps_fingerprint(*house_, *task_.model) ==
                            task_.question->edition.fingerprint;
   if (is_kept) task_.keeping->keep_for(std::move(*task_.question), looked_);
 }

@@ -10,29 +10,31 @@ namespace quire {
 namespace {
 
 // Each model once, however many steps lead to it.
-void append_steps(const ModelRepository& repository, const LightModel& model,
-                  std::set<std::string>& seen, std::string& text) {
+void append_steps(const House& house, const LightModel& model, std::set<std::string>& seen,
+                  std::string& text) {
   for (const EnsembleStep& step : model.graph.steps) {
     const std::string name = fmt::format("{}:{}", step.model, step.version);
     if (!seen.insert(name).second) continue;
-    const Result<ServedVersion> served = repository.resolve(step.model, step.version);
+    const Result<ServedVersion> served = house.repository->resolve(step.model, step.version);
     if (!served.is_ok()) {
       text += fmt::format("{} is gone;", name);
     } else if (served->light == nullptr) {
-      text += fmt::format("{} is {};", name, served->model);
+      const auto row = house.host.row(served->model);
+      text += fmt::format("{} is {} of load {}, {};", name, served->model, row ? row->loads : 0,
+                          row ? row->unloads : 0);
     } else {
       text += fmt::format("{} is light {};", name, served->light->serial);
-      append_steps(repository, *served->light, seen, text);
+      append_steps(house, *served->light, seen, text);
     }
   }
 }
 
 }  // namespace
 
-std::string steps_fingerprint(const ModelRepository& repository, const LightModel& model) {
+std::string steps_fingerprint(const House& house, const LightModel& model) {
   std::set<std::string> seen;
   std::string text;
-  append_steps(repository, model, seen, text);
+  append_steps(house, model, seen, text);
   return text;
 }
 
@@ -48,7 +50,7 @@ std::optional<CacheQuestion> light_cache_question(const DialectContext& context,
   const bool is_ensemble = model->kind == LightModel::Kind::kEnsemble;
   return CacheQuestion{.cache = house->responses,
                        .edition = {own_name_of(*model), model,
-                                   steps_fingerprint(*house->repository, *model)},
+                                   steps_fingerprint(*house, *model)},
                        .text = question_text(context, request, terms, is_ensemble)};
 }
 

@@ -19,7 +19,8 @@ std::optional<CacheQuestion> light_cache_question(const DialectContext& context,
                                                   const InferRequest& request,
                                                   const InferTerms& terms);
 
-// Of an ensemble: who answers for its steps now, and for theirs. Empty: it has none.
-std::string steps_fingerprint(const ModelRepository& repository, const LightModel& model);
+// Of an ensemble: who answers for its steps now, and for theirs, and since which load: its files
+// may be others by then. Empty: it has none.
+std::string steps_fingerprint(const House& house, const LightModel& model);
 
 }  // namespace quire

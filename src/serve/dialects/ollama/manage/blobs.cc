@@ -29,24 +29,27 @@ std::optional<store::Checksum> checksum_in(std::string_view digest) {
 class Upload final : public http::BodySink {
  public:
   explicit Upload(store::LocalStore store) : store_(std::move(store)) {
-    static std::atomic<unsigned> uploads{0};
-    path_ = fmt::format("{}/partial/upload.{}.{}", store_.folder(), ::getpid(), ++uploads);
   }
   ~Upload() override {
-    if (file_ >= 0) ::close(file_);
-    if (is_open_) ::unlink(path_.c_str());  // of what did not become a blob
+    if (file_ < 0) return;
+    ::close(file_);
+    ::unlink(path_.c_str());  // of what did not become a blob
   }
   Upload(const Upload&) = delete;
 
   bool write(std::string_view piece) override {
-    if (!is_open_ && !open()) return false;
+    constexpr std::size_t kSyncBytes = std::size_t{64} << 20;  // so that little is left in the end
+    if (file_ < 0 && !open()) return false;
     digest_.update(piece);
-    while (!piece.empty() && file_ >= 0) {
+    unsynced_ += piece.size();
+    while (!piece.empty()) {
       const ssize_t written = ::write(file_, piece.data(), piece.size());
       if (written <= 0) return false;
       piece.remove_prefix(static_cast<std::size_t>(written));
     }
-    return file_ >= 0;
+    if (unsynced_ < kSyncBytes) return true;
+    unsynced_ = 0;
+    return ::fdatasync(file_) == 0;
   }
   // Of all that was written; once.
   store::Checksum finish() { return digest_.finish(); }
@@ -57,17 +60,17 @@ class Upload final : public http::BodySink {
     auto held = store_.hold();
     if (!held.is_ok()) return false;
     held_ = std::move(*held);
-    file_ = ::open(path_.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-    is_open_ = file_ >= 0;
-    return is_open_;
+    path_ = store_.folder() + "/partial/upload.XXXXXX";  // nobody else's, on whatever machine
+    file_ = ::mkostemp(path_.data(), O_CLOEXEC);
+    return file_ >= 0;
   }
 
   store::LocalStore store_;
   std::string path_;
   std::optional<store::FileLock> held_;
   store::Digest digest_;
+  std::size_t unsynced_ = 0;  // bytes
   int file_ = -1;
-  bool is_open_ = false;
 };
 
 bool is_there(const store::LocalStore& store, const store::Checksum& checksum) {
