@@ -69,7 +69,8 @@ constexpr std::pair<std::string_view, Part> kParts[] = {
 // Parts of names whose tensors stay as they are.
 constexpr std::string_view kKept[] = {
     "_norm.weight", "ffn_gate_inp", "ssm_conv1d", "shortconv.conv.weight", "attn_rel_b.weight",
-    "per_layer_token_embd", "per_layer_model_proj", "altup", "laurel", "time_mix_", "mm.", "rope_freqs", "attn_sinks"};
+    "per_layer_token_embd", "per_layer_model_proj", "altup", "laurel", "time_mix_",
+    "mm.", "rope_freqs", "attn_sinks"};
 constexpr std::string_view kKeptNames[] = {"position_embd.weight", "token_types.weight"};
 
 constexpr std::string_view kTable = "token_embd.weight", kHead = "output.weight";

@@ -74,7 +74,8 @@ TEST(ScaleSearch, ValuesOnAGridComeBack) {
   for (const int code_max : {3, 15, 31}) {
     for (int trial = 0; trial < 200; ++trial) {
       std::vector<float> values;
-      const float scale = 0.001f * static_cast<float>(1 + trial), minimum = scale * static_cast<float>(trial % 3);
+      const float scale = 0.001f * static_cast<float>(1 + trial);
+      const float minimum = scale * static_cast<float>(trial % 3);
       for (int i = 0; i < 32; ++i) {
         state = state * 1664525u + 1013904223u;
         int code = static_cast<int>((state >> 16) % static_cast<unsigned>(code_max + 1));
