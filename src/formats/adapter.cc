@@ -125,7 +125,8 @@ Result<AdapterFile> open_gguf(const std::string& path) {
   if (architecture) adapter.architecture = *architecture;
   QUIRE_ASSIGN_OR_RETURN(const auto alpha, file->f64("adapter.lora.alpha"));
   if (alpha && !(std::abs(*alpha) <= kAlphaMax)) {
-    return error(StatusCode::kCorrupt, "adapter.lora.alpha is {}", *alpha);
+    return error(StatusCode::kCorrupt, "adapter.lora.alpha at offset {}: {}",
+                 file->find_entry("adapter.lora.alpha")->offset, *alpha);
   }
   QUIRE_ASSIGN_OR_RETURN(const HalfPairs pairs, gguf_pairs(*file));
   for (const auto& [target, pair] : pairs) {

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "base/json.h"
+#include "formats/adapter.h"
 #include "formats/config/gguf_config.h"
 #include "formats/containers/file_kind.h"
 #include "formats/containers/gguf.h"
@@ -230,6 +231,7 @@ Status describe_gguf(const std::string& path, AdapterChoices adapters, Page& pag
     if (!known.is_ok() || file.tensors().empty()) return describe_other_gguf(file, page);
   }
   if (type && *type == "adapter") {
+    QUIRE_RETURN_IF_ERROR(AdapterFile::open(path).status());
     page.line("warning", "an adapter, which is added to a model: ADAPTER in a Modelfile");
     return describe_other_gguf(file, page);
   }
