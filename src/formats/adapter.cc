@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
-#include <cstring>
 #include <filesystem>
 #include <map>
 
@@ -12,7 +11,7 @@
 #include "formats/containers/gguf.h"
 #include "formats/containers/safetensors.h"
 #include "formats/in_file.h"
-#include "tensor/float_bits.h"
+#include "formats/quantize/row_quantizers.h"
 
 namespace quire {
 namespace {
@@ -346,15 +345,8 @@ Result<AdapterFile> open_any(const std::string& path) {
 }  // namespace
 
 void read_floats(const TensorView& tensor, std::size_t first, std::size_t count, float* out) {
-  if (tensor.dtype == DType::kF32) {
-    std::memcpy(out, tensor.data + first * sizeof(float), count * sizeof(float));
-    return;
-  }
-  for (std::size_t i = 0; i < count; ++i) {
-    std::uint16_t bits;
-    std::memcpy(&bits, tensor.data + (first + i) * sizeof bits, sizeof bits);
-    out[i] = tensor.dtype == DType::kF16 ? half_to_float(bits) : bf16_to_float(bits);
-  }
+  const std::size_t size = dtype_info(tensor.dtype).block_bytes;
+  widen_float_row(tensor.dtype, tensor.data + first * size, count, out);
 }
 
 Result<AdapterFile> AdapterFile::open(const std::string& path) {

@@ -37,16 +37,15 @@ namespace {
 
 bool is_stopped(const Limits& limits) { return limits.stop != nullptr && *limits.stop; }
 
-// False: somebody wants it to end.
-bool sleep(const Limits& limits, std::chrono::milliseconds time) {
+}  // namespace
+
+bool sleep_unless_stopped(const Limits& limits, std::chrono::milliseconds time) {
   constexpr std::chrono::milliseconds kSlice{50};
   for (; time.count() > 0 && !is_stopped(limits); time -= kSlice) {
     std::this_thread::sleep_for(std::min(time, kSlice));
   }
   return !is_stopped(limits);
 }
-
-}  // namespace
 
 // Somebody waits for this before anything else happens: fewer attempts than a long transfer has.
 Result<Response> Client::send_patiently(const Request& request) {
@@ -59,7 +58,7 @@ Result<Response> Client::send_patiently(const Request& request) {
                                              : response.status().code() == StatusCode::kUnavailable;
     if (!is_passing || is_stopped(limits)) return response;
     const auto wait = wait_before_retry(limits, failures, response.is_ok() ? &*response : nullptr);
-    if (!wait || !sleep(limits, *wait)) return response;
+    if (!wait || !sleep_unless_stopped(limits, *wait)) return response;
   }
 }
 

@@ -42,4 +42,7 @@ class Client {
 std::optional<std::chrono::milliseconds> wait_before_retry(const Limits& limits, int failures,
                                                            const Response* response);
 
+// False: Limits::stop wants it to end, which is heard within some tens of milliseconds.
+bool sleep_unless_stopped(const Limits& limits, std::chrono::milliseconds time);
+
 }  // namespace quire::net

@@ -7,7 +7,6 @@
 #include <chrono>
 #include <memory>
 #include <optional>
-#include <thread>
 
 #include "net/url.h"
 
@@ -91,7 +90,6 @@ class BlobUpload {
   Step commit();
   void find_place();
   void move_to(std::uint64_t at);
-  bool wait(std::chrono::milliseconds time) const;
   bool is_stopped() const {
     return session_.limits().stop != nullptr && session_.limits().stop->load();
   }
@@ -138,19 +136,10 @@ Status BlobUpload::run() {
     const auto pause = net::wait_before_retry(session_.limits(), failures,
                                               step.response ? &*step.response : nullptr);
     if (!step.may_pass || !pause || ++failures_of_all == kFailuresMax) return step.status;
-    if (wait(*pause)) find_place();
+    if (net::sleep_unless_stopped(session_.limits(), *pause)) find_place();
   }
   advance_(blob_.size);
   return ok_status();
-}
-
-// False: somebody wants it to end.
-bool BlobUpload::wait(std::chrono::milliseconds time) const {
-  constexpr std::chrono::milliseconds kSlice{50};
-  for (; time.count() > 0 && !is_stopped(); time -= kSlice) {
-    std::this_thread::sleep_for(std::min(time, kSlice));
-  }
-  return !is_stopped();
 }
 
 void BlobUpload::move_to(std::uint64_t at) {
