@@ -17,6 +17,8 @@
 #include "apps/greeting.h"
 #include "apps/ollama_environment.h"
 #include "apps/serve_arguments.h"
+#include "apps/traces/otel_environment.h"
+#include "apps/traces/span_exporter.h"
 #include "apps/version.h"
 #include "base/clock.h"
 #include "base/log.h"
@@ -167,6 +169,18 @@ std::optional<std::string> variable_of(const std::string& name) {
   return value == nullptr ? std::nullopt : std::optional<std::string>(value);
 }
 
+// Null: traces are told to nobody.
+Result<std::unique_ptr<SpanExporter>> open_traces(ServeArguments& arguments) {
+  QUIRE_ASSIGN_OR_RETURN(TraceSetup setup,
+                         read_trace_setup(arguments.traces_endpoint, variable_of));
+  for (const std::string& said : setup.said) spdlog::info("{}", said);
+  if (!setup.exporter) return nullptr;
+  auto spans = std::make_unique<SpanExporter>(std::move(*setup.exporter));
+  arguments.server.spans = spans.get();
+  arguments.server.trace_sampling = setup.sampling;
+  return spans;
+}
+
 Status run_server(ServeArguments& arguments) {
   return_large_buffers_when_freed();
   QUIRE_RETURN_IF_ERROR(start_log(arguments.log_level));
@@ -216,6 +230,7 @@ Status run_server(ServeArguments& arguments) {
   std::shared_ptr<SideDoor> grpc;
   if (arguments.grpc_port >= 0) grpc = rpc::make_grpc_door(arguments.grpc_port);
   if (grpc != nullptr) arguments.server.side_doors.push_back(grpc);
+  QUIRE_ASSIGN_OR_RETURN(const auto spans, open_traces(arguments));
   Server server(arguments.server, host);
   QUIRE_RETURN_IF_ERROR(server.listen());
   if (grpc != nullptr) spdlog::info("gRPC is served: grpc_port={}", grpc->port());

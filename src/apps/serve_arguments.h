@@ -45,6 +45,7 @@ struct ServeArguments {
   std::string hidden_metrics_version;
   int drain_timeout_s = 0;              // --drain-timeout; 0: no bound
   std::string volatile_lines = "normalise";
+  std::string traces_endpoint;          // --otlp-traces-endpoint; empty: as the environment says
   std::vector<std::string> tgi_limits;  // --tgi-limits: NAME=VALUE
   std::string log_level = "info";
 };

@@ -335,9 +335,9 @@ DialectContext FrontDoor::context_of(Place& place, const Tenant& tenant) const {
 void FrontDoor::answer_at(Place place, std::shared_ptr<http::Exchange> exchange,
                           const Tenant& tenant) {
   const http::Request& request = exchange->request();
-  const std::string trace = http::trace_id_of(request);
+  const auto trace = http::trace_parent_of(request);
   spdlog::debug("{} {} {}{}{}", request.method, dump(Json(request.path)), request.id,
-                trace.empty() ? "" : " trace=", trace);
+                trace ? " trace=" : "", trace ? trace->trace_id : "");
   const Dialect& dialect = *place.dialect;
   const Endpoint& endpoint = place.route->endpoint;
   const DialectContext context = context_of(place, tenant);

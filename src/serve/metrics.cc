@@ -282,6 +282,14 @@ struct Metrics::State {
           .Register(registry);
   prometheus::Counter& volatile_removed = volatile_lines.Add({{"done", "removed"}});
   prometheus::Counter& volatile_kept = volatile_lines.Add({{"done", "kept"}});
+  prometheus::Family<prometheus::Counter>& spans =
+      prometheus::BuildCounter().Name("quire_trace_spans_total")
+          .Help("Spans for --otlp-traces-endpoint: sent, refused by the collector or dropped "
+                "because it was away")
+          .Register(registry);
+  std::array<prometheus::Counter*, 3> span_fates = {&spans.Add({{"fate", "sent"}}),
+                                                    &spans.Add({{"fate", "refused"}}),
+                                                    &spans.Add({{"fate", "dropped"}})};
 };
 
 Metrics::State::ModelSeries& Metrics::State::model_series(const std::string& model) {
@@ -444,6 +452,10 @@ void Metrics::count_tools_not_enforced() { state_->tools_not_enforced.Increment(
 
 void Metrics::count_volatile_line(bool is_removed) {
   (is_removed ? state_->volatile_removed : state_->volatile_kept).Increment();
+}
+
+void Metrics::count_spans(SpanFate fate, std::size_t count) {
+  state_->span_fates[static_cast<std::size_t>(fate)]->Increment(static_cast<double>(count));
 }
 
 void Metrics::show_tenant(const std::string& tenant) { state_->series_of(tenant); }

@@ -14,6 +14,7 @@
 
 #include "host/model_host.h"
 #include "serve/call.h"
+#include "serve/trace/span_fate.h"
 
 namespace quire {
 
@@ -48,6 +49,7 @@ class Metrics {
   void count_unknown_fields(std::size_t count);
   void count_tools_not_enforced();
   void count_volatile_line(bool is_removed);  // at the head of a prompt
+  void count_spans(SpanFate fate, std::size_t count);  // any thread
 
   // Tenants have a series each, as they come, up to kTenantsMax; the others share one.
   static constexpr std::size_t kTenantsMax = 64;

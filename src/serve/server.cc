@@ -8,6 +8,7 @@
 #include <cstdlib>
 #include <functional>
 #include <memory>
+#include <random>
 #include <set>
 
 #include "base/clock.h"
@@ -27,6 +28,7 @@
 #include "serve/metrics.h"
 #include "serve/service.h"
 #include "serve/status/chronicle.h"
+#include "serve/trace/request_tracer.h"
 #include "serve/status/status_feed.h"
 
 namespace quire {
@@ -146,7 +148,11 @@ struct Server::State {
                 front_door.answer_inside(std::move(exchange), tenant);
               }},
         front_door(front_door_options(options), house, dialects_of(options)),
-        listener(io, options.http, front_door) {}
+        listener(io, options.http, front_door) {
+    if (options.spans != nullptr) tell_traces();
+  }
+
+  void tell_traces();
 
   Status open_archive();
   Status open_side_doors();
@@ -198,6 +204,7 @@ Server::Server(ServerOptions options, ModelHost& host)
     : state_(std::make_unique<State>(std::move(options), host)) {}
 
 Server::~Server() {
+  if (state_->options.spans != nullptr) state_->options.spans->on_fate(nullptr);
   state_->workers.stop();
   state_->workers.join();
   state_->errands.join();
@@ -251,6 +258,19 @@ void Server::run() {
 
 void Server::request_stop() {
   asio::post(state_->io, [state = state_.get()] { state->stop(); });
+}
+
+void Server::State::tell_traces() {
+  options.spans->on_fate([this](SpanFate fate, std::size_t count) {
+    metrics.count_spans(fate, count);
+  });
+  auto tracer = std::make_shared<RequestTracer>(
+      *options.spans, options.trace_sampling, [source = std::make_shared<std::random_device>()] {
+        return (std::uint64_t{(*source)()} << 32) | (*source)();
+      });
+  chronicle.on_finish([tracer](const RequestRecord& record) {
+    tracer->take(record, SteadyClock::unix_nanos());
+  });
 }
 
 Status Server::State::open_archive() {

@@ -20,11 +20,13 @@
 #include "serve/intake/client_limits.h"
 #include "serve/metrics.h"
 #include "serve/route.h"
+#include "serve/trace/trace_sampling.h"
 #include "serve/ways/side_door.h"
 
 namespace quire {
 
 class PinBook;
+class SpanSink;
 
 struct ServerOptions {
   std::string host = "127.0.0.1";          // --host: an address; "0.0.0.0": every interface
@@ -57,6 +59,8 @@ struct ServerOptions {
   const ModelCatalog* catalog = nullptr;   // outlives the server; null: House says what that means
   ModelRepository* repository = nullptr;   // likewise
   PinBook* pins = nullptr;                 // likewise; null: pins end with the process
+  SpanSink* spans = nullptr;             // likewise; null: nobody is told of traces
+  TraceSampling trace_sampling;          // which are told of
   std::size_t response_cache_bytes = 0;    // --cache-config; 0: there is none
   std::vector<std::shared_ptr<SideDoor>> side_doors = {};  // ways in beside HTTP
   int metrics_port = -1;                   // --metrics-port: metrics there too, nv_* among them

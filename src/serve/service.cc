@@ -10,7 +10,7 @@
 
 #include "base/clock.h"
 #include "serve/failure.h"
-#include "serve/http/trace_context.h"
+#include "serve/trace/asked.h"
 #include "serve/ways/engine_entry.h"
 #include "serve/ways/safe_parse.h"
 
@@ -345,7 +345,8 @@ AcceptedRequest Service::accepted_from(const ActiveCall& call) const {
   AcceptedRequest accepted{.model = call.call.model->name(),
                            .endpoint = request.path,
                            .id = std::string(call.call.writer->id()),
-                           .request_id = request.id, .trace_id = http::trace_id_of(request),
+                           .request_id = request.id, .trace = trace_of(request),
+                           .asked = asked_of(call.call),
                            .created = SteadyClock::unix_seconds(),
                            .at = call.arrived};
   for (const Request& made : call.call.requests) {

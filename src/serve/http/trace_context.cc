@@ -38,10 +38,24 @@ std::optional<TraceParent> parse_traceparent(std::string_view text) {
                      .is_sampled = digit % 2 == 1};
 }
 
-std::string trace_id_of(const Request& request) {
-  if (request.count("traceparent") != 1) return {};
-  const auto parsed = parse_traceparent(*request.find("traceparent"));
-  return parsed ? parsed->trace_id : std::string();
+std::optional<TraceParent> trace_parent_of(const Request& request) {
+  if (request.count("traceparent") != 1) return std::nullopt;
+  return parse_traceparent(*request.find("traceparent"));
+}
+
+// Whoever forwards a state keeps at least 512 characters of it; a longer one is dropped whole.
+std::string trace_state_of(const Request& request) {
+  constexpr std::size_t kStateMax = 512;
+  std::string state;
+  for (const Header& header : request.headers) {
+    if (header.name != "tracestate" || header.value.empty()) continue;
+    if (!state.empty()) state += ',';
+    state += header.value;
+  }
+  const bool is_plain = std::all_of(state.begin(), state.end(), [](char c) {
+    return (c >= ' ' && c <= '~') || c == '\t';
+  });
+  return is_plain && state.size() <= kStateMax ? state : std::string();
 }
 
 }  // namespace quire::http

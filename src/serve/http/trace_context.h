@@ -1,5 +1,5 @@
-// The header traceparent (W3C Trace Context): which trace of its client's a request belongs to, so
-// that our log and /debug/requests can be found from there. No spans are made of it.
+// The headers traceparent and tracestate (W3C Trace Context): which trace of its client's a request
+// belongs to, so that our log, /debug/requests and our spans (serve/trace) can be found from there.
 // Pure; any thread.
 #pragma once
 
@@ -20,7 +20,10 @@ struct TraceParent {
 // Nothing: it is none, and counts as absent.
 std::optional<TraceParent> parse_traceparent(std::string_view text);
 
-// Empty: the request has no such header, several, or one that is none.
-std::string trace_id_of(const Request& request);
+// Nothing: the request has no such header, several, or one that is none.
+std::optional<TraceParent> trace_parent_of(const Request& request);
+
+// The header tracestate, of several the whole; empty: there is none, or one that is none.
+std::string trace_state_of(const Request& request);
 
 }  // namespace quire::http

@@ -77,7 +77,9 @@ void Chronicle::take_event(const TokenEvent& event, Nanos at) {
     ModelRecord& model = models_[place.record->accepted().model];
     (time->is_first ? model.first_token : model.next_token).add(at, time->time);
   }
-  if (place.record->is_finished()) requests_.finish(*place.record);
+  if (!place.record->is_finished()) return;
+  if (finished_) finished_(*place.record);
+  requests_.finish(*place.record);
 }
 
 void Chronicle::take_answer(const StepEvents& step) {

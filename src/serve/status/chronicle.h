@@ -26,6 +26,10 @@ class Chronicle {
   // A question that an engine of this model is about to be asked.
   std::uint64_t ask(const std::string& model);
   void on_answer(std::function<void()> callback) { answered_ = std::move(callback); }
+  // Is told of each request that has just ended.
+  void on_finish(std::function<void(const RequestRecord&)> callback) {
+    finished_ = std::move(callback);
+  }
 
   const ModelRecord* model(const std::string& name) const;  // null: nothing has happened to it
   std::size_t models() const { return models_.size(); }
@@ -44,6 +48,7 @@ class Chronicle {
   std::uint64_t questions_ = 0;
   std::map<std::uint64_t, ModelRecord*> asked_;  // not answered; at most kAskedMax
   std::function<void()> answered_;
+  std::function<void(const RequestRecord&)> finished_;
   std::vector<std::uint64_t> company_;  // of the present step; kept for its memory
 };
 

@@ -55,12 +55,29 @@ struct PromptOrigin {
   std::vector<VolatileLine> volatile_lines;
 };
 
+// The trace of its client's that a request belongs to (W3C Trace Context).
+struct TraceOrigin {
+  std::string trace_id;    // empty: none
+  std::string parent_id;   // the client's span
+  std::string state;       // its tracestate
+  bool is_sampled = true;  // the client tells this trace
+};
+
+// What its client asked for, of what traces tell.
+struct AskedSampling {
+  bool is_stream = false, is_pooled = false;
+  std::int64_t tokens_max = 0;
+  double temperature = 1, top_p = 1, frequency_penalty = 0, presence_penalty = 0;
+  std::int64_t top_k = 0;  // 0: off
+};
+
 // What is known when a request has been accepted.
 struct AcceptedRequest {
   std::string model, endpoint;
   std::string id;          // as the client sees it in the answer
   std::string request_id;  // x-request-id
-  std::string trace_id;    // of its traceparent; empty: none
+  TraceOrigin trace;
+  AskedSampling asked;
   std::int64_t created = 0;  // seconds since 1970
   Nanos at{0};
   std::vector<RequestId> requests;           // [prompts]

@@ -220,7 +220,7 @@ Json summary_json(const RequestRecord& record) {
   Json out = Json::object({{"id", accepted.id}, {"request_id", accepted.request_id},
                            {"model", accepted.model}, {"endpoint", accepted.endpoint},
                            {"created", accepted.created}, {"state", state_name(record)}});
-  if (!accepted.trace_id.empty()) out.set("trace_id", accepted.trace_id);
+  if (!accepted.trace.trace_id.empty()) out.set("trace_id", accepted.trace.trace_id);
   out.set("finish_reason",
           record.is_finished() ? Json(finish_reason_name(record.finish_reason())) : Json());
   out.set("choices", record.choices());
