@@ -172,9 +172,9 @@ std::optional<std::string> variable_of(const std::string& name) {
 // Null: traces are told to nobody.
 Result<std::unique_ptr<SpanExporter>> open_traces(ServeArguments& arguments) {
   QUIRE_ASSIGN_OR_RETURN(TraceSetup setup,
-                         read_trace_setup(arguments.traces_endpoint, variable_of));
+                         read_trace_setup(arguments.traces, variable_of));
   for (const std::string& said : setup.said) spdlog::info("{}", said);
-  if (!setup.exporter) return nullptr;
+  if (!setup.exporter) return std::unique_ptr<SpanExporter>();
   auto spans = std::make_unique<SpanExporter>(std::move(*setup.exporter));
   arguments.server.spans = spans.get();
   arguments.server.trace_sampling = setup.sampling;

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "apps/model_arguments.h"
+#include "apps/traces/otel_environment.h"
 #include "host/model_shelf.h"
 #include "host/repository/folder_repository.h"
 #include "serve/server.h"
@@ -45,7 +46,7 @@ struct ServeArguments {
   std::string hidden_metrics_version;
   int drain_timeout_s = 0;              // --drain-timeout; 0: no bound
   std::string volatile_lines = "normalise";
-  std::string traces_endpoint;          // --otlp-traces-endpoint; empty: as the environment says
+  TraceArguments traces;                // --otlp-traces-endpoint, --otlp-service-name
   std::vector<std::string> tgi_limits;  // --tgi-limits: NAME=VALUE
   std::string log_level = "info";
 };

@@ -124,11 +124,8 @@ const Row kRows[] = {
     {"--rope-factor", "ROPE_FACTOR", "2.0",
      "refused: {} 2.0: the model's own files say how its positions are scaled"},
     {"--json-output", "JSON_OUTPUT", "", "serve | {}: the log is lines of text"},
-    {"--otlp-endpoint", "OTLP_ENDPOINT", "http://x",
-     "refused: {} http://x: this server sends no traces; /debug/requests has the life of each "
-     "request"},
-    {"--otlp-service-name", "OTLP_SERVICE_NAME", "n",
-     "serve | {}: this server sends no traces"},
+    {"--otlp-endpoint", "OTLP_ENDPOINT", "http://x", "serve --otlp-traces-endpoint http://x"},
+    {"--otlp-service-name", "OTLP_SERVICE_NAME", "n", "serve --otlp-service-name n"},
     {"--cors-allow-origin", "CORS_ALLOW_ORIGIN", "https://a.b,https://c.d",
      "serve --allowed-origins https://a.b --allowed-origins https://c.d"},
     {"--api-key", "API_KEY", "sesame", "serve --api-key sesame"},

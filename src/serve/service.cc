@@ -347,8 +347,7 @@ AcceptedRequest Service::accepted_from(const ActiveCall& call) const {
                            .id = std::string(call.call.writer->id()),
                            .request_id = request.id, .trace = trace_of(request),
                            .asked = asked_of(call.call),
-                           .created = SteadyClock::unix_seconds(),
-                           .at = call.arrived};
+                           .created = SteadyClock::unix_seconds(), .at = call.arrived};
   for (const Request& made : call.call.requests) {
     accepted.prompt_tokens.push_back(static_cast<std::uint32_t>(made.prompt.size()));
     accepted.choices_each = static_cast<std::uint32_t>(made.n);

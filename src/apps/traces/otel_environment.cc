@@ -144,7 +144,7 @@ Endpoint find_endpoint(const std::string& flag, const Variables& value) {
   return {};
 }
 
-Result<SpanResource> read_resource(const Variables& value) {
+Result<SpanResource> read_resource(const std::string& flag, const Variables& value) {
   constexpr const char* kAttributes = "OTEL_RESOURCE_ATTRIBUTES";
   QUIRE_ASSIGN_OR_RETURN(SpanResource resource,
                          read_pairs(kAttributes, text_of(value, kAttributes)));
@@ -157,7 +157,7 @@ Result<SpanResource> read_resource(const Variables& value) {
       known->second = std::move(text);
     }
   };
-  const std::string name = text_of(value, "OTEL_SERVICE_NAME");
+  const std::string name = flag.empty() ? text_of(value, "OTEL_SERVICE_NAME") : flag;
   set("service.name", name.empty() ? "quire" : name, !name.empty());
   set("service.version", QUIRE_VERSION, false);
   return resource;
@@ -165,13 +165,13 @@ Result<SpanResource> read_resource(const Variables& value) {
 
 }  // namespace
 
-Result<TraceSetup> read_trace_setup(const std::string& endpoint, const Variables& value) {
+Result<TraceSetup> read_trace_setup(const TraceArguments& arguments, const Variables& value) {
   TraceSetup setup;
-  const Endpoint found = find_endpoint(endpoint, value);
+  const Endpoint found = find_endpoint(arguments.endpoint, value);
   if (found.name == nullptr) return setup;
   SpanExporterOptions exporter;
   QUIRE_ASSIGN_OR_RETURN(exporter.url, url_of(found.name, found.url, found.is_as_is));
-  QUIRE_ASSIGN_OR_RETURN(exporter.resource, read_resource(value));
+  QUIRE_ASSIGN_OR_RETURN(exporter.resource, read_resource(arguments.service_name, value));
   for (const char* name : {"OTEL_EXPORTER_OTLP_HEADERS", "OTEL_EXPORTER_OTLP_TRACES_HEADERS"}) {
     QUIRE_ASSIGN_OR_RETURN(const SpanResource headers, read_pairs(name, text_of(value, name)));
     for (const auto& [key, text] : headers) exporter.headers.push_back(key + ": " + text);
@@ -185,6 +185,9 @@ Result<TraceSetup> read_trace_setup(const std::string& endpoint, const Variables
   }
   QUIRE_ASSIGN_OR_RETURN(setup.sampling, read_sampling(value));
   setup.said.push_back(fmt::format("traces are told to {} ({})", exporter.url, found.name));
+  if (exporter.url.find(":4317") != std::string::npos) {
+    setup.said.push_back("collectors usually speak gRPC at port 4317, and OTLP/HTTP at 4318");
+  }
   say_what_does_nothing(value, setup.said);
   setup.exporter = std::move(exporter);
   return setup;

@@ -17,16 +17,21 @@
 
 namespace quire {
 
+// Of the command line; empty: not given.
+struct TraceArguments {
+  std::string endpoint;      // --otlp-traces-endpoint
+  std::string service_name;  // --otlp-service-name
+};
+
 struct TraceSetup {
   std::optional<SpanExporterOptions> exporter;  // nothing: no traces are told
   TraceSampling sampling;
   std::vector<std::string> said;  // a sentence each, for the log
 };
 
-// `endpoint`: of the flag; empty: none. `value`: what a variable is set to. Errors name the flag or
-// the variable.
+// `value`: what a variable is set to. Errors name the flag or the variable.
 Result<TraceSetup> read_trace_setup(
-    const std::string& endpoint,
+    const TraceArguments& arguments,
     const std::function<std::optional<std::string>(const std::string& name)>& value);
 
 }  // namespace quire

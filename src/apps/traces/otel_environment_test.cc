@@ -16,11 +16,12 @@ using ::testing::Pair;
 using Variables = std::map<std::string, std::string>;
 
 Result<TraceSetup> setup(const std::string& flag, const Variables& variables) {
-  return read_trace_setup(flag, [&](const std::string& name) -> std::optional<std::string> {
+  const auto value = [&](const std::string& name) -> std::optional<std::string> {
     const auto found = variables.find(name);
     if (found == variables.end()) return std::nullopt;
     return found->second;
-  });
+  };
+  return read_trace_setup({.endpoint = flag, .service_name = ""}, value);
 }
 
 std::string url(const std::string& flag, const Variables& variables) {
@@ -91,6 +92,15 @@ TEST(OtelEnvironment, MistakesNameWhatWasSaid) {
               HasSubstr("OTEL_RESOURCE_ATTRIBUTES"));
   EXPECT_THAT(url("http://c", {{"OTEL_EXPORTER_OTLP_HEADERS", "a=b%0d%0ac: d"}}),
               HasSubstr("OTEL_EXPORTER_OTLP_HEADERS"));
+}
+
+TEST(OtelEnvironment, TheFlagNamesTheService) {
+  const auto read = read_trace_setup({"http://c:4317", "mine"}, [](const std::string& name) {
+    return name == "OTEL_SERVICE_NAME" ? std::optional<std::string>("other") : std::nullopt;
+  });
+  ASSERT_TRUE(read.is_ok());
+  EXPECT_THAT(read->exporter->resource, testing::Contains(Pair("service.name", "mine")));
+  EXPECT_THAT(read->said, testing::Contains(HasSubstr("4318")));
 }
 
 TEST(OtelEnvironment, WhatDoesNothingIsSaid) {
