@@ -67,6 +67,15 @@ class RunTestsTest(unittest.TestCase):
         self.write_gtest("engine_test", [case("C"), case("D")])
         self.expect("5 passed, 0 failed, 0 skipped", 0, "release")
 
+    def test_a_hold_is_left_out_where_its_program_has_run(self):
+        for name in HOLDS:
+            self.write_program(f"tests/holds/{name}", "#!/bin/sh\nexit 0\n")
+        self.expect(f"{len(HOLDS)} passed, 0 failed, 0 skipped", 0, "holds")
+        self.write_gtest("golden_test", [case("A")])
+        output = self.expect(f"{len(HOLDS) + 1} passed, 0 failed, 0 skipped", 0, "release",
+                             "holds")
+        self.assertIn("holds/default_model: its cases ran in release/golden_test", output)
+
     def test_both_halves_of_a_program_count(self):
         self.write_gtest("golden_test", [case("A"), case("B", result="SKIPPED"),
                                          case("C", failures=[{"failure": "no"}])], 1)
