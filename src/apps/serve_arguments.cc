@@ -233,7 +233,8 @@ void declare_serve_flags(Command& command, ServeArguments& a) {
   command.value("--tgi-limits", a.tgi_limits,
                 "what one request of TGI's protocol may ask for, as NAME=VALUE: best_of (2), "
                 "stop_sequences (4), top_n_tokens (5), input_tokens, client_batch_size (4), "
-                "concurrent_requests (as /info tells), grammar=off");
+                "grammar=off; what is given holds for /v1/chat/completions and /v1/completions, "
+                "too. concurrent_requests: all that are answered at once; beyond, 429");
   command.value("--unknown-fields", a.unknown_fields,
                 "error: answer 400; warn: accept, with a warning in the answer")
       .one_of({"error", "warn"}).shows_default();
@@ -321,15 +322,17 @@ Status set_client_limits(ServeArguments& a) {
     std::string_view name;
     std::int64_t* value;
     std::int64_t min, max;
+    bool* said = nullptr;
   };
   const Limit kLimits[] = {
-      {"best_of", &limits.best_of_max, 1, 128},
-      {"stop_sequences", &limits.stop_sequences_max, 0, 64},
-      {"top_n_tokens", &limits.top_n_tokens_max, 0, 20},
+      {"best_of", &limits.best_of_max, 1, 128, &limits.said.best_of},
+      {"stop_sequences", &limits.stop_sequences_max, 0, 64, &limits.said.stop_sequences},
+      {"top_n_tokens", &limits.top_n_tokens_max, 0, 20, &limits.said.top_n_tokens},
       {"input_tokens", &limits.input_tokens_max, 1, 1 << 24},
-      {"client_batch_size", &limits.batch_size_max, 1, 128},
+      {"client_batch_size", &limits.batch_size_max, 1, 128, &limits.said.batch_size},
       {"concurrent_requests", &limits.concurrent_max, 1, 1 << 20},
   };
+  limits.concurrent_told = std::int64_t{a.common.max_num_seqs} + a.common.max_queue;
   for (const std::string& text : a.tgi_limits) {
     const std::size_t middle = std::min(text.find('='), text.size());
     const std::string name = text.substr(0, middle);
@@ -350,6 +353,13 @@ Status set_client_limits(ServeArguments& a) {
                    "concurrent_requests or grammar=on|off", text);
     }
     *limit->value = value;
+    if (limit->said != nullptr) *limit->said = true;
+  }
+  const std::int64_t total = a.common.max_model_len;
+  if (total > 0 && limits.input_tokens_max >= total) {
+    return error(StatusCode::kInvalidArgument,
+                 "--tgi-limits input_tokens={}: it must be below --max-model-len, which is {}",
+                 limits.input_tokens_max, total);
   }
   return ok_status();
 }

@@ -41,7 +41,7 @@ constexpr std::array kRows = {
     LauncherRow{"--trust-remote-code", "TRUST_REMOTE_CODE", false, Fate::kNote, "",
                 "no code that comes with a model is ever run"},
     LauncherRow{"--max-concurrent-requests", "MAX_CONCURRENT_REQUESTS", true, Fate::kOwn,
-                "--max-queue"},
+                "--tgi-limits concurrent_requests=N"},
     LauncherRow{"--max-best-of", "MAX_BEST_OF", true, Fate::kLimit, "best_of"},
     LauncherRow{"--max-stop-sequences", "MAX_STOP_SEQUENCES", true, Fate::kLimit,
                 "stop_sequences"},
@@ -107,6 +107,28 @@ constexpr std::array kRows = {
                 "whoever asks for them gets them"},
 };
 
+// Numbers, as what they become takes them.
+struct Span {
+  std::string_view flag;
+  std::int64_t least, most;
+};
+constexpr std::array kSpans = {
+    Span{"--max-concurrent-requests", 1, 1 << 20},
+    Span{"--max-best-of", 1, 128},
+    Span{"--max-stop-sequences", 0, 64},
+    Span{"--max-top-n-tokens", 0, 20},
+    Span{"--max-input-tokens", 1, 1 << 24},
+    Span{"--max-input-length", 1, 1 << 24},
+    Span{"--max-total-tokens", 1, 1 << 24},
+    Span{"--max-batch-prefill-tokens", 1, 65536},
+    Span{"--max-batch-total-tokens", 1, std::int64_t{kBlockTokens} * ((1 << 26) - 2)},
+    Span{"--max-batch-size", 1, 65536},
+    Span{"--port", 0, 65535},
+    Span{"--max-client-batch-size", 1, 128},
+    Span{"--payload-limit", 1024, std::int64_t{1} << 30},
+    Span{"--graceful-termination-timeout", 0, 86'400},
+};
+
 // What somebody said, and where.
 struct Said {
   std::string value;
@@ -135,8 +157,31 @@ std::optional<std::int64_t> number_of(const std::string& value) {
   std::int64_t number = 0;
   const char* end = value.data() + value.size();
   const auto [stop, problem] = std::from_chars(value.data(), end, number);
-  if (problem != std::errc() || stop != end || number < 1) return std::nullopt;
+  if (problem != std::errc() || stop != end) return std::nullopt;
   return number;
+}
+
+Status check_number(const LauncherRow& row, const Said& said) {
+  const auto* span = std::find_if(kSpans.begin(), kSpans.end(),
+                                  [&](const Span& it) { return it.flag == row.flag; });
+  if (span == kSpans.end()) return ok_status();
+  const auto number = number_of(said.value);
+  if (number && *number >= span->least && *number <= span->most) return ok_status();
+  return refused(said, fmt::format("expected a number from {} to {}", span->least, span->most));
+}
+
+// TGI starts with none of these, either.
+Status check_lengths(const AllSaid& all) {
+  const auto total = all.find("--max-total-tokens");
+  if (total == all.end()) return ok_status();
+  for (const std::string_view flag : {"--max-input-tokens", "--max-input-length"}) {
+    const auto input = all.find(flag);
+    if (input == all.end()) continue;
+    if (number_of(input->second.value) < number_of(total->second.value)) continue;
+    return refused(input->second, fmt::format("it must be below {}, which is {}",
+                                              total->second.where, total->second.value));
+  }
+  return ok_status();
 }
 
 const LauncherRow* find_row(std::string_view word) {
@@ -167,6 +212,8 @@ Status take_words(std::span<const std::string> words, AllSaid& said, ServeWords&
     } else if (row->takes_value) {
       if (++i == words.size()) return refused(it, "a value is missing");
       it.value = words[i];
+    } else if (i + 1 < words.size() && (words[i + 1] == "true" || words[i + 1] == "false")) {
+      it.value = words[++i];  // no model is called so
     }
     if (!row->takes_value && it.value.empty()) it.value = "true";
     said[row->flag] = std::move(it);
@@ -225,11 +272,10 @@ Status add_quantize(const Said& said, ServeWords& out) {
                        "bitsandbytes-nf4, bitsandbytes-fp4 or fp8");
 }
 
-Status add_number(const Said& said, const char* flag, std::int64_t per, ServeWords& out) {
-  const auto number = number_of(said.value);
-  if (!number) return refused(said, "expected a number of at least 1");
-  out.words.insert(out.words.end(), {flag, std::to_string((*number + per - 1) / per)});
-  return ok_status();
+// REQUIRES: it is a number.
+void add_number(const Said& said, const char* flag, std::int64_t per, ServeWords& out) {
+  const std::int64_t number = number_of(said.value).value_or(per);
+  out.words.insert(out.words.end(), {flag, std::to_string((number + per - 1) / per)});
 }
 
 // Containers set HOSTNAME to a name of their own, which is no address to listen on.
@@ -253,10 +299,10 @@ Status add_own(const LauncherRow& row, const Said& said, ServeWords& out) {
   } else if (row.flag == "--hostname") {
     add_host(row, said, out);
   } else if (row.flag == "--max-concurrent-requests") {
-    QUIRE_RETURN_IF_ERROR(add_number(said, "--max-queue", 1, out));
+    add_number(said, "--max-queue", 1, out);  // all but one of them may be waiting
     out.words.insert(out.words.end(), {"--tgi-limits", "concurrent_requests=" + said.value});
   } else if (row.flag == "--max-batch-total-tokens") {
-    return add_number(said, "--num-kv-blocks", kBlockTokens, out);
+    add_number(said, "--num-kv-blocks", kBlockTokens, out);
   } else if (row.flag == "--cors-allow-origin") {
     for (std::string_view rest = said.value; !rest.empty();) {
       const std::size_t end = std::min(rest.find(','), rest.size());
@@ -272,15 +318,13 @@ Status add_row(const LauncherRow& row, const Said& said, ServeWords& out) {
   if (!row.takes_value) is_on = switch_of(said.value);
   if (!is_on) return refused(said, "expected true or false");
   if (!*is_on) return ok_status();
+  QUIRE_RETURN_IF_ERROR(check_number(row, said));
   switch (row.fate) {
     case Fate::kServe:
       out.words.insert(out.words.end(), {std::string(row.to), said.value});
       return ok_status();
     case Fate::kLimit: {
       const std::string value = row.takes_value ? said.value : "off";
-      if (row.takes_value && !number_of(value) && value != "0") {
-        return refused(said, "expected a number");
-      }
       out.words.insert(out.words.end(), {"--tgi-limits", fmt::format("{}={}", row.to, value)});
       return ok_status();
     }
@@ -324,6 +368,10 @@ Result<ServeWords> serve_words_of_launcher(std::span<const std::string> words,
     const auto it = said.find(row.flag);
     if (it != said.end()) QUIRE_RETURN_IF_ERROR(add_row(row, it->second, out));
   }
+  QUIRE_RETURN_IF_ERROR(check_lengths(said));
+  if (const auto type = environment("COMPUTE_TYPE"); type && !type->empty()) {
+    out.notes.emplace_back("COMPUTE_TYPE: answers say x-compute-type: cpu+optimized, as it is");
+  }
   // What the launcher does unasked.
   if (!said.contains("--hostname")) out.words.insert(out.words.end(), {"--host", "0.0.0.0"});
   if (!said.contains("--port")) out.words.insert(out.words.end(), {"--port", "3000"});
@@ -332,6 +380,9 @@ Result<ServeWords> serve_words_of_launcher(std::span<const std::string> words,
       return word == flag || word.starts_with(fmt::format("{}=", flag));
     });
   };
+  if (!said.contains("--max-concurrent-requests")) {
+    out.words.insert(out.words.end(), {"--tgi-limits", "concurrent_requests=128"});
+  }
   if (!has("--served-model-name")) {  // its clients call a model "tgi", or whatever
     out.words.insert(out.words.end(), {"--served-model-name", "*"});
   }
@@ -349,8 +400,8 @@ std::string launcher_page() {
                         fate_text(row));
   }
   return page + "\nWhat else stands there goes to 'quire serve' as it is. Unless told otherwise "
-                "it\nlistens on 0.0.0.0:3000, answers to any model name and shows the metrics of "
-                "TGI\nand vLLM beside ours.\n";
+                "it\nlistens on 0.0.0.0:3000, answers to any model name and to none, takes 128\n"
+                "requests at once and shows the metrics of TGI and vLLM beside ours.\n";
 }
 
 }  // namespace quire

@@ -29,8 +29,10 @@ std::string told(const Result<ServeWords>& result) {
   for (const std::string& word : result->words) out += (out.empty() ? "" : " ") + word;
   const std::string unasked =
       " --host 0.0.0.0 --port 3000 --served-model-name * --metrics-names all --drain-timeout 90";
-  const std::size_t at = out.find(unasked);
-  if (at != std::string::npos) out.erase(at, unasked.size());
+  for (const std::string& each : {std::string(" --tgi-limits concurrent_requests=128"), unasked}) {
+    const std::size_t at = out.find(each);
+    if (at != std::string::npos) out.erase(at, each.size());
+  }
   for (const std::string& note : result->notes) out += " | " + note;
   return out;
 }
@@ -77,13 +79,20 @@ const Row kRows[] = {
     {"--max-concurrent-requests", "MAX_CONCURRENT_REQUESTS", "50",
      "serve --max-queue 50 --tgi-limits concurrent_requests=50"},
     {"--max-concurrent-requests", "MAX_CONCURRENT_REQUESTS", "x",
-     "refused: {} x: expected a number of at least 1"},
+     "refused: {} x: expected a number from 1 to 1048576"},
     {"--max-best-of", "MAX_BEST_OF", "4", "serve --tgi-limits best_of=4"},
     {"--max-stop-sequences", "MAX_STOP_SEQUENCES", "8", "serve --tgi-limits stop_sequences=8"},
     {"--max-top-n-tokens", "MAX_TOP_N_TOKENS", "9", "serve --tgi-limits top_n_tokens=9"},
     {"--max-input-tokens", "MAX_INPUT_TOKENS", "100", "serve --tgi-limits input_tokens=100"},
     {"--max-input-length", "MAX_INPUT_LENGTH", "100", "serve --tgi-limits input_tokens=100"},
-    {"--max-input-length", "MAX_INPUT_LENGTH", "x", "refused: {} x: expected a number"},
+    {"--max-input-length", "MAX_INPUT_LENGTH", "x",
+     "refused: {} x: expected a number from 1 to 16777216"},
+    {"--max-input-tokens", "MAX_INPUT_TOKENS", "0",
+     "refused: {} 0: expected a number from 1 to 16777216"},
+    {"--max-total-tokens", "MAX_TOTAL_TOKENS", "abc",
+     "refused: {} abc: expected a number from 1 to 16777216"},
+    {"--payload-limit", "PAYLOAD_LIMIT", "100",
+     "refused: {} 100: expected a number from 1024 to 1073741824"},
     {"--max-total-tokens", "MAX_TOTAL_TOKENS", "200", "serve --max-model-len 200"},
     {"--waiting-served-ratio", "WAITING_SERVED_RATIO", "1.2",
      "serve | {}: every step takes prompts and answers together: neither waits for a turn"},
@@ -186,6 +195,31 @@ TEST(TgiLauncherTest, EachFlagAndItsVariableBecomeTheSame) {
   }
 }
 
+TEST(TgiLauncherTest, ASwitchMayHaveItsValueBehindIt) {
+  EXPECT_EQ(told(launch({"--trust-remote-code", "true", "--model-id", "m"})),
+            "serve m | --trust-remote-code: no code that comes with a model is ever run");
+  EXPECT_EQ(told(launch({"--disable-grammar-support", "false", "--model-id", "m"})), "serve m");
+}
+
+TEST(TgiLauncherTest, InputsAreShorterThanInputsAndAnswers) {
+  EXPECT_EQ(told(launch({"--max-input-tokens", "2000"}, {{"MAX_TOTAL_TOKENS", "1024"}})),
+            "refused: --max-input-tokens 2000: it must be below MAX_TOTAL_TOKENS, which is 1024");
+  EXPECT_FALSE(launch({"--max-input-length", "7", "--max-total-tokens", "7"}).is_ok());
+  EXPECT_TRUE(launch({"--max-input-length", "6", "--max-total-tokens", "7"}).is_ok());
+}
+
+TEST(TgiLauncherTest, WhatItDoesUnasked) {
+  const auto plain = launch({});
+  ASSERT_TRUE(plain.is_ok());
+  const auto has = [](const ServeWords& out, std::string_view word) {
+    return std::find(out.words.begin(), out.words.end(), word) != out.words.end();
+  };
+  EXPECT_TRUE(has(*plain, "concurrent_requests=128")) << "as many requests at once as TGI";
+  EXPECT_FALSE(has(*launch({"--max-concurrent-requests", "2"}), "concurrent_requests=128"));
+  EXPECT_EQ(launch({}, {{"COMPUTE_TYPE", "gpu"}})->notes.front(),
+            "COMPUTE_TYPE: answers say x-compute-type: cpu+optimized, as it is");
+}
+
 TEST(TgiLauncherTest, AModelIsAFolderOrOfTheHubOrOfTheStore) {
   EXPECT_EQ(told(launch({"--model-id", "org/name", "--revision", "refs/pr/2"})),
             "serve hf:org/name@refs/pr/2");
@@ -243,6 +277,16 @@ TEST(TgiLauncherTest, LimitsOfClientsAreChecked) {
   EXPECT_EQ(a.server.client_limits.batch_size_max, 5);
   EXPECT_EQ(a.server.client_limits.concurrent_max, 6);
   EXPECT_FALSE(a.server.client_limits.has_grammars);
+  EXPECT_TRUE(a.server.client_limits.said.batch_size);
+  EXPECT_TRUE(a.server.client_limits.said.stop_sequences);
+  ServeArguments nothing;
+  ASSERT_TRUE(set_client_limits(nothing).is_ok());
+  EXPECT_FALSE(nothing.server.client_limits.said.batch_size);
+  EXPECT_EQ(nothing.server.client_limits.concurrent_max, 0);
+  EXPECT_EQ(nothing.server.client_limits.concurrent_told, 64 + 256);
+  nothing.tgi_limits = {"input_tokens=7"};
+  nothing.common.max_model_len = 7;
+  EXPECT_FALSE(set_client_limits(nothing).is_ok());
   for (const char* bad : {"best_of", "best_of=0", "best_of=x", "nothing=1", "grammar=maybe",
                           "best_of=1000000", "top_n_tokens=21"}) {
     a.tgi_limits = {bad};

@@ -192,6 +192,10 @@ struct Metrics::State {
   prometheus::Counter& invalid = requests.Add({{"outcome", "invalid"}});
   prometheus::Counter& overloaded = requests.Add({{"outcome", "overloaded"}});
   prometheus::Counter& unavailable = requests.Add({{"outcome", "unavailable"}});
+  prometheus::Counter& calls =
+      prometheus::BuildCounter().Name("quire_calls_total")
+          .Help("Requests of clients that went to an engine, each with all its prompts and choices")
+          .Register(registry).Add({});
   prometheus::Family<prometheus::Histogram>& family(const char* name, const char* help) {
     return prometheus::BuildHistogram().Name(name).Help(help).Register(registry);
   }
@@ -420,6 +424,8 @@ void Metrics::count_accepted(const std::string& model, int choices,
   series.choices->Observe(choices);
   if (tokens_max) series.tokens_max->Observe(*tokens_max);
 }
+
+void Metrics::count_call() { state_->calls.Increment(); }
 
 void Metrics::count_refused(int status) {
   if (status == 429) return state_->overloaded.Increment();

@@ -40,6 +40,7 @@ class Metrics {
   void observe_request(const std::string& model, const CallTimes& times, std::uint64_t generated);
   // A request of an engine with its choices, and what it may generate; nothing: it is pooled.
   void count_accepted(const std::string& model, int choices, std::optional<int> tokens_max);
+  void count_call();  // of a client, with all its prompts and choices: engines have it
   void count_refused(int status);  // a request that no engine has had, by what its client was told
   void count_finish(const std::string& model, FinishReason reason, const Usage& usage);
   // Choices whose client left, or whose call failed for another's sake, before they ended.

@@ -213,6 +213,7 @@ Server::~Server() {
 Status Server::listen() {
   const ServerOptions& options = state_->options;
   raise_descriptor_limit(options.http.connections_max);
+  state_->service.bound_calls(static_cast<std::size_t>(options.client_limits.concurrent_max));
   QUIRE_RETURN_IF_ERROR(check_files(options));
   QUIRE_ASSIGN_OR_RETURN(state_->certificate, load_certificate(options));
   if (state_->certificate) state_->listener.secure(state_->certificate->context());
@@ -349,7 +350,8 @@ void Server::State::watch_files() {
 // Those that drain, too.
 void Server::State::ping_streams() {
   if (is_over) return;
-  run_after(options.ping_period, [this] {
+  // Silence is one and a half periods at most.
+  run_after(std::max(options.ping_period / 2, std::chrono::milliseconds(1)), [this] {
     service.ping_silent(options.ping_period);
     ping_streams();
   });

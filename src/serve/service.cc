@@ -12,6 +12,7 @@
 #include "serve/failure.h"
 #include "serve/trace/asked.h"
 #include "serve/ways/engine_entry.h"
+#include "serve/ways/held_call.h"
 #include "serve/ways/safe_parse.h"
 
 namespace quire {
@@ -105,6 +106,7 @@ void Service::begin(Arrival arrival, Parsed<Call> parsed) {
                            : await_model(std::move(arrival), awaited);
   }
   if (parsed->grammar && !constrain(arrival, parsed)) return;
+  metrics_->count_unknown_fields(parsed->unknown_fields);
   if (parsed->frame) hold(*parsed, nullptr);  // without a grammar
   if (parsed->follow && !is_gone) {
     parsed->follow(arrival.exchange);
@@ -123,7 +125,6 @@ void Service::begin(Arrival arrival, Parsed<Call> parsed) {
   call->call = std::move(*parsed);
   call->tenant = std::move(arrival.context.tenant.name);
   call->arrived = arrival.at;
-  metrics_->count_unknown_fields(call->call.unknown_fields);
   for (const VolatileLine& line : call->call.volatile_lines) {
     metrics_->count_volatile_line(line.is_removed);
   }
@@ -139,14 +140,6 @@ void Service::respond(const Arrival& arrival, http::Response response) {
 void Service::refuse(const Arrival& arrival, const ApiError& error) {
   if (arrival.exchange->request().method == "POST") metrics_->count_refused(error.status);
   respond(arrival, arrival.dialect->render_error(error, arrival.exchange->request()));
-}
-
-// Once a call: the frame is used up.
-void Service::hold(Call& call, const std::shared_ptr<const Constraint>& constraint) {
-  for (std::size_t i = 0; i < call.requests.size(); ++i) {
-    call.requests[i].constraint = call.frame ? call.frame(i, constraint) : constraint;
-  }
-  call.frame = nullptr;
 }
 
 // What its grammar was for was a wish; the answer says that nothing came of it.
@@ -271,11 +264,15 @@ void Service::submit(const std::shared_ptr<ActiveCall>& call) {
     call->ids.push_back(request.id);
   }
   AcceptedRequest accepted = accepted_from(*call);  // the engine gets the prompts
+  if (accepted.id.empty()) accepted.id = accepted.request_id;  // a protocol that gives it none
   remember_prompt(*call, accepted.origin);
   call->open = call->ids.size();
   call->last_token_at.resize(choices);
   call->exchange->widen(std::clamp<std::size_t>(choices, 1, kWidenMax));
+  const Status full(StatusCode::kResourceExhausted, "Requests are answered, as many as may be");
+  if (calls_max_ > 0 && active_ > calls_max_) return void(refuse_by_engine(call, full));
   if (!submit_together(call) || !submit_more(call)) return;
+  metrics_->count_call();
   // Weak: the call owns the exchange, which owns this.
   call->exchange->on_gone([this, weak = std::weak_ptr<ActiveCall>(call)] {
     if (const auto left = weak.lock()) abandon(left);
@@ -373,7 +370,9 @@ void Service::remember_prompt(const ActiveCall& call, PromptOrigin& origin) {
     origin.had = words(origin.difference->had);
     origin.has = words(origin.difference->has);
   }
-  prompts_.keep(std::move(client), std::string(call.call.writer->id()), request.prompt);
+  const std::string_view id = call.call.writer->id();
+  prompts_.keep(std::move(client), std::string(id.empty() ? call.exchange->request().id : id),
+                request.prompt);
 }
 
 void Service::receive(StepEvents step) {

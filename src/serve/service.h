@@ -43,6 +43,9 @@ class Service {
   void answer(std::shared_ptr<http::Exchange> exchange, const Dialect& dialect, Parse parse,
               const DialectContext& context);
 
+  // At most so many calls in the engines at once; further ones are refused (429). 0: no bound.
+  void bound_calls(std::size_t most) { calls_max_ = most; }
+
   void abort_all(const ApiError& reason);  // whatever is being answered ends with it
 
   // Streams that have been silent for so long, since a long prompt is read, say that they live.
@@ -74,7 +77,6 @@ class Service {
   void begin(Arrival arrival, Parsed<Call> parsed);
   bool constrain(Arrival& arrival, Parsed<Call>& parsed);
   void leave_free(Call& call, const Status& reason);
-  static void hold(Call& call, const std::shared_ptr<const Constraint>& constraint);
   void admit_constrained(std::uint64_t ticket, const Grammars::Outcome& outcome);
   void await_model(Arrival arrival, const std::string& name);
   void admit(ModelHost::ModelIndex model, Result<ModelLease> outcome);
@@ -116,7 +118,7 @@ class Service {
   std::uint64_t tickets_ = 0;
   std::shared_ptr<Gate> gate_;  // compiling threads come through it, as long as this is there
   PromptMemory prompts_;
-  std::size_t active_ = 0;
+  std::size_t active_ = 0, calls_max_ = 0;
   bool is_draining_ = false;
 
   std::mutex mutex_;

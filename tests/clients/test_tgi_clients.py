@@ -103,6 +103,40 @@ def test_a_grammar_of_json_holds(hub, kind):
     jsonschema.validate(json.loads(text), SCHEMA)
 
 
+def test_a_schema_that_lists_properties_alone_is_an_object(tgi, hub):
+    listed = {key: SCHEMA[key] for key in ("properties", "required")}
+    text = hub.text_generation("A person: ", max_new_tokens=200, return_full_text=False,
+                               grammar={"type": "json", "value": listed})
+    jsonschema.validate(json.loads(text), SCHEMA)
+    messages = [{"role": "user", "content": "Describe a person."}]
+    answer = hub.chat_completion(messages, max_tokens=200,
+                                 response_format={"type": "json", "value": listed})
+    jsonschema.validate(json.loads(answer.choices[0].message.content), SCHEMA)
+    named = post(tgi, "/generate", max_new_tokens=200,
+                 grammar={"type": "json_schema", "value": {"schema": listed}}).json()
+    jsonschema.validate(json.loads(named["generated_text"]), SCHEMA)
+
+
+def test_a_tool_is_chosen_by_its_name(hub):
+    tool = {"type": "function", "function": {
+        "name": "get_weather", "description": "Gets the weather.",
+        "parameters": {"type": "object", "required": ["city"], "properties": {
+            "city": {"type": "string", "maxLength": 8}}}}}
+    messages = [{"role": "user", "content": "How is the weather in Oslo?"}]
+    for choice in ("get_weather", {"function": {"name": "get_weather"}}):
+        answer = hub.chat_completion(messages, tools=[tool], tool_choice=choice, max_tokens=120,
+                                     tool_prompt="Use a tool.")
+        assert answer.choices[0].message.tool_calls[0].function.name == "get_weather"
+
+
+def test_a_chat_names_no_model(tgi):
+    chat = {"messages": [{"role": "user", "content": "Say hello."}], "max_tokens": 2}
+    for path, body in (("/v1/chat/completions", chat), ("/invocations", chat),
+                       ("/v1/completions", {"prompt": "a", "max_tokens": 2, "model": None})):
+        answer = requests.post(tgi.url + path, json=body, timeout=60)
+        assert answer.status_code == 200 and answer.json()["model"] in MODEL, answer.text
+
+
 def test_a_grammar_of_a_pattern_holds(hub):
     text = hub.text_generation("My number: ", max_new_tokens=40, return_full_text=False,
                                grammar={"type": "regex", "value": "[0-9]{3}-[0-9]{4}"})

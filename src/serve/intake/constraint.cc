@@ -2,10 +2,13 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <iterator>
 #include <utility>
 #include <vector>
 
 #include "serve/intake/tools/structural_tag.h"
+#include "serve/intake/wishes/listed_properties.h"
 #include "text/grammar/gbnf.h"
 #include "text/grammar/lark.h"
 #include "text/grammar/pattern.h"
@@ -148,6 +151,45 @@ void read_guided(Fields& fields, OneOf& one) {
   }
 }
 
+Parsed<Json> schema_of(const Json& value, const std::string& field) {
+  if (!value.is_string()) return value;
+  Result<Json> parsed = parse_json(value.as_string(), {.bytes_max = kSchemaBytesMax,
+                                                       .depth_max = kSchemaDepthMax});
+  if (parsed.is_ok()) return std::move(*parsed);
+  return invalid_value(field, fmt::format("Invalid '{}': the text is no JSON: {}.", field,
+                                          parsed.status().message()));
+}
+
+// As TGI reads it, in its own forms.
+Parsed<AskedGrammar> read_tgi_schema(const Json& value, const std::string& field) {
+  Parsed<Json> schema = schema_of(value, field);
+  if (!schema.is_ok()) return schema.error();
+  return from_source(source_of_schema(with_listed_properties(*schema)), field);
+}
+
+// TGI's json_schema: the schema with a name beside it, which may be left out; or, as others write
+// it, the schema itself.
+Parsed<AskedGrammar> read_tgi_named_schema(const Json& value, const std::string& field) {
+  constexpr const char* kMarks[] = {"type", "properties", "$ref", "anyOf", "oneOf", "allOf",
+                                    "enum", "const"};
+  if (const Json* schema = value.find("schema")) {
+    const Json* name = value.find("name");
+    if (name != nullptr && !name->is_null() && !name->is_string()) {
+      return expected(field + ".name", "a string", *name);
+    }
+    return read_tgi_schema(*schema, field + ".schema");
+  }
+  const bool is_schema = value.is_string() ||
+                         std::any_of(std::begin(kMarks), std::end(kMarks), [&](const char* mark) {
+                           return value.find(mark) != nullptr;
+                         });
+  if (is_schema) return read_tgi_schema(value, field);
+  ApiError error = invalid_value(field + ".schema", fmt::format("Invalid '{}.schema': the schema "
+                                                                "is missing.", field));
+  error.code = kSchemaMissing;
+  return error;
+}
+
 // Of a format whose type is json_schema: the schema where OpenAI's chat, its Responses, or TGI and
 // llama.cpp have it.
 Parsed<AskedGrammar> read_json_schema(const Json& value, const std::string& field) {
@@ -172,10 +214,7 @@ Parsed<AskedGrammar> read_json_schema(const Json& value, const std::string& fiel
     return read_schema(*schema, where + ".schema");
   }
   if (const Json* value = holder->find("value"); value != nullptr && !value->is_null()) {
-    const Json* named = value->find("schema");  // TGI's has a name beside it
-    return named != nullptr && value->find("name") != nullptr
-               ? read_schema(*named, where + ".value.schema")
-               : read_schema(*value, where + ".value");
+    return read_tgi_named_schema(*value, where + ".value");
   }
   return invalid_value(where, fmt::format("Invalid '{}': the schema is missing.", where));
 }
@@ -195,13 +234,9 @@ AskedGrammar any_object(std::string field) {
 Parsed<AskedGrammar> read_schema(const Json& value, const std::string& field,
                                  const JsonSpacing& spacing) {
   if (!value.is_string()) return from_source(source_of_schema(value, spacing), field);
-  Result<Json> parsed = parse_json(value.as_string(), {.bytes_max = kSchemaBytesMax,
-                                                       .depth_max = kSchemaDepthMax});
-  if (!parsed.is_ok()) {
-    return invalid_value(field, fmt::format("Invalid '{}': the text is no JSON: {}.", field,
-                                            parsed.status().message()));
-  }
-  return from_source(source_of_schema(*parsed, spacing), field);
+  Parsed<Json> schema = schema_of(value, field);
+  if (!schema.is_ok()) return schema.error();
+  return from_source(source_of_schema(*schema, spacing), field);
 }
 
 Parsed<AskedGrammar> read_grammar_text(const Json& value, const std::string& field) {
@@ -226,11 +261,13 @@ Parsed<std::optional<AskedGrammar>> read_format(const Json& value, const std::st
   if (name == "text") return Asked();
   if (name == "json_schema") return some(read_json_schema(value, field));
   if (name == "json_object" || name == "json") {
-    for (const char* member : {"schema", "value"}) {  // llama.cpp's, TGI's
-      const Json* schema = value.find(member);
-      if (schema != nullptr && !schema->is_null()) {
-        return some(read_schema(*schema, field + "." + member));
-      }
+    const auto* of_llama = value.find("schema");
+    if (of_llama != nullptr && !of_llama->is_null()) {
+      return some(read_schema(*of_llama, field + ".schema"));
+    }
+    const auto* of_tgi = value.find("value");
+    if (of_tgi != nullptr && !of_tgi->is_null()) {
+      return some(read_tgi_schema(*of_tgi, field + ".value"));
     }
     return Asked(any_object(field));
   }
@@ -242,9 +279,9 @@ Parsed<std::optional<AskedGrammar>> read_format(const Json& value, const std::st
   }
   if (name == "structural_tag") return read_vllm_member(name, value, field, {});
   return invalid_value(field + ".type",
-                       fmt::format("Invalid '{}.type': expected text, json_object, json_schema, "
-                                   "regex with its value or grammar with its text, got {}.", field,
-                                   shown(*type)));
+                       fmt::format("Invalid '{}.type': expected text, json, json_object, "
+                                   "json_schema, regex with its value or grammar with its text, "
+                                   "got {}.", field, shown(*type)));
 }
 
 Parsed<std::optional<AskedGrammar>> read_ollama_format(const Json& value,

@@ -23,6 +23,9 @@ struct AskedGrammar {
   bool is_wish = false;  // where it does not compile the answer is free
 };
 
+// Of the error that says so.
+inline constexpr const char* kSchemaMissing = "schema_missing";
+
 // Why a source cannot be used, as the client is told.
 ApiError refuse_grammar(const std::string& field, const Status& reason);
 
@@ -38,7 +41,8 @@ Parsed<AskedGrammar> read_grammar_text(const Json& value, const std::string& fie
 
 // {"type": "json_schema", ...} and its like: OpenAI's response_format (the schema one level down in
 // json_schema), its Responses' text.format and Anthropic's output_config.format (beside the type),
-// and the types that TGI, llama.cpp and vLLM add. Nothing: text.
+// and the types that TGI, llama.cpp and vLLM add. A schema in TGI's place, `value`, is read as TGI
+// does: intake/wishes/listed_properties. Nothing: text.
 Parsed<std::optional<AskedGrammar>> read_format(const Json& value, const std::string& field);
 
 // Ollama's: "json" or a schema; "" is nothing.

@@ -69,6 +69,15 @@ TEST(Constraint, EverySpellingIsRead) {
       {R"("grammar":{"type":"regex","value":"a"})", "regex grammar.value a"},
       {R"("grammar":{"type":"json_schema","value":{"name":"n","schema":{"type":"null"}}})",
        R"(schema grammar.value.schema {"type":"null"})"},
+      {R"("grammar":{"type":"json_schema","value":{"schema":{"type":"null"}}})",
+       R"(schema grammar.value.schema {"type":"null"})"},
+      {R"("response_format":{"type":"json_schema","value":{"type":"null"}})",
+       R"(schema response_format.value {"type":"null"})"},
+      {R"("response_format":{"type":"json","value":{"properties":{"a":{"type":"null"}}}})",
+       R"(schema response_format.value {"properties":{"a":{"type":"null"}},"type":"object",)"
+       R"("additionalProperties":false})"},
+      {R"("response_format":{"type":"json_object","schema":{"type":"object","properties":{}}})",
+       R"(schema response_format.schema {"type":"object","properties":{}})"},
       {R"("json_schema":{"type":"null"})", R"(schema json_schema {"type":"null"})"},
   };
   for (const auto& [fields, expected] : kCases) EXPECT_EQ(asked(fields), expected) << fields;
@@ -84,6 +93,13 @@ TEST(Constraint, MistakesNameTheirField) {
       {R"("response_format":{"type":"yaml"})", "response_format.type: "},
       {R"("response_format":{"type":"json_schema"})",
        "response_format: Invalid 'response_format': the schema is missing."},
+      {R"("response_format":{"type":"json_schema","value":{"name":"n"}})",
+       "response_format.value.schema: Invalid 'response_format.value.schema': the schema is "
+       "missing."},
+      {R"("grammar":{"type":"json_schema","value":{"name":"n","schem":{}}})",
+       "grammar.value.schema: "},
+      {R"("grammar":{"type":"json_schema","value":{"name":5,"schema":{}}})",
+       "grammar.value.name: "},
       {R"("response_format":{"type":"json_schema","json_schema":{"name":7,"schema":{}}})",
        "response_format.json_schema.name: "},
       {R"("response_format":{"type":"json_schema","json_schema":{"schema":{"not":{}}}})",

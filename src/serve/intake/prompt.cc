@@ -80,7 +80,9 @@ Parsed<std::vector<TokenId>> encode_chat(const HostedModel& model, const ChatPro
   if (ids.status().code() == StatusCode::kResourceExhausted) {
     return too_long(model.info, "messages", ids.status().message());
   }
-  return invalid_value("messages", ids.status().message());
+  ApiError refusal = invalid_value("messages", ids.status().message());
+  refusal.code = kTemplateError;
+  return refusal;
 }
 
 bool keeps_states(const HostedModel& model) {

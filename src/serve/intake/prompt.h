@@ -25,6 +25,9 @@ Parsed<std::vector<TokenId>> encode_text(const HostedModel& model, std::string_v
 // chat begins with one, and its turns.
 void wear_dress(const HostedModel& model, ChatPrompt& chat);
 
+// The code of errors that say why messages make no prompt.
+inline constexpr const char* kTemplateError = "template_error";
+
 Parsed<std::vector<TokenId>> encode_chat(const HostedModel& model, const ChatPrompt& chat,
                                          bool is_cut = false);
 

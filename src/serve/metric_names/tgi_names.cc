@@ -18,14 +18,23 @@ struct Name {
   std::string_view label = {}, values = {};            // ours; values parted by blanks
   std::string_view their_label = {}, their_value = {};
   bool counts_histogram = false;                       // its count is their counter
+  std::string_view help = {};                          // empty: that of ours
 };
 
-// Rows of one of their names follow each other.
+constexpr std::string_view kFailureHelp = "Requests that got no answer, by what became of them";
+constexpr std::string_view kStepsHelp = "Steps: with rows of prompts (prefill), or of answers "
+                                        "alone (decode)";
+
+// Rows of one of their names follow each other; those with equal labels add up.
 constexpr std::array kNames = {
-    Name{"tgi_request_count", "quire_requests_total"},
-    Name{"tgi_request_success", "quire_choices_total", "finish", "stop length repetition"},
-    Name{"tgi_request_failure", "quire_requests_total", "outcome", "overloaded unavailable", "err",
-         "overloaded"},
+    Name{.theirs = "tgi_request_count", .ours = "quire_calls_total",
+         .help = "Requests of clients, each with all its answers"},
+    Name{"tgi_request_count", "quire_requests_total", "outcome", "invalid overloaded unavailable"},
+    Name{.theirs = "tgi_request_success", .ours = "quire_request_seconds", .counts_histogram = true,
+         .help = "Requests of clients that were answered, each with all its answers"},
+    Name{.theirs = "tgi_request_failure", .ours = "quire_requests_total", .label = "outcome",
+         .values = "overloaded unavailable", .their_label = "err", .their_value = "overloaded",
+         .help = kFailureHelp},
     Name{"tgi_request_failure", "quire_requests_total", "outcome", "invalid", "err", "validation"},
     Name{"tgi_request_failure", "quire_choices_total", "finish", "deadline", "err", "incomplete"},
     Name{"tgi_request_failure", "quire_clients_left_total", "", "", "err", "dropped"},
@@ -34,11 +43,11 @@ constexpr std::array kNames = {
     Name{"tgi_queue_size", "quire_requests_waiting"},
     Name{"tgi_batch_current_size", "quire_requests_running"},
     Name{"tgi_batch_inference_count", "quire_step_kind_seconds", "rows", "prefill", "method",
-         "prefill", true},
+         "prefill", true, kStepsHelp},
     Name{"tgi_batch_inference_count", "quire_step_kind_seconds", "rows", "decode", "method",
          "decode", true},
     Name{"tgi_batch_inference_success", "quire_step_kind_seconds", "rows", "prefill", "method",
-         "prefill", true},
+         "prefill", true, kStepsHelp},
     Name{"tgi_batch_inference_success", "quire_step_kind_seconds", "rows", "decode", "method",
          "decode", true},
     Name{"tgi_batch_next_size", "quire_step_rows"},
@@ -115,7 +124,8 @@ std::vector<MetricFamily> tgi_families(const std::vector<MetricFamily>& ours,
     if (source == ours.end()) continue;
     if (families.empty() || families.back().name != name.theirs) {
       const MetricType type = name.counts_histogram ? MetricType::Counter : source->type;
-      families.push_back({std::string(name.theirs), source->help, type, {}});
+      const std::string help = name.help.empty() ? source->help : std::string(name.help);
+      families.push_back({std::string(name.theirs), help, type, {}});
     }
     ClientMetric sum;
     for (const ClientMetric& series : source->metric) {
@@ -127,7 +137,15 @@ std::vector<MetricFamily> tgi_families(const std::vector<MetricFamily>& ours,
     if (!name.their_label.empty()) {
       sum.label = {{std::string(name.their_label), std::string(name.their_value)}};
     }
-    families.back().metric.push_back(std::move(sum));
+    std::vector<ClientMetric>& told = families.back().metric;
+    const auto same = std::find_if(told.begin(), told.end(), [&](const ClientMetric& it) {
+      return it.label == sum.label;
+    });
+    if (same == told.end()) {
+      told.push_back(std::move(sum));
+    } else {
+      same->counter.value += sum.counter.value;
+    }
   }
   MetricFamily failures{"tgi_batch_inference_failure", "Steps that failed: those of a request end "
                                                        "it and nobody else", MetricType::Counter,

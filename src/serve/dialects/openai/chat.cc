@@ -17,6 +17,7 @@
 #include "serve/intake/tools/answer_grammar.h"
 #include "serve/intake/tools/offered_tools.h"
 #include "serve/intake/tools/thinking.h"
+#include "serve/intake/wishes/operator_limits.h"
 
 namespace quire {
 namespace {
@@ -120,6 +121,7 @@ ReadChat read_chat(Fields& fields, const DialectContext& context) {
   chat.echo = read_echo(fields, chat.prompt);
   read_prediction(fields);
   chat.tools = read_chat_tools(fields);
+  add_tool_prompt(fields, chat.tools, chat.prompt, request.notes);
   request.has_function_call = chat.tools.is_legacy;
   request.has_named_call = chat.tools.is_named;
   request.shows_thoughts = fields.boolean("include_reasoning").value_or(true);
@@ -132,6 +134,8 @@ ReadChat read_chat(Fields& fields, const DialectContext& context) {
 // One request of the engine for each body: conversations that are answered together.
 Parsed<Call> chat_call(const DialectContext& context, std::span<const Json> bodies) {
   Call call{.prompt_field = "messages"};
+  const ClientLimits limits = context.house != nullptr ? context.house->client_limits
+                                                       : ClientLimits();
   std::vector<std::string> echoes;
   std::vector<AnswerShape> shapes;
   std::vector<ThoughtFrame> frames;
@@ -141,10 +145,12 @@ Parsed<Call> chat_call(const DialectContext& context, std::span<const Json> bodi
     ReadChat read = read_chat(fields, context);
     if (fields.error()) return *fields.error();
     chat = std::move(read.request);
+    if (auto refusal = refuse_beyond(limits, body, chat.grammar)) return *refusal;
     add_tools(read.tools, read.thinking, chat, read.prompt);
     auto ids = encode_chat(*chat.model, read.prompt, chat.prompt_tokens_max.has_value());
     if (!ids.is_ok()) return ids.error();
     if (const auto cut = truncate_prompt(chat, *ids); !cut.is_ok()) return cut.error();
+    if (auto refusal = refuse_input(limits, ids->size(), "messages")) return *refusal;
     auto tokens_max = settle_tokens_max(chat, ids->size(), kInt32Max, "messages");
     if (!tokens_max.is_ok()) return tokens_max.error();
     chat.params.tokens_max = *tokens_max;

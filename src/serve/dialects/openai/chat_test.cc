@@ -205,6 +205,19 @@ TEST_F(OpenAiChatTest, ModelsAreFoundByEveryName) {
   EXPECT_EQ(missing.error().param, "model");
 }
 
+TEST_F(OpenAiChatTest, WhereAnyNameWillDoNoneWillDo) {
+  host_ = make_test_host({.names = {"m", kAnyName}}, std::make_shared<StepGate>());
+  context_.models.host = host_.get();
+  for (const char* model : {"", R"("model":null,)"}) {
+    auto call = parse("{" + std::string(model) + R"("messages":[{"role":"user","content":"x"}]})");
+    ASSERT_TRUE(call.is_ok()) << call.error().message;
+    std::string out;
+    call->writer->finish(out);
+    EXPECT_NE(out.find(R"("model":"m")"), std::string::npos) << out;
+  }
+  EXPECT_FALSE(parse(R"({"model":5,"messages":[{"role":"user","content":"x"}]})").is_ok());
+}
+
 TEST_F(OpenAiChatTest, UnknownFieldsCanBeWarningsInstead) {
   context_.unknown_fields_warn = true;
   auto call = chat(R"("no_such_field":1)");

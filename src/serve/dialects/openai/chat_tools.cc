@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <string>
 
 namespace quire {
@@ -74,6 +75,19 @@ void choose(const std::string& name, ChatTools& out) {
   out.is_named = true;
 }
 
+bool offers(const ChatTools& offered, const Json& name) {
+  return name.is_string() && std::any_of(offered.tools.begin(), offered.tools.end(),
+                                         [&](const Tool& tool) {
+                                           return tool.name == name.as_string();
+                                         });
+}
+
+// TGI's: {"function": {"name"}} without a type.
+bool is_function_alone(const Json& choice) {
+  const Json* function = choice.find("function");
+  return choice.find("type") == nullptr && function != nullptr && function->is_object();
+}
+
 void read_choice(Fields& fields, const Json& choice, ChatTools& out) {
   if (choice == Json("auto")) {
     out.choice.kind = ToolChoiceKind::kAuto;
@@ -81,7 +95,9 @@ void read_choice(Fields& fields, const Json& choice, ChatTools& out) {
     out.choice.kind = ToolChoiceKind::kNone;
   } else if (choice == Json("required")) {
     out.choice.kind = ToolChoiceKind::kRequired;
-  } else if (text_at(choice, "type") == "function") {
+  } else if (offers(out, choice)) {  // TGI's: the name alone
+    choose(choice.as_string(), out);
+  } else if (text_at(choice, "type") == "function" || is_function_alone(choice)) {
     const Json* function = choice.find("function");
     const std::string name = function != nullptr ? text_at(*function, "name") : "";
     if (name.empty()) return fail(fields, "tool_choice.function.name", "a name is expected");
@@ -92,7 +108,8 @@ void read_choice(Fields& fields, const Json& choice, ChatTools& out) {
                        "function", out.choice);
   } else {
     fail(fields, "tool_choice",
-         "expected \"none\", \"auto\", \"required\", a function or allowed_tools, got " +
+         "expected \"none\", \"auto\", \"required\", a function, the name of one of the tools or "
+         "allowed_tools, got " +
              shown(choice));
   }
 }
@@ -149,6 +166,30 @@ bool read_allowed_tools(Fields& fields, const Json& allowed, const std::string& 
     choice.names.push_back(name);
   }
   return true;
+}
+
+void add_tool_prompt(Fields& fields, const ChatTools& tools, ChatPrompt& chat,
+                     std::vector<Warning>& notes) {
+  constexpr std::size_t kToolPromptMax = 64 * 1024;  // bytes
+  const std::string* asked = fields.text("tool_prompt", kToolPromptMax);
+  if (asked == nullptr || asked->empty()) return;
+  if (!tools.may_call() || chat.messages.empty() || chat.continue_final_message) {
+    notes.push_back({"no_effect", "tool_prompt",
+                     "It is said with tools that may be called, behind a message that is not to "
+                     "be continued."});
+    return;
+  }
+  const std::string said = "\n---\n" + *asked;
+  Json& last = chat.messages.back();
+  const Json* content = last.find("content");
+  if (content != nullptr && content->is_array()) {
+    Json parts = *content;
+    parts.push(Json::object({{"type", "text"}, {"text", said}}));
+    last.set("content", std::move(parts));
+    return;
+  }
+  const bool is_text = content != nullptr && content->is_string();
+  last.set("content", (is_text ? content->as_string() : std::string()) + said);
 }
 
 ChatTools read_chat_tools(Fields& fields) {

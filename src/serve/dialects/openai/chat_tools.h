@@ -4,6 +4,8 @@
 // Pure; worker threads. Used by chat and vLLM's tokenize.
 #pragma once
 
+#include <vector>
+
 #include "serve/intake/fields.h"
 #include "serve/intake/tools/offered_tools.h"
 
@@ -16,6 +18,11 @@ struct ChatTools : OfferedTools {
 
 // Mistakes go to `fields`.
 ChatTools read_chat_tools(Fields& fields);
+
+// TGI's `tool_prompt`: said behind the last message, where tools may be called; else a note.
+// REQUIRES: the messages are in `chat`.
+void add_tool_prompt(Fields& fields, const ChatTools& tools, ChatPrompt& chat,
+                     std::vector<Warning>& notes);
 
 // {"mode": "auto" or "required", "tools": [...]} of allowed_tools. `function`: the member in which
 // a tool's name stands; empty: in the tool itself. False after a mistake.

@@ -89,6 +89,41 @@ std::vector<Json> chunks_of(const std::string& stream) {
   return chunks;
 }
 
+// As TGI's and the hub's clients write it.
+TEST_F(OpenAiChatToolsTest, AToolIsChosenByItsNameAlone) {
+  const std::string tools = std::string(kTools) + ",";
+  auto usual =
+      chat(tools + R"("tool_choice":{"type":"function","function":{"name":"get"}})");
+  ASSERT_TRUE(usual.is_ok()) << usual.error().message;
+  for (const char* choice : {R"("get")", R"({"function":{"name":"get"}})"}) {
+    auto call = chat(tools + R"("tool_choice":)" + choice);
+    ASSERT_TRUE(call.is_ok()) << choice << call.error().message;
+    ASSERT_TRUE(call->grammar.has_value()) << choice;
+    EXPECT_EQ(call->grammar->source, usual->grammar->source) << choice;
+  }
+  EXPECT_EQ(chat(tools + R"("tool_choice":{"function":{}})").error().param,
+            "tool_choice.function.name");
+  EXPECT_EQ(chat(tools + R"("tool_choice":{"function":{"name":"no"}})").error().param,
+            "tool_choice");
+  EXPECT_FALSE(chat(R"("tool_choice":"get")").is_ok()) << "there are no tools";
+}
+
+TEST_F(OpenAiChatToolsTest, AToolPromptIsSaidBehindTheLastMessage) {
+  const std::string prompt = R"(,"tool_prompt":"Use one.")";
+  auto call = chat(kTools + prompt);
+  ASSERT_TRUE(call.is_ok()) << call.error().message;
+  EXPECT_NE(prompt_of(*call).find("user\nq\n---\nUse one.#"), std::string::npos)
+      << prompt_of(*call);
+  auto parts = parse(R"({"role":"user","content":[{"type":"text","text":"q"}]})", kTools + prompt);
+  ASSERT_TRUE(parts.is_ok()) << parts.error().message;
+  EXPECT_NE(prompt_of(*parts).find("---\nUse one."), std::string::npos) << prompt_of(*parts);
+  auto alone = chat(R"("tool_prompt":"Use one.")");
+  ASSERT_TRUE(alone.is_ok()) << alone.error().message;
+  EXPECT_EQ(prompt_of(*alone).find("Use one."), std::string::npos);
+  EXPECT_NE(answer(*alone, "a").find(R"("param":"tool_prompt")"), std::string::npos);
+  EXPECT_EQ(chat(R"("tool_prompt":5)").error().param, "tool_prompt");
+}
+
 TEST_F(OpenAiChatToolsTest, ToolsReachTheTemplate) {
   auto call = chat(kTools);
   ASSERT_TRUE(call.is_ok()) << call.error().message;

@@ -101,7 +101,11 @@ const Try kChat[] = {
      "functions; other kinds are refused by name ([tools](tools.md))"},
     {"tool_choice", "acts",
      R"("tools":[{"type":"function","function":{"name":"f"}}],"tool_choice":"required")",
-     "auto, none, required, a function, allowed_tools"},
+     "auto, none, required, a function, allowed_tools; TGI's: a name alone, a function without "
+     "its type"},
+    {"tool_prompt", "acts",
+     R"("tools":[{"type":"function","function":{"name":"f"}}],"tool_prompt":"Use it.")",
+     "TGI's: said behind the last message, where tools may be called"},
     {"parallel_tool_calls", "accepted", R"("parallel_tool_calls":false)",
      "acts where there are tools: one call at most"},
     {"functions, function_call", "acts", R"("functions":[{"name":"f"}],"function_call":"auto")",

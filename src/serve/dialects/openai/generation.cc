@@ -33,8 +33,13 @@ constexpr NeutralField kNeutralFields[] = {
     {"vllm_xargs", "{}"},
 };
 
-ModelLease read_model(Fields& fields, const DialectContext& context) {
+// Where any name will do, none will do as well: the answer says the model's own.
+ModelLease read_model(Fields& fields, const DialectContext& context, std::string& called) {
   const Json* name = fields.any("model");
+  const ModelHost* host = context.models.host;
+  const Json any(kAnyName);
+  const bool takes_any = host != nullptr && host->has_name(kAnyName);
+  if (name == nullptr && takes_any) name = &any;
   if (name == nullptr) {
     fields.fail({.message = "You must provide a model parameter.",
                  .param = "model",
@@ -55,6 +60,7 @@ ModelLease read_model(Fields& fields, const DialectContext& context) {
     fields.fail(std::move(*refusal));
     return nullptr;
   }
+  called = name == &any ? (*model)->name() : name->as_string();
   return *model;
 }
 
@@ -148,8 +154,7 @@ void read_bookkeeping(Fields& fields) {
 
 OpenAiRequest read_openai_request(Fields& fields, const DialectContext& context) {
   OpenAiRequest request;
-  request.model = read_model(fields, context);
-  if (const Json* name = fields.any("model"); request.model) request.model_name = name->as_string();
+  request.model = read_model(fields, context, request.model_name);
   read_sampling(fields, request.model.get(), request.params);
   read_streaming(fields, request);
   request.n = static_cast<int>(fields.integer("n", 1, kChoicesMax).value_or(1));

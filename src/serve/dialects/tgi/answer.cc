@@ -115,6 +115,20 @@ void TgiAnswer::settle_last(Sequence& sequence) const {
   sequence.told = before + last->text.size();
 }
 
+// What its grammar ends ends without being drawn on, where TGI draws the one token that is left.
+bool TgiAnswer::ends_without_token(const TokenEvent& event, const Sequence& sequence) const {
+  return event.finish == FinishReason::kStop && event.stop_token < 0 &&
+         event.stop_string.empty() && form_.is_constrained &&
+         sequence.generated < static_cast<std::size_t>(request_.params.tokens_max);
+}
+
+void TgiAnswer::add_end(Sequence& sequence) const {
+  const auto& ends = request_.model->info.eos_ids;
+  const TokenId end = ends.empty() ? -1 : ends.front();
+  sequence.tokens.push_back({.id = end, .text = names_.name(end), .is_special = true});
+  ++sequence.generated;
+}
+
 void TgiAnswer::take(std::size_t prompt, const TokenEvent& event, std::string& out) {
   Sequence& sequence = sequences_[prompt];
   sequence.text += event.text;
@@ -125,12 +139,12 @@ void TgiAnswer::take(std::size_t prompt, const TokenEvent& event, std::string& o
     sequence.finish = event.finish;
     sequence.is_stop_string = !event.stop_string.empty();
     settle_last(sequence);
+    if (ends_without_token(event, sequence)) add_end(sequence);
   }
   if (!request_.is_stream) return;
   if (is_end && sequence.tokens.empty()) {  // the text was over before its end was known
-    const auto& ends = request_.model->info.eos_ids;
-    const TokenId end = ends.empty() ? -1 : ends.front();
-    sequence.tokens.push_back({.id = end, .text = names_.name(end), .is_special = true});
+    add_end(sequence);
+    --sequence.generated;
   }
   for (std::size_t i = 0; i < sequence.tokens.size(); ++i) {
     const bool is_last = is_end && i + 1 == sequence.tokens.size();
@@ -167,7 +181,7 @@ void TgiAnswer::append_event(const Token& token, const Sequence* ended, std::str
     details.set("input_length", ended->prompt.size());
     event.set("details", std::move(details));
   }
-  if (events_ == 1 && !request_.warnings.empty()) event.set("warnings", warnings_json());
+  if (events_ == 1 && has_warnings()) event.set("warnings", warnings_json());
   out += "data: " + dump(event) + "\n\n";
 }
 
@@ -212,6 +226,9 @@ Json TgiAnswer::warnings_json() const {
                                 {"param", field},
                                 {"message", "This field is not known here and was ignored."}}));
   }
+  for (const Warning& it : request_.notes) {
+    warnings.push(Json::object({{"code", it.code}, {"param", it.param}, {"message", it.message}}));
+  }
   return warnings;
 }
 
@@ -247,7 +264,7 @@ void TgiAnswer::finish(std::string& out) {
     if (!others.items().empty()) details.set("best_of_sequences", std::move(others));
     body.set("details", std::move(details));
   }
-  if (!request_.warnings.empty()) body.set("warnings", warnings_json());
+  if (has_warnings()) body.set("warnings", warnings_json());
   out += dump(form_.is_list ? Json::array({std::move(body)}) : body);
 }
 

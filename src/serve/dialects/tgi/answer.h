@@ -19,6 +19,7 @@ namespace quire {
 struct TgiForm {
   bool is_list = false;           // a list of one, as POST / has it
   bool repeats_inputs = false;    // before the generated text
+  bool is_constrained = false;    // by a grammar
 };
 
 class TgiAnswer : public AnswerWriter {
@@ -58,12 +59,15 @@ class TgiAnswer : public AnswerWriter {
 
   void add_tokens(const TokenEvent& event, Sequence& sequence) const;
   void settle_last(Sequence& sequence) const;
+  bool ends_without_token(const TokenEvent& event, const Sequence& sequence) const;
+  void add_end(Sequence& sequence) const;
   void append_event(const Token& token, const Sequence* ended, std::string& out);
   Json token_json(TokenId id, std::string text, float logprob, bool is_special) const;
   Json top_json(const Token& token) const;
   Json prefill_json(const Sequence& sequence) const;
   void add_facts(const Sequence& sequence, Json& details) const;
   Json details_json(const Sequence& sequence) const;
+  bool has_warnings() const { return !request_.warnings.empty() || !request_.notes.empty(); }
   Json warnings_json() const;
   std::string generated_text(const Sequence& sequence) const;
   std::size_t best() const;

@@ -73,10 +73,13 @@ ApiError tgi_template_error(std::string_view detail) {
 }
 
 ApiError tgi_wrong_type(std::string field, std::string_view expected, const Json& got) {
+  const std::string_view kind = kind_name(got.kind());
+  const std::string value = shown(got);
   ApiError error{.status = 422,
                  .message = fmt::format("Failed to deserialize the JSON body into the target type: "
-                                        "{}: invalid type: {} {}, expected {}", field,
-                                        kind_name(got.kind()), shown(got), expected)};
+                                        "{}: invalid type: {}{}{}, expected {}", field, kind,
+                                        value == kind ? "" : " ", value == kind ? "" : value,
+                                        expected)};
   error.param = std::move(field);
   error.code = kWrongShape;
   return error;

@@ -69,6 +69,7 @@ Parsed<Call> parse(const DialectContext& context, const http::Request& http, Tgi
   Call call{.model = request->model, .is_stream = request->is_stream,
             .stream_type = "text/event-stream", .prompt_field = "inputs",
             .unknown_fields = request->warnings.size()};
+  const bool is_constrained = request->grammar.has_value();
   call.grammar = std::move(request->grammar);
   for (int i = 0; i < request->best_of; ++i) {  // each with chance of its own, which can be told
     if (i > 0) request->params.seed = default_sampling(nullptr).seed;
@@ -80,7 +81,8 @@ Parsed<Call> parse(const DialectContext& context, const http::Request& http, Tgi
   const bool repeats = request->returns_full_text.value_or(is_list && !model.info.has_encoder);
   call.writer = std::make_unique<TgiAnswer>(std::move(*request), call.requests,
                                             TgiForm{.is_list = is_list,
-                                                    .repeats_inputs = repeats});
+                                                    .repeats_inputs = repeats,
+                                                    .is_constrained = is_constrained});
   return call;
 }
 

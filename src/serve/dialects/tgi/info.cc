@@ -5,8 +5,20 @@
 #include "base/json.h"
 #include "serve/dialects/tgi/errors.h"
 #include "serve/house.h"
+#include "serve/intake/skills.h"
 
 namespace quire {
+namespace {
+
+// The hub's word for what the model does; of one that was never loaded: what most do.
+std::string_view pipeline_of(const ModelInfo& info) {
+  if (info.has_encoder) return "text2text-generation";
+  if (info.context_max == 0 || has_skill(info, Skill::kGenerate)) return "text-generation";
+  if (has_skill(info, Skill::kClassify) || info.pooled.reads_pairs) return "text-classification";
+  return has_skill(info, Skill::kEmbed) ? "feature-extraction" : "text-generation";
+}
+
+}  // namespace
 
 http::Response show_tgi_info(const DialectContext& context, const http::Request& request) {
   const House& house = *context.house;
@@ -29,9 +41,9 @@ http::Response show_tgi_info(const DialectContext& context, const http::Request&
                {"model_sha", Json()},
                {"model_dtype", Json()},
                {"model_device_type", "cpu"},
-               {"model_pipeline_tag",
-                row.info.has_encoder ? "text2text-generation" : "text-generation"},
-               {"max_concurrent_requests", limits.concurrent_max},
+               {"model_pipeline_tag", pipeline_of(row.info)},
+               {"max_concurrent_requests",
+                limits.concurrent_max > 0 ? limits.concurrent_max : limits.concurrent_told},
                {"max_best_of", limits.best_of_max},
                {"max_stop_sequences", limits.stop_sequences_max},
                {"max_top_n_tokens", limits.top_n_tokens_max},

@@ -2,7 +2,9 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cmath>
+#include <initializer_list>
 #include <limits>
 
 #include "serve/dialects/tgi/errors.h"
@@ -13,6 +15,7 @@ namespace quire {
 namespace {
 
 constexpr std::size_t kStopSizeMax = 4096;  // bytes
+constexpr std::size_t kWarningsMax = 64;
 constexpr std::int64_t kInt32Max = std::numeric_limits<std::int32_t>::max();
 constexpr std::int64_t kInt64Max = std::numeric_limits<std::int64_t>::max();
 constexpr std::int64_t kUint32Max = std::numeric_limits<std::uint32_t>::max();
@@ -181,23 +184,61 @@ void read_lengths(Parameters& in, const TgiBounds& bounds, TgiRequest& request) 
   }
 }
 
+bool has_one(const Json& object, std::initializer_list<const char*> names) {
+  return std::any_of(names.begin(), names.end(),
+                     [&](const char* name) { return object.find(name) != nullptr; });
+}
+
+// Members that nobody reads are named.
+void note_unread(const Json& object, std::initializer_list<std::string_view> read,
+                 const std::string& where, TgiRequest& request) {
+  if (!object.is_object()) return;
+  for (const auto& [name, value] : object.members()) {
+    const bool is_read = std::find(read.begin(), read.end(), name) != read.end();
+    if (!is_read && request.warnings.size() < kWarningsMax) {
+      request.warnings.push_back(fmt::format("{}.{}", where, name));
+    }
+  }
+}
+
 void read_grammar(Parameters& in, const TgiBounds& bounds, TgiRequest& request) {
   const Json* grammar = in.any("grammar");
   if (grammar == nullptr) return;
   if (!bounds.limits.has_grammars) return in.refuse("grammar", "grammar is not supported");
   const Json* type = grammar->find("type");
-  if (!grammar->is_object() || type == nullptr) {
+  if (!grammar->is_object() || type == nullptr || !type->is_string()) {
     return in.refuse_type("grammar", "an object with a type", *grammar);
   }
-  const bool wants_value = *type == Json("json") || *type == Json("json_object");
-  if (wants_value && grammar->find("value") == nullptr) {
+  const std::string& kind = type->as_string();
+  if (kind == "text") {
+    return in.refuse("grammar", "grammar is not valid: `type` must be json, json_object, "
+                                "json_schema or regex. Given: \"text\"");
+  }
+  const Json* value = grammar->find("value");
+  const bool is_schema = kind == "json" || kind == "json_object" || kind == "json_schema";
+  const bool has_other = (is_schema && has_one(*grammar, {"schema", "json_schema"})) ||
+                         (kind == "regex" && has_one(*grammar, {"pattern", "regex"}));
+  if ((is_schema || kind == "regex") && value == nullptr && !has_other) {
     return in.fail(tgi_missing_field("parameters.grammar.value"));
+  }
+  if (value != nullptr && value->is_null()) {
+    return in.refuse_type("grammar.value", is_schema ? "a schema" : "a string", *value);
   }
   auto asked = read_format(*grammar, "grammar");
   if (!asked.is_ok()) {
+    if (asked.error().code == kSchemaMissing) {
+      return in.fail(tgi_missing_field("parameters." + asked.error().param));
+    }
     return in.refuse("grammar", "grammar is not valid: " + asked.error().message);
   }
   request.grammar = std::move(*asked);
+  if (!is_schema && kind != "regex") return;
+  note_unread(*grammar, {"type", "value", "schema", "json_schema", "pattern", "regex", "strict",
+                         "name", "description"}, "parameters.grammar", request);
+  if (kind == "json_schema" && value != nullptr && value->find("schema") != nullptr) {
+    note_unread(*value, {"name", "schema", "strict", "description"}, "parameters.grammar.value",
+                request);
+  }
 }
 
 void refuse_by_name(Parameters& in) {
@@ -238,7 +279,6 @@ void read_parameters(Parameters& in, const TgiBounds& bounds, bool draws_by_defa
 // What nobody read does nothing and is named.
 void warn_of_unknown(const std::vector<std::string>& unknown, const char* prefix,
                      std::vector<std::string>& warnings) {
-  constexpr std::size_t kWarningsMax = 64;
   for (const std::string& name : unknown) {
     if (warnings.size() < kWarningsMax) warnings.push_back(prefix + name);
   }
@@ -275,6 +315,9 @@ std::string first_tgi_model(const ModelHost& host) {
 
 Parsed<ModelLease> lease_tgi_model(const DialectContext& context, const Json& body) {
   const Json* name = body.find("model");
+  if (name != nullptr && !name->is_null() && !name->is_string()) {
+    return tgi_wrong_type("model", "a string", *name);
+  }
   const bool is_named = name != nullptr && name->is_string();
   const std::string asked = is_named ? name->as_string() : first_tgi_model(*context.models.host);
   Parsed<ModelLease> model = lease_model(context.models, asked);
@@ -316,7 +359,10 @@ Parsed<TgiRequest> read_tgi_request(const DialectContext& context, const Json& b
   read_parameters(in, bounds, parameters == nullptr, request);
   if (fields.error()) return *fields.error();
   const bool streams_elsewhere = asks_for_stream && delivery == TgiDelivery::kWhole;
-  if (streams_elsewhere) request.warnings.emplace_back("stream");  // at /generate_stream
+  if (streams_elsewhere) {
+    request.notes.push_back({"no_effect", "stream", "This route answers as a whole; "
+                                                    "/generate_stream and / stream."});
+  }
   warn_of_unknown(fields.unknown(), "", request.warnings);
   warn_of_unknown(in.unknown(), "parameters.", request.warnings);
   return request;

@@ -152,6 +152,107 @@ TEST(TgiServerTest, VertexTellsTheFirstMistake) {
   EXPECT_NE(chat.find("top_p"), std::string::npos) << chat;
 }
 
+TEST(TgiServerTest, ATemplateThatWantsNoSuchChatIsATemplateErrorAtEachDoor) {
+  TestServer server({}, {.chat_template = "{{ raise_exception('not so') }}"});
+  TestClient client = server.client();
+  const std::string chat = R"({"messages":[{"role":"user","content":"a"}]})";
+  for (const auto& [path, body] : {std::pair<const char*, std::string>{"/chat_tokenize", chat},
+                                   {"/vertex", R"({"instances":[)" + chat + "]}"}}) {
+    const TestResponse told = client.post(path, body);
+    EXPECT_EQ(told.status, 422) << path;
+    const Json error = json_of(told);
+    EXPECT_EQ(error.find("error_type")->as_string(), "template_error") << path;
+    EXPECT_TRUE(error.find("error")->as_string().starts_with("Template error: ")) << told.body;
+  }
+}
+
+TEST(TgiServerTest, RequestsAreKnownByTheirIdAndTheirTrace) {
+  TestServer server;
+  TestClient client = server.client();
+  const std::string trace = "0af7651916cd43dd8448eb211c80319c";
+  const std::string headers = "x-request-id: mine\r\ntraceparent: 00-" + trace +
+                              "-b7ad6b7169203331-01\r\n";
+  ASSERT_EQ(client.post("/vertex", R"({"instances":[{"inputs":"a","parameters":)"
+                                   R"({"max_new_tokens":1}}]})", headers).status, 200);
+  const Json known = json_of(client.get("/debug/requests"));
+  ASSERT_EQ(known.find("requests")->items().size(), 1u);
+  const Json& request = known.find("requests")->items().front();
+  EXPECT_EQ(request.find("id")->as_string(), "mine");
+  EXPECT_EQ(request.find("trace_id")->as_string(), trace);
+}
+
+TEST(TgiServerTest, SageMakersBodiesNameNoModel) {
+  TestServer server;
+  TestClient client = server.client();
+  for (const char* body : {R"({"messages":[{"role":"user","content":"a"}],"max_tokens":1})",
+                           R"({"prompt":"a","max_tokens":1})",
+                           R"({"model":null,"prompt":"a","max_tokens":1})"}) {
+    const TestResponse told = client.post("/invocations", body);
+    EXPECT_EQ(told.status, 200) << told.body;
+    EXPECT_EQ(json_of(told).find("model")->as_string(), "m");
+  }
+  EXPECT_EQ(client.post("/invocations", R"({"model":"nobody","prompt":"a"})").status, 404);
+  EXPECT_EQ(client.post("/v1/completions", R"({"prompt":"a"})").status, 400)
+      << "OpenAI's own door asks for one, where not any name will do";
+}
+
+// TGI has one validation for all its routes.
+TEST(TgiServerTest, WhatTheOperatorHasSaidHoldsForChatsAndCompletions) {
+  ServerOptions options;
+  options.client_limits = {.stop_sequences_max = 1, .input_tokens_max = 40, .batch_size_max = 2,
+                           .has_grammars = false,
+                           .said = {.stop_sequences = true, .batch_size = true}};
+  TestServer server(options);
+  TestClient client = server.client();
+  const auto refused = [&](const char* path, const std::string& fields) {
+    const TestResponse told = client.post(path, R"({"model":"m","max_tokens":1,)" + fields + "}");
+    EXPECT_EQ(told.status, 422) << told.body;
+    const Json body = json_of(told);
+    const Json* error = body.find("error");
+    return error->find("type")->as_string() + ": " + error->find("message")->as_string();
+  };
+  const char* completions = "/v1/completions";
+  const char* chats = "/v1/chat/completions";
+  EXPECT_EQ(refused(completions, R"("prompt":["a","b","c"])"),
+            "batch size exceeded: Number of prompts exceeds the maximum allowed batch size of 2");
+  EXPECT_EQ(refused(completions, R"("prompt":"a","stop":["x","y"])"),
+            "validation: `stop` supports up to 1 stop sequences. Given: 2");
+  EXPECT_EQ(refused(completions, R"("prompt":")" + std::string(41, 'x') + "\""),
+            "validation: `prompt` must have less than 40 tokens. Given: 41");
+  const std::string messages = R"("messages":[{"role":"user","content":"a"}])";
+  EXPECT_EQ(refused(chats, messages + R"(,"response_format":{"type":"json_object"})"),
+            "validation: grammar is not supported");
+  EXPECT_EQ(refused(chats, messages + R"(,"stop":["x","y"])"),
+            "validation: `stop` supports up to 1 stop sequences. Given: 2");
+  EXPECT_EQ(refused(chats, R"("messages":[{"role":"user","content":")" + std::string(99, 'x') +
+                               R"("}])").substr(0, 35), "validation: `messages` must have le");
+  EXPECT_EQ(client.post(completions, R"({"model":"m","prompt":["a","b"],"max_tokens":1,)"
+                                     R"("stop":"x"})").status, 200);
+}
+
+TEST(TgiServerTest, SoManyRequestsAreAnsweredAtOnce) {
+  ServerOptions options;
+  options.client_limits.concurrent_max = 2;
+  TestServer server(options);
+  server.gate().close();
+  const char* ask = R"({"inputs":"abc","parameters":{"max_new_tokens":1}})";
+  std::vector<TestClient> asking;
+  for (int i = 0; i < 2; ++i) {
+    asking.push_back(server.client());
+    asking.back().send(post_bytes("/generate", ask));
+    server.wait_for_metric("quire_calls_total", i + 1);
+  }
+  TestClient third = server.client();
+  const TestResponse full = third.post("/generate", ask);
+  EXPECT_EQ(full.status, 429);
+  EXPECT_EQ(full.body, R"({"error":"Model is overloaded","error_type":"overloaded"})");
+  EXPECT_EQ(third.post("/v1/completions", R"({"model":"m","prompt":"a"})").status, 429);
+  EXPECT_EQ(json_of(third.get("/info")).find("max_concurrent_requests")->as_int(), 2);
+  server.gate().open();
+  for (TestClient& client : asking) EXPECT_EQ(client.receive().status, 200);
+  EXPECT_EQ(third.post("/generate", ask).status, 200) << "who has been answered makes room";
+}
+
 TEST(TgiServerTest, AClientThatLeavesVertexEndsItsInstances) {
   TestServer server;
   server.gate().close();
@@ -301,8 +402,23 @@ TEST(TgiServerTest, MetricsByTgisNames) {
         "tgi_request_inference_duration_count 1",
         "tgi_request_mean_time_per_token_duration_count 1",
         "tgi_batch_inference_count{method=\"prefill\"} 1",
+        "# HELP tgi_request_failure Requests that got no answer, by what became of them",
         "# TYPE tgi_batch_inference_duration histogram",
         "# TYPE tgi_batch_inference_count counter"}) {
+    EXPECT_NE(text.find(std::string("\n") + line + "\n"), std::string::npos) << line << text;
+  }
+}
+
+TEST(TgiServerTest, ARequestOfSeveralAnswersIsOneRequest) {
+  TestServer server({.metric_names = Metrics::Names::kTgi});
+  TestClient client = server.client();
+  ASSERT_EQ(client.post("/v1/completions",
+                        R"({"model":"m","prompt":"a","n":3,"max_tokens":1})").status, 200);
+  ASSERT_EQ(client.post("/generate", R"({"inputs":"abc","parameters":{"max_new_tokens":1,)"
+                                     R"("do_sample":true,"best_of":2}})").status, 200);
+  const std::string text = client.get("/metrics").body;
+  for (const char* line : {"tgi_request_count 2", "tgi_request_success 2",
+                           "tgi_request_duration_count 2"}) {
     EXPECT_NE(text.find(std::string("\n") + line + "\n"), std::string::npos) << line << text;
   }
 }

@@ -155,7 +155,12 @@ TEST_F(TgiTest, ABodyOfAnotherShapeIsToldInPlainText) {
         R"({"inputs":"a","parameters":{"grammar":"x"}})",
         R"({"inputs":"a","parameters":{"grammar":{"value":1}}})",
         R"({"inputs":"a","parameters":{"grammar":{"type":"json"}}})",
-        R"({"inputs":"a","parameters":{"adapter_id":1}})",
+        R"({"inputs":"a","parameters":{"grammar":{"type":"regex"}}})",
+        R"({"inputs":"a","parameters":{"grammar":{"type":5,"value":1}}})",
+        R"({"inputs":"a","parameters":{"grammar":{"type":"json","value":null}}})",
+        R"({"inputs":"a","parameters":{"grammar":{"type":"json_schema","value":{"name":"n"}}}})",
+        R"({"inputs":"a","parameters":{"grammar":{"type":"json_schema","value":{"schem":{}}}}})",
+        R"({"inputs":"a","model":5})", R"({"inputs":"a","parameters":{"adapter_id":1}})",
         R"({"inputs":"a","parameters":{"watermark":"x"}})", R"({"inputs":"a","stream":1})"}) {
     http::Request request;
     request.body = body;
@@ -198,6 +203,69 @@ TEST_F(TgiTest, GrammarsOfItsThreeKinds) {
     EXPECT_TRUE(told.starts_with(R"(422 {"error":"Input validation error: grammar is not valid: )"))
         << told;
   }
+}
+
+// The example of huggingface_hub: `properties`, and no type.
+TEST_F(TgiTest, WhatListsPropertiesIsAnObject) {
+  const std::string properties = R"({"properties":{"a":{"type":"integer"}},"required":["a"]})";
+  auto usual = generate(R"("grammar":{"type":"json","value":{"type":"object","properties":{"a":)"
+                        R"({"type":"integer"}},"required":["a"],"additionalProperties":false}})");
+  for (const std::string& grammar :
+       {R"({"type":"json","value":)" + properties + "}",
+        R"({"type":"json_object","value":)" + dump(Json(properties)) + "}",
+        R"({"type":"json_schema","value":{"schema":)" + properties + "}}"}) {
+    auto call = generate(R"("grammar":)" + grammar);
+    ASSERT_TRUE(call.is_ok()) << grammar << call.error().message;
+    const Json asked = *parse_json(call->grammar->source.text);
+    EXPECT_EQ(dump(*asked.find("type")), R"("object")") << grammar;
+    EXPECT_EQ(dump(*asked.find("additionalProperties")), "false") << grammar;
+    EXPECT_EQ(asked.members().size(),
+              parse_json(usual->grammar->source.text)->members().size()) << grammar;
+  }
+}
+
+TEST_F(TgiTest, WhatAGrammarLacksOrHasTooMuchIsNamed) {
+  const auto told = [&](const std::string& grammar) {
+    return refusal_of(generate(R"("grammar":)" + grammar));
+  };
+  const std::string missing = "422 Failed to deserialize the JSON body into the target type: "
+                              "missing field `parameters.grammar.value";
+  EXPECT_EQ(told(R"({"type":"regex"})"), missing + "`");
+  EXPECT_EQ(told(R"({"type":"json_schema"})"), missing + "`");
+  EXPECT_EQ(told(R"({"type":"json_schema","value":{"name":"n"}})"),
+            "422 Failed to deserialize the JSON body into the target type: missing field "
+            "`parameters.grammar.value.schema`");
+  EXPECT_EQ(told(R"({"value":{}})"),
+            "422 Failed to deserialize the JSON body into the target type: parameters.grammar: "
+            "invalid type: an object, expected an object with a type");
+  EXPECT_NE(told(R"({"type":"text"})").find("must be json, json_object, json_schema or regex"),
+            std::string::npos);
+  auto call = generate(R"("grammar":{"type":"json_schema","strict":true,"other":1,"value":)"
+                       R"({"schema":{"type":"null"},"more":1}})");
+  ASSERT_TRUE(call.is_ok()) << call.error().message;
+  EXPECT_EQ(call->unknown_fields, 2u);
+  std::string out;
+  call->writer->finish(out);
+  EXPECT_NE(out.find(R"("param":"parameters.grammar.other")"), std::string::npos) << out;
+  EXPECT_NE(out.find(R"("param":"parameters.grammar.value.more")"), std::string::npos) << out;
+}
+
+// Nothing is drawn where the grammar leaves nothing to draw; clients count the end all the same.
+TEST_F(TgiTest, ATextThatItsGrammarEndsHasItsLastToken) {
+  const auto events = [&](const std::string& parameters) {
+    auto call = stream(R"("details":true,"grammar":{"type":"regex","value":"de"})" + parameters);
+    std::string out;
+    TokenEvent last = event_of({'d', 'e'}, "de", true);
+    last.finish = FinishReason::kStop;
+    call->writer->take(0, last, out);
+    return out;
+  };
+  const std::string out = events("");
+  EXPECT_NE(out.find(R"("index":3,"token":{"id":257,"text":"<|im_end|>","logprob":0.0,)"
+                     R"("special":true},"generated_text":"de")"), std::string::npos) << out;
+  EXPECT_NE(out.find(R"("generated_tokens":3)"), std::string::npos) << out;
+  EXPECT_EQ(events(R"(,"max_new_tokens":2)").find(R"("index":3)"), std::string::npos)
+      << "not beyond what was asked for";
 }
 
 TEST_F(TgiTest, AWholeAnswerHasWhatWasAskedFor) {
@@ -333,7 +401,7 @@ TEST_F(TgiTest, FieldsThatNobodyKnowsAreNamedInAWarning) {
     auto whole = parse_tgi_generate(context_, request);
     std::string text;
     whole->writer->finish(text);
-    return text.find(R"("param":"stream")");
+    return text.find(R"("code":"no_effect","param":"stream")");
   }(), std::string::npos) << "/generate does not stream";
 }
 
@@ -358,6 +426,10 @@ TEST_F(TgiTest, TokensHavePlacesInTheText) {
                      R"({"id":33,"text":"!","start":12,"stop":13}])");
   request.body = R"({"inputs":"abc","parameters":{"truncate":1}})";
   EXPECT_EQ(shown(), R"([{"id":99,"text":"c","start":2,"stop":3}])");
+  request.body = R"({"inputs":"abc","new":1,"a b":2})";
+  auto told = parse_tgi_tokenize(context_, request);
+  EXPECT_EQ(told->unknown_fields, 2u);
+  EXPECT_EQ(told->ready->headers.back().value, "new, (another)");
   const auto tokenizer = make_test_tokenizer();
   const auto added = token_spans(*tokenizer, "a", {kTestImStart, 'a'});
   EXPECT_EQ(added[0].stop, 0u) << "a token that was added stands nowhere";

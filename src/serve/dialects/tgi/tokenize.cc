@@ -5,6 +5,7 @@
 #include "serve/dialects/tgi/errors.h"
 #include "serve/dialects/tgi/request.h"
 #include "serve/dialects/tgi/token_spans.h"
+#include "serve/http/request_gate.h"
 #include "serve/intake/prompt.h"
 #include "text/detokenizer.h"
 
@@ -36,6 +37,17 @@ Json tokens_json(const Tokenizer& tokenizer, std::string_view text, const std::v
   return tokens;
 }
 
+// What can stand in a header, shortened.
+std::string header_names(const std::vector<std::string>& names) {
+  constexpr std::size_t kNameShown = 64;
+  std::string out;
+  for (const std::string& name : names) {
+    const bool is_plain = http::is_http_token(name) && name.size() <= kNameShown;
+    out += (out.empty() ? "" : ", ") + (is_plain ? name : std::string("(another)"));
+  }
+  return out;
+}
+
 std::string text_of(const Tokenizer& tokenizer, const std::vector<TokenId>& ids) {
   Detokenizer words(tokenizer, {.shows_special = true, .is_start_of_text = true});
   std::string text;
@@ -55,8 +67,13 @@ Parsed<Call> parse_tgi_tokenize(const DialectContext& context, const http::Reque
   if (!ids.is_ok()) return ids.error();
   const std::size_t kept = keep ? std::min(ids->size(), static_cast<std::size_t>(*keep))
                                 : ids->size();
-  return ready_call(tokens_json(*request->model->tokenizer, request->inputs, *ids,
-                                ids->size() - kept));
+  Call call = ready_call(tokens_json(*request->model->tokenizer, request->inputs, *ids,
+                                     ids->size() - kept));
+  call.unknown_fields = request->warnings.size();
+  if (const std::string names = header_names(request->warnings); !names.empty()) {
+    call.ready->headers.push_back({"x-unknown-parameters", names});  // the body is a list of tokens
+  }
+  return call;
 }
 
 Parsed<Call> parse_tgi_chat_tokenize(const DialectContext& context, const http::Request& http) {
@@ -69,12 +86,10 @@ Parsed<Call> parse_tgi_chat_tokenize(const DialectContext& context, const http::
   if (!model.is_ok()) return model.error();
   ChatPrompt chat = read_chat_prompt(fields, model->get());
   ChatTools tools = read_chat_tools(fields);
-  for (const char* name : kOfAnswers) fields.any(name);
-  constexpr NeutralField kNeutral[] = {{"tool_prompt", "null"}};
-  fields.expect_neutral(kNeutral);
-  if (fields.error()) return *fields.error();
-
   std::vector<Warning> warnings;
+  add_tool_prompt(fields, tools, chat, warnings);
+  for (const char* name : kOfAnswers) fields.any(name);
+  if (fields.error()) return *fields.error();
   show_history(**model, chat, warnings);
   show_tools(**model, tools, chat, warnings);
   auto ids = encode_chat(**model, chat);

@@ -9,8 +9,10 @@
 
 #include "base/json.h"
 #include "serve/dialects/tgi/errors.h"
+#include "serve/dialects/tgi/request.h"
 #include "serve/house.h"
 #include "serve/intake/fields.h"
+#include "serve/intake/prompt.h"
 
 namespace quire {
 namespace {
@@ -58,13 +60,15 @@ Parsed<Asked> read_instances(const ModelHost& host, const http::Request& request
     return tgi_validation("instances", fmt::format("`instances` must have 1 to {} items. Given: {}",
                                                    kInstancesMax, count));
   }
-  const std::vector<ModelRow> models = host.rows();
-  const std::string first = models.empty() ? "" : models.front().names.front();
+  const std::string first = first_tgi_model(host);
   Asked asked;
   for (std::size_t i = 0; i < count; ++i) {
     auto made = read_instance(instances->items()[i], fmt::format("instances[{}]", i), first);
     if (!made.is_ok()) return made.error();
     made->id = request.id;
+    for (const char* name : {"traceparent", "tracestate"}) {  // of the whole
+      if (const std::string* value = request.find(name)) made->headers.push_back({name, *value});
+    }
     asked.requests.push_back(std::move(*made));
   }
   for (const auto& [name, value] : body->members()) {
@@ -98,6 +102,7 @@ ApiError error_of(const Json& body, int status) {
     const Json* value = told != nullptr && told->is_object() ? told->find(name) : nullptr;
     return value != nullptr && value->is_string() ? value->as_string() : std::string();
   };
+  if (text("code") == kTemplateError) return tgi_template_error(text("message"));
   return {.status = status, .message = text("message"), .param = text("param"),
           .code = text("code")};
 }

@@ -1,9 +1,13 @@
 #include "serve/dialects/vllm/vllm.h"
 
+#include <optional>
+#include <string>
+
 #include "serve/dialects/openai/chat.h"
 #include "serve/dialects/openai/errors.h"
 #include "serve/dialects/tgi/errors.h"
 #include "serve/dialects/tgi/generate.h"
+#include "serve/dialects/tgi/request.h"
 #include "serve/dialects/tgi/tokenize.h"
 #include "serve/dialects/vllm/classify.h"
 #include "serve/dialects/vllm/control.h"
@@ -28,9 +32,26 @@ Parsed<Call> tokenize(const DialectContext& context, const http::Request& reques
                              : parse_vllm_tokenize(context, request);
 }
 
+// SageMaker's bodies name no model: the first that generates is meant, as in TGI's own requests.
+std::optional<http::Request> with_first_model(const DialectContext& context,
+                                              const http::Request& request) {
+  Parsed<Json> body = read_json_body(request.body);
+  if (!body.is_ok() || !body->is_object()) return std::nullopt;
+  const bool is_either = body->find("messages") != nullptr || body->find("prompt") != nullptr;
+  const Json* model = body->find("model");
+  if (!is_either || (model != nullptr && !model->is_null())) return std::nullopt;
+  std::string first = first_tgi_model(*context.models.host);
+  if (first.empty()) return std::nullopt;
+  body->set("model", std::move(first));
+  http::Request named = request;
+  named.body = dump(*body);
+  return named;
+}
+
 Parsed<Call> invoke(const DialectContext& context, const http::Request& request) {
-  return speaks_tgi(request) ? parse_tgi_compat(context, request)
-                             : invoke_vllm(context, request);
+  if (speaks_tgi(request)) return parse_tgi_compat(context, request);
+  const auto named = with_first_model(context, request);
+  return invoke_vllm(context, named ? *named : request);
 }
 
 constexpr auto kOpen = Access::kOpen, kKeyed = Access::kKeyed;

@@ -9,7 +9,9 @@
 #include "serve/dialects/openai/completions/completion_prompts.h"
 #include "serve/dialects/openai/generation.h"
 #include "serve/dialects/openai/sampling_fields.h"
+#include "serve/house.h"
 #include "serve/intake/fields.h"
+#include "serve/intake/wishes/operator_limits.h"
 
 namespace quire {
 namespace {
@@ -95,6 +97,9 @@ Parsed<Call> parse_openai_completion(const DialectContext& context, const http::
   refuse_unknown(fields, context, common);
   if (fields.error()) return *fields.error();
 
+  const ClientLimits limits = context.house != nullptr ? context.house->client_limits
+                                                       : ClientLimits();
+  if (auto refusal = refuse_beyond(limits, *body, common.grammar)) return *refusal;
   if (auto refusal = refuse_of_encoder(completion)) return *refusal;
   const HostedModel& model = *common.model;
   PromptRules rules{.add_special = common.add_special_tokens.value_or(true),
@@ -102,6 +107,7 @@ Parsed<Call> parse_openai_completion(const DialectContext& context, const http::
   if (completion.suffix != nullptr) rules.suffix = *completion.suffix;
   auto prompts = read_prompts(model, completion.prompt, completion.is_prompt_null, rules);
   if (!prompts.is_ok()) return prompts.error();
+  if (auto refusal = refuse_batch(limits, prompts->size())) return *refusal;
 
   Call call{.model = common.model, .is_stream = common.is_stream, .prompt_field = "prompt",
             .unknown_fields = common.warnings.size()};
@@ -109,6 +115,7 @@ Parsed<Call> parse_openai_completion(const DialectContext& context, const http::
   for (CompletionPrompt& prompt : *prompts) {
     auto cut = truncate_prompt(common, prompt.ids);
     if (!cut.is_ok()) return cut.error();
+    if (auto refusal = refuse_input(limits, prompt.ids.size(), "prompt")) return *refusal;
     if (cut.value() > 0) prompt.text = text_of_ids(model, prompt.ids);
     common.params.stop_ids.insert(common.params.stop_ids.end(), prompt.ends.begin(),
                                   prompt.ends.end());
