@@ -23,7 +23,11 @@ Status check(const ModelArguments& arguments) {
   QUIRE_RETURN_IF_ERROR(parse_kv_types(arguments.kv_cache_dtype).status());
   QUIRE_RETURN_IF_ERROR(weight_scheme(arguments).status());
   if (!arguments.kv_cache_memory.empty()) {
-    QUIRE_RETURN_IF_ERROR(parse_bytes(arguments.kv_cache_memory).status());
+    QUIRE_ASSIGN_OR_RETURN(const std::uint64_t bytes, parse_bytes(arguments.kv_cache_memory));
+    if (bytes == 0) {
+      return error(StatusCode::kInvalidArgument, "kv_cache_memory '{}' is room for nothing",
+                   arguments.kv_cache_memory);
+    }
   }
   const std::string& calls = arguments.tool_call_parser;
   if (!calls.empty() && find_call_format(calls) == nullptr) {

@@ -52,15 +52,25 @@ Trial trial_of(const GreetedModel& model) {
 
 // The curl command in parts: a person reads them in lines of their own.
 std::vector<std::string> curl_parts(const Greeting& greeting) {
+  const bool has_models = !greeting.models.empty() || !greeting.later.empty();
+  std::vector<std::string> parts;
+  const auto add_access = [&] {
+    if (!greeting.certificate.empty()) parts.push_back("--cacert " + quoted(greeting.certificate));
+    if (greeting.needs_key) parts.emplace_back("-H 'Authorization: Bearer YOUR_KEY'");
+  };
+  if (!has_models) {  // a repository whose models come by orders
+    parts.push_back(fmt::format("curl {}/v1/models", local_url(greeting)));
+    add_access();
+    return parts;
+  }
   const GreetedModel model = greeting.models.empty()
                                  ? GreetedModel{.name = greeting.later.front()}
                                  : greeting.models.front();
   const std::string name = dump(Json(model.name));
   const Trial trial = trial_of(model);
-  std::vector<std::string> parts = {fmt::format("curl {}/{}", local_url(greeting), trial.path),
-                                    "-H 'Content-Type: application/json'"};
-  if (!greeting.certificate.empty()) parts.push_back("--cacert " + quoted(greeting.certificate));
-  if (greeting.needs_key) parts.emplace_back("-H 'Authorization: Bearer YOUR_KEY'");
+  parts = {fmt::format("curl {}/{}", local_url(greeting), trial.path),
+           "-H 'Content-Type: application/json'"};
+  add_access();
   parts.push_back("-d " + quoted(fmt::format("{{\"model\": {}, {}}}", name, trial.fields)));
   return parts;
 }
@@ -131,6 +141,7 @@ std::string greeting_page(const Greeting& greeting) {
   for (const std::string& name : greeting.later) {
     page += fmt::format("  model    {}: loaded at first use\n", name);
   }
+  if (greeting.models.empty() && greeting.later.empty()) page += "  model    none yet\n";
   if (!greeting.models.empty()) {
     const ModelSummary& first = greeting.models.front().summary;
     page += machine_line(first);

@@ -65,6 +65,19 @@ TEST(GreetingTest, ModelsThatComeLaterAreNamed) {
   EXPECT_THAT(greeting_page(greeting), HasSubstr(R"({"model": "other", "prompt")"));
 }
 
+TEST(GreetingTest, AServerOfNoModelYetIsReadyToo) {
+  Greeting greeting = example();
+  greeting.models.clear();
+  EXPECT_THAT(greeting_page(greeting), HasSubstr("  model    none yet\n"));
+  EXPECT_THAT(greeting_page(greeting), HasSubstr("  curl http://127.0.0.1:8000/v1/models\n"));
+  greeting.needs_key = true;
+  const auto records = greeting_records(greeting);
+  ASSERT_EQ(records.size(), 2u);
+  EXPECT_THAT(records[0], HasSubstr("ready url=http://127.0.0.1:8000 "));
+  EXPECT_EQ(records[1], "try: curl http://127.0.0.1:8000/v1/models -H 'Authorization: Bearer "
+                        "YOUR_KEY'");
+}
+
 TEST(GreetingTest, RecordsAreForALog) {
   const auto records = greeting_records(example());
   ASSERT_EQ(records.size(), 3u);

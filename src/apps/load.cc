@@ -12,6 +12,7 @@
 #include "base/cpu/cpu_info.h"
 #include "base/hash.h"
 #include "kernels/select.h"
+#include "runtime/capacity.h"
 #include "runtime/make_executor.h"
 #include "store/local_store.h"
 #include "store/model_name.h"
@@ -200,6 +201,7 @@ Result<PlannedModel> plan_model(const ModelArguments& arguments, std::shared_ptr
   QUIRE_ASSIGN_OR_RETURN(planned.memory,
                          plan_memory(files, *planned.backends.front(), planned.options, limit,
                                      arguments.instances));
+  QUIRE_RETURN_IF_ERROR(check_room(planned.memory, memory_total()));
   planned.options.capacity.blocks = planned.memory.kv_blocks;
   planned.is_apart = limit.models > 1;
   return planned;

@@ -7,6 +7,7 @@
 
 #include "apps/adapter_arguments.h"
 #include "apps/flags.h"
+#include "host/model_bounds.h"
 #include "runtime/capacity.h"
 
 namespace quire {
@@ -26,12 +27,12 @@ void declare_model_flags(Command& command, ModelArguments& a) {
 void declare_compute_flags(Command& command, ModelArguments& a) {
   command.value("--max-model-len", a.max_model_len,
                 "positions per sequence, prompt and answer (default: the model's context)")
-      .between(1, 1 << 24);
+      .between(1, model_bound("max_model_len"));
   command.value("--max-num-seqs", a.max_num_seqs, "sequences per step")
-      .between(1, 65536).shows_default();
+      .between(1, model_bound("max_num_seqs")).shows_default();
   command.value("--max-num-batched-tokens", a.max_num_batched_tokens,
                 "tokens per step (default: measured, so that a step stays near 400 ms)")
-      .between(1, 65536);
+      .between(1, model_bound("max_num_batched_tokens"));
   declare_kv_dtype_flag(command, a.kv_cache_dtype);
   command.value("--attention-sinks", a.attention_sinks,
                 "with --sliding-window: every token sees the first so many positions and the last "
@@ -53,7 +54,7 @@ void declare_compute_flags(Command& command, ModelArguments& a) {
   command.value("--kv-cache-memory", a.kv_cache_memory,
                 "memory for KV, such as 512MiB or 2GiB (default: from free memory)");
   command.value("--max-queue", a.max_queue, "requests of one API key that may wait; beyond, 429")
-      .between(1, 1 << 20).shows_default();
+      .between(1, model_bound("max_queue")).shows_default();
   declare_quantize_flag(command, a.quantize);
   command.value("--activations", a.activations,
                 "float: as precise as weights allow; as-asked: rounded to FP8, FP4 or int8 where a "
@@ -85,6 +86,10 @@ Result<WeightScheme> weight_scheme(const ModelArguments& arguments) {
                  "--activations as-asked excludes --quantize and --unpack-f32");
   }
   if (arguments.is_unpacked_f32) return WeightScheme::kFloat32;
+  if (!arguments.quantize.empty() && arguments.quantize != "w8a8") {
+    return error(StatusCode::kInvalidArgument, "quantize '{}' is not known: it is w8a8, or missing",
+                 arguments.quantize.substr(0, 64));
+  }
   return arguments.quantize.empty() ? WeightScheme::kAsStored : WeightScheme::kW8A8;
 }
 

@@ -40,5 +40,14 @@ TEST(KvTypesArgumentTest, WhatIsNoTypeIsRefusedByName) {
   EXPECT_NE(refusal("q=int8").find("'q=int8' is neither"), std::string::npos);
 }
 
+TEST(ModelArgumentsTest, WeightsAreQuantizedInOneWayOnly) {
+  ModelArguments arguments;
+  arguments.quantize = "w8a8";
+  EXPECT_EQ(*weight_scheme(arguments), WeightScheme::kW8A8);
+  arguments.quantize = "zzz";
+  EXPECT_EQ(weight_scheme(arguments).status().message(),
+            "quantize 'zzz' is not known: it is w8a8, or missing");
+}
+
 }  // namespace
 }  // namespace quire

@@ -23,6 +23,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "host/pin_book.h"
+#include "host/repository/files/model_folders.h"
 #include "rpc/grpc_door.h"
 #include "serve/server.h"
 #include "store/local_store.h"
@@ -134,14 +135,18 @@ void fill_server_options(ServeArguments& arguments) {
   server.version = QUIRE_VERSION;
 }
 
-// The models of a folder; null: there is none. What cannot be loaded keeps the others from nothing.
+// The models of folders; null: there are none. What cannot be loaded keeps the others from nothing,
+// and no model at all is no mistake: they may come by orders, or into the folder.
 Result<std::unique_ptr<FolderRepository>> open_repository(const RepositoryOptions& options,
                                                           ModelHost& host,
                                                           const ModelCatalog& catalog) {
   if (options.folders.empty()) return std::unique_ptr<FolderRepository>();
+  for (const std::string& folder : options.folders) {
+    if (is_folder(folder)) continue;
+    return error(StatusCode::kNotFound, "--model-repository '{}' is no folder", folder);
+  }
   auto repository = std::make_unique<FolderRepository>(options, host, catalog);
   const Status started = repository->start();
-  if (started.code() == StatusCode::kNotFound && repository->index().empty()) return started;
   if (!started.is_ok()) spdlog::error("{}", started.message());
   return repository;
 }

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <fstream>
 #include <string>
+#include <string_view>
 
 #include "base/check.h"
 
@@ -17,17 +18,32 @@ constexpr std::uint32_t kSnapshotTokens = 1024;
 constexpr std::uint32_t kSnapshotsOfEndless = 65536;  // positions back that have snapshots
 constexpr std::uint64_t kLogitsBytesMax = std::uint64_t{64} << 20;
 
-}  // namespace
-
-std::uint64_t memory_available() {
+// Of what the system tells of its memory, in bytes; 0: it has no such line.
+std::uint64_t memory_line(std::string_view wanted) {
   std::ifstream file("/proc/meminfo");
   std::string key, unit;
   std::uint64_t kibibytes = 0;
   while (file >> key >> kibibytes) {
-    if (key == "MemAvailable:") return kibibytes * 1024;
+    if (key == wanted) return kibibytes * 1024;
     std::getline(file, unit);
   }
   return 0;
+}
+
+}  // namespace
+
+std::uint64_t memory_available() { return memory_line("MemAvailable:"); }
+
+std::uint64_t memory_total() {
+  std::uint64_t total = memory_line("MemTotal:");
+  // As a container sees its own group; "max", which is no number, where it has no bound.
+  for (const char* path : {"/sys/fs/cgroup/memory.max",
+                           "/sys/fs/cgroup/memory/memory.limit_in_bytes"}) {
+    std::ifstream file(path);
+    std::uint64_t bytes = 0;
+    if (file >> bytes && bytes > 0) total = total == 0 ? bytes : std::min(total, bytes);
+  }
+  return total;
 }
 
 Status check_kv_types(const ModelFacts& facts, KvTypes types) {

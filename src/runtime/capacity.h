@@ -41,6 +41,10 @@ Result<std::uint32_t> find_context(const ModelFacts& facts, const CapacityReques
 // Free memory in bytes now (MemAvailable); 0 when the system does not tell.
 std::uint64_t memory_available();
 
+// Memory in bytes that this process can ever have: the machine's, or less where its control group
+// is bounded; 0 when the system does not tell.
+std::uint64_t memory_total();
+
 // What the model remembers, as its facts say it, with keys and values of these types. Groups that
 // see more than a window that is asked for get it, and its sinks.
 std::vector<KvGroupShape> group_shapes(const ModelFacts& facts, KvTypes types,

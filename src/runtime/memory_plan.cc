@@ -1,11 +1,15 @@
 #include "runtime/memory_plan.h"
 
 #include <algorithm>
+#include <map>
+#include <string>
 
 #include "base/check.h"
 
 namespace quire {
 namespace {
+
+constexpr std::uint32_t kTokensMeasured = 1024;  // the most of a step whose tokens nobody names
 
 Result<std::uint64_t> adopted_bytes(const ModelFiles& files, Backend& backend,
                                     const TensorRule& rule, WeightScheme scheme) {
@@ -47,7 +51,69 @@ Result<std::uint64_t> packed_bytes(const ModelFiles& files, Backend& backend,
   return sum;
 }
 
+// A layer's name without its number.
+std::string kind_of(const std::string& name) {
+  std::string kind;
+  for (const char c : name) {
+    if (c < '0' || c > '9') kind += c;
+  }
+  return kind;
+}
+
+// About: floats that a token takes in the buffers of a step, which the layers share: what each kind
+// of product makes of it, and the residual stream with what is made of that.
+std::uint64_t columns_of_token(const ModelFiles& files) {
+  constexpr std::uint64_t kStreams = 4;
+  const ModelFacts& facts = files.facts();
+  std::map<std::string, std::uint64_t> widest;
+  for (const TensorRule& rule : files.design().tensors.rules) {
+    const bool is_layered = rule.role == Role::kMatrix || rule.role == Role::kHeads ||
+                            rule.role == Role::kExperts;
+    if (!is_layered || rule.shape.size() < 2) continue;
+    std::uint64_t rows = rule.shape[rule.shape.size() - 2];
+    if (rule.role == Role::kHeads) rows *= rule.shape[0];
+    if (rule.role == Role::kExperts) {
+      rows *= static_cast<unsigned>(std::max(facts.experts_active, 1));
+    }
+    std::uint64_t& most = widest[kind_of(rule.canonical)];
+    most = std::max(most, rows);
+  }
+  std::uint64_t sum = kStreams * static_cast<unsigned>(std::max(facts.width, 0));
+  for (const auto& [_, rows] : widest) sum += rows;
+  return sum;
+}
+
+// As make_executor has them; where a step's tokens are measured, at most as many.
+void add_step(const ModelFiles& files, CapacityRequest request, std::uint32_t instances,
+              MemoryPlan& plan) {
+  const ModelFacts& facts = files.facts();
+  if (request.tokens_max == 0) request.tokens_max = std::max(kTokensMeasured, request.rows_max);
+  if (facts.kind != ModelKind::kDecoder) {
+    request.tokens_max = std::max(request.tokens_max, request.context_max);
+  }
+  const auto vocab = static_cast<unsigned>(std::max(facts.vocab, 1));
+  const std::uint64_t wanted = choose_logits_rows(request, static_cast<int>(vocab));
+  const std::uint64_t floats =
+      wanted * (vocab + static_cast<unsigned>(std::max(facts.width, 0))) +
+      request.tokens_max * columns_of_token(files);
+  plan.rows_max = request.rows_max;
+  plan.tokens_max = request.tokens_max;
+  plan.step_bytes = floats * sizeof(float) * instances;
+}
+
 }  // namespace
+
+Status check_room(const MemoryPlan& plan, std::uint64_t machine_bytes) {
+  if (machine_bytes == 0 || plan.kv_bytes + plan.step_bytes <= machine_bytes) return ok_status();
+  constexpr double kMebibyte = 1024.0 * 1024.0;
+  const auto mib = [](std::uint64_t bytes) { return static_cast<double>(bytes) / kMebibyte; };
+  return error(StatusCode::kInvalidArgument,
+               "it does not fit: {:.0f} MiB for KV (kv_cache_memory, num_kv_blocks) and {:.0f} MiB "
+               "for steps of {} sequences and {} tokens (max_num_seqs, max_num_batched_tokens) are "
+               "more than the machine's {:.0f} MiB",
+               mib(plan.kv_bytes), mib(plan.step_bytes), plan.rows_max, plan.tokens_max,
+               mib(machine_bytes));
+}
 
 Result<MemoryPlan> plan_memory(const ModelFiles& files, Backend& backend,
                                const LocalOptions& options, const MemoryLimit& limit,
@@ -89,6 +155,7 @@ Result<MemoryPlan> plan_memory(const ModelFiles& files, Backend& backend,
               blocks.size(), groups.size());
   plan.kv_blocks = blocks[0];
   plan.kv_bytes = kv_bytes(groups, blocks) * instances;
+  add_step(files, request, instances, plan);
   return plan;
 }
 

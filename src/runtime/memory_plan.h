@@ -3,8 +3,8 @@
 // limit: without a wish of the user's, a model's KV is what rows_max full contexts need, at most
 // what an equal share of the limit leaves beside its weights (or, where they are more than the
 // share, half of what they leave of the limit), and at least one full context. Buffers of a step
-// (activations and logits) are not counted: they are small and known to nobody before the model is
-// built.
+// (activations and logits) are counted apart: the limit is about what lasts, beside which they are
+// small, unless somebody wishes for very many sequences or tokens; check_room() refuses those.
 // A model of several instances has weights and KV for each of them, and one copy of its tables;
 // what is asked for (blocks, bytes) is of each. A file of packed weights that is mapped counts as
 // often, although the instances share its pages.
@@ -27,6 +27,8 @@ struct MemoryPlan {
   std::uint64_t weight_bytes = 0;
   std::uint64_t kv_bytes = 0;
   std::uint32_t kv_blocks = 0;  // allocatable, of one instance: for CapacityRequest
+  std::uint64_t step_bytes = 0;  // about: of all instances' buffers
+  std::uint32_t rows_max = 0, tokens_max = 0;  // of a step, that those are for
 
   std::uint64_t bytes() const { return weight_bytes + kv_bytes; }
 };
@@ -34,5 +36,9 @@ struct MemoryPlan {
 Result<MemoryPlan> plan_memory(const ModelFiles& files, Backend& backend,
                                const LocalOptions& options, const MemoryLimit& limit,
                                std::uint32_t instances = 1);
+
+// Whether a machine of so much memory could ever hold the plan's KV and buffers (weights may be
+// mapped). 0: nobody knows, so it could. kInvalidArgument tells the sizes and what bounds them.
+Status check_room(const MemoryPlan& plan, std::uint64_t machine_bytes);
 
 }  // namespace quire

@@ -20,6 +20,8 @@ class MemoryPlanTest : public ::testing::Test {
     ModelFacts& facts = parts.design.facts;
     facts.groups = {{.name = "all", .layers = {0, 1}, .kv_heads = 2, .k_width = 32, .v_width = 32}};
     facts.context_max = kContext;
+    facts.vocab = kVocab;
+    facts.width = kWidth;
     facts.has_tied_head = tied_head;
     TensorMap tensors;
     const auto add = [&](const char* name, std::vector<std::size_t> shape, Role role) {
@@ -103,6 +105,26 @@ TEST_F(MemoryPlanTest, InstancesHaveWeightsAndKvEachAndOneCopyOfTheTables) {
   options.capacity.rows_max = 6;
   EXPECT_EQ(plan(options, {}, true, 3).kv_blocks, 2u * kContext / kBlockTokens)
       << "together what one would take";
+}
+
+TEST_F(MemoryPlanTest, WhatNoMachineCouldHoldIsRefusedInWords) {
+  LocalOptions options;
+  options.capacity.rows_max = 1000;
+  options.capacity.tokens_max = 2000;
+  const MemoryPlan wide = plan(options, {});
+  // Logits for a thousand sequences, and what the one matrix makes of two thousand tokens.
+  EXPECT_GE(wide.step_bytes, (1000u * kVocab + 2000u * kWidth) * sizeof(float));
+  EXPECT_EQ(wide.bytes(), wide.weight_bytes + wide.kv_bytes) << "the limit is about what lasts";
+  EXPECT_EQ(plan(options, {}, true, 3).step_bytes, 3 * wide.step_bytes);
+  const std::uint64_t needed = wide.kv_bytes + wide.step_bytes;
+  EXPECT_TRUE(check_room(wide, needed).is_ok());
+  EXPECT_TRUE(check_room(wide, 0).is_ok()) << "nobody knows";
+  const Status refused = check_room(wide, needed - 1);
+  EXPECT_EQ(refused.code(), StatusCode::kInvalidArgument);
+  EXPECT_NE(refused.message().find("1000 sequences and 2000 tokens"), std::string::npos)
+      << refused.message();
+  options.capacity.kv_bytes = std::uint64_t{1} << 50;
+  EXPECT_FALSE(check_room(plan(options, {}), std::uint64_t{1} << 40).is_ok());
 }
 
 TEST_F(MemoryPlanTest, ALargeModelTakesHalfOfWhatIsLeftAndAtLeastOneContext) {

@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "engine/engine.h"
+#include "host/model_bounds.h"
 #include "host/repository/config_schema.h"
 #include "host/repository/config_text.h"
 #include "host/repository/config_values.h"
@@ -48,6 +49,11 @@ Status read_ensemble_backend(const Json& json, const ModelConfig& config) {
   return ok_status();
 }
 
+bool is_known_backend(std::string_view name) {
+  return name == "quire" || name == "vllm" || name == "llamacpp" || name == kTokenizerBackend ||
+         name == kExpressionBackend;
+}
+
 Status read_backend(const Json& json, ModelConfig& config) {
   config.backend = text(json, "backend");
   const std::string platform = text(json, "platform");
@@ -58,10 +64,11 @@ Status read_backend(const Json& json, ModelConfig& config) {
   }
   if (has_steps) return read_ensemble_backend(json, config);
   if (config.backend.empty()) config.backend = platform.empty() ? "quire" : platform;
-  for (const std::string_view known : {std::string_view("quire"), std::string_view("vllm"),
-                                       std::string_view("llamacpp"), kTokenizerBackend,
-                                       kExpressionBackend}) {
-    if (config.backend == known) return ok_status();
+  if (is_known_backend(config.backend)) {
+    if (platform.empty() || is_known_backend(platform)) return ok_status();
+    return error(StatusCode::kUnsupported, "'platform' is not supported: '{}' beside 'backend' "
+                                           "\"{}\" is of files of another kind",
+                 platform.substr(0, 64), config.backend);
   }
   return error(StatusCode::kUnsupported,
                "'backend' is not supported: '{}' runs files of another kind; there are quire, "
@@ -338,8 +345,9 @@ Status read_parameter(const std::string& name, const std::string& value, ModelCo
     std::uint32_t read = 0;
     const char* end = value.data() + value.size();
     const auto outcome = std::from_chars(value.data(), end, read);
-    if (outcome.ec != std::errc() || outcome.ptr != end || read == 0) {
-      return wrong("'parameters[{}]' must be a positive integer, not '{}'", name,
+    const std::uint32_t max = model_bound(known.name);
+    if (outcome.ec != std::errc() || outcome.ptr != end || read == 0 || read > max) {
+      return wrong("'parameters[{}]' must be an integer from 1 to {}, not '{}'", name, max,
                    value.substr(0, 64));
     }
     config.overrides.*known.value = read;

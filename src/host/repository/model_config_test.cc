@@ -5,6 +5,7 @@
 
 #include <random>
 
+#include "host/model_bounds.h"
 #include "host/repository/config_schema.h"
 #include "host/repository/config_text.h"
 
@@ -64,6 +65,28 @@ TEST(ModelConfigTest, TheFormatHasManySpellings) {
   EXPECT_EQ(config.overrides.context_max, 4096u);
   EXPECT_EQ(config.overrides.kv_cache_dtype, "int8");
   EXPECT_EQ(config.overrides.chat_template, "abc\n\xC3\xA4\\");
+}
+
+TEST(ModelConfigTest, NumbersHaveTheBoundsOfTheFlags) {
+  const auto with = [](std::string_view name, std::string_view value) {
+    return fmt::format("parameters {{ key: '{}' value {{ string_value: '{}' }} }}", name, value);
+  };
+  for (const ModelBound& bound : kModelBounds) {
+    if (bound.name == "data_parallel_size") continue;  // of a model.json
+    for (const std::uint64_t value : {0ull, bound.max + 1ull, 4'294'967'295ull, ~0ull}) {
+      EXPECT_EQ(refusal(with(bound.name, std::to_string(value))),
+                fmt::format("'parameters[{}]' must be an integer from 1 to {}, not '{}'",
+                            bound.name, bound.max, value));
+    }
+    EXPECT_TRUE(parse_model_config(with(bound.name, std::to_string(bound.max)), "m").is_ok());
+  }
+}
+
+TEST(ModelConfigTest, APlatformOfAnotherKindIsRefusedBesideABackend) {
+  EXPECT_EQ(refusal("backend: \"quire\" platform: \"foo\"", StatusCode::kUnsupported),
+            "'platform' is not supported: 'foo' beside 'backend' \"quire\" is of files of another "
+            "kind");
+  EXPECT_TRUE(parse_model_config("backend: \"quire\" platform: \"quire\"", "m").is_ok());
 }
 
 TEST(ModelConfigTest, WhatIsWrongIsToldWithItsLineAndField) {

@@ -11,7 +11,8 @@
 #include "base/file.h"
 #include "base/hash.h"
 #include "base/json.h"
-#include "engine/engine.h"
+#include "host/model_bounds.h"
+#include "host/repository/files/model_folders.h"
 
 namespace quire {
 namespace {
@@ -82,11 +83,9 @@ Status read_argument(const std::string& path, const std::string& name, const Jso
       {"kv_cache_dtype", &found.overrides.kv_cache_dtype}};
   for (const auto& [known, number] : numbers) {
     if (name != known) continue;
-    if (!value.is_int() || value.as_int() < 1 || value.as_int() > 1 << 30) {
-      return wrong(path, fmt::format("'{}' must be a positive integer", name));
-    }
-    if (number == &found.overrides.instances && value.as_int() > kInstancesMax) {
-      return wrong(path, fmt::format("'{}' is at most {}", name, kInstancesMax));
+    const std::uint32_t max = model_bound(known);
+    if (!value.is_int() || value.as_int() < 1 || value.as_int() > max) {
+      return wrong(path, fmt::format("'{}' must be an integer from 1 to {}", name, max));
     }
     *number = static_cast<std::uint32_t>(value.as_int());
     return ok_status();
