@@ -27,7 +27,7 @@ TEST(GgufContents, ListsComeWhereTheyAreAskedFor) {
   const Json lists = Json::object(all->lists);
   EXPECT_EQ(dump(*lists.find("tokenizer.ggml.tokens")), R"(["a","b"])");
   EXPECT_EQ(dump(*lists.find("tokenizer.ggml.token_type")), "[1,3]");
-  EXPECT_EQ(dump(*lists.find("tokenizer.ggml.scores")), "[0.5,-1]");
+  EXPECT_EQ(dump(*lists.find("tokenizer.ggml.scores")), "[0.5,-1.0]");
   EXPECT_EQ(lists.find("general.architecture"), nullptr);
   EXPECT_EQ(dump(all->tensors), R"([{"name":"w","type":"F32","shape":[32,2]}])");
   const auto few = gguf_contents(path, false);
