@@ -95,6 +95,10 @@ Result<ModelLook> look_at(const ModelArguments& arguments) {
   const ModelFacts& facts = opened.files->facts();
   ModelLook look;
   look.info.context_max = static_cast<std::uint32_t>(std::max(facts.context_max, 0));
+  const auto texts_max = static_cast<std::uint32_t>(facts.words.pooled.tokens_max);
+  if (arguments.max_model_len == 0 && facts.can_pool && texts_max > 0) {  // as it will be loaded
+    look.info.context_max = std::min(look.info.context_max, texts_max);
+  }
   if (arguments.max_model_len > 0) {
     look.info.context_max = std::min(look.info.context_max, arguments.max_model_len);
   }

@@ -2,6 +2,7 @@
 
 #include <sys/stat.h>
 
+#include <algorithm>
 #include <filesystem>
 
 #include "formats/containers/gguf.h"
@@ -84,7 +85,10 @@ ModelCard card_of(const ModelFiles& files, const std::vector<AdapterChoice>& ada
   if (card.path.empty()) return card;
   card.format = card.path.ends_with(".safetensors") ? "safetensors" : "gguf";
   struct stat info = {};
-  if (::stat(card.path.c_str(), &info) == 0) card.modified_at = info.st_mtime;
+  if (::stat(card.path.c_str(), &info) == 0) {
+    card.modified_at = info.st_mtime;  // of one file all of it counts, not its weights alone
+    card.file_bytes = std::max(card.file_bytes, static_cast<std::uint64_t>(info.st_size));
+  }
   card.digest = with_adapters(checksum_of(card.path), files, adapters);
   for (const AdapterChoice& adapter : adapters) {
     card.adapters.push_back({adapter.path, adapter.scale});

@@ -60,6 +60,28 @@ bool is_own(std::string_view origin, const http::Request& head) {
          lower_ascii(origin.substr(colon + 3)) == lower_ascii(*host);
 }
 
+// A program of this machine that a browser's engine runs: a page of a server here, or one that no
+// server has sent. A page of elsewhere cannot have such an origin.
+bool is_local(std::string_view written) {
+  const std::string origin = lower_ascii(written);
+  constexpr std::string_view kSchemes[] = {"app://", "file://", "tauri://", "vscode-webview://",
+                                           "vscode-file://"};
+  const auto is_of = [&](std::string_view scheme) { return origin.starts_with(scheme); };
+  if (std::any_of(std::begin(kSchemes), std::end(kSchemes), is_of)) return true;
+  if (!is_of("http://") && !is_of("https://")) return false;
+  const std::string_view place = std::string_view(origin).substr(origin.find("://") + 3);
+  const std::size_t colon = place.find(':');
+  const std::string_view host = place.substr(0, colon);
+  const std::string_view port = colon == place.npos ? "80" : place.substr(colon + 1);
+  return (host == "localhost" || host == "127.0.0.1" || host == "0.0.0.0") && !port.empty() &&
+         port.find_first_not_of("0123456789") == port.npos;
+}
+
+// Ollama lets such programs in, and they count on it.
+bool is_welcome(std::string_view origin, const http::Request& head) {
+  return head.path.starts_with("/api/") && is_local(origin);
+}
+
 }  // namespace
 
 Result<Origins> Origins::from(const std::vector<std::string>& allowed) {
@@ -90,8 +112,8 @@ Result<Origins> Origins::from(const std::vector<std::string>& allowed) {
   return origins;
 }
 
-bool Origins::is_allowed(std::string_view origin) const {
-  return allows_all_ ||
+bool Origins::is_allowed(std::string_view origin, const http::Request& head) const {
+  return allows_all_ || is_welcome(origin, head) ||
          std::find(allowed_.begin(), allowed_.end(), lower_ascii(origin)) != allowed_.end();
 }
 
@@ -100,7 +122,7 @@ bool Origins::is_foreign_change(const http::Request& head) const {
   // Several would be a trick: none of them counts.
   if (head.count("origin") > 1) return true;
   if (const std::string* origin = head.find("origin")) {
-    return !is_allowed(*origin) && !is_own(*origin, head);
+    return !is_allowed(*origin, head) && !is_own(*origin, head);
   }
   // Browsers that tell no origin with a form tell at least this.
   const std::string* site = head.find("sec-fetch-site");
@@ -108,13 +130,14 @@ bool Origins::is_foreign_change(const http::Request& head) const {
 }
 
 bool Origins::is_preflight(const http::Request& head) const {
-  return is_known() && head.method == "OPTIONS" && head.count("origin") == 1 &&
-         head.count("access-control-request-method") == 1;
+  return head.method == "OPTIONS" && head.count("origin") == 1 &&
+         head.count("access-control-request-method") == 1 &&
+         (is_known() || is_welcome(*head.find("origin"), head));
 }
 
 http::Response Origins::answer_preflight(const http::Request& head,
                                          std::string_view methods) const {
-  if (!is_allowed(*head.find("origin"))) return {.status = 403};
+  if (!is_allowed(*head.find("origin"), head)) return {.status = 403};
   http::Response response{.status = 204};
   response.headers.push_back({"access-control-allow-methods", std::string(methods)});
   const std::string* wanted = head.find("access-control-request-headers");
@@ -126,11 +149,12 @@ http::Response Origins::answer_preflight(const http::Request& head,
 }
 
 std::vector<http::Header> Origins::reply_headers(const http::Request& head) const {
-  if (!is_known()) return {};
+  const std::string* origin = head.find("origin");
+  const bool is_one = origin != nullptr && head.count("origin") == 1;
+  if (!is_known() && !(is_one && is_welcome(*origin, head))) return {};
   std::vector<http::Header> headers;
   if (!allows_all_) headers.push_back({"vary", "Origin"});
-  const std::string* origin = head.find("origin");
-  if (origin == nullptr || head.count("origin") > 1 || !is_allowed(*origin)) return headers;
+  if (!is_one || !is_allowed(*origin, head)) return headers;
   headers.push_back({"access-control-allow-origin", allows_all_ ? "*" : *origin});
   const bool is_asked = head.method == "OPTIONS";
   if (!is_asked) headers.push_back({"access-control-expose-headers", kReplyHeaders});

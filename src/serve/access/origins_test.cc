@@ -38,6 +38,33 @@ TEST(OriginsTest, WithoutAListNobodyIsToldAnything) {
                                                      {"access-control-request-method", "POST"}})));
 }
 
+TEST(OriginsTest, ProgramsOfThisMachineMayUseOllamasPaths) {
+  const Origins none;
+  const auto at = [](const char* path, const std::string& method, const std::string& origin) {
+    http::Request head = request(method, {{"origin", origin},
+                                          {"access-control-request-method", "POST"}});
+    head.path = path;
+    return head;
+  };
+  for (const char* local : {"http://localhost:3000", "https://127.0.0.1", "http://0.0.0.0:1",
+                            "HTTP://LocalHost:5173", "app://obsidian.md", "file://",
+                            "tauri://localhost", "vscode-webview://1a2b"}) {
+    EXPECT_FALSE(none.is_foreign_change(at("/api/chat", "POST", local))) << local;
+    EXPECT_TRUE(none.is_foreign_change(at("/v1/chat/completions", "POST", local))) << local;
+    EXPECT_TRUE(none.is_preflight(at("/api/chat", "OPTIONS", local))) << local;
+    EXPECT_FALSE(none.is_preflight(at("/quire/models", "OPTIONS", local))) << local;
+    EXPECT_EQ(as_map(none.reply_headers(at("/api/chat", "POST", local)))
+                  .at("access-control-allow-origin"), local);
+  }
+  for (const char* other : {"https://a.example", "http://localhost.a.example", "http://localhost:",
+                            "http://localhost:80.a.example", "http://localhost@a.example", "null",
+                            "http://127.0.0.1.a.example", "apps://x", "chrome-extension://x"}) {
+    EXPECT_TRUE(none.is_foreign_change(at("/api/chat", "POST", other))) << other;
+    EXPECT_FALSE(none.is_preflight(at("/api/chat", "OPTIONS", other))) << other;
+    EXPECT_TRUE(none.reply_headers(at("/api/chat", "POST", other)).empty()) << other;
+  }
+}
+
 TEST(OriginsTest, AChangeFromAnotherSiteIsForeign) {
   const Origins none;
   const Origins some = allowing({"https://Chat.example", "http://localhost:5173"});

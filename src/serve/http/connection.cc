@@ -207,8 +207,11 @@ asio::awaitable<bool> Connection::read_head(RequestHead& head) {
   if (is_file && head.coding != ContentCoding::kIdentity) {
     co_return co_await reject(head.request, 415, "a file is taken as it is, not compressed");
   }
-  if (head.body_size > (is_file ? limits_->file_max : head.body_max)) {
-    co_return co_await reject(head.request, 413, "the body is too large");
+  const std::size_t size_max = is_file ? limits_->file_max : head.body_max;
+  if (head.body_size > size_max) {
+    const std::string reason = "the body is too large: at most " + std::to_string(size_max) +
+                               " bytes";
+    co_return co_await reject(head.request, 413, reason);
   }
   co_return true;
 }

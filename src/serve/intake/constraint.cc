@@ -7,6 +7,7 @@
 #include <utility>
 #include <vector>
 
+#include "serve/intake/schemas/closed_schema.h"
 #include "serve/intake/tools/structural_tag.h"
 #include "serve/intake/wishes/listed_properties.h"
 #include "text/grammar/gbnf.h"
@@ -291,7 +292,7 @@ Parsed<std::optional<AskedGrammar>> read_ollama_format(const Json& value,
     if (value.as_string() == "json") return Asked(any_object(field));
     return expected(field, "\"json\" or a schema", value);
   }
-  auto asked = read_schema(value, field);
+  auto asked = read_schema(closed_schema(value), field);
   if (!asked.is_ok()) return asked.error();
   return Asked(std::move(*asked));
 }

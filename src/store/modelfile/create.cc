@@ -123,25 +123,29 @@ std::string whole_of(const std::string& name) {
 
 // Whether those files are one GGUF model, in one part or several.
 Status check_quantizable(const std::string& source, const std::vector<std::string>& names) {
-  std::size_t ggufs = 0;
-  std::set<std::string> wholes;
-  bool are_parts = true;
   for (const std::string& name : names) {
-    if (name.ends_with(".safetensors")) {
-      return error(StatusCode::kUnsupported, "quantize: the weights of '{}' are safetensors; only "
-                   "GGUF files of F16, BF16 or F32 are quantized", source);
-    }
-    if (!is_gguf_name(name)) continue;
-    ++ggufs;
-    wholes.insert(whole_of(name));
-    are_parts = are_parts && !whole_of(name).empty();
+    if (!name.ends_with(".safetensors")) continue;
+    return error(StatusCode::kUnsupported, "quantize: the weights of '{}' are safetensors; only "
+                 "GGUF files of F16, BF16 or F32 are quantized", source);
   }
-  if (ggufs == 1 || (ggufs > 1 && are_parts && wholes.size() == 1)) return ok_status();
+  const auto ggufs = std::count_if(names.begin(), names.end(), is_gguf_name);
+  if (ggufs > 0 && is_one_gguf(names)) return ok_status();
   return error(StatusCode::kInvalidArgument, "quantize: '{}' has {} GGUF files; one model is "
                "quantized at once", source, ggufs);
 }
 
 }  // namespace
+
+bool is_one_gguf(const std::vector<std::string>& names) {
+  std::size_t ggufs = 0;
+  std::set<std::string> wholes;
+  for (const std::string& name : names) {
+    if (!is_gguf_name(name)) continue;
+    ++ggufs;
+    wholes.insert(whole_of(name));
+  }
+  return ggufs <= 1 || (wholes.size() == 1 && !wholes.begin()->empty());
+}
 
 Result<Weights> import_weights(const LocalStore& store, const std::string& path,
                                const Quantization* how) {

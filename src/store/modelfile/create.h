@@ -48,6 +48,9 @@ Result<Manifest> create_model(const LocalStore& store, const std::string& name,
                               const Weights& weights, const ModelDress& over,
                               const ModelCheck& check);
 
+// Whether the GGUF files among those names are one model at most, in one part or several.
+bool is_one_gguf(const std::vector<std::string>& names);
+
 // The name of the store for a name as Ollama's users write it: without a tag "latest".
 std::string store_name_of(std::string_view name);
 

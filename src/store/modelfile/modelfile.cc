@@ -1,11 +1,10 @@
 #include "store/modelfile/modelfile.h"
 
 #include <algorithm>
-#include <charconv>
-#include <cmath>
 
 #include "base/text/ascii.h"
 #include "base/text/utf8.h"
+#include "store/modelfile/parameters.h"
 
 namespace quire::store {
 namespace {
@@ -15,31 +14,6 @@ constexpr std::string_view kCommands[] = {"from",     "license", "template", "sy
                                           "adapter",  "draft",   "renderer", "parser",
                                           "parameter", "message", "requires"};
 constexpr std::string_view kRoles[] = {"system", "user", "assistant"};
-
-enum class Type { kInteger, kFloat, kBoolean, kText };
-struct Parameter {
-  std::string_view name;
-  Type type;
-  bool is_gone = false;  // Ollama takes it and warns
-};
-constexpr Parameter kParameters[] = {
-    {"draft_num_predict", Type::kInteger}, {"f16_kv", Type::kBoolean, true},
-    {"frequency_penalty", Type::kFloat},   {"logits_all", Type::kBoolean, true},
-    {"low_vram", Type::kBoolean, true},    {"main_gpu", Type::kInteger},
-    {"min_p", Type::kFloat},               {"mirostat", Type::kInteger, true},
-    {"mirostat_eta", Type::kFloat, true},  {"mirostat_tau", Type::kFloat, true},
-    {"num_batch", Type::kInteger},         {"num_ctx", Type::kInteger},
-    {"num_gpu", Type::kInteger},           {"num_keep", Type::kInteger},
-    {"num_predict", Type::kInteger},       {"num_thread", Type::kInteger},
-    {"numa", Type::kBoolean, true},        {"penalize_newline", Type::kBoolean, true},
-    {"presence_penalty", Type::kFloat},    {"repeat_last_n", Type::kInteger},
-    {"repeat_penalty", Type::kFloat},      {"seed", Type::kInteger},
-    {"stop", Type::kText},                 {"temperature", Type::kFloat},
-    {"tfs_z", Type::kFloat, true},         {"top_k", Type::kInteger},
-    {"top_p", Type::kFloat},               {"typical_p", Type::kFloat},
-    {"use_mlock", Type::kBoolean, true},   {"use_mmap", Type::kBoolean},
-    {"vocab_only", Type::kBoolean, true},
-};
 
 template <typename... Args>
 Status wrong(int line, fmt::format_string<Args...> format, Args&&... args) {
@@ -205,36 +179,24 @@ Result<std::string> decoded(std::string_view bytes) {
   return text;
 }
 
-// "0.14.0", "v1.2.3-rc1".
-bool is_version(std::string_view text) {
-  if (text.starts_with('v')) text.remove_prefix(1);
-  for (int part = 0; part < 3; ++part) {
-    std::size_t digits = 0;
-    while (digits < text.size() && text[digits] >= '0' && text[digits] <= '9') ++digits;
-    if (digits == 0) return false;
-    text.remove_prefix(digits);
-    if (part < 2 && !text.starts_with('.')) return false;
-    if (part < 2) text.remove_prefix(1);
-  }
-  return text.empty() || text.front() == '-' || text.front() == '+';
-}
-
 Status set_parameter(const Command& command, Modelfile& file) {
   auto value = parameter_value(command.key, command.value);
   if (!value.is_ok()) return wrong(command.line, "{}", value.status().message());
-  const auto* known = std::find_if(std::begin(kParameters), std::end(kParameters),
-                                   [&](const auto& it) { return it.name == command.key; });
+  const Parameter* known = find_parameter(command.key);
   if (known->is_gone) {
     file.warnings.push_back(fmt::format("(line {}): parameter {} has no effect any more",
                                         command.line, command.key));
   }
-  if (known->type != Type::kText) {
+  if (known->type != ParameterType::kTexts) {
     file.dress.parameters.set(command.key, std::move(*value));
     return ok_status();
   }
   const Json* before = file.dress.parameters.find(command.key);
   Json list = before != nullptr ? *before : Json::array();
   list.push(std::move(*value));
+  if (list.items().size() > kStopsMax) {
+    return wrong(command.line, "more than {} of {}", kStopsMax, command.key);
+  }
   file.dress.parameters.set(command.key, std::move(list));
   return ok_status();
 }
@@ -277,37 +239,19 @@ Status take(const Command& command, Modelfile& file) {
   return ok_status();
 }
 
-template <typename T>
-bool parse_all(std::string_view text, T& value) {
-  const char* end = text.data() + text.size();
-  const auto [at, failure] = std::from_chars(text.data(), end, value);
-  return failure == std::errc() && at == end && !text.empty();
-}
-
 }  // namespace
 
-Result<Json> parameter_value(std::string_view name, std::string_view text) {
-  const auto* known = std::find_if(std::begin(kParameters), std::end(kParameters),
-                                   [&](const auto& it) { return it.name == name; });
-  if (known == std::end(kParameters)) {
-    return error(StatusCode::kInvalidArgument, "unknown parameter '{}'", name);
+bool is_version(std::string_view text) {
+  if (text.starts_with('v')) text.remove_prefix(1);
+  for (int part = 0; part < 3; ++part) {
+    std::size_t digits = 0;
+    while (digits < text.size() && text[digits] >= '0' && text[digits] <= '9') ++digits;
+    if (digits == 0) return false;
+    text.remove_prefix(digits);
+    if (part < 2 && !text.starts_with('.')) return false;
+    if (part < 2) text.remove_prefix(1);
   }
-  std::int64_t whole = 0;
-  double real = 0;
-  switch (known->type) {
-    case Type::kText: return Json(text);
-    case Type::kInteger:
-      if (parse_all(text, whole)) return Json(whole);
-      return error(StatusCode::kInvalidArgument, "invalid int value [{}] of {}", text, name);
-    case Type::kFloat:
-      if (parse_all(text, real) && std::isfinite(real)) return Json(real);
-      return error(StatusCode::kInvalidArgument, "invalid float value [{}] of {}", text, name);
-    case Type::kBoolean:
-      if (text == "true" || text == "1" || text == "t") return Json(true);
-      if (text == "false" || text == "0" || text == "f") return Json(false);
-      return error(StatusCode::kInvalidArgument, "invalid bool value [{}] of {}", text, name);
-  }
-  return Json();
+  return text.empty() || text.front() == '-' || text.front() == '+';
 }
 
 Result<Modelfile> parse_modelfile(std::string_view bytes) {

@@ -29,8 +29,7 @@ struct Modelfile {
 // "(line 3): ...", "no FROM line", "unexpected EOF", "unknown parameter 'x'".
 Result<Modelfile> parse_modelfile(std::string_view text);
 
-// The value of a parameter as its type wants it. kInvalidArgument: there is none of that name, or
-// it is of another type.
-Result<Json> parameter_value(std::string_view name, std::string_view text);
+// As REQUIRES has them: "0.14.0", "v1.2.3-rc1".
+bool is_version(std::string_view text);
 
 }  // namespace quire::store

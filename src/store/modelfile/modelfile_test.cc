@@ -72,9 +72,20 @@ TEST(Modelfile, MistakesAreToldWithTheirLine) {
       {"FROM x\nPARAMETER top_k high", "(line 2): invalid int value [high] of top_k"},
       {"FROM x\nADAPTER a\nADAPTER a\nADAPTER a\nADAPTER a\nADAPTER a\nADAPTER a\nADAPTER a\n"
        "ADAPTER a\nADAPTER a", "(line 10): more than 8 adapters"},
+      {"FROM x\nPARAMETER temperature -1", "(line 2): temperature must be from 0 to 100, got -1"},
+      {"FROM x\nPARAMETER num_predict -5",
+       "(line 2): num_predict must be from -2 to 2147483647, got -5"},
+      {"FROM x\nPARAMETER top_p 1.5", "(line 2): top_p must be from 0 to 1, got 1.5"},
+      {"FROM x\nPARAMETER use_mmap yes", "(line 2): invalid bool value [yes] of use_mmap"},
+      {"FROM x\nPARAMETER num_gqa 1", "(line 2): unknown parameter 'num_gqa'"},
       {"FROM x\nREQUIRES new", "(line 2): requires must be a valid semver (e.g. 0.14.0)"},
   };
   for (const auto& [text, message] : cases) EXPECT_EQ(problem_of(text), message) << text;
+  EXPECT_EQ(problem_of("FROM x\nPARAMETER use_mmap TRUE\nPARAMETER use_mmap F"), "") << "as Go";
+  std::string stops = "FROM x";
+  for (int i = 0; i < 65; ++i) stops += "\nPARAMETER stop a";
+  EXPECT_EQ(problem_of(stops), "(line 66): more than 64 of stop");
+  EXPECT_NE(problem_of("FROM x\nPARAMETER stop " + std::string(5000, 'a')), "");
   EXPECT_EQ(problem_of("\xEF\xBB\xBF" "FROM x"), "");
   EXPECT_EQ(problem_of(std::string("\xFF\xFE" "F\0R\0O\0M\0 \0x\0", 14)), "");
   EXPECT_EQ(problem_of(std::string("\xFE\xFF" "\0F\0R\0O\0M\0 \0x", 14)), "");

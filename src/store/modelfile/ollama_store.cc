@@ -1,5 +1,7 @@
 #include "store/modelfile/ollama_store.h"
 
+#include <sys/stat.h>
+
 #include <algorithm>
 #include <cstdlib>
 #include <filesystem>
@@ -157,6 +159,27 @@ Result<OllamaModel> OllamaStore::find(const std::string& name) const {
   }
   if (model.path.empty()) return corrupt("there is no layer of weights");
   return model;
+}
+
+Result<OllamaListing> OllamaStore::listing(const std::string& name) const {
+  const std::string place = place_of(name);
+  const std::string path = folder_ + "/manifests/" + place;
+  struct stat info = {};
+  if (place.empty() || ::stat(path.c_str(), &info) != 0 || !S_ISREG(info.st_mode)) {
+    return error(StatusCode::kNotFound, "Ollama's store {} has no model '{}'", folder_, name);
+  }
+  QUIRE_ASSIGN_OR_RETURN(const std::string text, read_file(path, kOllamaManifestMax));
+  QUIRE_ASSIGN_OR_RETURN(const auto layers, parse_ollama_manifest(text));
+  OllamaListing listing{.bytes = 0, .modified_at = info.st_mtime, .digest = {}};
+  for (const OllamaLayer& layer : layers) listing.bytes += layer.size;
+  const Result<Json> root = parse_json(text);
+  const Json* config = root.is_ok() ? root->find("config") : nullptr;
+  const Json* size = config != nullptr ? config->find("size") : nullptr;
+  if (size != nullptr && size->is_int() && size->as_int() > 0) listing.bytes += size->as_uint();
+  Digest digest;
+  digest.update(text);
+  listing.digest = digest.finish().hex;
+  return listing;
 }
 
 std::vector<std::string> OllamaStore::names() const {

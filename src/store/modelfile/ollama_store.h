@@ -35,6 +35,13 @@ Result<std::vector<OllamaLayer>> parse_ollama_manifest(std::string_view text);
 Status take_ollama_layer(const OllamaLayer& layer, const std::string& text, ModelDress& dress);
 bool is_text_layer(const OllamaLayer& layer);
 
+// What a manifest says by itself, of a model that is there or is not.
+struct OllamaListing {
+  std::uint64_t bytes = 0;       // of all layers, and of what describes them
+  std::int64_t modified_at = 0;  // seconds since 1970
+  std::string digest;            // of the manifest, 64 hexadecimal digits
+};
+
 class OllamaStore {
  public:
   // Nothing: there is no such folder.
@@ -43,6 +50,8 @@ class OllamaStore {
 
   // "model", "model:tag", "ns/model:tag", "host/ns/model:tag". kNotFound: it has none.
   Result<OllamaModel> find(const std::string& name) const;
+  // Opens nothing but the manifest. kNotFound: as above; kCorrupt: it is none.
+  Result<OllamaListing> listing(const std::string& name) const;
   std::vector<std::string> names() const;  // as find() takes them
 
  private:

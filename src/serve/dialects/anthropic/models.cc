@@ -9,6 +9,7 @@
 #include "base/json.h"
 #include "serve/dialects/anthropic/errors.h"
 #include "serve/intake/model_lease.h"
+#include "serve/intake/names/model_names.h"
 
 namespace quire {
 namespace {
@@ -80,7 +81,8 @@ http::Response list_anthropic_models(const ModelHost& host, const http::Request&
 
 http::Response show_anthropic_model(const ModelHost& host, std::string_view name,
                                     const http::Request& request) {
-  const auto model = host.find(name);
+  const auto meant = served_name(host, name);
+  const auto model = meant ? host.find(*meant) : std::nullopt;
   const auto row = model ? host.row(*model) : std::nullopt;
   if (!row) return render_anthropic_error(model_not_found(name), request);
   return {.body = dump(model_json(*row, name))};

@@ -33,7 +33,7 @@ constexpr const char* kOperators = "how a model is loaded is the operator's";
 
 const Try kGenerateTries[] = {
     {"`suffix`", Claim::kRefused, R"("suffix":"s")", "suffix",
-     "fills in the middle where the vocabulary has tokens for it"},
+     "fills in the middle where the vocabulary has tokens, or a template a place, for it"},
     {"`images`", Claim::kRefused, R"("images":["aGk="])", "images", "models read text"},
     {"`system`", Claim::kActs, R"("system":"s")", "", "in place of the model's own"},
     {"`template`", Claim::kActs, R"("template":"<{{ .Prompt }}>")", "",
@@ -42,7 +42,7 @@ const Try kGenerateTries[] = {
     {"`raw`", Claim::kActs, R"("raw":true)", "", "no template"},
     {"`stream`", Claim::kActs, R"("stream":false)", "", "on unless it is false"},
     {"`format` \"json\", a schema", Claim::kActs, R"("format":{"type":"object"})", "",
-     "[what is accepted](constrained.md)"},
+     "[what is accepted](constrained.md); objects have the listed properties alone"},
     {"`format` anything else", Claim::kRefused, R"("format":"xml")", "format", ""},
     {"`think` true, false, low, medium, high, max", Claim::kActs, R"("think":false)", "",
      "true without thoughts to be had is refused"},

@@ -120,7 +120,11 @@ void read_inputs(Fields& fields, EmbedRequest& wanted) {
     if (!input->as_string().empty()) wanted.inputs.push_back(input->as_string());
     return;
   }
-  const bool is_good = input->is_array() && input->items().size() <= kInputsMax &&
+  if (input->is_array() && input->items().size() > kInputsMax) {
+    return fields.fail(invalid_value("input", fmt::format("input: at most {} texts, got {}",
+                                                          kInputsMax, input->items().size())));
+  }
+  const bool is_good = input->is_array() &&
                        std::all_of(input->items().begin(), input->items().end(),
                                    [](const Json& item) { return item.is_string(); });
   if (!is_good) return fields.fail(invalid_value("input", "invalid input type"));
@@ -134,6 +138,11 @@ void read_dimensions(Fields& fields, EmbedRequest& wanted) {
   if (wanted.columns == 0) wanted.columns.reset();
   if (!wanted.columns || wanted.texts.model == nullptr) return;
   const PooledInfo& info = wanted.texts.model->info.pooled;
+  if (*wanted.columns > info.width) {
+    add_warning(wanted.warned, {"no_effect", "dimensions",
+                                fmt::format("The vectors of this model have {} columns.",
+                                            info.width)});
+  }
   if (*wanted.columns < info.width && !info.words.is_matryoshka) {
     add_warning(wanted.warned, {"poor_result", "dimensions", "This model was not trained for "
                                                              "vectors that are cut."});
@@ -144,8 +153,25 @@ ApiError too_long(std::string message, const std::string& field) {
   return {.message = std::move(message), .param = field, .code = "context_length_exceeded"};
 }
 
+// Whether the ids of a text are all that it has, where as many are there as may be.
+void warn_of_cut(EmbedRequest& wanted, const PooledTexts& texts, const std::string& text,
+                 const std::string& field, std::size_t tokens) {
+  const std::size_t context = wanted.texts.model->info.context_max;
+  const std::size_t bound = texts.cut_to && *texts.cut_to >= 0
+                                ? static_cast<std::size_t>(*texts.cut_to) : context;
+  const std::size_t tokens_max = std::min(context, bound);
+  if (tokens < tokens_max) return;
+  PooledTexts whole = texts;
+  whole.cut_to.reset();
+  auto all = encode_whole(whole, text, field);
+  if (all.is_ok() && all->size() <= tokens_max) return;
+  add_warning(wanted.warned, {"truncated", wanted.is_single ? "prompt" : "input",
+                              fmt::format("Texts are cut to {} tokens, {} is the first of them.",
+                                          tokens_max, field)});
+}
+
 // A text as ids that fit into num_ctx and into the model, cut where the request lets it be.
-Parsed<std::vector<TokenId>> encode_fitting(const EmbedRequest& wanted, const std::string& text,
+Parsed<std::vector<TokenId>> encode_fitting(EmbedRequest& wanted, const std::string& text,
                                             const std::string& field, bool truncates) {
   PooledTexts texts = wanted.texts;
   const std::optional<std::int64_t> bound = texts.cut_to;
@@ -164,6 +190,7 @@ Parsed<std::vector<TokenId>> encode_fitting(const EmbedRequest& wanted, const st
   const bool is_beyond = ids.is_ok() ? bound && std::ssize(*ids) > *bound
                                      : ids.error().code == "context_length_exceeded";
   if (is_beyond) return too_long("the input length exceeds the context length", field);
+  if (ids.is_ok() && truncates) warn_of_cut(wanted, texts, text, field, ids->size());
   return ids;
 }
 
@@ -190,7 +217,9 @@ Parsed<Call> make_call(const DialectContext& context, EmbedRequest& wanted, bool
   Call ready;  // no text: the model is there, which is all that was wanted
   ready.ready = http::Response();
   if (wanted.is_single) {
-    ready.ready->body = R"({"embedding":[]})";
+    Json body = Json::object({{"embedding", Json::array()}});
+    set_warnings(wanted.warned, body);
+    ready.ready->body = dump(body);
   } else {
     writer->finish(ready.ready->body);
   }

@@ -7,7 +7,7 @@
 #include "base/clock.h"
 #include "serve/dialects/ollama/answer.h"
 #include "serve/dialects/ollama/messages.h"
-#include "serve/dialects/ollama/names.h"
+#include "serve/intake/names/model_names.h"
 #include "serve/dialects/ollama/prompts.h"
 #include "serve/dialects/ollama/times.h"
 #include "serve/house.h"
@@ -73,14 +73,31 @@ GenerateFields read_generate(Fields& fields, const HostedModel* model) {
   return read;
 }
 
+// The switches are those of the template that is worn.
+void set_thinking_of(const OllamaRequest& wanted, ChatPrompt& chat) {
+  if (wanted.chat_template == nullptr) {
+    set_thinking(*wanted.model,
+                 {.thinks = wanted.thinks, .effort = wanted.effort, .tokens_max = {}}, chat);
+    return;
+  }
+  if (!wanted.thinks) return;
+  chat.template_kwargs.emplace_back("enable_thinking", *wanted.thinks);
+  if (!*wanted.thinks) return;
+  chat.template_kwargs.emplace_back("reasoning_effort",
+                                    wanted.effort.empty() ? "medium" : wanted.effort);
+}
+
+std::optional<ApiError> take_template(OllamaRequest& wanted, const GenerateFields& read) {
+  if (read.chat_template.empty()) return std::nullopt;
+  auto compiled = ChatTemplate::compile_go(read.chat_template);
+  if (!compiled.is_ok()) return invalid_value("template", compiled.status().message());
+  wanted.chat_template = std::move(*compiled);
+  return std::nullopt;
+}
+
 // Without a template a prompt is its own.
 Parsed<std::vector<TokenId>> encode_prompt(OllamaRequest& wanted, const GenerateFields& read) {
   const HostedModel& model = *wanted.model;
-  if (!read.chat_template.empty()) {
-    auto compiled = ChatTemplate::compile_go(read.chat_template);
-    if (!compiled.is_ok()) return invalid_value("template", compiled.status().message());
-    wanted.chat_template = std::move(*compiled);
-  }
   if (model.chat_template == nullptr && wanted.chat_template == nullptr) {
     if (read.has_system) {
       add_warning(wanted.warned, {"no_effect", "system", "This model has no template that reads "
@@ -100,27 +117,42 @@ Parsed<std::vector<TokenId>> encode_prompt(OllamaRequest& wanted, const Generate
     }
   }
   chat.messages.push_back(Json::object({{"role", "user"}, {"content", read.prompt}}));
-  const ThinkingWish wish = {.thinks = wanted.thinks, .effort = wanted.effort, .tokens_max = {}};
-  set_thinking(model, wish, chat);
+  set_thinking_of(wanted, chat);
   return encode_fitting(wanted, std::move(chat));
 }
 
-// By a template that knows a gap, or by the vocabulary's own tokens for one.
+bool knows_gap(const ChatTemplate* worn) {
+  return worn != nullptr && worn->go() != nullptr && worn->go()->has_field("Suffix");
+}
+
+// By a template that knows a gap, the request's or the model's, or by the vocabulary's own tokens
+// for one.
 Parsed<std::vector<TokenId>> encode_gap_of(OllamaRequest& wanted, const GenerateFields& read) {
-  const ChatTemplate* own = wanted.model->chat_template.get();
-  const GoTemplate* go = own != nullptr ? own->go() : nullptr;
-  if (go == nullptr || !go->has_field("Suffix")) {
-    return encode_between(wanted, read.prompt, read.suffix);
+  if (read.has_system) {
+    add_warning(wanted.warned, {"no_effect", "system", "What fills a gap has no system message."});
   }
+  const ChatTemplate* worn = wanted.model->chat_template.get();
+  if (knows_gap(wanted.chat_template.get())) {
+    worn = wanted.chat_template.get();
+  } else if (wanted.chat_template != nullptr) {
+    add_warning(wanted.warned, {"no_effect", "template", "It has no .Suffix."});
+  }
+  if (!knows_gap(worn)) return encode_between(wanted, read.prompt, read.suffix);
+  const GoTemplate* go = worn->go();
   const auto text = go->render_gap(read.prompt, read.suffix, {});
   if (!text.is_ok()) return invalid_value("suffix", text.status().message());
   return encode_plain(wanted, *text);
 }
 
 Parsed<std::vector<TokenId>> encode_generate(OllamaRequest& wanted, const GenerateFields& read) {
-  if (!read.suffix.empty()) return encode_gap_of(wanted, read);
-  if (read.is_raw) return encode_plain(wanted, read.prompt);
-  auto ids = encode_prompt(wanted, read);
+  if (read.is_raw) {
+    if (!read.suffix.empty()) {
+      add_warning(wanted.warned, {"no_effect", "suffix", "A raw prompt is read as it is."});
+    }
+    return encode_plain(wanted, read.prompt);
+  }
+  if (auto error = take_template(wanted, read)) return std::move(*error);
+  auto ids = read.suffix.empty() ? encode_prompt(wanted, read) : encode_gap_of(wanted, read);
   if (!ids.is_ok() || read.context.empty()) return ids;
   const TokenId bos = wanted.model->info.words.bos_id;
   const bool has_two = bos >= 0 && !ids->empty() && ids->front() == bos &&
@@ -188,8 +220,47 @@ Parsed<Call> make_call(const DialectContext& context, OllamaRequest& wanted,
   return call;
 }
 
+// A model that has never had a template reads what the user says, and nothing else, as with Ollama.
+// One whose template cannot be used is refused with the reason.
+std::optional<ApiError> wear_no_template(OllamaRequest& wanted, const OfferedTools& offered) {
+  const ModelInfo& info = wanted.model->info;
+  const auto refuse = [&](std::string_view what, const std::string& why) {
+    return unsupported_parameter("model", fmt::format("\"{}\" does not support {}{}{}",
+                                                      wanted.model_name, what,
+                                                      why.empty() ? "" : ": ", why));
+  };
+  if (info.has_encoder || !info.chat_problem.empty()) return refuse("chat", info.chat_problem);
+  if (offered.may_call()) return refuse("tools", "");
+  auto compiled = ChatTemplate::compile_go("{{ .Prompt }}");
+  if (!compiled.is_ok()) return refuse("chat", compiled.status().message());
+  wanted.chat_template = std::move(*compiled);
+  add_warning(wanted.warned, {"no_template", "messages",
+                              "This model has no chat template: it reads the words of users and "
+                              "assistants as they are, and no system message."});
+  return std::nullopt;
+}
+
+// What of such a request can be checked without its model.
+std::optional<ApiError> find_fault_of_unload(const Json& body, std::vector<Warning>& warned) {
+  constexpr const char* kOfAnswers[] = {
+      "model", "name", "prompt", "messages", "keep_alive", "system", "template", "suffix",
+      "context", "images", "format", "think", "tools", "top_logprobs"};
+  Fields fields(body);
+  for (const char* name : kOfAnswers) fields.any(name);
+  for (const char* name : {"stream", "raw", "truncate", "shift", "logprobs",
+                           "_debug_render_only"}) {
+    fields.boolean(name);
+  }
+  OllamaOptions options;
+  if (const Json* asked = fields.any("options")) {
+    if (auto error = take_options(*asked, nullptr, options, warned)) return error;
+  }
+  warn_of_unknown(fields, warned);
+  return fields.error() ? std::optional(*fields.error()) : std::nullopt;
+}
+
 // A model that is to go without an answer need not come first.
-std::optional<Call> unload_at_once(const DialectContext& context, const Json& body,
+std::optional<Parsed<Call>> unload_at_once(const DialectContext& context, const Json& body,
                                    const char* prompt, const Json::Member& empty) {
   const Json* stay = body.find("keep_alive");
   const Json* text = body.find(prompt);
@@ -199,18 +270,23 @@ std::optional<Call> unload_at_once(const DialectContext& context, const Json& bo
   const bool is_asked = stay != nullptr && parse_keep_alive(*stay) == Nanos{0} && !has_prompt &&
                         name != nullptr && name->is_string();
   if (!is_asked || FieldNotes::are_taken()) return std::nullopt;
-  const auto served = served_name(*context.models.host, name->as_string());
-  const auto model = served ? context.models.host->find(*served) : std::nullopt;
+  ModelHost& host = *context.models.host;
+  const auto served = served_name(host, name->as_string());
+  const auto model = served ? host.find(*served) : std::nullopt;
   if (!model) return std::nullopt;
-  static_cast<void>(context.models.host->unload(*model));
+  std::vector<Warning> warned;
+  if (auto fault = find_fault_of_unload(body, warned)) return Parsed<Call>(std::move(*fault));
+  // While it is being loaded it is awaited like anybody's.
+  if (!host.unload(*model).is_ok()) return std::nullopt;
   Json answer = Json::object({{"model", *name},
                               {"created_at", rfc3339(SteadyClock::unix_nanos())}});
   answer.set(empty.first, empty.second);
   answer.set("done", true);
   answer.set("done_reason", "unload");
+  set_warnings(warned, answer);
   Call call;
   call.ready = http::Response{.body = dump(answer)};
-  return call;
+  return Parsed<Call>(std::move(call));
 }
 
 }  // namespace
@@ -228,7 +304,7 @@ Parsed<Call> parse_ollama_generate(const DialectContext& context, const http::Re
   const Json::Member empty = {"response", ""};
   if (auto call = unload_at_once(context, *body, "prompt", empty)) return std::move(*call);
   Fields fields(*body);
-  OllamaRequest wanted = read_ollama_request(fields, context);
+  OllamaRequest wanted = read_ollama_request(fields, context, false);
   const GenerateFields read = read_generate(fields, wanted.model.get());
   warn_of_unknown(fields, wanted.warned);
   if (fields.error()) return *fields.error();
@@ -247,8 +323,7 @@ Parsed<Call> parse_ollama_chat(const DialectContext& context, const http::Reques
                               Json::object({{"role", "assistant"}, {"content", ""}})};
   if (auto call = unload_at_once(context, *body, "messages", empty)) return std::move(*call);
   Fields fields(*body);
-  OllamaRequest wanted = read_ollama_request(fields, context);
-  wanted.is_chat = true;
+  OllamaRequest wanted = read_ollama_request(fields, context, true);
   const std::size_t messages_max =
       wanted.model == nullptr || wanted.truncates ? kMessagesMax : wanted.model->info.context_max;
   ChatPrompt chat;
@@ -259,16 +334,11 @@ Parsed<Call> parse_ollama_chat(const DialectContext& context, const http::Reques
   if (chat.messages.empty()) return load_or_unload(context, wanted, empty);
   const HostedModel& model = *wanted.model;
   if (model.chat_template == nullptr) {
-    return unsupported_parameter("model", fmt::format("\"{}\" does not support chat{}",
-                                                      wanted.model_name,
-                                                      model.info.chat_problem.empty()
-                                                          ? ""
-                                                          : ": " + model.info.chat_problem));
+    if (auto refusal = wear_no_template(wanted, offered)) return std::move(*refusal);
   }
   show_history(model, chat, wanted.warned);
   show_tools(model, offered, chat, wanted.warned);
-  const ThinkingWish wish = {.thinks = wanted.thinks, .effort = wanted.effort, .tokens_max = {}};
-  set_thinking(model, wish, chat);
+  set_thinking_of(wanted, chat);
   auto ids = encode_fitting(wanted, std::move(chat));
   if (!ids.is_ok()) return ids.error();
   return make_call(context, wanted, offered, std::move(*ids), false);

@@ -14,7 +14,7 @@ namespace quire {
 std::string shown_count(std::uint64_t count);
 
 Parsed<Call> parse_ollama_tags(const DialectContext& context, const http::Request& request);
-http::Response list_ollama_running(const DialectContext& context, const http::Request& request);
+Parsed<Call> parse_ollama_running(const DialectContext& context, const http::Request& request);
 Parsed<Call> parse_ollama_show(const DialectContext& context, const http::Request& request);
 
 }  // namespace quire

@@ -14,8 +14,12 @@
 namespace quire {
 namespace {
 
+// Whose API this is. Clients read it and refuse servers that are older than what they ask for.
+constexpr std::string_view kOllamaVersion = "0.17.4";
+
 http::Response show_version(const DialectContext& context, const http::Request&) {
-  return {.body = dump(Json::object({{"version", context.house->version}}))};
+  return {.body = dump(Json::object({{"version", kOllamaVersion},
+                                     {"quire", context.house->version}}))};
 }
 
 // Ollama has one sentence for a server that has enough to do.
@@ -52,7 +56,7 @@ constexpr Route kRoutes[] = {
       .summary = "the vector of a text"}},
     {"GET", "/api/tags", kNone, kKeyed, {.parse = parse_ollama_tags,
       .summary = "the models"}},
-    {"GET", "/api/ps", kNone, kKeyed, {.quick = list_ollama_running,
+    {"GET", "/api/ps", kNone, kKeyed, {.parse = parse_ollama_running,
       .summary = "the models in memory"}},
     {"POST", "/api/show", kLoose, kKeyed, {.parse = parse_ollama_show,
       .summary = "one model"}},
@@ -71,7 +75,7 @@ constexpr Route kRoutes[] = {
     {"POST", "/api/blobs/{digest}", BodyKind::kFile, kKeyed, {.parse = parse_ollama_send_blob,
       .summary = "send a file", .types = "text/plain", .sink = open_ollama_blob}},
     {"GET", "/api/version", kNone, Access::kOpen, {.quick = show_version,
-      .summary = "of this program"}},
+      .summary = "of Ollama whose API this is, and of this program"}},
 };
 
 }  // namespace

@@ -124,6 +124,17 @@ TEST(OllamaTest, AnEmptyPromptLoadsAndWithoutAStayUnloads) {
   EXPECT_EQ(json_of(server.client().get("/api/ps").body).find("models")->items().size(), 1u);
 }
 
+TEST(OllamaTest, ARequestToUnloadIsReadLikeOthers) {
+  TestServer server;
+  const auto unload = [&](const std::string& fields) {
+    return server.client().post(kGenerate, R"({"model":"m","keep_alive":0,)" + fields + "}");
+  };
+  EXPECT_EQ(unload(R"("options":{"top_k":"many"})").status, 400);
+  EXPECT_EQ(unload(R"("stream":"no")").status, 400);
+  EXPECT_EQ(server.host().rows()[0].unloads, 0u);
+  EXPECT_TRUE(warns_of(json_of(unload(R"("no_such_field":1)").body), "no_such_field"));
+}
+
 TEST(OllamaTest, AnAnswerWithoutAStayIsTheModelsLast) {
   TestServer server;
   const TestResponse answer = server.client().post(
@@ -392,6 +403,118 @@ TEST(OllamaTest, ATextOfVectorsIsBoundByNumCtx) {
   EXPECT_EQ(ask(R"("options":{"num_ctx":null})").status, 200) << "as LangChain sends it";
   EXPECT_EQ(error_of(ask(R"("options":{"num_ctx":0})")),
             "400 input after truncation exceeds maximum context length");
+}
+
+// /api/tags has "m:latest": whoever read it there may ask by any protocol.
+TEST(OllamaTest, ANameOfItsListsMeansTheSameToOtherProtocols) {
+  TestServer server;
+  const std::string messages = R"("messages":[{"role":"user","content":"a"}],"max_tokens":1)";
+  const std::pair<const char*, std::string> routes[] = {
+      {"/v1/chat/completions", messages},
+      {"/v1/completions", R"("prompt":"a","max_tokens":1)"},
+      {"/v1/responses", R"("input":"a","max_output_tokens":16)"},
+      {"/v1/messages", messages}};
+  for (const auto& [path, fields] : routes) {
+    const auto status_of = [&](const std::string& name) {
+      return server.client().post(path, R"({"model":")" + name + "\"," + fields + "}").status;
+    };
+    for (const char* name : {"m", "m:latest", "M", "library/m", "Other-Name:latest"}) {
+      EXPECT_EQ(status_of(name), 200) << path << " " << name;
+    }
+    for (const char* name : {"m:1", "n", "me/m", "m:", "latest"}) {
+      EXPECT_EQ(status_of(name), 404) << path << " " << name;
+    }
+  }
+  for (const std::string header : {"", "anthropic-version: 2023-06-01\r\n"}) {
+    const auto status_of = [&](const std::string& name) {
+      TestClient client = server.client();
+      client.send("GET /v1/models/" + name + " HTTP/1.1\r\nHost: t\r\n" + header + "\r\n");
+      return client.receive().status;
+    };
+    EXPECT_EQ(status_of("m:latest"), 200);
+    EXPECT_EQ(status_of("m:2"), 404);
+  }
+}
+
+TEST(OllamaTest, AModelThatHasNoTemplateReadsWhatIsSaid) {
+  TestServer server(ServerOptions(), {.has_template = false});
+  const std::string chat = R"({"model":"m","stream":false,"options":{"num_predict":2},"messages":)"
+                           R"([{"role":"system","content":"s"},{"role":"user","content":"hi"}])";
+  const Json shown = json_of(
+      server.client().post(kChat, chat + R"(,"_debug_render_only":true})").body);
+  EXPECT_EQ(text_of(*shown.find("_debug_info"), "rendered_template"), "hi");
+  const Json answer = json_of(server.client().post(kChat, chat + "}").body);
+  EXPECT_EQ(text_of(*answer.find("message"), "role"), "assistant") << dump(answer);
+  EXPECT_TRUE(warns_of(answer, "messages"));
+  EXPECT_EQ(error_of(server.client().post(kChat, chat + R"(,"tools":[{"type":"function",)"
+                                                        R"("function":{"name":"f"}}]})")),
+            "400 \"m\" does not support tools");
+}
+
+TEST(OllamaTest, WhatFillsAGapTellsWhatItDoesNotRead) {
+  TestServer server;
+  const auto ask = [&](const std::string& more) {
+    return json_of(server.client().post(kGenerate, generate(R"("prompt":"a","suffix":"b",)"
+                                                            R"("_debug_render_only":true,)" +
+                                                            more)).body);
+  };
+  const auto text = [&](const Json& body) {
+    return body.find("_debug_info") != nullptr
+               ? text_of(*body.find("_debug_info"), "rendered_template") : dump(body);
+  };
+  const std::string own = R"("template":"{{ .Prompt }}|{{ .Suffix }}>")";
+  EXPECT_EQ(text(ask(own)), "a|b>") << "a request's template that knows a gap";
+  const Json system = ask(own + R"(,"system":"s")");
+  EXPECT_EQ(text(system), "a|b>");
+  EXPECT_TRUE(warns_of(system, "system"));
+  EXPECT_TRUE(text(ask(own + R"(,"context":[120,121])")).ends_with("a|b>"));
+  EXPECT_NE(text(ask(own + R"(,"context":[120,121])")), "a|b>") << "it stands before";
+  const Json raw = ask(R"("raw":true)");
+  EXPECT_EQ(text(raw), "a");
+  EXPECT_TRUE(warns_of(raw, "suffix"));
+}
+
+TEST(OllamaTest, WhatAVectorIsNotMadeOfIsTold) {
+  TestModelOptions model;
+  model.pooled = PooledInfo{.width = 2};
+  TestServer server(ServerOptions(), model);
+  const auto embed = [&](const std::string& fields) {
+    return json_of(server.client().post("/api/embed", R"({"model":"m",)" + fields + "}").body);
+  };
+  const std::string ten = R"("input":["abc","abcdefghij"],"options":{"num_ctx":)";
+  EXPECT_TRUE(warns_of(embed(ten + "5}"), "input"));
+  EXPECT_NE(dump(embed(ten + "5}")).find("input[1] is the first"), std::string::npos);
+  EXPECT_FALSE(warns_of(embed(ten + "10}"), "input")) << "all of it is read";
+  EXPECT_TRUE(warns_of(embed(R"("input":"a","dimensions":3)"), "dimensions"));
+  EXPECT_FALSE(warns_of(embed(R"("input":"a","dimensions":2)"), "dimensions"));
+  const Json older = json_of(
+      server.client().post("/api/embeddings", R"({"model":"m","input":"a"})").body);
+  EXPECT_EQ(dump(*older.find("embedding")), "[]");
+  EXPECT_TRUE(warns_of(older, "input"));
+  std::string many;
+  for (int i = 0; i < 2049; ++i) many += i == 0 ? "\"a\"" : ",\"a\"";
+  EXPECT_EQ(text_of(embed("\"input\":[" + many + "]"), "error"),
+            "input: at most 2048 texts, got 2049");
+  EXPECT_EQ(error_of(server.client().post(kChat, R"({"model":"m","messages":[]})")),
+            "400 \"m\" does not support chat");
+}
+
+TEST(OllamaTest, APromptThatIsCutIsCalledThat) {
+  TestServer server;
+  const std::string words(200, 'a');
+  const TestResponse cut = server.client().post(
+      kGenerate, R"({"model":"m","stream":false,"options":{"num_ctx":64,"num_predict":1},)"
+                 R"("prompt":")" + words + "\"}");
+  EXPECT_TRUE(warns_of(json_of(cut.body), "prompt")) << cut.body;
+  EXPECT_FALSE(warns_of(json_of(cut.body), "messages")) << cut.body;
+}
+
+// Clients refuse servers that are older than what they ask for.
+TEST(OllamaTest, ItsVersionIsThatOfItsProtocol) {
+  TestServer server;
+  const Json version = json_of(server.client().get("/api/version").body);
+  EXPECT_EQ(text_of(version, "version"), "0.17.4");
+  EXPECT_FALSE(text_of(version, "quire").empty());
 }
 
 TEST(OllamaTest, ItIsThere) {

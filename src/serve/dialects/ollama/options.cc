@@ -8,18 +8,13 @@
 
 #include "serve/intake/fields.h"
 #include "serve/intake/generation.h"
+#include "store/modelfile/parameters.h"
 
 namespace quire {
 namespace {
 
 constexpr std::size_t kOptionsMax = 256;
-constexpr std::size_t kStopsMax = 64;
-constexpr std::size_t kStopSizeMax = 4096;  // bytes
 constexpr std::size_t kNameShown = 64;      // bytes
-constexpr double kInt32Max = std::numeric_limits<std::int32_t>::max();
-constexpr double kSeedMax = 9223372036854775807.0;
-
-enum class OptionType { kInteger, kFloat, kBoolean, kTexts };
 
 struct Taking {
   OllamaOptions& options;
@@ -28,9 +23,7 @@ struct Taking {
 };
 
 struct Option {
-  std::string_view name;
-  OptionType type;
-  double min = 0, max = 0;  // of numbers
+  std::string_view name;  // of which type and within which bounds: store/modelfile/parameters.h
   // Null: known, and there is nothing that it could change.
   void (*take)(const Json& value, Taking& to) = nullptr;
   std::string_view why = {};  // it has no effect
@@ -52,7 +45,7 @@ void take_context(const Json& value, Taking& to) {
 void take_seed(const Json& value, Taking& to) {
   const double number = value.as_double();
   const std::int64_t seed = value.is_int()       ? value.as_int()
-                            : number < kSeedMax ? static_cast<std::int64_t>(number)
+                            : number < store::kSeedMax ? static_cast<std::int64_t>(number)
                                                 : std::numeric_limits<std::int64_t>::max();
   if (seed != -1) to.options.params.seed = static_cast<std::uint64_t>(seed);  // -1: chance
 }
@@ -82,92 +75,62 @@ void take_stops(const Json& value, Taking& to) {
 
 constexpr std::string_view kMachine = "How the model is loaded is the operator's.";
 constexpr std::string_view kGone = "Ollama itself has no such option any more.";
-constexpr auto kInteger = OptionType::kInteger;
-constexpr auto kFloat = OptionType::kFloat;
-constexpr auto kBoolean = OptionType::kBoolean;
 
 // repeat_last_n is last: what it says of penalties holds for those of its layer.
 constexpr Option kOptions[] = {
-    {"draft_num_predict", kInteger, -1, kInt32Max, nullptr, "The engine chooses its drafts."},
-    {"f16_kv", kBoolean, 0, 0, nullptr, kMachine},
-    {"frequency_penalty", kFloat, -2, 2,
+    {"draft_num_predict", nullptr, "The engine chooses its drafts."},
+    {"f16_kv", nullptr, kMachine},
+    {"frequency_penalty",
      [](const Json& v, Taking& to) { to.options.params.frequency_penalty = real(v); }},
-    {"logits_all", kBoolean, 0, 0, nullptr, kGone},
-    {"low_vram", kBoolean, 0, 0, nullptr, kMachine},
-    {"main_gpu", kInteger, -1, kInt32Max, nullptr, kMachine},
-    {"min_p", kFloat, 0, 1,
+    {"logits_all", nullptr, kGone},
+    {"low_vram", nullptr, kMachine},
+    {"main_gpu", nullptr, kMachine},
+    {"min_p",
      [](const Json& v, Taking& to) { to.options.params.min_p = std::min(real(v), 0.9999F); }},
-    {"mirostat", kInteger, 0, 2, nullptr, kGone},
-    {"mirostat_eta", kFloat, 0, 1e9, nullptr, kGone},
-    {"mirostat_tau", kFloat, 0, 1e9, nullptr, kGone},
-    {"num_batch", kInteger, 0, kInt32Max, nullptr, kMachine},
-    {"num_ctx", kInteger, 0, kInt32Max, take_context},
-    {"num_gpu", kInteger, -1, kInt32Max, nullptr, kMachine},
-    {"num_gqa", kInteger, 0, kInt32Max, nullptr, kGone},
-    {"num_keep", kInteger, -1, kInt32Max,
+    {"mirostat", nullptr, kGone},
+    {"mirostat_eta", nullptr, kGone},
+    {"mirostat_tau", nullptr, kGone},
+    {"num_batch", nullptr, kMachine},
+    {"num_ctx", take_context},
+    {"num_gpu", nullptr, kMachine},
+    {"num_gqa", nullptr, kGone},
+    {"num_keep",
      [](const Json& v, Taking& to) {
        to.options.keep_first = whole(v) < 0 ? std::numeric_limits<std::int32_t>::max()
                                             : static_cast<std::uint32_t>(whole(v));
      }},
-    {"num_predict", kInteger, -2, kInt32Max, take_tokens_max},
-    {"num_thread", kInteger, 0, kInt32Max, nullptr, kMachine},
-    {"numa", kBoolean, 0, 0, nullptr, kMachine},
-    {"penalize_newline", kBoolean, 0, 0, nullptr, kGone},
-    {"presence_penalty", kFloat, -2, 2,
+    {"num_predict", take_tokens_max},
+    {"num_thread", nullptr, kMachine},
+    {"numa", nullptr, kMachine},
+    {"penalize_newline", nullptr, kGone},
+    {"presence_penalty",
      [](const Json& v, Taking& to) { to.options.params.presence_penalty = real(v); }},
-    {"repeat_penalty", kFloat, 1e-3, 1000,
+    {"repeat_penalty",
      [](const Json& v, Taking& to) { to.options.params.repetition_penalty = real(v); }},
-    {"rope_frequency_base", kFloat, 0, 1e12, nullptr, kGone},
-    {"rope_frequency_scale", kFloat, 0, 1e12, nullptr, kGone},
-    {"seed", kInteger, -kSeedMax, kSeedMax, take_seed},
-    {"stop", OptionType::kTexts, 0, 0, take_stops},
-    {"temperature", kFloat, 0, 100,
+    {"rope_frequency_base", nullptr, kGone},
+    {"rope_frequency_scale", nullptr, kGone},
+    {"seed", take_seed},
+    {"stop", take_stops},
+    {"temperature",
      [](const Json& v, Taking& to) { to.options.params.temperature = real(v); }},
-    {"tfs_z", kFloat, -1e9, 1e9, nullptr, kGone},
-    {"top_k", kInteger, -1, kInt32Max,
+    {"tfs_z", nullptr, kGone},
+    {"top_k",
      [](const Json& v, Taking& to) { to.options.params.top_k = std::max(whole(v), 0); }},
-    {"top_p", kFloat, 0, 1,
+    {"top_p",
      [](const Json& v, Taking& to) { to.options.params.top_p = real(v); }},
-    {"typical_p", kFloat, 0, 1,
+    {"typical_p",
      [](const Json& v, Taking& to) {
        to.options.params.typical_p = v.as_double() > 0 ? real(v) : 1;  // 0 leaves it out, too
      }},
-    {"use_mlock", kBoolean, 0, 0, nullptr, kMachine},
-    {"use_mmap", kBoolean, 0, 0, nullptr, kMachine},
-    {"vocab_only", kBoolean, 0, 0, nullptr, kGone},
-    {"repeat_last_n", kInteger, -1, kInt32Max, take_window},
+    {"use_mlock", nullptr, kMachine},
+    {"use_mmap", nullptr, kMachine},
+    {"vocab_only", nullptr, kGone},
+    {"repeat_last_n", take_window},
 };
 
 ApiError refuse(std::string_view name, std::string why) {
   return invalid_value("options." + std::string(name),
                        fmt::format("option \"{}\" must be {}", name, why));
-}
-
-std::optional<ApiError> check_texts(std::string_view name, const Json& value) {
-  if (!value.is_array()) return refuse(name, "of type array");
-  const auto is_text = [](const Json& item) {
-    return item.is_string() && item.as_string().size() <= kStopSizeMax;
-  };
-  if (!std::all_of(value.items().begin(), value.items().end(), is_text) ||
-      value.items().size() > kStopsMax) {
-    return refuse(name, fmt::format("an array of at most {} strings of at most {} bytes",
-                                    kStopsMax, kStopSizeMax));
-  }
-  return std::nullopt;
-}
-
-std::optional<ApiError> check(const Option& option, const Json& value) {
-  if (option.type == OptionType::kTexts) return check_texts(option.name, value);
-  if (option.type == kBoolean) {
-    if (value.is_bool()) return std::nullopt;
-    return refuse(option.name, "of type boolean");
-  }
-  if (!value.is_number()) {
-    return refuse(option.name, option.type == kInteger ? "of type integer" : "of type float32");
-  }
-  const double number = value.as_double();
-  if (number >= option.min && number <= option.max) return std::nullopt;
-  return refuse(option.name, fmt::format("from {} to {}", option.min, option.max));
 }
 
 }  // namespace
@@ -213,7 +176,9 @@ std::optional<ApiError> take_options(const Json& asked, const HostedModel* model
   for (const Option& option : kOptions) {
     const Json* value = asked.find(option.name);
     if (value == nullptr || value->is_null()) continue;
-    if (auto error = check(option, *value)) return error;
+    if (const auto fault = store::find_fault(*store::find_parameter(option.name), *value)) {
+      return refuse(option.name, *fault);
+    }
     if (option.take != nullptr) {
       option.take(*value, to);
     } else {
@@ -229,6 +194,24 @@ std::optional<ApiError> take_options(const Json& asked, const HostedModel* model
                            "This option is not known here and was ignored."});
   }
   return std::nullopt;
+}
+
+void take_own_options(const Json& own, const HostedModel* model, OllamaOptions& options,
+                      std::vector<Warning>& warnings) {
+  Json good = Json::object();
+  for (const auto& [name, value] : own.members()) {
+    const store::Parameter* parameter = store::find_parameter(name);
+    const auto fault = parameter == nullptr ? std::nullopt : store::find_fault(*parameter, value);
+    if (!fault) {
+      good.set(name, value);
+      continue;
+    }
+    add_warning(warnings, {"no_effect", "parameters." + name.substr(0, kNameShown),
+                           fmt::format("This parameter of the model itself is left out: it must be "
+                                       "{}.", *fault)});
+  }
+  std::vector<Warning> known;  // to whoever made the model
+  static_cast<void>(take_options(good, model, options, known));
 }
 
 void settle_options(OllamaOptions& options, std::vector<Warning>& warnings) {

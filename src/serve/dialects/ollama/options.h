@@ -27,6 +27,10 @@ struct OllamaOptions {
 // What holds where nobody says anything.
 OllamaOptions default_options(const HostedModel* model);
 
+// Those that the model brings along; what is no value of an option is left out, with a warning.
+void take_own_options(const Json& own, const HostedModel* model, OllamaOptions& options,
+                      std::vector<Warning>& warnings);
+
 // One layer over what is there. The error names the option as Ollama does.
 std::optional<ApiError> take_options(const Json& asked, const HostedModel* model,
                                      OllamaOptions& options, std::vector<Warning>& warnings);

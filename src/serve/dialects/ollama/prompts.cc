@@ -17,6 +17,10 @@ ApiError too_long(const std::string& field) {
 
 bool is_too_long(const ApiError& error) { return error.code == "context_length_exceeded"; }
 
+const char* field_of(const OllamaRequest& request) {
+  return request.is_chat ? "messages" : "prompt";
+}
+
 std::size_t room_of(const OllamaRequest& request) {
   return context_of(request) - std::size_t{1};  // an answer has a token
 }
@@ -51,7 +55,7 @@ Parsed<std::vector<TokenId>> encode_templated(const OllamaRequest& request, Chat
                                    is_cut ? std::max(context, kCutMax) : context},
                          chat);
   if (ids.is_ok()) return std::move(*ids);
-  if (ids.status().code() == StatusCode::kResourceExhausted) return too_long("messages");
+  if (ids.status().code() == StatusCode::kResourceExhausted) return too_long(field_of(request));
   return invalid_value("template", ids.status().message());
 }
 
@@ -78,7 +82,7 @@ Parsed<std::vector<TokenId>> encode_fitting(OllamaRequest& request, ChatPrompt c
   auto whole = try_chat(request, chat);
   if (!whole.is_ok()) return whole.error();
   if (*whole) return std::move(**whole);
-  if (!request.truncates) return too_long("messages");
+  if (!request.truncates) return too_long(field_of(request));
   std::size_t most = 0;
   for (std::size_t i = 0; i < chat.messages.size(); ++i) most += may_drop(chat, i) ? 1 : 0;
   std::size_t low = 1, high = most + 1;  // of those that fit the least is in [low, high)
@@ -96,7 +100,7 @@ Parsed<std::vector<TokenId>> encode_fitting(OllamaRequest& request, ChatPrompt c
     }
   }
   if (dropped > 0) {
-    add_warning(request.warned, {"truncated", "messages",
+    add_warning(request.warned, {"truncated", field_of(request),
                                  fmt::format("The chat does not fit the context of {} tokens: the "
                                              "{} oldest messages were left out.",
                                              context_of(request), dropped)});
@@ -104,7 +108,7 @@ Parsed<std::vector<TokenId>> encode_fitting(OllamaRequest& request, ChatPrompt c
   if (best) return std::move(*best);
   auto ids = encode_templated(request, without_oldest(chat, most), true);
   if (!ids.is_ok()) return ids.error();
-  return fit_tokens(request, std::move(*ids), "messages");
+  return fit_tokens(request, std::move(*ids), field_of(request));
 }
 
 Parsed<std::vector<TokenId>> encode_plain(OllamaRequest& request, std::string_view text) {

@@ -6,7 +6,7 @@
 #include <limits>
 
 #include "base/clock.h"
-#include "serve/dialects/ollama/names.h"
+#include "serve/intake/names/model_names.h"
 #include "serve/dialects/ollama/times.h"
 #include "serve/intake/skills.h"
 #include "serve/intake/tools/answer_shape.h"
@@ -97,11 +97,7 @@ void read_options(Fields& fields, OllamaRequest& request) {
   const HostedModel* model = request.model.get();
   request.options = default_options(model);
   if (model != nullptr && model->dress != nullptr) {
-    std::vector<Warning> known;  // to whoever made the model
-    const Json& own = model->dress->parameters;
-    if (auto error = take_options(own, model, request.options, known)) {
-      fields.fail(std::move(*error));
-    }
+    take_own_options(model->dress->parameters, model, request.options, request.warned);
   }
   if (const Json* asked = fields.any("options")) {
     if (auto error = take_options(*asked, model, request.options, request.warned)) {
@@ -128,15 +124,7 @@ StayOfModel::~StayOfModel() {
 }
 
 Parsed<ModelLease> lease_ollama_model(const DialectContext& context, std::string_view name) {
-  auto served = served_name(*context.models.host, name);
-  const ModelCatalog* catalog = context.models.catalog;
-  if (!served && catalog != nullptr && catalog->is_on_demand()) {
-    for (const std::string& known : catalog->names()) {
-      if (!served && is_same_model(known, name)) served = known;
-    }
-  }
-  if (!served) return not_found(name.substr(0, kNameSizeMax));
-  Parsed<ModelLease> lease = lease_model(context.models, *served);
+  Parsed<ModelLease> lease = lease_model(context.models, name);
   if (!lease.is_ok() && lease.error().code == "model_not_found") return not_found(name);
   return lease;
 }
@@ -151,8 +139,9 @@ std::string read_model_name(Fields& fields) {
   return {};
 }
 
-OllamaRequest read_ollama_request(Fields& fields, const DialectContext& context) {
+OllamaRequest read_ollama_request(Fields& fields, const DialectContext& context, bool is_chat) {
   OllamaRequest request;
+  request.is_chat = is_chat;
   request.arrived = context.arrived;
   request.model_name = read_model_name(fields);
   if (!request.model_name.empty()) {
@@ -162,7 +151,8 @@ OllamaRequest read_ollama_request(Fields& fields, const DialectContext& context)
   }
   request.loaded = SteadyClock::now();
   if (request.model != nullptr && !has_skill(request.model->info, Skill::kGenerate)) {
-    fields.fail({.message = fmt::format("\"{}\" does not support generate", request.model_name),
+    fields.fail({.message = fmt::format("\"{}\" does not support {}", request.model_name,
+                                        is_chat ? "chat" : "generate"),
                  .param = "model", .code = "unsupported_parameter"});
     request.model = nullptr;
   }

@@ -56,7 +56,7 @@ Parsed<ModelLease> lease_ollama_model(const DialectContext& context, std::string
 std::string read_model_name(Fields& fields);
 
 // Mistakes go to fields.error(). Without a model the request has none.
-OllamaRequest read_ollama_request(Fields& fields, const DialectContext& context);
+OllamaRequest read_ollama_request(Fields& fields, const DialectContext& context, bool is_chat);
 
 // Unknown fields become warnings.
 void warn_of_unknown(Fields& fields, std::vector<Warning>& warned);

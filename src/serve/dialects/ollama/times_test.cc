@@ -4,7 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "host/model_shelf.h"
-#include "serve/dialects/ollama/names.h"
+#include "serve/intake/names/model_names.h"
 
 namespace quire {
 namespace {

@@ -3,6 +3,7 @@
 #include "base/json.h"
 #include "serve/dialects/openai/errors.h"
 #include "serve/intake/model_lease.h"
+#include "serve/intake/names/model_names.h"
 #include "serve/intake/skills.h"
 
 namespace quire {
@@ -51,7 +52,8 @@ http::Response list_openai_models(const ModelHost& host) {
 }
 
 http::Response show_openai_model(const ModelHost& host, std::string_view name) {
-  const auto model = host.find(name);
+  const auto meant = served_name(host, name);
+  const auto model = meant ? host.find(*meant) : std::nullopt;
   const auto row = model ? host.row(*model) : std::nullopt;
   if (!row) return render_openai_error(model_not_found(name));
   return {.body = dump(model_json(*row, name))};

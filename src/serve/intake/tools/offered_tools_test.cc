@@ -148,5 +148,23 @@ TEST(Thinking, SetsTheSwitchesThatTheTemplateHas) {
   EXPECT_FALSE(set_thinking(make_test_model({}), {.thinks = true, .effort = {}}, plain).thinks);
 }
 
+TEST(Thinking, TemplatesOfGoKnowALevelOfPlainThinkingAndAGreatestOne) {
+  HostedModel model = make_test_model({});
+  model.chat_template = *ChatTemplate::compile_go("{{ .Think }}{{ .ThinkLevel }}{{ .Messages }}");
+  const auto level = [&](const ThinkingWish& wish) {
+    ChatPrompt chat;
+    set_thinking(model, wish, chat);
+    for (const auto& [name, value] : chat.template_kwargs) {
+      if (name == "reasoning_effort") return value.as_string();
+    }
+    return std::string();
+  };
+  EXPECT_EQ(level({.thinks = true, .effort = {}, .tokens_max = {}}), "medium");
+  EXPECT_EQ(level({.thinks = true, .effort = "max", .tokens_max = {}}), "max");
+  EXPECT_EQ(level({.thinks = true, .effort = "low", .tokens_max = {}}), "low");
+  EXPECT_EQ(level({.thinks = false, .effort = {}, .tokens_max = {}}), "");
+  EXPECT_EQ(level({}), "");
+}
+
 }  // namespace
 }  // namespace quire

@@ -13,9 +13,10 @@ namespace {
 constexpr ThoughtSwitch kUsual[] = {{"enable_thinking", SwitchKind::kOnOff},
                                     {"reasoning_effort", SwitchKind::kEffort}};
 
-// Templates know three efforts, and some of them none.
-std::string_view known_effort(std::string_view effort) {
+// Templates know three efforts, and some of them none; those of Go know "max" as well.
+std::string_view known_effort(std::string_view effort, bool is_go) {
   if (effort == "minimal") return "low";
+  if (effort == "max" && is_go) return "max";
   if (effort == "xhigh" || effort == "max") return "high";
   return effort;
 }
@@ -43,6 +44,8 @@ ThinkingSwitched set_thinking(const HostedModel& model, const ThinkingWish& wish
   }
   std::optional<bool> thinks = wish.thinks;
   if (!thinks && !wish.effort.empty()) thinks = wish.effort != "none";
+  const bool is_go = model.chat_template->go() != nullptr;
+  const bool is_plain_wish = wish.effort.empty() && wish.thinks.value_or(false);
   std::vector<Json::Member> set;
   for (const ThoughtSwitch& it : switches) {
     if (!model.chat_template->has_variable(it.variable)) continue;
@@ -55,8 +58,11 @@ ThinkingSwitched set_thinking(const HostedModel& model, const ThinkingWish& wish
     if (it.kind == SwitchKind::kBudget && wish.tokens_max) {
       set.emplace_back(name, *wish.tokens_max);
     }
+    if (it.kind == SwitchKind::kEffort && is_plain_wish && is_go) {
+      set.emplace_back(name, "medium");  // as Ollama has it
+    }
     if (it.kind == SwitchKind::kEffort && !wish.effort.empty()) {
-      set.emplace_back(name, known_effort(wish.effort));
+      set.emplace_back(name, known_effort(wish.effort, is_go));
       done.effort = true;
     }
   }

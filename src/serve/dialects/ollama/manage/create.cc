@@ -8,11 +8,13 @@
 #include <optional>
 
 #include "base/cpu/cpu_info.h"
+#include "base/text/ascii.h"
 #include "serve/background/errands.h"
 #include "serve/dialects/ollama/generate.h"
 #include "serve/dialects/ollama/manage/report.h"
 #include "serve/dialects/ollama/manage/stored.h"
-#include "serve/dialects/ollama/names.h"
+#include "serve/dialects/ollama/messages.h"
+#include "serve/intake/names/model_names.h"
 #include "serve/dialects/ollama/ollama.h"
 #include "serve/dialects/ollama/options.h"
 #include "serve/dialects/ollama/request.h"
@@ -26,6 +28,7 @@ namespace {
 
 constexpr std::size_t kTextMax = store::ModelDress::kTextMax;
 constexpr std::size_t kFilesMax = 512;
+constexpr std::size_t kNameShown = 64;  // bytes of an unknown member's
 constexpr std::string_view kSha = "sha256:";
 
 using SentFiles = std::vector<std::pair<std::string, std::string>>;  // name and digest
@@ -81,14 +84,32 @@ void warn_of_companions(Creation& wanted) {
               {"no_effect", "adapters", fmt::format("Not read of the adapter: {}.", unread)});
 }
 
+// A turn of a Modelfile has a role and words.
+void read_message(Fields& fields, const Json& message, const std::string& where,
+                  Creation& wanted) {
+  constexpr std::string_view kRoles[] = {"system", "user", "assistant"};
+  const std::string role = lower_ascii(message.find("role")->as_string());
+  if (std::find(std::begin(kRoles), std::end(kRoles), role) == std::end(kRoles)) {
+    return fields.fail(invalid_value(where + ".role", "message role must be one of \"system\", "
+                                                      "\"user\", or \"assistant\""));
+  }
+  refuse_images(fields, message.find("images"), where + ".images");
+  for (const auto& [name, value] : message.members()) {
+    if (name == "role" || name == "content" || name == "images" || value.is_null()) continue;
+    add_warning(wanted.warned, {"no_effect", where + "." + name.substr(0, kNameShown),
+                                "The messages of a model have a role and content."});
+  }
+  wanted.dress.messages.push_back(Json::object({{"role", role},
+                                                {"content", *message.find("content")}}));
+}
+
 void read_messages(Fields& fields, Creation& wanted) {
   const Json* messages = fields.any("messages");
   if (messages == nullptr) return;
   auto dress = store::parse_dress(Json::object({{"messages", *messages}}));
   if (!dress.is_ok()) return fail(fields, "messages", dress.status().message());
-  for (const Json& message : dress->messages) {
-    wanted.dress.messages.push_back(Json::object({{"role", *message.find("role")},
-                                                  {"content", *message.find("content")}}));
+  for (std::size_t i = 0; i < dress->messages.size(); ++i) {
+    read_message(fields, dress->messages[i], fmt::format("messages[{}]", i), wanted);
   }
 }
 
@@ -99,6 +120,12 @@ void read_licenses(Fields& fields, Creation& wanted) {
   auto dress = store::parse_dress(Json::object({{"licenses", list}}));
   if (!dress.is_ok()) return fail(fields, "license", "license: a string or a list of them");
   wanted.dress.licenses = dress->licenses;
+}
+
+// The field as this request has it.
+std::string of_parameters(const std::string& option) {
+  constexpr std::string_view kOptions = "options";
+  return option.starts_with(kOptions) ? "parameters" + option.substr(kOptions.size()) : option;
 }
 
 // As a request's options are read: what is of the wrong type is refused now and not when it is
@@ -112,8 +139,14 @@ void read_parameters(Fields& fields, Creation& wanted) {
     if (stop != nullptr && stop->is_string()) settled.set("stop", Json::array({*stop}));
   }
   OllamaOptions tried;
-  if (auto error = take_options(settled, nullptr, tried, wanted.warned)) {
+  std::vector<Warning> warned;
+  if (auto error = take_options(settled, nullptr, tried, warned)) {
+    error->param = of_parameters(error->param);
     return fields.fail(std::move(*error));
+  }
+  for (Warning& warning : warned) {
+    warning.param = of_parameters(warning.param);
+    add_warning(wanted.warned, std::move(warning));
   }
   wanted.dress.parameters = settled;
 }
@@ -170,12 +203,19 @@ Creation read_creation(Fields& fields) {
     if (fields.any(name) == nullptr) continue;
     add_warning(wanted.warned, {"no_effect", name, "It is kept and has no effect."});
   }
+  if (!wanted.dress.needs.empty() && !store::is_version(wanted.dress.needs)) {
+    fail(fields, "requires", "requires must be a valid semver (e.g. 0.14.0)");
+  }
   read_quantization(fields, wanted);
   refuse_others(fields);
   wanted.is_stream = fields.boolean("stream").value_or(true);
   warn_of_unknown(fields, wanted.warned);
   if (!fields.error() && wanted.from.empty() && wanted.files.empty()) {
     fail(fields, "from", "neither 'from' or 'files' was specified");
+  }
+  if (!wanted.from.empty() && !wanted.files.empty()) {
+    add_warning(wanted.warned, {"no_effect", "files", "The model is made of 'from'."});
+    wanted.files.clear();
   }
   if (fields.error() || wanted.dress.chat_template.empty()) return wanted;
   const auto compiled = ChatTemplate::compile_go(wanted.dress.chat_template);
@@ -194,13 +234,14 @@ Status add_adapter(const store::LocalStore& store, const std::string& path,
 Result<store::Weights> weights_from(const DialectContext& context, const store::LocalStore& store,
                                     const std::string& from,
                                     const store::Quantization* how) {
-  if (const std::string name = stored_name(store, from); !name.empty()) {
+  if (const std::string name = visible_name(context, store, from); !name.empty()) {
     QUIRE_ASSIGN_OR_RETURN(const store::Manifest manifest, store.find(name));
     store::Weights weights{manifest.files, manifest.dress, manifest.source, manifest.adapters};
     if (how == nullptr) return weights;
     return store::quantize_weights(store, std::move(weights), *how);
   }
-  if (const auto theirs = store::OllamaStore::open()) {
+  const bool is_open = context.house->catalog->is_on_demand();
+  if (const auto theirs = is_open ? store::OllamaStore::open() : std::nullopt) {
     const auto model = theirs->find(store::store_name_of(from));
     if (model.is_ok()) {
       QUIRE_ASSIGN_OR_RETURN(store::Weights weights,
@@ -273,6 +314,12 @@ Result<store::Weights> weights_of_files(const store::LocalStore& store, const Cr
     const bool is_only = sent.size() == 1 && !file.name.ends_with(".gguf");
     weights.files.push_back({is_only ? "model.gguf" : file.name, file.size, file.checksum});
   }
+  std::vector<std::string> names;
+  for (const store::StoredFile& file : weights.files) names.push_back(file.name);
+  if (!store::is_one_gguf(names)) {
+    return error(StatusCode::kInvalidArgument, "files: several GGUF files that are no parts of one "
+                 "model; a model has one, and adapters");
+  }
   if (!weights.files.empty()) return weights;
   return error(StatusCode::kInvalidArgument, "files: all of them are adapters, and none a model");
 }
@@ -332,7 +379,7 @@ Result<store::Weights> find_weights(const DialectContext& context, const store::
 Status create(const DialectContext& context, const store::LocalStore& store,
               const Creation& wanted, const Told& told) {
   QUIRE_ASSIGN_OR_RETURN(const store::FileLock held, store.hold());
-  const std::string name = store::store_name_of(wanted.name);
+  const std::string name = existing_name(context, store, store::store_name_of(wanted.name));
   QUIRE_ASSIGN_OR_RETURN(store::Weights weights, find_weights(context, store, wanted, told));
   QUIRE_RETURN_IF_ERROR(add_sent_adapter(store, wanted, weights));
   store::ModelDress dress = wanted.dress;
@@ -399,8 +446,9 @@ Parsed<Call> parse_ollama_create(const DialectContext& context, const http::Requ
   if (fields.error()) return *fields.error();
   auto store = open_managed_store(context);
   if (!store.is_ok()) return store.error();
-  const std::string name = store::store_name_of(wanted.name);
+  const std::string name = existing_name(context, *store, store::store_name_of(wanted.name));
   if (const auto fault = check_manageable(context, *store, name)) return *fault;
+  if (const auto load = await_load(context, name)) return *load;
   Call call;
   if (wanted.quantization && context.house->errands != nullptr) {
     call.follow = [context, store = *store, wanted](std::shared_ptr<http::Exchange> exchange) {

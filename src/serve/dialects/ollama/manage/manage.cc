@@ -4,7 +4,7 @@
 
 #include "serve/dialects/ollama/generate.h"
 #include "serve/dialects/ollama/manage/stored.h"
-#include "serve/dialects/ollama/names.h"
+#include "serve/intake/names/model_names.h"
 #include "serve/dialects/ollama/request.h"
 #include "store/modelfile/create.h"
 
@@ -34,12 +34,15 @@ Parsed<Call> copy_served(const DialectContext& context, const std::string& from,
   return done();
 }
 
-Parsed<Call> copy(const DialectContext& context, const std::string& from, const std::string& to) {
+Parsed<Call> copy(const DialectContext& context, const std::string& from,
+                  const std::string& written) {
   auto store = open_managed_store(context);
   if (!store.is_ok()) return store.error();
-  const std::string name = stored_name(*store, from);
+  const std::string to = existing_name(context, *store, written);
+  const std::string name = visible_name(context, *store, from);
   if (const auto fault = check_manageable(context, *store, to)) return *fault;
   if (name.empty()) return copy_served(context, from, to);
+  if (const auto load = await_load(context, to)) return *load;
   const auto held = store->hold();
   auto manifest = store->find(name);
   if (!held.is_ok() || !manifest.is_ok()) {
@@ -91,7 +94,11 @@ Parsed<Call> parse_ollama_delete(const DialectContext& context, const http::Requ
   const auto served = served_name(host, name);
   const bool is_exact = served && is_same_model(*served, name);
   auto store = open_managed_store(context);
-  const std::string stored = store.is_ok() ? stored_name(*store, name) : std::string();
+  const std::string stored = store.is_ok() ? visible_name(context, *store, name) : std::string();
+  if (stored.empty() && !is_exact) {
+    return ApiError{.status = 404, .message = fmt::format("model '{}' not found", name),
+                    .param = "model", .code = "model_not_found"};
+  }
   if (store.is_ok()) {
     if (const auto fault = check_manageable(context, *store, is_exact ? *served : name)) {
       return *fault;
@@ -103,13 +110,12 @@ Parsed<Call> parse_ollama_delete(const DialectContext& context, const http::Requ
                                            "store, which is not deleted here", name),
                     .param = "model"};
   }
-  if (stored.empty()) {
-    return ApiError{.status = 404, .message = fmt::format("model '{}' not found", name),
-                    .param = "model", .code = "model_not_found"};
+  if (is_exact && !host.is_added_name(*served)) {
+    if (const auto load = await_load(context, *served)) return *load;
   }
   if (is_exact && !remove_alias(host, *served)) {
     const auto model = host.find(*served);
-    const Status removed = model ? host.remove(*model) : ok_status();
+    const Status removed = model ? remove_served(context, *model) : ok_status();
     if (!removed.is_ok()) return store_error(removed);
   }
   const auto freed = store->remove(stored);

@@ -55,7 +55,7 @@ Status unknown(const DialectContext& context, const std::string& name) {
 Status push(const DialectContext& context, const Push& wanted, const Report& report,
             const std::atomic<bool>& is_stopped) {
   QUIRE_ASSIGN_OR_RETURN(const store::LocalStore store, store::LocalStore::open());
-  store::RegistryPush pushed{.name = stored_name(store, wanted.name),
+  store::RegistryPush pushed{.name = visible_name(context, store, wanted.name),
                              .place = *registry_place(wanted.name, wanted.is_insecure)};
   if (pushed.name.empty()) {
     report.line(Json::object({{"status", "retrieving manifest"}}));

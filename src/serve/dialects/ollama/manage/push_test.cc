@@ -38,7 +38,7 @@ class CardCatalog : public ModelCatalog {
   }
   bool has(const std::string&) const override { return false; }
   std::vector<std::string> names() const override { return {}; }
-  bool is_on_demand() const override { return false; }
+  bool is_on_demand() const override { return true; }
 };
 
 class OllamaPushTest : public ::testing::Test {

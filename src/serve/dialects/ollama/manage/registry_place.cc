@@ -1,7 +1,7 @@
 #include "serve/dialects/ollama/manage/registry_place.h"
 
 #include "serve/dialects/ollama/library.h"
-#include "serve/dialects/ollama/names.h"
+#include "serve/intake/names/model_names.h"
 #include "store/model_name.h"
 #include "store/modelfile/create.h"
 

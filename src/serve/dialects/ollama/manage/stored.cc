@@ -3,11 +3,49 @@
 #include <fmt/format.h>
 #include <spdlog/spdlog.h>
 
+#include <functional>
+
 #include "host/repository/model_repository.h"
-#include "serve/dialects/ollama/names.h"
+#include "serve/intake/names/model_names.h"
 #include "serve/house.h"
 
 namespace quire {
+namespace {
+
+// As often as somebody else may begin a load in between.
+constexpr int kLoadsAwaited = 64;
+
+bool is_loading(const ModelHost& host, ModelHost::ModelIndex model) {
+  const auto row = host.row(model);
+  return row && (row->state == ModelState::kWanted || row->state == ModelState::kLoading);
+}
+
+// Does what a load of that model is in the way of, when it has ended; how it ended is no matter.
+Status change_behind_load(ModelHost& host, ModelHost::ModelIndex model,
+                          const std::function<Status()>& change) {
+  Status status = change();
+  for (int i = 0; i < kLoadsAwaited && status.code() == StatusCode::kUnavailable; ++i) {
+    if (is_loading(host, model)) static_cast<void>(host.load_now(model).is_ok());
+    status = change();
+  }
+  return status;
+}
+
+}  // namespace
+
+std::optional<ApiError> await_load(const DialectContext& context, const std::string& name) {
+  const ModelHost& host = *context.models.host;
+  const auto model = host.has_name(name) ? host.find(name) : std::nullopt;
+  if (!model || host.name(*model) != name || !is_loading(host, *model)) return std::nullopt;
+  return ApiError{.status = 503, .message = fmt::format("model '{}' is being loaded", name),
+                  .type = "server_error", .param = "model", .awaited_model = name};
+}
+
+Status remove_served(const DialectContext& context, ModelHost::ModelIndex model) {
+  ModelHost& host = *context.models.host;
+  return change_behind_load(host, model, [&] { return host.remove(model); });
+}
+
 std::optional<ApiError> check_manageable(const DialectContext& context,
                                          const store::LocalStore& store,
                                          const std::string& name) {
@@ -23,6 +61,10 @@ std::optional<ApiError> check_manageable(const DialectContext& context,
   const ModelHost& host = *context.models.host;
   const bool is_ours = !host.has_name(name) || host.is_added_name(name) ||
                        !stored_name(store, name).empty();
+  const std::string stored = stored_name(store, name);
+  if (!stored.empty() && visible_name(context, store, name).empty()) {
+    return refuse("in the store and not served here; --serve-store serves whatever it has");
+  }
   if (is_ours) return std::nullopt;
   return refuse("served from a file outside of the store, by the server's command line");
 }
@@ -38,10 +80,27 @@ Parsed<store::LocalStore> open_managed_store(const DialectContext& context) {
 }
 
 std::string stored_name(const store::LocalStore& store, std::string_view name) {
+  std::string same;
   for (const store::Manifest& manifest : store.list().models) {
-    if (is_same_model(manifest.name, name)) return manifest.name;
+    if (manifest.name == name) return manifest.name;
+    if (same.empty() && is_same_model(manifest.name, name)) same = manifest.name;
   }
-  return {};
+  return same;
+}
+
+std::string visible_name(const DialectContext& context, const store::LocalStore& store,
+                         std::string_view name) {
+  std::string stored = stored_name(store, name);
+  const bool is_visible = context.house->catalog->is_on_demand() ||
+                          context.models.host->has_name(stored);
+  return is_visible ? stored : std::string();
+}
+
+std::string existing_name(const DialectContext& context, const store::LocalStore& store,
+                          const std::string& name) {
+  if (std::string stored = stored_name(store, name); !stored.empty()) return stored;
+  const auto served = served_name(*context.models.host, name);
+  return served && is_same_model(*served, name) ? *served : name;
 }
 
 store::ModelCheck model_check(const DialectContext& context) {
@@ -63,7 +122,10 @@ Status serve_stored(const DialectContext& context, const std::string& name) {
   ModelSwitch change{.come = {after}, .go = {}, .names = {}};
   if (before && host.name(*before) == name) change.go.push_back(*before);
   Status status = change.go.empty() ? host.remove_name(name) : ok_status();
-  if (status.is_ok()) status = host.change(change);
+  if (status.is_ok() && change.go.empty()) status = host.change(change);
+  if (!change.go.empty()) {
+    status = change_behind_load(host, *before, [&] { return host.change(change); });
+  }
   if (status.is_ok()) return status;
   const Status dropped = host.remove(after);
   if (!dropped.is_ok()) spdlog::warn("{} stays staged: {}", name, dropped.message());

@@ -20,16 +20,34 @@ Parsed<store::LocalStore> open_managed_store(const DialectContext& context);
 // The name of a model of the store that means the same; empty: there is none.
 std::string stored_name(const store::LocalStore& store, std::string_view name);
 
+// The same, if clients can know of it: it is served, or whatever the store has is. Empty: there is
+// none.
+std::string visible_name(const DialectContext& context, const store::LocalStore& store,
+                         std::string_view name);
+
+// The name as a model that is there writes it, which means the same; else as it is.
+std::string existing_name(const DialectContext& context, const store::LocalStore& store,
+                          const std::string& name);
+
 // Why a name cannot be given to, or taken from, a model of the store; nothing: it can. Refused:
 // "*", a model or version of the repository, a model or alias that the command line named and the
-// store does not have.
+// store does not have, a model of the store that is not served here.
 std::optional<ApiError> check_manageable(const DialectContext& context,
                                          const store::LocalStore& store, const std::string& name);
+
+// A model of that name that is being loaded, which nobody can replace or take away meanwhile: the
+// request is read again when the load has ended, before it has changed anything. Nothing: there is
+// none.
+std::optional<ApiError> await_load(const DialectContext& context, const std::string& name);
+
+// As ModelHost::remove, behind a load that has begun meanwhile.
+Status remove_served(const DialectContext& context, ModelHost::ModelIndex model);
 
 // Opens what was made or fetched as it will be opened to be served.
 store::ModelCheck model_check(const DialectContext& context);
 
-// From now on requests for that name are answered by the model that the store has under it.
+// From now on requests for that name are answered by the model that the store has under it; behind
+// the end of a load that has begun meanwhile.
 Status serve_stored(const DialectContext& context, const std::string& name);
 
 // Lines of JSON, or of a request that wants none the last of them.

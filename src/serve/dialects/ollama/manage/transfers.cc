@@ -9,7 +9,7 @@
 #include "serve/dialects/ollama/manage/registry_place.h"
 #include "serve/dialects/ollama/manage/report.h"
 #include "serve/dialects/ollama/manage/stored.h"
-#include "serve/dialects/ollama/names.h"
+#include "serve/intake/names/model_names.h"
 #include "serve/dialects/ollama/ollama.h"
 #include "serve/dialects/ollama/options.h"
 #include "serve/dialects/ollama/request.h"
@@ -69,8 +69,16 @@ Status pull(const DialectContext& context, const Pull& wanted, const Report& rep
             const std::atomic<bool>& is_stopped) {
   QUIRE_ASSIGN_OR_RETURN(const store::LocalStore store, store::LocalStore::open());
   const bool is_hub = !hub_name(wanted.name).empty();
-  const std::string given = is_hub ? hub_name(wanted.name) : registry_pull(wanted).name;
-  if (const auto fault = check_manageable(context, store, given)) {
+  store::RegistryPull place;
+  if (!is_hub) {
+    place = registry_pull(wanted);
+    place.name = existing_name(context, store, place.name);
+  }
+  const std::string given = is_hub ? hub_name(wanted.name) : place.name;
+  // One that is in the store and not served here is fetched anew, and then is.
+  const bool is_hidden = !stored_name(store, given).empty() &&
+                         visible_name(context, store, given).empty();
+  if (const auto fault = check_manageable(context, store, given); fault && !is_hidden) {
     return Status(StatusCode::kInvalidArgument, fault->message);
   }
   net::Limits limits;
@@ -85,11 +93,18 @@ Status pull(const DialectContext& context, const Pull& wanted, const Report& rep
   }
   QUIRE_ASSIGN_OR_RETURN(
       const store::Manifest manifest,
-      store::pull_from_registry(store, registry_pull(wanted), check, limits,
+      store::pull_from_registry(store, place, check, limits,
                                 [&](const std::string& status, const std::string& hex,
                                     std::uint64_t total, std::uint64_t completed) {
                                   report.line(progress_json(status, hex, total, completed));
                                 }));
+  if (!manifest.dress.chat_template.empty()) {
+    const auto compiled = ChatTemplate::compile_go(manifest.dress.chat_template);
+    if (!compiled.is_ok()) {
+      return error(StatusCode::kUnsupported, "{} is in the store, but its template cannot be used: "
+                   "{}", manifest.name, compiled.status().message());
+    }
+  }
   QUIRE_RETURN_IF_ERROR(serve_stored(context, manifest.name));
   return store.collect().status();
 }

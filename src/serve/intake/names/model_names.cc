@@ -1,8 +1,9 @@
-#include "serve/dialects/ollama/names.h"
+#include "serve/intake/names/model_names.h"
 
 #include <algorithm>
 
 #include "base/text/ascii.h"
+#include "serve/intake/model_lease.h"
 
 namespace quire {
 namespace {
@@ -91,6 +92,24 @@ std::optional<std::string> served_name(const ModelHost& host, std::string_view n
     }
   }
   return same ? same : any;
+}
+
+std::string meant_model(const ModelSource& source, std::string_view written) {
+  std::string name(written);
+  if (name.empty() || source.host->has_name(name)) return name;
+  const bool has_store = source.catalog != nullptr && source.catalog->is_on_demand() &&
+                         name.size() <= kModelNameSizeMax;
+  if (has_store && source.catalog->has(name)) return name;
+  std::string any;
+  if (const auto served = served_name(*source.host, name)) {
+    if (is_same_model(*served, name)) return *served;
+    any = *served;
+  }
+  for (const std::string& stored : has_store ? source.catalog->names()
+                                             : std::vector<std::string>()) {
+    if (is_same_model(stored, name)) return stored;
+  }
+  return any.empty() ? name : any;
 }
 
 }  // namespace quire

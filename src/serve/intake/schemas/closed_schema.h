@@ -1,0 +1,15 @@
+// closed_schema: a JSON Schema as Ollama reads one: an object whose properties are listed has these
+// and no others, unless `additionalProperties` says that it may have more (in JSON Schema itself it
+// is the other way round). That holds at every depth, in `$defs`, and for the parts of an `allOf`
+// together. What lists no properties, and what stands below `not`, stays as it is.
+// Pure; any thread. Used by constraint.
+#pragma once
+
+#include "base/json.h"
+
+namespace quire {
+
+// `schema`: of a depth that is bounded by whoever has read it.
+Json closed_schema(const Json& schema);
+
+}  // namespace quire

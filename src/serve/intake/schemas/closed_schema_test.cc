@@ -1,0 +1,79 @@
+// What Ollama's reading adds to a schema, and what it leaves alone.
+#include "serve/intake/schemas/closed_schema.h"
+
+#include <gtest/gtest.h>
+
+#include <string>
+
+#include "text/grammar/source.h"
+#include "text/grammar/schema_check.h"
+
+namespace quire {
+namespace {
+
+std::string closed(const std::string& schema) {
+  const auto parsed = parse_json(schema);
+  EXPECT_TRUE(parsed.is_ok()) << schema;
+  const Json made = closed_schema(*parsed);
+  EXPECT_TRUE(source_of_schema(made).is_ok()) << dump(made);
+  return dump(made);
+}
+
+TEST(ClosedSchema, AnObjectHasWhatIsListed) {
+  EXPECT_EQ(closed(R"({"type":"object","properties":{"a":{"type":"string"}},"required":["a"]})"),
+            R"({"type":"object","properties":{"a":{"type":"string"}},"required":["a"],)"
+            R"("additionalProperties":false})");
+}
+
+TEST(ClosedSchema, AtEveryDepth) {
+  EXPECT_EQ(closed(R"({"type":"array","items":{"properties":{"a":{"properties":{"b":true}}}}})"),
+            R"({"type":"array","items":{"properties":{"a":{"properties":{"b":true},)"
+            R"("additionalProperties":false}},"additionalProperties":false}})");
+  EXPECT_EQ(closed(R"({"anyOf":[{"properties":{"a":true}},{"type":"null"}]})"),
+            R"({"anyOf":[{"properties":{"a":true},"additionalProperties":false},)"
+            R"({"type":"null"}]})");
+  EXPECT_EQ(closed(R"({"$ref":"#/$defs/P","$defs":{"P":{"properties":{"a":true}}}})"),
+            R"({"$ref":"#/$defs/P","$defs":{"P":{"properties":{"a":true},)"
+            R"("additionalProperties":false}}})");
+}
+
+TEST(ClosedSchema, WhatSaysThatItMayHaveMoreMay) {
+  for (const std::string schema : {
+           R"({"properties":{"a":true},"additionalProperties":true})",
+           R"({"properties":{"a":true},"additionalProperties":{"type":"string"}})",
+           R"({"type":"object"})", R"({"type":"object","additionalProperties":false})",
+           R"({"const":{"properties":{"a":true}}})", R"({"enum":[{"properties":{"a":true}}]})"}) {
+    EXPECT_EQ(closed(schema), schema);
+  }
+}
+
+// Each part alone would leave no room for the others'.
+TEST(ClosedSchema, PartsOfOneObjectAreClosedTogether) {
+  EXPECT_EQ(closed(R"({"allOf":[{"$ref":"#/$defs/P"},{"properties":{"b":{"type":"null"}}}],)"
+                   R"("$defs":{"P":{"properties":{"a":{"type":"null"}}}}})"),
+            R"({"allOf":[{"$ref":"#/$defs/P"},{"properties":{"b":{"type":"null"}}}],)"
+            R"("$defs":{"P":{"properties":{"a":{"type":"null"}}}},)"
+            R"("properties":{"a":true,"b":true},"additionalProperties":false})");
+  EXPECT_EQ(closed(R"({"properties":{"a":true},"anyOf":[{"properties":{"b":true}},{}]})"),
+            R"({"properties":{"a":true,"b":true},"anyOf":[{"properties":{"b":true}},{}],)"
+            R"("additionalProperties":false})");
+  const std::string one = R"({"allOf":[{"$ref":"#/$defs/P"}],"$defs":{"P":{"properties":)"
+                          R"({"a":true})";
+  EXPECT_EQ(closed(one + "}}}"), one + R"(,"additionalProperties":false}}})");
+  EXPECT_EQ(closed(R"({"properties":{"a":true},"allOf":[{"additionalProperties":true}]})"),
+            R"({"properties":{"a":true},"allOf":[{"additionalProperties":true}]})")
+      << "one of them allows more";
+}
+
+TEST(ClosedSchema, WhatRefersToItselfEnds) {
+  EXPECT_EQ(closed(R"({"properties":{"next":{"$ref":"#"}}})"),
+            R"({"properties":{"next":{"$ref":"#"}},"additionalProperties":false})");
+  std::string chain = R"({"properties":{"a":true},"$ref":"#/$defs/0","$defs":{)";
+  for (int i = 0; i < 1000; ++i) {
+    chain += fmt::format(R"({}"{}":{{"$ref":"#/$defs/{}"}})", i == 0 ? "" : ",", i, i + 1);
+  }
+  EXPECT_EQ(dump(closed_schema(*parse_json(chain + "}}"))), chain + "}}") << "too many: as it is";
+}
+
+}  // namespace
+}  // namespace quire
