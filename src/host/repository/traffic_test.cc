@@ -7,6 +7,7 @@
 #include <map>
 #include <thread>
 
+#include "host/leased_turn.h"
 #include "host/repository/folder_repository.h"
 #include "host/testing/file_catalog.h"
 #include "host/testing/script_model.h"
@@ -67,12 +68,16 @@ class TrafficTest : public ::testing::Test {
       Request request = small_request(++ids_);
       request.params.tokens_max = 4;
       request.params.seed = ids_;
-      (*lease)->tap->submitted(request);
-      EXPECT_TRUE((*lease)->engine->submit(std::move(request)).is_ok());
+      give(*lease, std::move(request));
       ear_->wait_for_ends(static_cast<int>(ids_));
       wait_for_mirrors();
     }
     return answered;
+  }
+  void give(const ModelLease& lease, Request request) {
+    end_turn(lease, TurnEnd::kKept);
+    lease->tap->submitted(request);
+    EXPECT_TRUE(lease->engine->submit(std::move(request)).is_ok());
   }
   void wait_for_mirrors() {
     const auto is_over = [](const TrafficRow& row) {
@@ -125,6 +130,57 @@ TEST_F(TrafficTest, ASplitHoldsToTheRequest) {
   EXPECT_TRUE(repository_->traffic().empty());
 }
 
+TEST_F(TrafficTest, WhatIsAnsweredWithoutAnEngineCostsNobodyAShare) {
+  version(2, "good");
+  ASSERT_TRUE(load(R"({"stable":1,"split":{"1":1,"2":1}})").is_ok());
+  std::map<std::string, int> looked, answered;
+  for (int i = 0; i < 50; ++i) {
+    for (int k = 0; k <= i % 20; ++k) ++looked[(*host_->lease("a"))->name()];
+    for (const auto& [name, count] : ask(1)) answered[name] += count;
+  }
+  EXPECT_EQ(answered.at("a:1"), 25);
+  EXPECT_EQ(answered.at("a:2"), 25);
+  EXPECT_EQ(looked.size(), 2u) << "by whoever is to answer next";
+}
+
+TEST_F(TrafficTest, ARequestThatIsRefusedCostsNobodyAShare) {
+  version(2, "good");
+  ASSERT_TRUE(load(R"({"stable":1,"split":{"1":9,"2":1}})").is_ok());
+  std::map<std::string, int> answered;
+  for (int i = 0; i < 100; ++i) {
+    for (int k = 0; k <= i % 3; ++k) end_turn(*host_->lease("a"), TurnEnd::kRefused);
+    for (const auto& [name, count] : ask(1)) answered[name] += count;
+  }
+  EXPECT_EQ(answered.at("a:1"), 90);
+  EXPECT_EQ(answered.at("a:2"), 10);
+}
+
+TEST_F(TrafficTest, SharesHoldAmongThoseWhoComeTogether) {
+  version(2, "good");
+  ASSERT_TRUE(load(R"({"stable":1,"split":{"1":7,"2":3}})").is_ok());
+  std::atomic<int> second{0}, bad{0};
+  std::vector<std::thread> clients;
+  for (int client = 0; client < 4; ++client) {
+    clients.emplace_back([&] {
+      for (int i = 0; i < 50; ++i) {
+        QuestionTurns turns;
+        const auto lease = host_->lease("a");
+        const auto again = host_->lease("a");  // one question means one version
+        if (!lease.is_ok() || !again.is_ok() || *lease != *again) ++bad;
+        if (i % 5 == 4) {
+          turns.refuse();
+          continue;
+        }
+        end_turn(*lease, TurnEnd::kKept);
+        second += (*lease)->name() == "a:2" ? 1 : 0;
+      }
+    });
+  }
+  for (std::thread& client : clients) client.join();
+  EXPECT_EQ(bad, 0);
+  EXPECT_NEAR(second, 48, 8) << "of 160, but for the turns that were out when the last came";
+}
+
 TEST_F(TrafficTest, AShadowIsAskedAndAnswersNobody) {
   version(2, "other");
   ASSERT_TRUE(load(R"({"stable":1,"shadow":{"version":2,"percent":50}})").is_ok());
@@ -167,8 +223,12 @@ TEST_F(TrafficTest, ACanaryThatTakesNoRequestsEndsUnlessTheyComeAgain) {
     for (int i = 0; i < count && row(2).role == "canary"; ++i) {
       const auto lease = host_->lease("a");
       ASSERT_TRUE(lease.is_ok());
-      if ((*lease)->name() != "a:2") continue;
+      if ((*lease)->name() != "a:2") {
+        end_turn(*lease, TurnEnd::kKept);
+        continue;
+      }
       const Request request = small_request(++ids_);
+      end_turn(*lease, TurnEnd::kKept);
       (*lease)->tap->submitted(request);
       (*lease)->tap->refused(request.id, comes_again);
     }
