@@ -9,6 +9,7 @@
 
 #include "base/json.h"
 #include "serve/dialects/tgi/errors.h"
+#include "serve/dialects/tgi/request.h"
 #include "serve/house.h"
 #include "serve/intake/fields.h"
 
@@ -58,8 +59,7 @@ Parsed<Asked> read_instances(const ModelHost& host, const http::Request& request
     return tgi_validation("instances", fmt::format("`instances` must have 1 to {} items. Given: {}",
                                                    kInstancesMax, count));
   }
-  const std::vector<ModelRow> models = host.rows();
-  const std::string first = models.empty() ? "" : models.front().names.front();
+  const std::string first = first_tgi_model(host);
   Asked asked;
   for (std::size_t i = 0; i < count; ++i) {
     auto made = read_instance(instances->items()[i], fmt::format("instances[{}]", i), first);
