@@ -255,6 +255,67 @@ TEST_F(TrafficTest, AGoodCanaryGetsAll) {
   EXPECT_EQ(ask(10).at("a:2"), 10) << "a load that changes nothing changes nothing";
 }
 
+TEST_F(TrafficTest, ACanaryWhoseClientsLeaveIsJudgedByThoseWhoStay) {
+  version(2, "good");
+  ASSERT_TRUE(load(canary(R"({"errors":0,"latency":1.5,"divergence":0})")).is_ok());
+  std::uint64_t cut = 0;
+  for (int i = 0; i < 200; ++i) {
+    host_->pause(true);
+    const auto lease = host_->lease("a");
+    ASSERT_TRUE(lease.is_ok());
+    cut += (*lease)->name() == "a:2" ? 1 : 0;
+    give(*lease, small_request(++ids_));
+    (*lease)->engine->cancel(RequestId{ids_});
+    host_->pause(false);
+    ear_->wait_for_ends(static_cast<int>(ids_));
+    wait_for_mirrors();
+  }
+  EXPECT_GT(cut, 30u) << "it keeps its share of a fifth";
+  EXPECT_EQ(row(2).role, "canary") << row(2).reason;
+  EXPECT_EQ(row(2).percent, 20) << "and nothing is known of it";
+  EXPECT_EQ(row(2).failed, 0u);
+  EXPECT_EQ(row(1).compared, 0u);
+  EXPECT_EQ(row(1).mirrors_failed, cut);
+  ask(100);
+  EXPECT_EQ(row(2).role, "promoted") << row(2).reason;
+  EXPECT_EQ(row(1).compared, 30u);
+}
+
+TEST_F(TrafficTest, ACanaryThatNobodyCanCompareIsNotPromoted) {
+  version(1, "wrong");  // what the stable version answers is worth nothing
+  version(2, "good");
+  ASSERT_TRUE(load(canary(R"({"errors":0,"latency":1.5,"divergence":0})")).is_ok());
+  ask(100);
+  EXPECT_EQ(row(2).role, "rolled back");
+  EXPECT_EQ(row(2).reason, "10 requests in a step of 10 could not be compared");
+  EXPECT_EQ(row(1).compared, 0u);
+  version(3, "good");
+  ASSERT_TRUE(load(R"({"stable":1,"canary":{"version":3,"steps":[100],"requests":10,)"
+                   R"("mirror_percent":0}})").is_ok());
+  ask(10);
+  EXPECT_EQ(row(3).role, "promoted") << "nobody was to compare it: " << row(3).reason;
+}
+
+TEST_F(TrafficTest, WhoeverCannotBeMirroredForWantOfRoomIsNoneOfTheStep) {
+  version(2, "good");
+  ASSERT_TRUE(load(R"({"stable":1,"canary":{"version":2,"steps":[100],"requests":80}})").is_ok());
+  host_->pause(true);
+  for (int i = 0; i < 80; ++i) {
+    const auto lease = host_->lease("a");
+    ASSERT_TRUE(lease.is_ok());
+    EXPECT_EQ((*lease)->name(), "a:2");
+    give(*lease, small_request(++ids_));
+  }
+  host_->pause(false);
+  ear_->wait_for_ends(80);
+  wait_for_mirrors();
+  EXPECT_EQ(row(1).compared, Traffic::kMirrorsMax);
+  EXPECT_EQ(row(2).role, "canary");
+  EXPECT_EQ(ask(16).at("a:2"), 16);
+  EXPECT_EQ(row(2).role, "promoted") << row(2).reason;
+  EXPECT_EQ(row(1).compared, 80u);
+}
+
 TEST_F(TrafficTest, ABadCanaryGetsItsShareForAWhileAndThenNone) {
   const std::pair<const char*, const char*> cases[] = {
       {"slow", "times as long"}, {"wrong", "failed"}, {"other", "answered otherwise"}};
