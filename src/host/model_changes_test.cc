@@ -7,6 +7,7 @@
 #include <set>
 #include <thread>
 
+#include "host/leased_turn.h"
 #include "host/testing/script_model.h"
 
 namespace quire {
@@ -236,7 +237,13 @@ TEST_F(ModelChangesTest, ANameMayGoRoundSeveralModels) {
   EXPECT_EQ(host_.route("m", {{a, 1}, {77, 1}}).code(), StatusCode::kNotFound);
   ASSERT_TRUE(host_.route("m", {{a, 3}, {b, 1}}).is_ok());
   std::string order;
-  for (int i = 0; i < 8; ++i) order += (*host_.lease("m"))->name().back();
+  for (int i = 0; i < 8; ++i) {
+    const std::string looked = (*host_.lease("m"))->name();
+    const ModelLease lease = *host_.lease("m");
+    EXPECT_EQ(lease->name(), looked) << "it is still its turn";
+    end_turn(lease, TurnEnd::kKept);
+    order += lease->name().back();
+  }
   EXPECT_EQ(order, "11211121");
   EXPECT_EQ((*host_.lease("m:1"))->name(), "m:1") << "an own name is one model's";
   ASSERT_TRUE(host_.remove(b).is_ok());

@@ -7,6 +7,7 @@
 #include <spdlog/spdlog.h>
 
 #include "base/clock.h"
+#include "host/leased_turn.h"
 #include "host/model_host_state.h"
 
 namespace quire {
@@ -116,21 +117,36 @@ Result<ModelLease> ModelHost::lease(ModelIndex model) {
 }
 
 Result<ModelLease> ModelHost::lease(std::string_view name) {
-  std::unique_lock lock(state_->mutex);
-  bool is_wanted = false;
-  if (const auto turn = next_of_route(name)) {
-    Result<ModelLease> lease = lease_locked(*turn);
-    if (lease.is_ok()) return lease;
-    // One that has left the memory is fetched again, for the turns to come.
-    is_wanted = lease.status().code() == StatusCode::kUnavailable && !state_->is_draining &&
-                !state_->is_asleep;
-    if (is_wanted) state_->shelf.want(*turn);
+  State& state = *state_;
+  if (const auto* taken = QuestionTurns::taken(name)) {
+    Result<ModelLease> again = lease(taken->model);
+    if (again.is_ok()) return lease_with_turn(std::move(*again), taken->turn);
   }
-  const auto model = find_locked(name);
-  Result<ModelLease> lease = model ? lease_locked(*model) : gone_model();
+  std::unique_lock lock(state.mutex);
+  const auto turn = next_of_route(name);
+  auto model = turn;
+  Result<ModelLease> lease = turn ? lease_locked(*turn) : gone_model();
+  bool is_wanted = false;
+  if (!lease.is_ok()) {
+    // One that has left the memory is fetched again, for the turns to come.
+    is_wanted = turn && lease.status().code() == StatusCode::kUnavailable &&
+                !state.is_draining && !state.is_asleep;
+    if (is_wanted) state.shelf.want(*turn);
+    model = find_locked(name);
+    lease = model ? lease_locked(*model) : gone_model();
+  }
+  std::optional<TurnBook::Ticket> ticket;
+  if (turn) ticket = state.turns.ticket(std::string(name), *turn);
+  if (ticket && !lease.is_ok()) state.turns.end(*ticket, TurnEnd::kReturned);
   lock.unlock();
-  if (is_wanted) state_->changed.notify_all();
-  return lease;
+  if (is_wanted) state.changed.notify_all();
+  if (!ticket || !lease.is_ok()) return lease;
+  const auto shared = std::make_shared<LeasedTurn>([&state, it = *ticket](TurnEnd how) {
+    const std::lock_guard relock(state.mutex);
+    state.turns.end(it, how);
+  });
+  QuestionTurns::take({std::string(name), *model, shared});
+  return lease_with_turn(std::move(*lease), shared);
 }
 
 Result<ModelLease> ModelHost::lease_locked(ModelIndex model) {

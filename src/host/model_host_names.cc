@@ -245,30 +245,17 @@ std::optional<ModelHost::ModelIndex> ModelHost::only() const {
 Status ModelHost::route(const std::string& name, std::vector<Share> shares) {
   const std::lock_guard lock(state_->mutex);
   if (!state_->names.contains(name)) return gone_model();
-  std::vector<State::Turn> turns;
+  TurnBook::Weights weights;
   for (const Share& share : shares) {
     if (entry(share.model) == nullptr) return gone_model();
-    if (share.weight > 0) turns.push_back({share});
+    weights.emplace_back(share.model, share.weight);
   }
-  state_->routes.erase(name);
-  if (!turns.empty()) state_->routes.emplace(name, std::move(turns));
+  state_->turns.set(name, weights);
   return ok_status();
 }
 
-// Everybody gets credit for his weight, the richest has the turn and pays for all.
 std::optional<ModelHost::ModelIndex> ModelHost::next_of_route(std::string_view name) {
-  if (state_->routes.empty()) return std::nullopt;
-  const auto found = state_->routes.find(name);
-  if (found == state_->routes.end() || !state_->names.contains(name)) return std::nullopt;
-  std::int64_t sum = 0;
-  State::Turn* richest = nullptr;
-  for (State::Turn& turn : found->second) {
-    sum += turn.share.weight;
-    turn.credit += turn.share.weight;
-    if (richest == nullptr || turn.credit > richest->credit) richest = &turn;
-  }
-  richest->credit -= sum;
-  return richest->share.model;
+  return state_->names.contains(name) ? state_->turns.take(name) : std::nullopt;
 }
 
 std::optional<ModelHost::ModelIndex> ModelHost::find_locked(std::string_view name) const {

@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "host/model_host.h"
+#include "host/turn_book.h"
 
 namespace quire {
 
@@ -43,11 +44,7 @@ struct ModelHost::State {
   std::map<ModelIndex, std::unique_ptr<Entry>> entries;  // as the shelf has them
   std::map<std::string, ModelIndex, std::less<>> names;  // of those that are not removed
   std::set<std::string, std::less<>> added;              // of these, what add_name() gave
-  struct Turn {
-    Share share;
-    std::int64_t credit = 0;
-  };
-  std::map<std::string, std::vector<Turn>, std::less<>> routes;  // by names that are there
+  TurnBook turns;  // of names that are there
   bool is_draining = false;
   bool is_paused = false;
   bool is_asleep = false;

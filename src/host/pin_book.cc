@@ -9,6 +9,7 @@
 
 #include "base/file.h"
 #include "base/json.h"
+#include "host/served_names.h"
 #include "store/file_lock.h"
 
 namespace quire {
@@ -69,10 +70,14 @@ std::vector<std::string> PinBook::tell_missing(
   return missing;
 }
 
-Status PinBook::set(ModelHost& host, ModelHost::ModelIndex model, bool is_pinned) {
+Status PinBook::set(ModelHost& host, ModelHost::ModelIndex model, bool is_pinned,
+                    std::string_view asked) {
   const std::lock_guard lock(mutex_);
   QUIRE_RETURN_IF_ERROR(host.set_pinned(model, is_pinned));
-  return keep_locked(host.names(model), is_pinned);
+  std::vector<std::string> names = host.names(model);
+  const bool is_any_version = !bare_name(names).empty() && names.front() != asked;
+  if (is_pinned && is_any_version) names.erase(names.begin());  // another one may have it tomorrow
+  return keep_locked(names, is_pinned);
 }
 
 Status PinBook::keep(const std::vector<std::string>& names, bool is_pinned) {

@@ -1,10 +1,11 @@
 // PinBook: which models are pinned (ModelHost::set_pinned), kept over restarts in a small file of
-// the server's own: {"pinned": ["NAME", ...]}, by all names that a model had when it was pinned, so
-// that whoever has taken its place under one of them is pinned, too. The file is written beside
-// and renamed: it is whole or as it was. Servers that share it add and take away what they are
-// asked to, under a lock, and leave the rest: what one of them does not serve another may. What is
-// in it is checked when it is read; a file that is something else is passed over with a line in
-// the log.
+// the server's own: {"pinned": ["NAME", ...]}, by all names that a model had when it was pinned,
+// so that whoever has taken its place under one of them is pinned, too; a version of a model that
+// has the bare name (host/served_names.h) not by its own, unless it was pinned by that. The file
+// is written beside and renamed: it is whole or as it was. Servers that share it add and take
+// away what they are asked to, under a lock, and leave the rest: what one of them does not serve
+// another may. What is in it is checked when it is read; a file that is something else is passed
+// over with a line in the log.
 // Bounds: kNamesMax names, kFileBytesMax of the file. Any thread; keep() writes and waits for it.
 // Used by serve (quire's pins) and by apps, who applies it.
 #pragma once
@@ -14,6 +15,7 @@
 #include <mutex>
 #include <set>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/status.h"
@@ -38,7 +40,9 @@ class PinBook {
   // The names of a model that is to be pinned, or no more, in the host as in the book.
   // kNotFound: the host has it not. kResourceExhausted: too many are kept; else why the file cannot
   // be written: it holds all the same as long as the process lives.
-  Status set(ModelHost& host, ModelHost::ModelIndex model, bool is_pinned);
+  // `asked`: by which name; empty: by none of them rather than another.
+  Status set(ModelHost& host, ModelHost::ModelIndex model, bool is_pinned,
+             std::string_view asked = {});
   // In the book alone.
   Status keep(const std::vector<std::string>& names, bool is_pinned);
 

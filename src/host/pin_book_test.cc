@@ -105,6 +105,21 @@ TEST_F(PinBookTest, HostAndBookAreSetTogether) {
   EXPECT_EQ(PinBook(path_).names(), Names());
 }
 
+TEST_F(PinBookTest, AModelWithVersionsIsPinnedByItsBareName) {
+  PinBook book(path_);
+  ModelHost host;
+  add(host, {"m:1", "m"});
+  add(host, {"m:2"});
+  EXPECT_TRUE(book.set(host, *host.find("m"), true, "m").is_ok());
+  EXPECT_EQ(book.names(), Names({"m"}));
+  ASSERT_TRUE(host.move_names({"m"}, *host.find("m:2")).is_ok());
+  EXPECT_TRUE(book.set(host, *host.find("m"), false, "m").is_ok());
+  EXPECT_EQ(book.names(), Names()) << "whoever had it when it was pinned";
+  EXPECT_TRUE(book.set(host, *host.find("m"), true, "m:2").is_ok());
+  EXPECT_TRUE(book.set(host, *host.find("m:1"), true, "m:1").is_ok());
+  EXPECT_EQ(book.names(), Names({"m", "m:1", "m:2"})) << "by its own where that was asked for";
+}
+
 TEST_F(PinBookTest, AFileThatIsSomethingElsePinsNobody) {
   fs::create_directories(folder_ + "/home");
   const std::string longest(PinBook::kNameBytesMax, 'x');

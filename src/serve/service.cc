@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "base/clock.h"
+#include "host/leased_turn.h"
 #include "serve/failure.h"
 #include "serve/trace/asked.h"
 #include "serve/ways/engine_entry.h"
@@ -211,11 +212,11 @@ void Service::admit_constrained(std::uint64_t ticket, const Grammars::Outcome& o
 
 // Whoever looks for the answer elsewhere finds the same there.
 void Service::refuse(const Arrival& arrival, Call& call, const ApiError& error) {
+  end_turn(call.model, TurnEnd::kRefused);
   if (call.apart) {
     call.apart->respond(arrival.dialect->render_error(error, arrival.exchange->request()));
   }
-  if (arrival.exchange->is_gone()) return note_left(*arrival.exchange);
-  refuse(arrival, error);
+  arrival.exchange->is_gone() ? note_left(*arrival.exchange) : refuse(arrival, error);
 }
 
 void Service::await_model(Arrival arrival, const std::string& name) {
@@ -255,6 +256,7 @@ void Service::admit(ModelHost::ModelIndex model, Result<ModelLease> outcome) {
 
 void Service::submit(const std::shared_ptr<ActiveCall>& call) {
   ++active_;
+  end_turn(call->call.model, TurnEnd::kKept);
   call->submitted_at = SteadyClock::now();
   std::size_t choices = 0;
   for (Request& request : call->call.requests) {
@@ -592,8 +594,6 @@ void Service::drain() {
   }
 }
 
-bool Service::is_alive(Nanos now) const {
-  return !host_->is_stalled(now, kStall);
-}
+bool Service::is_alive(Nanos now) const { return !host_->is_stalled(now, kStall); }
 
 }  // namespace quire

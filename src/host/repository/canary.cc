@@ -56,6 +56,14 @@ void Canary::refused() {
   roll_back(fmt::format("it refused {} requests in a step of {}", refused_, plan_.requests));
 }
 
+void Canary::missed() {
+  if (state_ != State::kRunning) return;
+  withdrawn();
+  if (++missed_ < plan_.requests) return;
+  roll_back(fmt::format("{} requests in a step of {} could not be compared", missed_,
+                        plan_.requests));
+}
+
 void Canary::ended_stable(const Outcome& outcome) {
   if (outcome.failed) return;
   stable_.time += outcome.time;
@@ -112,7 +120,7 @@ void Canary::decide() {
     step_ = plan_.steps.size() - 1;
     return;
   }
-  begun_ = ended_ = failed_ = refused_ = 0;
+  begun_ = ended_ = failed_ = refused_ = missed_ = 0;
   compared_ = different_ = 0;
 }
 

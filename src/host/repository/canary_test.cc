@@ -122,6 +122,32 @@ TEST(CanaryTest, AStepWaitsForWhatIsMirrored) {
   EXPECT_EQ(canary.percent(), 100u);
 }
 
+TEST(CanaryTest, ARequestWhoseClientHasLeftSaysNothing) {
+  Canary canary(plan());
+  for (int i = 0; i < 200; ++i) {
+    canary.began();
+    canary.withdrawn();
+  }
+  EXPECT_EQ(canary.percent(), 10u);
+  answer(canary, 20);
+  EXPECT_EQ(canary.percent(), 100u);
+  EXPECT_EQ(canary.began_in_all(), 20u);
+}
+
+TEST(CanaryTest, OneThatCannotBeComparedIsRolledBack) {
+  Canary canary(plan());
+  for (int i = 0; i < 20; ++i) {
+    EXPECT_EQ(canary.percent(), 10u) << i;
+    if (i % 2 == 0) answer(canary, 1);
+    canary.began();
+    canary.mirrored();
+    canary.missed();
+    canary.not_compared();
+  }
+  EXPECT_EQ(canary.state(), Canary::State::kRolledBack);
+  EXPECT_EQ(canary.reason(), "20 requests in a step of 20 could not be compared");
+}
+
 TEST(TrafficPlanTest, ThePlanIsReadWholeAndMistakesAreNamed) {
   const auto read = [](const char* text) { return read_traffic_plan(*parse_json(text)); };
   const auto canary = read(
@@ -136,6 +162,7 @@ TEST(TrafficPlanTest, ThePlanIsReadWholeAndMistakesAreNamed) {
        {"[]", "{}", R"({"stable":0})", R"({"stable":"1"})", R"({"stable":1,"x":1})",
         R"({"stable":1,"split":{}})", R"({"stable":1,"split":{"a":1}})",
         R"({"stable":1,"split":{"1":0}})", R"({"stable":1,"split":{"1":-1}})",
+        R"({"stable":1,"split":{"01":50,"1":50}})", R"({"stable":1,"split":{"01":50}})",
         R"({"stable":1,"canary":{}})", R"({"stable":1,"canary":{"version":1}})",
         R"({"stable":1,"canary":{"version":2,"steps":[]}})",
         R"({"stable":1,"canary":{"version":2,"steps":[50]}})",

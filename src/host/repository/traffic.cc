@@ -24,7 +24,25 @@ bool is_failure(FinishReason reason) {
          reason == FinishReason::kDeadline;
 }
 
+// There are tokens or a vector of its answer; of a prompt's scores alone there are none.
+bool is_comparable(const Request& request) {
+  return request.is_pooled || request.params.tokens_max > 0;
+}
+
+Request mirror_of(const Request& request, std::uint64_t id) {
+  Request copy = mirror_of(request, id);
+  copy.params.logprobs = copy.params.prompt_logprobs = -1;  // nobody reads them
+  copy.params.raw_logits = false;
+  return copy;
+}
+
 }  // namespace
+
+void Traffic::Leavings::clear() {
+  for (const auto& [lease, mirror] : useless) lease->engine->cancel(mirror);
+  useless.clear();
+  leases.clear();
+}
 
 Traffic::Traffic(std::string name, TrafficPlan plan,
                  std::map<std::uint64_t, ModelHost::ModelIndex> models, ModelHost& host,
@@ -101,7 +119,7 @@ void Traffic::end() {
 
 // The version that is to answer it too. Credits, so that the percentage holds from the first on.
 std::optional<std::uint64_t> Traffic::mirror_for(std::uint64_t version, const Request& request) {
-  if (request.n != 1 || request.is_pooled || request.params.prompt_logprobs >= 0) return {};
+  if (!is_comparable(request)) return {};
   std::uint32_t percent = 0;
   std::uint64_t to = 0;
   if (plan_.shadow && version != plan_.shadow->version) {
@@ -124,18 +142,21 @@ void Traffic::submitted(std::uint64_t version, const Request& request) {
   {
     const std::lock_guard lock(mutex_);
     if (is_ended_ || records_.size() >= kRecordsMax) return;
-    const bool is_room = mirrors_ < kMirrorsMax;
     ++sums_[version].requests;
     Record& record = records_[request.id.value];
     record.version = version;
-    if (canary_ && version == plan_.canary->version) canary_->began();
-    if (is_room) to = mirror_for(version, request);
+    record.is_pooled = request.is_pooled;
+    if (is_new(record)) canary_->began();
+    to = mirror_for(version, request);
+    record.is_crowded = to && mirrors_ >= kMirrorsMax;
+    if (record.is_crowded) to.reset();
     if (to) {
       id = next_mirror_id++;
       record.other = id;
       Record& mirror = records_[id];
       mirror.version = *to;
       mirror.is_mirror = true;
+      mirror.is_pooled = request.is_pooled;
       ++mirrors_;
       mirror.other = request.id.value;
       ++sums_[*to].mirrored;
@@ -162,33 +183,39 @@ void Traffic::submitted(std::uint64_t version, const Request& request) {
   if (!status.is_ok()) refused(RequestId{id});
 }
 
+bool Traffic::is_new(const Record& record) const {
+  return canary_ && !record.is_mirror && record.version == plan_.canary->version;
+}
+
 // Whoever was to be compared with it is not.
-void Traffic::drop_pair(std::uint64_t id, std::vector<ModelLease>& leases) {
+void Traffic::drop_pair(std::uint64_t id, Leavings& leavings) {
   const auto one = records_.find(id);
   if (one == records_.end() || one->second.other == 0) return;
   const auto partner = records_.find(std::exchange(one->second.other, 0));
   QUIRE_CHECK(partner != records_.end(), "request {} has lost its mirror", id);
   const Record& mirror = one->second.is_mirror ? one->second : partner->second;
   ++sums_[mirror.version].mirrors_failed;
+  Record& left = partner->second;
+  left.other = 0;
+  left.is_missed = true;
+  left.said.clear();
+  left.vectors.clear();
+  if (left.is_over && is_new(left) && !left.failed) judge(left);
   if (canary_) canary_->not_compared();
-  partner->second.other = 0;
-  partner->second.said.clear();
-  if (!partner->second.is_over) return;
-  if (partner->second.lease) leases.push_back(std::move(partner->second.lease));
+  if (!left.is_over) return;
+  if (left.lease) leavings.leases.push_back(std::move(left.lease));
   records_.erase(partner);
 }
 
 void Traffic::refused(RequestId request, bool comes_again) {
-  std::vector<ModelLease> leases;  // given back when the lock is
+  Leavings leavings;
   {
     const std::lock_guard lock(mutex_);
     const auto found = records_.find(request.value);
     if (found == records_.end()) return;
-    drop_pair(request.value, leases);
+    drop_pair(request.value, leavings);
     const auto record = records_.find(request.value);
-    const bool is_new = canary_ && !record->second.is_mirror &&
-                        record->second.version == plan_.canary->version;
-    if (is_new) comes_again ? canary_->withdrawn() : canary_->refused();
+    if (is_new(record->second)) comes_again ? canary_->withdrawn() : canary_->refused();
     if (record->second.is_mirror) {
       --mirrors_;
     } else if (comes_again) {
@@ -196,36 +223,52 @@ void Traffic::refused(RequestId request, bool comes_again) {
     } else {
       ++sums_[record->second.version].ended;
     }
-    if (record->second.lease) leases.push_back(std::move(record->second.lease));
+    if (record->second.lease) leavings.leases.push_back(std::move(record->second.lease));
     records_.erase(record);
   }
+  leavings.clear();
   apply();
 }
 
-void Traffic::compare(Records::iterator one, std::vector<ModelLease>& leases) {
+// What a request of the canary's says of it, when it and its mirror have ended; at once where it
+// has failed.
+void Traffic::judge(const Record& record) {
+  if (record.failed) return canary_->ended({true, record.time_s, record.tokens});
+  if (record.is_cut || record.is_crowded) return canary_->withdrawn();
+  if (record.is_missed) return canary_->missed();
+  canary_->ended({false, record.time_s, record.tokens});
+}
+
+void Traffic::compare(Records::iterator one, Leavings& leavings) {
   const auto other = records_.find(one->second.other);
   QUIRE_CHECK(other != records_.end(), "request {} has lost its mirror", one->first);
-  if (!other->second.is_over) return;
+  Record& asked = one->second.is_mirror ? other->second : one->second;
   const Record& mirror = one->second.is_mirror ? one->second : other->second;
+  if (asked.is_cut && !mirror.is_over && mirror.lease) {
+    leavings.useless.emplace_back(mirror.lease, RequestId{asked.other});
+  }
+  if (!other->second.is_over) return;
   Sums& sums = sums_[mirror.version];
-  const bool is_whole = !one->second.is_cut && !other->second.is_cut;
-  if (one->second.failed || other->second.failed || !is_whole) {
-    ++sums.mirrors_failed;
-    if (canary_) canary_->not_compared();
-  } else {
-    const bool is_same = one->second.said == other->second.said;
+  asked.is_missed = mirror.failed || mirror.is_cut;
+  const bool is_compared = !asked.is_missed && !asked.failed && !asked.is_cut;
+  const bool is_same = asked.said == mirror.said && asked.vectors == mirror.vectors;
+  if (is_new(asked) && !asked.failed) judge(asked);
+  if (is_compared) {
     ++sums.compared;
     sums.different += is_same ? 0 : 1;
     if (canary_) canary_->compared(is_same);
+  } else {
+    ++sums.mirrors_failed;
+    if (canary_) canary_->not_compared();
   }
   for (const auto& it : {one, other}) {
-    if (it->second.lease) leases.push_back(std::move(it->second.lease));
+    if (it->second.lease) leavings.leases.push_back(std::move(it->second.lease));
   }
   records_.erase(other);
   records_.erase(one);
 }
 
-void Traffic::finish(Records::iterator ended, std::vector<ModelLease>& leases) {
+void Traffic::finish(Records::iterator ended, Leavings& leavings) {
   Record& record = ended->second;
   record.is_over = true;
   if (record.is_mirror) --mirrors_;
@@ -234,42 +277,48 @@ void Traffic::finish(Records::iterator ended, std::vector<ModelLease>& leases) {
     sums.time_s += record.time_s;
     sums.tokens += record.tokens;
   }
-  const Canary::Outcome outcome = {record.failed, record.time_s, record.tokens};
   if (!record.is_mirror) {
     ++sums.ended;
     sums.failed += record.failed ? 1 : 0;
-    if (canary_ && record.version == plan_.canary->version) canary_->ended(outcome);
   }
-  if (canary_ && record.version == plan_.stable) canary_->ended_stable(outcome);
-  if (record.other != 0) return compare(ended, leases);
-  if (record.lease) leases.push_back(std::move(record.lease));
+  if (is_new(record) && (record.failed || record.other == 0)) judge(record);
+  if (canary_ && record.version == plan_.stable && !record.is_cut) {
+    canary_->ended_stable({record.failed, record.time_s, record.tokens});
+  }
+  if (record.other != 0) return compare(ended, leavings);
+  if (record.lease) leavings.leases.push_back(std::move(record.lease));
   records_.erase(ended);
 }
 
+void Traffic::hear(Record& record, const TokenEvent& event) {
+  if (record.other != 0) {
+    std::vector<TokenId>& said = record.said[event.branch];
+    said.insert(said.end(), event.accepted.begin(), event.accepted.end());
+    record.vectors.insert(record.vectors.end(), event.pooled.begin(), event.pooled.end());
+  }
+  record.failed |= is_failure(event.finish);
+  record.is_cut |= event.finish == FinishReason::kCancelled;
+}
+
 void Traffic::heard(std::uint64_t, StepEvents& step) {
-  std::vector<ModelLease> leases;
+  Leavings leavings;
   {
     const std::lock_guard lock(mutex_);
     for (const RowFact& row : step.rows) {
       const auto found = records_.find(row.of.request.value);
       if (found == records_.end()) continue;
       found->second.time_s += to_seconds(step.elapsed);
-      found->second.tokens += row.generated;
+      found->second.tokens += found->second.is_pooled ? row.tokens : row.generated;
     }
     for (const TokenEvent& event : step.events) {
       const auto found = records_.find(event.request.value);
       if (found == records_.end()) continue;
-      Record& record = found->second;
-      if (record.other != 0) {
-        record.said.insert(record.said.end(), event.accepted.begin(), event.accepted.end());
-      }
-      record.failed |= is_failure(event.finish);
-      record.is_cut |= event.finish == FinishReason::kCancelled;
-      if (event.is_last) finish(found, leases);
+      hear(found->second, event);
+      if (event.is_last) finish(found, leavings);
     }
   }
   std::erase_if(step.events, [](const TokenEvent& event) { return is_mirror(event.request); });
-  leases.clear();
+  leavings.clear();
   apply();
 }
 

@@ -62,19 +62,33 @@ class Traffic {
     bool is_over = false;
     bool failed = false;
     bool is_cut = false;      // whoever asked has left
+    bool is_crowded = false;  // it was to be mirrored, and there was no room for that
+    bool is_missed = false;   // its mirror came to nothing
+    bool is_pooled = false;   // what it reads is counted, since it generates nothing
     std::uint64_t other = 0;  // the request that it is compared with; 0: none
     double time_s = 0;
     std::uint64_t tokens = 0;
-    std::vector<TokenId> said;  // where it is compared
+    std::map<int, std::vector<TokenId>> said;  // by each branch, where it is compared
+    std::vector<float> vectors;                // the same of vectors
     ModelLease lease;           // of the version that answers a mirror
   };
   using Records = std::unordered_map<std::uint64_t, Record>;
 
+  // What is done when the lock is given back.
+  struct Leavings {
+    std::vector<ModelLease> leases;
+    std::vector<std::pair<ModelLease, RequestId>> useless;  // mirrors of nobody's requests
+    void clear();
+  };
+
   // Under the lock.
   std::optional<std::uint64_t> mirror_for(std::uint64_t version, const Request& request);
-  void finish(Records::iterator ended, std::vector<ModelLease>& leases);
-  void compare(Records::iterator one, std::vector<ModelLease>& leases);
-  void drop_pair(std::uint64_t id, std::vector<ModelLease>& leases);
+  bool is_new(const Record& record) const;  // of the canary's own requests
+  void hear(Record& record, const TokenEvent& event);
+  void finish(Records::iterator ended, Leavings& leavings);
+  void compare(Records::iterator one, Leavings& leavings);
+  void judge(const Record& record);
+  void drop_pair(std::uint64_t id, Leavings& leavings);
 
   const std::string name_;
   const TrafficPlan plan_;  // whose versions are all among `models`

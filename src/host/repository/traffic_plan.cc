@@ -93,7 +93,8 @@ Status read_split(const Json& json, TrafficPlan& plan) {
     std::uint64_t version = 0;
     const char* end = name.data() + name.size();
     const auto read = std::from_chars(name.data(), end, version);
-    if (read.ec != std::errc() || read.ptr != end || version == 0) {
+    const bool is_number = read.ec == std::errc() && read.ptr == end;
+    if (!is_number || version == 0 || name.front() == '0') {
       return wrong("'split' names '{}', which is no version", name.substr(0, 64));
     }
     if (!weight.is_int() || weight.as_int() < 0 || weight.as_int() > 10'000) {

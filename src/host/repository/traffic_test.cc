@@ -7,6 +7,7 @@
 #include <map>
 #include <thread>
 
+#include "host/leased_turn.h"
 #include "host/repository/folder_repository.h"
 #include "host/testing/file_catalog.h"
 #include "host/testing/script_model.h"
@@ -67,12 +68,16 @@ class TrafficTest : public ::testing::Test {
       Request request = small_request(++ids_);
       request.params.tokens_max = 4;
       request.params.seed = ids_;
-      (*lease)->tap->submitted(request);
-      EXPECT_TRUE((*lease)->engine->submit(std::move(request)).is_ok());
+      give(*lease, std::move(request));
       ear_->wait_for_ends(static_cast<int>(ids_));
       wait_for_mirrors();
     }
     return answered;
+  }
+  void give(const ModelLease& lease, Request request) {
+    end_turn(lease, TurnEnd::kKept);
+    lease->tap->submitted(request);
+    EXPECT_TRUE(lease->engine->submit(std::move(request)).is_ok());
   }
   void wait_for_mirrors() {
     const auto is_over = [](const TrafficRow& row) {
@@ -125,6 +130,57 @@ TEST_F(TrafficTest, ASplitHoldsToTheRequest) {
   EXPECT_TRUE(repository_->traffic().empty());
 }
 
+TEST_F(TrafficTest, WhatIsAnsweredWithoutAnEngineCostsNobodyAShare) {
+  version(2, "good");
+  ASSERT_TRUE(load(R"({"stable":1,"split":{"1":1,"2":1}})").is_ok());
+  std::map<std::string, int> looked, answered;
+  for (int i = 0; i < 50; ++i) {
+    for (int k = 0; k <= i % 20; ++k) ++looked[(*host_->lease("a"))->name()];
+    for (const auto& [name, count] : ask(1)) answered[name] += count;
+  }
+  EXPECT_EQ(answered.at("a:1"), 25);
+  EXPECT_EQ(answered.at("a:2"), 25);
+  EXPECT_EQ(looked.size(), 2u) << "by whoever is to answer next";
+}
+
+TEST_F(TrafficTest, ARequestThatIsRefusedCostsNobodyAShare) {
+  version(2, "good");
+  ASSERT_TRUE(load(R"({"stable":1,"split":{"1":9,"2":1}})").is_ok());
+  std::map<std::string, int> answered;
+  for (int i = 0; i < 100; ++i) {
+    for (int k = 0; k <= i % 3; ++k) end_turn(*host_->lease("a"), TurnEnd::kRefused);
+    for (const auto& [name, count] : ask(1)) answered[name] += count;
+  }
+  EXPECT_EQ(answered.at("a:1"), 90);
+  EXPECT_EQ(answered.at("a:2"), 10);
+}
+
+TEST_F(TrafficTest, SharesHoldAmongThoseWhoComeTogether) {
+  version(2, "good");
+  ASSERT_TRUE(load(R"({"stable":1,"split":{"1":7,"2":3}})").is_ok());
+  std::atomic<int> second{0}, bad{0};
+  std::vector<std::thread> clients;
+  for (int client = 0; client < 4; ++client) {
+    clients.emplace_back([&] {
+      for (int i = 0; i < 50; ++i) {
+        QuestionTurns turns;
+        const auto lease = host_->lease("a");
+        const auto again = host_->lease("a");  // one question means one version
+        if (!lease.is_ok() || !again.is_ok() || *lease != *again) ++bad;
+        if (i % 5 == 4) {
+          turns.refuse();
+          continue;
+        }
+        end_turn(*lease, TurnEnd::kKept);
+        second += (*lease)->name() == "a:2" ? 1 : 0;
+      }
+    });
+  }
+  for (std::thread& client : clients) client.join();
+  EXPECT_EQ(bad, 0);
+  EXPECT_NEAR(second, 48, 8) << "of 160, but for the turns that were out when the last came";
+}
+
 TEST_F(TrafficTest, AShadowIsAskedAndAnswersNobody) {
   version(2, "other");
   ASSERT_TRUE(load(R"({"stable":1,"shadow":{"version":2,"percent":50}})").is_ok());
@@ -167,8 +223,12 @@ TEST_F(TrafficTest, ACanaryThatTakesNoRequestsEndsUnlessTheyComeAgain) {
     for (int i = 0; i < count && row(2).role == "canary"; ++i) {
       const auto lease = host_->lease("a");
       ASSERT_TRUE(lease.is_ok());
-      if ((*lease)->name() != "a:2") continue;
+      if ((*lease)->name() != "a:2") {
+        end_turn(*lease, TurnEnd::kKept);
+        continue;
+      }
       const Request request = small_request(++ids_);
+      end_turn(*lease, TurnEnd::kKept);
       (*lease)->tap->submitted(request);
       (*lease)->tap->refused(request.id, comes_again);
     }
@@ -193,6 +253,67 @@ TEST_F(TrafficTest, AGoodCanaryGetsAll) {
   EXPECT_EQ(repository_->resolve("a", 0)->version, 2u);
   ASSERT_TRUE(repository_->load("a").is_ok());
   EXPECT_EQ(ask(10).at("a:2"), 10) << "a load that changes nothing changes nothing";
+}
+
+TEST_F(TrafficTest, ACanaryWhoseClientsLeaveIsJudgedByThoseWhoStay) {
+  version(2, "good");
+  ASSERT_TRUE(load(canary(R"({"errors":0,"latency":1.5,"divergence":0})")).is_ok());
+  std::uint64_t cut = 0;
+  for (int i = 0; i < 200; ++i) {
+    host_->pause(true);
+    const auto lease = host_->lease("a");
+    ASSERT_TRUE(lease.is_ok());
+    cut += (*lease)->name() == "a:2" ? 1 : 0;
+    give(*lease, small_request(++ids_));
+    (*lease)->engine->cancel(RequestId{ids_});
+    host_->pause(false);
+    ear_->wait_for_ends(static_cast<int>(ids_));
+    wait_for_mirrors();
+  }
+  EXPECT_GT(cut, 30u) << "it keeps its share of a fifth";
+  EXPECT_EQ(row(2).role, "canary") << row(2).reason;
+  EXPECT_EQ(row(2).percent, 20) << "and nothing is known of it";
+  EXPECT_EQ(row(2).failed, 0u);
+  EXPECT_EQ(row(1).compared, 0u);
+  EXPECT_EQ(row(1).mirrors_failed, cut);
+  ask(100);
+  EXPECT_EQ(row(2).role, "promoted") << row(2).reason;
+  EXPECT_EQ(row(1).compared, 30u);
+}
+
+TEST_F(TrafficTest, ACanaryThatNobodyCanCompareIsNotPromoted) {
+  version(1, "wrong");  // what the stable version answers is worth nothing
+  version(2, "good");
+  ASSERT_TRUE(load(canary(R"({"errors":0,"latency":1.5,"divergence":0})")).is_ok());
+  ask(100);
+  EXPECT_EQ(row(2).role, "rolled back");
+  EXPECT_EQ(row(2).reason, "10 requests in a step of 10 could not be compared");
+  EXPECT_EQ(row(1).compared, 0u);
+  version(3, "good");
+  ASSERT_TRUE(load(R"({"stable":1,"canary":{"version":3,"steps":[100],"requests":10,)"
+                   R"("mirror_percent":0}})").is_ok());
+  ask(10);
+  EXPECT_EQ(row(3).role, "promoted") << "nobody was to compare it: " << row(3).reason;
+}
+
+TEST_F(TrafficTest, WhoeverCannotBeMirroredForWantOfRoomIsNoneOfTheStep) {
+  version(2, "good");
+  ASSERT_TRUE(load(R"({"stable":1,"canary":{"version":2,"steps":[100],"requests":80}})").is_ok());
+  host_->pause(true);
+  for (int i = 0; i < 80; ++i) {
+    const auto lease = host_->lease("a");
+    ASSERT_TRUE(lease.is_ok());
+    EXPECT_EQ((*lease)->name(), "a:2");
+    give(*lease, small_request(++ids_));
+  }
+  host_->pause(false);
+  ear_->wait_for_ends(80);
+  wait_for_mirrors();
+  EXPECT_EQ(row(1).compared, Traffic::kMirrorsMax);
+  EXPECT_EQ(row(2).role, "canary");
+  EXPECT_EQ(ask(16).at("a:2"), 16);
+  EXPECT_EQ(row(2).role, "promoted") << row(2).reason;
+  EXPECT_EQ(row(1).compared, 80u);
 }
 
 TEST_F(TrafficTest, ABadCanaryGetsItsShareForAWhileAndThenNone) {

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <vector>
 
+#include "host/served_names.h"
 #include "serve/intake/names/model_names.h"
 
 namespace quire {
@@ -55,10 +56,10 @@ Parsed<ModelLease> lease_model(const ModelSource& source, std::string_view writt
   const std::string name = meant_model(source, written);
   const auto model = find_served(source, name);
   if (!model) return not_found_or_why(source, name);
-  const ModelLease& waited_for = source.waited_for;
-  if (waited_for && waited_for->name() == source.host->name(*model)) return waited_for;
   Result<ModelLease> lease = source.host->lease(name);
   if (lease.is_ok()) return std::move(*lease);
+  const ModelLease& waited_for = source.waited_for;
+  if (waited_for && waited_for->name() == source.host->name(*model)) return waited_for;
   if (lease.status().code() == StatusCode::kNotFound) return model_not_found(written);
   ApiError error = model_unavailable(lease.status(), whole_seconds(source.host->retry_in(*model)));
   if (lease.status().code() == StatusCode::kUnavailable) error.awaited_model = name;
@@ -66,8 +67,8 @@ Parsed<ModelLease> lease_model(const ModelSource& source, std::string_view writt
 }
 
 Parsed<ModelLease> lease_model_or_only(const ModelSource& source, std::string_view name) {
-  const auto only = name.empty() ? source.host->only() : std::nullopt;
-  return only ? lease_model(source, source.host->name(*only)) : lease_model(source, name);
+  const auto only = name.empty() ? only_served_name(*source.host) : std::nullopt;
+  return lease_model(source, only ? *only : name);
 }
 
 }  // namespace quire

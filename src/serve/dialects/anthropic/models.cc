@@ -7,6 +7,7 @@
 #include <charconv>
 
 #include "base/json.h"
+#include "host/served_names.h"
 #include "serve/dialects/anthropic/errors.h"
 #include "serve/intake/model_lease.h"
 #include "serve/intake/names/model_names.h"
@@ -49,10 +50,8 @@ bool read_limit(const http::Request& request, std::size_t& limit) {
 
 http::Response list_anthropic_models(const ModelHost& host, const http::Request& request) {
   std::vector<Json> models;
-  for (const ModelRow& model : host.rows()) {
-    for (const std::string& name : model.names) {
-      if (name != kAnyName) models.push_back(model_json(model, name));
-    }
+  for (const ModelRow& model : served_rows(host)) {
+    for (const std::string& name : served_names(model)) models.push_back(model_json(model, name));
   }
   std::size_t limit = kLimit;
   if (!read_limit(request, limit)) {

@@ -1,6 +1,7 @@
 #include "serve/dialects/openai/models.h"
 
 #include "base/json.h"
+#include "host/served_names.h"
 #include "serve/dialects/openai/errors.h"
 #include "serve/intake/model_lease.h"
 #include "serve/intake/names/model_names.h"
@@ -43,10 +44,8 @@ Json model_json(const ModelRow& model, std::string_view name) {
 
 http::Response list_openai_models(const ModelHost& host) {
   Json data = Json::array();
-  for (const ModelRow& model : host.rows()) {
-    for (const std::string& name : model.names) {
-      if (name != kAnyName) data.push(model_json(model, name));
-    }
+  for (const ModelRow& model : served_rows(host)) {
+    for (const std::string& name : served_names(model)) data.push(model_json(model, name));
   }
   return {.body = dump(Json::object({{"object", "list"}, {"data", std::move(data)}}))};
 }

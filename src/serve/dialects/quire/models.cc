@@ -101,7 +101,7 @@ void pin_quire_model(const House& house, std::shared_ptr<http::Exchange> exchang
     const auto model = host.find(name);
     Status kept;
     if (model) {
-      kept = house.pins != nullptr ? house.pins->set(host, *model, is_pinned)
+      kept = house.pins != nullptr ? house.pins->set(host, *model, is_pinned, name)
                                    : host.set_pinned(*model, is_pinned);
     }
     const bool is_here = model && kept.code() != StatusCode::kNotFound;

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/json.h"
+#include "host/served_names.h"
 #include "serve/dialects/tgi/errors.h"
 #include "serve/house.h"
 #include "serve/intake/skills.h"
@@ -22,13 +23,15 @@ std::string_view pipeline_of(const ModelInfo& info) {
 
 http::Response show_tgi_info(const DialectContext& context, const http::Request& request) {
   const House& house = *context.house;
-  const std::vector<ModelRow> rows = house.host.rows();
+  const std::vector<ModelRow> rows = served_rows(house.host);
   const auto asked = request.query_value("model");
   const auto found = std::find_if(rows.begin(), rows.end(), [&](const ModelRow& row) {
     return !asked || std::find(row.names.begin(), row.names.end(), *asked) != row.names.end();
   });
   if (found == rows.end()) return render_tgi_error(model_not_found(asked.value_or("")), request);
   const ModelRow& row = *found;
+  const std::string& own = row.names.front();
+  const std::string name = asked && *asked == own ? own : served_names(row).front();
   const ClientLimits& limits = house.client_limits;
   const auto tokens = [&](std::int64_t bound, std::int64_t of_context) {  // null: not known yet
     if (row.info.context_max == 0) return bound > 0 ? Json(bound) : Json();
@@ -37,7 +40,7 @@ http::Response show_tgi_info(const DialectContext& context, const http::Request&
   const std::int64_t context_max = row.info.context_max;
   const Json input = tokens(limits.input_tokens_max, context_max - 1);
   return {.body = dump(Json::object(
-              {{"model_id", row.names.front()},
+              {{"model_id", name},
                {"model_sha", Json()},
                {"model_dtype", Json()},
                {"model_device_type", "cpu"},

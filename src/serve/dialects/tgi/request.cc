@@ -7,6 +7,7 @@
 #include <initializer_list>
 #include <limits>
 
+#include "host/served_names.h"
 #include "serve/dialects/tgi/errors.h"
 #include "serve/house.h"
 #include "serve/intake/skills.h"
@@ -309,8 +310,7 @@ TgiBounds tgi_bounds(const DialectContext& context, const HostedModel& model) {
 }
 
 std::string first_tgi_model(const ModelHost& host) {
-  const std::vector<ModelRow> rows = host.rows();
-  return rows.empty() ? std::string() : rows.front().names.front();
+  return first_served_name(host).value_or("");
 }
 
 Parsed<ModelLease> lease_tgi_model(const DialectContext& context, const Json& body) {

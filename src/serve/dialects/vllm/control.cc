@@ -4,6 +4,7 @@
 
 #include "base/clock.h"
 #include "base/json.h"
+#include "host/served_names.h"
 #include "serve/dialects/openai/errors.h"
 #include "serve/house.h"
 
@@ -48,7 +49,7 @@ http::Response show_vllm_load(const DialectContext& context, const http::Request
 
 http::Response show_vllm_server(const DialectContext& context, const http::Request&) {
   Json models = Json::array();
-  for (const ModelRow& model : context.house->host.rows()) {
+  for (const ModelRow& model : served_rows(context.house->host)) {
     models.push(Json::object({{"served_model_name", Json::array({model.names.begin(),
                                                                  model.names.end()})},
                               {"max_model_len", model.info.context_max},

@@ -6,6 +6,7 @@
 #include <limits>
 
 #include "base/clock.h"
+#include "host/served_names.h"
 #include "serve/answer/answer_counts.h"
 #include "serve/dialects/openai/chat_messages.h"
 #include "serve/intake/generation.h"
@@ -23,7 +24,8 @@ using Inputs = std::vector<std::vector<TokenId>>;
 ModelLease read_model(Fields& fields, const DialectContext& context) {
   const std::string* name = fields.text("model", kModelNameSizeMax);
   if (fields.error()) return nullptr;
-  if (name == nullptr && context.models.host->size() > 1) {
+  const ModelHost& host = *context.models.host;
+  if (name == nullptr && host.size() > 1 && !only_served_name(host)) {
     fields.fail({.message = "You must provide a model parameter.",
                  .param = "model",
                  .code = "missing_required_parameter"});
