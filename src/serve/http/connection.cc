@@ -6,6 +6,7 @@
 #include <limits>
 #include <utility>
 #include <boost/asio/experimental/awaitable_operators.hpp>
+#include <fmt/format.h>
 
 #ifdef __GLIBC__
 #include <malloc.h>
@@ -207,8 +208,12 @@ asio::awaitable<bool> Connection::read_head(RequestHead& head) {
   if (is_file && head.coding != ContentCoding::kIdentity) {
     co_return co_await reject(head.request, 415, "a file is taken as it is, not compressed");
   }
-  if (head.body_size > (is_file ? limits_->file_max : head.body_max)) {
-    co_return co_await reject(head.request, 413, "the body is too large");
+  if (const std::uint64_t bound = is_file ? limits_->file_max : head.body_max;
+      head.body_size > bound) {
+    const std::string reason = fmt::format(
+        "the body is too large: it has {} bytes, at most {} are taken{}", head.body_size, bound,
+        bound == limits_->body_max ? " (--max-body-size)" : "");
+    co_return co_await reject(head.request, 413, reason);
   }
   co_return true;
 }
