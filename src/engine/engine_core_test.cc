@@ -244,6 +244,7 @@ TEST_P(AtDepth, RawLogitsOfEveryPositionOnce) {
   options.scheduler.tokens_max = 8;
   ScriptOptions script = script_of(64, GetParam());
   script.capacity.logits_rows_max = 5;
+  script.capacity.context_max = 30;  // which one of them fills: nothing has to follow
   ScriptWorld world(options, script);
   for (const std::size_t size : {std::size_t{30}, std::size_t{1}}) {
     Request request = ask(some_tokens(size), 1);

@@ -1,5 +1,6 @@
 #include "rpc/grpc_door.h"
 
+#include <google/protobuf/stubs/logging.h>
 #include <grpcpp/generic/async_generic_service.h>
 #include <grpcpp/security/server_credentials.h>
 #include <grpcpp/security/tls_certificate_provider.h>
@@ -10,7 +11,9 @@
 #include <thread>
 
 #include <fmt/format.h>
+#include <spdlog/spdlog.h>
 
+#include "base/json.h"
 #include "rpc/grpc_call.h"
 #include "rpc/service_dialect.h"
 
@@ -38,6 +41,12 @@ std::string address_of(const std::string& host, int port) {
   return fmt::format("{}{}{}:{}", is_ipv6 ? "[" : "", host, is_ipv6 ? "]" : "", port);
 }
 
+// What protobuf has to say of messages that it cannot read, which a client may send as many as it
+// likes of: it belongs into our log, and only for those who look at all of it.
+void log_of_protobuf(google::protobuf::LogLevel, const char*, int, const std::string& message) {
+  spdlog::debug("protobuf: {}", dump(Json(message)));
+}
+
 // For so long a client may read what it was answered and end its stream; then it is cut off.
 constexpr int kLastWordsMax = 5;  // seconds
 
@@ -55,6 +64,7 @@ class GrpcDoor : public SideDoor, public grpc::CallbackGenericService {
     desk_.limits = ports.limits;
     desk_.handler = ports.handler;
     desk_.to_io = ports.to_io;
+    google::protobuf::SetLogHandler(log_of_protobuf);
     grpc::ServerBuilder builder;
     const std::string address = address_of(ports.host, port_);
     int chosen = 0;

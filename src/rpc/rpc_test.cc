@@ -248,6 +248,11 @@ TEST_F(RpcTest, RepositoryStatisticsAndSettings) {
               grpc::StatusCode::UNIMPLEMENTED);
     grpc::ClientContext again;
     EXPECT_TRUE(stub_->CudaSharedMemoryStatus(&again, {}, &regions).ok());
+    grpc::ClientContext third;
+    inference::SharedMemoryRequest region;
+    region.set_name("none");
+    EXPECT_EQ(stub_->SystemSharedMemoryStatus(&third, region, &regions).error_code(),
+              grpc::StatusCode::NOT_FOUND);
   }
 }
 
@@ -328,8 +333,15 @@ TEST_F(RpcTest, MistakesAreToldByName) {
   request = ask_text("a");
   (*request.mutable_parameters())["sequence_id"].set_int64_param(4);
   EXPECT_THAT(refuse(request), HasSubstr("'sequence_id'"));
+  request = ask_text("a");
+  (*request.mutable_outputs()->Add()->mutable_parameters())["classification"].set_int64_param(3);
+  EXPECT_THAT(refuse(request, grpc::StatusCode::UNIMPLEMENTED), HasSubstr("'classification'"));
   request = ask_stream("a", 4);
-  EXPECT_THAT(refuse(request), HasSubstr("decoupled"));
+  EXPECT_THAT(refuse(request, grpc::StatusCode::UNIMPLEMENTED), HasSubstr("decoupled"));
+  request = ModelInferRequest();
+  request.set_model_name("zz");
+  request.add_inputs()->set_datatype("NONE");
+  EXPECT_THAT(refuse(request), HasSubstr("unknown model: 'zz'")) << "before its tensors";
 }
 
 TEST_F(RpcTest, AStreamAnswersManyRequestsInPieces) {
@@ -540,6 +552,7 @@ TEST_F(RpcTest, NoiseDisturbsNobody) {
   const std::string good = ask_text("ab", 1).SerializeAsString();
   grpc::GenericStub stub(channel_);
   constexpr int kTries = 400;
+  ::testing::internal::CaptureStderr();
   for (int i = 0; i < kTries; ++i) {
     std::string bytes = good;
     for (std::uint64_t k = 0; k < 1 + dice() % 4; ++k) {
@@ -563,6 +576,7 @@ TEST_F(RpcTest, NoiseDisturbsNobody) {
     EXPECT_NE(status.error_code(), grpc::StatusCode::INTERNAL) << status.error_message();
     EXPECT_NE(status.error_code(), grpc::StatusCode::UNKNOWN) << status.error_message();
   }
+  EXPECT_THAT(::testing::internal::GetCapturedStderr(), ::testing::Not(HasSubstr("libprotobuf")));
   ModelInferResponse response;
   EXPECT_TRUE(infer(ask_text("a"), response).ok());
 }

@@ -95,8 +95,12 @@ std::optional<ApiError> refuse_parameters(
     const bool is_neutral = name == "classification" && value.int64_param() == 0;
     const bool is_of_http = name == "binary_data" || name == "binary_data_size";
     if (is_neutral || is_of_http) continue;
-    return unsupported_parameter(name, fmt::format("parameter '{}' of {} is not supported",
-                                                   name.substr(0, kTensorNameMax), what));
+    ApiError refusal = unsupported_parameter(
+        name, fmt::format("parameter '{}' of {} is not supported", name.substr(0, kTensorNameMax),
+                          what));
+    const bool is_extension = name == "classification" || name.starts_with("shared_memory_");
+    if (is_extension) refusal.status = 501;
+    return refusal;
   }
   return std::nullopt;
 }

@@ -46,10 +46,18 @@ Status check_choice(const SamplingParams& params, std::uint32_t vocab) {
   return ok_status();
 }
 
+// Who asks for the logits of a prompt has one token drawn from the last of them, which is fed to
+// nobody: it may stand behind the context.
+bool draws_behind_context(const SamplingParams& params) {
+  return params.raw_logits && params.tokens_max == 1;
+}
+
 std::uint32_t length_max_of(const Request& request, std::uint32_t context_max) {
   const std::uint64_t length =
       request.prompt.size() + static_cast<std::uint64_t>(request.params.tokens_max);
-  return static_cast<std::uint32_t>(std::min<std::uint64_t>(length, context_max));
+  const std::uint64_t bound =
+      std::uint64_t{context_max} + (draws_behind_context(request.params) ? 1 : 0);
+  return static_cast<std::uint32_t>(std::min(length, bound));
 }
 
 }  // namespace
@@ -75,7 +83,8 @@ Scheduler::Scheduler(const SchedulerOptions& options, const Capacity& capacity,
 Status Scheduler::check(const Request& request) const {
   const std::size_t prompt = request.prompt.size();
   if (prompt == 0) return refused("the prompt is empty");
-  const std::size_t needed = prompt + (request.params.tokens_max > 0 ? 1 : 0);
+  const bool has_answer = request.params.tokens_max > 0 && !draws_behind_context(request.params);
+  const std::size_t needed = prompt + (has_answer ? 1 : 0);
   if (needed > context_max_) {
     return refused(
         fmt::format("the prompt has {} tokens; the context is {}, at least one of which "

@@ -60,7 +60,8 @@ TEST(FrontDoor, ErrorsOfAPathAreToldByItsDialect) {
   EXPECT_EQ(server.client().get("/toy/nowhere").body,
             "toy says no to /toy/nowhere: Invalid URL (GET /toy/nowhere)");
   EXPECT_EQ(server.client().post("/toy/ann/echo", "far too long").body,
-            "toy says no to /toy/ann/echo: The body is too large: at most 8 bytes.");
+            "toy says no to /toy/ann/echo: The body is too large: it has 12 bytes, at most "
+            "8 are taken (--max-body-size).");
   EXPECT_NE(server.client().get("/v1/nowhere").body.find("\"error\""), std::string::npos);
 }
 

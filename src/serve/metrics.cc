@@ -248,6 +248,9 @@ struct Metrics::State {
     prometheus::Histogram* answer_size = nullptr;
     std::map<FinishReason, prometheus::Counter*> finishes;
     std::uint64_t last_request_ms = 0;
+    double failed_seconds = 0;
+    std::uint64_t steps = 0;
+    std::map<std::size_t, ModelCounts::Steps> steps_of;  // by rows
   };
   ModelSeries& model_series(const std::string& model);
   void keep_only(const std::set<std::string>& names);
@@ -378,7 +381,14 @@ Metrics::Metrics(const ModelHost& host, std::string version, Names names,
 
 Metrics::~Metrics() = default;
 
-void Metrics::observe_step(const StepEvents& step) {
+void Metrics::observe_step(const std::string& model, const StepEvents& step) {
+  if (!model.empty()) {
+    State::ModelSeries& series = state_->model_series(model);
+    ++series.steps;
+    ModelCounts::Steps& alike = series.steps_of[step.rows.size()];
+    ++alike.count;
+    alike.ns += static_cast<std::uint64_t>(step.elapsed.count());
+  }
   const double seconds = to_seconds(step.elapsed);
   state_->step.Observe(seconds);
   const bool has_prompts = std::any_of(step.rows.begin(), step.rows.end(),
@@ -405,7 +415,7 @@ void Metrics::observe_request(const std::string& model, const CallTimes& times,
                               std::uint64_t generated) {
   State::ModelSeries& series = state_->model_series(model);
   series.request->Observe(to_seconds(times.now - times.arrived));
-  series.last_request_ms = static_cast<std::uint64_t>(SteadyClock::unix_seconds()) * 1000;
+  series.last_request_ms = static_cast<std::uint64_t>(SteadyClock::unix_nanos() / 1'000'000);
   if (times.begun == Nanos{0}) return;  // it was never computed
   const double computing = to_seconds(times.now - times.begun);
   series.parse->Observe(to_seconds(times.submitted - times.arrived));
@@ -415,6 +425,13 @@ void Metrics::observe_request(const std::string& model, const CallTimes& times,
   if (times.first_token == Nanos{0}) return;  // there is none
   series.prefill->Observe(to_seconds(times.first_token - times.begun));
   series.decode->Observe(to_seconds(times.now - times.first_token));
+}
+
+void Metrics::observe_failure(const std::string& model, const CallTimes& times,
+                              std::size_t cancelled) {
+  State::ModelSeries& series = state_->model_series(model);
+  series.failed_seconds += to_seconds(times.now - times.arrived);
+  series.finishes.at(FinishReason::kCancelled)->Increment(static_cast<double>(cancelled));
 }
 
 void Metrics::count_accepted(const std::string& model, int choices,
@@ -441,11 +458,6 @@ void Metrics::count_finish(const std::string& model, FinishReason reason, const 
   series.answer_size->Observe(usage.generated_tokens);
   if (usage.prompt_tokens < usage.cached_tokens) return;
   series.computed_size->Observe(usage.prompt_tokens - usage.cached_tokens);
-}
-
-void Metrics::count_cancelled(const std::string& model, std::size_t choices) {
-  state_->model_series(model).finishes.at(FinishReason::kCancelled)
-      ->Increment(static_cast<double>(choices));
 }
 
 void Metrics::count_left() { state_->left.Increment(); }
@@ -501,6 +513,9 @@ Metrics::ModelCounts Metrics::counts(const std::string& model) const {
     (is_good ? counts.choices : counts.failures) += count;
   }
   counts.last_request_ms = series.last_request_ms;
+  counts.failed_seconds = series.failed_seconds;
+  counts.steps = series.steps;
+  counts.steps_of = series.steps_of;
   return counts;
 }
 

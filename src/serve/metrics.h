@@ -7,6 +7,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <optional>
 #include <set>
@@ -32,19 +33,21 @@ class Metrics {
           ResponseCache* responses = nullptr, bool has_old = false);
   ~Metrics();
 
-  void observe_step(const StepEvents& step);
+  // `model`: whose step it was; empty: nobody of it is here any more.
+  void observe_step(const std::string& model, const StepEvents& step);
   // By model; since the request arrived, since the choice's token before, from arrival to the last
   // byte. I/O thread.
   void observe_first_token(const std::string& model, double seconds);
   void observe_next_token(const std::string& model, double seconds);
   void observe_request(const std::string& model, const CallTimes& times, std::uint64_t generated);
+  // Of one that failed, or whose client left; with so many choices that ended by nothing of their
+  // own: their client left, or their call failed for another's sake. I/O thread.
+  void observe_failure(const std::string& model, const CallTimes& times, std::size_t cancelled);
   // A request of an engine with its choices, and what it may generate; nothing: it is pooled.
   void count_accepted(const std::string& model, int choices, std::optional<int> tokens_max);
   void count_call();  // of a client, with all its prompts and choices: engines have it
   void count_refused(int status);  // a request that no engine has had, by what its client was told
   void count_finish(const std::string& model, FinishReason reason, const Usage& usage);
-  // Choices whose client left, or whose call failed for another's sake, before they ended.
-  void count_cancelled(const std::string& model, std::size_t choices);
   void count_answer(int status);              // an HTTP answer was chosen
   void count_left();                          // a client left, or read too slowly
   void count_unknown_fields(std::size_t count);
@@ -66,7 +69,13 @@ class Metrics {
     std::uint64_t failures = 0;            // choices that ended by a fault or were cut off
     std::uint64_t queued = 0;              // requests that were computed at all
     double request_seconds = 0, queue_seconds = 0;  // of all of them together
+    double failed_seconds = 0;             // of requests that failed
     std::uint64_t last_request_ms = 0;     // when one ended, since 1970; 0: none has
+    std::uint64_t steps = 0;               // in which any of them was computed
+    struct Steps {
+      std::uint64_t count = 0, ns = 0;  // of the executor
+    };
+    std::map<std::size_t, Steps> steps_of;  // by their rows; as many as a step has at most
   };
   ModelCounts counts(const std::string& model) const;
 

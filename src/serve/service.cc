@@ -11,6 +11,7 @@
 #include "base/clock.h"
 #include "host/leased_turn.h"
 #include "serve/failure.h"
+#include "serve/reply_head.h"
 #include "serve/trace/asked.h"
 #include "serve/ways/engine_entry.h"
 #include "serve/ways/held_call.h"
@@ -22,13 +23,6 @@ namespace {
 constexpr Nanos kStall = std::chrono::seconds(30);  // without a step while work is pending
 constexpr std::size_t kWidenMax = 16;               // choices with a buffer of their own
 constexpr int kLoadRetrySeconds = 5;                // a load takes seconds
-
-void complete_head(const Dialect& dialect, const http::Exchange& exchange, Nanos arrived,
-                   http::Response& head) {
-  if (dialect.complete_head == nullptr) return;
-  dialect.complete_head({.request_id = exchange.request().id,
-                         .elapsed = SteadyClock::now() - arrived}, head);
-}
 
 }  // namespace
 
@@ -53,6 +47,7 @@ struct Service::ActiveCall {
   std::vector<Nanos> last_token_at;   // [choices]; zero: none yet
   std::string out;                    // of a stream: written since the last flush
   bool is_over = false;
+  bool has_failed = false;            // by what an event told
   bool is_closing = false;            // complete but for what the writer does before its end
 };
 
@@ -392,8 +387,8 @@ void Service::take_steps() {
   std::vector<std::shared_ptr<ActiveCall>> touched;
   for (const StepEvents& step : steps) {
     chronicle_->take(step);
-    note_begun(step);
-    if (!step.rows.empty()) metrics_->observe_step(step);
+    const std::string model = note_begun(step);
+    if (!step.rows.empty()) metrics_->observe_step(model, step);
     for (const TokenEvent& event : step.events) {
       const auto place = places_.find(event.request);
       if (place == places_.end()) continue;  // cancelled meanwhile
@@ -406,13 +401,16 @@ void Service::take_steps() {
   for (const auto& call : touched) flush(call);
 }
 
-void Service::note_begun(const StepEvents& step) {
+std::string Service::note_begun(const StepEvents& step) {
+  std::string model;
   for (const RowFact& row : step.rows) {
-    if (!row.is_admission) continue;
     const auto place = places_.find(row.of.request);
-    if (place == places_.end() || place->second.call->begun != Nanos{0}) continue;
-    place->second.call->begun = step.at - step.elapsed;
+    if (place == places_.end()) continue;
+    ActiveCall& call = *place->second.call;
+    if (model.empty()) model = call.call.model->name();
+    if (row.is_admission && call.begun == Nanos{0}) call.begun = step.at - step.elapsed;
   }
+  return model;
 }
 
 void Service::take(const std::shared_ptr<ActiveCall>& call, std::size_t index,
@@ -422,7 +420,8 @@ void Service::take(const std::shared_ptr<ActiveCall>& call, std::size_t index,
     metrics_->count_finish(call->call.model->name(), event.finish, event.usage);
     call->choices_open -= std::min<std::size_t>(call->choices_open, 1);
   }
-  if (is_failure(event.finish)) return fail(call, failure_of(event));
+  call->has_failed |= is_failure(event.finish);
+  if (call->has_failed) return fail(call, failure_of(event));
   time_tokens(*call, index, event);
   metrics_->count_generated(call->tenant, event.accepted.size());
   call->generated += event.accepted.size();
@@ -542,7 +541,8 @@ void Service::abandon(const std::shared_ptr<ActiveCall>& call) {
 void Service::forget(ActiveCall& call) {
   if (std::exchange(call.is_over, true)) return;
   --active_;
-  if (call.choices_open > 0) metrics_->count_cancelled(call.call.model->name(), call.choices_open);
+  const bool is_bad = call.has_failed || call.choices_open > 0;
+  if (is_bad) metrics_->observe_failure(call.call.model->name(), times_of(call), call.choices_open);
   for (const RequestId id : call.ids) {
     if (places_.erase(id) > 0) call.call.model->engine->cancel(id);
   }

@@ -92,7 +92,8 @@ class Service {
   void remember_prompt(const ActiveCall& call, PromptOrigin& origin);
   void receive(StepEvents step);  // engine threads
   void take_steps();
-  void note_begun(const StepEvents& step);
+  // Returns whose step it is; empty: none of its rows is here any more.
+  std::string note_begun(const StepEvents& step);
   static CallTimes times_of(const ActiveCall& call);
   void take(const std::shared_ptr<ActiveCall>& call, std::size_t index, const TokenEvent& event);
   void time_tokens(ActiveCall& call, std::size_t index, const TokenEvent& event);

@@ -26,6 +26,14 @@ std::vector<TokenId> forbidden_after(const std::vector<TokenId>& answer,
   return tokens;
 }
 
+// Tokens that may follow; the only one that raw logits are drawn into may stand behind the context.
+std::size_t answer_max(const Request& request, std::uint32_t context_max) {
+  const SamplingParams& params = request.params;
+  const std::size_t behind = params.raw_logits && params.tokens_max == 1 ? 1 : 0;
+  return std::min<std::size_t>(static_cast<std::size_t>(params.tokens_max),
+                               context_max + behind - request.prompt.size());
+}
+
 }  // namespace
 
 ScriptWorld::ScriptWorld(const EngineOptions& options, const ScriptOptions& script,
@@ -150,9 +158,7 @@ std::string ScriptWorld::compare(const Asked& asked, int branch) const {
   const std::ptrdiff_t other =
       first_other_score(request.prompt, params.prompt_logprobs, scores, oracle);
   if (other >= 0) return where(fmt::format("prompt token {} has another score", other));
-  const std::size_t length_max =
-      std::min<std::size_t>(static_cast<std::size_t>(params.tokens_max),
-                            core_.scheduler().context_max() - request.prompt.size());
+  const std::size_t length_max = answer_max(request, core_.scheduler().context_max());
   const auto stream = static_cast<std::uint64_t>(request.branch_first + branch);
   FinishReason finish = FinishReason::kLength;
   std::size_t count = 0;

@@ -484,6 +484,15 @@ Result<ModelConfig> make_config(ConfigReading reading, const std::string& folder
   return config;
 }
 
+Result<ModelConfig> read_config(const ConfigValue& value, const std::string& folder) {
+  QUIRE_ASSIGN_OR_RETURN(ConfigReading reading, read_config_values(value, model_config_message()));
+  QUIRE_ASSIGN_OR_RETURN(ModelConfig config, make_config(std::move(reading), folder));
+  config.says_batch = std::any_of(value.members.begin(), value.members.end(), [](const auto& it) {
+    return it.name == "max_batch_size";
+  });
+  return config;
+}
+
 }  // namespace
 
 bool has_engine(const ModelConfig& config) {
@@ -506,14 +515,12 @@ std::vector<std::uint64_t> VersionPolicy::choose(const std::vector<std::uint64_t
 
 Result<ModelConfig> parse_model_config(std::string_view text, const std::string& name) {
   QUIRE_ASSIGN_OR_RETURN(const ConfigValue value, parse_config_text(text));
-  QUIRE_ASSIGN_OR_RETURN(ConfigReading reading, read_config_values(value, model_config_message()));
-  return make_config(std::move(reading), name);
+  return read_config(value, name);
 }
 
 Result<ModelConfig> model_config_from_json(const Json& json, const std::string& name) {
   QUIRE_ASSIGN_OR_RETURN(const ConfigValue value, config_value_of(json));
-  QUIRE_ASSIGN_OR_RETURN(ConfigReading reading, read_config_values(value, model_config_message()));
-  return make_config(std::move(reading), name);
+  return read_config(value, name);
 }
 
 }  // namespace quire

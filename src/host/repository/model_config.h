@@ -51,6 +51,7 @@ struct ModelConfig {
   std::string name;
   std::string backend;               // "quire", or one that means the same here
   std::uint32_t batch_max = 0;       // max_batch_size
+  bool says_batch = false;           // it is there, be it 0
   VersionPolicy versions;
   std::vector<ModelTensor> inputs, outputs;  // as written; none: the model's own
   DynamicBatching batching;

@@ -4,15 +4,18 @@
 #include "rpc/service_dialect.h"
 #include "rpc/tensor_messages.h"
 #include "serve/dialects/kserve/inference/infer_call.h"
+#include "serve/dialects/kserve/inference/model_lookup.h"
 
 namespace quire::rpc {
 namespace {
 
-Parsed<InferRequest> read_body(const http::Request& request) {
+Parsed<InferRequest> read_body(const DialectContext& context, const http::Request& request) {
   inference::ModelInferRequest message;
   if (!message.ParseFromString(request.body)) {
     return ApiError{.status = 400, .message = "the message is no ModelInferRequest"};
   }
+  auto found = find_model(context, message.model_name(), message.model_version());
+  if (!found.is_ok()) return found.error();
   return read_infer(std::move(message));
 }
 
@@ -65,14 +68,17 @@ class StreamMessages : public InferFormat {
 }  // namespace
 
 Parsed<Call> parse_model_infer(const DialectContext& context, const http::Request& request) {
-  auto asked = read_body(request);
+  auto asked = read_body(context, request);
   if (!asked.is_ok()) return asked.error();
-  return make_infer_call(context, std::move(*asked), {.render_error = kServiceDialect.render_error},
+  return make_infer_call(context, std::move(*asked),
+                         {.one_response = "ModelInfer RPC doesn't support models with decoupled "
+                                          "transaction policy",
+                          .render_error = kServiceDialect.render_error},
                          std::make_unique<WholeMessage>());
 }
 
 Parsed<Call> parse_model_stream_infer(const DialectContext& context, const http::Request& request) {
-  auto asked = read_body(request);
+  auto asked = read_body(context, request);
   if (!asked.is_ok()) return asked.error();
   const InferParameter* wish = asked->parameters.find("triton_enable_empty_final_response");
   const bool has_empty_final = wish != nullptr && std::get_if<bool>(wish) != nullptr &&

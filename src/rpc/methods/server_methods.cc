@@ -1,11 +1,11 @@
 #include "rpc/methods/server_methods.h"
 
 #include <fmt/format.h>
+#include <google/protobuf/util/json_util.h>
 
-#include "proto/health.pb.h"
-#include "host/repository/ensemble/light_model.h"
-#include "proto/inference.pb.h"
 #include "host/repository/ensemble/ensemble_graph.h"
+#include "proto/health.pb.h"
+#include "proto/inference.pb.h"
 #include "rpc/service_dialect.h"
 #include "serve/dialects/kserve/inference/model_face.h"
 #include "serve/dialects/kserve/inference/model_lookup.h"
@@ -41,33 +41,6 @@ void write(const TimeCount& count, inference::StatisticDuration& message) {
   message.set_ns(count.ns);
 }
 
-inference::DataType data_type(TensorType type) {
-  inference::DataType found = inference::TYPE_INVALID;
-  inference::DataType_Parse(std::string(tensor_type_info(type).config_name), &found);
-  return found;
-}
-
-void write_steps(const LightModel& model, inference::ModelConfig& config) {
-  for (const EnsembleStep& step : model.graph.steps) {
-    auto& made = *config.mutable_ensemble_scheduling()->add_step();
-    made.set_model_name(step.model);
-    made.set_model_version(step.version > 0 ? static_cast<std::int64_t>(step.version) : -1);
-    for (const auto& [own, name] : step.inputs) (*made.mutable_input_map())[own] = name;
-    for (const auto& [own, name] : step.outputs) (*made.mutable_output_map())[own] = name;
-  }
-}
-
-void write_groups(const Json& groups, inference::ModelConfig& config) {
-  for (const Json& group : groups.items()) {
-    auto& made = *config.add_instance_group();
-    made.set_name(group.find("name")->as_string());
-    made.set_count(static_cast<int>(group.find("count")->as_int()));
-    inference::ModelInstanceGroup::Kind kind = inference::ModelInstanceGroup::KIND_CPU;
-    inference::ModelInstanceGroup::Kind_Parse(group.find("kind")->as_string(), &kind);
-    made.set_kind(kind);
-  }
-}
-
 // What the parameters of a load or unload ask for.
 template <typename Request>
 Parsed<RepositoryOrder> read_order(const DialectContext& context, const http::Request& request,
@@ -97,6 +70,7 @@ Parsed<RepositoryOrder> read_order(const DialectContext& context, const http::Re
 Parsed<Call> parse_load(const DialectContext& context, const http::Request& request) {
   auto order = read_order<inference::RepositoryModelLoadRequest>(context, request, true);
   if (!order.is_ok()) return order.error();
+  if (!find_served(context.models, order->name)) return nothing_to_load(order->name);
   std::string version;
   auto model = lease_for_inference(context, order->name, version);
   if (!model.is_ok()) return model.error();
@@ -171,14 +145,10 @@ http::Response server_metadata(const DialectContext& context, const http::Reques
 http::Response model_statistics(const DialectContext& context, const http::Request& request) {
   auto asked = read<inference::ModelStatisticsRequest>(request);
   if (!asked.is_ok()) return refuse(asked.error(), request);
-  std::optional<AskedModel> model;
-  if (!asked->name().empty()) {
-    auto found = find_model(context, asked->name(), asked->version());
-    if (!found.is_ok()) return refuse(found.error(), request);
-    model = std::move(*found);
-  }
+  auto statistics = infer_statistics(context, asked->name(), asked->version());
+  if (!statistics.is_ok()) return refuse(statistics.error(), request);
   inference::ModelStatisticsResponse message;
-  for (const InferStatistics& one : infer_statistics(*context.house, model ? &*model : nullptr)) {
+  for (const InferStatistics& one : *statistics) {
     inference::ModelStatistics& made = *message.add_model_stats();
     made.set_name(one.name);
     made.set_version(one.version);
@@ -194,6 +164,13 @@ http::Response model_statistics(const DialectContext& context, const http::Reque
     write({one.infer.count, 0}, *inner.mutable_compute_output());
     write(one.cache_hit, *inner.mutable_cache_hit());
     write(one.cache_miss, *inner.mutable_cache_miss());
+    for (const BatchCount& batch : one.batches) {
+      auto& size = *made.add_batch_stats();
+      size.set_batch_size(batch.size);
+      write({batch.infer.count, 0}, *size.mutable_compute_input());
+      write(batch.infer, *size.mutable_compute_infer());
+      write({batch.infer.count, 0}, *size.mutable_compute_output());
+    }
     if (one.bytes == 0) continue;
     made.add_memory_usage()->set_type("CPU");
     made.mutable_memory_usage(0)->set_byte_size(one.bytes);
@@ -231,7 +208,10 @@ void unload_model(const DialectContext& context, std::shared_ptr<http::Exchange>
   change_model(context, std::move(exchange), std::move(order));
 }
 
-http::Response no_regions(const DialectContext&, const http::Request&) {
+http::Response no_regions(const DialectContext&, const http::Request& request) {
+  auto asked = read<inference::SharedMemoryRequest>(request);
+  if (!asked.is_ok()) return refuse(asked.error(), request);
+  if (!asked->name().empty()) return refuse(no_such_region(asked->name()), request);
   return answer(inference::SharedMemoryStatusResponse());
 }
 
@@ -308,10 +288,11 @@ Parsed<Call> parse_model_metadata(const DialectContext& context, const http::Req
   message.set_name(face->name);
   for (const std::string& version : face->versions) message.add_versions(version);
   message.set_platform(face->platform);
-  const auto write_tensor = [](const TensorFace& tensor, auto& made) {
+  const bool has_batch = face->batch_max > 0;
+  const auto write_tensor = [has_batch](const TensorFace& tensor, auto& made) {
     made.set_name(std::string(tensor.name));
     made.set_datatype(std::string(tensor_type_info(tensor.type).name));
-    for (const std::int64_t dim : shape_of(tensor)) made.add_shape(dim);
+    for (const std::int64_t dim : shape_of(tensor, has_batch)) made.add_shape(dim);
   };
   for (const TensorFace& tensor : face->inputs) write_tensor(tensor, *message.add_inputs());
   for (const TensorFace& tensor : face->outputs) write_tensor(tensor, *message.add_outputs());
@@ -324,30 +305,18 @@ Parsed<Call> parse_model_config(const DialectContext& context, const http::Reque
   auto face = find_face(context, asked->name(), asked->version());
   if (!face.is_ok()) return face.error();
   inference::ModelConfigResponse message;
-  inference::ModelConfig& config = *message.mutable_config();
-  config.set_name(face->name);
-  config.set_platform(face->platform);
-  config.set_backend(face->backend);
-  config.set_max_batch_size(static_cast<int>(face->batch_max));
-  config.mutable_version_policy()->mutable_latest()->set_num_versions(1);
-  config.mutable_model_transaction_policy()->set_decoupled(false);
-  if (const auto light = find_light(context, asked->name(), asked->version())) {
-    write_steps(*light, config);
+  // Its JSON form is that of HTTP, by the same names; protobuf reads it.
+  const std::string json = dump(config_of(*context.house, *face));
+  google::protobuf::util::JsonParseOptions terms;
+  terms.ignore_unknown_fields = true;  // those that every configuration has and none uses
+  const auto status = google::protobuf::util::JsonStringToMessage(json, message.mutable_config(),
+                                                                  terms);
+  if (!status.ok()) {
+    return ApiError{.status = 500,
+                    .message = fmt::format("the configuration cannot be written: {}",
+                                           std::string(status.message())),
+                    .type = "server_error"};
   }
-  write_groups(*config_of(*context.house, *face).find("instance_group"), config);
-  const std::size_t first = face->batch_max > 0 ? 1 : 0;
-  const auto write_tensor = [first](const TensorFace& tensor, auto& made) {
-    made.set_name(std::string(tensor.name));
-    made.set_data_type(data_type(tensor.type));
-    const std::vector<std::int64_t> shape = shape_of(tensor);
-    for (std::size_t i = first; i < shape.size(); ++i) made.add_dims(shape[i]);
-  };
-  for (const TensorFace& tensor : face->inputs) {
-    inference::ModelInput& input = *config.add_input();
-    write_tensor(tensor, input);
-    input.set_optional(tensor.is_optional);
-  }
-  for (const TensorFace& tensor : face->outputs) write_tensor(tensor, *config.add_output());
   return ready_call(message);
 }
 

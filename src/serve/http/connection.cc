@@ -6,6 +6,7 @@
 #include <limits>
 #include <utility>
 #include <boost/asio/experimental/awaitable_operators.hpp>
+#include <fmt/format.h>
 
 #ifdef __GLIBC__
 #include <malloc.h>
@@ -207,10 +208,11 @@ asio::awaitable<bool> Connection::read_head(RequestHead& head) {
   if (is_file && head.coding != ContentCoding::kIdentity) {
     co_return co_await reject(head.request, 415, "a file is taken as it is, not compressed");
   }
-  const std::size_t size_max = is_file ? limits_->file_max : head.body_max;
-  if (head.body_size > size_max) {
-    const std::string reason = "the body is too large: at most " + std::to_string(size_max) +
-                               " bytes";
+  if (const std::uint64_t bound = is_file ? limits_->file_max : head.body_max;
+      head.body_size > bound) {
+    const std::string reason = fmt::format(
+        "the body is too large: it has {} bytes, at most {} are taken{}", head.body_size, bound,
+        bound == limits_->body_max ? " (--max-body-size)" : "");
     co_return co_await reject(head.request, 413, reason);
   }
   co_return true;

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "base/json.h"
+#include "serve/dialects/kserve/inference/model_face.h"
 #include "serve/testing/test_repository.h"
 
 namespace quire {
@@ -46,6 +47,108 @@ TEST(DeclaredTensorsTest, MetadataShowsThoseOfTheConfigAndOthersAreTakenAllTheSa
   };
   EXPECT_EQ(ask(ids, R"(,"outputs":[{"name":"logits"}])"), 200);
   EXPECT_EQ(ask(text, ""), 200);
+}
+
+std::string texts_input(int rows, bool has_batch) {
+  std::string data = "\"a\"";
+  for (int i = 1; i < rows; ++i) data += ",\"a\"";
+  return fmt::format(R"({{"inputs":[{{"name":"text_input","datatype":"BYTES","shape":[{}{}],)"
+                     R"("data":[{}]}}],"parameters":{{"max_tokens":1}}}})", rows,
+                     has_batch ? ",1" : "", data);
+}
+
+TEST(DeclaredTensorsTest, TheDeclaredBatchIsTheBound) {
+  TestRepository repository;
+  repository.write("four/config.pbtxt", "max_batch_size: 4\n");
+  repository.write("none/config.pbtxt",
+                   "max_batch_size: 0\n"
+                   "input { name: 'text_input' data_type: TYPE_STRING dims: [ 1 ] }\n"
+                   "output { name: 'text_output' data_type: TYPE_STRING dims: [ -1 ] }\n");
+  repository.write("zero/config.pbtxt", "max_batch_size: 0\n");
+  for (const char* name : {"four", "none", "zero", "silent"}) repository.version(name, 1);
+  TestServer& server = repository.serve();
+  const auto ask = [&](const char* model, int rows, bool has_batch) {
+    return server.client().post(fmt::format("/v2/models/{}/infer", model),
+                                texts_input(rows, has_batch));
+  };
+  const auto told = [&](const char* model, const char* what) {
+    const TestResponse shown = server.client().get(fmt::format("/v2/models/{}{}", model, what));
+    return parse_json(shown.body).value();
+  };
+  const auto shape = [&](const char* model) {
+    return dump(*told(model, "").find("inputs")->items().at(0).find("shape"));
+  };
+  const auto dims = [&](const char* model) {
+    return dump(*told(model, "/config").find("input")->items().at(0).find("dims"));
+  };
+  EXPECT_EQ(shape("four"), "[-1,1]");
+  EXPECT_EQ(dims("four"), "[1]") << "numbers";
+  EXPECT_EQ(ask("four", 4, true).status, 200);
+  for (const bool has_batch : {true, false}) {
+    const TestResponse refused = ask("four", 5, has_batch);
+    EXPECT_EQ(refused.status, 400);
+    EXPECT_NE(refused.body.find("batch-size must be from 1 to 4 for 'four', not 5"),
+              std::string::npos) << refused.body;
+  }
+  for (const char* model : {"none", "zero"}) {
+    EXPECT_EQ(shape(model), "[1]");
+    EXPECT_EQ(dims(model), "[1]");
+    EXPECT_EQ(told(model, "/config").find("max_batch_size")->as_int(), 0);
+    EXPECT_EQ(ask(model, 1, false).status, 200);
+    for (const bool has_batch : {true, false}) {
+      const TestResponse refused = ask(model, 2, has_batch);
+      EXPECT_EQ(refused.status, 400);
+      EXPECT_NE(refused.body.find("Expected [1], got [2"), std::string::npos) << refused.body;
+    }
+  }
+  EXPECT_EQ(shape("silent"), "[-1,1]") << "without a config it is what it can do";
+  EXPECT_EQ(told("silent", "/config").find("max_batch_size")->as_int(), kInferBatchMax);
+  EXPECT_EQ(ask("silent", 5, true).status, 200);
+}
+
+TEST(DeclaredTensorsTest, ADecoupledModelHasNoSingleResponse) {
+  TestRepository repository;
+  repository.write("flow/config.pbtxt", "model_transaction_policy { decoupled: true }\n");
+  repository.version("flow", 1);
+  TestServer& server = repository.serve();
+  const auto config = parse_json(server.client().get("/v2/models/flow/config").body);
+  EXPECT_TRUE(config->find("model_transaction_policy")->find("decoupled")->as_bool());
+  const TestResponse refused = server.client().post("/v2/models/flow/infer", texts_input(1, false));
+  EXPECT_EQ(refused.status, 501);
+  EXPECT_EQ(refused.body, R"({"error":"HTTP end point doesn't support models with decoupled )"
+                          R"(transaction policy"})");
+  const char* text = R"({"text_input":"a","max_tokens":1})";
+  for (const char* verb : {"generate", "generate_stream"}) {
+    EXPECT_EQ(server.client().post(fmt::format("/v2/models/flow/{}", verb), text).status, 200);
+  }
+}
+
+TEST(DeclaredTensorsTest, StatisticsAreOfAllVersionsAndGoOnAfterAReload) {
+  TestRepository repository;
+  repository.write("story/config.pbtxt", "version_policy { all { } }\n");
+  for (const int version : {1, 2}) repository.version("story", version);
+  TestServer& server = repository.serve();
+  const auto stats = [&](const char* path) {
+    return *parse_json(server.client().get(path).body)->find("model_stats");
+  };
+  const auto ask = [&] {
+    return server.client().post("/v2/models/story/versions/1/generate",
+                                R"({"text_input":"a","max_tokens":2})").status;
+  };
+  EXPECT_EQ(ask(), 200);
+  const Json all = stats("/v2/models/story/stats");
+  ASSERT_EQ(all.items().size(), 2u);
+  EXPECT_EQ(all.items()[0].find("version")->as_string(), "1");
+  EXPECT_EQ(all.items()[1].find("version")->as_string(), "2");
+  const Json before = stats("/v2/models/story/versions/1/stats");
+  ASSERT_EQ(before.items().size(), 1u);
+  const std::int64_t executions = before.items()[0].find("execution_count")->as_int();
+  EXPECT_GT(executions, 0);
+  repository.version("story", 1, "another file");
+  EXPECT_EQ(server.client().post("/v2/repository/models/story/load", "{}").status, 200);
+  EXPECT_EQ(ask(), 200);
+  const Json after = stats("/v2/models/story/versions/1/stats");
+  EXPECT_GT(after.items()[0].find("execution_count")->as_int(), executions);
 }
 
 // Four clients at once, whose answers do not depend on who gives them.

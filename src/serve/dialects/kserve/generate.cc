@@ -4,10 +4,12 @@
 
 #include <algorithm>
 
+#include "serve/dialects/kserve/inference/declared_face.h"
 #include "serve/dialects/kserve/inference/infer_call.h"
 #include "serve/dialects/kserve/infer_json.h"
 #include "serve/dialects/kserve/inference/model_lookup.h"
 #include "serve/dialects/kserve/light/light_face.h"
+#include "serve/dialects/kserve/model_path.h"
 #include "serve/dialects/kserve/response_json.h"
 #include "serve/dialects/kserve/routes.h"
 #include "serve/intake/fields.h"
@@ -33,9 +35,11 @@ std::string generated_object(const InferResponse& response) {
     append_name(tensor.name);
     append_tensor_value(tensor, json);
   }
-  if (!response.details.empty()) {
-    append_name("details");
-    json += response.details;
+  for (const auto& [name, value] : {std::pair("details", &response.details),
+                                    std::pair("token", &response.token)}) {
+    if (value->empty()) continue;
+    append_name(name);
+    json += *value;
   }
   return json + '}';
 }
@@ -96,6 +100,24 @@ class GenerateEvents : public GenerateFormat {
   }
 };
 
+// TensorRT-LLM's inputs that are lists and do not act here: empty they ask for nothing.
+constexpr std::string_view kListsNotDelivered[] = {
+    "lora_weights", "lora_config", "embedding_bias_words", "embedding_bias_weights",
+    "prompt_embedding_table", "prompt_vocab_size", "draft_input_ids"};
+
+bool is_not_delivered(const std::string& name) {
+  return std::find(std::begin(kListsNotDelivered), std::end(kListsNotDelivered), name) !=
+         std::end(kListsNotDelivered);
+}
+
+bool asks_for_nothing(const Json& value) {
+  if (value.is_string()) return value.as_string().empty();
+  return value.is_array() && std::all_of(value.items().begin(), value.items().end(),
+                                         [](const Json& item) {
+                                           return item.is_string() && item.as_string().empty();
+                                         });
+}
+
 // A member that is an input: a value, or a list of them.
 Parsed<NamedTensor> input_of(const TensorFace& face, bool has_batch, const Json& value) {
   NamedTensor tensor{.name = std::string(face.name), .type = face.type};
@@ -124,6 +146,10 @@ std::optional<ApiError> add_members(const Json& object, const ModelFace& face, b
       request.inputs.push_back(std::move(*tensor));
       continue;
     }
+    if (is_not_delivered(name)) {
+      if (asks_for_nothing(value)) continue;
+      return unsupported_parameter(name, fmt::format("'{}' is not supported by this server", name));
+    }
     auto parameter = parameter_of(value);
     if (!parameter) {
       return invalid_value(name, fmt::format("parameter {} has invalid type. It should be either "
@@ -137,6 +163,7 @@ std::optional<ApiError> add_members(const Json& object, const ModelFace& face, b
 
 Parsed<Call> parse(const DialectContext& context, const http::Request& request,
                    const InferTerms& terms, std::unique_ptr<GenerateFormat> format) {
+  if (auto fault = find_path_fault(context)) return *fault;
   Parsed<Json> body = read_json_body(request.body);
   if (!body.is_ok()) return body.error();
   Fields fields(*body);
@@ -161,7 +188,7 @@ Parsed<Call> parse(const DialectContext& context, const http::Request& request,
     auto model = lease_for_inference(context, asked.model, version);
     if (!model.is_ok()) return model.error();
     format->set_load(load_metrics(request, *model));
-    face = face_of((*model)->info, asked.model);
+    face = declared_face(context.house, (*model)->info, asked.model);
   }
   if (auto fault = add_members(*body, face, true, asked)) return *fault;
   if (parameters != nullptr) {

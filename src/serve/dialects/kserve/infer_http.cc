@@ -8,16 +8,20 @@
 #include "serve/dialects/kserve/inference/infer_call.h"
 #include "serve/dialects/kserve/infer_json.h"
 #include "serve/dialects/kserve/light/step_exchange.h"
+#include "serve/dialects/kserve/model_path.h"
 #include "serve/dialects/kserve/response_json.h"
 #include "serve/dialects/kserve/routes.h"
+#include "serve/http/body/content_encoder.h"
 
 namespace quire {
 namespace {
 
 class InferBody : public InferFormat {
  public:
-  InferBody(std::vector<RequestedOutput> outputs, bool is_binary_default, bool is_step)
-      : outputs_(std::move(outputs)), is_binary_default_(is_binary_default), is_step_(is_step) {}
+  InferBody(std::vector<RequestedOutput> outputs, bool is_binary_default,
+            const http::Request& request)
+      : outputs_(std::move(outputs)), is_binary_default_(is_binary_default),
+        is_step_(request.find(kStepHeader) != nullptr), coding_(http::accepted_coding(request)) {}
 
   void append(const InferResponse& response, bool, std::string& out) override {
     std::size_t bytes = 0;
@@ -44,6 +48,7 @@ class InferBody : public InferFormat {
     for (const NamedTensor& tensor : response.outputs) {
       if (is_binary(tensor.name)) out += tensor.bytes;
     }
+    if (coding_ != http::ContentCoding::kIdentity) out = http::encode_body(coding_, out);
   }
 
   void append_error(const ApiError& error, std::string& out) override {
@@ -52,6 +57,10 @@ class InferBody : public InferFormat {
 
   void complete_head(http::Response& head) const override {
     if (is_step_) head.headers.push_back({std::string(kStepNoteHeader), step_note_text(note_)});
+    if (const auto name = http::coding_name(coding_); !name.empty()) {
+      head.headers.push_back({"content-encoding", std::string(name)});
+      head.headers.push_back({"vary", "Accept-Encoding"});
+    }
     if (json_size_ == 0) return;
     head.content_type = "application/octet-stream";
     head.headers.push_back({"Inference-Header-Content-Length", std::to_string(json_size_)});
@@ -66,12 +75,14 @@ class InferBody : public InferFormat {
 
   std::vector<RequestedOutput> outputs_;
   bool is_binary_default_, is_step_;
+  http::ContentCoding coding_;  // of the whole answer, as its reader wishes
   std::size_t json_size_ = 0;  // of an answer with a binary part
 };
 
 }  // namespace
 
 Parsed<Call> parse_kserve_infer(const DialectContext& context, const http::Request& request) {
+  if (auto fault = find_path_fault(context)) return *fault;
   auto body = read_infer_body(request, context.unknown_fields_warn);
   if (!body.is_ok()) return body.error();
   InferRequest& asked = body->request;
@@ -84,9 +95,11 @@ Parsed<Call> parse_kserve_infer(const DialectContext& context, const http::Reque
   }
   asked.model = name;
   if (!version.empty()) asked.version = version;
-  auto format = std::make_unique<InferBody>(asked.outputs, body->is_binary_default,
-                                            request.find(kStepHeader) != nullptr);
-  return make_infer_call(context, std::move(asked), {.render_error = render_kserve_error},
+  auto format = std::make_unique<InferBody>(asked.outputs, body->is_binary_default, request);
+  return make_infer_call(context, std::move(asked),
+                         {.one_response = "HTTP end point doesn't support models with decoupled "
+                                          "transaction policy",
+                          .render_error = render_kserve_error},
                          std::move(format));
 }
 

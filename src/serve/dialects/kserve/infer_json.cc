@@ -18,6 +18,13 @@ ApiError refuse(const std::string& field, std::string message) {
   return invalid_value(field, std::move(message));
 }
 
+// Of an extension that this server has not.
+ApiError not_here(const std::string& name, std::string message) {
+  ApiError error = unsupported_parameter(name, std::move(message));
+  error.status = 501;
+  return error;
+}
+
 template <typename T>
 bool append_integer(const Json& value, std::string& bytes) {
   if (!value.is_int() && value.kind() != Json::Kind::kUint) return false;
@@ -99,9 +106,14 @@ Parsed<std::vector<std::int64_t>> read_shape(const Json& input, const std::strin
   }
   std::vector<std::int64_t> dims;
   for (const Json& dim : shape->items()) {
-    if (!dim.is_int() || dims.size() > kTensorDimsMax) {
+    if (!dim.is_int()) {
+      return refuse(name, fmt::format("unable to parse 'shape' of input '{}': expected integers, "
+                                      "got {}", name, shown(dim)));
+    }
+    if (dims.size() == kTensorDimsMax) {
       return refuse(name, fmt::format("unable to parse 'shape' of input '{}': expected at most {} "
-                                      "integers", name, kTensorDimsMax));
+                                      "integers, got {}", name, kTensorDimsMax,
+                                      shape->items().size()));
     }
     dims.push_back(dim.as_int());
   }
@@ -139,7 +151,7 @@ Parsed<std::optional<std::size_t>> read_binary_size(const Json& input, const std
   std::optional<std::size_t> size;
   for (const auto& [key, value] : parameters->members()) {
     if (key.starts_with("shared_memory_")) {
-      return unsupported_parameter(key, fmt::format(
+      return not_here(key, fmt::format(
           "parameter '{}' of input '{}': this server has no shared memory with its clients", key,
           name));
     }
@@ -217,8 +229,7 @@ Parsed<RequestedOutput> read_output(const Json& output, bool is_binary_default) 
     } else if (key == "classification" && value.is_int() && value.as_int() == 0) {
       continue;
     } else if (key == "classification" || key.starts_with("shared_memory_")) {
-      return unsupported_parameter(key, fmt::format("parameter '{}' of {} is not supported", key,
-                                                    what));
+      return not_here(key, fmt::format("parameter '{}' of {} is not supported", key, what));
     } else {
       return refuse(key, fmt::format("parameter {} of {} is not known or not of its type",
                                      shown(Json(key)), what));

@@ -118,12 +118,44 @@ TEST(KserveTest, UnknownModelsVersionsPathsAndMethods) {
             "Request for unknown model: 'x' is not found");
   EXPECT_EQ(refusal(server, "/v2/models/m/versions/9/infer", body, 404),
             "Request for unknown model: 'm' version 9 is not found");
-  EXPECT_THAT(refusal(server, "/v2/models/m/versions/x/infer", body), HasSubstr("version string"));
+  EXPECT_EQ(refusal(server, "/v2/models/m/versions/x/infer", body, 404), "Not Found");
   EXPECT_EQ(server.client().get("/v2/models/x").status, 400);
   EXPECT_EQ(server.client().get("/v2/models/x/ready").status, 400);
   EXPECT_EQ(server.client().get("/v2/nothing").status, 404);
-  EXPECT_EQ(server.client().get(kInfer).status, 400) << "a model of that name is not there";
+  for (const char* path : {"/v2/models/m/infer", "/v2/models/m/versions/1/infer",
+                           "/v2/models/m/generate", "/v2/models/m/generate_stream"}) {
+    const TestResponse refused = server.client().get(path);
+    EXPECT_EQ(refused.status, 405) << path << refused.body;
+    EXPECT_EQ(refused.header("allow"), "POST");
+  }
+  for (const char* path : {"/v2/models/m/versions", "/v2/models/m/", "/v2/models/m/versions/x",
+                           "/v2/models/m/versions/x/config", "/v2/models/m/versions/x/stats",
+                           "/v2/models/m/versions/x/ready"}) {
+    EXPECT_EQ(server.client().get(path).status, 404) << path;
+  }
   EXPECT_EQ(server.client().post("/v2/health/live", "{}").status, 405);
+}
+
+// Before anything of the body, which is not read of a model that is not there.
+TEST(KserveTest, WhichModelIsAskedIsLookedAtFirst) {
+  TestServer server;
+  for (const char* verb : {"infer", "generate", "generate_stream"}) {
+    for (const char* body : {"{}", R"({"A":1})", "["}) {
+      EXPECT_EQ(refusal(server, fmt::format("/v2/models/zz/{}", verb), body),
+                "Request for unknown model: 'zz' is not found");
+      EXPECT_EQ(refusal(server, fmt::format("/v2/models/m/versions/9/{}", verb), body, 404),
+                "Request for unknown model: 'm' version 9 is not found");
+    }
+  }
+}
+
+TEST(KserveTest, ANameMayHaveSlashes) {
+  TestServer server({}, {.names = {"org/infer/story"}});
+  EXPECT_EQ(server.client().get("/v2/models/org/infer/story").status, 200);
+  EXPECT_EQ(server.client().get("/v2/models/org/infer/story/config").status, 200);
+  EXPECT_EQ(server.client().get("/v2/models/org/infer/story/infer").status, 405);
+  EXPECT_EQ(server.client().post("/v2/models/org/infer/story/generate",
+                                 R"({"text_input":"a","max_tokens":1})").status, 200);
 }
 
 TEST(KserveTest, TextsInJson) {
@@ -244,6 +276,10 @@ TEST(KserveTest, WrongTensorsAreToldByName) {
               HasSubstr("negative"));
   EXPECT_THAT(refuse(R"({"name":"text_input","shape":"x","datatype":"BYTES","data":["a"]})"),
               HasSubstr("'shape'"));
+  EXPECT_THAT(refuse(R"({"name":"text_input","shape":["1","1"],"datatype":"BYTES","data":["a"]})"),
+              HasSubstr(R"(expected integers, got "1")"));
+  EXPECT_THAT(refuse(R"({"name":"text_input","shape":[1,1,1,1,1,1,1,1,1],"datatype":"BYTES",)"
+                     R"("data":["a"]})"), HasSubstr("at most 8 integers, got 9"));
   EXPECT_THAT(refuse(R"({"name":"text_input","shape":[1],"datatype":"WORDS","data":["a"]})"),
               HasSubstr("'datatype'"));
   EXPECT_THAT(refuse(R"({"name":"text_input","shape":[1],"datatype":"BYTES"})"),
@@ -274,16 +310,17 @@ TEST(KserveTest, WrongTensorsAreToldByName) {
 TEST(KserveTest, WrongRequestsAreToldByName) {
   TestServer server;
   const std::string input = R"("inputs":[)" + text_input("a") + "]";
-  const auto refuse = [&](const std::string& more) {
-    return refusal(server, kInfer, "{" + input + "," + more + "}");
+  const auto refuse = [&](const std::string& more, int status = 400) {
+    return refusal(server, kInfer, "{" + input + "," + more + "}", status);
   };
   EXPECT_EQ(refuse(R"("outputs":[{"name":"x"}])"),
             "unexpected inference output 'x' for model 'm'");
   EXPECT_THAT(refuse(R"("outputs":[{"name":"logits"}])"), HasSubstr("'input_ids'"));
-  EXPECT_THAT(refuse(R"("outputs":[{"name":"text_output","parameters":{"classification":3}}])"),
-              HasSubstr("'classification'"));
+  EXPECT_THAT(refuse(R"("outputs":[{"name":"text_output","parameters":{"classification":3}}])",
+                     501), HasSubstr("'classification'"));
   EXPECT_THAT(refuse(R"("outputs":[{"name":"text_output","parameters":)"
-                     R"({"shared_memory_region":"r"}}])"), HasSubstr("'shared_memory_region'"));
+                     R"({"shared_memory_region":"r"}}])", 501),
+              HasSubstr("'shared_memory_region'"));
   EXPECT_THAT(refuse(R"("parameters":{"sequence_id":3})"), HasSubstr("'sequence_id'"));
   EXPECT_THAT(refuse(R"("parameters":{"sequence_start":true})"), HasSubstr("'sequence_start'"));
   EXPECT_THAT(refuse(R"("parameters":{"triton_x":true})"), HasSubstr("reserved"));
@@ -291,7 +328,8 @@ TEST(KserveTest, WrongRequestsAreToldByName) {
   EXPECT_THAT(refuse(R"("parameters":{"timeout":"soon"})"), HasSubstr("'timeout'"));
   EXPECT_THAT(refuse(R"("parameters":{"nothing":1})"), HasSubstr("nothing"));
   EXPECT_THAT(refuse(R"("parameters":{"x":[1]})"), HasSubstr("invalid type"));
-  EXPECT_THAT(refuse(R"("parameters":{"stream":true})"), HasSubstr("decoupled"));
+  EXPECT_THAT(refuse(R"("parameters":{"stream":true})", 501),
+              HasSubstr("HTTP end point doesn't support models with decoupled transaction policy"));
   EXPECT_THAT(refuse(R"("more":1)"), HasSubstr("more"));
   EXPECT_THAT(refuse(R"("model_name":"x")"), HasSubstr("'model_name'"));
   EXPECT_THAT(refusal(server, kInfer, "{}"), HasSubstr("'inputs'"));
@@ -299,6 +337,26 @@ TEST(KserveTest, WrongRequestsAreToldByName) {
   const std::string neutral = R"(,"parameters":{"sequence_id":0,"priority":1,)"
                               R"("timeout":60000000,"max_tokens":1}})";
   EXPECT_EQ(server.client().post(kInfer, "{" + input + neutral).status, 200);
+}
+
+TEST(KserveTest, LogitsOfAWholeContext) {
+  TestServer server({}, {.context_max = 64});
+  const auto ask = [&](int tokens) {
+    std::string data = "5";
+    for (int i = 1; i < tokens; ++i) data += ",5";
+    return server.client().post(
+        kInfer, fmt::format(R"({{"inputs":[{{"name":"input_ids","shape":[1,{}],)"
+                            R"("datatype":"INT32","data":[{}]}}]}})", tokens, data));
+  };
+  const Json answer = json_of(ask(64));
+  const std::vector<float> expected = expected_logits(std::vector<TokenId>(64, 5));
+  const std::vector<Json>& logits = output_of(answer, "logits").find("data")->items();
+  ASSERT_EQ(logits.size(), expected.size());
+  for (std::size_t i = 0; i < expected.size(); ++i) {
+    ASSERT_EQ(static_cast<float>(logits[i].as_double()), expected[i]) << i;
+  }
+  EXPECT_EQ(ask(65).status, 400);
+  EXPECT_THAT(ask(65).body, HasSubstr("this model takes 1 to 64"));
 }
 
 TEST(KserveTest, AnIdIsEchoedWhereThereIsOne) {
@@ -410,6 +468,25 @@ TEST(KserveTest, GenerateStreamIsEventsOfPieces) {
               HasSubstr("not allowed"));
 }
 
+TEST(KserveTest, ALogHasOneLevel) {
+  TestServer server({.is_operable = true});
+  const auto change = [&](const char* body) { return server.client().post("/v2/logging", body); };
+  for (const char* body : {R"({"log_error":false})", R"({"log_warning":false})",
+                           R"({"log_info":true,"log_warning":false})",
+                           R"({"log_verbose_level":1,"log_info":false})"}) {
+    const TestResponse refused = change(body);
+    EXPECT_EQ(refused.status, 400) << body << refused.body;
+    EXPECT_THAT(refused.body, HasSubstr("the log has one level")) << body;
+  }
+  const Json before = json_of(server.client().get("/v2/logging"));
+  const Json quiet = json_of(change(R"({"log_info":false,"log_warning":false,)"
+                                    R"("log_verbose_level":0})"));
+  EXPECT_FALSE(quiet.find("log_info")->as_bool());
+  EXPECT_FALSE(quiet.find("log_warning")->as_bool());
+  EXPECT_TRUE(quiet.find("log_error")->as_bool());
+  EXPECT_EQ(change(dump(before).c_str()).status, 200) << "as it was";
+}
+
 TEST(KserveTest, RepositoryStatisticsAndSettings) {
   TestServer server;
   const Json index = json_of(server.client().post("/v2/repository/index", ""));
@@ -431,6 +508,17 @@ TEST(KserveTest, RepositoryStatisticsAndSettings) {
     EXPECT_EQ(model.find("inference_stats")->find(part)->find("count")->as_int(), 1) << part;
   }
   EXPECT_GT(model.find("execution_count")->as_int(), 0);
+  EXPECT_GT(model.find("last_inference")->as_int(), 1'000'000'000'000) << "milliseconds";
+  std::int64_t executions = 0;
+  for (const Json& batch : model.find("batch_stats")->items()) {
+    EXPECT_GT(batch.find("batch_size")->as_int(), 0);
+    for (const char* part : {"compute_input", "compute_output"}) {
+      EXPECT_EQ(batch.find(part)->find("count")->as_int(),
+                batch.find("compute_infer")->find("count")->as_int());
+    }
+    executions += batch.find("compute_infer")->find("count")->as_int();
+  }
+  EXPECT_EQ(executions, model.find("execution_count")->as_int());
   EXPECT_EQ(json_of(server.client().get("/v2/models/stats")).find("model_stats")->items().size(),
             1u);
   const TestResponse unloaded = server.client().post(
@@ -460,6 +548,7 @@ TEST(KserveTest, RepositoryStatisticsAndSettings) {
               HasSubstr("--operator-endpoints"));
   EXPECT_THAT(refusal(server, "/v2/logging", R"({"log_file":"x"})"), HasSubstr("'log_file'"));
   EXPECT_EQ(server.client().get("/v2/systemsharedmemory/status").body, "[]");
+  EXPECT_EQ(server.client().get("/v2/systemsharedmemory/region/r/status").status, 404);
   EXPECT_THAT(refusal(server, "/v2/systemsharedmemory/region/r/register", "{}", 501),
               HasSubstr("shared memory"));
   EXPECT_THAT(refusal(server, "/v2/cudasharedmemory/region/r/unregister", "", 501),

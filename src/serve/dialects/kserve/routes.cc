@@ -8,6 +8,7 @@
 #include "serve/dialects/kserve/inference/model_lookup.h"
 #include "serve/dialects/kserve/infer_json.h"
 #include "serve/dialects/kserve/kserve.h"
+#include "serve/dialects/kserve/model_path.h"
 #include "serve/dialects/kserve/response_json.h"
 #include "serve/dialects/kserve/server_state.h"
 #include "serve/house.h"
@@ -67,6 +68,13 @@ Json statistics_json(const InferStatistics& model) {
                              {"compute_output", count_json(instant)},
                              {"cache_hit", count_json(model.cache_hit)},
                              {"cache_miss", count_json(model.cache_miss)}});
+  Json batches = Json::array();
+  for (const BatchCount& batch : model.batches) {
+    batches.push(Json::object({{"batch_size", batch.size},
+                               {"compute_input", count_json({batch.infer.count, 0})},
+                               {"compute_infer", count_json(batch.infer)},
+                               {"compute_output", count_json({batch.infer.count, 0})}}));
+  }
   Json memory = Json::array();
   if (model.bytes > 0) {
     memory.push(Json::object({{"type", "CPU"}, {"id", 0}, {"byte_size", model.bytes}}));
@@ -78,7 +86,7 @@ Json statistics_json(const InferStatistics& model) {
                        {"execution_count", model.executions},
                        {"inference_stats", std::move(inner)},
                        {"response_stats", Json::object()},
-                       {"batch_stats", Json::array()},
+                       {"batch_stats", std::move(batches)},
                        {"memory_usage", std::move(memory)}});
 }
 
@@ -143,6 +151,7 @@ http::Response show_kserve_ready(const DialectContext& context, const http::Requ
 
 http::Response show_kserve_model_ready(const DialectContext& context, const http::Request&) {
   const std::string_view name = context.path["model"];
+  if (const auto fault = find_path_fault(context)) return refuse(*fault);
   if (const auto fault = find_unready(context, name, context.path["version"])) {
     return refuse(*fault);
   }
@@ -151,16 +160,13 @@ http::Response show_kserve_model_ready(const DialectContext& context, const http
 
 http::Response show_kserve_statistics(const DialectContext& context, const http::Request&) {
   const std::string_view name = context.path["model"];
-  std::optional<AskedModel> model;
   if (!name.empty()) {
-    auto found = find_model(context, name, context.path["version"]);
-    if (!found.is_ok()) return refuse(found.error());
-    model = std::move(*found);
+    if (const auto fault = find_path_fault(context)) return refuse(*fault);
   }
+  auto statistics = infer_statistics(context, name, context.path["version"]);
+  if (!statistics.is_ok()) return refuse(statistics.error());
   Json list = Json::array();
-  for (const InferStatistics& one : infer_statistics(*context.house, model ? &*model : nullptr)) {
-    list.push(statistics_json(one));
-  }
+  for (const InferStatistics& one : *statistics) list.push(statistics_json(one));
   return {.body = dump(Json::object({{"model_stats", std::move(list)}}))};
 }
 
@@ -225,10 +231,7 @@ void answer_at(const House& house, http::Exchange& exchange, http::Response resp
 Parsed<Call> parse_load(const DialectContext& context, const http::Request&) {
   const std::string_view name = context.path["model"];
   if (!find_served(context.models, name)) {
-    return ApiError{.status = 400,
-                    .message = fmt::format("failed to load '{}', failed to poll from model "
-                                           "repository: no such model",
-                                           name.substr(0, kModelNameSizeMax))};
+    return nothing_to_load(name);
   }
   auto model = lease_model(context.models, name);
   if (!model.is_ok()) return model.error();
@@ -299,7 +302,9 @@ http::Response change_kserve_trace(const DialectContext& context, const http::Re
   return show_kserve_trace(context, request);
 }
 
-http::Response list_kserve_regions(const DialectContext&, const http::Request&) {
+http::Response list_kserve_regions(const DialectContext& context, const http::Request&) {
+  const std::string_view region = context.path["region"];
+  if (!region.empty()) return refuse(no_such_region(region));
   return {.body = "[]"};
 }
 
@@ -311,13 +316,15 @@ http::Response refuse_kserve_repository(const DialectContext&, const http::Reque
   return refuse({.status = 501, .message = "'repository_name' specification is not supported"});
 }
 
-Parsed<Call> parse_kserve_metadata(const DialectContext& context, const http::Request&) {
+Parsed<Call> parse_kserve_metadata(const DialectContext& context, const http::Request& request) {
+  if (auto refusal = refuse_bare_path(context, request)) return ready_call(std::move(*refusal));
   auto face = find_face(context, context.path["model"], context.path["version"]);
   if (!face.is_ok()) return face.error();
   return ready_call({.body = dump(metadata_json(*face))});
 }
 
 Parsed<Call> parse_kserve_config(const DialectContext& context, const http::Request&) {
+  if (auto fault = find_path_fault(context)) return *fault;
   auto face = find_face(context, context.path["model"], context.path["version"]);
   if (!face.is_ok()) return face.error();
   return ready_call({.body = dump(config_of(*context.house, *face))});

@@ -7,6 +7,7 @@
 
 #include "base/clock.h"
 #include "serve/background/response_cache.h"
+#include "serve/dialects/kserve/inference/declared_face.h"
 #include "serve/dialects/kserve/light/light_face.h"
 #include "serve/house.h"
 
@@ -48,13 +49,16 @@ InferStatistics statistics_of(const House& house, const ModelRow& row) {
   }
   made.last_inference_ms = counts.last_request_ms;
   made.inferences = counts.choices;
-  made.executions = row.stats.steps;
+  made.executions = counts.steps;
   made.success = {counts.requests, nanos(counts.request_seconds)};
-  made.fail = {counts.failures, 0};
+  made.fail = {counts.failures, nanos(counts.failed_seconds)};
   made.queue = {counts.queued, nanos(counts.queue_seconds)};
   const double rest = std::max(counts.request_seconds - counts.queue_seconds, 0.0);
   made.infer = {counts.requests, nanos(rest)};
   if (house.responses != nullptr) add_kept(house.responses->counts(row.names.front()), made);
+  for (const auto& [rows, steps] : counts.steps_of) {
+    made.batches.push_back({rows, {steps.count, steps.ns}});
+  }
   made.bytes = row.bytes;
   return made;
 }
@@ -106,18 +110,38 @@ spdlog::level::level_enum level_of(const LogSwitches& switches) {
   return switches.error ? spdlog::level::err : spdlog::level::off;
 }
 
+// Null: it is none of the three.
+const bool* flag_of(std::string_view name, const LogSwitches& switches) {
+  return name == "log_info"      ? &switches.info
+         : name == "log_warning" ? &switches.warning
+         : name == "log_error"   ? &switches.error
+                                 : nullptr;
+}
+
 ApiError bad_setting(std::string_view name, std::string_view expected) {
   return invalid_value(std::string(name), fmt::format("log setting '{}': expected {}", name,
                                                       expected));
 }
 
+// The log has one level: what is graver than something that it says, it says, too. A change that
+// asks for anything else would not hold.
+std::optional<ApiError> refuse_gap(const Settings& changes, const LogSwitches& wanted) {
+  const LogSwitches comes = switches_of(level_of(wanted));
+  for (const auto& [name, value] : changes) {
+    const bool* wish = std::get_if<bool>(&value);
+    const bool* what = flag_of(name, comes);
+    if (wish == nullptr || what == nullptr || *wish == *what) continue;
+    return unsupported_parameter(name, fmt::format(
+        "log setting '{}' cannot be {} here: the log has one level, and says all that is graver "
+        "than what it says; log_verbose_level, log_info, log_warning and log_error go off in this "
+        "order", name, *wish));
+  }
+  return std::nullopt;
+}
+
 std::optional<ApiError> take_setting(const std::string& name, const InferParameter& value,
                                      LogSwitches& switches) {
-  bool* flag = name == "log_info"      ? &switches.info
-               : name == "log_warning" ? &switches.warning
-               : name == "log_error"   ? &switches.error
-                                       : nullptr;
-  if (flag != nullptr) {
+  if (bool* flag = const_cast<bool*>(flag_of(name, switches))) {
     const bool* on = std::get_if<bool>(&value);
     if (on == nullptr) return bad_setting(name, "a bool");
     *flag = *on;
@@ -146,8 +170,9 @@ std::optional<ApiError> take_setting(const std::string& name, const InferParamet
 }  // namespace
 
 std::vector<std::string_view> server_extensions() {
-  return {"model_repository", "model_configuration", "binary_tensor_data", "parameters",
-          "statistics", "trace", "logging", "generate"};
+  return {"model_repository", "model_repository(unload_dependents)", "schedule_policy",
+          "model_configuration", "binary_tensor_data", "parameters", "statistics", "trace",
+          "logging", "generate"};
 }
 
 bool is_server_live(const House& house) { return house.service.is_alive(SteadyClock::now()); }
@@ -170,30 +195,6 @@ std::optional<ApiError> find_unready(const DialectContext& context, std::string_
   return ApiError{.status = 400, .message = "Model version not ready"};
 }
 
-namespace {
-
-// Of a model whose config names tensors these are shown, in its order; of others all that it has.
-// A client that asks for whatever is shown (perf_analyzer) so gets what belongs together.
-void keep_declared(const std::vector<ModelTensor>& declared, std::vector<TensorFace>& faces) {
-  std::vector<TensorFace> kept;
-  for (const ModelTensor& tensor : declared) {
-    for (const TensorFace& face : faces) {
-      if (face.name == tensor.name) kept.push_back(face);
-    }
-  }
-  if (!kept.empty()) faces = std::move(kept);
-}
-
-void show_declared(const House& house, ModelFace& face) {
-  if (house.repository == nullptr) return;
-  const Result<ModelConfig> config = house.repository->config(face.name);
-  if (!config.is_ok()) return;
-  keep_declared(config->inputs, face.inputs);
-  keep_declared(config->outputs, face.outputs);
-}
-
-}  // namespace
-
 Parsed<ModelFace> find_face(const DialectContext& context, std::string_view name,
                             std::string_view version) {
   auto found = find_model(context, name, version);
@@ -203,15 +204,15 @@ Parsed<ModelFace> find_face(const DialectContext& context, std::string_view name
   if (found->light != nullptr) {
     face = face_of_light(found->light);
   } else if (row && row->info.context_max > 0) {
-    face = face_of(row->info, std::string(name));
+    face = declared_face(context.house, row->info, std::string(name));
   } else {
     std::string answers(version);
     auto model = lease_for_inference(context, name, answers);
     if (!model.is_ok()) return model.error();
-    face = face_of((*model)->info, std::string(name));
+    face = declared_face(context.house, (*model)->info, std::string(name));
   }
   face.versions = std::move(found->versions);
-  if (found->light == nullptr) show_declared(*context.house, face);
+  if (found->light == nullptr) keep_declared(*context.house, face);
   return face;
 }
 
@@ -221,6 +222,10 @@ Json config_of(const House& house, const ModelFace& face) {
   const Result<ModelConfig> written = house.repository->config(face.name);
   if (!written.is_ok() || !written->json.is_object()) return own;
   Json config = written->json;
+  config.set("max_batch_size", face.batch_max);
+  if (face.is_decoupled) {
+    config.set("model_transaction_policy", *own.find("model_transaction_policy"));
+  }
   for (const char* field : {"input", "output", "instance_group"}) {
     const Json* list = config.find(field);
     const bool is_silent = list == nullptr || !list->is_array() || list->items().empty();
@@ -259,16 +264,31 @@ std::vector<RepositoryEntry> repository_index(const House& house, bool only_read
   return entries;
 }
 
-std::vector<InferStatistics> infer_statistics(const House& house, const AskedModel* model) {
+Parsed<std::vector<InferStatistics>> infer_statistics(const DialectContext& context,
+                                                      std::string_view name,
+                                                      std::string_view version) {
+  const House& house = *context.house;
   std::vector<InferStatistics> made;
-  if (model != nullptr && model->light != nullptr) return {statistics_of(house, *model->light)};
-  for (const ModelRow& row : house.host.rows()) {
-    if (model == nullptr || model->index == row.index) made.push_back(statistics_of(house, row));
+  if (name.empty()) {
+    for (const ModelRow& row : house.host.rows()) made.push_back(statistics_of(house, row));
+    if (house.repository == nullptr) return made;
+    for (const auto& light : light_models_of(*house.repository)) {
+      made.push_back(statistics_of(house, *light));
+    }
+    return made;
   }
-  if (model != nullptr) return made;
-  if (house.repository == nullptr) return made;
-  for (const auto& light : light_models_of(*house.repository)) {
-    made.push_back(statistics_of(house, *light));
+  auto asked = find_model(context, name, version);
+  if (!asked.is_ok()) return asked.error();
+  const std::vector<std::string> versions =
+      version.empty() ? asked->versions : std::vector<std::string>{std::string(version)};
+  for (const std::string& one : versions) {
+    auto model = find_model(context, name, one);
+    if (!model.is_ok()) continue;  // it went meanwhile
+    if (model->light != nullptr) {
+      made.push_back(statistics_of(house, *model->light));
+    } else if (const auto row = house.host.row(model->index)) {
+      made.push_back(statistics_of(house, *row));
+    }
   }
   return made;
 }
@@ -362,6 +382,7 @@ std::optional<ApiError> change_log(const Settings& changes, bool is_operable) {
   for (const auto& [name, value] : changes) {
     if (auto fault = take_setting(name, value, switches)) return fault;
   }
+  if (auto fault = refuse_gap(changes, switches)) return fault;
   if (level_of(switches) == before) return std::nullopt;
   if (!is_operable) {
     return ApiError{.status = 403,
@@ -393,6 +414,18 @@ ApiError no_shared_memory() {
   return {.status = 501,
           .message = "shared memory is not supported: send tensors in the request",
           .code = "unsupported_parameter"};
+}
+
+ApiError no_such_region(std::string_view name) {
+  return {.status = 404,
+          .message = fmt::format("Unable to find shared memory region: '{}'",
+                                 name.substr(0, kTensorNameMax))};
+}
+
+ApiError nothing_to_load(std::string_view name) {
+  return {.status = 400,
+          .message = fmt::format("failed to load '{}', failed to poll from model repository: no "
+                                 "such model", name.substr(0, kModelNameSizeMax))};
 }
 
 }  // namespace quire

@@ -40,15 +40,22 @@ std::vector<RepositoryEntry> repository_index(const House& house, bool only_read
 struct TimeCount {
   std::uint64_t count = 0, ns = 0;
 };
+struct BatchCount {
+  std::uint64_t size = 0;  // rows of a step
+  TimeCount infer;
+};
 struct InferStatistics {
   std::string name, version;
   std::uint64_t last_inference_ms = 0;  // since 1970; 0: none yet
   std::uint64_t inferences = 0, executions = 0;
   TimeCount success, fail, queue, infer, cache_hit, cache_miss;
+  std::vector<BatchCount> batches;  // by size
   std::uint64_t bytes = 0;  // of weights and KV
 };
-// Of one model, or (null) of all.
-std::vector<InferStatistics> infer_statistics(const House& house, const AskedModel* model);
+// Of one version of a model, of all that are served (`version` empty), or of all models (`name`).
+Parsed<std::vector<InferStatistics>> infer_statistics(const DialectContext& context,
+                                                      std::string_view name,
+                                                      std::string_view version);
 
 // What a request for load or unload asks for.
 struct RepositoryOrder {
@@ -78,5 +85,7 @@ std::vector<std::pair<std::string, std::string>> trace_settings();
 std::optional<ApiError> check_trace(std::string_view name, const std::vector<std::string>& values);
 
 ApiError no_shared_memory();
+ApiError no_such_region(std::string_view name);  // there is none
+ApiError nothing_to_load(std::string_view name);  // no such model, nor a place that it may be in
 
 }  // namespace quire

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cctype>
 
 #include "serve/intake/fields.h"
 
@@ -39,13 +40,33 @@ Json unquoted(std::string_view name, const Json& value) {
   return plain.is_ok() && (plain->is_number() || plain->is_bool()) ? *plain : value;
 }
 
+bool is_list_input(std::string_view name) {
+  return our_name(name) == "stop" || name == "bad_words";
+}
+
+// As clients of TensorRT-LLM send words that are none: "" or [""].
+Json without_empty(const Json& words) {
+  Json kept = Json::array();
+  for (const Json& word : words.is_array() ? words.items() : std::vector<Json>{words}) {
+    if (!word.is_string() || !word.as_string().empty()) kept.push(word);
+  }
+  return kept;
+}
+
+// All 64 bits are a seed, also those that a signed number has not.
+Json as_seed(const Json& value) {
+  return value.kind() == Json::Kind::kUint ? Json(static_cast<std::int64_t>(value.as_uint()))
+                                           : value;
+}
+
 // False: it is there already.
-std::optional<ApiError> add(Json& object, std::string_view name, Json value) {
+std::optional<ApiError> add(GenerationFields& row, std::string_view name, Json value) {
   const std::string_view ours = our_name(name);
-  if (object.find(ours) != nullptr) {
+  if (row.object.find(ours) != nullptr) {
     return invalid_value(std::string(name), fmt::format("'{}' is given twice", name));
   }
-  object.set(std::string(ours), std::move(value));
+  if (ours != name) row.sent_as.push_back({std::string(ours), std::string(name)});
+  row.object.set(std::string(ours), ours == "seed" ? as_seed(value) : std::move(value));
   return std::nullopt;
 }
 
@@ -53,15 +74,16 @@ Json json_of(const InferParameter& value) {
   return std::visit([](const auto& it) { return Json(it); }, value);
 }
 
-bool is_list_input(std::string_view name) {
-  return our_name(name) == "stop" || name == "bad_words";
+// Words for all rows alike: without a dimension of the batch, or with one that is 1.
+bool is_shared(const NamedTensor& input) {
+  return input.shape.size() < 2 || input.shape.front() == 1;
 }
 
 // The elements of an input that are those of one row.
 Json row_of(const NamedTensor& input, const std::vector<Json>& all, std::size_t row,
             std::size_t batch) {
   if (!is_list_input(input.name)) return all[all.size() == 1 ? 0 : row];
-  if (input.shape.size() == 1 || batch == 1) return Json::array(all);
+  if (is_shared(input) || batch == 1) return Json::array(all);
   const auto count = static_cast<std::ptrdiff_t>(all.size() / batch);
   const auto begin = all.begin() + static_cast<std::ptrdiff_t>(row) * count;
   return Json::array({begin, begin + count});
@@ -82,7 +104,7 @@ std::vector<Json> values_of(const NamedTensor& input) {
   return all;
 }
 
-std::optional<ApiError> add_sampling(const Json& text, Json& object) {
+std::optional<ApiError> add_sampling(const Json& text, GenerationFields& row) {
   const auto refuse = [](std::string_view why) {
     return invalid_value("sampling_parameters",
                          fmt::format("input 'sampling_parameters' must be the text of a JSON "
@@ -94,13 +116,14 @@ std::optional<ApiError> add_sampling(const Json& text, Json& object) {
   if (!members.is_ok()) return refuse(members.status().message());
   if (!members->is_object()) return refuse(fmt::format("it is {}", kind_name(members->kind())));
   for (const auto& [name, value] : members->members()) {
-    if (auto fault = add(object, name, unquoted(name, value))) return fault;
+    if (auto fault = add(row, name, unquoted(name, value))) return fault;
   }
   return std::nullopt;
 }
 
 // TensorRT-LLM's two inputs as one of vLLM's fields.
-std::optional<ApiError> settle_guide(Json& object) {
+std::optional<ApiError> settle_guide(GenerationFields& row) {
+  const Json& object = row.object;
   const Json* type = object.find("guided_decoding_guide_type");
   const Json* guide = object.find("guided_decoding_guide");
   if (type == nullptr && guide == nullptr) return std::nullopt;
@@ -121,20 +144,24 @@ std::optional<ApiError> settle_guide(Json& object) {
   for (const auto& [name, value] : object.members()) {
     if (!name.starts_with("guided_decoding_guide")) settled.set(name, value);
   }
-  object = std::move(settled);
-  return add(object, "structured_outputs", std::move(outputs));
+  row.object = std::move(settled);
+  row.sent_as.push_back({"structured_outputs", "guided_decoding_guide"});
+  return add(row, "structured_outputs", std::move(outputs));
 }
 
-std::optional<ApiError> settle_end(Json& object) {
-  const Json* end = object.find("end_id");
+std::optional<ApiError> settle_end(GenerationFields& row) {
+  const Json* end = row.object.find("end_id");
   if (end == nullptr) return std::nullopt;
   Json ids = Json::array({*end});
   Json settled = Json::object();
-  for (const auto& [name, value] : object.members()) {
+  for (const auto& [name, value] : row.object.members()) {
     if (name != "end_id") settled.set(name, value);
   }
-  object = std::move(settled);
-  return add(object, "stop_token_ids", std::move(ids));
+  row.object = std::move(settled);
+  if (row.object.find("stop_token_ids") == nullptr) {
+    row.sent_as.push_back({"stop_token_ids", "end_id"});
+  }
+  return add(row, "stop_token_ids", std::move(ids));
 }
 
 // An input and its elements, or those of each row.
@@ -149,8 +176,7 @@ Parsed<Elements> elements_of(const NamedTensor& input, std::size_t batch) {
   Parsed<std::size_t> count = count_elements(input.name, input.shape);
   if (!count.is_ok()) return count.error();
   const bool is_list = is_list_input(input.name);
-  const bool is_shared = is_list && input.shape.size() == 1;  // by all rows
-  const bool has_rows = is_list ? is_shared ||
+  const bool has_rows = is_list ? is_shared(input) ||
                                       static_cast<std::size_t>(input.shape[0]) == batch
                                 : *count == 1 || *count == batch;
   if (!has_rows) {
@@ -158,38 +184,40 @@ Parsed<Elements> elements_of(const NamedTensor& input, std::size_t batch) {
         "input '{}' batch size does not match other inputs: shape {} for {} texts", input.name,
         shape_text(input.shape), batch));
   }
-  if (is_list && *count > kListMax * (is_shared ? 1 : batch)) {
+  if (is_list && *count > kListMax * (is_shared(input) ? 1 : batch)) {
     return invalid_value(input.name, fmt::format("input '{}' has more than {} elements for a text",
                                                  input.name, kListMax));
   }
   return Elements{&input, values_of(input)};
 }
 
-Parsed<Json> object_of_row(const std::vector<Elements>& inputs, const InferParameters& rest,
-                           std::size_t row, std::size_t batch) {
-  Json object = Json::object();
+Parsed<GenerationFields> fields_of_row(const std::vector<Elements>& inputs,
+                                       const InferParameters& rest, std::size_t row,
+                                       std::size_t batch) {
+  GenerationFields made;
+  const auto take = [&](const std::string& name, Json value) -> std::optional<ApiError> {
+    if (name == "sampling_parameters") return add_sampling(value, made);
+    const bool is_words = is_list_input(name) && (value.is_array() || value.is_string());
+    if (is_words) value = without_empty(value);
+    if (is_words && value.items().empty()) return std::nullopt;
+    return add(made, name, std::move(value));
+  };
   for (const auto& [input, all] : inputs) {
-    Json value = row_of(*input, all, row, batch);
-    const bool is_sampling = input->name == "sampling_parameters";
-    auto fault = is_sampling ? add_sampling(value, object)
-                             : add(object, input->name, std::move(value));
-    if (fault) return *fault;
+    if (auto fault = take(input->name, row_of(*input, all, row, batch))) return *fault;
   }
   for (const auto& [name, value] : rest.all()) {
-    const bool is_sampling = name == "sampling_parameters";
-    auto fault = is_sampling ? add_sampling(json_of(value), object)
-                             : add(object, name, unquoted(our_name(name), json_of(value)));
-    if (fault) return *fault;
+    if (auto fault = take(name, unquoted(our_name(name), json_of(value)))) return *fault;
   }
-  if (auto fault = settle_guide(object)) return *fault;
-  if (auto fault = settle_end(object)) return *fault;
-  return object;
+  if (auto fault = settle_guide(made)) return *fault;
+  if (auto fault = settle_end(made)) return *fault;
+  return made;
 }
 
 }  // namespace
 
-Parsed<std::vector<Json>> generation_objects(const InferRequest& request,
-                                             const InferParameters& rest, std::size_t batch) {
+Parsed<std::vector<GenerationFields>> generation_fields(const InferRequest& request,
+                                                        const InferParameters& rest,
+                                                        std::size_t batch) {
   std::vector<Elements> inputs;
   for (const NamedTensor& input : request.inputs) {
     if (input.name == "text_input") continue;
@@ -197,13 +225,33 @@ Parsed<std::vector<Json>> generation_objects(const InferRequest& request,
     if (!elements.is_ok()) return elements.error();
     inputs.push_back(std::move(*elements));
   }
-  std::vector<Json> rows;
+  std::vector<GenerationFields> rows;
   for (std::size_t row = 0; row < batch; ++row) {
-    auto object = object_of_row(inputs, rest, row, batch);
-    if (!object.is_ok()) return object.error();
-    rows.push_back(std::move(*object));
+    auto fields = fields_of_row(inputs, rest, row, batch);
+    if (!fields.is_ok()) return fields.error();
+    rows.push_back(std::move(*fields));
   }
   return rows;
+}
+
+ApiError told_as_sent(ApiError error, const GenerationFields& row) {
+  const auto is_word = [](char c) {
+    return c == '_' || std::isalnum(static_cast<unsigned char>(c)) != 0;
+  };
+  for (const auto& [ours, theirs] : row.sent_as) {
+    if (error.param != ours && !error.param.starts_with(ours + ".")) continue;
+    error.param.replace(0, ours.size(), theirs);
+    std::string& text = error.message;
+    for (std::size_t at = text.find(ours); at != text.npos; at = text.find(ours, at)) {
+      const std::size_t end = at + ours.size();
+      const bool is_whole = (at == 0 || !is_word(text[at - 1])) &&
+                            (end == text.size() || !is_word(text[end]));
+      if (is_whole) text.replace(at, ours.size(), theirs);
+      at += is_whole ? theirs.size() : ours.size();
+    }
+    break;
+  }
+  return error;
 }
 
 }  // namespace quire

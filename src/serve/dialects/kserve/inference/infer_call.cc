@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "base/clock.h"
+#include "serve/dialects/kserve/inference/declared_face.h"
 #include "serve/dialects/kserve/inference/kept_answer.h"
 #include "serve/dialects/kserve/inference/logits_call.h"
 #include "serve/dialects/kserve/inference/model_lookup.h"
@@ -121,8 +122,8 @@ const NamedTensor* find_input(const InferRequest& request, std::string_view name
 namespace {
 
 // Which kind of call it is, or why it is none.
-std::optional<ApiError> check_kind(const HostedModel& hosted, const InferRequest& request) {
-  const ModelFace face = face_of(hosted.info, request.model);
+std::optional<ApiError> check_kind(const HostedModel& hosted, const ModelFace& face,
+                                   const InferRequest& request) {
   if (request.inputs.size() > kTensorsMax || request.outputs.size() > kTensorsMax) {
     return invalid_value("inputs", fmt::format("at most {} inputs and {} outputs are taken",
                                                kTensorsMax, kTensorsMax));
@@ -145,7 +146,7 @@ std::optional<ApiError> check_kind(const HostedModel& hosted, const InferRequest
 
 // REQUIRES: check_kind() found nothing.
 Parsed<TextCall> make_call(const DialectContext& context, const ModelLease& model,
-                           InferRequest request, const InferTerms& terms,
+                           const ModelFace& face, InferRequest request, const InferTerms& terms,
                            std::unique_ptr<InferFormat> format) {
   const bool has_ids = find_input(request, "input_ids") != nullptr;
   if (!has_ids && model->info.generates) {
@@ -153,7 +154,7 @@ Parsed<TextCall> make_call(const DialectContext& context, const ModelLease& mode
   }
   Parsed<Call> call =
       has_ids ? make_logits_call(context, model, std::move(request), std::move(format))
-              : make_vector_call(context, model, std::move(request), std::move(format));
+              : make_vector_call(context, model, face, std::move(request), std::move(format));
   if (!call.is_ok()) return call.error();
   return TextCall{.call = std::move(*call)};
 }
@@ -167,7 +168,11 @@ Parsed<Call> make_infer_call(const DialectContext& context, InferRequest request
   }
   auto model = lease_for_inference(context, request.model, request.version);
   if (!model.is_ok()) return model.error();
-  if (auto fault = check_kind(**model, request)) return *fault;
+  const ModelFace face = declared_face(context.house, (*model)->info, request.model);
+  if (face.is_decoupled && !terms.one_response.empty()) {
+    return ApiError{.status = 501, .message = std::string(terms.one_response), .param = "model"};
+  }
+  if (auto fault = check_kind(**model, face, request)) return *fault;
   std::optional<CacheQuestion> question = cache_question(context, *model, request, terms);
   const AnswerHead head{request.model, request.version, request.id};
   KeepingFormat* keeping = nullptr;
@@ -177,7 +182,7 @@ Parsed<Call> make_infer_call(const DialectContext& context, InferRequest request
     format = std::move(wrapped);
   }
   InferFormat& answer = *format;  // the call's, from now on
-  auto made = make_call(context, *model, std::move(request), terms, std::move(format));
+  auto made = make_call(context, *model, face, std::move(request), terms, std::move(format));
   if (!made.is_ok()) return made.error();
   if (made->call.writer != nullptr) answer.note().is_repeatable = made->is_repeatable;
   if (question && made->is_repeatable && !made->call.is_stream) {

@@ -51,6 +51,9 @@ struct InferTerms {
   bool may_stream = false;   // any number of responses
   bool does_stream = false;  // unless the request says otherwise
   bool has_details = false;  // `details`, of generate: how it ended and its tokens
+  // What a wish for any number of responses is told, of a request that takes exactly one; empty: it
+  // is taken (or told by generate's own words).
+  std::string_view one_response = {};
   // As its dialect has it: of an answer that does not come from an engine.
   http::Response (*render_error)(const ApiError& error, const http::Request& request) = nullptr;
 };

@@ -56,6 +56,7 @@ struct InferResponse {
   InferParameters parameters;
   std::vector<NamedTensor> outputs;
   std::string details;  // JSON beside them, of generate; empty: none
+  std::string token;    // likewise, of a piece before the end
 };
 
 }  // namespace quire

@@ -23,7 +23,8 @@ bool is_of_scheduling(std::string_view name) {
 }
 
 std::size_t bytes_of(const InferResponse& response) {
-  std::size_t bytes = response.model.size() + response.version.size() + response.details.size();
+  std::size_t bytes = response.model.size() + response.version.size() + response.details.size() +
+                      response.token.size();
   for (const NamedTensor& output : response.outputs) {
     bytes += output.name.size() + output.shape.size() * sizeof(std::int64_t) + output.bytes.size();
   }

@@ -138,7 +138,7 @@ SamplingParams scoring_params() {
   params.temperature = 0;
   params.prompt_logprobs = 0;
   params.raw_logits = true;
-  params.tokens_max = 1;  // drawn for the logits that it is drawn from
+  params.tokens_max = 1;  // drawn for the logits that it is drawn from, and fed to nobody
   params.ignore_eos = true;
   return params;
 }
@@ -156,10 +156,10 @@ Parsed<Call> make_logits_call(const DialectContext& context, const ModelLease& m
   const NamedTensor& input = *find_input(request, "input_ids");
   const std::size_t batch = input.shape.size() == 1 ? 1 : static_cast<std::size_t>(input.shape[0]);
   const auto tokens = static_cast<std::size_t>(input.shape.back());
-  if (tokens == 0 || tokens >= info.context_max) {
+  if (tokens == 0 || tokens > info.context_max) {
     return invalid_value("input_ids", fmt::format(
         "input 'input_ids' has {} tokens; this model takes 1 to {}", tokens,
-        info.context_max - 1));
+        info.context_max));
   }
   const std::size_t row_bytes = tokens * info.vocab * sizeof(float);
   if (row_bytes > kLogitsBytesMax / batch) {

@@ -57,19 +57,17 @@ constexpr TensorFace kTextOutputs[] = {
     {"num_output_tokens", TensorType::kUint32, 1},
 };
 
-Json tensor_json(const TensorFace& face) {
+Json tensor_json(const TensorFace& face, bool has_batch) {
   Json shape = Json::array();
-  for (const std::int64_t dim : shape_of(face)) shape.push(dim);
+  for (const std::int64_t dim : shape_of(face, has_batch)) shape.push(dim);
   return Json::object({{"name", face.name}, {"datatype", tensor_type_info(face.type).name},
                        {"shape", std::move(shape)}});
 }
 
 Json tensor_config(const TensorFace& face, bool has_batch, bool is_input) {
   Json dims = Json::array();
-  const std::vector<std::int64_t> shape = shape_of(face);
-  for (std::size_t i = has_batch ? 1 : 0; i < shape.size(); ++i) {
-    dims.push(std::to_string(shape[i]));
-  }
+  const std::vector<std::int64_t> shape = shape_of(face, has_batch);
+  for (std::size_t i = has_batch ? 1 : 0; i < shape.size(); ++i) dims.push(shape[i]);
   Json json = Json::object({{"name", face.name},
                             {"data_type", tensor_type_info(face.type).config_name}});
   if (is_input) json.set("format", "FORMAT_NONE");
@@ -85,36 +83,47 @@ const TensorFace* find_face(const std::vector<TensorFace>& faces, std::string_vi
 }
 
 // With the batch's dimension, or without it where it is one.
-bool fits(const TensorFace& face, const std::vector<std::int64_t>& shape) {
+bool fits(const TensorFace& face, std::int64_t batch_max, const std::vector<std::int64_t>& shape) {
   if (!face.whole.empty()) {
     const auto agree = [](std::int64_t asked, std::int64_t got) {
       return asked < 0 || asked == got;
     };
     return std::equal(face.whole.begin(), face.whole.end(), shape.begin(), shape.end(), agree);
   }
-  const bool has_any = face.dim < 0;
-  if (shape.size() == 1) return has_any || (shape[0] >= 1 && shape[0] <= kInferBatchMax);
-  return shape.size() == 2 && shape[0] >= 1 && shape[0] <= kInferBatchMax &&
+  const bool has_any = face.dim < 0, has_batch = batch_max > 0;
+  if (shape.size() == 1) return has_any || (has_batch ? shape[0] >= 1 : shape[0] == face.dim);
+  return shape.size() == 2 && (has_batch ? shape[0] >= 1 : shape[0] == 1) &&
          (has_any ? shape[1] >= 0 : shape[1] == face.dim);
 }
 
-std::string expected_shape(const TensorFace& face) {
-  if (!face.whole.empty()) return shape_text(face.whole);
-  return fmt::format("[-1,{}], the batch at most {}", face.dim, kInferBatchMax);
+std::string expected_shape(const TensorFace& face, bool has_batch) {
+  return shape_text(shape_of(face, has_batch));
+}
+
+ApiError wrong_batch(const ModelFace& face, const std::string& input, std::int64_t size) {
+  return invalid_value(input, fmt::format("inference request batch-size must be from 1 to {} for "
+                                          "'{}', not {}", face.batch_max, face.name, size));
 }
 
 // A wrong batch of a model whose shapes begin with one.
 std::optional<ApiError> check_batch(const ModelFace& face, const InferRequest& request) {
   for (const NamedTensor& input : request.inputs) {
     const std::int64_t size = input.shape.front(), first = request.inputs.front().shape.front();
-    if (size < 1 || size > face.batch_max) {
-      return invalid_value(input.name, fmt::format("inference request batch-size must be from 1 to "
-                                                   "{} for '{}', not {}", face.batch_max,
-                                                   face.name, size));
-    }
+    if (size < 1 || size > face.batch_max) return wrong_batch(face, input.name, size);
     if (size == first) continue;
     return invalid_value(input.name, fmt::format("input '{}' batch size does not match other "
                                                  "inputs for '{}'", input.name, face.name));
+  }
+  return std::nullopt;
+}
+
+// The same of a model with an engine, where a shape may come without a batch's dimension: of one
+// value a row it is the batch then, of any number it is one row.
+std::optional<ApiError> check_rows(const ModelFace& face, const InferRequest& request) {
+  for (const NamedTensor& input : request.inputs) {
+    const bool is_row = input.shape.size() == 1 && find_face(face.inputs, input.name)->dim < 0;
+    const std::int64_t size = is_row ? 1 : input.shape.front();
+    if (size > face.batch_max) return wrong_batch(face, input.name, size);
   }
   return std::nullopt;
 }
@@ -125,9 +134,11 @@ std::string shown_name(std::string_view name) {
 
 }  // namespace
 
-std::vector<std::int64_t> shape_of(const TensorFace& face) {
+std::vector<std::int64_t> shape_of(const TensorFace& face, bool has_batch) {
   if (!face.whole.empty()) return {face.whole.begin(), face.whole.end()};
-  std::vector<std::int64_t> shape = {-1, face.dim};
+  std::vector<std::int64_t> shape;
+  if (has_batch) shape.push_back(-1);
+  shape.push_back(face.dim);
   if (face.last != 0) shape.push_back(face.last);
   return shape;
 }
@@ -153,8 +164,9 @@ ModelFace face_of(const ModelInfo& info, std::string name) {
 
 Json metadata_json(const ModelFace& face) {
   Json inputs = Json::array(), outputs = Json::array();
-  for (const TensorFace& tensor : face.inputs) inputs.push(tensor_json(tensor));
-  for (const TensorFace& tensor : face.outputs) outputs.push(tensor_json(tensor));
+  const bool has_batch = face.batch_max > 0;
+  for (const TensorFace& tensor : face.inputs) inputs.push(tensor_json(tensor, has_batch));
+  for (const TensorFace& tensor : face.outputs) outputs.push(tensor_json(tensor, has_batch));
   return Json::object({{"name", face.name},
                        {"versions", Json::array({face.versions.begin(), face.versions.end()})},
                        {"platform", face.platform}, {"inputs", std::move(inputs)},
@@ -192,7 +204,8 @@ Json config_json(const ModelFace& face) {
                        {"input", std::move(inputs)},
                        {"output", std::move(outputs)},
                        {"instance_group", groups_json(face)},
-                       {"model_transaction_policy", Json::object({{"decoupled", false}})}});
+                       {"model_transaction_policy",
+                        Json::object({{"decoupled", face.is_decoupled}})}});
 }
 
 std::optional<ApiError> check_face(const ModelFace& face, const InferRequest& request) {
@@ -214,10 +227,11 @@ std::optional<ApiError> check_face(const ModelFace& face, const InferRequest& re
           "inference input '{}' data-type is '{}', but model '{}' expects '{}'", input.name,
           tensor_type_info(input.type).name, face.name, tensor_type_info(known->type).name));
     }
-    if (!fits(*known, input.shape)) {
+    if (!fits(*known, face.batch_max, input.shape)) {
       return invalid_value(input.name, fmt::format(
-          "unexpected shape for input '{}' for model '{}'. Expected {}, got {}.", input.name,
-          face.name, expected_shape(*known), shape_text(input.shape)));
+          "unexpected shape for input '{}' for model '{}'. Expected {}, got {}.{}", input.name,
+          face.name, expected_shape(*known, face.batch_max > 0), shape_text(input.shape),
+          face.batch_max > 0 ? "" : " With max_batch_size 0 there are no batches."));
     }
     if (auto fault = check_tensor_bytes(input)) return fault;
   }
@@ -233,7 +247,8 @@ std::optional<ApiError> check_face(const ModelFace& face, const InferRequest& re
     }
   }
   const bool is_written = !face.inputs.empty() && !face.inputs.front().whole.empty();
-  return is_written && face.batch_max > 0 ? check_batch(face, request) : std::nullopt;
+  if (face.batch_max == 0) return std::nullopt;
+  return is_written ? check_batch(face, request) : check_rows(face, request);
 }
 
 }  // namespace quire

@@ -34,7 +34,7 @@ struct TensorFace {
 };
 
 // [-1, ...], the batch's first where there is one.
-std::vector<std::int64_t> shape_of(const TensorFace& face);
+std::vector<std::int64_t> shape_of(const TensorFace& face, bool has_batch);
 
 struct ModelFace {
   std::string name;
@@ -42,6 +42,7 @@ struct ModelFace {
   std::string platform;  // "quire_text", "quire_vectors", "ensemble"
   std::string backend = "quire";
   std::int64_t batch_max = kInferBatchMax;  // 0: shapes have no batch
+  bool is_decoupled = false;  // any number of responses, so none for who takes exactly one
   std::uint32_t instances = 1;  // 0: an ensemble, which has none
   std::vector<TensorFace> inputs, outputs;
   std::shared_ptr<const void> holder;  // of names and shapes; null: they are constants

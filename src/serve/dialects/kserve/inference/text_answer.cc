@@ -7,10 +7,13 @@
 namespace quire {
 namespace {
 
-// The protocol's own words for how a text ends.
-std::string_view finish_of_generate(const TokenEvent& event) {
+// The protocol's own words for how a text ends. What is complete by its grammar, or goes round in
+// circles, has been stopped: its last token ends nothing.
+std::string_view finish_of_generate(const TokenEvent& event, const Tokenizer& tokenizer) {
   if (event.finish == FinishReason::kLength) return "length";
-  return event.stop_string.empty() ? "eos_token" : "stop_sequence";
+  const bool is_end = event.accepted.empty() || tokenizer.is_special(event.accepted.back());
+  const bool is_stopped = event.finish != FinishReason::kStop || !event.stop_string.empty();
+  return is_end && !is_stopped ? "eos_token" : "stop_sequence";
 }
 
 }  // namespace
@@ -34,9 +37,10 @@ void TextAnswer::take(std::size_t prompt, const TokenEvent& event, std::string& 
   row.prompt_tokens = event.usage.prompt_tokens;
   for (const TokenScore& score : event.scores) row.logprob += score.logprob;
   row.scores.insert(row.scores.end(), event.scores.begin(), event.scores.end());
+  if (!row.scores.empty()) row.last_score = row.scores.back();
   if (event.finish != FinishReason::kNone) {
     row.finish = finish_reason_name(event.finish);
-    row.oip_finish = finish_of_generate(event);
+    row.oip_finish = finish_of_generate(event, names_.tokenizer());
   }
   if (!setup_.is_stream || (event.text.empty() && !event.is_last)) return;
   format_->append(response(), event.is_last, out);
@@ -77,7 +81,7 @@ InferResponse TextAnswer::response() {
   if (wants.logprobs) add("logprobs", bytes, std::move(logprobs), made);
   if (wants.num_input_tokens) add("num_input_tokens", counts, std::move(prompts), made);
   if (wants.num_output_tokens) add("num_output_tokens", counts, std::move(tokens), made);
-  if (wants.details) made.details = details_json(rows_.front());
+  if (wants.details) add_details(rows_.front(), made);
   return made;
 }
 
@@ -100,23 +104,27 @@ std::string TextAnswer::logprobs_json(const Row& row) const {
   return dump(list);
 }
 
-std::string TextAnswer::details_json(const Row& row) const {
+// `details` say how it ended, so a piece before the end has its token beside them.
+void TextAnswer::add_details(const Row& row, InferResponse& made) const {
   const auto token_json = [&](const TokenScore& score) {
     return Json::object({{"id", score.token},
                          {"text", names_.name(score.token)},
                          {"logprob", static_cast<double>(score.logprob)},
                          {"special", names_.tokenizer().is_special(score.token)}});
   };
-  Json details = Json::object();
-  details.set("finish_reason", row.oip_finish.empty() ? Json() : Json(row.oip_finish));
+  if (row.oip_finish.empty()) {
+    if (!row.scores.empty()) made.token = dump(token_json(row.scores.back()));
+    return;
+  }
+  Json details = Json::object({{"finish_reason", row.oip_finish}});
   if (setup_.is_stream) {
-    details.set("token", row.scores.empty() ? Json() : token_json(row.scores.back()));
+    if (row.last_score) details.set("token", token_json(*row.last_score));
   } else {
     Json list = Json::array();
     for (const TokenScore& score : row.scores) list.push(token_json(score));
     details.set("logprobs", std::move(list));
   }
-  return dump(details);
+  made.details = dump(details);
 }
 
 }  // namespace quire

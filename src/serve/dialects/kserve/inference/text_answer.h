@@ -4,6 +4,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -48,7 +49,8 @@ class TextAnswer : public AnswerWriter {
  private:
   struct Row {
     std::string text;  // of a stream: since the last response
-    std::vector<TokenScore> scores;
+    std::vector<TokenScore> scores;  // of a stream: since the last response
+    std::optional<TokenScore> last_score;
     float logprob = 0;  // of all tokens
     std::uint32_t prompt_tokens = 0, tokens = 0;
     std::string finish;
@@ -57,7 +59,7 @@ class TextAnswer : public AnswerWriter {
 
   InferResponse response();
   void add(std::string_view name, TensorType type, std::string bytes, InferResponse& made) const;
-  std::string details_json(const Row& row) const;
+  void add_details(const Row& row, InferResponse& made) const;
   std::string logprobs_json(const Row& row) const;
 
   Setup setup_;

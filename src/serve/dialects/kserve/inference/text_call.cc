@@ -86,13 +86,15 @@ Parsed<bool> settle_stream(const RowWishes& row, std::size_t batch, const InferT
   const bool is_stream = row.streams.value_or(terms.does_stream);
   if (!is_stream) return false;
   if (!terms.may_stream) {
+    if (!terms.one_response.empty()) {
+      return ApiError{.status = 501,
+                      .message = fmt::format("{}: 'stream' is true", terms.one_response),
+                      .param = "stream"};
+    }
     return ApiError{.status = 400,
-                    .message = terms.has_details
-                                   ? "generate expects model to produce exactly 1 response, use "
-                                     "generate stream for model that generates various number of "
-                                     "responses: 'stream' is true"
-                                   : "a request with one response doesn't support models with "
-                                     "decoupled transaction policy: 'stream' is true",
+                    .message = "generate expects model to produce exactly 1 response, use generate "
+                               "stream for model that generates various number of responses: "
+                               "'stream' is true",
                     .param = "stream"};
   }
   if (batch > 1) {
@@ -112,14 +114,14 @@ bool has_seed(const Json& object) {
 
 struct TextBatch {
   std::vector<std::string_view> texts;
-  std::vector<Json> objects;
+  std::vector<GenerationFields> rows;
 };
 
 Parsed<TextBatch> read_batch(const InferRequest& request, const InferParameters& rest) {
   TextBatch batch{.texts = texts_of(*find_input(request, "text_input"))};
-  auto objects = generation_objects(request, rest, batch.texts.size());
-  if (!objects.is_ok()) return objects.error();
-  batch.objects = std::move(*objects);
+  auto rows = generation_fields(request, rest, batch.texts.size());
+  if (!rows.is_ok()) return rows.error();
+  batch.rows = std::move(*rows);
   if (is_wanted(request, "logits", false)) {
     return invalid_value("logits", "output 'logits' is there for 'input_ids', not for "
                                    "'text_input'");
@@ -167,15 +169,17 @@ Parsed<TextCall> make_text_call(const DialectContext& context, const ModelLease&
                           .has_batch_dim = find_input(request, "text_input")->shape.size() > 1,
                           .tokenizer = model->tokenizer};
   for (std::size_t i = 0; i < batch->texts.size(); ++i) {
-    Fields fields(batch->objects[i]);
+    const GenerationFields& sent = batch->rows[i];
+    Fields fields(sent.object);
     RowWishes row = read_row(fields, context, model, terms);
-    if (fields.error()) return *fields.error();
-    made.is_repeatable &= row.generation.params.temperature == 0 || has_seed(batch->objects[i]);
+    if (fields.error()) return told_as_sent(*fields.error(), sent);
+    made.is_repeatable &= row.generation.params.temperature == 0 || has_seed(sent.object);
     settle_outputs(request, row.outputs);
     auto is_stream = settle_stream(row, batch->texts.size(), terms);
     if (!is_stream.is_ok()) return is_stream.error();
     row.generation.priority = schedule->priority;
-    if (auto fault = add_row(context, row, batch->texts[i], call)) return *fault;
+    const auto fault = add_row(context, row, batch->texts[i], call);
+    if (fault) return told_as_sent(*fault, sent);
     call.requests.back().deadline = schedule->deadline;
     setup.is_stream = call.is_stream = *is_stream;
     setup.outputs = row.outputs;

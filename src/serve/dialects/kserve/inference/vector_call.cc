@@ -14,9 +14,11 @@ namespace {
 
 class VectorAnswer : public AnswerWriter {
  public:
-  VectorAnswer(InferResponse response, const PooledInfo& info, std::size_t texts,
+  // `has_rows`: the shape has a dimension of the batch.
+  VectorAnswer(InferResponse response, const PooledInfo& info, std::size_t texts, bool has_rows,
                std::unique_ptr<InferFormat> format)
-      : response_(std::move(response)), info_(info), vectors_(texts), format_(std::move(format)) {}
+      : response_(std::move(response)), info_(info), vectors_(texts), has_rows_(has_rows),
+        format_(std::move(format)) {}
 
   void take(std::size_t prompt, const TokenEvent& event, std::string&) override {
     if (!event.pooled.empty()) vectors_[prompt] = event.pooled;
@@ -32,7 +34,10 @@ class VectorAnswer : public AnswerWriter {
     }
     const auto count = static_cast<std::int64_t>(vectors_.size());
     const auto width = static_cast<std::int64_t>(vectors_.empty() ? 0 : vectors_.front().size());
-    response_.outputs.push_back({"embedding", TensorType::kFp32, {count, width}, std::move(bytes)});
+    std::vector<std::int64_t> shape = {width};
+    if (has_rows_) shape.insert(shape.begin(), count);
+    response_.outputs.push_back({"embedding", TensorType::kFp32, std::move(shape),
+                                 std::move(bytes)});
     format_->append(response_, true, out);
   }
 
@@ -47,13 +52,15 @@ class VectorAnswer : public AnswerWriter {
   InferResponse response_;
   PooledInfo info_;
   std::vector<std::vector<float>> vectors_;
+  bool has_rows_;
   std::unique_ptr<InferFormat> format_;
 };
 
 }  // namespace
 
 Parsed<Call> make_vector_call(const DialectContext& context, const ModelLease& model,
-                              InferRequest request, std::unique_ptr<InferFormat> format) {
+                              const ModelFace& face, InferRequest request,
+                              std::unique_ptr<InferFormat> format) {
   if (auto refusal = refuse_without(*model, Skill::kPool)) return *refusal;
   InferParameters rest;
   auto schedule = read_schedule(request, *model, rest);
@@ -64,7 +71,9 @@ Parsed<Call> make_vector_call(const DialectContext& context, const ModelLease& m
   }
   const PooledTexts texts{.model = model, .priority = schedule->priority};
   Call call{.model = model, .in_flight_max = kInferBatchMax, .prompt_field = "text_input"};
-  for (const std::string_view text : texts_of(*find_input(request, "text_input"))) {
+  const NamedTensor& input = *find_input(request, "text_input");
+  const bool has_rows = face.batch_max > 0 || input.shape.size() > 1;
+  for (const std::string_view text : texts_of(input)) {
     auto ids = encode_whole(texts, text, "text_input");
     if (!ids.is_ok()) return ids.error();
     call.requests.push_back(make_pooled(texts, context.tenant, std::move(*ids)));
@@ -76,7 +85,8 @@ Parsed<Call> make_vector_call(const DialectContext& context, const ModelLease& m
     response.parameters.set("quire_unknown_parameters", std::string("timeout"));
   }
   call.writer = std::make_unique<VectorAnswer>(std::move(response), model->info.pooled,
-                                               call.requests.size(), std::move(format));
+                                               call.requests.size(), has_rows,
+                                               std::move(format));
   return call;
 }
 

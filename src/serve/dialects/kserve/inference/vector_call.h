@@ -1,6 +1,6 @@
 // Texts to vectors, of a model that makes those: `text_input` [batch, 1] is answered with
-// `embedding` [batch, width], FP32: of length one where the model means it so; of a classifier its
-// scores.
+// `embedding` [batch, width] (of a model without batches [width]), FP32: of length one where the
+// model means it so; of a classifier its scores.
 // Worker threads; the answer on the I/O thread. Used by infer_call.
 #pragma once
 
@@ -11,6 +11,7 @@
 namespace quire {
 
 Parsed<Call> make_vector_call(const DialectContext& context, const ModelLease& model,
-                              InferRequest request, std::unique_ptr<InferFormat> format);
+                              const ModelFace& face, InferRequest request,
+                              std::unique_ptr<InferFormat> format);
 
 }  // namespace quire
