@@ -30,9 +30,11 @@ std::string_view member_of(ToolField field) {
 // The object that describes a function. False after a mistake.
 bool read_function(Fields& fields, const Json& function, const std::string& where,
                    OfferedTools& offered) {
+  const Json* parameters = function.find("parameters");
+  if (parameters == nullptr) parameters = function.find("arguments");  // TGI's
   const GivenTool given = {.name = function.find("name"),
                            .description = function.find("description"),
-                           .parameters = function.find("parameters"),
+                           .parameters = parameters,
                            .strict = function.find("strict")};
   const auto mistake = add_tool(given, false, offered);
   if (mistake) {

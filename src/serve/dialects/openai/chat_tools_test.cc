@@ -108,6 +108,17 @@ TEST_F(OpenAiChatToolsTest, AToolIsChosenByItsNameAlone) {
   EXPECT_FALSE(chat(R"("tool_choice":"get")").is_ok()) << "there are no tools";
 }
 
+TEST_F(OpenAiChatToolsTest, ATgiToolHasArgumentsInPlaceOfParameters) {
+  const auto asked = [&](const char* name) {
+    auto call = chat(R"("tool_choice":"f","tools":[{"type":"function","function":{"name":"f",")" +
+                     std::string(name) + R"(":{"type":"object","properties":{"a":{"enum":[1]}},)"
+                     R"("required":["a"]}}}])");
+    EXPECT_TRUE(call.is_ok()) << call.error().message;
+    return call->grammar->source;
+  };
+  EXPECT_EQ(asked("arguments"), asked("parameters"));
+}
+
 TEST_F(OpenAiChatToolsTest, AToolPromptIsSaidBehindTheLastMessage) {
   const std::string prompt = R"(,"tool_prompt":"Use one.")";
   auto call = chat(kTools + prompt);

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "serve/intake/fields.h"
+#include "serve/intake/prompt.h"
 
 namespace quire {
 namespace {
@@ -27,6 +28,11 @@ bool is_cut_off(const ApiError& error) {
 
 Told told(const ApiError& error) {
   if (error.code == kWrongShape) return {422, "", error.message};
+  // A number that no type of TGI's holds is one of another type.
+  const bool is_number = error.message.find("does not fit 64 bits") != std::string::npos;
+  if (error.code == "invalid_json" && is_number) {
+    return {422, "", "Failed to deserialize the JSON body into the target type: " + error.message};
+  }
   if (error.code == "invalid_json") {
     return {400, "", "Failed to parse the request body as JSON: " + error.message};
   }
@@ -70,6 +76,12 @@ ApiError tgi_template_error(std::string_view detail) {
           .type = "template_error",
           .param = "messages",
           .code = kDetail};
+}
+
+ApiError with_template_errors(ApiError error) {
+  const bool has_no_template = error.code == "unsupported_parameter" && error.param == "messages";
+  const bool is_one = error.code == kTemplateError || has_no_template;
+  return is_one ? tgi_template_error(error.message) : error;
 }
 
 ApiError tgi_wrong_type(std::string field, std::string_view expected, const Json& got) {

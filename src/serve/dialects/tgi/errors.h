@@ -18,6 +18,10 @@ ApiError tgi_validation(std::string field, std::string_view detail);
 // "Template error: ..." (422)
 ApiError tgi_template_error(std::string_view detail);
 
+// The same where it is one of a chat that makes no prompt: the template is missing, cannot be used
+// or wants no such chat. Others stay as they are.
+ApiError with_template_errors(ApiError error);
+
 // A body that is not of the shape that is asked for (422, plain text).
 ApiError tgi_wrong_type(std::string field, std::string_view expected, const Json& got);
 ApiError tgi_missing_field(std::string field);

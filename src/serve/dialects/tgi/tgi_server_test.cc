@@ -153,16 +153,20 @@ TEST(TgiServerTest, VertexTellsTheFirstMistake) {
 }
 
 TEST(TgiServerTest, ATemplateThatWantsNoSuchChatIsATemplateErrorAtEachDoor) {
-  TestServer server({}, {.chat_template = "{{ raise_exception('not so') }}"});
-  TestClient client = server.client();
   const std::string chat = R"({"messages":[{"role":"user","content":"a"}]})";
-  for (const auto& [path, body] : {std::pair<const char*, std::string>{"/chat_tokenize", chat},
-                                   {"/vertex", R"({"instances":[)" + chat + "]}"}}) {
-    const TestResponse told = client.post(path, body);
-    EXPECT_EQ(told.status, 422) << path;
-    const Json error = json_of(told);
-    EXPECT_EQ(error.find("error_type")->as_string(), "template_error") << path;
-    EXPECT_TRUE(error.find("error")->as_string().starts_with("Template error: ")) << told.body;
+  for (const TestModelOptions& model :
+       {TestModelOptions{.chat_template = "{{ raise_exception('not so') }}"},
+        TestModelOptions{.has_template = false}}) {
+    TestServer server({}, model);
+    TestClient client = server.client();
+    for (const auto& [path, body] : {std::pair<const char*, std::string>{"/chat_tokenize", chat},
+                                     {"/vertex", R"({"instances":[)" + chat + "]}"}}) {
+      const TestResponse told = client.post(path, body);
+      EXPECT_EQ(told.status, 422) << path;
+      const Json error = json_of(told);
+      EXPECT_EQ(error.find("error_type")->as_string(), "template_error") << path;
+      EXPECT_TRUE(error.find("error")->as_string().starts_with("Template error: ")) << told.body;
+    }
   }
 }
 

@@ -176,6 +176,10 @@ TEST_F(TgiTest, ABodyOfAnotherShapeIsToldInPlainText) {
   broken.body = R"({"inputs":"a)";
   const http::Response told =
       render_tgi_error(parse_tgi_generate(context_, broken).error(), broken);
+  http::Request large;
+  large.body = R"({"inputs":"a","parameters":{"seed":18446744073709551616}})";
+  EXPECT_EQ(render_tgi_error(parse_tgi_generate(context_, large).error(), large).status, 422)
+      << "a number of no type is one of another";
   EXPECT_EQ(told.status, 400);
   EXPECT_TRUE(told.body.starts_with("Failed to parse the request body as JSON")) << told.body;
 }

@@ -89,14 +89,11 @@ Parsed<Call> parse_tgi_chat_tokenize(const DialectContext& context, const http::
   std::vector<Warning> warnings;
   add_tool_prompt(fields, tools, chat, warnings);
   for (const char* name : kOfAnswers) fields.any(name);
-  if (fields.error()) return *fields.error();
+  if (fields.error()) return with_template_errors(*fields.error());
   show_history(**model, chat, warnings);
   show_tools(**model, tools, chat, warnings);
   auto ids = encode_chat(**model, chat);
-  if (!ids.is_ok()) {
-    const bool is_too_long = ids.error().code == "context_length_exceeded";
-    return is_too_long ? ids.error() : tgi_template_error(ids.error().message);
-  }
+  if (!ids.is_ok()) return with_template_errors(ids.error());
   const Tokenizer& tokenizer = *(*model)->tokenizer;
   const std::string text = text_of(tokenizer, *ids);
   Json answer = Json::object({{"tokenize_response", tokens_json(tokenizer, text, *ids, 0)},

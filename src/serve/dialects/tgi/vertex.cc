@@ -12,7 +12,6 @@
 #include "serve/dialects/tgi/request.h"
 #include "serve/house.h"
 #include "serve/intake/fields.h"
-#include "serve/intake/prompt.h"
 
 namespace quire {
 namespace {
@@ -102,9 +101,8 @@ ApiError error_of(const Json& body, int status) {
     const Json* value = told != nullptr && told->is_object() ? told->find(name) : nullptr;
     return value != nullptr && value->is_string() ? value->as_string() : std::string();
   };
-  if (text("code") == kTemplateError) return tgi_template_error(text("message"));
-  return {.status = status, .message = text("message"), .param = text("param"),
-          .code = text("code")};
+  return with_template_errors({.status = status, .message = text("message"),
+                               .param = text("param"), .code = text("code")});
 }
 
 class Prediction : public std::enable_shared_from_this<Prediction> {
