@@ -9,6 +9,7 @@
 #include "apps/flags.h"
 #include "host/model_bounds.h"
 #include "runtime/capacity.h"
+#include "serve/dialects/ollama/times.h"
 
 namespace quire {
 
@@ -160,10 +161,15 @@ Result<Nanos> parse_duration(const std::string& text) {
   if (unit.empty() || unit == "s") seconds = 1;
   if (unit == "m") seconds = 60;
   if (unit == "h") seconds = 3600;
+  if (problem != std::errc() || seconds == 0) {
+    const auto asked = parse_go_duration(text);  // "1h30m", "300ms"
+    if (asked && *asked < Nanos{0}) return Nanos::max();
+    if (asked && *asked <= Nanos(std::chrono::seconds(kSecondsMax))) return *asked;
+  }
   if (problem != std::errc() || seconds == 0 || number > kSecondsMax / seconds) {
     return error(StatusCode::kInvalidArgument,
-                 "'{}' is not a duration; write seconds, or a number with s, m or h (-1: for ever)",
-                 text);
+                 "'{}' is not a duration; write seconds, or numbers with h, m, s or ms: 90, 5m, "
+                 "1h30m (-1: for ever)", text);
   }
   if (number < 0) return Nanos::max();
   return Nanos(std::chrono::seconds(number * seconds));

@@ -63,7 +63,7 @@ void declare_kv_dtype_flag(Command& command, std::string& dtype);
 // "int8", or "k=int8,v=int4" in either order; what is not named is the default.
 Result<KvTypes> parse_kv_types(const std::string& text);
 
-// "90", "90s", "5m", "2h" -> nanoseconds; a negative number: for ever (Nanos::max()).
+// "90", "90s", "5m", "1h30m", "300ms" -> nanoseconds; what is negative: for ever (Nanos::max()).
 Result<Nanos> parse_duration(const std::string& text);
 
 // "4096", "512MiB", "2GiB", "2G" -> bytes.

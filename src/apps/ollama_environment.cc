@@ -41,18 +41,17 @@ bool read_host(std::string_view text, std::string& host, int& port) {
 
 }  // namespace
 
-std::vector<std::string> take_ollama_environment(
+std::vector<OllamaVariable> take_ollama_environment(
     const std::function<std::optional<std::string>(const std::string& name)>& value,
     ServeArguments& arguments) {
   const ServeArguments defaults;
-  std::vector<std::string> said;
+  std::vector<OllamaVariable> said;
   const auto take = [&](const char* name, const char* flag, bool is_default, auto set) {
     const auto text = value(name);
     if (!text || text->empty()) return;
-    const char* how = !is_default  ? "is overruled by"
-                      : set(*text) ? "is taken as"
-                                   : "is no value of";
-    said.push_back(fmt::format("{}={} {} {}", name, *text, how, flag));
+    const bool is_good = !is_default || set(*text);
+    const char* how = !is_default ? "is overruled by" : is_good ? "is taken as" : "is no value of";
+    said.push_back({fmt::format("{}={} {} {}", name, *text, how, flag), !is_good});
   };
   ServerOptions& server = arguments.server;
   take("OLLAMA_HOST", "--host and --port",
@@ -82,7 +81,7 @@ std::vector<std::string> take_ollama_environment(
          return read_number(text, arguments.common.max_queue);
        });
   for (const char* name : kUnused) {
-    if (value(name)) said.push_back(fmt::format("{} has no effect here", name));
+    if (value(name)) said.push_back({fmt::format("{} has no effect here", name)});
   }
   return said;
 }

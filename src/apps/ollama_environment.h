@@ -13,9 +13,13 @@
 
 namespace quire {
 
-// `value` tells what a variable is set to. What was taken, or is set and does nothing here: a
-// sentence each, for the log.
-std::vector<std::string> take_ollama_environment(
+struct OllamaVariable {
+  std::string said;         // a sentence for the log
+  bool is_mistake = false;  // its value is none
+};
+
+// `value` tells what a variable is set to. What was taken, or is set and does nothing here.
+std::vector<OllamaVariable> take_ollama_environment(
     const std::function<std::optional<std::string>(const std::string& name)>& value,
     ServeArguments& arguments);
 

@@ -7,7 +7,7 @@
 namespace quire {
 namespace {
 
-std::vector<std::string> take(const std::map<std::string, std::string>& set,
+std::vector<OllamaVariable> take(const std::map<std::string, std::string>& set,
                               ServeArguments& arguments) {
   return take_ollama_environment(
       [&](const std::string& name) -> std::optional<std::string> {
@@ -30,7 +30,7 @@ TEST(OllamaEnvironment, IsTakenWhereNoFlagSaysOtherwise) {
   EXPECT_EQ(arguments.server.allowed_origins.size(), 2u);
   EXPECT_EQ(arguments.common.max_model_len, 2048u);
   EXPECT_EQ(arguments.common.max_queue, 7u);
-  EXPECT_NE(said.back().find("no effect"), std::string::npos);
+  EXPECT_NE(said.back().said.find("no effect"), std::string::npos);
 }
 
 TEST(OllamaEnvironment, FlagsComeFirstAndNonsenseIsTold) {
@@ -43,8 +43,13 @@ TEST(OllamaEnvironment, FlagsComeFirstAndNonsenseIsTold) {
   EXPECT_EQ(arguments.server.host, "127.0.0.1");
   EXPECT_EQ(arguments.keep_alive, "1h");
   ASSERT_EQ(said.size(), 3u);
-  EXPECT_NE(said[0].find("overruled"), std::string::npos);
-  EXPECT_NE(said[2].find("is no value of"), std::string::npos);
+  EXPECT_NE(said[0].said.find("overruled"), std::string::npos);
+  EXPECT_NE(said[2].said.find("is no value of"), std::string::npos);
+  EXPECT_TRUE(said[2].is_mistake);
+  EXPECT_FALSE(said[0].is_mistake);
+  ServeArguments long_stay;
+  take({{"OLLAMA_KEEP_ALIVE", "1h30m"}}, long_stay);
+  EXPECT_EQ(long_stay.keep_alive, "1h30m");
   ServeArguments other;
   take({{"OLLAMA_HOST", ":5000"}}, other);
   EXPECT_EQ(other.server.host, "127.0.0.1");

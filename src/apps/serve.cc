@@ -189,8 +189,8 @@ Result<std::unique_ptr<SpanExporter>> open_traces(ServeArguments& arguments) {
 Status run_server(ServeArguments& arguments) {
   return_large_buffers_when_freed();
   QUIRE_RETURN_IF_ERROR(start_log(arguments.log_level));
-  for (const std::string& said : take_ollama_environment(variable_of, arguments)) {
-    spdlog::info("{}", said);
+  for (const OllamaVariable& it : take_ollama_environment(variable_of, arguments)) {
+    spdlog::log(it.is_mistake ? spdlog::level::warn : spdlog::level::info, "{}", it.said);
   }
   QUIRE_ASSIGN_OR_RETURN(const std::vector<NamedModel> models, pair_models(arguments));
   QUIRE_RETURN_IF_ERROR(check_shares(arguments));

@@ -116,7 +116,11 @@ TEST(ServeArgumentsTest, DurationsAndSizes) {
   EXPECT_EQ(*parse_duration("90s"), std::chrono::seconds(90));
   EXPECT_EQ(*parse_duration("-1"), kForever);
   EXPECT_EQ(*parse_duration("-1m"), kForever);
-  for (const char* bad : {"", "m", "5 m", "5x", "1.5h", "9223372036854775807h"}) {
+  EXPECT_EQ(*parse_duration("1h30m"), std::chrono::minutes(90));
+  EXPECT_EQ(*parse_duration("1.5h"), std::chrono::minutes(90));
+  EXPECT_EQ(*parse_duration("300ms"), std::chrono::milliseconds(300));
+  EXPECT_EQ(*parse_duration("-1h30m"), kForever);
+  for (const char* bad : {"", "m", "5 m", "5x", "1h30", "-", "9223372036854775807h"}) {
     EXPECT_FALSE(parse_duration(bad).is_ok()) << bad;
   }
   ServeArguments a;

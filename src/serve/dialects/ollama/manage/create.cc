@@ -240,8 +240,11 @@ Result<store::Weights> weights_from(const DialectContext& context, const store::
     if (how == nullptr) return weights;
     return store::quantize_weights(store, std::move(weights), *how);
   }
-  const bool is_open = context.house->catalog->is_on_demand();
-  if (const auto theirs = is_open ? store::OllamaStore::open() : std::nullopt) {
+  const ModelHost& host = *context.models.host;
+  const auto served = served_name(host, from);
+  const bool is_served = served && is_same_model(*served, from);
+  const bool is_shown = is_served || context.house->catalog->is_on_demand();
+  if (const auto theirs = is_shown ? store::OllamaStore::open() : std::nullopt) {
     const auto model = theirs->find(store::store_name_of(from));
     if (model.is_ok()) {
       QUIRE_ASSIGN_OR_RETURN(store::Weights weights,
@@ -254,10 +257,8 @@ Result<store::Weights> weights_from(const DialectContext& context, const store::
       return weights;
     }
   }
-  const ModelHost& host = *context.models.host;
-  const auto served = served_name(host, from);
   for (const ModelRow& row : host.rows()) {
-    const bool is_it = served && is_same_model(*served, from) &&
+    const bool is_it = is_served &&
                        std::find(row.names.begin(), row.names.end(), *served) != row.names.end();
     if (!is_it || row.info.card.path.empty()) continue;
     const std::filesystem::path path = row.info.card.path;
