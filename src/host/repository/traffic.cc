@@ -32,6 +32,7 @@ bool is_comparable(const Request& request) {
 Request mirror_of(const Request& request, std::uint64_t id) {
   Request copy = mirror_of(request, id);
   copy.params.logprobs = copy.params.prompt_logprobs = -1;  // nobody reads them
+  copy.params.logprob_ids.clear();
   copy.params.raw_logits = false;
   return copy;
 }

@@ -59,8 +59,13 @@ class TestRepository {
   TestRepository(const TestRepository&) = delete;
   TestRepository& operator=(const TestRepository&) = delete;
   ~TestRepository() {
+    if (server_ != nullptr) {
+      gate_->open();
+      server_->request_stop();
+      server_->join();
+    }
+    repository_.reset();  // it gives its shares back to the host, which the server has
     server_.reset();
-    repository_.reset();
     std::filesystem::remove_all(folder_);
   }
 
