@@ -7,7 +7,7 @@
 
 #include "apps/adapter_arguments.h"
 #include "apps/flags.h"
-#include "host/model_bounds.h"
+#include "host/repository/files/model_bounds.h"
 #include "runtime/capacity.h"
 #include "serve/dialects/ollama/times.h"
 

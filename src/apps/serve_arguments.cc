@@ -14,6 +14,7 @@
 #include "engine/engine.h"
 #include "host/model_host.h"
 #include "serve/answer/formats/format.h"
+#include "serve/dialects/kserve/light/declared_faces.h"
 #include "serve/dialects/kserve/light/light_warmup.h"
 #include "store/local_store.h"
 
@@ -459,6 +460,7 @@ Result<RepositoryOptions> repository_options(const ServeArguments& a) {
   const Result<std::string> store = store::store_folder();
   if (store.is_ok()) options.canary_folder = *store + "/canaries";
   options.warm_light = warm_light_model;
+  options.check_engine = check_declared_faces;
   using Control = ModelRepository::Control;
   options.control = a.control_mode == "poll"       ? Control::kPoll
                     : a.control_mode == "explicit" ? Control::kExplicit
@@ -472,6 +474,12 @@ Result<RepositoryOptions> repository_options(const ServeArguments& a) {
     return Status(StatusCode::kInvalidArgument,
                   "--load-model is for --model-control-mode explicit: in the other modes all "
                   "models of the repository are loaded");
+  }
+  const std::vector<std::string>& first = a.repository_models;
+  if (first.size() > 1 && std::find(first.begin(), first.end(), "*") != first.end()) {
+    return Status(StatusCode::kInvalidArgument,
+                  "--load-model '*' means all models that are there: no other may be named beside "
+                  "it");
   }
   return options;
 }

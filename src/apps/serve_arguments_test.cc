@@ -133,6 +133,17 @@ TEST(ServeArgumentsTest, DurationsAndSizes) {
   EXPECT_FALSE(shelf_options(a).is_ok());
 }
 
+TEST(ServeArgumentsTest, AllModelsAreNamedAlone) {
+  ServeArguments a;
+  a.repositories = {"models"};
+  a.control_mode = "explicit";
+  a.repository_models = {"*"};
+  EXPECT_TRUE(repository_options(a).is_ok());
+  a.repository_models = {"*", "zz"};
+  EXPECT_EQ(repository_options(a).status().message(),
+            "--load-model '*' means all models that are there: no other may be named beside it");
+}
+
 TEST(ServeArgumentsTest, TheResponseCacheHasASize) {
   ServeArguments a;
   a.repositories = {"models"};

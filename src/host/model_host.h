@@ -92,6 +92,8 @@ class ModelHost {
   Status remove(ModelIndex model);
   // Whether nothing of it is left: never added, or removed and out of memory.
   bool is_gone(ModelIndex model) const;
+  // Leases; of one that is removed, too, until the last has left.
+  std::uint32_t users(ModelIndex model) const;
 
   // Names beside a model's own, which stays with it. kInvalidArgument: a name that is empty, or
   // (remove, move) somebody's own, or (add) taken.

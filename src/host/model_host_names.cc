@@ -174,6 +174,11 @@ bool ModelHost::is_gone(ModelIndex model) const {
   return !state_->entries.contains(model);
 }
 
+std::uint32_t ModelHost::users(ModelIndex model) const {
+  const std::lock_guard lock(state_->mutex);
+  return state_->entries.contains(model) ? state_->shelf.users(model) : 0;
+}
+
 Status ModelHost::add_name(ModelIndex model, std::string name) {
   const std::lock_guard lock(state_->mutex);
   Entry* named = entry(model);

@@ -11,12 +11,11 @@
 #include "host/repository/ensemble/light_model.h"
 #include "host/repository/files/config_file.h"
 #include "host/repository/files/model_folders.h"
-#include "host/repository/warmup.h"
+#include "host/repository/files/warmup.h"
 
 namespace quire {
 namespace {
 
-constexpr std::size_t kNameBytesMax = 128;
 constexpr int kSwitchTriesMax = 100;
 
 std::string version_name(const std::string& name, std::uint64_t version) {
@@ -48,14 +47,29 @@ struct FolderRepository::Plan {
   std::uint64_t config_stamp = 0;
   bool is_asked = false;  // by a config that came with the request
   EnsembleGraph graph;    // of an ensemble
+  ModelConfig own_config;  // of the folder, beside one that came with the request
+  bool is_all_or_nothing = false;     // another config than that of those who serve
+  struct Failure {
+    std::uint64_t version = 0;
+    std::string reason;
+    bool serves = false;  // its former self does
+  };
+  std::vector<Failure> failures;      // of versions
   std::vector<VersionFolder> there;   // ascending
   std::vector<Served> stays, comes;   // chosen by the policy
   std::vector<ModelHost::ModelIndex> goes;
-  Status failure;                     // of one that was chosen
+  Status failure;                     // the first of those
   std::optional<TrafficPlan> traffic;
   std::uint64_t traffic_stamp = 0;    // of the file
   std::shared_ptr<Traffic> kept;      // where nothing of it has changed
 };
+
+const FolderRepository::Served* FolderRepository::find_served(const std::vector<Served>& served,
+                                                              std::uint64_t version) {
+  const auto is_it = [&](const Served& it) { return it.version.version == version; };
+  const auto found = std::find_if(served.begin(), served.end(), is_it);
+  return found == served.end() ? nullptr : &*found;
+}
 
 FolderRepository::FolderRepository(RepositoryOptions options, ModelHost& host,
                                    const ModelCatalog& catalog)
@@ -83,7 +97,15 @@ Status FolderRepository::start() {
     }
   }
   std::set<std::string> names(options_.first.begin(), options_.first.end());
-  if (options_.control != Control::kExplicit || names.contains("*")) names = names_there();
+  if (options_.control != Control::kExplicit || names.contains("*")) {
+    const FoundModels found = find_models(options_.folders);
+    {
+      const std::lock_guard change(change_mutex_);
+      tell_unread(found);
+    }
+    names.erase("*");
+    names.insert(found.names.begin(), found.names.end());
+  }
   Status first_failure;
   for (const std::string& name : names) {
     const std::lock_guard change(change_mutex_);
@@ -135,41 +157,6 @@ Status FolderRepository::later(std::function<void()> work) {
   return ok_status();
 }
 
-void FolderRepository::look() {
-  const std::lock_guard change(change_mutex_);
-  const std::set<std::string> there = names_there();
-  std::map<std::string, std::uint64_t> known;
-  {
-    const std::lock_guard lock(mutex_);
-    for (const auto& [name, model] : models_) known.emplace(name, model.tried);
-  }
-  for (const auto& [name, tried] : known) {
-    if (tried == 0 || there.contains(name)) continue;
-    static_cast<void>(unload_now(name, "its folder is gone").is_ok());
-  }
-  for (const std::string& name : there) {
-    const auto tried = known.find(name);
-    if (tried != known.end() && !has_changed(name)) continue;
-    static_cast<void>(load_now(name, {}).is_ok());  // the log and index() say why
-  }
-}
-
-// --- what is there ---
-
-// Of an ensemble also those of its steps: what they are decides whether it is sound.
-std::uint64_t FolderRepository::stamp_of_model(const std::string& name) const {
-  return steps_.stamp(name, [this](const std::string& one) { return stamp_of(folder_of(one)); });
-}
-
-bool FolderRepository::has_changed(const std::string& name) const {
-  const std::uint64_t now = stamp_of_model(name);
-  const std::lock_guard lock(mutex_);
-  const auto known = models_.find(name);
-  return known == models_.end() || known->second.tried != now;
-}
-
-bool FolderRepository::has(std::string_view name) const { return !folder_of(name).empty(); }
-
 // --- orders ---
 
 Status FolderRepository::load(const std::string& name, const std::optional<Json>& config) {
@@ -178,7 +165,10 @@ Status FolderRepository::load(const std::string& name, const std::optional<Json>
                                            "is enabled or --model-control-mode is none");
   }
   const std::lock_guard change(change_mutex_);
-  return contain([&] { return load_now(name, config); });
+  return contain([&]() -> Status {
+    QUIRE_RETURN_IF_ERROR(load_now(name, config));
+    return fetch(name);
+  });
 }
 
 Status FolderRepository::unload(const std::string& name, bool dependents) {
@@ -200,34 +190,64 @@ Status FolderRepository::unload(const std::string& name, bool dependents) {
 void FolderRepository::note(const std::string& name, std::uint64_t version, VersionState state,
                             const std::string& reason) {
   const std::lock_guard lock(mutex_);
-  models_[name].notes[version] = {state, reason};
+  models_[name].notes.set(version, state, reason);
 }
 
 Status FolderRepository::fail(const std::string& name, const Status& reason) {
   spdlog::error("the model '{}' of the repository stays as it was: {}", name, reason.message());
   const std::lock_guard lock(mutex_);
-  models_[name].problem = reason.message();
+  models_[name].notes.fail_all(reason.message());
   return reason;
 }
 
 Status FolderRepository::load_now(const std::string& name, const std::optional<Json>& config) {
-  if (folder_of(name).empty()) return not_here(name);
+  if (folder_of(name).empty()) {
+    for (const auto& [folder, why] : find_models(options_.folders).unread) {
+      return error(StatusCode::kUnavailable, "'{}' cannot be read: {}", folder, why);
+    }
+    return not_here(name);
+  }
   Result<Plan> made = plan(name, config);
   if (!made.is_ok()) return fail(name, made.status());
   for (const std::string& warning : made->config.warnings) spdlog::warn("{}: {}", name, warning);
   const Status brought = bring(*made);
-  if (!brought.is_ok()) return fail(name, brought);
+  if (!brought.is_ok()) {
+    if (!made->failures.empty()) {
+      spdlog::error("the model '{}' of the repository stays as it was: {}", name,
+                    brought.message());
+      return brought;  // its version tells it
+    }
+    const bool is_over = made->there.empty() && options_.control == Control::kPoll &&
+                         !versions(name).empty();
+    return is_over ? end_without_versions(name, brought) : fail(name, brought);
+  }
   const Status directed = read_traffic(*made);
   if (!directed.is_ok()) {
     give_up(*made, directed.message());
+    note_failures(*made);
     return fail(name, directed);
   }
   const Status switched = take_over(*made);
-  if (!switched.is_ok()) return fail(name, switched);
-  if (!made->failure.is_ok()) return fail(name, made->failure);
-  const std::lock_guard lock(mutex_);
-  models_[name].problem.clear();
-  return ok_status();
+  if (!switched.is_ok()) {
+    note_failures(*made);
+    return fail(name, switched);
+  }
+  std::set<std::uint64_t> there;
+  for (const VersionFolder& version : made->there) there.insert(version.version);
+  {
+    const std::lock_guard lock(mutex_);
+    models_[name].notes.succeed(made->config_stamp, there);
+  }
+  note_failures(*made);
+  check_ensembles();
+  return made->failure;
+}
+
+// Nothing of it is there to be served, as where its folder is gone.
+Status FolderRepository::end_without_versions(const std::string& name, const Status& why) {
+  static_cast<void>(unload_now(name, "it has no version any more").is_ok());
+  set_tried(name);
+  return why;
 }
 
 void FolderRepository::set_tried(const std::string& name) {
@@ -239,12 +259,18 @@ void FolderRepository::set_tried(const std::string& name) {
 Result<FolderRepository::Plan> FolderRepository::plan(const std::string& name,
                                                       const std::optional<Json>& config) {
   Plan plan{.name = name, .folder = folder_of(name)};
+  {
+    const std::lock_guard lock(mutex_);
+    models_[name].root = find_model_root(options_.folders, name);
+  }
   set_tried(name);
   std::string text;
   if (config) {
     text = dump(*config);
     QUIRE_ASSIGN_OR_RETURN(plan.config, model_config_from_json(*config, name));
     plan.is_asked = true;
+    Result<ConfigFile> file = read_config_file(plan.folder, name);
+    if (file.is_ok()) plan.own_config = std::move(file->config);
   } else {
     QUIRE_ASSIGN_OR_RETURN(ConfigFile file, read_config_file(plan.folder, name));
     text = std::move(file.text);
@@ -265,14 +291,19 @@ Result<FolderRepository::Plan> FolderRepository::plan(const std::string& name,
   return plan;
 }
 
+// Of a model that a step names: as it serves, or as it lies there.
+Result<ModelConfig> FolderRepository::step_config(const std::string& name,
+                                                  std::uint64_t version) const {
+  if (has_version(versions(name), version)) return config(name);
+  const std::string folder = folder_of(name);
+  if (folder.empty()) return not_here(name);
+  return read_step_config(folder, name, version);
+}
+
 // Its mistakes are told first; then what its steps are is brought, as far as it is not served.
 Result<EnsembleGraph> FolderRepository::bring_steps(const ModelConfig& config) {
-  const StepModels models = [this](const std::string& name,
-                                   std::uint64_t version) -> Result<ModelConfig> {
-    const std::string folder = folder_of(name);
-    if (folder.empty()) return not_here(name);
-    if (has_version(versions(name), version)) return this->config(name);
-    return read_step_config(folder, name, version);
+  const StepModels models = [this](const std::string& name, std::uint64_t version) {
+    return step_config(name, version);
   };
   QUIRE_RETURN_IF_ERROR(read_ensemble(config, models).status());
   for (const std::string& name : ensemble_models(config)) {
@@ -290,32 +321,42 @@ Result<EnsembleGraph> FolderRepository::bring_steps(const ModelConfig& config) {
 Result<FolderRepository::Served> FolderRepository::bring_one(const Plan& plan,
                                                              const VersionFolder& version) {
   const std::string own = version_name(plan.name, version.version);
-  if (plan.is_asked) QUIRE_RETURN_IF_ERROR(check_asked_files(version, plan.config));
+  if (plan.is_asked) {
+    QUIRE_RETURN_IF_ERROR(check_asked_files(version, plan.config, plan.own_config));
+  }
   const std::uint64_t stamp = hash_bytes(&version.stamp, sizeof(version.stamp), plan.config_stamp);
   if (!has_engine(plan.config)) {
     QUIRE_ASSIGN_OR_RETURN(auto light,
                            make_light_model(plan.config, plan.graph, version, *catalog_));
     if (options_.warm_light) QUIRE_RETURN_IF_ERROR(options_.warm_light(*light, plan.folder));
-    return Served{{version.version, kNoModel, own, std::move(light)}, stamp, nullptr};
+    return Served{.version = {version.version, kNoModel, own, std::move(light)},
+                  .stamp = stamp, .config_stamp = plan.config_stamp};
   }
   QUIRE_ASSIGN_OR_RETURN(const VersionSource source, find_source(version, plan.config));
   for (const std::string& warning : source.warnings) spdlog::warn("{}: {}", own, warning);
+  std::vector<std::string> warnings = plan.config.warnings;
+  warnings.insert(warnings.end(), source.warnings.begin(), source.warnings.end());
   const Warmup warmup;
   const auto tap = std::make_shared<VersionTap>(version.version);
   QUIRE_ASSIGN_OR_RETURN(ModelRecipe recipe,
                          catalog_->recipe(source.source, {own}, source.overrides));
   QUIRE_ASSIGN_OR_RETURN(const ModelHost::ModelIndex model,
-                         host_->stage(tap->wrap(warmup.wrap(std::move(recipe)), tap)));
+                         host_->stage(tap->wrap(
+                             warmup.wrap(with_warnings(std::move(recipe), warnings)), tap)));
   Result<ModelLease> lease = host_->load_now(model);
   Status outcome = lease.status();
-  if (lease.is_ok()) outcome = warmup.run(**lease, plan.config.warmups, plan.folder);
+  if (lease.is_ok() && options_.check_engine) {
+    outcome = options_.check_engine(plan.config, (*lease)->info);
+  }
+  if (outcome.is_ok()) outcome = warmup.run(**lease, plan.config.warmups, plan.folder);
   if (!outcome.is_ok()) {
     lease = ModelLease();
     const Status removed = host_->remove(model);
     if (!removed.is_ok()) spdlog::warn("{} stays in memory: {}", own, removed.message());
     return outcome;
   }
-  return Served{{version.version, model, own, nullptr}, stamp, tap};
+  return Served{.version = {version.version, model, own, nullptr}, .stamp = stamp,
+                .config_stamp = plan.config_stamp, .tap = tap, .warnings = source.warnings};
 }
 
 Status FolderRepository::bring(Plan& plan) {
@@ -328,10 +369,32 @@ Status FolderRepository::bring(Plan& plan) {
   for (const VersionFolder& version : plan.there) numbers.push_back(version.version);
   std::vector<std::uint64_t> chosen = plan.config.versions.choose(numbers);
   if (chosen.empty()) {
-    return error(StatusCode::kInvalidArgument, "it has no version that its policy serves");
+    return error(StatusCode::kInvalidArgument, "it has no version{}",
+                 plan.there.empty() ? "" : " that its policy serves");
   }
+  const auto has_other_config = [&](const Served& it) {
+    return it.config_stamp != plan.config_stamp;
+  };
+  plan.is_all_or_nothing = std::any_of(old.begin(), old.end(), has_other_config);
+  bring_each(plan, old, chosen);
+  const bool is_in_vain = plan.is_all_or_nothing || (plan.comes.empty() && plan.stays.empty());
+  if (!plan.failure.is_ok() && is_in_vain) {
+    give_up(plan, "another version failed");
+    note_failures(plan);
+    return plan.failure;
+  }
+  for (const Served& it : old) {
+    const bool stays = find_served(plan.stays, it.version.version) != nullptr;
+    if (!stays && it.version.light == nullptr) plan.goes.push_back(it.version.model);
+  }
+  return ok_status();
+}
+
+// From the highest on, until as many are there as were chosen.
+void FolderRepository::bring_each(Plan& plan, const std::vector<Served>& old,
+                                  const std::vector<std::uint64_t>& chosen) {
   const bool may_fall_back =
-      old.empty() && plan.config.versions.kind == VersionPolicy::Kind::kLatest;
+      plan.config.versions.kind == VersionPolicy::Kind::kLatest && !plan.is_all_or_nothing;
   std::size_t wanted = chosen.size();
   for (auto version = plan.there.rbegin(); version != plan.there.rend() && wanted > 0; ++version) {
     const std::uint64_t number = version->version;
@@ -339,50 +402,48 @@ Status FolderRepository::bring(Plan& plan) {
     if (!is_chosen && !(may_fall_back && !plan.failure.is_ok())) continue;
     const std::uint64_t stamp =
         hash_bytes(&version->stamp, sizeof(version->stamp), plan.config_stamp);
-    const auto served = std::find_if(old.begin(), old.end(), [&](const Served& it) {
-      return it.version.version == number && it.stamp == stamp;
-    });
-    if (served != old.end()) {
-      plan.stays.push_back(*served);
+    const Served* former = find_served(old, number);
+    if (former != nullptr && former->stamp == stamp) {
+      plan.stays.push_back(*former);
       --wanted;
       continue;
     }
-    const bool is_replaced = std::any_of(
-        old.begin(), old.end(), [&](const Served& it) { return it.version.version == number; });
-    if (!is_replaced) note(plan.name, number, VersionState::kLoading);
+    if (former == nullptr) note(plan.name, number, VersionState::kLoading);
     Result<Served> brought = bring_one(plan, *version);
     if (brought.is_ok()) {
       plan.comes.push_back(*brought);
       --wanted;
       continue;
     }
+    plan.failures.push_back({number, brought.status().message(), former != nullptr});
     const Status why = error(brought.status().code(), "version {}: {}", number,
                              brought.status().message());
-    if (!is_replaced) {
-      note(plan.name, number, VersionState::kUnavailable, brought.status().message());
-    }
     if (plan.failure.is_ok()) plan.failure = why;
-    if (!old.empty()) break;  // the old ones serve on, all of them
     spdlog::error("{}: {}", plan.name, why.message());
+    if (plan.is_all_or_nothing) return;
+    if (former == nullptr) continue;
+    plan.stays.push_back(*former);
+    --wanted;
   }
-  const bool changes_nothing = !plan.failure.is_ok() && (!old.empty() || plan.comes.empty());
-  if (!changes_nothing) {
-    for (const Served& it : old) {
-      const auto is_it = [&](const auto& one) { return one.version.version == it.version.version; };
-      const bool stays = std::any_of(plan.stays.begin(), plan.stays.end(), is_it);
-      if (!stays && it.version.light == nullptr) plan.goes.push_back(it.version.model);
-    }
-    return ok_status();
+}
+
+void FolderRepository::note_failures(const Plan& plan) {
+  const std::lock_guard lock(mutex_);
+  VersionNotes& notes = models_[plan.name].notes;
+  if (!plan.failures.empty()) notes.fail_all("");  // it is of versions now
+  for (const auto& it : plan.failures) {
+    notes.fail(it.version, it.reason, it.serves, plan.config_stamp);
   }
-  give_up(plan, "another version failed");
-  return plan.failure;
 }
 
 // What has come goes again.
 void FolderRepository::give_up(const Plan& plan, const std::string& reason) {
   for (const Served& it : plan.comes) {
     if (it.version.light == nullptr) static_cast<void>(host_->remove(it.version.model).is_ok());
-    note(plan.name, it.version.version, VersionState::kUnavailable, reason);
+    const std::lock_guard lock(mutex_);
+    Model& model = models_[plan.name];
+    if (find_served(model.served, it.version.version) != nullptr) continue;  // its former self
+    model.notes.set(it.version.version, VersionState::kUnavailable, reason);
   }
 }
 
@@ -424,11 +485,10 @@ Status FolderRepository::take_over(Plan& plan) {
   const std::lock_guard lock(mutex_);
   Model& model = models_[plan.name];
   for (const Served& it : model.served) {
-    model.notes[it.version.version] = {VersionState::kUnavailable, "unloaded"};
+    model.notes.set(it.version.version, VersionState::kUnavailable, "unloaded");
   }
-  for (const Served& it : serving) {
-    model.notes[it.version.version] = {VersionState::kReady, ""};
-  }
+  let_go(model, plan.goes);
+  for (const Served& it : serving) model.notes.set(it.version.version, VersionState::kReady);
   spdlog::info("the model '{}' of the repository: version {} serves", plan.name, main);
   model.served = std::move(serving);
   model.main = main;
@@ -503,7 +563,7 @@ Status FolderRepository::unload_now(const std::string& name, const char* reason)
     const std::lock_guard lock(mutex_);
     const auto known = models_.find(name);
     if (known == models_.end()) {
-      return has(name) ? ok_status() : not_here(name);  // it is not served, as was wished
+      return folder_of(name).empty() ? not_here(name) : ok_status();  // as was wished
     }
     served = known->second.served;
     traffic = std::move(known->second.traffic);
@@ -518,83 +578,12 @@ Status FolderRepository::unload_now(const std::string& name, const char* reason)
   steps_.set_served(name, {});
   const std::lock_guard lock(mutex_);
   Model& model = models_[name];
-  for (const Served& it : model.served) {
-    model.notes[it.version.version] = {VersionState::kUnavailable, reason};
-  }
+  let_go(model, change.go);
+  model.notes.unload(reason);
+  model.soundness = ok_status();
   model.served.clear();
-  model.problem = reason;
   spdlog::info("the model '{}' of the repository is served no more: {}", name, reason);
   return ok_status();
-}
-
-// --- what is served ---
-
-std::vector<RepositoryRow> FolderRepository::index() const {
-  std::set<std::string> there = names_there();
-  std::vector<RepositoryRow> rows;
-  const std::lock_guard lock(mutex_);
-  for (const auto& [name, model] : models_) {
-    if (there.contains(name) || !model.notes.empty()) there.insert(name);
-  }
-  for (const std::string& name : there) {
-    const auto known = models_.find(name);
-    if (known == models_.end() || known->second.notes.empty()) {
-      const std::string reason = known == models_.end() ? "" : known->second.problem;
-      rows.push_back({name, 0, VersionState::kUnavailable, reason});
-      continue;
-    }
-    for (const auto& [version, note] : known->second.notes) {
-      rows.push_back({name, version, note.state, note.reason});
-    }
-  }
-  return rows;
-}
-
-Result<ModelConfig> FolderRepository::config(std::string_view name) const {
-  const std::lock_guard lock(mutex_);
-  const auto known = models_.find(name);
-  if (known == models_.end() || known->second.served.empty()) return not_here(name);
-  return known->second.config;
-}
-
-bool FolderRepository::has_response_cache(std::string_view name) const {
-  const std::lock_guard lock(mutex_);
-  const auto known = models_.find(name);
-  return known != models_.end() && known->second.config.has_response_cache;
-}
-
-std::vector<ServedVersion> FolderRepository::versions(std::string_view name) const {
-  std::vector<ServedVersion> versions;
-  const std::lock_guard lock(mutex_);
-  const auto known = models_.find(name);
-  if (known == models_.end()) return versions;
-  for (const Served& it : known->second.served) versions.push_back(it.version);
-  return versions;
-}
-
-Result<ServedVersion> FolderRepository::resolve(std::string_view name,
-                                                std::uint64_t version) const {
-  const std::lock_guard lock(mutex_);
-  const auto known = models_.find(name);
-  if (known != models_.end()) {
-    const Model& model = known->second;
-    const std::uint64_t main = model.traffic ? model.traffic->main() : model.main;
-    for (const Served& it : model.served) {
-      if (it.version.version == (version == 0 ? main : version)) return it.version;
-    }
-  }
-  return error(StatusCode::kNotFound, "the repository serves no version {} of a model '{}'",
-               version, name.substr(0, kNameBytesMax));
-}
-
-std::vector<TrafficRow> FolderRepository::traffic() const {
-  std::vector<TrafficRow> rows;
-  const std::lock_guard lock(mutex_);
-  for (const auto& [name, model] : models_) {
-    if (!model.traffic) continue;
-    for (TrafficRow& row : model.traffic->rows()) rows.push_back(std::move(row));
-  }
-  return rows;
 }
 
 }  // namespace quire

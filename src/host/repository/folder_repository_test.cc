@@ -3,14 +3,13 @@
 #include "host/repository/folder_repository.h"
 
 #include <gtest/gtest.h>
-#include <unistd.h>
 
 #include <atomic>
-#include <fstream>
+#include <filesystem>
 #include <thread>
 
 #include "host/repository/ensemble/light_model.h"
-#include "host/testing/file_catalog.h"
+#include "host/testing/folder_fixture.h"
 
 namespace quire {
 namespace {
@@ -19,58 +18,7 @@ namespace fs = std::filesystem;
 
 using Control = ModelRepository::Control;
 
-class FolderRepositoryTest : public ::testing::Test {
- protected:
-  FolderRepositoryTest() {
-    folder_ = (fs::temp_directory_path() / fmt::format("quire_repository_{}_{}", getpid(), ++made))
-                  .string();
-    fs::create_directories(folder_);
-  }
-  ~FolderRepositoryTest() override {
-    repository_.reset();
-    host_.reset();
-    fs::remove_all(folder_);
-  }
-
-  void write(const std::string& path, const std::string& text) {
-    fs::create_directories(fs::path(folder_ + "/" + path).parent_path());
-    std::ofstream(folder_ + "/" + path) << text;
-  }
-  void version(const std::string& name, int number, const std::string& text = "good") {
-    write(fmt::format("{}/{}/model.gguf", name, number), text);
-  }
-  // A wait for nothing: the times of files are as fine as their clock.
-  void touch(const std::string& path) {
-    const fs::path file = folder_ + "/" + path;
-    fs::last_write_time(file, fs::last_write_time(file) + std::chrono::seconds(2));
-  }
-  FolderRepository& open(Control control = Control::kExplicit,
-                         std::vector<std::string> first = {}) {
-    repository_ = std::make_unique<FolderRepository>(
-        RepositoryOptions{.folders = {folder_}, .control = control, .first = std::move(first),
-                          .poll_period = std::chrono::hours(1)},
-        *host_, catalog_);
-    return *repository_;
-  }
-  std::string index() const {
-    std::string out;
-    for (const RepositoryRow& row : repository_->index()) {
-      out += fmt::format("{} {} {}{}{}; ", row.name, row.version, version_state_name(row.state),
-                         row.reason.empty() ? "" : " ", row.reason);
-    }
-    return out;
-  }
-  std::string serving(const std::string& name) const {
-    const auto lease = host_->lease(name);
-    return lease.is_ok() ? (*lease)->name() : std::string(lease.status().message());
-  }
-
-  static inline std::atomic<int> made{0};
-  std::string folder_;
-  FileCatalog catalog_;
-  std::unique_ptr<ModelHost> host_ = std::make_unique<ModelHost>();
-  std::unique_ptr<FolderRepository> repository_;
-};
+class FolderRepositoryTest : public FolderFixture {};
 
 TEST_F(FolderRepositoryTest, TheNewestVersionServesAndOthersAreThereIfThePolicySaysSo) {
   version("a", 1);

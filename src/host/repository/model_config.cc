@@ -9,10 +9,10 @@
 #include <utility>
 
 #include "engine/engine.h"
-#include "host/model_bounds.h"
 #include "host/repository/config_schema.h"
 #include "host/repository/config_text.h"
 #include "host/repository/config_values.h"
+#include "host/repository/files/model_bounds.h"
 
 namespace quire {
 namespace {

@@ -5,9 +5,9 @@
 
 #include <random>
 
-#include "host/model_bounds.h"
 #include "host/repository/config_schema.h"
 #include "host/repository/config_text.h"
+#include "host/repository/files/model_bounds.h"
 
 namespace quire {
 namespace {

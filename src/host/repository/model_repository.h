@@ -29,7 +29,9 @@ struct RepositoryRow {
   std::string name;
   std::uint64_t version = 0;  // 0: nothing of this model was ever loaded
   VersionState state = VersionState::kUnknown;
-  std::string reason;         // why it is not ready; empty: nobody asked for it
+  std::string reason;         // why it is not ready, or not the newest that there is; empty: nobody
+                              // asked for it
+  bool has_failed = false;    // somebody did, and could not have it, whatever serves meanwhile
 };
 
 struct LightModel;
@@ -54,9 +56,10 @@ class ModelRepository {
   // Every version that is or was served, and every model that is there; by name, then version.
   virtual std::vector<RepositoryRow> index() const = 0;
 
-  virtual bool has(std::string_view name) const = 0;  // there is such a model, served or not
+  virtual bool has(std::string_view name) const = 0;  // there is such a model, or it is served
 
-  // Loads what the policy chooses, or what has changed since. `config`: in place of config.pbtxt.
+  // Loads what the policy chooses, or what has changed since, or has left the memory. `config`: in
+  // place of config.pbtxt.
   // kUnavailable: not in this mode of control. kNotFound: no such model. kInvalidArgument and
   // kUnsupported: its config. Else why its versions cannot be served; those before serve on.
   virtual Status load(const std::string& name, const std::optional<Json>& config = {}) = 0;
@@ -75,6 +78,10 @@ class ModelRepository {
   virtual Result<ModelConfig> config(std::string_view name) const = 0;
   virtual bool has_response_cache(std::string_view name) const = 0;  // what its config says of that
   virtual std::vector<ServedVersion> versions(std::string_view name) const = 0;  // ascending
+  // What of the config and the files of what is served does nothing here.
+  virtual std::vector<std::string> warnings(std::string_view name) const = 0;
+  // Not ok: an ensemble that serves, whose steps' models have changed so that it fits no more.
+  virtual Status soundness(std::string_view name) const = 0;
 
   // Who answers: that version, or with 0 the one that the bare name means. kNotFound.
   virtual Result<ServedVersion> resolve(std::string_view name, std::uint64_t version) const = 0;

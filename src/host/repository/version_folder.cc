@@ -11,7 +11,7 @@
 #include "base/file.h"
 #include "base/hash.h"
 #include "base/json.h"
-#include "host/model_bounds.h"
+#include "host/repository/files/model_bounds.h"
 #include "host/repository/files/model_folders.h"
 
 namespace quire {
@@ -209,7 +209,7 @@ Result<VersionSource> find_source(const VersionFolder& version, const ModelConfi
                    config.file, version.path);
     }
     found.source = (folder / config.file).string();
-  } else if (fs::exists(folder / "model.json", failure)) {
+  } else if (is_file((folder / "model.json").string())) {
     QUIRE_RETURN_IF_ERROR(read_model_json((folder / "model.json").string(), found));
   } else {
     QUIRE_RETURN_IF_ERROR(find_file(folder, found.source));
@@ -229,12 +229,13 @@ Result<VersionSource> find_source(const VersionFolder& version, const ModelConfi
   return found;
 }
 
-Status check_asked_files(const VersionFolder& version, const ModelConfig& config) {
-  const std::pair<std::string_view, const std::string*> files[] = {
-      {"tokenizer", &config.overrides.tokenizer},
-      {"chat_template", &config.overrides.chat_template}};
-  for (const auto& [name, path] : files) {
-    if (path->empty() || is_inside(version.path, *path)) continue;
+Status check_asked_files(const VersionFolder& version, const ModelConfig& config,
+                         const ModelConfig& own) {
+  const std::pair<std::string_view, std::string ModelOverrides::*> files[] = {
+      {"tokenizer", &ModelOverrides::tokenizer}, {"chat_template", &ModelOverrides::chat_template}};
+  for (const auto& [name, member] : files) {
+    const std::string& path = config.overrides.*member;
+    if (path.empty() || path == own.overrides.*member || is_inside(version.path, path)) continue;
     return error(StatusCode::kInvalidArgument,
                  "parameter '{}' of a config that comes with a request must be a file in '{}'",
                  name, version.path);
@@ -243,7 +244,9 @@ Status check_asked_files(const VersionFolder& version, const ModelConfig& config
   std::error_code failure;
   const bool is_stored = source.starts_with("hf:") ||
                          (source.find('/') == std::string::npos && !fs::exists(source, failure));
-  if (source.empty() || is_stored || is_inside(version.path, source)) return ok_status();
+  if (source.empty() || source == own.source || is_stored || is_inside(version.path, source)) {
+    return ok_status();
+  }
   return error(StatusCode::kInvalidArgument,
                "parameter 'model' of a config that comes with a request must be a model of the "
                "store or a file in '{}'", version.path);

@@ -44,8 +44,10 @@ struct VersionSource {
 // model.json begin at the version's folder.
 Result<VersionSource> find_source(const VersionFolder& version, const ModelConfig& config);
 
-// A config that came with a request may name files of the version's folder and models of the store,
-// and no other file of this machine: kInvalidArgument names the parameter.
-Status check_asked_files(const VersionFolder& version, const ModelConfig& config);
+// A config that came with a request may name files of the version's folder, models of the store
+// and whatever `own`, the config of the model's folder, names by the same parameter; and no other
+// file of this machine: kInvalidArgument names the parameter.
+Status check_asked_files(const VersionFolder& version, const ModelConfig& config,
+                         const ModelConfig& own);
 
 }  // namespace quire

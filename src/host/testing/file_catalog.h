@@ -36,7 +36,9 @@ class FileCatalog final : public ModelCatalog {
     return ModelRecipe{std::move(names), [this, source, instances]() -> Result<OpenedModel> {
                          ++opened;
                          QUIRE_ASSIGN_OR_RETURN(const std::string text, read_file(source, 1000));
-                         if (text == "bad") return error(StatusCode::kCorrupt, "byte 7 is wrong");
+                         if (text == "bad" || is_broken) {
+                           return error(StatusCode::kCorrupt, "byte 7 is wrong");
+                         }
                          return OpenedModel{40, [this, text, instances](EventSink sink) {
                                               return load(text, instances, std::move(sink));
                                             }};
@@ -53,6 +55,7 @@ class FileCatalog final : public ModelCatalog {
 
   mutable std::atomic<int> opened{0};
   mutable std::atomic<int> alive{0};
+  std::atomic<bool> is_broken{false};  // whatever files say, none can be loaded
 
  private:
   Result<std::unique_ptr<HostedModel>> load(const std::string& text, std::uint32_t instances,

@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "host/repository/folder_repository.h"
+#include "serve/dialects/kserve/light/declared_faces.h"
 #include "serve/dialects/kserve/light/light_warmup.h"
 #include "serve/testing/test_server.h"
 
@@ -84,7 +85,8 @@ class TestRepository {
                             .control = ModelRepository::Control::kExplicit,
                             .first = {"*"},
                             .keeps_answers = options.response_cache_bytes > 0,
-                            .warm_light = warm_light_model};
+                            .warm_light = warm_light_model,
+                            .check_engine = check_declared_faces};
     repository_ = std::make_unique<FolderRepository>(std::move(there), *host_, catalog_);
     const Status started = repository_->start();
     QUIRE_CHECK(started.is_ok(), "{}", started.message());

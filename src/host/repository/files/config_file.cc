@@ -3,12 +3,12 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <filesystem>
 #include <utility>
 #include <vector>
 
 #include "base/file.h"
 #include "host/repository/config_text.h"
+#include "host/repository/files/model_folders.h"
 #include "host/repository/version_folder.h"
 
 namespace quire {
@@ -21,8 +21,7 @@ constexpr std::size_t kLabelsBytesMax = std::size_t{8} << 20;
 Result<ConfigFile> read_config_file(const std::string& folder, const std::string& name) {
   ConfigFile file;
   const std::string path = folder + "/config.pbtxt";
-  std::error_code failure;
-  if (std::filesystem::exists(path, failure)) {
+  if (is_file(path)) {  // what is there and cannot be read is no config of defaults
     QUIRE_ASSIGN_OR_RETURN(file.text, read_file(path, kConfigBytesMax));
   }
   Result<ModelConfig> config = parse_model_config(file.text, name);
@@ -59,6 +58,8 @@ Status read_labels(const std::string& folder, ModelConfig& config) {
       return error(StatusCode::kInvalidArgument, "'output.label_filename': {}",
                    text.status().message());
     }
+    config.warnings.push_back(fmt::format(
+        "'output.label_filename' of '{}' does nothing here: answers have no classes", output.name));
     std::string line;
     for (const char c : *text + "\n") {
       if (c != '\n') {

@@ -1,6 +1,7 @@
 #include "host/repository/files/model_folders.h"
 
 #include <filesystem>
+#include <system_error>
 
 namespace quire {
 namespace {
@@ -8,10 +9,32 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr std::size_t kNameBytesMax = 128;
+constexpr std::size_t kRefusedMax = 100;  // that are told of
 
 bool is_good_name(std::string_view name) {
   return !name.empty() && name.size() <= kNameBytesMax && !name.starts_with('.') &&
          name.find_first_of("/\\:") == name.npos && name.find('\0') == name.npos;
+}
+
+void find_in(const std::string& folder, FoundModels& found) {
+  std::error_code failure;
+  for (fs::directory_iterator it(folder, failure), end; !failure && it != end;
+       it.increment(failure)) {
+    std::error_code problem;
+    const std::string name = it->path().filename().string();
+    if (name.starts_with('.') || !it->is_directory(problem)) continue;  // hidden ones are none
+    std::string why;
+    if (!is_good_name(name)) why = "the name of a model has at most 128 bytes, and neither ':' nor "
+                                   "'\\'";
+    else if (found.names.size() == kFolderModelsMax && !found.names.contains(name))
+      why = "there are 1000 models already";
+    if (why.empty()) {
+      found.names.insert(name);
+    } else if (found.refused.size() < kRefusedMax) {
+      found.refused.emplace(name, why);
+    }
+  }
+  if (failure) found.unread.emplace(folder, failure.message());
 }
 
 }  // namespace
@@ -23,33 +46,27 @@ bool is_folder(const std::string& path) {
 
 bool is_file(const std::string& path) {
   std::error_code failure;
-  return fs::exists(path, failure);
+  return fs::exists(fs::symlink_status(path, failure));
 }
 
-std::string find_model_folder(const std::vector<std::string>& folders, std::string_view name) {
+std::string find_model_root(const std::vector<std::string>& folders, std::string_view name) {
   if (!is_good_name(name)) return {};
   for (const std::string& folder : folders) {
-    const fs::path path = fs::path(folder) / name;
     std::error_code failure;
-    if (fs::is_directory(path, failure)) return path.string();
+    if (fs::is_directory(fs::path(folder) / name, failure)) return folder;
   }
   return {};
 }
 
-std::set<std::string> find_model_names(const std::vector<std::string>& folders) {
-  std::set<std::string> names;
-  for (const std::string& folder : folders) {
-    std::error_code failure;
-    for (fs::directory_iterator it(folder, failure), end; !failure && it != end;
-         it.increment(failure)) {
-      std::error_code problem;
-      const std::string name = it->path().filename().string();
-      const bool is_full = names.size() == kFolderModelsMax;
-      if (is_full || !is_good_name(name) || !it->is_directory(problem)) continue;
-      names.insert(name);
-    }
-  }
-  return names;
+std::string find_model_folder(const std::vector<std::string>& folders, std::string_view name) {
+  const std::string root = find_model_root(folders, name);
+  return root.empty() ? root : (fs::path(root) / name).string();
+}
+
+FoundModels find_models(const std::vector<std::string>& folders) {
+  FoundModels found;
+  for (const std::string& folder : folders) find_in(folder, found);
+  return found;
 }
 
 }  // namespace quire

@@ -12,6 +12,7 @@
 #include "serve/dialects/kserve/response_json.h"
 #include "serve/dialects/kserve/server_state.h"
 #include "serve/house.h"
+#include "serve/answer/warning_text.h"
 #include "serve/intake/fields.h"
 
 namespace quire {
@@ -33,6 +34,15 @@ http::Response done_without(bool has_dependents) {
   if (!has_dependents) return response;
   response.headers.push_back({"warning", "299 quire \"unload_dependents has no effect: this "
                                          "model is no ensemble\""});
+  return response;
+}
+
+// And what of a config that was loaded does nothing.
+http::Response done_with(const House& house, const RepositoryOrder& order, bool has_dependents) {
+  http::Response response = done_without(has_dependents);
+  if (!order.is_load) return response;
+  const std::vector<std::string> warnings = house.repository->warnings(order.name);
+  if (!warnings.empty()) response.headers.push_back({"warning", warning_text(warnings)});
   return response;
 }
 
@@ -183,8 +193,8 @@ http::Response list_kserve_repository(const DialectContext& context, const http:
   const bool only_ready = ready != nullptr && ready->as_bool();
   for (const RepositoryEntry& entry : repository_index(*context.house, only_ready)) {
     Json one = Json::object({{"name", entry.name}});
-    if (!entry.version.empty()) {
-      one.set("version", entry.version);
+    if (!entry.version.empty()) one.set("version", entry.version);
+    if (!entry.state.empty()) {
       one.set("state", entry.state);
       one.set("reason", entry.reason);
     }
@@ -245,8 +255,9 @@ void change_model(const DialectContext& context, std::shared_ptr<http::Exchange>
   if (!order.is_ok()) return answer_at(house, *exchange, refuse(order.error()));
   const bool has_wish = order->has_dependents && !find_light(context, order->name, "");
   if (is_for_repository(house, order->name)) {
-    const auto end = [&house, exchange, has_wish](std::optional<ApiError> fault) {
-      answer_at(house, *exchange, fault ? refuse(*fault) : done_without(has_wish));
+    const RepositoryOrder given = *order;
+    const auto end = [&house, exchange, has_wish, given](std::optional<ApiError> fault) {
+      answer_at(house, *exchange, fault ? refuse(*fault) : done_with(house, given, has_wish));
     };
     return give_order(house, std::move(*order), end);
   }

@@ -82,6 +82,8 @@ InferStatistics statistics_of(const House& house, const LightModel& model) {
 
 // Whether all that its steps name can be asked.
 bool is_light_ready(const DialectContext& context, const LightModel& model) {
+  const ModelRepository* repository = context.house->repository;
+  if (repository != nullptr && !repository->soundness(model.name).is_ok()) return false;
   const std::vector<EnsembleStep>& steps = model.graph.steps;
   return std::all_of(steps.begin(), steps.end(), [&](const EnsembleStep& step) {
     const std::string version = step.version > 0 ? std::to_string(step.version) : "";
@@ -177,11 +179,26 @@ std::vector<std::string_view> server_extensions() {
 
 bool is_server_live(const House& house) { return house.service.is_alive(SteadyClock::now()); }
 
+namespace {
+
+// A model that somebody wanted and nobody can have: an old version that serves is the model, too.
+bool has_failed(const ModelRepository& repository, const RepositoryRow& row) {
+  if (!row.has_failed) return false;
+  return repository.versions(row.name).empty() || !repository.soundness(row.name).is_ok();
+}
+
+}  // namespace
+
 bool is_server_ready(const House& house) {
-  const std::vector<ModelRow> rows = house.host.rows();
-  const auto has_failed = [](const ModelRow& row) { return !row.failure.empty(); };
-  return !house.service.is_draining() && !house.host.is_asleep() &&
-         std::none_of(rows.begin(), rows.end(), has_failed);
+  if (house.service.is_draining() || house.host.is_asleep()) return false;
+  for (const ModelRow& row : house.host.rows()) {
+    if (!row.failure.empty()) return false;
+  }
+  if (house.repository == nullptr) return true;
+  const std::vector<RepositoryRow> rows = house.repository->index();
+  return std::none_of(rows.begin(), rows.end(), [&](const RepositoryRow& row) {
+    return has_failed(*house.repository, row);
+  });
 }
 
 std::optional<ApiError> find_unready(const DialectContext& context, std::string_view name,
@@ -241,8 +258,8 @@ std::vector<RepositoryEntry> repository_index(const House& house, bool only_read
       if (only_ready && row.state != VersionState::kReady) continue;
       RepositoryEntry& entry = entries.emplace_back();
       entry.name = row.name;
-      if (row.version == 0) continue;
-      entry.version = std::to_string(row.version);
+      if (row.version == 0 && row.reason.empty()) continue;  // nobody asked for it
+      if (row.version > 0) entry.version = std::to_string(row.version);
       entry.state = version_state_name(row.state);
       entry.reason = row.reason;
     }
@@ -310,9 +327,11 @@ std::optional<ApiError> read_order_parameter(std::string_view name, const std::s
     return std::nullopt;
   }
   if (name.starts_with("file:")) {
-    return unsupported_parameter(std::string(name), fmt::format(
+    ApiError fault = unsupported_parameter(std::string(name), fmt::format(
         "parameter '{}' is not supported: files of a model come from its repository",
         name.substr(0, kTensorNameMax)));
+    fault.status = 501;
+    return fault;
   }
   return invalid_value(std::string(name), fmt::format(
       "unrecognized parameter {}, or not of its type", dump(Json(name))));

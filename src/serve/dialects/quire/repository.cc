@@ -7,6 +7,7 @@
 #include "host/repository/traffic_rows.h"
 #include "serve/dialects/openai/errors.h"
 #include "serve/house.h"
+#include "serve/answer/warning_text.h"
 
 namespace quire {
 namespace {
@@ -30,10 +31,15 @@ http::Response refusal(const Status& status) {
 Json rows_json(const ModelRepository& repository) {
   Json rows = Json::array();
   for (const RepositoryRow& row : repository.index()) {
+    Json warnings = Json::array();
+    if (row.state == VersionState::kReady) {
+      for (const std::string& text : repository.warnings(row.name)) warnings.push(Json(text));
+    }
     rows.push(Json::object(
         {{"name", row.name},
          {"version", row.version > 0 ? Json(std::to_string(row.version)) : Json()},
-         {"state", version_state_name(row.state)}, {"reason", row.reason}}));
+         {"state", version_state_name(row.state)}, {"reason", row.reason},
+         {"warnings", std::move(warnings)}}));
   }
   return rows;
 }
@@ -55,6 +61,14 @@ Json traffic_json(const ModelRepository& repository) {
 
 using Order = Status (*)(ModelRepository&, const std::string&);
 
+http::Response done(const ModelRepository& repository, const std::string& name, bool is_load) {
+  http::Response response{.body = dump(Json::object({{"models", rows_json(repository)}}))};
+  const std::vector<std::string> warnings =
+      is_load ? repository.warnings(name) : std::vector<std::string>();
+  if (!warnings.empty()) response.headers.push_back({"warning", warning_text(warnings)});
+  return response;
+}
+
 void answer(const House& house, http::Exchange& exchange, http::Response response) {
   if (exchange.is_gone()) return house.metrics.count_left();
   house.metrics.count_answer(response.status);
@@ -63,17 +77,15 @@ void answer(const House& house, http::Exchange& exchange, http::Response respons
 
 // The exchange goes back to the I/O thread with the outcome: it must not end on another.
 void give_order(const DialectContext& context, std::shared_ptr<http::Exchange> exchange,
-                Order order) {
+                bool is_load, Order order) {
   const House& house = *context.house;
   if (house.repository == nullptr) return answer(house, *exchange, no_repository());
   const std::string name(context.path["model"]);
-  const auto work = [&house, name, order, held = exchange]() mutable {
-    const Status done = order(*house.repository, name);
-    house.to_io([&house, done, exchange = std::move(held)] {
+  const auto work = [&house, name, order, is_load, held = exchange]() mutable {
+    const Status outcome = order(*house.repository, name);
+    house.to_io([&house, name, is_load, outcome, exchange = std::move(held)] {
       answer(house, *exchange,
-             done.is_ok() ? http::Response{.body = dump(Json::object(
-                                {{"models", rows_json(*house.repository)}}))}
-                          : refusal(done));
+             outcome.is_ok() ? done(*house.repository, name, is_load) : refusal(outcome));
     });
   };
   const Status waits = house.repository->later(work);
@@ -91,18 +103,18 @@ http::Response list_repository(const DialectContext& context, const http::Reques
 
 void load_from_repository(const DialectContext& context,
                           std::shared_ptr<http::Exchange> exchange) {
-  give_order(context, std::move(exchange), [](ModelRepository& repository,
-                                              const std::string& name) {
+  const auto order = [](ModelRepository& repository, const std::string& name) {
     return repository.load(name);
-  });
+  };
+  give_order(context, std::move(exchange), true, order);
 }
 
 void unload_from_repository(const DialectContext& context,
                             std::shared_ptr<http::Exchange> exchange) {
-  give_order(context, std::move(exchange), [](ModelRepository& repository,
-                                              const std::string& name) {
+  const auto order = [](ModelRepository& repository, const std::string& name) {
     return repository.unload(name);
-  });
+  };
+  give_order(context, std::move(exchange), false, order);
 }
 
 }  // namespace quire

@@ -30,4 +30,7 @@ class Warmup {
   std::shared_ptr<State> state_;  // the sink has it too
 };
 
+// The model says these, too, to whoever looks at it, behind those of its own files.
+ModelRecipe with_warnings(ModelRecipe recipe, const std::vector<std::string>& warnings);
+
 }  // namespace quire

@@ -1,7 +1,7 @@
 // What the numbers of a model may be, by the names of vLLM's flags: one table for the flags of the
 // process, a config of the repository and a model.json. Whether that much fits into the machine
 // says the memory plan.
-// Plain values; any thread. Used by host/repository and apps.
+// Plain values; any thread. Used by model_config, version_folder and apps.
 #pragma once
 
 #include <algorithm>

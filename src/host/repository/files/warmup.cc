@@ -1,4 +1,4 @@
-#include "host/repository/warmup.h"
+#include "host/repository/files/warmup.h"
 
 #include <algorithm>
 #include <condition_variable>
@@ -109,6 +109,21 @@ Status Warmup::run(const HostedModel& model, const std::vector<ModelWarmup>& war
     }
   }
   return ok_status();
+}
+
+ModelRecipe with_warnings(ModelRecipe recipe, const std::vector<std::string>& warnings) {
+  const auto open = [warnings, inner = std::move(recipe.open)]() -> Result<OpenedModel> {
+    QUIRE_ASSIGN_OR_RETURN(OpenedModel opened, inner());
+    opened.load = [warnings, load = std::move(opened.load)](
+                      EventSink sink) -> Result<std::unique_ptr<HostedModel>> {
+      QUIRE_ASSIGN_OR_RETURN(std::unique_ptr<HostedModel> model, load(std::move(sink)));
+      std::vector<std::string>& told = model->info.warnings;
+      told.insert(told.end(), warnings.begin(), warnings.end());
+      return model;
+    };
+    return opened;
+  };
+  return {std::move(recipe.names), open};
 }
 
 }  // namespace quire
