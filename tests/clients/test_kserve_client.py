@@ -114,6 +114,16 @@ def test_health_and_metadata(kind, request):
         client.register_system_shared_memory("region", "/key", 64)
 
 
+@pytest.mark.parametrize("algorithm", ["gzip", "deflate"])
+def test_compressed_answers(algorithm, http):
+    inputs = [ids_input(httpclient, [1, 2, 3])]
+    plain = http.infer(NAME, inputs).as_numpy("logits")
+    small = http.infer(NAME, inputs, response_compression_algorithm=algorithm,
+                       request_compression_algorithm=algorithm)
+    assert small.get_response()["model_name"] == NAME
+    assert small.as_numpy("logits").tobytes() == plain.tobytes()
+
+
 @pytest.mark.parametrize("kind", ["http", "grpc"])
 def test_texts(kind, request):
     client = request.getfixturevalue(kind)

@@ -73,6 +73,10 @@ TEST(KserveBatchingTest, WhoWaitsTooLongIsToldAsTritonTellsIt) {
   const TestResponse told = server.client().post(kPath, ask());
   EXPECT_EQ(told.status, 503);
   EXPECT_EQ(told.body, R"({"error":"Request timeout expired"})");
+  const auto stats = parse_json(server.client().get("/v2/models/m/stats").body);
+  const Json& inner = *stats->find("model_stats")->items().at(0).find("inference_stats");
+  EXPECT_EQ(inner.find("fail")->find("count")->as_int(), 1);
+  EXPECT_GE(inner.find("fail")->find("ns")->as_int(), 1'000'000) << "as long as it waited";
   EXPECT_EQ(server.client().post("/v1/completions", R"({"model":"m","prompt":"a"})").status, 503)
       << "the queue is of all protocols";
 }

@@ -84,6 +84,7 @@ TEST(DeclaredTensorsTest, TheDeclaredBatchIsTheBound) {
   EXPECT_EQ(shape("four"), "[-1,1]");
   EXPECT_EQ(dims("four"), "[1]") << "numbers";
   EXPECT_EQ(ask("four", 4, true).status, 200);
+  EXPECT_EQ(ask("four:1", 5, true).status, 400);
   for (const bool has_batch : {true, false}) {
     const TestResponse refused = ask("four", 5, has_batch);
     EXPECT_EQ(refused.status, 400);

@@ -12,6 +12,11 @@ bool says_batch(const ModelConfig& config) {
   return config.says_batch || !config.inputs.empty() || !config.outputs.empty();
 }
 
+// Of "story", and of "story:1", as a version is called elsewhere.
+Result<ModelConfig> config_of_name(const ModelRepository& repository, std::string_view name) {
+  return repository.config(repository.has(name) ? name : name.substr(0, name.rfind(':')));
+}
+
 void keep(const std::vector<ModelTensor>& declared, std::vector<TensorFace>& faces) {
   std::vector<TensorFace> kept;
   for (const ModelTensor& tensor : declared) {
@@ -27,7 +32,7 @@ void keep(const std::vector<ModelTensor>& declared, std::vector<TensorFace>& fac
 ModelFace declared_face(const House* house, const ModelInfo& info, std::string name) {
   ModelFace face = face_of(info, std::move(name));
   if (house == nullptr || house->repository == nullptr) return face;
-  const Result<ModelConfig> config = house->repository->config(face.name);
+  const Result<ModelConfig> config = config_of_name(*house->repository, face.name);
   if (!config.is_ok()) return face;
   face.is_decoupled = config->is_decoupled;
   if (says_batch(*config)) face.batch_max = config->batch_max;
@@ -36,7 +41,7 @@ ModelFace declared_face(const House* house, const ModelInfo& info, std::string n
 
 void keep_declared(const House& house, ModelFace& face) {
   if (house.repository == nullptr) return;
-  const Result<ModelConfig> config = house.repository->config(face.name);
+  const Result<ModelConfig> config = config_of_name(*house.repository, face.name);
   if (!config.is_ok()) return;
   keep(config->inputs, face.inputs);
   keep(config->outputs, face.outputs);
