@@ -188,6 +188,14 @@ void declare_restrictions(Command& command, ServeArguments& a) {
                 "the same of gRPC, with the metadata triton-grpc-protocol-HEADER");
 }
 
+void declare_traces(Command& command, TraceArguments& traces) {
+  command.value("--otlp-traces-endpoint", traces.endpoint,
+                "tell an OpenTelemetry collector of each request, over OTLP/HTTP: "
+                "http://HOST:4318 (OTEL_* variables are read, too)");
+  command.value("--otlp-service-name", traces.service_name,
+                "what the spans are of; without it OTEL_SERVICE_NAME, or quire");
+}
+
 }  // namespace
 
 void declare_serve_flags(Command& command, ServeArguments& a) {
@@ -245,11 +253,7 @@ void declare_serve_flags(Command& command, ServeArguments& a) {
   command.value("--show-hidden-metrics-for-version", a.hidden_metrics_version,
                 "a version of vLLM: beside its names, those that it hides by default, such as "
                 "vllm:gpu_cache_usage_perc");
-  command.value("--otlp-traces-endpoint", a.traces.endpoint,
-                "tell an OpenTelemetry collector of each request, over OTLP/HTTP: "
-                "http://HOST:4318 (OTEL_* variables are read, too)");
-  command.value("--otlp-service-name", a.traces.service_name,
-                "what the spans are of; without it OTEL_SERVICE_NAME, or quire");
+  declare_traces(command, a.traces);
   command.toggle("--operator-endpoints", server.is_operable,
                "open /sleep, /wake_up, /pause, /resume and /reset_prefix_cache");
   command.value("--volatile-lines", a.volatile_lines,

@@ -186,7 +186,7 @@ Result<TraceSetup> read_trace_setup(const TraceArguments& arguments, const Varia
   QUIRE_ASSIGN_OR_RETURN(setup.sampling, read_sampling(value));
   setup.said.push_back(fmt::format("traces are told to {} ({})", exporter.url, found.name));
   if (exporter.url.find(":4317") != std::string::npos) {
-    setup.said.push_back("collectors usually speak gRPC at port 4317, and OTLP/HTTP at 4318");
+    setup.said.emplace_back("collectors usually speak gRPC at port 4317, and OTLP/HTTP at 4318");
   }
   say_what_does_nothing(value, setup.said);
   setup.exporter = std::move(exporter);
