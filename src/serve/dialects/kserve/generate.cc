@@ -4,12 +4,10 @@
 
 #include <algorithm>
 
-#include "serve/dialects/kserve/inference/declared_face.h"
 #include "serve/dialects/kserve/inference/infer_call.h"
 #include "serve/dialects/kserve/infer_json.h"
 #include "serve/dialects/kserve/inference/model_lookup.h"
 #include "serve/dialects/kserve/light/light_face.h"
-#include "serve/dialects/kserve/model_path.h"
 #include "serve/dialects/kserve/response_json.h"
 #include "serve/dialects/kserve/routes.h"
 #include "serve/intake/fields.h"

@@ -8,7 +8,6 @@
 #include "serve/dialects/kserve/inference/infer_call.h"
 #include "serve/dialects/kserve/infer_json.h"
 #include "serve/dialects/kserve/light/step_exchange.h"
-#include "serve/dialects/kserve/model_path.h"
 #include "serve/dialects/kserve/response_json.h"
 #include "serve/dialects/kserve/routes.h"
 #include "serve/http/body/content_encoder.h"

@@ -3,6 +3,8 @@
 // As serve/route.h says of each kind. Used by kserve.
 #pragma once
 
+#include <optional>
+
 #include "serve/call.h"
 
 namespace quire {
@@ -30,6 +32,12 @@ void unload_kserve_model(const DialectContext& context, std::shared_ptr<http::Ex
 // On a worker thread: a model that was never in memory is awaited.
 Parsed<Call> parse_kserve_metadata(const DialectContext& context, const http::Request& request);
 Parsed<Call> parse_kserve_config(const DialectContext& context, const http::Request& request);
+
+// A name may have slashes, so a path that is no endpoint may read as one: what is left over of an
+// endpoint (a verb with another method, `versions` without a number) is told as such, and not as a
+// model that is not there.
+// Why the path names no model or version of one that is served; nothing: it does. Any thread.
+std::optional<ApiError> find_path_fault(const DialectContext& context);
 
 http::Response render_kserve_error(const ApiError& error, const http::Request& request);
 

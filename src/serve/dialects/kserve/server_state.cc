@@ -7,7 +7,6 @@
 
 #include "base/clock.h"
 #include "serve/background/response_cache.h"
-#include "serve/dialects/kserve/inference/declared_face.h"
 #include "serve/dialects/kserve/light/light_face.h"
 #include "serve/house.h"
 

@@ -5,7 +5,6 @@
 #include <algorithm>
 
 #include "base/clock.h"
-#include "serve/dialects/kserve/inference/declared_face.h"
 #include "serve/dialects/kserve/inference/kept_answer.h"
 #include "serve/dialects/kserve/inference/logits_call.h"
 #include "serve/dialects/kserve/inference/model_lookup.h"

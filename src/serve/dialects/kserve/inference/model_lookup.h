@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "serve/call.h"
+#include "serve/dialects/kserve/inference/model_face.h"
 #include "serve/intake/api_error.h"
 
 namespace quire {
@@ -36,5 +37,15 @@ std::shared_ptr<const LightModel> find_light(const DialectContext& context, std:
 // The model of the host, or why there is none. `version` becomes that of the model that answers.
 Parsed<ModelLease> lease_for_inference(const DialectContext& context, std::string_view name,
                                        std::string& version);
+
+// A model with an engine as its config in the model repository has it: what the model is, with the
+// batch and the way of answering that are declared. A model of no repository, and one whose config
+// says nothing of batches and tensors, takes kInferBatchMax rows; max_batch_size 0 is no batch.
+// `house` null: there is no repository.
+ModelFace declared_face(const House* house, const ModelInfo& info, std::string name);
+
+// Of a model whose config names tensors these stay, in its order; of others all that it has. A
+// client that asks for whatever is shown (perf_analyzer) so gets what belongs together.
+void keep_declared(const House& house, ModelFace& face);
 
 }  // namespace quire
