@@ -141,9 +141,10 @@ Result<ModelLease> ModelHost::lease(std::string_view name) {
   lock.unlock();
   if (is_wanted) state.changed.notify_all();
   if (!ticket || !lease.is_ok()) return lease;
-  const auto shared = std::make_shared<LeasedTurn>([&state, it = *ticket](TurnEnd how) {
+  const bool is_own = model == turn;  // another's refusals are not its own
+  const auto shared = std::make_shared<LeasedTurn>([&state, it = *ticket, is_own](TurnEnd how) {
     const std::lock_guard relock(state.mutex);
-    state.turns.end(it, how);
+    state.turns.end(it, how == TurnEnd::kRefused && !is_own ? TurnEnd::kReturned : how);
   });
   QuestionTurns::take({std::string(name), *model, shared});
   return lease_with_turn(std::move(*lease), shared);

@@ -1,6 +1,8 @@
 #include "host/served_names.h"
 
 #include <algorithm>
+#include <map>
+#include <numeric>
 #include <string_view>
 #include <utility>
 
@@ -25,14 +27,25 @@ std::string_view bare_name(const std::vector<std::string>& names) {
 }
 
 void put_served_first(std::vector<ModelRow>& rows) {
-  for (auto row = rows.begin(); row != rows.end(); ++row) {
-    const std::string_view bare = bare_of(row->names.front());
-    if (bare.empty() || has_bare_name(*row)) continue;
-    const auto holder = std::find_if(std::next(row), rows.end(), [&](const ModelRow& other) {
-      return has_bare_name(other) && bare_of(other.names.front()) == bare;
-    });
-    if (holder != rows.end()) std::rotate(row, holder, std::next(holder));
+  std::map<std::string, std::size_t> firsts;  // where the first version of each bare name stands
+  for (std::size_t i = 0; i < rows.size(); ++i) {
+    const std::string bare(bare_of(rows[i].names.front()));
+    if (!bare.empty()) firsts.emplace(bare, i);
   }
+  std::vector<std::size_t> places(rows.size());  // of each row: its own, the holder's the first
+  for (std::size_t i = 0; i < rows.size(); ++i) {
+    const bool is_holder = has_bare_name(rows[i]);
+    places[i] = 2 * (is_holder ? firsts[std::string(bare_of(rows[i].names.front()))] : i) +
+                (is_holder ? 0 : 1);
+  }
+  std::vector<std::size_t> order(rows.size());
+  std::iota(order.begin(), order.end(), std::size_t{0});
+  std::stable_sort(order.begin(), order.end(),
+                   [&](std::size_t a, std::size_t b) { return places[a] < places[b]; });
+  std::vector<ModelRow> sorted;
+  sorted.reserve(rows.size());
+  for (const std::size_t i : order) sorted.push_back(std::move(rows[i]));
+  rows = std::move(sorted);
 }
 
 std::vector<ModelRow> served_rows(const ModelHost& host) {

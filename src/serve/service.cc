@@ -251,7 +251,6 @@ void Service::admit(ModelHost::ModelIndex model, Result<ModelLease> outcome) {
 
 void Service::submit(const std::shared_ptr<ActiveCall>& call) {
   ++active_;
-  end_turn(call->call.model, TurnEnd::kKept);
   call->submitted_at = SteadyClock::now();
   std::size_t choices = 0;
   for (Request& request : call->call.requests) {
@@ -268,6 +267,7 @@ void Service::submit(const std::shared_ptr<ActiveCall>& call) {
   call->exchange->widen(std::clamp<std::size_t>(choices, 1, kWidenMax));
   const Status full(StatusCode::kResourceExhausted, "Requests are answered, as many as may be");
   if (calls_max_ > 0 && active_ > calls_max_) return void(refuse_by_engine(call, full));
+  end_turn(call->call.model, TurnEnd::kKept);
   if (!submit_together(call) || !submit_more(call)) return;
   metrics_->count_call();
   // Weak: the call owns the exchange, which owns this.

@@ -20,7 +20,11 @@ constexpr const char* kUnused[] = {
     "OTEL_EXPORTER_OTLP_TIMEOUT",     "OTEL_EXPORTER_OTLP_TRACES_TIMEOUT",
     "OTEL_EXPORTER_OTLP_COMPRESSION", "OTEL_EXPORTER_OTLP_TRACES_COMPRESSION",
     "OTEL_EXPORTER_OTLP_CERTIFICATE", "OTEL_EXPORTER_OTLP_TRACES_CERTIFICATE",
+    "OTEL_EXPORTER_OTLP_CLIENT_KEY",  "OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE",
+    "OTEL_EXPORTER_OTLP_INSECURE",    "OTEL_EXPORTER_OTLP_TRACES_INSECURE",
     "OTEL_BSP_SCHEDULE_DELAY",        "OTEL_BSP_MAX_QUEUE_SIZE",
+    "OTEL_BSP_EXPORT_TIMEOUT",        "OTEL_BSP_MAX_EXPORT_BATCH_SIZE",
+    "OTEL_PROPAGATORS",               "OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT",
     "OTEL_METRICS_EXPORTER",          "OTEL_LOGS_EXPORTER"};
 
 std::string text_of(const Variables& value, const char* name) {
@@ -96,6 +100,13 @@ Result<TraceSampling> read_sampling(const Variables& value) {
   return sampling;
 }
 
+// A password stays out of the log.
+std::string shown_url(const std::string& url) {
+  const std::size_t begin = url.find("://") + 3;
+  const std::size_t at = url.rfind('@', url.find('/', begin));
+  return at == url.npos || at < begin ? url : url.substr(0, begin) + "..." + url.substr(at);
+}
+
 // Where spans are posted to: a URL without a path is a collector's, one of the traces' own is meant
 // as it stands.
 Result<std::string> url_of(const char* name, std::string url, bool is_as_is) {
@@ -104,7 +115,7 @@ Result<std::string> url_of(const char* name, std::string url, bool is_as_is) {
   if (!is_http || url.size() == scheme + 3) {
     return error(StatusCode::kInvalidArgument,
                  "{}: spans are sent over OTLP/HTTP, to an http:// or https:// address such as "
-                 "http://127.0.0.1:4318; got '{}'", name, url);
+                 "http://127.0.0.1:4318; got '{}'", name, shown_url(url));
   }
   const std::size_t path = url.find('/', scheme + 3);
   const bool has_path = path != url.npos && path + 1 < url.size();
@@ -118,6 +129,10 @@ void say_what_does_nothing(const Variables& value, std::vector<std::string>& sai
     if (const auto text = value(name); text && !text->empty()) {
       said.push_back(fmt::format("{}={} does nothing here", name, *text));
     }
+  }
+  if (const std::string text = text_of(value, "OTEL_TRACES_EXPORTER");
+      !text.empty() && text != "otlp") {
+    said.push_back(fmt::format("OTEL_TRACES_EXPORTER={}: spans are sent by otlp", text));
   }
   for (const char* name : {"OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "OTEL_EXPORTER_OTLP_PROTOCOL"}) {
     const std::string text = text_of(value, name);
@@ -163,6 +178,21 @@ Result<SpanResource> read_resource(const std::string& flag, const Variables& val
   return resource;
 }
 
+// Those of the traces' own, else those of all signals.
+Result<std::vector<std::string>> read_headers(const Variables& value) {
+  const char* name = "OTEL_EXPORTER_OTLP_TRACES_HEADERS";
+  if (text_of(value, name).empty()) name = "OTEL_EXPORTER_OTLP_HEADERS";
+  QUIRE_ASSIGN_OR_RETURN(const SpanResource pairs, read_pairs(name, text_of(value, name)));
+  std::vector<std::string> headers;
+  for (const auto& [key, text] : pairs) {
+    headers.push_back(key + ": " + text);
+    if (headers.back().find_first_of("\r\n") != std::string::npos) {
+      return error(StatusCode::kInvalidArgument, "{}: a line break in '{}'", name, key);
+    }
+  }
+  return headers;
+}
+
 }  // namespace
 
 Result<TraceSetup> read_trace_setup(const TraceArguments& arguments, const Variables& value) {
@@ -172,19 +202,10 @@ Result<TraceSetup> read_trace_setup(const TraceArguments& arguments, const Varia
   SpanExporterOptions exporter;
   QUIRE_ASSIGN_OR_RETURN(exporter.url, url_of(found.name, found.url, found.is_as_is));
   QUIRE_ASSIGN_OR_RETURN(exporter.resource, read_resource(arguments.service_name, value));
-  for (const char* name : {"OTEL_EXPORTER_OTLP_HEADERS", "OTEL_EXPORTER_OTLP_TRACES_HEADERS"}) {
-    QUIRE_ASSIGN_OR_RETURN(const SpanResource headers, read_pairs(name, text_of(value, name)));
-    for (const auto& [key, text] : headers) exporter.headers.push_back(key + ": " + text);
-  }
-  const bool has_line_break =
-      std::any_of(exporter.headers.begin(), exporter.headers.end(), [](const std::string& header) {
-        return header.find_first_of("\r\n") != std::string::npos;
-      });
-  if (has_line_break) {
-    return error(StatusCode::kInvalidArgument, "OTEL_EXPORTER_OTLP_HEADERS: a line break");
-  }
+  QUIRE_ASSIGN_OR_RETURN(exporter.headers, read_headers(value));
   QUIRE_ASSIGN_OR_RETURN(setup.sampling, read_sampling(value));
-  setup.said.push_back(fmt::format("traces are told to {} ({})", exporter.url, found.name));
+  setup.said.push_back(fmt::format("traces are told to {} ({})", shown_url(exporter.url),
+                                   found.name));
   if (exporter.url.find(":4317") != std::string::npos) {
     setup.said.emplace_back("collectors usually speak gRPC at port 4317, and OTLP/HTTP at 4318");
   }

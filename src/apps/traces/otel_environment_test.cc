@@ -65,6 +65,15 @@ TEST(OtelEnvironment, HeadersAndResource) {
   EXPECT_EQ(setup("http://c", {})->exporter->resource.front().second, "quire");
 }
 
+TEST(OtelEnvironment, HeadersOfTracesStandForThoseOfAll) {
+  const auto read = setup("http://ann:secret@c/x", {{"OTEL_EXPORTER_OTLP_HEADERS", "api-key=a"},
+                                                    {"OTEL_EXPORTER_OTLP_TRACES_HEADERS", "k=b"}});
+  ASSERT_TRUE(read.is_ok());
+  EXPECT_THAT(read->exporter->headers, ElementsAre("k: b"));
+  EXPECT_EQ(read->exporter->url, "http://ann:secret@c/x");
+  EXPECT_THAT(read->said, testing::Each(testing::Not(HasSubstr("secret"))));
+}
+
 TEST(OtelEnvironment, Samplers) {
   const auto sampling = [](const std::string& name, const std::string& argument = "") {
     return setup("http://c", {{"OTEL_TRACES_SAMPLER", name},

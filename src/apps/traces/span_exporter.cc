@@ -10,6 +10,11 @@
 #include "net/client.h"
 
 namespace quire {
+namespace {
+
+constexpr std::chrono::seconds kTimeMax{10};  // of one attempt
+
+}  // namespace
 
 SpanExporter::SpanExporter(SpanExporterOptions options)
     : options_(std::move(options)), thread_([this] { run(); }) {}
@@ -65,12 +70,22 @@ void SpanExporter::run() {
     bool is_last = false;
     const std::vector<TraceSpan> batch = next_batch(is_last);
     if (batch.empty()) return;
-    send(batch, is_last);
+    if (!send(batch, is_last) && is_last) return drop_the_rest();
   }
 }
 
+void SpanExporter::drop_the_rest() {
+  std::size_t count = 0;
+  {
+    const std::lock_guard lock(mutex_);
+    count = queue_.size();
+    queue_.clear();
+  }
+  tell(SpanFate::kDropped, count);
+}
+
 // A collector that is away is told of once, and once when it is there again.
-void SpanExporter::send(const std::vector<TraceSpan>& batch, bool is_last) {
+bool SpanExporter::send(const std::vector<TraceSpan>& batch, bool is_last) {
   static const std::atomic<bool> kNever{false};
   net::Limits limits = options_.limits;
   if (is_last) limits.attempts_max = 1;
@@ -78,12 +93,14 @@ void SpanExporter::send(const std::vector<TraceSpan>& batch, bool is_last) {
   net::Client client(limits, &kNever);
   const auto answer = client.send_patiently({.url = options_.url,
                                              .headers = options_.headers,
-                                             .json = otlp_body(options_.resource, batch)});
+                                             .json = otlp_body(options_.resource, batch),
+                                             .time_max = kTimeMax});
   if (answer.is_ok() && answer->is_success()) {
     if (std::exchange(is_away_, false)) {
       spdlog::info("the collector at {} takes spans again", options_.url);
     }
-    return tell(SpanFate::kSent, batch.size());
+    tell(SpanFate::kSent, batch.size());
+    return true;
   }
   const bool is_refused = answer.is_ok() && !answer->is_passing();
   if (!std::exchange(is_away_, true)) {
@@ -93,6 +110,7 @@ void SpanExporter::send(const std::vector<TraceSpan>& batch, bool is_last) {
                                 : fmt::format("is away: {}", client.failure()));
   }
   tell(is_refused ? SpanFate::kRefused : SpanFate::kDropped, batch.size());
+  return is_refused;
 }
 
 }  // namespace quire

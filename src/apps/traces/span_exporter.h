@@ -1,7 +1,8 @@
 // SpanExporter: sends spans to an OpenTelemetry collector over OTLP/HTTP as JSON, from a thread of
 // its own: up to kBatchMax at once, kDelay after the first at the latest. A collector that is away
-// or busy (429, 502, 503, 504) is asked again a few times, as it wishes; meanwhile kQueueMax spans
-// wait, and what comes beyond is dropped and counted. No request ever waits for it.
+// or busy (408, 429, most of 5xx) is asked again twice, as it wishes; meanwhile kQueueMax spans
+// wait, and what comes beyond is dropped and counted. No request ever waits for it. When it ends it
+// tries to send what is left, until the first failure.
 // take(): any thread. Used by serve.
 #pragma once
 
@@ -25,7 +26,7 @@ struct SpanExporterOptions {
   std::vector<std::string> headers;  // "Name: value"
   SpanResource resource;
   std::chrono::milliseconds delay{1000};
-  net::Limits limits = {.connect_seconds = 5, .slow_seconds = 10, .attempts_max = 4,
+  net::Limits limits = {.connect_seconds = 5, .slow_seconds = 10, .attempts_max = 3,
                         .wait_max = std::chrono::seconds(30)};
 };
 
@@ -34,7 +35,7 @@ class SpanExporter final : public SpanSink {
   static constexpr std::size_t kQueueMax = 4096, kBatchMax = 512;  // spans
 
   explicit SpanExporter(SpanExporterOptions options);
-  ~SpanExporter() override;  // one last attempt at what waits
+  ~SpanExporter() override;
 
   void take(std::vector<TraceSpan> spans) override;
   void on_fate(std::function<void(SpanFate, std::size_t)> callback) override;
@@ -42,7 +43,8 @@ class SpanExporter final : public SpanSink {
  private:
   void run();
   std::vector<TraceSpan> next_batch(bool& is_last);
-  void send(const std::vector<TraceSpan>& batch, bool is_last);
+  bool send(const std::vector<TraceSpan>& batch, bool is_last);  // false: it is away
+  void drop_the_rest();
   void tell(SpanFate fate, std::size_t count);
 
   const SpanExporterOptions options_;

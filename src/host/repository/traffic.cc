@@ -29,11 +29,13 @@ bool is_comparable(const Request& request) {
   return request.is_pooled || request.params.tokens_max > 0;
 }
 
+// Without what nobody reads; raw logits stay, since whoever asks for them may fill the context.
 Request mirror_of(const Request& request, std::uint64_t id) {
-  Request copy = mirror_of(request, id);
-  copy.params.logprobs = copy.params.prompt_logprobs = -1;  // nobody reads them
+  Request copy = request;
+  copy.id = RequestId{id};
+  copy.priority = std::numeric_limits<int>::max();  // behind all others of its tenant
+  copy.params.logprobs = copy.params.prompt_logprobs = -1;
   copy.params.logprob_ids.clear();
-  copy.params.raw_logits = false;
   return copy;
 }
 
@@ -166,9 +168,6 @@ void Traffic::submitted(std::uint64_t version, const Request& request) {
   }
   apply();  // its share may be used up
   if (!to) return;
-  Request copy = request;
-  copy.id = RequestId{id};
-  copy.priority = std::numeric_limits<int>::max();  // behind all others of its tenant
   // Nothing is brought into memory for a mirror: it could drive out the version that serves.
   Result<ModelLease> lease = host_->lease(models_.at(*to));
   Status status = lease.status();
@@ -179,7 +178,7 @@ void Traffic::submitted(std::uint64_t version, const Request& request) {
       if (mirror == records_.end()) return;
       mirror->second.lease = *lease;
     }
-    status = (*lease)->engine->submit(std::move(copy));
+    status = (*lease)->engine->submit(mirror_of(request, id));
   }
   if (!status.is_ok()) refused(RequestId{id});
 }

@@ -216,6 +216,23 @@ TEST_F(TrafficTest, MirrorsUnderWayAreBounded) {
   EXPECT_EQ(row(2).mirrored, Traffic::kMirrorsMax + 1) << "there is room again";
 }
 
+TEST_F(TrafficTest, AMirrorOfAPromptThatFillsTheContextIsAnswered) {
+  version(2, "good");
+  ASSERT_TRUE(load(R"({"stable":1,"shadow":{"version":2}})").is_ok());
+  const auto lease = host_->lease("a");
+  ASSERT_TRUE(lease.is_ok());
+  Request request = small_request(++ids_);
+  request.prompt.assign((*lease)->info.context_max, TokenId{1});
+  request.params.tokens_max = 1;
+  request.params.raw_logits = true;
+  request.params.prompt_logprobs = 1;
+  give(*lease, std::move(request));
+  ear_->wait_for_ends(static_cast<int>(ids_));
+  wait_for_mirrors();
+  EXPECT_EQ(row(2).mirrored, 1u);
+  EXPECT_EQ(row(2).compared, 1u);
+}
+
 TEST_F(TrafficTest, ACanaryThatTakesNoRequestsEndsUnlessTheyComeAgain) {
   version(2, "good");
   ASSERT_TRUE(load(canary(R"({"errors":0,"latency":1.5,"divergence":0})")).is_ok());

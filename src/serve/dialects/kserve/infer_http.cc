@@ -47,7 +47,12 @@ class InferBody : public InferFormat {
     for (const NamedTensor& tensor : response.outputs) {
       if (is_binary(tensor.name)) out += tensor.bytes;
     }
-    if (coding_ != http::ContentCoding::kIdentity) out = http::encode_body(coding_, out);
+    if (coding_ == http::ContentCoding::kIdentity) return;
+    if (auto small = http::encode_body(coding_, out)) {
+      out = std::move(*small);
+    } else {
+      coding_ = http::ContentCoding::kIdentity;
+    }
   }
 
   void append_error(const ApiError& error, std::string& out) override {

@@ -3,6 +3,7 @@
 #include <zlib.h>
 
 #include <algorithm>
+#include <memory>
 
 #include "base/check.h"
 #include "serve/http/quality.h"
@@ -27,13 +28,18 @@ std::string_view coding_name(ContentCoding coding) {
 }
 
 // In pieces: zlib counts in 32 bits.
-std::string encode_body(ContentCoding coding, std::string_view body) {
+std::optional<std::string> encode_body(ContentCoding coding, std::string_view body) {
   constexpr int kGzipOnly = 16 + MAX_WBITS, kZlibOnly = MAX_WBITS, kMemoryLevel = 8;
   constexpr std::size_t kPiece = std::size_t{1} << 20;
   z_stream stream = {};
   const int bits = coding == ContentCoding::kGzip ? kGzipOnly : kZlibOnly;
-  QUIRE_CHECK(deflateInit2(&stream, Z_BEST_SPEED, Z_DEFLATED, bits, kMemoryLevel,
-                           Z_DEFAULT_STRATEGY) == Z_OK, "zlib has no memory");
+  if (deflateInit2(&stream, Z_BEST_SPEED, Z_DEFLATED, bits, kMemoryLevel, Z_DEFAULT_STRATEGY) !=
+      Z_OK) {
+    return std::nullopt;
+  }
+  const std::unique_ptr<z_stream, int (*)(z_stream*)> end(&stream, [](z_stream* it) {
+    return deflateEnd(it);
+  });
   std::string out;
   int status = Z_OK;
   while (status != Z_STREAM_END) {
@@ -51,7 +57,6 @@ std::string encode_body(ContentCoding coding, std::string_view body) {
     QUIRE_CHECK(status != Z_STREAM_ERROR, "zlib lost its state");
     out.resize(out.size() - stream.avail_out);
   }
-  deflateEnd(&stream);
   return out;
 }
 

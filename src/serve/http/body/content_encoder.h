@@ -4,6 +4,7 @@
 // Pure; any thread. Used by dialects.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -19,7 +20,7 @@ ContentCoding accepted_coding(const Request& request);
 // As Content-Encoding names it; empty: kIdentity.
 std::string_view coding_name(ContentCoding coding);
 
-// REQUIRES: kGzip or kDeflate.
-std::string encode_body(ContentCoding coding, std::string_view body);
+// Nothing: there is no memory for it. REQUIRES: kGzip or kDeflate.
+std::optional<std::string> encode_body(ContentCoding coding, std::string_view body);
 
 }  // namespace quire::http

@@ -318,8 +318,9 @@ void EnsembleRun::send(std::size_t step, http::Request request) {
   if (is_over_) return;
   constexpr std::size_t kPendingMax = std::size_t{1} << 20;  // of a stream, which it is not
   request.id = exchange_->request().id;
-  if (const std::string* trace = exchange_->request().find("traceparent")) {
-    request.headers.push_back({"traceparent", *trace});
+  for (const http::Header& header : exchange_->request().headers) {
+    const bool is_of_trace = header.name == "traceparent" || header.name == "tracestate";
+    if (is_of_trace) request.headers.push_back(header);
   }
   const auto inner = std::make_shared<http::Exchange>(std::move(request), kPendingMax);
   open_[step] = inner;
