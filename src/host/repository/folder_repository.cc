@@ -259,9 +259,10 @@ void FolderRepository::set_tried(const std::string& name) {
 Result<FolderRepository::Plan> FolderRepository::plan(const std::string& name,
                                                       const std::optional<Json>& config) {
   Plan plan{.name = name, .folder = folder_of(name)};
+  std::string root = find_model_root(options_.folders, name);  // no disk under the lock
   {
     const std::lock_guard lock(mutex_);
-    models_[name].root = find_model_root(options_.folders, name);
+    models_[name].root = std::move(root);
   }
   set_tried(name);
   std::string text;
@@ -565,12 +566,11 @@ void FolderRepository::direct(Plan& plan, const std::vector<Served>& serving) {
 Status FolderRepository::unload_now(const std::string& name, const char* reason) {
   std::vector<Served> served;
   std::shared_ptr<Traffic> traffic;
+  const bool is_there = !folder_of(name).empty();
   {
     const std::lock_guard lock(mutex_);
     const auto known = models_.find(name);
-    if (known == models_.end()) {
-      return folder_of(name).empty() ? not_here(name) : ok_status();  // as was wished
-    }
+    if (known == models_.end()) return is_there ? ok_status() : not_here(name);  // as was wished
     served = known->second.served;
     traffic = std::move(known->second.traffic);
     known->second.tried = 0;
