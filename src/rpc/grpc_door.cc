@@ -42,9 +42,13 @@ std::string address_of(const std::string& host, int port) {
 }
 
 // What protobuf has to say of messages that it cannot read, which a client may send as many as it
-// likes of: it belongs into our log, and only for those who look at all of it.
-void log_of_protobuf(google::protobuf::LogLevel, const char*, int, const std::string& message) {
-  spdlog::debug("protobuf: {}", dump(Json(message)));
+// likes of: it belongs into our log, and only for those who look at all of it. What ends the
+// process is everybody's.
+void log_of_protobuf(google::protobuf::LogLevel level, const char*, int,
+                     const std::string& message) {
+  const bool is_end = level == google::protobuf::LOGLEVEL_FATAL;
+  spdlog::log(is_end ? spdlog::level::critical : spdlog::level::debug, "protobuf: {}",
+              dump(Json(message)));
 }
 
 // For so long a client may read what it was answered and end its stream; then it is cut off.

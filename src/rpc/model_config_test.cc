@@ -2,7 +2,12 @@
 // on a stream; statistics are of all versions.
 #include <grpcpp/create_channel.h>
 #include <grpcpp/security/credentials.h>
+#include <google/protobuf/stubs/logging.h>
 #include <gtest/gtest.h>
+#include <spdlog/sinks/ostream_sink.h>
+#include <spdlog/spdlog.h>
+
+#include <sstream>
 
 #include "proto/inference.grpc.pb.h"
 #include "rpc/grpc_door.h"
@@ -26,12 +31,20 @@ parameters { key: 'max_queue' value { string_value: '64' } }
 model_transaction_policy { decoupled: true }
 )";
 
+constexpr const char* kWarm = R"(
+metric_tags { key: 'a' value: 'b' }
+model_warmup { name: 'w' batch_size: 1 inputs { key: 'input_ids' value {
+  data_type: TYPE_INT32 dims: 3 zero_data: true } } }
+)";
+
 class ModelConfigRpcTest : public ::testing::Test {
  protected:
   void SetUp() override {
     there_.write("a/config.pbtxt", kConfig);
     there_.version("a", 1);
     there_.version("a", 3);
+    there_.version("warm", 1);
+    there_.write("warm/config.pbtxt", kWarm);
     const auto door = make_grpc_door(0);
     there_.serve({.side_doors = {door}});
     stub_ = GRPCInferenceService::NewStub(grpc::CreateChannel(
@@ -102,6 +115,60 @@ TEST_F(ModelConfigRpcTest, StatisticsAreOfAllVersions) {
   ASSERT_EQ(answer.model_stats_size(), 2);
   EXPECT_EQ(answer.model_stats(0).version(), "1");
   EXPECT_EQ(answer.model_stats(1).version(), "3");
+}
+
+TEST_F(ModelConfigRpcTest, AWarmUpIsShownWithTheOneChoiceThatItMade) {
+  grpc::ClientContext context;
+  inference::ModelConfigRequest request;
+  inference::ModelConfigResponse answer;
+  request.set_name("warm");
+  const grpc::Status status = stub_->ModelConfig(&context, request, &answer);
+  ASSERT_TRUE(status.ok()) << status.error_message();
+  ASSERT_EQ(answer.config().model_warmup_size(), 1);
+  const auto& input = answer.config().model_warmup(0).inputs().at("input_ids");
+  EXPECT_EQ(input.input_data_type_case(), inference::ModelWarmup::Input::kZeroData);
+  EXPECT_EQ(input.dims(0), 3);
+}
+
+TEST_F(ModelConfigRpcTest, WhatOfALoadedConfigDoesNothingIsToldBehindTheAnswer) {
+  const auto load = [&](const std::string& name) {
+    grpc::ClientContext context;
+    inference::RepositoryModelLoadRequest request;
+    inference::RepositoryModelLoadResponse answer;
+    request.set_model_name(name);
+    EXPECT_TRUE(stub_->RepositoryModelLoad(&context, request, &answer).ok());
+    const auto& trailing = context.GetServerTrailingMetadata();
+    const auto found = trailing.find("warning");
+    return found == trailing.end() ? std::string()
+                                   : std::string(found->second.data(), found->second.size());
+  };
+  EXPECT_EQ(load("a"), "");
+  EXPECT_NE(load("warm").find("299 quire \"line 2: 'metric_tags'"), std::string::npos);
+}
+
+TEST_F(ModelConfigRpcTest, TheIndexHasWhatIsThereNow) {
+  there_.version("new", 1);
+  grpc::ClientContext context;
+  inference::RepositoryIndexResponse answer;
+  ASSERT_TRUE(stub_->RepositoryIndex(&context, inference::RepositoryIndexRequest(), &answer).ok());
+  ASSERT_EQ(answer.models_size(), 4);
+  EXPECT_EQ(answer.models(2).name(), "new");
+  EXPECT_EQ(answer.models(2).state(), "");
+}
+
+// What ends the process is said whatever the log's level is.
+TEST_F(ModelConfigRpcTest, TheLastWordsOfProtobufAreSaid) {
+  std::ostringstream said;
+  auto& sinks = spdlog::default_logger()->sinks();
+  sinks.push_back(std::make_shared<spdlog::sinks::ostream_sink_mt>(said));
+  const auto level = spdlog::get_level();
+  spdlog::set_level(spdlog::level::critical);
+  EXPECT_THROW(GOOGLE_LOG(FATAL) << "the end", google::protobuf::FatalException);
+  GOOGLE_LOG(ERROR) << "of a client";
+  spdlog::set_level(level);
+  sinks.pop_back();
+  EXPECT_NE(said.str().find("protobuf: \"the end\""), std::string::npos) << said.str();
+  EXPECT_EQ(said.str().find("of a client"), std::string::npos);
 }
 
 }  // namespace

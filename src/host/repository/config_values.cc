@@ -122,6 +122,7 @@ class Walker {
     Json json = Json::object();
     for (const ConfigField& field : known.fields) {
       const auto it = found.find(field.name);
+      if (it == found.end() && !field.choice.empty()) continue;  // another of them may be there
       Json content = it == found.end() ? default_of(field) : std::move(it->second);
       if (!content.is_null()) json.set(std::string(field.name), std::move(content));
     }

@@ -14,7 +14,7 @@
 namespace quire {
 
 struct ConfigReading {
-  Json json;  // every field of the message but messages that were left out
+  Json json;  // every field of the message but messages and choices that were left out
   std::vector<std::string> warnings;
 };
 

@@ -96,9 +96,9 @@ Status FolderRepository::start() {
       return error(StatusCode::kNotFound, "--model-repository '{}' is no folder", folder);
     }
   }
+  const FoundModels found = find_all();
   std::set<std::string> names(options_.first.begin(), options_.first.end());
   if (options_.control != Control::kExplicit || names.contains("*")) {
-    const FoundModels found = find_models(options_.folders);
     {
       const std::lock_guard change(change_mutex_);
       tell_unread(found);
@@ -166,6 +166,7 @@ Status FolderRepository::load(const std::string& name, const std::optional<Json>
   }
   const std::lock_guard change(change_mutex_);
   return contain([&]() -> Status {
+    static_cast<void>(find_all());
     QUIRE_RETURN_IF_ERROR(load_now(name, config));
     return fetch(name);
   });
@@ -178,6 +179,7 @@ Status FolderRepository::unload(const std::string& name, bool dependents) {
   }
   const std::lock_guard change(change_mutex_);
   return contain([&]() -> Status {
+    static_cast<void>(find_all());
     const std::vector<std::string> steps = steps_.below(name);
     QUIRE_RETURN_IF_ERROR(unload_now(name, "unloaded"));
     for (const std::string& step : steps) {
@@ -202,10 +204,8 @@ Status FolderRepository::fail(const std::string& name, const Status& reason) {
 
 Status FolderRepository::load_now(const std::string& name, const std::optional<Json>& config) {
   if (folder_of(name).empty()) {
-    for (const auto& [folder, why] : find_models(options_.folders).unread) {
-      return error(StatusCode::kUnavailable, "'{}' cannot be read: {}", folder, why);
-    }
-    return not_here(name);
+    const std::string why = why_unsure(options_.folders, name);
+    return why.empty() ? not_here(name) : Status(StatusCode::kUnavailable, why);
   }
   Result<Plan> made = plan(name, config);
   if (!made.is_ok()) return fail(name, made.status());
@@ -259,9 +259,10 @@ void FolderRepository::set_tried(const std::string& name) {
 Result<FolderRepository::Plan> FolderRepository::plan(const std::string& name,
                                                       const std::optional<Json>& config) {
   Plan plan{.name = name, .folder = folder_of(name)};
+  std::string root = find_model_root(options_.folders, name);  // no disk under the lock
   {
     const std::lock_guard lock(mutex_);
-    models_[name].root = find_model_root(options_.folders, name);
+    models_[name].root = std::move(root);
   }
   set_tried(name);
   std::string text;
@@ -270,7 +271,10 @@ Result<FolderRepository::Plan> FolderRepository::plan(const std::string& name,
     QUIRE_ASSIGN_OR_RETURN(plan.config, model_config_from_json(*config, name));
     plan.is_asked = true;
     Result<ConfigFile> file = read_config_file(plan.folder, name);
-    if (file.is_ok()) plan.own_config = std::move(file->config);
+    if (file.is_ok()) {
+      plan.own_config = std::move(file->config);
+      forget_shown_batch(plan.own_config, plan.config);
+    }
   } else {
     QUIRE_ASSIGN_OR_RETURN(ConfigFile file, read_config_file(plan.folder, name));
     text = std::move(file.text);
@@ -310,7 +314,7 @@ Result<EnsembleGraph> FolderRepository::bring_steps(const ModelConfig& config) {
     const bool is_served = !versions(name).empty();
     if (is_served && !(options_.control == Control::kPoll && has_changed(name))) continue;
     const Status loaded = load_now(name, {});
-    if (loaded.is_ok() || is_served) continue;
+    if (loaded.is_ok() || !versions(name).empty()) continue;  // it may have fallen back
     return error(loaded.code(), "in ensemble '{}', its step's model '{}' cannot be loaded: {}",
                  config.name, name, loaded.message());
   }
@@ -325,6 +329,9 @@ Result<FolderRepository::Served> FolderRepository::bring_one(const Plan& plan,
     QUIRE_RETURN_IF_ERROR(check_asked_files(version, plan.config, plan.own_config));
   }
   const std::uint64_t stamp = hash_bytes(&version.stamp, sizeof(version.stamp), plan.config_stamp);
+  if (!is_folder(version.path)) {
+    return error(StatusCode::kUnavailable, "'{}' cannot be looked at", version.path);
+  }
   if (!has_engine(plan.config)) {
     QUIRE_ASSIGN_OR_RETURN(auto light,
                            make_light_model(plan.config, plan.graph, version, *catalog_));
@@ -492,7 +499,7 @@ Status FolderRepository::take_over(Plan& plan) {
   spdlog::info("the model '{}' of the repository: version {} serves", plan.name, main);
   model.served = std::move(serving);
   model.main = main;
-  model.config = std::move(plan.config);
+  model.config = std::make_shared<const ModelConfig>(std::move(plan.config));
   return ok_status();
 }
 
@@ -559,12 +566,11 @@ void FolderRepository::direct(Plan& plan, const std::vector<Served>& serving) {
 Status FolderRepository::unload_now(const std::string& name, const char* reason) {
   std::vector<Served> served;
   std::shared_ptr<Traffic> traffic;
+  const bool is_there = !folder_of(name).empty();
   {
     const std::lock_guard lock(mutex_);
     const auto known = models_.find(name);
-    if (known == models_.end()) {
-      return folder_of(name).empty() ? not_here(name) : ok_status();  // as was wished
-    }
+    if (known == models_.end()) return is_there ? ok_status() : not_here(name);  // as was wished
     served = known->second.served;
     traffic = std::move(known->second.traffic);
     known->second.tried = 0;

@@ -13,8 +13,9 @@
 // Whether an ensemble still fits is asked anew whenever a model is switched.
 //
 // Polling looks at names, sizes and times of files every poll_period, on the repository's thread. A
-// model whose folder is gone, or all of its versions, is unloaded; but for one whose repository
-// cannot be read at all, which serves on.
+// model whose folder is gone, or all of its versions, is unloaded; but for one that cannot be
+// looked at, be it its folder or the whole repository: that serves on. index() looks at names
+// itself; who must not wait for a disk asks KnownState.
 // Bounds: kModelsMax models. Any thread. Made by apps (serve).
 #pragma once
 
@@ -32,6 +33,7 @@
 #include "host/repository/ensemble/ensemble_graph.h"
 #include "host/repository/ensemble/step_book.h"
 #include "host/repository/files/canary_book.h"
+#include "host/repository/files/known_state.h"
 #include "host/repository/files/model_folders.h"
 #include "host/repository/files/version_notes.h"
 #include "host/repository/model_repository.h"
@@ -57,7 +59,9 @@ struct RepositoryOptions {
   std::function<void()> when_changed = {};  // other versions are served now; must not wait
 };
 
-class FolderRepository final : public ModelRepository, public TrafficSource {
+class FolderRepository final : public ModelRepository,
+                               public TrafficSource,
+                               public KnownState {
  public:
   static constexpr std::size_t kModelsMax = kFolderModelsMax;
 
@@ -73,8 +77,10 @@ class FolderRepository final : public ModelRepository, public TrafficSource {
   void look();
 
   Control control() const override { return options_.control; }
-  std::vector<RepositoryRow> index() const override;
-  bool has(std::string_view name) const override;
+  std::vector<RepositoryRow> index() const override;  // after a look at the names that are there
+  std::vector<RepositoryRow> known_rows() const override;
+  std::shared_ptr<const ModelConfig> served_config(std::string_view name) const override;
+  bool has(std::string_view name) const override;  // as of the last look
   Status load(const std::string& name, const std::optional<Json>& config = {}) override;
   Status unload(const std::string& name, bool dependents = false) override;
   Status later(std::function<void()> work) override;
@@ -95,7 +101,7 @@ class FolderRepository final : public ModelRepository, public TrafficSource {
     std::vector<std::string> warnings;  // of its files
   };
   struct Model {
-    ModelConfig config;          // of what is served
+    std::shared_ptr<const ModelConfig> config;  // of what is served; null: nothing ever was
     std::vector<Served> served;  // ascending
     std::uint64_t main = 0;      // the version that the bare name means; but for traffic's
     std::shared_ptr<Traffic> traffic;  // null: there is no traffic.json
@@ -131,6 +137,8 @@ class FolderRepository final : public ModelRepository, public TrafficSource {
   Status fail(const std::string& name, const Status& reason);
   void note(const std::string& name, std::uint64_t version, VersionState state,
             const std::string& reason = "");
+  FoundModels find_all() const;
+  void find_hidden(FoundModels& found) const;
   void tell_unread(const FoundModels& found);
   std::string folder_of(std::string_view name) const {  // empty: there is none
     return find_model_folder(options_.folders, name);
@@ -153,6 +161,7 @@ class FolderRepository final : public ModelRepository, public TrafficSource {
   bool is_polling_ = false;
   std::deque<std::function<void()>> orders_;
   StepBook steps_;
+  mutable FoundModels found_;  // by the last look, at names at least
   std::map<std::string, Model, std::less<>> models_;  // that were ever tried
 
   std::thread thread_;  // last: it uses all of the above

@@ -39,17 +39,20 @@ void tell_state(const std::optional<ModelRow>& model, RepositoryRow& row) {
 
 void FolderRepository::look() {
   const std::lock_guard change(change_mutex_);
-  const FoundModels found = find_models(options_.folders);
+  FoundModels found = find_all();
+  find_hidden(found);
   tell_unread(found);
   struct Known {
     std::uint64_t tried = 0;
-    bool is_hidden = false;  // where it is cannot be read: nothing is known of it
+    bool is_hidden = false;  // nothing is known of it, or it is past the bound
   };
   std::map<std::string, Known> known;
   {
     const std::lock_guard lock(mutex_);
     for (const auto& [name, model] : models_) {
-      known.emplace(name, Known{model.tried, found.unread.contains(model.root)});
+      const bool is_hidden = found.unread.contains(model.root) || found.hidden.contains(name) ||
+                             found.refused.contains(name);
+      known.emplace(name, Known{model.tried, is_hidden});
     }
   }
   for (const auto& [name, model] : known) {
@@ -60,6 +63,33 @@ void FolderRepository::look() {
     const auto tried = known.find(name);
     if (tried != known.end() && (tried->second.is_hidden || !has_changed(name))) continue;
     static_cast<void>(load_now(name, {}).is_ok());  // the log and index() say why
+  }
+}
+
+FoundModels FolderRepository::find_all() const {
+  FoundModels found = find_models(options_.folders);
+  const std::lock_guard lock(mutex_);
+  found_ = found;
+  return found;
+}
+
+// Of those that were tried: an entry that cannot be looked at is not one that has gone, nor is one
+// that nobody tells of because there are too many.
+void FolderRepository::find_hidden(FoundModels& found) const {
+  std::map<std::string, std::string> roots;
+  {
+    const std::lock_guard lock(mutex_);
+    for (const auto& [name, model] : models_) {
+      const bool is_readable = model.tried != 0 && !found.unread.contains(model.root);
+      if (is_readable && !model.root.empty()) roots.emplace(name, model.root);
+    }
+  }
+  for (const auto& [name, root] : roots) {
+    std::string why = why_unseen(root, name);
+    const bool is_past = why.empty() && !found.names.contains(name) &&
+                         find_model_root({root}, name) == root;
+    if (is_past) why = "there are more models than are looked at";
+    if (!why.empty()) found.hidden.emplace(name, std::move(why));
   }
 }
 
@@ -74,6 +104,12 @@ void FolderRepository::tell_unread(const FoundModels& found) {
   for (const auto& [name, why] : found.refused) {
     if (!told_.contains(*now.insert("the folder '" + name + "'").first)) {
       spdlog::warn("The folder '{}' of the repository is passed over: {}", name, why);
+    }
+  }
+  for (const auto& [name, why] : found.hidden) {
+    if (!told_.contains(*now.insert("the folder of '" + name + "'").first)) {
+      spdlog::error("The folder of the model '{}' cannot be looked at: {}. What serves of it "
+                    "serves on.", name, why);
     }
   }
   for (const std::string& what : told_) {
@@ -95,8 +131,8 @@ bool FolderRepository::has_changed(const std::string& name) const {
 }
 
 bool FolderRepository::has(std::string_view name) const {
-  if (!folder_of(name).empty()) return true;
   const std::lock_guard lock(mutex_);
+  if (found_.names.contains(std::string(name))) return true;
   const auto known = models_.find(name);
   return known != models_.end() && !known->second.served.empty();
 }
@@ -129,17 +165,18 @@ Status FolderRepository::fetch(const std::string& name) {
 // Under change_mutex_: who has been switched may be a step of theirs. Where a step's model is not
 // served at all, whoever asks is told so.
 void FolderRepository::check_ensembles() {
-  std::vector<ModelConfig> ensembles;
+  std::vector<std::shared_ptr<const ModelConfig>> ensembles;
   {
     const std::lock_guard lock(mutex_);
     for (const auto& [_, model] : models_) {
-      if (!model.served.empty() && is_ensemble(model.config)) ensembles.push_back(model.config);
+      if (!model.served.empty() && is_ensemble(*model.config)) ensembles.push_back(model.config);
     }
   }
   const StepModels models = [this](const std::string& name, std::uint64_t version) {
     return step_config(name, version);
   };
-  for (const ModelConfig& ensemble : ensembles) {
+  for (const auto& config : ensembles) {
+    const ModelConfig& ensemble = *config;
     bool is_whole = true;
     for (const std::string& step : ensemble_models(ensemble)) is_whole &= !versions(step).empty();
     const Status sound = is_whole ? read_ensemble(ensemble, models).status() : ok_status();
@@ -155,17 +192,29 @@ void FolderRepository::check_ensembles() {
 // --- what is served ---
 
 std::vector<RepositoryRow> FolderRepository::index() const {
-  const FoundModels found = find_models(options_.folders);
-  std::set<std::string> names = found.names;
+  static_cast<void>(find_all());
+  return known_rows();
+}
+
+std::vector<RepositoryRow> FolderRepository::known_rows() const {
+  const bool is_awaited = options_.control != Control::kExplicit;
   std::vector<RepositoryRow> rows;
   std::map<std::size_t, ModelHost::ModelIndex> serving, leaving;  // by row
   {
     const std::lock_guard lock(mutex_);
+    std::set<std::string> names = found_.names;
     for (const auto& [name, model] : models_) {
       if (!model.notes.is_empty()) names.insert(name);
     }
+    for (const auto& [name, _] : found_.refused) names.insert(name);
     for (const std::string& name : names) {
       const auto known = models_.find(name);
+      const auto refused = found_.refused.find(name);
+      const bool serves = known != models_.end() && !known->second.served.empty();
+      if (refused != found_.refused.end() && !serves) {
+        rows.push_back({name, 0, VersionState::kUnavailable, refused->second, is_awaited});
+        continue;
+      }
       if (known == models_.end()) {
         rows.push_back({name, 0, VersionState::kUnavailable, ""});
         continue;
@@ -190,10 +239,6 @@ std::vector<RepositoryRow> FolderRepository::index() const {
   for (const auto& [i, model] : leaving) {
     if (host_->users(model) > 0) rows[i].state = VersionState::kUnloading;
   }
-  for (const auto& [name, why] : found.refused) {
-    const bool is_awaited = options_.control != Control::kExplicit;
-    rows.push_back({name, 0, VersionState::kUnavailable, why, is_awaited});
-  }
   return rows;
 }
 
@@ -201,7 +246,7 @@ std::vector<std::string> FolderRepository::warnings(std::string_view name) const
   const std::lock_guard lock(mutex_);
   const auto known = models_.find(name);
   if (known == models_.end() || known->second.served.empty()) return {};
-  std::vector<std::string> warnings = known->second.config.warnings;
+  std::vector<std::string> warnings = known->second.config->warnings;
   const std::vector<std::string>& own = known->second.served.back().warnings;
   warnings.insert(warnings.end(), own.begin(), own.end());
   return warnings;
@@ -213,17 +258,23 @@ Status FolderRepository::soundness(std::string_view name) const {
   return known == models_.end() ? ok_status() : known->second.soundness;
 }
 
-Result<ModelConfig> FolderRepository::config(std::string_view name) const {
+std::shared_ptr<const ModelConfig> FolderRepository::served_config(std::string_view name) const {
   const std::lock_guard lock(mutex_);
   const auto known = models_.find(name);
-  if (known == models_.end() || known->second.served.empty()) return not_served(name);
+  if (known == models_.end() || known->second.served.empty()) return nullptr;
   return known->second.config;
+}
+
+Result<ModelConfig> FolderRepository::config(std::string_view name) const {
+  const std::shared_ptr<const ModelConfig> config = served_config(name);
+  return config == nullptr ? Result<ModelConfig>(not_served(name)) : Result<ModelConfig>(*config);
 }
 
 bool FolderRepository::has_response_cache(std::string_view name) const {
   const std::lock_guard lock(mutex_);
   const auto known = models_.find(name);
-  return known != models_.end() && known->second.config.has_response_cache;
+  return known != models_.end() && known->second.config != nullptr &&
+         known->second.config->has_response_cache;
 }
 
 std::vector<ServedVersion> FolderRepository::versions(std::string_view name) const {

@@ -422,5 +422,35 @@ TEST_F(FolderRepositoryTest, NobodyIsLostWhileVersionsChange) {
   EXPECT_EQ(serving("b"), "b:11");
 }
 
+TEST_F(FolderRepositoryTest, AnEnsembleIsServedByAStepThatFellBack) {
+  version("a", 1);
+  version("a", 2, "bad");
+  write("e/1/empty", "");
+  write("e/config.pbtxt", ensemble("a"));
+  FolderRepository& repository = open();
+  ASSERT_TRUE(repository.load("e").is_ok());
+  EXPECT_EQ(serving("a"), "a:1");
+  EXPECT_EQ(repository.versions("e").size(), 1u);
+}
+
+TEST_F(FolderRepositoryTest, TheShownBatchOfASilentConfigChangesNoEngine) {
+  version("a", 1);
+  version("b", 1);
+  write("b/config.pbtxt", "max_batch_size: 8");
+  FolderRepository& repository = open();
+  const auto rows = [&](const char* name, const char* config) {
+    EXPECT_TRUE(repository.load(name, *parse_json(config)).is_ok());
+    return catalog_.overrides(std::string(name) + ":1").rows_max;
+  };
+  EXPECT_EQ(rows("a", R"({"max_batch_size":64})"), 0u) << "as if nobody had said it";
+  EXPECT_EQ(repository.config("a")->batch_max, 64u);
+  ASSERT_EQ(repository.warnings("a").size(), 1u);
+  EXPECT_EQ(repository.warnings("a").front().substr(0, 26), "'max_batch_size' 64 is wha");
+  EXPECT_EQ(rows("a", R"({"max_batch_size":63})"), 63u);
+  EXPECT_EQ(rows("a", R"({"max_batch_size":64,)"
+                      R"("parameters":{"max_num_seqs":{"string_value":"32"}}})"), 32u);
+  EXPECT_EQ(rows("b", R"({"max_batch_size":64})"), 64u) << "its own says another";
+}
+
 }  // namespace
 }  // namespace quire

@@ -279,7 +279,8 @@ Status read_warmup_input(const Json& input, ModelWarmup& warmup) {
       return wrong("'model_warmup.inputs.dims' has over {} elements", kWarmupTokensMax);
     }
   }
-  const std::string file = text(input, "input_data_file");
+  const Json* named = input.find("input_data_file");  // one of several choices
+  const std::string file = named == nullptr ? std::string() : named->as_string();
   if (text(input, "data_type") == "TYPE_STRING") {
     if (!file.empty()) warmup.file = file;
   } else if (!file.empty()) {
@@ -488,7 +489,7 @@ Result<ModelConfig> read_config(const ConfigValue& value, const std::string& fol
   QUIRE_ASSIGN_OR_RETURN(ConfigReading reading, read_config_values(value, model_config_message()));
   QUIRE_ASSIGN_OR_RETURN(ModelConfig config, make_config(std::move(reading), folder));
   config.says_batch = std::any_of(value.members.begin(), value.members.end(), [](const auto& it) {
-    return it.name == "max_batch_size";
+    return it.name == "max_batch_size" && it.value.kind != ConfigValue::Kind::kNothing;
   });
   return config;
 }

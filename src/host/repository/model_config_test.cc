@@ -295,6 +295,13 @@ TEST(ModelConfigTest, WarmupsAreCounted) {
   EXPECT_EQ(config.warmups[0].tokens, 12u);
   EXPECT_EQ(config.warmups[1].count, 1u);
   EXPECT_EQ(config.warmups[1].file, "prompt");
+  const Json& shown = config.json.find("model_warmup")->items()[0];
+  EXPECT_EQ(dump(*shown.find("inputs")->find("input_ids")),
+            R"({"data_type":"TYPE_INT64","dims":[1,12],"zero_data":true})")
+      << "one choice excludes the others";
+  EXPECT_TRUE(model_config_from_json(config.json, "m").is_ok()) << "what is shown can be sent back";
+  EXPECT_FALSE(model_config_from_json(*parse_json(R"({"max_batch_size":null})"), "m")->says_batch);
+  EXPECT_TRUE(model_config_from_json(*parse_json(R"({"max_batch_size":0})"), "m")->says_batch);
   refusal("model_warmup { count: 1001 }");
   refusal("model_warmup { inputs { key: \"a\" value { zero_data: true random_data: true } } }");
 }

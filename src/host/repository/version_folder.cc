@@ -167,7 +167,11 @@ Result<std::vector<VersionFolder>> find_versions(const std::string& model_folder
        it.increment(failure)) {
     const std::uint64_t version = version_of(it->path().filename().string());
     std::error_code problem;
-    if (version == 0 || !it->is_directory(problem)) continue;
+    if (version == 0) continue;
+    if (!it->is_directory(problem) &&
+        why_unseen(model_folder, it->path().filename().string()).empty()) {
+      continue;
+    }
     if (versions.size() == kVersionsMax) {
       return error(StatusCode::kInvalidArgument, "'{}' has over {} versions", model_folder,
                    kVersionsMax);

@@ -26,7 +26,8 @@ struct VersionFolder {
 };
 
 // Folders whose names are positive integers without leading zeros, ascending; others are no
-// versions. kUnavailable: it cannot be read now.
+// versions. One that is there and cannot be looked at is one, which nobody can load now.
+// kUnavailable: all of it cannot be read now.
 Result<std::vector<VersionFolder>> find_versions(const std::string& model_folder);
 
 // Of every file in it; 0: there is none.

@@ -4,12 +4,14 @@
 #include <google/protobuf/util/json_util.h>
 
 #include "host/repository/ensemble/ensemble_graph.h"
+#include "host/repository/files/known_state.h"
 #include "proto/health.pb.h"
 #include "proto/inference.pb.h"
 #include "rpc/service_dialect.h"
 #include "serve/dialects/kserve/inference/model_face.h"
 #include "serve/dialects/kserve/inference/model_lookup.h"
 #include "serve/dialects/kserve/server_state.h"
+#include "serve/answer/warning_text.h"
 #include "serve/house.h"
 
 namespace quire::rpc {
@@ -81,15 +83,16 @@ Parsed<Call> parse_load(const DialectContext& context, const http::Request& requ
 bool has_dependents_in_vain(const House& house, const RepositoryOrder& order) {
   if (!order.has_dependents) return false;
   if (house.repository == nullptr) return true;
-  const Result<ModelConfig> config = house.repository->config(order.name);
-  return !config.is_ok() || !is_ensemble(*config);
+  const auto config = served_config(*house.repository, order.name);
+  return config == nullptr || !is_ensemble(*config);
 }
 
 void change_model(const DialectContext& context, std::shared_ptr<http::Exchange> exchange,
                   Parsed<RepositoryOrder> order) {
   const House& house = *context.house;
   const bool has_idle_wish = order.is_ok() && has_dependents_in_vain(house, *order);
-  const auto end = [&house, exchange, has_idle_wish](const std::optional<ApiError>& fault) {
+  const std::string loaded = order.is_ok() && order->is_load ? order->name : "";
+  const auto end = [&house, exchange, has_idle_wish, loaded](const std::optional<ApiError>& fault) {
     if (exchange->is_gone()) return house.metrics.count_left();
     // The answers to both orders are empty.
     http::Response response = fault ? refuse(*fault, exchange->request())
@@ -98,6 +101,12 @@ void change_model(const DialectContext& context, std::shared_ptr<http::Exchange>
       response.headers.push_back({std::string(kWarningHeader), "299 quire \"unload_dependents has "
                                                                "no effect: this model is no "
                                                                "ensemble\""});
+    }
+    const std::vector<std::string> warnings =
+        fault || house.repository == nullptr ? std::vector<std::string>()
+                                             : house.repository->warnings(loaded);
+    if (!warnings.empty()) {
+      response.headers.push_back({std::string(kWarningHeader), warning_text(warnings)});
     }
     house.metrics.count_answer(response.status);
     exchange->respond(std::move(response));
@@ -174,24 +183,6 @@ http::Response model_statistics(const DialectContext& context, const http::Reque
     if (one.bytes == 0) continue;
     made.add_memory_usage()->set_type("CPU");
     made.mutable_memory_usage(0)->set_byte_size(one.bytes);
-  }
-  return answer(message);
-}
-
-http::Response repository_models(const DialectContext& context, const http::Request& request) {
-  auto asked = read<inference::RepositoryIndexRequest>(request);
-  if (!asked.is_ok()) return refuse(asked.error(), request);
-  if (!asked->repository_name().empty()) {
-    return refuse({.status = 501, .message = "'repository_name' specification is not supported"},
-                  request);
-  }
-  inference::RepositoryIndexResponse message;
-  for (const RepositoryEntry& entry : repository_index(*context.house, asked->ready())) {
-    auto& model = *message.add_models();
-    model.set_name(entry.name);
-    model.set_version(entry.version);
-    model.set_state(entry.state);
-    model.set_reason(entry.reason);
   }
   return answer(message);
 }
@@ -296,6 +287,24 @@ Parsed<Call> parse_model_metadata(const DialectContext& context, const http::Req
   };
   for (const TensorFace& tensor : face->inputs) write_tensor(tensor, *message.add_inputs());
   for (const TensorFace& tensor : face->outputs) write_tensor(tensor, *message.add_outputs());
+  return ready_call(message);
+}
+
+Parsed<Call> parse_repository_index(const DialectContext& context, const http::Request& request) {
+  auto asked = read<inference::RepositoryIndexRequest>(request);
+  if (!asked.is_ok()) return asked.error();
+  if (!asked->repository_name().empty()) {
+    return ApiError{.status = 501,
+                    .message = "'repository_name' specification is not supported"};
+  }
+  inference::RepositoryIndexResponse message;
+  for (const RepositoryEntry& entry : repository_index(*context.house, asked->ready())) {
+    auto& model = *message.add_models();
+    model.set_name(entry.name);
+    model.set_version(entry.version);
+    model.set_state(entry.state);
+    model.set_reason(entry.reason);
+  }
   return ready_call(message);
 }
 

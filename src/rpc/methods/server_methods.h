@@ -12,7 +12,6 @@ http::Response server_ready(const DialectContext& context, const http::Request& 
 http::Response model_ready(const DialectContext& context, const http::Request& request);
 http::Response server_metadata(const DialectContext& context, const http::Request& request);
 http::Response model_statistics(const DialectContext& context, const http::Request& request);
-http::Response repository_models(const DialectContext& context, const http::Request& request);
 http::Response no_regions(const DialectContext& context, const http::Request& request);
 http::Response refuse_region(const DialectContext& context, const http::Request& request);
 http::Response trace_setting(const DialectContext& context, const http::Request& request);
@@ -20,6 +19,7 @@ http::Response log_setting(const DialectContext& context, const http::Request& r
 http::Response check_health(const DialectContext& context, const http::Request& request);
 
 Parsed<Call> parse_model_metadata(const DialectContext& context, const http::Request& request);
+Parsed<Call> parse_repository_index(const DialectContext& context, const http::Request& request);
 Parsed<Call> parse_model_config(const DialectContext& context, const http::Request& request);
 
 // They answer when the model has come or gone.

@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "host/repository/ensemble/light_model.h"
+#include "host/repository/files/known_state.h"
 #include "host/repository/model_repository.h"
 
 namespace quire {
@@ -44,7 +45,7 @@ class Families {
   Families(const std::vector<MetricFamily>& ours, const ModelRepository* repository)
       : ours_(&ours) {
     if (repository == nullptr) return;
-    for (const RepositoryRow& row : repository->index()) versioned_.insert(row.name);
+    for (const RepositoryRow& row : known_rows(*repository)) versioned_.insert(row.name);
     for (const auto& model : light_models_of(*repository)) {
       lights.emplace_back(own_name_of(*model), model->counter->counts());
     }
@@ -54,7 +55,9 @@ class Families {
   Labels labels_for(std::string_view model, Labels more = {}) const {
     std::string_view version = "1";
     const std::size_t colon = model.rfind(':');
-    if (colon != model.npos && versioned_.contains(model.substr(0, colon))) {
+    const bool is_number = colon != model.npos && colon + 1 < model.size() &&
+                           model.find_first_not_of("0123456789", colon + 1) == model.npos;
+    if (is_number && versioned_.contains(model.substr(0, colon))) {
       version = model.substr(colon + 1);
       model = model.substr(0, colon);
     }

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "base/clock.h"
+#include "host/repository/files/known_state.h"
 
 namespace quire {
 namespace {
@@ -80,7 +81,7 @@ Result<std::shared_ptr<const LightModel>> make_light_model(const ModelConfig& co
 
 std::vector<std::shared_ptr<const LightModel>> light_models_of(const ModelRepository& repository) {
   std::vector<std::shared_ptr<const LightModel>> models;
-  for (const RepositoryRow& row : repository.index()) {
+  for (const RepositoryRow& row : known_rows(repository)) {
     if (row.state != VersionState::kReady) continue;
     const Result<ServedVersion> served = repository.resolve(row.name, row.version);
     if (served.is_ok() && served->light != nullptr) models.push_back(served->light);

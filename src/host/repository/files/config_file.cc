@@ -8,6 +8,7 @@
 
 #include "base/file.h"
 #include "host/repository/config_text.h"
+#include "host/repository/files/model_bounds.h"
 #include "host/repository/files/model_folders.h"
 #include "host/repository/version_folder.h"
 
@@ -44,6 +45,16 @@ Result<ModelConfig> read_step_config(const std::string& folder, const std::strin
   }
   QUIRE_ASSIGN_OR_RETURN(ConfigFile file, read_config_file(folder, name));
   return std::move(file.config);
+}
+
+void forget_shown_batch(const ModelConfig& own, ModelConfig& asked) {
+  const bool is_silent = !own.says_batch && own.inputs.empty() && own.outputs.empty();
+  if (!is_silent || !has_engine(asked) || asked.batch_max != kShownBatchMax) return;
+  if (asked.overrides.rows_max != asked.batch_max) return;  // max_num_seqs says it
+  asked.overrides.rows_max = 0;
+  asked.warnings.push_back(fmt::format(
+      "'max_batch_size' {0} is what is shown of a config that has none: it bounds a request, not "
+      "how many are computed for at once, which 'parameters[max_num_seqs]' does", kShownBatchMax));
 }
 
 Status read_labels(const std::string& folder, ModelConfig& config) {

@@ -23,6 +23,11 @@ Result<ConfigFile> read_config_file(const std::string& folder, const std::string
 Result<ModelConfig> read_step_config(const std::string& folder, const std::string& name,
                                      std::uint64_t version);
 
+// Of a config that came with an order: the batch that is shown where the folder's own says nothing
+// of one bounds the rows of a request, as it did; it is nobody's word on how many are computed for
+// at once. That this is so is told in its warnings.
+void forget_shown_batch(const ModelConfig& own, ModelConfig& asked);
+
 // The files of labels that its outputs name, a line each, into the config.
 Status read_labels(const std::string& folder, ModelConfig& config);
 

@@ -268,5 +268,104 @@ TEST_F(FolderFailuresTest, WhatDoesNothingIsToldOfWhatServes) {
   EXPECT_EQ((*host_->lease("a"))->info.warnings, warnings);
 }
 
+TEST_F(FolderFailuresTest, AFolderThatCannotBeLookedAtIsNotGone) {
+  version("a", 1);
+  version("b", 1);
+  FolderRepository& repository = open(Control::kPoll);
+  ASSERT_TRUE(repository.start().is_ok());
+  fs::rename(folder_ + "/a", folder_ + "/.a");
+  fs::create_symlink("mount/a", folder_ + "/a");  // as while the mount is away
+  repository.look();
+  EXPECT_EQ(serving("a"), "a:1");
+  EXPECT_EQ(index(), "a 1 READY; b 1 READY; ");
+  open(Control::kExplicit);
+  EXPECT_EQ(repository_->load("a").code(), StatusCode::kUnavailable);
+  EXPECT_EQ(repository_->load("c").code(), StatusCode::kNotFound);
+  open(Control::kPoll);
+}
+
+TEST_F(FolderFailuresTest, AFolderThatComesBackIsNotLoadedAnewAndOneThatGoesIsUnloaded) {
+  version("a", 1);
+  FolderRepository& repository = open(Control::kPoll);
+  ASSERT_TRUE(repository.start().is_ok());
+  fs::rename(folder_ + "/a", folder_ + "/.a");
+  fs::create_symlink("mount/a", folder_ + "/a");
+  repository.look();
+  fs::remove(folder_ + "/a");
+  fs::rename(folder_ + "/.a", folder_ + "/a");
+  repository.look();
+  EXPECT_EQ(serving("a"), "a:1");
+  EXPECT_EQ(catalog_.opened, 1);
+  fs::remove_all(folder_ + "/a");
+  repository.look();
+  EXPECT_FALSE(host_->find("a"));
+}
+
+TEST_F(FolderFailuresTest, AVersionThatCannotBeLookedAtServesOnAndIsPassedOverAtTheStart) {
+  version("a", 1);
+  write(".mount/2/model.gguf", "good");
+  fs::create_symlink("../.mount/2", folder_ + "/a/2");
+  FolderRepository& repository = open(Control::kPoll);
+  ASSERT_TRUE(repository.start().is_ok());
+  EXPECT_EQ(serving("a"), "a:2");
+  fs::rename(folder_ + "/.mount", folder_ + "/.away");
+  repository.look();
+  EXPECT_EQ(serving("a"), "a:2");
+  EXPECT_NE(index().find("a 2 READY '"), std::string::npos) << index();
+  fs::rename(folder_ + "/.away", folder_ + "/.mount");
+  repository.look();
+  EXPECT_EQ(index().substr(index().find("a 2")), "a 2 READY; ");
+  EXPECT_EQ(catalog_.opened, 1) << "it is as it was";
+}
+
+TEST_F(FolderFailuresTest, AVersionThatLeadsNowhereIsPassedOver) {
+  version("a", 1);
+  fs::create_symlink("nowhere", folder_ + "/a/2");
+  FolderRepository& repository = open();
+  EXPECT_EQ(repository.load("a").code(), StatusCode::kUnavailable);
+  EXPECT_EQ(serving("a"), "a:1");
+}
+
+TEST_F(FolderFailuresTest, WhoServesIsNotUnloadedBecauseThereAreTooManyFolders) {
+  version("z", 1);
+  version("a", 1);
+  FolderRepository& repository = open(Control::kPoll);
+  ASSERT_TRUE(repository.start().is_ok());
+  for (std::size_t i = 0; i < kFolderModelsMax + 150; ++i) {
+    fs::create_directories(fmt::format("{}/m{}", folder_, i));
+  }
+  repository.look();
+  EXPECT_EQ(serving("z"), "z:1");
+  EXPECT_EQ(serving("a"), "a:1");
+  EXPECT_EQ(index().substr(0, 10), "a 1 READY;");
+}
+
+TEST_F(FolderFailuresTest, WhatIsKnownIsToldWithoutTheDisk) {
+  version("a", 1);
+  version("b", 1);
+  version("a:b", 1);
+  FolderRepository& repository = open(Control::kExplicit, {"a"});
+  ASSERT_TRUE(repository.start().is_ok());
+  const auto known = [&] {
+    std::string names;
+    for (const RepositoryRow& row : known_rows(*repository_)) names += row.name + " ";
+    return names;
+  };
+  EXPECT_EQ(known(), "a a:b b ") << "by name";
+  version("c", 1);
+  EXPECT_EQ(known(), "a a:b b ") << "nobody has looked";
+  EXPECT_FALSE(repository.has("c"));
+  EXPECT_NE(index().find("c 0 UNAVAILABLE"), std::string::npos);
+  EXPECT_EQ(known(), "a a:b b c ");
+  fs::remove_all(folder_);
+  EXPECT_EQ(known(), "a a:b b c ");
+  EXPECT_TRUE(repository.has("c"));
+  EXPECT_EQ(index(), "a 1 READY; ");
+  EXPECT_FALSE(repository.has("c"));
+  EXPECT_TRUE(repository.has("a")) << "it serves";
+  EXPECT_EQ(served_config(repository, "a"), served_config(repository, "a")) << "not copied";
+  EXPECT_EQ(served_config(repository, "c"), nullptr);
+}
+
 }  // namespace
 }  // namespace quire

@@ -24,6 +24,9 @@ inline constexpr ModelBound kModelBounds[] = {{"max_model_len", 1u << 24},
                                               {"max_queue", 1u << 20},
                                               {"data_parallel_size", kInstancesMax}};
 
+// The rows of a request, and what is shown as max_batch_size, where a config says nothing of it.
+inline constexpr std::uint32_t kShownBatchMax = 64;
+
 // REQUIRES: it is one of these names.
 constexpr std::uint32_t model_bound(std::string_view name) {
   const ModelBound* found = std::find_if(std::begin(kModelBounds), std::end(kModelBounds),

@@ -1,5 +1,7 @@
 #include "host/repository/files/model_folders.h"
 
+#include <fmt/format.h>
+
 #include <filesystem>
 #include <system_error>
 
@@ -61,6 +63,28 @@ std::string find_model_root(const std::vector<std::string>& folders, std::string
 std::string find_model_folder(const std::vector<std::string>& folders, std::string_view name) {
   const std::string root = find_model_root(folders, name);
   return root.empty() ? root : (fs::path(root) / name).string();
+}
+
+std::string why_unseen(const std::string& folder, std::string_view name) {
+  if (!is_good_name(name)) return {};
+  const fs::path path = fs::path(folder) / name;
+  std::error_code failure, problem;
+  static_cast<void>(fs::status(path, failure));
+  if (!failure) return {};
+  const fs::file_status entry = fs::symlink_status(path, problem);
+  if (entry.type() == fs::file_type::not_found) return {};
+  return failure.message();
+}
+
+std::string why_unsure(const std::vector<std::string>& folders, std::string_view name) {
+  for (const auto& [folder, why] : find_models(folders).unread) {
+    return fmt::format("'{}' cannot be read: {}", folder, why);
+  }
+  for (const std::string& folder : folders) {
+    const std::string why = why_unseen(folder, name);
+    if (!why.empty()) return fmt::format("the folder of '{}' cannot be looked at: {}", name, why);
+  }
+  return {};
 }
 
 FoundModels find_models(const std::vector<std::string>& folders) {

@@ -200,5 +200,52 @@ TEST(DeclaredTensorsTest, InstancesAreShownAndAnswerAlike) {
   EXPECT_EQ(inner.find("success")->find("count")->as_int(), 32);
 }
 
+// "smol:latest" of the store beside "smol" of the repository.
+TEST(DeclaredTensorsTest, ANamesakeOutsideTheRepositoryHasNothingOfItsConfig) {
+  TestRepository repository;
+  repository.write("smol/config.pbtxt", "max_batch_size: 3\n");
+  repository.version("smol", 1);
+  TestServer& server = repository.serve();
+  auto recipe = make_test_recipe({.names = {"smol:latest"}}, std::make_shared<StepGate>());
+  ASSERT_TRUE(server.host().add(std::move(recipe)).is_ok());
+  TestClient client = server.client();
+  const auto batch = [&](const char* model) {
+    const auto config = parse_json(client.get(fmt::format("/v2/models/{}/config", model)).body);
+    return config->find("max_batch_size")->as_int();
+  };
+  EXPECT_EQ(client.post("/v2/models/smol:latest/infer", texts_input(5, true)).status, 200);
+  EXPECT_EQ(batch("smol:latest"), kInferBatchMax);
+  EXPECT_EQ(batch("smol:1"), 3);
+  EXPECT_EQ(batch("smol"), 3);
+  EXPECT_EQ(client.post("/v2/models/smol:1/infer", texts_input(4, true)).status, 400);
+  const std::string index = client.post("/v2/repository/index", "").body;
+  EXPECT_NE(index.find(R"({"name":"smol:latest","version":"1")"), std::string::npos) << index;
+  EXPECT_EQ(index.find(R"("name":"smol:1")"), std::string::npos) << index;
+  const std::string stats = client.get("/v2/models/smol:latest/stats").body;
+  EXPECT_NE(stats.find(R"("name":"smol:latest","version":"1")"), std::string::npos) << stats;
+}
+
+TEST(DeclaredTensorsTest, TheConfigThatIsShownCanBeSentBack) {
+  TestRepository repository;
+  repository.version("silent", 1);
+  repository.write("warm/config.pbtxt",
+                   "model_warmup { name: 'w' batch_size: 1 inputs { key: 'input_ids' value "
+                   "{ data_type: TYPE_INT32 dims: 3 zero_data: true } } }");
+  repository.version("warm", 1);
+  TestClient client = repository.serve().client();
+  for (const std::string model : {"silent", "warm"}) {
+    const std::string shown = client.get("/v2/models/" + model + "/config").body;
+    const Json order = Json::object({{"parameters", Json::object({{"config", shown}})}});
+    const TestResponse loaded =
+        client.post("/v2/repository/models/" + model + "/load", dump(order));
+    EXPECT_EQ(loaded.status, 200) << loaded.body;
+    EXPECT_NE(loaded.header("warning").find("'max_batch_size' 64"), std::string::npos);
+    EXPECT_EQ(repository.repository().config(model)->overrides.rows_max, 0u);
+    const auto again = parse_json(client.get("/v2/models/" + model + "/config").body);
+    EXPECT_EQ(again->find("max_batch_size")->as_int(), kInferBatchMax);
+    EXPECT_EQ(*again->find("model_warmup"), *parse_json(shown)->find("model_warmup"));
+  }
+}
+
 }  // namespace
 }  // namespace quire

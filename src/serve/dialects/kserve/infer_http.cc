@@ -63,8 +63,8 @@ class InferBody : public InferFormat {
     if (is_step_) head.headers.push_back({std::string(kStepNoteHeader), step_note_text(note_)});
     if (const auto name = http::coding_name(coding_); !name.empty()) {
       head.headers.push_back({"content-encoding", std::string(name)});
-      head.headers.push_back({"vary", "Accept-Encoding"});
     }
+    head.headers.push_back({"vary", "Accept-Encoding"});  // the plain one, too
     if (json_size_ == 0) return;
     head.content_type = "application/octet-stream";
     head.headers.push_back({"Inference-Header-Content-Length", std::to_string(json_size_)});

@@ -19,6 +19,7 @@ TEST(InferHttpTest, AnswersAreSmallWhereTheReaderWishesIt) {
                            R"("data":[5,9,200,9]}]})";
   const TestResponse plain = server.client().post(kInfer, body);
   EXPECT_EQ(plain.header("content-encoding"), "");
+  EXPECT_EQ(plain.header("vary"), "Accept-Encoding") << "a cache keeps it from those who wish";
   for (const char* coding : {"gzip", "deflate"}) {
     const TestResponse answer =
         server.client().post(kInfer, body, fmt::format("Accept-Encoding: {}\r\n", coding));

@@ -66,7 +66,7 @@ constexpr Route kRoutes[] = {
     {"GET", "/v2/models/{model...}", kNone, kKeyed,
      {.parse = parse_kserve_metadata, .summary = "a model's inputs and outputs"}},
     {"POST", "/v2/repository/index", kLoose, kKeyed,
-     {.quick = list_kserve_repository, .summary = "the models and their states"}},
+     {.parse = parse_kserve_index, .summary = "the models and their states"}},
     {"POST", "/v2/repository/models/{model...}/load", kLoose, kKeyed,
      {.late = load_kserve_model, .summary = "bring a model into memory"}},
     {"POST", "/v2/repository/models/{model...}/unload", kLoose, kKeyed,

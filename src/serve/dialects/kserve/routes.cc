@@ -183,14 +183,14 @@ http::Response show_kserve_statistics(const DialectContext& context, const http:
   return {.body = dump(Json::object({{"model_stats", std::move(list)}}))};
 }
 
-http::Response list_kserve_repository(const DialectContext& context, const http::Request& request) {
+Parsed<Call> parse_kserve_index(const DialectContext& context, const http::Request& request) {
   Parsed<Json> body = optional_body(request);
-  if (!body.is_ok()) return refuse(body.error());
-  if (const auto fault = refuse_members(*body, "ready")) return refuse(*fault);
+  if (!body.is_ok()) return body.error();
+  if (auto fault = refuse_members(*body, "ready")) return *fault;
   const Json* ready = body->find("ready");
   if (ready != nullptr && !ready->is_bool()) {
-    return refuse(invalid_value("ready", "unable to parse 'ready': expected a bool, got " +
-                                             shown(*ready)));
+    return invalid_value("ready", "unable to parse 'ready': expected a bool, got " +
+                                      shown(*ready));
   }
   Json list = Json::array();
   const bool only_ready = ready != nullptr && ready->as_bool();
@@ -203,7 +203,7 @@ http::Response list_kserve_repository(const DialectContext& context, const http:
     }
     list.push(std::move(one));
   }
-  return {.body = dump(list)};
+  return ready_call({.body = dump(list)});
 }
 
 namespace {

@@ -15,7 +15,6 @@ http::Response show_kserve_live(const DialectContext& context, const http::Reque
 http::Response show_kserve_ready(const DialectContext& context, const http::Request& request);
 http::Response show_kserve_model_ready(const DialectContext& context, const http::Request& request);
 http::Response show_kserve_statistics(const DialectContext& context, const http::Request& request);
-http::Response list_kserve_repository(const DialectContext& context, const http::Request& request);
 http::Response show_kserve_log(const DialectContext& context, const http::Request& request);
 http::Response change_kserve_log(const DialectContext& context, const http::Request& request);
 http::Response show_kserve_trace(const DialectContext& context, const http::Request& request);
@@ -29,8 +28,9 @@ http::Response refuse_kserve_repository(const DialectContext& context,
 void load_kserve_model(const DialectContext& context, std::shared_ptr<http::Exchange> exchange);
 void unload_kserve_model(const DialectContext& context, std::shared_ptr<http::Exchange> exchange);
 
-// On a worker thread: a model that was never in memory is awaited.
+// On a worker thread: a model that was never in memory is awaited, folders are looked at.
 Parsed<Call> parse_kserve_metadata(const DialectContext& context, const http::Request& request);
+Parsed<Call> parse_kserve_index(const DialectContext& context, const http::Request& request);
 Parsed<Call> parse_kserve_config(const DialectContext& context, const http::Request& request);
 
 // A name may have slashes, so a path that is no endpoint may read as one: what is left over of an

@@ -6,6 +6,7 @@
 #include <algorithm>
 
 #include "base/clock.h"
+#include "host/repository/files/known_state.h"
 #include "serve/background/response_cache.h"
 #include "serve/dialects/kserve/light/light_face.h"
 #include "serve/house.h"
@@ -41,10 +42,12 @@ InferStatistics statistics_of(const House& house, const ModelRow& row) {
   const Metrics::ModelCounts counts = house.metrics.counts(row.names.front());
   const auto nanos = [](double seconds) { return static_cast<std::uint64_t>(seconds * 1e9); };
   InferStatistics made{.name = row.names.front(), .version = "1"};
-  const std::size_t colon = made.name.rfind(':');
-  if (house.repository != nullptr && house.repository->has(made.name.substr(0, colon))) {
-    made.version = made.name.substr(std::min(colon, made.name.size() - 1) + 1);
-    made.name.resize(std::min(colon, made.name.size()));
+  const std::string& name = row.names.front();
+  const auto parts = house.repository != nullptr ? parts_of_version(*house.repository, name)
+                                                 : std::nullopt;
+  if (parts) {
+    made.name = parts->name;
+    made.version = parts->version;
   }
   made.last_inference_ms = counts.last_request_ms;
   made.inferences = counts.choices;
@@ -194,7 +197,7 @@ bool is_server_ready(const House& house) {
     if (!row.failure.empty()) return false;
   }
   if (house.repository == nullptr) return true;
-  const std::vector<RepositoryRow> rows = house.repository->index();
+  const std::vector<RepositoryRow> rows = known_rows(*house.repository);
   return std::none_of(rows.begin(), rows.end(), [&](const RepositoryRow& row) {
     return has_failed(*house.repository, row);
   });
@@ -235,8 +238,8 @@ Parsed<ModelFace> find_face(const DialectContext& context, std::string_view name
 Json config_of(const House& house, const ModelFace& face) {
   Json own = config_json(face);
   if (house.repository == nullptr) return own;
-  const Result<ModelConfig> written = house.repository->config(face.name);
-  if (!written.is_ok() || !written->json.is_object()) return own;
+  const auto written = served_config(*house.repository, face.name);
+  if (written == nullptr || !written->json.is_object()) return own;
   Json config = written->json;
   config.set("max_batch_size", face.batch_max);
   if (face.is_decoupled) {
@@ -266,7 +269,8 @@ std::vector<RepositoryEntry> repository_index(const House& house, bool only_read
   for (const ModelRow& row : house.host.rows()) {
     const std::string& name = row.names.front();
     const bool is_version = house.repository != nullptr &&
-                            house.repository->has(name.substr(0, name.rfind(':')));
+                            (house.repository->has(name) ||
+                             parts_of_version(*house.repository, name));
     if (is_version || (only_ready && row.state != ModelState::kReady)) continue;
     const bool is_untouched = row.loads == 0 && row.state == ModelState::kUnloaded &&
                               row.failure.empty();

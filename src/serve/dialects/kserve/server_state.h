@@ -35,6 +35,7 @@ Json config_of(const House& house, const ModelFace& face);
 struct RepositoryEntry {
   std::string name, version, state, reason;  // "READY", "LOADING", "UNAVAILABLE"
 };
+// It looks at the names of the repository's folders, which may wait for a disk. Any thread.
 std::vector<RepositoryEntry> repository_index(const House& house, bool only_ready);
 
 struct TimeCount {

@@ -172,7 +172,7 @@ constexpr Route kRoutes[] = {
       .summary = "a model that is in memory stays there"}},
     {"POST", "/quire/models/{model...}/unpin", BodyKind::kJson, kKeyed, {.late = unpin_model,
       .summary = "a model may leave the memory for others, or unused"}},
-    {"GET", "/quire/repository", kNone, kKeyed, {.quick = list_repository,
+    {"GET", "/quire/repository", kNone, kKeyed, {.parse = parse_repository_list,
       .summary = "the model repository: versions and their state"}},
     {"POST", "/quire/repository/{model}/load", BodyKind::kJson, kKeyed,
      {.late = load_from_repository, .summary = "serve what a model's folder has now"}},

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "base/json.h"
+#include "host/repository/files/known_state.h"
 #include "host/repository/traffic_rows.h"
 #include "serve/dialects/openai/errors.h"
 #include "serve/house.h"
@@ -28,9 +29,9 @@ http::Response refusal(const Status& status) {
                               .param = "model", .code = "model_not_loaded"});
 }
 
-Json rows_json(const ModelRepository& repository) {
+Json rows_json(const ModelRepository& repository, const std::vector<RepositoryRow>& index) {
   Json rows = Json::array();
-  for (const RepositoryRow& row : repository.index()) {
+  for (const RepositoryRow& row : index) {
     Json warnings = Json::array();
     if (row.state == VersionState::kReady) {
       for (const std::string& text : repository.warnings(row.name)) warnings.push(Json(text));
@@ -62,7 +63,8 @@ Json traffic_json(const ModelRepository& repository) {
 using Order = Status (*)(ModelRepository&, const std::string&);
 
 http::Response done(const ModelRepository& repository, const std::string& name, bool is_load) {
-  http::Response response{.body = dump(Json::object({{"models", rows_json(repository)}}))};
+  http::Response response{.body = dump(Json::object({{"models", rows_json(repository,
+                                                                  known_rows(repository))}}))};
   const std::vector<std::string> warnings =
       is_load ? repository.warnings(name) : std::vector<std::string>();
   if (!warnings.empty()) response.headers.push_back({"warning", warning_text(warnings)});
@@ -94,11 +96,15 @@ void give_order(const DialectContext& context, std::shared_ptr<http::Exchange> e
 
 }  // namespace
 
-http::Response list_repository(const DialectContext& context, const http::Request&) {
+Parsed<Call> parse_repository_list(const DialectContext& context, const http::Request&) {
   const ModelRepository* repository = context.house->repository;
-  if (repository == nullptr) return no_repository();
-  return {.body = dump(Json::object({{"models", rows_json(*repository)},
-                                     {"traffic", traffic_json(*repository)}}))};
+  Call call;
+  call.ready = repository == nullptr
+                   ? no_repository()
+                   : http::Response{.body = dump(Json::object(
+                         {{"models", rows_json(*repository, repository->index())},
+                          {"traffic", traffic_json(*repository)}}))};
+  return call;
 }
 
 void load_from_repository(const DialectContext& context,

@@ -10,7 +10,8 @@
 
 namespace quire {
 
-http::Response list_repository(const DialectContext& context, const http::Request& request);
+// On a worker thread: the names of the folders are looked at.
+Parsed<Call> parse_repository_list(const DialectContext& context, const http::Request& request);
 void load_from_repository(const DialectContext& context, std::shared_ptr<http::Exchange> exchange);
 void unload_from_repository(const DialectContext& context,
                             std::shared_ptr<http::Exchange> exchange);

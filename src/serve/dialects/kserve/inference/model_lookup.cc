@@ -5,12 +5,15 @@
 #include <charconv>
 #include <utility>
 
+#include "host/repository/files/known_state.h"
+#include "host/repository/files/model_bounds.h"
 #include "serve/house.h"
 
 namespace quire {
 namespace {
 
 constexpr std::string_view kOnlyVersion = "1";
+static_assert(kInferBatchMax == kShownBatchMax);
 
 std::string short_name(std::string_view name) {
   return name.size() <= kModelNameSizeMax ? std::string(name) : "(a very long name)";
@@ -39,7 +42,7 @@ std::uint64_t number_of(std::string_view version) {
 ApiError not_served(const ModelRepository& repository, std::string_view name,
                     std::uint64_t number, std::string_view version) {
   if (version.empty()) return not_found(404, name, "has no available versions");
-  for (const RepositoryRow& row : repository.index()) {
+  for (const RepositoryRow& row : known_rows(repository)) {
     if (row.name != name || row.version != number) continue;
     return {.status = 503,
             .message = fmt::format("Request for unknown model: '{}' version {} is not at ready "
@@ -86,6 +89,15 @@ Parsed<AskedModel> find_model(const DialectContext& context, std::string_view na
                     .version = std::string(kOnlyVersion), .versions = {std::string(kOnlyVersion)}};
 }
 
+std::optional<VersionParts> parts_of_version(const ModelRepository& repository,
+                                             std::string_view host_name) {
+  const std::size_t colon = host_name.rfind(':');
+  if (colon == host_name.npos) return std::nullopt;
+  const VersionParts parts{host_name.substr(0, colon), host_name.substr(colon + 1)};
+  const bool is_number = number_of(parts.version) > 0 && !parts.version.starts_with('0');
+  return is_number && repository.has(parts.name) ? std::optional(parts) : std::nullopt;
+}
+
 std::shared_ptr<const LightModel> find_light(const DialectContext& context, std::string_view name,
                                              std::string_view version) {
   const ModelRepository* repository =
@@ -119,9 +131,15 @@ bool says_batch(const ModelConfig& config) {
   return config.says_batch || !config.inputs.empty() || !config.outputs.empty();
 }
 
-// Of "story", and of "story:1", as a version is called elsewhere.
-Result<ModelConfig> config_of_name(const ModelRepository& repository, std::string_view name) {
-  return repository.config(repository.has(name) ? name : name.substr(0, name.rfind(':')));
+// Of "story", and of "story:1", as a version is called elsewhere. Null: it is not served.
+std::shared_ptr<const ModelConfig> config_of_name(const ModelRepository& repository,
+                                                  std::string_view name) {
+  if (repository.has(name)) return served_config(repository, name);
+  const auto parts = parts_of_version(repository, name);
+  if (!parts) return nullptr;
+  const Result<ServedVersion> served = repository.resolve(parts->name, number_of(parts->version));
+  const bool is_it = served.is_ok() && served->host_name == name;
+  return is_it ? served_config(repository, parts->name) : nullptr;
 }
 
 void keep(const std::vector<ModelTensor>& declared, std::vector<TensorFace>& faces) {
@@ -139,8 +157,8 @@ void keep(const std::vector<ModelTensor>& declared, std::vector<TensorFace>& fac
 ModelFace declared_face(const House* house, const ModelInfo& info, std::string name) {
   ModelFace face = face_of(info, std::move(name));
   if (house == nullptr || house->repository == nullptr) return face;
-  const Result<ModelConfig> config = config_of_name(*house->repository, face.name);
-  if (!config.is_ok()) return face;
+  const auto config = config_of_name(*house->repository, face.name);
+  if (config == nullptr) return face;
   face.is_decoupled = config->is_decoupled;
   if (says_batch(*config)) face.batch_max = config->batch_max;
   return face;
@@ -148,8 +166,8 @@ ModelFace declared_face(const House* house, const ModelInfo& info, std::string n
 
 void keep_declared(const House& house, ModelFace& face) {
   if (house.repository == nullptr) return;
-  const Result<ModelConfig> config = config_of_name(*house.repository, face.name);
-  if (!config.is_ok()) return;
+  const auto config = config_of_name(*house.repository, face.name);
+  if (config == nullptr) return;
   keep(config->inputs, face.inputs);
   keep(config->outputs, face.outputs);
 }

@@ -16,6 +16,7 @@
 
 namespace quire {
 
+class ModelRepository;
 struct LightModel;
 
 struct AskedModel {
@@ -29,6 +30,14 @@ struct AskedModel {
 // `version` empty: the one that the bare name means.
 Parsed<AskedModel> find_model(const DialectContext& context, std::string_view name,
                               std::string_view version);
+
+// "story:1" of the host, where the repository has a model "story". Nothing: it is another model's
+// name, be it "story:latest". The parts are of `host_name`.
+struct VersionParts {
+  std::string_view name, version;
+};
+std::optional<VersionParts> parts_of_version(const ModelRepository& repository,
+                                             std::string_view host_name);
 
 // Null: it is no light model, which is not to say that there is one.
 std::shared_ptr<const LightModel> find_light(const DialectContext& context, std::string_view name,
