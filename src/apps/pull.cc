@@ -61,11 +61,11 @@ Result<std::string> pull_model(const std::string& asked) {
   QUIRE_ASSIGN_OR_RETURN(const store::LocalStore store, open_store());
   FetchProgress progress;
   if (is_of_registry(name)) {
-    QUIRE_ASSIGN_OR_RETURN(const store::Manifest pulled,
-                           pull_from_registry(store, name, progress));
-    progress.announce(fmt::format("{} is here: {}", pulled.name,
-                                  store::human_bytes(pulled.bytes())));
-    return store.path_of(pulled);
+    const auto pulled = pull_from_registry(store, name, progress);
+    if (!pulled.is_ok()) return with_suggestion(store, name, pulled.status());
+    progress.announce(fmt::format("{} is here: {}", pulled->name,
+                                  store::human_bytes(pulled->bytes())));
+    return store.path_of(*pulled);
   }
   const auto manifest = store::pull(store, name, progress, check_opens);
   if (!manifest.is_ok()) return with_suggestion(store, name, manifest.status());

@@ -380,7 +380,12 @@ Result<ServeWords> serve_words_of_launcher(std::span<const std::string> words,
       return word == flag || word.starts_with(fmt::format("{}=", flag));
     });
   };
-  if (!said.contains("--max-concurrent-requests")) {
+  const bool limits_requests =
+      said.contains("--max-concurrent-requests") ||
+      std::any_of(out.words.begin(), out.words.end(), [](const std::string& word) {
+        return word.find("concurrent_requests=") != word.npos;  // of --tgi-limits
+      });
+  if (!limits_requests) {
     out.words.insert(out.words.end(), {"--tgi-limits", "concurrent_requests=128"});
   }
   if (!has("--served-model-name")) {  // its clients call a model "tgi", or whatever

@@ -216,6 +216,10 @@ TEST(TgiLauncherTest, WhatItDoesUnasked) {
   };
   EXPECT_TRUE(has(*plain, "concurrent_requests=128")) << "as many requests at once as TGI";
   EXPECT_FALSE(has(*launch({"--max-concurrent-requests", "2"}), "concurrent_requests=128"));
+  EXPECT_FALSE(has(*launch({"--tgi-limits", "concurrent_requests=500"}),
+                   "concurrent_requests=128"));
+  EXPECT_FALSE(has(*launch({"--tgi-limits=concurrent_requests=500"}), "concurrent_requests=128"));
+  EXPECT_TRUE(has(*launch({"--tgi-limits", "best_of=4"}), "concurrent_requests=128"));
   EXPECT_EQ(launch({}, {{"COMPUTE_TYPE", "gpu"}})->notes.front(),
             "COMPUTE_TYPE: answers say x-compute-type: cpu+optimized, as it is");
 }

@@ -97,9 +97,10 @@ void Service::begin(Arrival arrival, Parsed<Call> parsed) {
   const bool is_gone = arrival.exchange->is_gone();
   if (is_gone && !(parsed.is_ok() && parsed->apart)) return note_left(*arrival.exchange);
   if (!parsed.is_ok()) {
-    const std::string& awaited = parsed.error().awaited_model;
-    return awaited.empty() ? refuse(arrival, parsed.error())
-                           : await_model(std::move(arrival), awaited);
+    const ApiError& why = parsed.error();
+    arrival.awaits_end = why.code == kAwaitsEnd;
+    return why.awaited_model.empty() ? refuse(arrival, why)
+                                     : await_model(std::move(arrival), why.awaited_model);
   }
   if (parsed->grammar && !constrain(arrival, parsed)) return;
   metrics_->count_unknown_fields(parsed->unknown_fields);
@@ -216,13 +217,14 @@ void Service::refuse(const Arrival& arrival, Call& call, const ApiError& error) 
 
 void Service::await_model(Arrival arrival, const std::string& name) {
   const auto model = host_->find(name);
+  const bool is_over = arrival.awaits_end && !(model && is_loading(*host_, *model));
+  if (is_over) return parse(std::move(arrival));
   if (!model) return refuse(arrival, model_not_found(name));  // it has been removed meanwhile
   Result<ModelLease> wish = host_->want(*model);
-  if (wish.status().code() == StatusCode::kNotFound) return parse(std::move(arrival));  // likewise
-  if (!wish.is_ok()) {
-    const int retry_s = whole_seconds(host_->retry_in(*model));
-    return refuse(arrival, model_unavailable(wish.status(), retry_s));
-  }
+  const bool has_failed = arrival.awaits_end && wish.status().code() == StatusCode::kInternal;
+  if (has_failed || wish.status().code() == StatusCode::kNotFound) return parse(std::move(arrival));
+  const int retry_s = whole_seconds(host_->retry_in(*model));
+  if (!wish.is_ok()) return refuse(arrival, model_unavailable(wish.status(), retry_s));
   if (*wish != nullptr) {  // it has come meanwhile
     arrival.context.models.waited_for = std::move(*wish);
     return parse(std::move(arrival));
@@ -240,11 +242,10 @@ void Service::admit(ModelHost::ModelIndex model, Result<ModelLease> outcome) {
     } else if (outcome.is_ok()) {
       arrival.context.models.waited_for = *outcome;
       parse(std::move(arrival));
-    } else if (outcome.status().code() == StatusCode::kNotFound) {
+    } else if (outcome.status().code() == StatusCode::kNotFound || arrival.awaits_end) {
       parse(std::move(arrival));  // it was removed: its name is nobody's, or another's
     } else {
-      const int retry_s = whole_seconds(host_->retry_in(model));
-      refuse(arrival, model_unavailable(outcome.status(), retry_s));
+      refuse(arrival, model_unavailable(outcome.status(), whole_seconds(host_->retry_in(model))));
     }
   }
 }

@@ -6,6 +6,11 @@
 
 namespace quire {
 
+bool is_loading(const ModelHost& host, ModelHost::ModelIndex model) {
+  const auto row = host.row(model);
+  return row && (row->state == ModelState::kWanted || row->state == ModelState::kLoading);
+}
+
 bool WaitingRoom::add(ModelHost::ModelIndex model, Arrival& arrival) {
   std::vector<Arrival>& room = waiting_[model];
   const auto is_full = [&] {

@@ -19,7 +19,14 @@ struct Arrival {
   Parsed<Call> (*parse)(const DialectContext&, const http::Request&) = nullptr;
   DialectContext context;
   Nanos at{0};
+  bool awaits_end = false;  // of a load, however it ends
 };
+
+// The code of an ApiError with an `awaited_model` that is in the way: the request is read again
+// when its load has ended, well or not, and begins none.
+inline constexpr const char* kAwaitsEnd = "awaits_end";
+
+bool is_loading(const ModelHost& host, ModelHost::ModelIndex model);
 
 class WaitingRoom {
  public:

@@ -161,10 +161,19 @@ Parsed<Json> schema_of(const Json& value, const std::string& field) {
                                           parsed.status().message()));
 }
 
+// Before it is rewritten.
+std::optional<ApiError> check_size(const Json& schema, const std::string& field) {
+  const std::size_t size = dump(schema).size();
+  if (size <= kSchemaBytesMax) return std::nullopt;
+  return refuse_grammar(field, error(StatusCode::kResourceExhausted, "the schema has {} bytes, "
+                                     "above its budget of {}", size, kSchemaBytesMax));
+}
+
 // As TGI reads it, in its own forms.
 Parsed<AskedGrammar> read_tgi_schema(const Json& value, const std::string& field) {
   Parsed<Json> schema = schema_of(value, field);
   if (!schema.is_ok()) return schema.error();
+  if (const auto fault = check_size(*schema, field)) return *fault;
   return from_source(source_of_schema(with_listed_properties(*schema)), field);
 }
 
@@ -292,7 +301,10 @@ Parsed<std::optional<AskedGrammar>> read_ollama_format(const Json& value,
     if (value.as_string() == "json") return Asked(any_object(field));
     return expected(field, "\"json\" or a schema", value);
   }
-  auto asked = read_schema(closed_schema(value), field);
+  if (const auto fault = check_size(value, field)) return *fault;
+  const Result<Json> closed = closed_schema(value);
+  if (!closed.is_ok()) return refuse_grammar(field, closed.status());
+  auto asked = read_schema(*closed, field);
   if (!asked.is_ok()) return asked.error();
   return Asked(std::move(*asked));
 }

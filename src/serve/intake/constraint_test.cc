@@ -138,5 +138,18 @@ TEST(Constraint, OllamaSaysJsonOrASchema) {
   EXPECT_FALSE(read_ollama_format(Json("yaml"), "format").is_ok());
 }
 
+// Before it is rewritten into a greater one.
+TEST(Constraint, ALargeSchemaIsRefusedAsItIsWritten) {
+  std::vector<Json::Member> members;
+  for (int i = 0; i < 60'000; ++i) members.emplace_back(fmt::format("{:09}", i), Json::object());
+  const Json schema = Json::object({{"properties", Json::object(std::move(members))}});
+  const std::string why = "the schema has 900016 bytes, above its budget of 524288.";
+  const auto of_ollama = read_ollama_format(schema, "format");
+  EXPECT_EQ(of_ollama.error().param, "format");
+  EXPECT_EQ(of_ollama.error().message, "Invalid 'format': " + why);
+  const auto of_tgi = read_format(Json::object({{"type", "json"}, {"value", schema}}), "grammar");
+  EXPECT_EQ(of_tgi.error().message, "Invalid 'grammar.value': " + why);
+}
+
 }  // namespace
 }  // namespace quire

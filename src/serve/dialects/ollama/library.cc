@@ -271,7 +271,7 @@ Parsed<Call> parse_ollama_show(const DialectContext& context, const http::Reques
     return ApiError{.status = 404, .message = fmt::format("model '{}' not found", name),
                     .param = "model", .code = "model_not_found"};
   }
-  ListedModel facts = listed_model(context, *row);
+  ListedModel facts = listed_model(context, *row, LookDepth::kVocabulary);
   if (!facts.problem.is_ok()) {
     return ApiError{.status = facts.problem.code() == StatusCode::kUnsupported ? 400 : 500,
                     .message = fmt::format("model '{}' cannot be served: {}", name,

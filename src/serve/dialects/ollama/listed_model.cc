@@ -63,7 +63,8 @@ std::optional<Stored> find_theirs(const std::string& name, const std::string& pa
   const auto listing = store->listing(name);
   if (listing.status().code() == StatusCode::kNotFound) return std::nullopt;
   const auto model = store->find(name);
-  if (!path.empty() && model.is_ok() && !is_same_file(model->path, path)) return std::nullopt;
+  const bool is_other = !path.empty() && (!model.is_ok() || !is_same_file(model->path, path));
+  if (is_other) return std::nullopt;
   Stored stored;
   stored.problem = model.status();
   stored.is_listed = listing.is_ok();
@@ -78,11 +79,22 @@ std::optional<Stored> find_theirs(const std::string& name, const std::string& pa
 struct Look {
   ModelLook of_files;
   bool fills_gaps = false, thinks = false;
+  LookDepth depth = LookDepth::kHead;
 };
 
+// As GGUF files name the tokens before and behind a gap; those with `prefix` are older.
+bool names_gap_tokens(const ModelCard& card) {
+  const auto has = [&](std::string_view word) {
+    return std::any_of(card.keys.begin(), card.keys.end(), [&](const auto& key) {
+      return key.first == fmt::format("tokenizer.ggml.{}_token_id", word);
+    });
+  };
+  return (has("fim_pre") && has("fim_suf")) || (has("prefix") && has("suffix"));
+}
+
 Result<Look> look_at(const ModelCatalog& catalog, const std::string& source,
-                     const store::ModelDress& dress) {
-  Look look;
+                     const store::ModelDress& dress, LookDepth depth) {
+  Look look{.of_files = {}, .depth = depth};
   QUIRE_ASSIGN_OR_RETURN(look.of_files, catalog.look(source));
   const std::string& worn =
       dress.chat_template.empty() ? look.of_files.chat_template : dress.chat_template;
@@ -92,34 +104,38 @@ Result<Look> look_at(const ModelCatalog& catalog, const std::string& source,
     look.fills_gaps = compiled.is_ok() && (*compiled)->has_field("Suffix");
   }
   if (look.fills_gaps || !look.of_files.info.generates) return look;
+  look.fills_gaps = names_gap_tokens(look.of_files.info.card);
+  if (depth == LookDepth::kHead) return look;
   const auto tokenizer = catalog.tokenizer(source, "");
   look.fills_gaps = tokenizer.is_ok() && find_gap_tokens(**tokenizer).has_value();
   return look;
 }
 
-// For lists, which programs ask for again and again. Bounded.
+// For lists, which programs ask for again and again; of what cannot be read, why. Bounded.
 class Looks {
  public:
   // `stamp`: of what the source is now.
   Result<Look> of(const ModelCatalog& catalog, const std::string& source,
-                  const store::ModelDress& dress, const std::string& stamp) {
+                  const store::ModelDress& dress, const std::string& stamp, LookDepth depth) {
     constexpr std::size_t kMax = 1024;
     const auto key = std::pair(source, stamp);
     {
       const std::lock_guard lock(mutex_);
-      if (const auto found = looks_.find(key); found != looks_.end()) return found->second;
+      const auto found = looks_.find(key);
+      const bool is_known = found != looks_.end() &&
+                            (!found->second.is_ok() || found->second->depth >= depth);
+      if (is_known) return found->second;
     }
-    Result<Look> look = look_at(catalog, source, dress);
-    if (!look.is_ok()) return look;
+    Result<Look> look = look_at(catalog, source, dress, depth);
     const std::lock_guard lock(mutex_);
     if (looks_.size() >= kMax) looks_.clear();
-    looks_.insert_or_assign(key, *look);
+    looks_.insert_or_assign(key, look);
     return look;
   }
 
  private:
   std::mutex mutex_;
-  std::map<std::pair<std::string, std::string>, Look> looks_;
+  std::map<std::pair<std::string, std::string>, Result<Look>> looks_;
 };
 
 std::string stamp_of_file(const std::string& path) {
@@ -130,7 +146,7 @@ std::string stamp_of_file(const std::string& path) {
 
 }  // namespace
 
-ListedModel listed_model(const DialectContext& context, const ModelRow& row) {
+ListedModel listed_model(const DialectContext& context, const ModelRow& row, LookDepth depth) {
   static Looks looks;
   const std::string& name = row.names.front();
   const std::string& path = row.info.card.path;
@@ -147,7 +163,8 @@ ListedModel listed_model(const DialectContext& context, const ModelRow& row) {
   if (catalog != nullptr && !source.empty() && facts.problem.is_ok()) {
     const Result<Look> look = looks.of(
         *catalog, source, facts.dress,
-        stored ? fmt::format("{} {}", stored->modified_at, stored->digest) : stamp_of_file(path));
+        stored ? fmt::format("{} {}", stored->modified_at, stored->digest) : stamp_of_file(path),
+        depth);
     const bool was_loaded = row.info.context_max > 0;
     if (look.is_ok()) {
       if (!was_loaded) facts.info = look->of_files.info;

@@ -1,9 +1,11 @@
 // ListedModel: what lists and /api/show say of a model, the same before it was loaded as after:
 // of a model of the store, or of Ollama's, its size, age and digest are those of its manifest, and
-// what it can do is read off its files. Files are read once for as long as they stay as they are.
+// what it can do is read off its files. Files are read once for as long as they stay as they are,
+// and their vocabularies, which takes far longer than the rest, only where one model is shown.
 // Reads the disk: worker threads. Used by library.
 #pragma once
 
+#include <cstdint>
 #include <string>
 
 #include "serve/call.h"
@@ -20,6 +22,10 @@ struct ListedModel {
   bool is_listed = true;      // false: there is not even a manifest that can be read
 };
 
-ListedModel listed_model(const DialectContext& context, const ModelRow& row);
+enum class LookDepth : std::uint8_t { kHead, kVocabulary };
+
+// kHead: `fills_gaps` as the template and the numbers of tokens in a file's head have it.
+ListedModel listed_model(const DialectContext& context, const ModelRow& row,
+                         LookDepth depth = LookDepth::kHead);
 
 }  // namespace quire

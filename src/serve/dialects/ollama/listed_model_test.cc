@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
@@ -27,8 +28,11 @@ class TwoStores : public ModelCatalog {
   Result<ModelRecipe> recipe(const std::string& source, std::vector<std::string> names,
                              const ModelOverrides&) const override {
     if (!has(source)) return error(StatusCode::kNotFound, "there is no '{}'", source);
-    ModelRecipe made = make_test_recipe({.names = std::move(names)}, gate_);
     QUIRE_ASSIGN_OR_RETURN(const ModelLook seen, look(source));
+    return recipe_of(seen, std::move(names));
+  }
+  ModelRecipe recipe_of(const ModelLook& seen, std::vector<std::string> names) const {
+    ModelRecipe made = make_test_recipe({.names = std::move(names)}, gate_);
     made.open = [open = made.open, seen]() -> Result<OpenedModel> {
       QUIRE_ASSIGN_OR_RETURN(OpenedModel opened, open());
       opened.load = [load = opened.load, seen](EventSink sink)
@@ -43,6 +47,10 @@ class TwoStores : public ModelCatalog {
     return made;
   }
   Result<ModelLook> look(const std::string& source) const override {
+    if (source == kUnread) {
+      ++unread_;
+      return error(StatusCode::kCorrupt, "no head");
+    }
     ModelLook look{.chat_template = "<think>{{ messages }}"};
     look.info.context_max = 64;
     look.info.chats = true;
@@ -59,6 +67,11 @@ class TwoStores : public ModelCatalog {
     look.info.card.path = model.path;
     return look;
   }
+  Result<std::shared_ptr<const Tokenizer>> tokenizer(const std::string&,
+                                                     const std::string&) const override {
+    ++vocabularies_;
+    return error(StatusCode::kCorrupt, "no vocabulary");
+  }
   bool has(const std::string& name) const override { return look(name).is_ok(); }
   std::vector<std::string> names() const override {
     std::vector<std::string> names;
@@ -73,7 +86,12 @@ class TwoStores : public ModelCatalog {
   }
   bool is_on_demand() const override { return true; }
 
+  static constexpr const char* kUnread = "unread";  // whose files tell nothing
+  int looks_at_unread() const { return unread_; }
+  int vocabularies() const { return vocabularies_; }  // that were asked for
+
  private:
+  mutable std::atomic<int> unread_{0}, vocabularies_{0};
   std::shared_ptr<StepGate> gate_;
 };
 
@@ -232,6 +250,33 @@ TEST_F(ListedModelTest, WhatCannotBeServedSaysWhy) {
     }
   }
   EXPECT_EQ(server_->client().post("/api/generate", R"({"model":"nobody"})").status, 404);
+}
+
+// Of many models, by programs that ask again and again.
+TEST_F(ListedModelTest, AListReadsHeadsAndEachOfThemOnce) {
+  make("once", "1", 1'000'000'001);
+  make(TwoStores::kUnread, "2", 1'000'000'002);
+  for (int i = 0; i < 3; ++i) EXPECT_TRUE(listed("unread:latest").is_object());
+  EXPECT_EQ(catalog_->looks_at_unread(), 1) << "what cannot be read stays so";
+  EXPECT_EQ(catalog_->vocabularies(), 0);
+  for (int i = 0; i < 2; ++i) post("/api/show", R"({"model":"once"})");
+  EXPECT_EQ(catalog_->vocabularies(), 1);
+  EXPECT_TRUE(listed("once:latest").is_object());
+  EXPECT_EQ(catalog_->vocabularies(), 1);
+}
+
+// Ollama's store has a model of that name, which is broken and another.
+TEST_F(ListedModelTest, AModelThatIsServedIsNotItsNamesake) {
+  put("vision", manifest_of(layer("model", "weights") + "," + layer("projector", "eyes")));
+  std::ofstream(folder_ / "vision.gguf") << "of its own";
+  ModelLook seen;
+  seen.info.context_max = 64;
+  seen.info.card = {.path = folder_ / "vision.gguf"};
+  const auto model = server_->host().add(catalog_->recipe_of(seen, {"vision"}));
+  ASSERT_TRUE(model.is_ok() && server_->host().load_now(*model).is_ok());
+  const TestResponse shown = server_->client().post("/api/show", R"({"model":"vision"})");
+  EXPECT_EQ(shown.status, 200) << shown.body;
+  EXPECT_TRUE(listed("vision:latest").is_object());
 }
 
 TEST_F(ListedModelTest, ListsAndTensorsAreShown) {

@@ -17,6 +17,7 @@ namespace {
 
 constexpr std::size_t kStopSizeMax = 4096;  // bytes
 constexpr std::size_t kWarningsMax = 64;
+constexpr std::size_t kNameShown = 64;  // bytes of an unknown field's
 constexpr std::int64_t kInt32Max = std::numeric_limits<std::int32_t>::max();
 constexpr std::int64_t kInt64Max = std::numeric_limits<std::int64_t>::max();
 constexpr std::int64_t kUint32Max = std::numeric_limits<std::uint32_t>::max();
@@ -197,7 +198,7 @@ void note_unread(const Json& object, std::initializer_list<std::string_view> rea
   for (const auto& [name, value] : object.members()) {
     const bool is_read = std::find(read.begin(), read.end(), name) != read.end();
     if (!is_read && request.warnings.size() < kWarningsMax) {
-      request.warnings.push_back(fmt::format("{}.{}", where, name));
+      request.warnings.push_back(fmt::format("{}.{}", where, name.substr(0, kNameShown)));
     }
   }
 }
@@ -281,7 +282,7 @@ void read_parameters(Parameters& in, const TgiBounds& bounds, bool draws_by_defa
 void warn_of_unknown(const std::vector<std::string>& unknown, const char* prefix,
                      std::vector<std::string>& warnings) {
   for (const std::string& name : unknown) {
-    if (warnings.size() < kWarningsMax) warnings.push_back(prefix + name);
+    if (warnings.size() < kWarningsMax) warnings.push_back(prefix + name.substr(0, kNameShown));
   }
 }
 
@@ -310,6 +311,10 @@ TgiBounds tgi_bounds(const DialectContext& context, const HostedModel& model) {
 }
 
 std::string first_tgi_model(const ModelHost& host) {
+  for (const ModelRow& row : served_rows(host)) {
+    const bool was_loaded = row.info.context_max > 0;
+    if (!was_loaded || row.info.generates) return served_names(row).front();
+  }
   return first_served_name(host).value_or("");
 }
 

@@ -37,7 +37,9 @@ struct TgiRequest : Generation {
   std::optional<AskedGrammar> grammar;
 };
 
-std::string first_tgi_model(const ModelHost& host);  // its name; empty: there is none
+// The name of the first of which it is not known, from a load, that it generates nothing; where
+// that is known of all, of the first. Empty: there is none.
+std::string first_tgi_model(const ModelHost& host);
 
 // The model that answers: `model` of the body, which TGI does not know, or the first that is here.
 Parsed<ModelLease> lease_tgi_model(const DialectContext& context, const Json& body);

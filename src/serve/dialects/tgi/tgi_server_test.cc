@@ -97,6 +97,37 @@ TEST(TgiServerTest, ARefusedStreamIsAStreamOfOneEvent) {
   EXPECT_EQ(client.post("/generate_stream", "{").status, 400) << "no JSON, no stream";
 }
 
+TEST(TgiServerTest, WhoNamesNoModelMeansTheFirstThatGenerates) {
+  auto gate = std::make_shared<StepGate>();
+  auto host = make_test_host({.names = {"embedder"}, .pooled = PooledInfo()}, gate);
+  const auto second = host->add(make_test_recipe({.names = {"g"}}, gate));
+  ASSERT_TRUE(second.is_ok() && host->load_now(*second).is_ok());
+  TestServer server({}, gate, std::move(host));
+  TestClient client = server.client();
+  for (const char* path : {"/generate", "/invocations"}) {
+    const TestResponse told =
+        client.post(path, R"({"inputs":"abc","parameters":{"max_new_tokens":1}})");
+    EXPECT_EQ(told.status, 200) << path << told.body;
+  }
+  const Json body = json_of(client.post("/invocations", R"({"prompt":"abc","max_tokens":1})"));
+  ASSERT_NE(body.find("model"), nullptr) << dump(body);
+  EXPECT_EQ(body.find("model")->as_string(), "g");
+}
+
+TEST(TgiServerTest, LongNamesAreToldShort) {
+  TestServer server;
+  const std::string name(5000, 'x'), cut(64, 'x');
+  const std::string unknown = '"' + name + R"(":1)";
+  const TestResponse told = server.client().post(
+      "/generate",
+      R"({"inputs":"a",)" + unknown + R"(,"parameters":{"max_new_tokens":1,)" + unknown + "}}");
+  ASSERT_EQ(told.status, 200) << told.body;
+  EXPECT_LT(told.body.size(), 2000u);
+  for (const std::string& shown : {cut, "parameters." + cut}) {
+    EXPECT_NE(told.body.find(R"("param":")" + shown + '"'), std::string::npos) << told.body;
+  }
+}
+
 TEST(TgiServerTest, VertexAsksForSeveralAtOnce) {
   TestServer server;
   TestClient client = server.client();

@@ -1,9 +1,12 @@
 #include "serve/intake/schemas/closed_schema.h"
 
 #include <algorithm>
+#include <map>
+#include <optional>
 #include <set>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 namespace quire {
@@ -23,11 +26,13 @@ constexpr std::string_view kConditions[] = {"if", "then", "else"};
 // With one of them an object says itself what it may have.
 constexpr std::string_view kOpenings[] = {"additionalProperties", "unevaluatedProperties"};
 
-constexpr std::size_t kReferencesMax = 64;  // that one object is made of
+constexpr std::size_t kReferencesMax = 64;    // that one object is made of
+constexpr std::size_t kLooksMax = 1'000'000;  // at members of schemas, for all objects together
 
-std::string reference_of(const Json& schema) {
+std::string_view reference_of(const Json& schema) {
   const Json* reference = schema.find("$ref");
-  return reference != nullptr && reference->is_string() ? reference->as_string() : std::string();
+  return reference != nullptr && reference->is_string() ? std::string_view(reference->as_string())
+                                                        : std::string_view();
 }
 
 // Schemas that speak of the same object: its parts, alternatives, conditions.
@@ -43,6 +48,12 @@ std::vector<const Json*> parts_in_place(const Json& schema) {
   return parts;
 }
 
+// Whether a schema, or a list of them, stands behind that keyword.
+bool holds_schemas(std::string_view keyword) {
+  return is_one_of(keyword, kPlaces) || is_one_of(keyword, kChoices) ||
+         is_one_of(keyword, kConditions) || keyword == "allOf" || keyword == "not";
+}
+
 // Whether several schemas list the properties of one object.
 bool is_group(const Json& schema) {
   if (!schema.is_object()) return false;
@@ -54,121 +65,158 @@ bool is_group(const Json& schema) {
 
 class Closer {
  public:
-  explicit Closer(const Json& root) : root_(root) { find_parts(root); }
+  explicit Closer(const Json& root) : root_(root) {
+    for (const std::string_view map : {"$defs", "definitions"}) {
+      const Json* all = root.find(map);
+      if (all == nullptr || !all->is_object()) continue;
+      for (const auto& [name, value] : all->members()) {
+        definitions_.emplace("#/" + std::string(map) + "/" + name, &value);
+      }
+    }
+    find_parts(root);
+  }
 
-  Json close(const Json& schema) const { return walk(schema, true); }
+  Result<Json> close() {
+    Json made = walk(root_, true);
+    if (looks_ <= kLooksMax) return made;
+    return error(StatusCode::kResourceExhausted, "its objects are made of too many parts: to see "
+                 "what each has, more than {} members of schemas would be read", kLooksMax);
+  }
 
  private:
   struct Listing {
-    std::vector<std::string> names;
-    std::set<std::string> references;
+    std::vector<std::string_view> names;
+    std::set<std::string_view> references;
     bool is_open = false;  // a part says that there may be more, or is not known
   };
+  using Names = std::vector<std::string_view>;
 
-  const Json* target(const std::string& reference) const {
+  const Json* target(std::string_view reference) const {
     if (reference == "#") return &root_;
-    for (const std::string_view map : {"$defs", "definitions"}) {
-      const std::string prefix = "#/" + std::string(map) + "/";
-      const Json* all = root_.find(map);
-      if (!reference.starts_with(prefix) || all == nullptr) continue;
-      return all->find(reference.substr(prefix.size()));
-    }
-    return nullptr;
+    const auto found = definitions_.find(reference);
+    return found == definitions_.end() ? nullptr : found->second;
   }
 
   // Of an object: whatever part of it lists them.
-  void list(const Json& schema, Listing& listing) const {
+  void list(const Json& schema, Listing& listing) {
+    ++looks_;
     if (!schema.is_object()) return;
+    looks_ += schema.members().size();
     const Json* own = schema.find("properties");
     if (own != nullptr && own->is_object()) {
+      looks_ += own->members().size();
+      if (looks_ > kLooksMax) return;
       for (const auto& [name, value] : own->members()) listing.names.push_back(name);
     }
     for (const std::string_view opening : kOpenings) {
       const Json* more = schema.find(opening);
       listing.is_open |= more != nullptr && *more != Json(false);
     }
-    for (const Json* part : parts_in_place(schema)) list(*part, listing);
-    const std::string reference = reference_of(schema);
+    for (const Json* part : parts_in_place(schema)) {
+      if (looks_ <= kLooksMax) list(*part, listing);
+    }
+    const std::string_view reference = reference_of(schema);
     if (reference.empty() || !listing.references.insert(reference).second) return;
     const bool is_known = listing.references.size() <= kReferencesMax;
     const Json* meant = is_known ? target(reference) : nullptr;
     listing.is_open |= meant == nullptr;
-    if (meant != nullptr) list(*meant, listing);
+    if (meant != nullptr && looks_ <= kLooksMax) list(*meant, listing);
   }
 
   // Definitions that are parts of an object are not closed by themselves.
   void find_parts(const Json& schema) {
-    if (schema.is_array()) {
-      for (const Json& item : schema.items()) find_parts(item);
-    }
     if (!schema.is_object()) return;
-    if (is_group(schema)) {
+    if (is_group(schema) && looks_ <= kLooksMax) {
       Listing listing;
       list(schema, listing);
       parts_.insert(listing.references.begin(), listing.references.end());
     }
-    for (const auto& [name, value] : schema.members()) find_parts(value);
+    for (const auto& [name, value] : schema.members()) {
+      if (is_one_of(name, kMaps) && value.is_object()) {
+        for (const auto& [key, part] : value.members()) find_parts(part);
+      } else if (holds_schemas(name) && value.is_array()) {
+        for (const Json& part : value.items()) find_parts(part);
+      } else if (holds_schemas(name)) {
+        find_parts(value);
+      }
+    }
   }
 
-  Json walk_list(const Json& list, bool closes) const {
-    Json made = Json::array();
-    for (const Json& item : list.items()) made.push(walk(item, closes));
-    return made;
+  Json walk_list(const Json& list, bool closes) {
+    std::vector<Json> made;
+    for (const Json& item : list.items()) made.push_back(walk(item, closes));
+    return Json::array(std::move(made));
   }
 
-  Json walk_map(const Json& map, const std::string& name) const {
-    Json made = Json::object();
+  std::vector<Json::Member> walk_map(const Json& map, const std::string& name) {
+    std::vector<Json::Member> made;
     for (const auto& [key, value] : map.members()) {
-      made.set(key, walk(value, !parts_.contains("#/" + name + "/" + key)));
+      made.emplace_back(key, walk(value, !parts_.contains("#/" + name + "/" + key)));
     }
     return made;
   }
 
-  Json walk(const Json& schema, bool closes) const {
-    if (!schema.is_object()) return schema;
+  Json walk(const Json& schema, bool closes) {
+    if (!schema.is_object() || looks_ > kLooksMax) return schema;
     const bool is_whole = closes && !is_group(schema);  // its parts are objects of their own
-    Json made = Json::object();
+    const std::optional<Names> others = closes ? names_of_others(schema) : std::nullopt;
+    const auto with_others = [&](std::vector<Json::Member> properties) {
+      for (const std::string_view name : others.value_or(Names())) {
+        properties.emplace_back(name, true);
+      }
+      return Json::object(std::move(properties));
+    };
+    std::vector<Json::Member> made;
     for (const auto& [name, value] : schema.members()) {
       const bool is_part = name == "allOf" || is_one_of(name, kChoices);
       if (is_one_of(name, kMaps) && value.is_object()) {
-        made.set(name, walk_map(value, name));
+        std::vector<Json::Member> map = walk_map(value, name);
+        made.emplace_back(name, name == "properties" ? with_others(std::move(map))
+                                                     : Json::object(std::move(map)));
       } else if (is_one_of(name, kPlaces)) {
-        made.set(name, value.is_array() ? walk_list(value, true) : walk(value, true));
+        made.emplace_back(name, value.is_array() ? walk_list(value, true) : walk(value, true));
       } else if (is_part && value.is_array()) {
-        made.set(name, walk_list(value, is_whole));
+        made.emplace_back(name, walk_list(value, is_whole));
       } else if (is_one_of(name, kConditions)) {
-        made.set(name, walk(value, false));
+        made.emplace_back(name, walk(value, false));
       } else {
-        made.set(name, value);
+        made.emplace_back(name, value);
       }
     }
-    if (closes && (schema.find("properties") != nullptr || is_group(schema))) shut(schema, made);
-    return made;
+    if (!others) return Json::object(std::move(made));
+    if (schema.find("properties") == nullptr) made.emplace_back("properties", with_others({}));
+    made.emplace_back("additionalProperties", false);
+    return Json::object(std::move(made));
   }
 
-  // No more than what is listed.
-  void shut(const Json& schema, Json& made) const {
+  // Of an object that is to have no more than what is listed: what its parts list beside its own
+  // properties. Nothing: it stays as it is.
+  std::optional<Names> names_of_others(const Json& schema) {
+    const Json* own = schema.find("properties");
+    const bool has_list = own != nullptr ? own->is_object() : is_group(schema);
+    if (!has_list || schema.find("additionalProperties") != nullptr) return std::nullopt;
     Listing listing;
     list(schema, listing);
-    if (listing.is_open || listing.names.empty() ||
-        schema.find("additionalProperties") != nullptr) {
-      return;
+    if (listing.is_open || listing.names.empty() || looks_ > kLooksMax) return std::nullopt;
+    std::set<std::string_view> known;
+    if (own != nullptr) {
+      for (const auto& [name, value] : own->members()) known.insert(name);
     }
-    const Json* own = made.find("properties");
-    Json properties = own != nullptr ? *own : Json::object();
-    for (const std::string& name : listing.names) {
-      if (properties.find(name) == nullptr) properties.set(name, true);
+    Names others;
+    for (const std::string_view name : listing.names) {
+      if (known.insert(name).second) others.push_back(name);
     }
-    made.set("properties", std::move(properties));
-    made.set("additionalProperties", false);
+    return others;
   }
 
   const Json& root_;
-  std::set<std::string> parts_;  // "#/$defs/Base"
+  std::map<std::string, const Json*, std::less<>> definitions_;  // "#/$defs/Base"
+  std::set<std::string_view, std::less<>> parts_;                // likewise
+  std::size_t looks_ = 0;
 };
 
 }  // namespace
 
-Json closed_schema(const Json& schema) { return Closer(schema).close(schema); }
+Result<Json> closed_schema(const Json& schema) { return Closer(schema).close(); }
 
 }  // namespace quire

@@ -6,10 +6,12 @@
 #pragma once
 
 #include "base/json.h"
+#include "base/status.h"
 
 namespace quire {
 
-// `schema`: of a depth that is bounded by whoever has read it.
-Json closed_schema(const Json& schema);
+// `schema`: of a depth and size that are bounded by whoever has read it. kResourceExhausted: its
+// objects are made of more parts than are looked at.
+Result<Json> closed_schema(const Json& schema);
 
 }  // namespace quire

@@ -14,7 +14,7 @@ namespace {
 std::string closed(const std::string& schema) {
   const auto parsed = parse_json(schema);
   EXPECT_TRUE(parsed.is_ok()) << schema;
-  const Json made = closed_schema(*parsed);
+  const Json made = *closed_schema(*parsed);
   EXPECT_TRUE(source_of_schema(made).is_ok()) << dump(made);
   return dump(made);
 }
@@ -65,6 +65,39 @@ TEST(ClosedSchema, PartsOfOneObjectAreClosedTogether) {
       << "one of them allows more";
 }
 
+// Properties that are called as keywords are.
+TEST(ClosedSchema, AMapOfPropertiesIsNoSchema) {
+  EXPECT_EQ(closed(R"({"properties":{"properties":{"type":"null"},"if":{"$ref":"#/$defs/P"}},)"
+                   R"("$defs":{"P":{"properties":{"a":true}}}})"),
+            R"({"properties":{"properties":{"type":"null"},"if":{"$ref":"#/$defs/P"}},)"
+            R"("$defs":{"P":{"properties":{"a":true},"additionalProperties":false}},)"
+            R"("additionalProperties":false})");
+  const std::string wrong = R"({"properties":5,"allOf":[{"properties":{"a":true}}]})";
+  EXPECT_EQ(dump(*closed_schema(*parse_json(wrong))), wrong) << "others refuse it";
+}
+
+TEST(ClosedSchema, ObjectsOfManyPartsHaveABound) {
+  const auto names = [](int count) {
+    std::string list;
+    for (int i = 0; i < count; ++i) list += fmt::format(R"({}"{}":{{}})", i == 0 ? "" : ",", i);
+    return list;
+  };
+  const auto wide = closed_schema(
+      *parse_json(R"({"allOf":[{"properties":{)" + names(100'000) + "}},{}]}"));
+  ASSERT_TRUE(wide.is_ok());
+  EXPECT_EQ(wide->find("properties")->members().size(), 100'000u);
+  const auto with_users = [&](int count) {
+    std::string schema = R"({"$defs":{"A":{"properties":{)" + names(2000) + R"(}}},"properties":{)";
+    for (int i = 0; i < count; ++i) {
+      schema += fmt::format(R"({}"p{}":{{"$ref":"#/$defs/A","properties":{{"z":true}}}})",
+                            i == 0 ? "" : ",", i);
+    }
+    return closed_schema(*parse_json(schema + "}}"));
+  };
+  EXPECT_TRUE(with_users(100).is_ok());
+  EXPECT_EQ(with_users(8000).status().code(), StatusCode::kResourceExhausted);
+}
+
 TEST(ClosedSchema, WhatRefersToItselfEnds) {
   EXPECT_EQ(closed(R"({"properties":{"next":{"$ref":"#"}}})"),
             R"({"properties":{"next":{"$ref":"#"}},"additionalProperties":false})");
@@ -72,7 +105,7 @@ TEST(ClosedSchema, WhatRefersToItselfEnds) {
   for (int i = 0; i < 1000; ++i) {
     chain += fmt::format(R"({}"{}":{{"$ref":"#/$defs/{}"}})", i == 0 ? "" : ",", i, i + 1);
   }
-  EXPECT_EQ(dump(closed_schema(*parse_json(chain + "}}"))), chain + "}}") << "too many: as it is";
+  EXPECT_EQ(dump(*closed_schema(*parse_json(chain + "}}"))), chain + "}}") << "too many: as it is";
 }
 
 }  // namespace

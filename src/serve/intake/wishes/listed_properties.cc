@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <array>
 #include <string_view>
+#include <utility>
+#include <vector>
 
 namespace quire {
 namespace {
@@ -36,9 +38,9 @@ bool lists_properties(const Json& schema) {
 template <typename Rewrite>
 Json with_parts(std::string_view name, const Json& value, Rewrite rewrite) {
   if (is_among(name, kMapsOfSchemas) && value.is_object()) {
-    Json out = Json::object();
-    for (const auto& [key, schema] : value.members()) out.set(key, rewrite(schema));
-    return out;
+    std::vector<Json::Member> out;
+    for (const auto& [key, schema] : value.members()) out.emplace_back(key, rewrite(schema));
+    return Json::object(std::move(out));
   }
   if (!is_among(name, kSchemas)) return value;
   if (!value.is_array()) return rewrite(value);
@@ -63,15 +65,17 @@ bool holds_parts_together(const Json& schema) {
 
 Json rewritten(const Json& schema, bool closes) {
   if (!schema.is_object()) return schema;
-  Json out = Json::object();
+  std::vector<Json::Member> out;
   for (const auto& [name, value] : schema.members()) {
-    out.set(name, with_parts(name, value,
-                             [closes](const Json& part) { return rewritten(part, closes); }));
+    out.emplace_back(name, with_parts(name, value, [closes](const Json& part) {
+                       return rewritten(part, closes);
+                     }));
   }
-  if (!lists_properties(schema)) return out;
-  if (schema.find("type") == nullptr) out.set("type", "object");
-  if (closes && !has_any(schema, kOfOthers)) out.set("additionalProperties", false);
-  return out;
+  if (lists_properties(schema)) {
+    if (schema.find("type") == nullptr) out.emplace_back("type", "object");
+    if (closes && !has_any(schema, kOfOthers)) out.emplace_back("additionalProperties", false);
+  }
+  return Json::object(std::move(out));
 }
 
 }  // namespace

@@ -2,24 +2,39 @@
 // and whose they are.
 #include <gtest/gtest.h>
 
+#include <chrono>
+
 #include "serve/dialects/ollama/manage/testing/managed_server.h"
+#include "serve/testing/test_repository.h"
 
 namespace quire {
 namespace {
 
-using OllamaChangesTest = ManagedServer;
-
-// Nobody takes a model away from under its load: who asks for that waits for its end.
-TEST_F(OllamaChangesTest, WhatComesWhileAModelIsLoadedIsDoneBehindTheLoad) {
-  const auto wait_for_load = [&](const char* name) {
+class OllamaChangesTest : public ManagedServer {
+ protected:
+  // Behind the closed door.
+  void wait_for_load(const char* name) {
     const auto& host = server_->host();
-    while (host.row(*host.find(name))->state == ModelState::kUnloaded) std::this_thread::yield();
-  };
-  const auto chat = [&](TestClient& client, const std::string& name) {
+    const auto is_loading = [&] {
+      return host.row(*host.find(name))->state != ModelState::kUnloaded;
+    };
+    for (int i = 0; i < 6000 && !is_loading(); ++i) {
+      std::this_thread::sleep_for(std::chrono::milliseconds(10));
+    }
+    ASSERT_TRUE(is_loading()) << "nobody has begun to load " << name;
+  }
+  static void chat(TestClient& client, const std::string& name) {
     client.send(post_bytes("/api/chat", R"({"model":")" + name +
                                             R"(","stream":false,"options":{"num_predict":1},)"
                                             R"("messages":[{"role":"user","content":"q"}]})"));
-  };
+  }
+  static std::string system_of(const char* name) {
+    return store::LocalStore::open()->find(name)->dress.system;
+  }
+};
+
+// Nobody takes a model away from under its load: who asks for that waits for its end.
+TEST_F(OllamaChangesTest, WhatComesWhileAModelIsLoadedIsDoneBehindTheLoad) {
   create("mario", R"(,"system":"one")");
   catalog_->door().set_open(false);
   TestClient first = server_->client(), maker = server_->client();
@@ -31,7 +46,7 @@ TEST_F(OllamaChangesTest, WhatComesWhileAModelIsLoadedIsDoneBehindTheLoad) {
   EXPECT_EQ(first.receive().status, 200);
   const TestResponse made = maker.receive();
   EXPECT_EQ(made.body, R"({"status":"success"})");
-  EXPECT_EQ(store::LocalStore::open()->find("mario")->dress.system, "two");
+  EXPECT_EQ(system_of("mario"), "two");
   create("luigi", R"(,"system":"one")");
   catalog_->door().set_open(false);
   TestClient second = server_->client(), remover = server_->client();
@@ -43,6 +58,54 @@ TEST_F(OllamaChangesTest, WhatComesWhileAModelIsLoadedIsDoneBehindTheLoad) {
   catalog_->door().set_open(true);
   EXPECT_EQ(remover.receive().status, 200);
   EXPECT_EQ(post("/api/show", body).status, 404);
+}
+
+// The request that mends a model is not told of what is wrong with it.
+TEST_F(OllamaChangesTest, WhatWaitsForALoadIsDoneHoweverTheLoadEnds) {
+  create("mario", R"(,"system":"one")");
+  catalog_->door().set_open(false);
+  catalog_->set_damaged(true);
+  TestClient first = server_->client(), maker = server_->client();
+  chat(first, "mario");
+  wait_for_load("mario");
+  maker.send(post_bytes("/api/create", R"({"model":"mario","from":"mario","system":"two",)"
+                                       R"("stream":false})"));
+  EXPECT_EQ(post("/api/show", R"({"model":"mario"})").status, 200) << "meanwhile";
+  catalog_->door().set_open(true);
+  EXPECT_GE(first.receive().status, 500);
+  EXPECT_EQ(maker.receive().body, R"({"status":"success"})");
+  EXPECT_EQ(system_of("mario"), "two");
+}
+
+// A load begins when the new manifest stands there and the old model is served yet: neither stays
+// so, and no thread that reads requests waits.
+TEST_F(OllamaChangesTest, ALoadThatBeginsMeanwhileIsAwaitedByNoThread) {
+  create("mario", R"(,"system":"one")");
+  create("luigi", R"(,"system":"other")");
+  const auto load = [&] {
+    catalog_->door().set_open(false);
+    ModelHost& host = server_->host();
+    EXPECT_TRUE(host.want(*host.find("mario")).is_ok());
+  };
+  const std::pair<const char*, const char*> kRequests[] = {
+      {"/api/create", R"({"model":"mario","from":"mario","system":"two","stream":false,)"
+                      R"("messages":[{"role":"user","content":"q"}]})"},
+      {"/api/copy", R"({"source":"luigi","destination":"mario"})"}};
+  for (const auto& [path, body] : kRequests) {
+    const std::string before = system_of("mario");
+    catalog_->before_switch(load);
+    TestClient one = server_->client();
+    one.send(post_bytes(path, body));
+    wait_for_load("mario");
+    // Both threads that read requests are free for these; each of them is behind the first.
+    for (int i = 0; i < 4; ++i) {
+      EXPECT_EQ(post("/api/copy", R"({"source":"luigi","destination":"other"})").status, 200);
+    }
+    EXPECT_EQ(system_of("mario"), before) << path;
+    catalog_->door().set_open(true);
+    EXPECT_EQ(one.receive().status, 200) << path;
+  }
+  EXPECT_EQ(system_of("mario"), "other");
 }
 
 TEST_F(OllamaChangesTest, NamesThatDifferInCaseAreOneModel) {
@@ -81,6 +144,23 @@ TEST_F(OllamaChangesTest, AModelThatIsNotServedIsNotThereForClients) {
   EXPECT_EQ(post("/api/copy", R"({"source":"shown","destination":"hidden"})").status, 409);
   EXPECT_EQ(post("/api/create", R"({"model":"hidden","from":"shown"})").status, 409);
   EXPECT_TRUE(store.find("hidden").is_ok());
+}
+
+// What may be hidden may not be another's.
+TEST_F(OllamaChangesTest, APullTakesNothingFromTheRepository) {
+  create("mario");
+  server_.reset();  // its store stays
+  TestRepository there;
+  there.version("mario", 1);
+  ServerOptions options;
+  options.catalog = catalog_.get();
+  TestServer& server = there.serve(std::move(options));
+  ASSERT_EQ(server.client().post("/v2/repository/models/mario/unload", "{}").status, 200);
+  ASSERT_FALSE(server.host().has_name("mario"));
+  const TestResponse pulled =
+      server.client().post("/api/pull", R"({"model":"mario","stream":false})");
+  EXPECT_EQ(pulled.status, 400) << pulled.body;
+  EXPECT_NE(pulled.body.find("of the model repository"), std::string::npos) << pulled.body;
 }
 
 TEST_F(OllamaChangesTest, WhatACreationDoesNotTakeIsTold) {

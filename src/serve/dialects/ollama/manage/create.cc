@@ -339,7 +339,7 @@ Status add_sent_adapter(const store::LocalStore& store, const Creation& wanted,
 // What a client is told of a creation, and whether it is still there.
 struct Told {
   std::function<void(Json)> line;
-  const std::atomic<bool>* stop = nullptr;
+  const std::atomic<bool>* stop = nullptr;  // of an errand
 };
 
 Json status_line(const std::string& status) { return Json::object({{"status", status}}); }
@@ -376,9 +376,10 @@ Result<store::Weights> find_weights(const DialectContext& context, const store::
   return store::quantize_weights(store, std::move(*weights), *fewer_bits);
 }
 
-// The whole work, on a thread that may be kept busy by it.
+// The whole work, on a thread that may be kept busy by it. `is_in_way`: whether a load was, for
+// which only an errand waits; then nothing has changed.
 Status create(const DialectContext& context, const store::LocalStore& store,
-              const Creation& wanted, const Told& told) {
+              const Creation& wanted, const Told& told, bool& is_in_way) {
   QUIRE_ASSIGN_OR_RETURN(const store::FileLock held, store.hold());
   const std::string name = existing_name(context, store, store::store_name_of(wanted.name));
   QUIRE_ASSIGN_OR_RETURN(store::Weights weights, find_weights(context, store, wanted, told));
@@ -386,11 +387,16 @@ Status create(const DialectContext& context, const store::LocalStore& store,
   store::ModelDress dress = wanted.dress;
   dress.from = wanted.from;
   const bool is_checked = is_new(wanted) || wanted.quantization;
+  const auto before = store.find(name);
   QUIRE_ASSIGN_OR_RETURN(const store::Manifest made,
                          store::create_model(store, name, weights, dress,
                                              is_checked ? model_check(context)
                                                         : store::ModelCheck()));
-  QUIRE_RETURN_IF_ERROR(serve_stored(context, name));
+  const LoadWait wait = told.stop != nullptr ? LoadWait::kErrand : LoadWait::kNone;
+  const Status served = serve_stored(context, name, wait, &is_in_way);
+  is_in_way &= before.is_ok() && wait == LoadWait::kNone;
+  if (is_in_way) QUIRE_RETURN_IF_ERROR(store.add(*before));
+  QUIRE_RETURN_IF_ERROR(served);
   for (const store::StoredFile& file : made.all_files()) {
     told.line(status_line(fmt::format("{} layer {}{}", wanted.quantization ? "creating new"
                                                                            : "using existing",
@@ -402,8 +408,8 @@ Status create(const DialectContext& context, const store::LocalStore& store,
 
 // Whatever a file from elsewhere makes of its readers, the server goes on.
 Status create_safely(const DialectContext& context, const store::LocalStore& store,
-                     const Creation& wanted, const Told& told) try {
-  return create(context, store, wanted, told);
+                     const Creation& wanted, const Told& told, bool& is_in_way) try {
+  return create(context, store, wanted, told, is_in_way);
 } catch (const std::exception& failure) {
   return error(StatusCode::kInternal, "the model was not made: {}", failure.what());
 }
@@ -422,7 +428,8 @@ void begin_errand(const DialectContext& context, const store::LocalStore& store,
       [context, store, wanted, is_gone,
        report = Report(*context.house, exchange, wanted.is_stream, is_gone)]() mutable {
         const Told told{[&](Json line) { report.line(std::move(line)); }, is_gone.get()};
-        const Status status = create_safely(context, store, wanted, told);
+        bool is_in_way = false;  // it waits
+        const Status status = create_safely(context, store, wanted, told, is_in_way);
         report.end(status.is_ok() ? success(wanted.warned)
                                   : Json::object({{"error", status.message()}}),
                    status.is_ok() ? 200 : store_error(status).status);
@@ -460,7 +467,9 @@ Parsed<Call> parse_ollama_create(const DialectContext& context, const http::Requ
   }
   std::vector<Json> lines;
   const Told told{[&](Json line) { lines.push_back(std::move(line)); }};
-  const Status status = create_safely(context, *store, wanted, told);
+  bool is_in_way = false;
+  const Status status = create_safely(context, *store, wanted, told, is_in_way);
+  if (is_in_way) return behind_load(name);
   if (!status.is_ok()) return store_error(status);
   lines.push_back(success(wanted.warned));
   call.ready = progress_response(lines, wanted.is_stream);

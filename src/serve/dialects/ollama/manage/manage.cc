@@ -50,8 +50,14 @@ Parsed<Call> copy(const DialectContext& context, const std::string& from,
   }
   if (to == name) return done();
   manifest->name = to;
+  const auto before = store->find(to);
+  bool is_in_way = false;
   Status status = store->add(*manifest);
-  if (status.is_ok()) status = serve_stored(context, to);
+  if (status.is_ok()) status = serve_stored(context, to, LoadWait::kNone, &is_in_way);
+  if (is_in_way && before.is_ok()) {
+    status = store->add(*before);
+    if (status.is_ok()) return behind_load(to);
+  }
   if (!status.is_ok()) return store_error(status);
   return done();
 }
@@ -115,7 +121,8 @@ Parsed<Call> parse_ollama_delete(const DialectContext& context, const http::Requ
   }
   if (is_exact && !remove_alias(host, *served)) {
     const auto model = host.find(*served);
-    const Status removed = model ? remove_served(context, *model) : ok_status();
+    const Status removed = model ? host.remove(*model) : ok_status();
+    if (removed.code() == StatusCode::kUnavailable) return behind_load(*served);
     if (!removed.is_ok()) return store_error(removed);
   }
   const auto freed = store->remove(stored);

@@ -3,29 +3,29 @@
 #include <fmt/format.h>
 #include <spdlog/spdlog.h>
 
+#include <chrono>
 #include <functional>
+#include <thread>
 
 #include "host/repository/model_repository.h"
 #include "serve/intake/names/model_names.h"
 #include "serve/house.h"
+#include "serve/waiting_room.h"
 
 namespace quire {
 namespace {
 
 // As often as somebody else may begin a load in between.
 constexpr int kLoadsAwaited = 64;
+constexpr auto kLook = std::chrono::milliseconds(10);  // whether a load has ended
 
-bool is_loading(const ModelHost& host, ModelHost::ModelIndex model) {
-  const auto row = host.row(model);
-  return row && (row->state == ModelState::kWanted || row->state == ModelState::kLoading);
-}
-
-// Does what a load of that model is in the way of, when it has ended; how it ended is no matter.
+// Does what a load of that model is in the way of, when it has ended; how it ended is no matter,
+// and none is begun for it.
 Status change_behind_load(ModelHost& host, ModelHost::ModelIndex model,
                           const std::function<Status()>& change) {
   Status status = change();
   for (int i = 0; i < kLoadsAwaited && status.code() == StatusCode::kUnavailable; ++i) {
-    if (is_loading(host, model)) static_cast<void>(host.load_now(model).is_ok());
+    while (is_loading(host, model)) std::this_thread::sleep_for(kLook);
     status = change();
   }
   return status;
@@ -37,18 +37,17 @@ std::optional<ApiError> await_load(const DialectContext& context, const std::str
   const ModelHost& host = *context.models.host;
   const auto model = host.has_name(name) ? host.find(name) : std::nullopt;
   if (!model || host.name(*model) != name || !is_loading(host, *model)) return std::nullopt;
-  return ApiError{.status = 503, .message = fmt::format("model '{}' is being loaded", name),
-                  .type = "server_error", .param = "model", .awaited_model = name};
+  return behind_load(name);
 }
 
-Status remove_served(const DialectContext& context, ModelHost::ModelIndex model) {
-  ModelHost& host = *context.models.host;
-  return change_behind_load(host, model, [&] { return host.remove(model); });
+ApiError behind_load(const std::string& name) {
+  return {.status = 503, .message = fmt::format("model '{}' is being loaded", name),
+          .type = "server_error", .param = "model", .code = kAwaitsEnd, .awaited_model = name};
 }
 
 std::optional<ApiError> check_manageable(const DialectContext& context,
                                          const store::LocalStore& store,
-                                         const std::string& name) {
+                                         const std::string& name, bool may_be_hidden) {
   const auto refuse = [&](std::string_view whose) {
     return ApiError{.status = 409, .message = fmt::format("model '{}' is {}", name, whose),
                     .param = "model", .code = "model_not_manageable"};
@@ -62,7 +61,7 @@ std::optional<ApiError> check_manageable(const DialectContext& context,
   const bool is_ours = !host.has_name(name) || host.is_added_name(name) ||
                        !stored_name(store, name).empty();
   const std::string stored = stored_name(store, name);
-  if (!stored.empty() && visible_name(context, store, name).empty()) {
+  if (!may_be_hidden && !stored.empty() && visible_name(context, store, name).empty()) {
     return refuse("in the store and not served here; --serve-store serves whatever it has");
   }
   if (is_ours) return std::nullopt;
@@ -113,7 +112,8 @@ store::ModelCheck model_check(const DialectContext& context) {
   };
 }
 
-Status serve_stored(const DialectContext& context, const std::string& name) {
+Status serve_stored(const DialectContext& context, const std::string& name, LoadWait wait,
+                    bool* is_in_way) {
   ModelHost& host = *context.models.host;
   QUIRE_ASSIGN_OR_RETURN(ModelRecipe recipe, context.house->catalog->recipe(name, {name}, {}));
   if (!host.has_name(name)) return host.add(std::move(recipe)).status();
@@ -124,7 +124,10 @@ Status serve_stored(const DialectContext& context, const std::string& name) {
   Status status = change.go.empty() ? host.remove_name(name) : ok_status();
   if (status.is_ok() && change.go.empty()) status = host.change(change);
   if (!change.go.empty()) {
-    status = change_behind_load(host, *before, [&] { return host.change(change); });
+    const auto switch_over = [&] { return host.change(change); };
+    status = wait == LoadWait::kErrand ? change_behind_load(host, *before, switch_over)
+                                       : switch_over();
+    if (is_in_way != nullptr) *is_in_way = status.code() == StatusCode::kUnavailable;
   }
   if (status.is_ok()) return status;
   const Status dropped = host.remove(after);

@@ -3,6 +3,7 @@
 // Any thread. Used by manage, create and transfers.
 #pragma once
 
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -31,24 +32,30 @@ std::string existing_name(const DialectContext& context, const store::LocalStore
 
 // Why a name cannot be given to, or taken from, a model of the store; nothing: it can. Refused:
 // "*", a model or version of the repository, a model or alias that the command line named and the
-// store does not have, a model of the store that is not served here.
+// store does not have, and, unless it may be hidden, a model of the store that is not served here.
 std::optional<ApiError> check_manageable(const DialectContext& context,
-                                         const store::LocalStore& store, const std::string& name);
+                                         const store::LocalStore& store, const std::string& name,
+                                         bool may_be_hidden = false);
 
 // A model of that name that is being loaded, which nobody can replace or take away meanwhile: the
 // request is read again when the load has ended, before it has changed anything. Nothing: there is
 // none.
 std::optional<ApiError> await_load(const DialectContext& context, const std::string& name);
 
-// As ModelHost::remove, behind a load that has begun meanwhile.
-Status remove_served(const DialectContext& context, ModelHost::ModelIndex model);
+// That request, of a model whose load was in the way of the change itself.
+ApiError behind_load(const std::string& name);
 
 // Opens what was made or fetched as it will be opened to be served.
 store::ModelCheck model_check(const DialectContext& context);
 
-// From now on requests for that name are answered by the model that the store has under it; behind
-// the end of a load that has begun meanwhile.
-Status serve_stored(const DialectContext& context, const std::string& name);
+// Who may wait for the end of a load: an errand, which has a thread of its own.
+enum class LoadWait : std::uint8_t { kNone, kErrand };
+
+// From now on requests for that name are answered by the model that the store has under it. A load
+// of the one that is served so far, which has begun meanwhile, is in the way; `is_in_way`: whether
+// it was, of one who does not wait for its end. Then nothing has changed.
+Status serve_stored(const DialectContext& context, const std::string& name, LoadWait wait,
+                    bool* is_in_way = nullptr);
 
 // Lines of JSON, or of a request that wants none the last of them.
 http::Response progress_response(const std::vector<Json>& lines, bool is_stream);

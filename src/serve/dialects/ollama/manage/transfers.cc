@@ -76,9 +76,8 @@ Status pull(const DialectContext& context, const Pull& wanted, const Report& rep
   }
   const std::string given = is_hub ? hub_name(wanted.name) : place.name;
   // One that is in the store and not served here is fetched anew, and then is.
-  const bool is_hidden = !stored_name(store, given).empty() &&
-                         visible_name(context, store, given).empty();
-  if (const auto fault = check_manageable(context, store, given); fault && !is_hidden) {
+  constexpr bool kMayBeHidden = true;
+  if (const auto fault = check_manageable(context, store, given, kMayBeHidden)) {
     return Status(StatusCode::kInvalidArgument, fault->message);
   }
   net::Limits limits;
@@ -89,7 +88,7 @@ Status pull(const DialectContext& context, const Pull& wanted, const Report& rep
     PullObserver observer(report);
     QUIRE_ASSIGN_OR_RETURN(const store::Manifest manifest,
                            store::pull(store, hub, observer, check, limits));
-    return serve_stored(context, manifest.name);
+    return serve_stored(context, manifest.name, LoadWait::kErrand);
   }
   QUIRE_ASSIGN_OR_RETURN(
       const store::Manifest manifest,
@@ -105,7 +104,7 @@ Status pull(const DialectContext& context, const Pull& wanted, const Report& rep
                    "{}", manifest.name, compiled.status().message());
     }
   }
-  QUIRE_RETURN_IF_ERROR(serve_stored(context, manifest.name));
+  QUIRE_RETURN_IF_ERROR(serve_stored(context, manifest.name, LoadWait::kErrand));
   return store.collect().status();
 }
 

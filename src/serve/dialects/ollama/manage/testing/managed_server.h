@@ -6,8 +6,10 @@
 #include <gtest/gtest.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <cstdlib>
 #include <filesystem>
+#include <functional>
 #include <memory>
 #include <string>
 #include <thread>
@@ -38,6 +40,7 @@ class StoreCatalog : public ModelCatalog {
       if (adapter.ends_with("unfit.gguf")) return error(StatusCode::kCorrupt, "it does not fit");
     }
     if (names.empty()) names = {source};
+    if (const auto then = std::exchange(before_switch_, nullptr)) then();
     ModelRecipe made = make_test_recipe({.names = names}, gate_);
     const auto store = store::LocalStore::open();
     const auto found = store->find(source);
@@ -45,6 +48,7 @@ class StoreCatalog : public ModelCatalog {
     const auto dress = std::make_shared<const store::ModelDress>(found->dress);
     made.open = [this, open = made.open, dress]() -> Result<OpenedModel> {
       door_.pass();
+      if (is_damaged_) return error(StatusCode::kCorrupt, "it is damaged");
       QUIRE_ASSIGN_OR_RETURN(OpenedModel opened, open());
       opened.load = [load = opened.load, dress](EventSink sink)
           -> Result<std::unique_ptr<HostedModel>> {
@@ -79,12 +83,19 @@ class StoreCatalog : public ModelCatalog {
   std::vector<std::string> names() const override { return {}; }
   bool is_on_demand() const override { return false; }
 
-  Door& door() { return door_; }  // of models that wear something
+  // Of models that wear something.
+  Door& door() { return door_; }
+  void set_damaged(bool is_damaged) { is_damaged_ = is_damaged; }
+
+  // Once, when a model has been made and is to be served, on the thread that does it.
+  void before_switch(std::function<void()> then) { before_switch_ = std::move(then); }
 
   std::vector<std::string> take_checked() const { return std::exchange(checked_, {}); }
 
  private:
   mutable Door door_;
+  std::atomic<bool> is_damaged_{false};
+  mutable std::function<void()> before_switch_;
   mutable std::vector<std::string> checked_;  // names of adapters, as recipes had them
   std::shared_ptr<StepGate> gate_;
 };
