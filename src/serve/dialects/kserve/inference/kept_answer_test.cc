@@ -140,7 +140,11 @@ TEST_F(KeptAnswerTest, ANewVersionAndANewConfigBeginAnew) {
   ASSERT_TRUE(there_.repository().load("a").is_ok());
   ask(R"("temperature":0)");
   EXPECT_EQ(stats(), "0 hits, 1 misses, 1 successes") << "another version";
-  EXPECT_EQ(server_->metric("quire_response_cache_entries"), 1) << "of the one that is there";
+  // The old one goes when whoever was answered last has let it go, which may be after his answer.
+  constexpr int kLooksMax = 6000;
+  int looks = 0;
+  while (server_->metric("quire_response_cache_entries") != 1 && ++looks < kLooksMax) {}
+  EXPECT_LT(looks, kLooksMax) << "of the one that is there";
   there_.write("a/config.pbtxt", "");
   ASSERT_TRUE(there_.repository().load("a").is_ok());
   ask(R"("temperature":0)");
