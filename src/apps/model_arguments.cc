@@ -7,9 +7,9 @@
 
 #include "apps/adapter_arguments.h"
 #include "apps/flags.h"
+#include "base/text/go_duration.h"
 #include "host/repository/files/model_bounds.h"
 #include "runtime/capacity.h"
-#include "serve/dialects/ollama/times.h"
 
 namespace quire {
 

@@ -323,20 +323,6 @@ Status check_shares(const ServeArguments& a) {
 
 Status set_client_limits(ServeArguments& a) {
   ClientLimits& limits = a.server.client_limits;
-  struct Limit {
-    std::string_view name;
-    std::int64_t* value;
-    std::int64_t min, max;
-    bool* said = nullptr;
-  };
-  const Limit kLimits[] = {
-      {"best_of", &limits.best_of_max, 1, 128, &limits.said.best_of},
-      {"stop_sequences", &limits.stop_sequences_max, 0, 64, &limits.said.stop_sequences},
-      {"top_n_tokens", &limits.top_n_tokens_max, 0, 20, &limits.said.top_n_tokens},
-      {"input_tokens", &limits.input_tokens_max, 1, 1 << 24},
-      {"client_batch_size", &limits.batch_size_max, 1, 128, &limits.said.batch_size},
-      {"concurrent_requests", &limits.concurrent_max, 1, 1 << 20},
-  };
   limits.concurrent_told = std::int64_t{a.common.max_num_seqs} + a.common.max_queue;
   for (const std::string& text : a.tgi_limits) {
     const std::size_t middle = std::min(text.find('='), text.size());
@@ -346,19 +332,20 @@ Status set_client_limits(ServeArguments& a) {
       limits.has_grammars = word == "on";
       continue;
     }
-    const auto* limit = std::find_if(std::begin(kLimits), std::end(kLimits),
-                                     [&](const Limit& it) { return it.name == name; });
+    const auto* limit = std::find_if(std::begin(kClientLimits), std::end(kClientLimits),
+                                     [&](const ClientLimit& it) { return it.name == name; });
     std::int64_t value = -1;
     const auto [end, problem] = std::from_chars(word.data(), word.data() + word.size(), value);
     const bool is_number = problem == std::errc() && end == word.data() + word.size();
-    if (limit == std::end(kLimits) || !is_number || value < limit->min || value > limit->max) {
+    const bool is_known = limit != std::end(kClientLimits) && is_number;
+    if (!is_known || value < limit->min || value > limit->max) {
       return error(StatusCode::kInvalidArgument,
                    "--tgi-limits '{}': expected best_of=1..128, stop_sequences=0..64, "
                    "top_n_tokens=0..20, input_tokens, client_batch_size=1..128, "
                    "concurrent_requests or grammar=on|off", text);
     }
-    *limit->value = value;
-    if (limit->said != nullptr) *limit->said = true;
+    limits.*limit->value = value;
+    if (limit->said != nullptr) limits.said.*limit->said = true;
   }
   const std::int64_t total = a.common.max_model_len;
   if (total > 0 && limits.input_tokens_max >= total) {

@@ -7,8 +7,11 @@
 #include <charconv>
 #include <filesystem>
 #include <map>
+#include <optional>
 
 #include "base/text/ascii.h"
+#include "host/repository/files/model_bounds.h"
+#include "serve/intake/client_limits.h"
 
 namespace quire {
 namespace {
@@ -107,27 +110,32 @@ constexpr std::array kRows = {
                 "whoever asks for them gets them"},
 };
 
-// Numbers, as what they become takes them.
+// Numbers, as what they become takes them; those that are limits are bounded by kClientLimits.
 struct Span {
   std::string_view flag;
   std::int64_t least, most;
 };
 constexpr std::array kSpans = {
-    Span{"--max-concurrent-requests", 1, 1 << 20},
-    Span{"--max-best-of", 1, 128},
-    Span{"--max-stop-sequences", 0, 64},
-    Span{"--max-top-n-tokens", 0, 20},
-    Span{"--max-input-tokens", 1, 1 << 24},
-    Span{"--max-input-length", 1, 1 << 24},
-    Span{"--max-total-tokens", 1, 1 << 24},
-    Span{"--max-batch-prefill-tokens", 1, 65536},
+    Span{"--max-total-tokens", 1, model_bound("max_model_len")},
+    Span{"--max-batch-prefill-tokens", 1, model_bound("max_num_batched_tokens")},
     Span{"--max-batch-total-tokens", 1, std::int64_t{kBlockTokens} * ((1 << 26) - 2)},
-    Span{"--max-batch-size", 1, 65536},
+    Span{"--max-batch-size", 1, model_bound("max_num_seqs")},
     Span{"--port", 0, 65535},
-    Span{"--max-client-batch-size", 1, 128},
     Span{"--payload-limit", 1024, std::int64_t{1} << 30},
     Span{"--graceful-termination-timeout", 0, 86'400},
 };
+
+std::optional<Span> span_of(const LauncherRow& row) {
+  for (const Span& span : kSpans) {
+    if (span.flag == row.flag) return span;
+  }
+  for (const ClientLimit& limit : kClientLimits) {
+    const bool is_it = limit.name == row.to || (limit.name == "concurrent_requests" &&
+                                                row.flag == "--max-concurrent-requests");
+    if (is_it) return Span{row.flag, limit.min, limit.max};
+  }
+  return std::nullopt;
+}
 
 // What somebody said, and where.
 struct Said {
@@ -162,9 +170,8 @@ std::optional<std::int64_t> number_of(const std::string& value) {
 }
 
 Status check_number(const LauncherRow& row, const Said& said) {
-  const auto* span = std::find_if(kSpans.begin(), kSpans.end(),
-                                  [&](const Span& it) { return it.flag == row.flag; });
-  if (span == kSpans.end()) return ok_status();
+  const auto span = span_of(row);
+  if (!span) return ok_status();
   const auto number = number_of(said.value);
   if (number && *number >= span->least && *number <= span->most) return ok_status();
   return refused(said, fmt::format("expected a number from {} to {}", span->least, span->most));

@@ -123,30 +123,29 @@ Result<ModelLease> ModelHost::lease(std::string_view name) {
     if (again.is_ok()) return lease_with_turn(std::move(*again), taken->turn);
   }
   std::unique_lock lock(state.mutex);
-  const auto turn = next_of_route(name);
-  auto model = turn;
-  Result<ModelLease> lease = turn ? lease_locked(*turn) : gone_model();
+  const auto turn = state.names.contains(name) ? state.turns.take(name) : std::nullopt;
+  ModelIndex leased = turn ? turn->model : 0;
+  Result<ModelLease> lease = turn ? lease_locked(leased) : gone_model();
   bool is_wanted = false;
   if (!lease.is_ok()) {
     // One that has left the memory is fetched again, for the turns to come.
     is_wanted = turn && lease.status().code() == StatusCode::kUnavailable &&
                 !state.is_draining && !state.is_asleep;
-    if (is_wanted) state.shelf.want(*turn);
-    model = find_locked(name);
-    lease = model ? lease_locked(*model) : gone_model();
+    if (is_wanted) state.shelf.want(turn->model);
+    const auto model = find_locked(name);
+    leased = model.value_or(leased);
+    lease = model ? lease_locked(leased) : gone_model();
   }
-  std::optional<TurnBook::Ticket> ticket;
-  if (turn) ticket = state.turns.ticket(std::string(name), *turn);
-  if (ticket && !lease.is_ok()) state.turns.end(*ticket, TurnEnd::kReturned);
+  if (turn && !lease.is_ok()) state.turns.end(*turn, TurnEnd::kReturned);
   lock.unlock();
   if (is_wanted) state.changed.notify_all();
-  if (!ticket || !lease.is_ok()) return lease;
-  const bool is_own = model == turn;  // another's refusals are not its own
-  const auto shared = std::make_shared<LeasedTurn>([&state, it = *ticket, is_own](TurnEnd how) {
+  if (!turn || !lease.is_ok()) return lease;
+  const bool is_own = leased == turn->model;  // another's refusals are not its own
+  const auto shared = std::make_shared<LeasedTurn>([&state, it = *turn, is_own](TurnEnd how) {
     const std::lock_guard relock(state.mutex);
     state.turns.end(it, how == TurnEnd::kRefused && !is_own ? TurnEnd::kReturned : how);
   });
-  QuestionTurns::take({std::string(name), *model, shared});
+  QuestionTurns::take({std::string(name), leased, shared});
   return lease_with_turn(std::move(*lease), shared);
 }
 

@@ -111,7 +111,6 @@ class ModelHost {
   std::optional<ModelIndex> find(std::string_view name) const;
   bool has_name(std::string_view name) const;  // exactly this one
   std::size_t size() const;
-  std::optional<ModelIndex> only() const;  // where there is one model and no other
   std::vector<std::string> names(ModelIndex model) const;  // none: it is removed
   std::string name(ModelIndex model) const;  // its own; empty: it is gone
 
@@ -187,7 +186,6 @@ class ModelHost {
   Entry* entry(ModelIndex model) const;  // null: it is removed
   std::optional<ModelIndex> find_locked(std::string_view name) const;
   Result<ModelLease> lease_locked(ModelIndex model);
-  std::optional<ModelIndex> next_of_route(std::string_view name);
   Status check_new_name(const std::string& name) const;
   ModelIndex enter(ModelRecipe recipe, bool is_staged);
   Status check_change(const ModelSwitch& change) const;

@@ -236,17 +236,6 @@ std::size_t ModelHost::size() const {
   return size;
 }
 
-std::optional<ModelHost::ModelIndex> ModelHost::only() const {
-  const std::lock_guard lock(state_->mutex);
-  std::optional<ModelIndex> found;
-  for (const auto& [model, entry] : state_->entries) {
-    if (!entry->is_shown()) continue;
-    if (found) return std::nullopt;
-    found = model;
-  }
-  return found;
-}
-
 Status ModelHost::route(const std::string& name, std::vector<Share> shares) {
   const std::lock_guard lock(state_->mutex);
   if (!state_->names.contains(name)) return gone_model();
@@ -257,10 +246,6 @@ Status ModelHost::route(const std::string& name, std::vector<Share> shares) {
   }
   state_->turns.set(name, weights);
   return ok_status();
-}
-
-std::optional<ModelHost::ModelIndex> ModelHost::next_of_route(std::string_view name) {
-  return state_->names.contains(name) ? state_->turns.take(name) : std::nullopt;
 }
 
 std::optional<ModelHost::ModelIndex> ModelHost::find_locked(std::string_view name) const {

@@ -2,56 +2,61 @@
 
 #include <algorithm>
 #include <map>
-#include <numeric>
 #include <string_view>
 #include <utility>
 
 namespace quire {
 namespace {
 
-// Of "NAME:VERSION"; empty: the name is of another kind.
+// Empty: the name is of another kind.
 std::string_view bare_of(std::string_view own) {
-  const std::size_t colon = own.rfind(':');
-  if (colon == own.npos || colon + 1 == own.size()) return {};
-  const bool is_number = own.find_first_not_of("0123456789", colon + 1) == own.npos;
-  return is_number ? own.substr(0, colon) : std::string_view();
+  const auto parts = version_parts(own);
+  return parts ? parts->name : std::string_view();
 }
 
 bool has_bare_name(const ModelRow& row) { return !bare_name(row.names).empty(); }
 
+// Who has a bare name comes to where the first of its versions stands.
+std::vector<ModelRow> with_served_first(std::vector<ModelRow> rows) {
+  std::map<std::string, std::size_t> holders;
+  for (std::size_t i = 0; i < rows.size(); ++i) {
+    if (has_bare_name(rows[i])) holders.emplace(bare_of(rows[i].names.front()), i);
+  }
+  std::vector<ModelRow> sorted;
+  std::vector<bool> is_there(rows.size());
+  const auto take = [&](std::size_t i) {
+    if (!is_there[i]) sorted.push_back(std::move(rows[i]));
+    is_there[i] = true;
+  };
+  for (std::size_t i = 0; i < rows.size(); ++i) {
+    if (is_there[i]) continue;
+    const auto holder = holders.find(std::string(bare_of(rows[i].names.front())));
+    if (holder != holders.end()) take(holder->second);
+    take(i);
+  }
+  return sorted;
+}
+
 }  // namespace
+
+std::optional<VersionParts> version_parts(std::string_view name) {
+  const std::size_t colon = name.rfind(':');
+  if (colon == name.npos) return std::nullopt;
+  const VersionParts parts{name.substr(0, colon), name.substr(colon + 1)};
+  constexpr std::size_t kDigitsMax = 19;  // of 64 bits
+  const bool is_number = !parts.version.empty() && parts.version.size() <= kDigitsMax &&
+                         parts.version.front() != '0' &&
+                         parts.version.find_first_not_of("0123456789") == name.npos;
+  return is_number ? std::optional(parts) : std::nullopt;
+}
 
 std::string_view bare_name(const std::vector<std::string>& names) {
   const std::string_view bare = names.empty() ? std::string_view() : bare_of(names.front());
   return std::find(names.begin(), names.end(), bare) != names.end() ? bare : std::string_view();
 }
 
-void put_served_first(std::vector<ModelRow>& rows) {
-  std::map<std::string, std::size_t> firsts;  // where the first version of each bare name stands
-  for (std::size_t i = 0; i < rows.size(); ++i) {
-    const std::string bare(bare_of(rows[i].names.front()));
-    if (!bare.empty()) firsts.emplace(bare, i);
-  }
-  std::vector<std::size_t> places(rows.size());  // of each row: its own, the holder's the first
-  for (std::size_t i = 0; i < rows.size(); ++i) {
-    const bool is_holder = has_bare_name(rows[i]);
-    places[i] = 2 * (is_holder ? firsts[std::string(bare_of(rows[i].names.front()))] : i) +
-                (is_holder ? 0 : 1);
-  }
-  std::vector<std::size_t> order(rows.size());
-  std::iota(order.begin(), order.end(), std::size_t{0});
-  std::stable_sort(order.begin(), order.end(),
-                   [&](std::size_t a, std::size_t b) { return places[a] < places[b]; });
-  std::vector<ModelRow> sorted;
-  sorted.reserve(rows.size());
-  for (const std::size_t i : order) sorted.push_back(std::move(rows[i]));
-  rows = std::move(sorted);
-}
-
 std::vector<ModelRow> served_rows(const ModelHost& host) {
-  std::vector<ModelRow> rows = host.rows();
-  put_served_first(rows);
-  return rows;
+  return with_served_first(host.rows());
 }
 
 std::vector<std::string> served_names(const ModelRow& row) {

@@ -14,8 +14,14 @@
 
 namespace quire {
 
-// Who has a bare name comes to where the first of its versions stands.
-void put_served_first(std::vector<ModelRow>& rows);
+// "story:1" as a version of "story" is called. Nothing: it is a name of another kind, be it
+// "story:latest". The parts are of `name`.
+struct VersionParts {
+  std::string_view name, version;
+};
+std::optional<VersionParts> version_parts(std::string_view name);
+
+// Who has a bare name stands where the first of its versions stood.
 std::vector<ModelRow> served_rows(const ModelHost& host);
 
 // Among all names of a model, its own first: that by which its versions are asked for; else empty.

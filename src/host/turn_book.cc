@@ -20,7 +20,7 @@ void TurnBook::pay(Shares& shares, Turn& turn, int times) {
   turn.credit -= times * shares.weights;
 }
 
-std::optional<std::size_t> TurnBook::take(std::string_view name) {
+std::optional<TurnBook::Ticket> TurnBook::take(std::string_view name) {
   const auto found = shares_.find(name);
   if (found == shares_.end()) return std::nullopt;
   Shares& shares = found->second;
@@ -29,11 +29,7 @@ std::optional<std::size_t> TurnBook::take(std::string_view name) {
         return a.credit + a.weight < b.credit + b.weight;
       });
   pay(shares, *richest, 1);
-  return richest->model;
-}
-
-TurnBook::Ticket TurnBook::ticket(const std::string& name, std::size_t model) const {
-  return {name, shares_.at(name).number, model};
+  return Ticket{found->first, shares.number, richest->model};
 }
 
 void TurnBook::end(const Ticket& ticket, TurnEnd end) {

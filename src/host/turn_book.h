@@ -38,8 +38,7 @@ class TurnBook {
   // From now on, and with nothing owed: models and their weights. None: the name has one model.
   using Weights = std::vector<std::pair<std::size_t, std::uint32_t>>;
   void set(const std::string& name, const Weights& shares);
-  std::optional<std::size_t> take(std::string_view name);  // the model whose turn it was
-  Ticket ticket(const std::string& name, std::size_t model) const;  // of the turn just taken
+  std::optional<Ticket> take(std::string_view name);
   void end(const Ticket& ticket, TurnEnd end);  // once; of shares that are gone: nothing
 
  private:

@@ -13,9 +13,9 @@ class TurnBookTest : public ::testing::Test {
   TurnBookTest() { book_.set("m", {{1, 90}, {2, 10}}); }
 
   TurnBook::Ticket take() {
-    const auto model = book_.take("m");
-    EXPECT_TRUE(model);
-    return book_.ticket("m", model.value_or(0));
+    const auto ticket = book_.take("m");
+    EXPECT_TRUE(ticket);
+    return ticket.value_or(TurnBook::Ticket());
   }
   std::size_t spend(TurnEnd end) {
     const TurnBook::Ticket ticket = take();

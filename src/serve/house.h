@@ -50,4 +50,9 @@ struct House {
   std::function<void(std::shared_ptr<http::Exchange>, const Tenant&)> ask_inside = {};
 };
 
+// What a client may ask for; without a house the defaults.
+inline ClientLimits client_limits_of(const DialectContext& context) {
+  return context.house != nullptr ? context.house->client_limits : ClientLimits();
+}
+
 }  // namespace quire

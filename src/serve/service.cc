@@ -12,7 +12,7 @@
 #include "host/leased_turn.h"
 #include "serve/failure.h"
 #include "serve/reply_head.h"
-#include "serve/trace/asked.h"
+#include "serve/status/accepted_call.h"
 #include "serve/ways/engine_entry.h"
 #include "serve/ways/held_call.h"
 #include "serve/ways/safe_parse.h"
@@ -212,7 +212,8 @@ void Service::refuse(const Arrival& arrival, Call& call, const ApiError& error) 
   if (call.apart) {
     call.apart->respond(arrival.dialect->render_error(error, arrival.exchange->request()));
   }
-  arrival.exchange->is_gone() ? note_left(*arrival.exchange) : refuse(arrival, error);
+  if (arrival.exchange->is_gone()) return note_left(*arrival.exchange);
+  refuse(arrival, error);
 }
 
 void Service::await_model(Arrival arrival, const std::string& name) {
@@ -223,8 +224,10 @@ void Service::await_model(Arrival arrival, const std::string& name) {
   Result<ModelLease> wish = host_->want(*model);
   const bool has_failed = arrival.awaits_end && wish.status().code() == StatusCode::kInternal;
   if (has_failed || wish.status().code() == StatusCode::kNotFound) return parse(std::move(arrival));
-  const int retry_s = whole_seconds(host_->retry_in(*model));
-  if (!wish.is_ok()) return refuse(arrival, model_unavailable(wish.status(), retry_s));
+  if (!wish.is_ok()) {
+    const int retry_s = whole_seconds(host_->retry_in(*model));
+    return refuse(arrival, model_unavailable(wish.status(), retry_s));
+  }
   if (*wish != nullptr) {  // it has come meanwhile
     arrival.context.models.waited_for = std::move(*wish);
     return parse(std::move(arrival));
@@ -245,7 +248,8 @@ void Service::admit(ModelHost::ModelIndex model, Result<ModelLease> outcome) {
     } else if (outcome.status().code() == StatusCode::kNotFound || arrival.awaits_end) {
       parse(std::move(arrival));  // it was removed: its name is nobody's, or another's
     } else {
-      refuse(arrival, model_unavailable(outcome.status(), whole_seconds(host_->retry_in(model))));
+      const int retry_s = whole_seconds(host_->retry_in(model));
+      refuse(arrival, model_unavailable(outcome.status(), retry_s));
     }
   }
 }
@@ -260,9 +264,9 @@ void Service::submit(const std::shared_ptr<ActiveCall>& call) {
     places_[request.id] = {call, call->ids.size()};
     call->ids.push_back(request.id);
   }
-  AcceptedRequest accepted = accepted_from(*call);  // the engine gets the prompts
-  if (accepted.id.empty()) accepted.id = accepted.request_id;  // a protocol that gives it none
-  remember_prompt(*call, accepted.origin);
+  // The engine gets the prompts.
+  AcceptedRequest accepted = accepted_call(call->call, call->exchange->request(), call->arrived);
+  remember_prompt(*call, accepted);
   call->open = call->ids.size();
   call->last_token_at.resize(choices);
   call->exchange->widen(std::clamp<std::size_t>(choices, 1, kWidenMax));
@@ -335,23 +339,9 @@ void Service::note_entered(ActiveCall& call, const EnteredRequest& entered) {
   ++call.submitted;
 }
 
-AcceptedRequest Service::accepted_from(const ActiveCall& call) const {
-  const http::Request& request = call.exchange->request();
-  AcceptedRequest accepted{.model = call.call.model->name(),
-                           .endpoint = request.path,
-                           .id = std::string(call.call.writer->id()),
-                           .request_id = request.id, .trace = trace_of(request),
-                           .asked = asked_of(call.call),
-                           .created = SteadyClock::unix_seconds(), .at = call.arrived};
-  for (const Request& made : call.call.requests) {
-    accepted.prompt_tokens.push_back(static_cast<std::uint32_t>(made.prompt.size()));
-    accepted.choices_each = static_cast<std::uint32_t>(made.n);
-  }
-  return accepted;
-}
-
 // Several prompts of one request are a batch, and no conversation goes on from one.
-void Service::remember_prompt(const ActiveCall& call, PromptOrigin& origin) {
+void Service::remember_prompt(const ActiveCall& call, AcceptedRequest& accepted) {
+  PromptOrigin& origin = accepted.origin;
   origin.tenant = call.tenant;
   origin.volatile_lines = call.call.volatile_lines;
   if (call.call.requests.size() != 1 || call.call.requests.front().is_pooled) return;
@@ -368,9 +358,7 @@ void Service::remember_prompt(const ActiveCall& call, PromptOrigin& origin) {
     origin.had = words(origin.difference->had);
     origin.has = words(origin.difference->has);
   }
-  const std::string_view id = call.call.writer->id();
-  prompts_.keep(std::move(client), std::string(id.empty() ? call.exchange->request().id : id),
-                request.prompt);
+  prompts_.keep(std::move(client), accepted.id, request.prompt);
 }
 
 void Service::receive(StepEvents step) {
@@ -595,6 +583,8 @@ void Service::drain() {
   }
 }
 
-bool Service::is_alive(Nanos now) const { return !host_->is_stalled(now, kStall); }
+bool Service::is_alive(Nanos now) const {
+  return !host_->is_stalled(now, kStall);
+}
 
 }  // namespace quire

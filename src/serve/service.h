@@ -87,9 +87,8 @@ class Service {
   bool submit_more(const std::shared_ptr<ActiveCall>& call);
   bool refuse_by_engine(const std::shared_ptr<ActiveCall>& call, const Status& status);  // false
   void note_entered(ActiveCall& call, const EnteredRequest& entered);
-  AcceptedRequest accepted_from(const ActiveCall& call) const;  // but for the requests' ids
   void forget_removed();
-  void remember_prompt(const ActiveCall& call, PromptOrigin& origin);
+  void remember_prompt(const ActiveCall& call, AcceptedRequest& accepted);
   void receive(StepEvents step);  // engine threads
   void take_steps();
   // Returns whose step it is; empty: none of its rows is here any more.

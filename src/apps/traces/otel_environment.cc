@@ -31,27 +31,6 @@ std::string text_of(const Variables& value, const char* name) {
   return value(name).value_or(std::string());
 }
 
-// "%2C" -> ","; a percent sign that begins nothing stays.
-std::string decoded(std::string_view text) {
-  std::string out;
-  for (std::size_t i = 0; i < text.size(); ++i) {
-    unsigned byte = 0;
-    const bool is_escape =
-        text[i] == '%' && i + 2 < text.size() &&
-        std::from_chars(text.data() + i + 1, text.data() + i + 3, byte, 16).ptr ==
-            text.data() + i + 3;
-    out += is_escape ? static_cast<char>(byte) : text[i];
-    if (is_escape) i += 2;
-  }
-  return out;
-}
-
-std::string_view trimmed(std::string_view text) {
-  while (!text.empty() && text.front() == ' ') text.remove_prefix(1);
-  while (!text.empty() && text.back() == ' ') text.remove_suffix(1);
-  return text;
-}
-
 // "key=value,key=value", as W3C Baggage writes them.
 Result<SpanResource> read_pairs(const char* name, std::string_view text) {
   SpanResource pairs;
@@ -64,8 +43,8 @@ Result<SpanResource> read_pairs(const char* name, std::string_view text) {
     if (equals == 0 || equals == item.npos) {
       return error(StatusCode::kInvalidArgument, "{}: expected NAME=VALUE, got '{}'", name, item);
     }
-    pairs.emplace_back(decoded(trimmed(item.substr(0, equals))),
-                       decoded(trimmed(item.substr(equals + 1))));
+    pairs.emplace_back(percent_decoded(trimmed(item.substr(0, equals))),
+                       percent_decoded(trimmed(item.substr(equals + 1))));
   }
   return pairs;
 }

@@ -1,5 +1,5 @@
-// ASCII as protocols use it: letters without regard to case, hexadecimal digits. No locale has a
-// say in it, and bytes beyond ASCII stay as they are.
+// ASCII as protocols use it: letters without regard to case, hexadecimal digits, blanks, percent
+// escapes. No locale has a say in it, and bytes beyond ASCII stay as they are.
 // Pure; any thread.
 #pragma once
 
@@ -27,6 +27,27 @@ constexpr int hex_value(char c) {
   if (c >= '0' && c <= '9') return c - '0';
   const char low = lower_ascii(c);
   return low >= 'a' && low <= 'f' ? low - 'a' + 10 : -1;
+}
+
+// Without what stands before and behind it of `blanks`.
+constexpr std::string_view trimmed(std::string_view text, std::string_view blanks = " \t") {
+  const std::size_t first = text.find_first_not_of(blanks);
+  if (first == std::string_view::npos) return {};
+  return text.substr(first, text.find_last_not_of(blanks) - first + 1);
+}
+
+// "a%2Cb" is "a,b"; what is no escape stays as it is.
+inline std::string percent_decoded(std::string_view text) {
+  std::string out;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    const bool has_two = text[i] == '%' && i + 2 < text.size();
+    const int high = has_two ? hex_value(text[i + 1]) : -1;
+    const int low = has_two ? hex_value(text[i + 2]) : -1;
+    const bool is_escape = high >= 0 && low >= 0;
+    out += is_escape ? static_cast<char>(high * 16 + low) : text[i];
+    if (is_escape) i += 2;
+  }
+  return out;
 }
 
 }  // namespace quire

@@ -19,5 +19,20 @@ TEST(Ascii, HexadecimalDigits) {
   }
 }
 
+TEST(Ascii, BlanksAroundAText) {
+  EXPECT_EQ(trimmed(" \ta b\t "), "a b");
+  EXPECT_EQ(trimmed("\na\n"), "\na\n");
+  EXPECT_EQ(trimmed("\na\n", "\n"), "a");
+  EXPECT_EQ(trimmed(" \t"), "");
+  EXPECT_EQ(trimmed(""), "");
+}
+
+TEST(Ascii, PercentEscapes) {
+  EXPECT_EQ(percent_decoded("a%2Cb%2c%00"), std::string("a,b,\0", 5));
+  EXPECT_EQ(percent_decoded("50%"), "50%");
+  EXPECT_EQ(percent_decoded("%2"), "%2");
+  EXPECT_EQ(percent_decoded("%zz+%%41"), "%zz+%A");
+}
+
 }  // namespace
 }  // namespace quire

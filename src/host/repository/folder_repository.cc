@@ -298,7 +298,8 @@ Result<FolderRepository::Plan> FolderRepository::plan(const std::string& name,
 // Of a model that a step names: as it serves, or as it lies there.
 Result<ModelConfig> FolderRepository::step_config(const std::string& name,
                                                   std::uint64_t version) const {
-  if (has_version(versions(name), version)) return config(name);
+  const auto served = config(name);
+  if (served != nullptr && has_version(versions(name), version)) return *served;
   const std::string folder = folder_of(name);
   if (folder.empty()) return not_here(name);
   return read_step_config(folder, name, version);

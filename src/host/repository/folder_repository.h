@@ -15,7 +15,7 @@
 // Polling looks at names, sizes and times of files every poll_period, on the repository's thread. A
 // model whose folder is gone, or all of its versions, is unloaded; but for one that cannot be
 // looked at, be it its folder or the whole repository: that serves on. index() looks at names
-// itself; who must not wait for a disk asks KnownState.
+// itself; who must not wait for a disk asks known_rows().
 // Bounds: kModelsMax models. Any thread. Made by apps (serve).
 #pragma once
 
@@ -33,7 +33,6 @@
 #include "host/repository/ensemble/ensemble_graph.h"
 #include "host/repository/ensemble/step_book.h"
 #include "host/repository/files/canary_book.h"
-#include "host/repository/files/known_state.h"
 #include "host/repository/files/model_folders.h"
 #include "host/repository/files/version_notes.h"
 #include "host/repository/model_repository.h"
@@ -59,9 +58,7 @@ struct RepositoryOptions {
   std::function<void()> when_changed = {};  // other versions are served now; must not wait
 };
 
-class FolderRepository final : public ModelRepository,
-                               public TrafficSource,
-                               public KnownState {
+class FolderRepository final : public ModelRepository, public TrafficSource {
  public:
   static constexpr std::size_t kModelsMax = kFolderModelsMax;
 
@@ -79,12 +76,11 @@ class FolderRepository final : public ModelRepository,
   Control control() const override { return options_.control; }
   std::vector<RepositoryRow> index() const override;  // after a look at the names that are there
   std::vector<RepositoryRow> known_rows() const override;
-  std::shared_ptr<const ModelConfig> served_config(std::string_view name) const override;
   bool has(std::string_view name) const override;  // as of the last look
   Status load(const std::string& name, const std::optional<Json>& config = {}) override;
   Status unload(const std::string& name, bool dependents = false) override;
   Status later(std::function<void()> work) override;
-  Result<ModelConfig> config(std::string_view name) const override;
+  std::shared_ptr<const ModelConfig> config(std::string_view name) const override;
   bool has_response_cache(std::string_view name) const override;
   std::vector<ServedVersion> versions(std::string_view name) const override;
   std::vector<std::string> warnings(std::string_view name) const override;

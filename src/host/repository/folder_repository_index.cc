@@ -11,10 +11,6 @@
 namespace quire {
 namespace {
 
-Status not_served(std::string_view name) {
-  return error(StatusCode::kNotFound, "the repository has no model '{}'", name.substr(0, 128));
-}
-
 // A version that serves, as the host has it: in memory, or not just now.
 void tell_state(const std::optional<ModelRow>& model, RepositoryRow& row) {
   if (!model || model->state == ModelState::kReady) return;
@@ -258,16 +254,11 @@ Status FolderRepository::soundness(std::string_view name) const {
   return known == models_.end() ? ok_status() : known->second.soundness;
 }
 
-std::shared_ptr<const ModelConfig> FolderRepository::served_config(std::string_view name) const {
+std::shared_ptr<const ModelConfig> FolderRepository::config(std::string_view name) const {
   const std::lock_guard lock(mutex_);
   const auto known = models_.find(name);
   if (known == models_.end() || known->second.served.empty()) return nullptr;
   return known->second.config;
-}
-
-Result<ModelConfig> FolderRepository::config(std::string_view name) const {
-  const std::shared_ptr<const ModelConfig> config = served_config(name);
-  return config == nullptr ? Result<ModelConfig>(not_served(name)) : Result<ModelConfig>(*config);
 }
 
 bool FolderRepository::has_response_cache(std::string_view name) const {

@@ -60,7 +60,7 @@ TEST_F(FolderRepositoryTest, LoadAndUnloadAreOrdersOfTheExplicitMode) {
   EXPECT_TRUE(repository.unload("a").is_ok()) << "twice is once";
   EXPECT_EQ(index(), "a 1 UNAVAILABLE unloaded; b 1 READY; ");
   EXPECT_FALSE(host_->find("a"));
-  EXPECT_EQ(repository.config("a").status().code(), StatusCode::kNotFound);
+  EXPECT_EQ(repository.config("a"), nullptr);
   EXPECT_TRUE(repository.load("a").is_ok());
   EXPECT_EQ(index(), "a 1 READY; b 1 READY; ");
 }

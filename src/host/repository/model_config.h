@@ -64,6 +64,10 @@ struct ModelConfig {
   std::vector<std::pair<std::string, std::string>> own_parameters;  // of what has no engine
   Json json;                         // the whole message
   std::vector<std::string> warnings;  // fields that are told and do not act
+
+  // Whether it says how large a batch may be: shapes that are written without a word of it are
+  // whole. Else kShownBatchMax is shown and taken.
+  bool settles_batch() const { return says_batch || !inputs.empty() || !outputs.empty(); }
 };
 
 // Backends without an engine: texts to token ids and back; small expressions over tensors.

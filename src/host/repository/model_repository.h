@@ -4,7 +4,8 @@
 // that is served. A new version is loaded and warmed beside the old one and takes the names over at
 // one moment; where that fails, the old one serves on and index() says why.
 // Any thread; load() and unload() wait for what they order, which may take minutes: whoever must
-// not wait has them done later(). The others do not wait. Made by apps (FolderRepository); House
+// not wait has them done later(). index() looks at folders, which takes as long as their disk does;
+// the others do not wait. Made by apps (FolderRepository); House
 // has it, null where there is none.
 #pragma once
 
@@ -55,6 +56,8 @@ class ModelRepository {
 
   // Every version that is or was served, and every model that is there; by name, then version.
   virtual std::vector<RepositoryRow> index() const = 0;
+  // The same without a look at the folders, whose disk may not answer: as of the last look.
+  virtual std::vector<RepositoryRow> known_rows() const = 0;
 
   virtual bool has(std::string_view name) const = 0;  // there is such a model, or it is served
 
@@ -74,8 +77,8 @@ class ModelRepository {
   static constexpr std::size_t kOrdersMax = 64;
   virtual Status later(std::function<void()> work) = 0;
 
-  // Of the model as it is served. kNotFound: it is not.
-  virtual Result<ModelConfig> config(std::string_view name) const = 0;
+  // Of the model as it is served, not copied. Null: it is not.
+  virtual std::shared_ptr<const ModelConfig> config(std::string_view name) const = 0;
   virtual bool has_response_cache(std::string_view name) const = 0;  // what its config says of that
   virtual std::vector<ServedVersion> versions(std::string_view name) const = 0;  // ascending
   // What of the config and the files of what is served does nothing here.

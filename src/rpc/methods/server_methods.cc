@@ -4,7 +4,6 @@
 #include <google/protobuf/util/json_util.h>
 
 #include "host/repository/ensemble/ensemble_graph.h"
-#include "host/repository/files/known_state.h"
 #include "proto/health.pb.h"
 #include "proto/inference.pb.h"
 #include "rpc/service_dialect.h"
@@ -83,7 +82,7 @@ Parsed<Call> parse_load(const DialectContext& context, const http::Request& requ
 bool has_dependents_in_vain(const House& house, const RepositoryOrder& order) {
   if (!order.has_dependents) return false;
   if (house.repository == nullptr) return true;
-  const auto config = served_config(*house.repository, order.name);
+  const auto config = house.repository->config(order.name);
   return config == nullptr || !is_ensemble(*config);
 }
 

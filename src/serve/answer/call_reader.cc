@@ -3,6 +3,7 @@
 #include <array>
 
 #include "base/json.h"
+#include "base/text/ascii.h"
 #include "serve/answer/literals.h"
 
 namespace quire {
@@ -11,15 +12,9 @@ namespace {
 constexpr std::size_t kNameSizeMax = 256;  // bytes; what is longer is no name
 constexpr std::string_view kWhite = " \t\r\n";
 
-std::string_view trimmed(std::string_view text) {
-  const std::size_t begin = text.find_first_not_of(kWhite);
-  if (begin == std::string_view::npos) return {};
-  return text.substr(begin, text.find_last_not_of(kWhite) + 1 - begin);
-}
-
 // Whether `text`, the beginning of what stands before the end of a name, can still become one.
 bool may_be_name(std::string_view text) {
-  const std::string_view name = trimmed(text);
+  const std::string_view name = trimmed(text, kWhite);
   return text.size() <= kNameSizeMax && name.find_first_of(" \t\r\n<>\"'{}") == name.npos;
 }
 
@@ -154,7 +149,7 @@ CallReader::Went CallReader::read_name(Place& place) {
   const LiteralFound end = find_literal(place.text, place.at + scanned_, stops, false);
   std::string_view written = place.text.substr(place.at, end.at - place.at);
   if (!syntax_.name_follow.empty()) {
-    const std::string_view name = trimmed(written);
+    const std::string_view name = trimmed(written, kWhite);
     written = name.substr(0, name.find_first_of(" \t\r\n<"));
   }
   if (!may_be_name(written) || end.at - place.at > kNameSizeMax) return Went::kBroken;
@@ -162,7 +157,7 @@ CallReader::Went CallReader::read_name(Place& place) {
     scanned_ = end.at - place.at;
     return Went::kWait;
   }
-  std::string_view name = trimmed(written);
+  std::string_view name = trimmed(written, kWhite);
   if (!syntax_.index_opens.empty()) {
     call_.written_id = name;
     const std::size_t index = name.rfind(syntax_.index_opens);
@@ -191,7 +186,7 @@ CallReader::Went CallReader::read_id(Place& place) {
     scanned_ = end.at - place.at;
     return Went::kWait;
   }
-  call_.written_id = trimmed(place.text.substr(place.at, end.at - place.at));
+  call_.written_id = trimmed(place.text.substr(place.at, end.at - place.at), kWhite);
   call_.is_named = true;
   place.at = end.at + end.size;
   scanned_ = 0;
@@ -340,8 +335,8 @@ CallReader::Went CallReader::read_tag_key(Place& place) {
   }
   kind_ = !tags.json_key_closes.empty()
               ? (end.which == 0 ? ArgumentKind::kText : ArgumentKind::kJson)
-              : types_.kind(call_.name, trimmed(key));
-  begin_argument(trimmed(key));
+              : types_.kind(call_.name, trimmed(key, kWhite));
+  begin_argument(trimmed(key, kWhite));
   place.at = end.at + end.size;
   scanned_ = 0;
   is_value_begun_ = false;
@@ -408,8 +403,8 @@ CallReader::Went CallReader::read_loose_key(Place& place) {
       place.text.substr(place.at, is_whole ? end - place.at : std::string_view::npos);
   if (!may_be_name(key) || key.find_first_of("()[],") != key.npos) return Went::kBroken;
   if (!is_whole) return Went::kWait;
-  if (trimmed(key).empty()) return Went::kBroken;
-  begin_argument(trimmed(key));
+  if (trimmed(key, kWhite).empty()) return Went::kBroken;
+  begin_argument(trimmed(key, kWhite));
   place.at = end + 1;
   loose_ = LooseScan(syntax_.quote);
   phase_ = Phase::kLooseValue;

@@ -50,19 +50,9 @@ std::string_view reason_phrase(int status) {
 
 // Of a query: "a%20b+c" is "a b c"; what is no escape stays as it is.
 std::string form_decoded(std::string_view text) {
-  std::string out;
-  for (std::size_t i = 0; i < text.size(); ++i) {
-    const bool has_two = text[i] == '%' && i + 2 < text.size();
-    const int high = has_two ? hex_value(text[i + 1]) : -1;
-    const int low = has_two ? hex_value(text[i + 2]) : -1;
-    if (high >= 0 && low >= 0) {
-      out += static_cast<char>(high * 16 + low);
-      i += 2;
-    } else {
-      out += text[i] == '+' ? ' ' : text[i];
-    }
-  }
-  return out;
+  std::string out(text);
+  std::replace(out.begin(), out.end(), '+', ' ');
+  return percent_decoded(out);
 }
 
 // "Sun, 06 Nov 1994 08:49:37 GMT", as every answer of a server with a clock has it.

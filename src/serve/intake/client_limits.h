@@ -5,6 +5,7 @@
 #pragma once
 
 #include <cstdint>
+#include <string_view>
 
 namespace quire {
 
@@ -23,6 +24,23 @@ struct ClientLimits {
     bool best_of = false, stop_sequences = false, top_n_tokens = false, batch_size = false;
   };
   Said said = {};
+};
+
+// Those that are numbers, by their names in --tgi-limits, and what each may be.
+struct ClientLimit {
+  std::string_view name;
+  std::int64_t ClientLimits::*value;
+  std::int64_t min, max;
+  bool ClientLimits::Said::*said = nullptr;
+};
+inline constexpr ClientLimit kClientLimits[] = {
+    {"best_of", &ClientLimits::best_of_max, 1, 128, &ClientLimits::Said::best_of},
+    {"stop_sequences", &ClientLimits::stop_sequences_max, 0, 64,
+     &ClientLimits::Said::stop_sequences},
+    {"top_n_tokens", &ClientLimits::top_n_tokens_max, 0, 20, &ClientLimits::Said::top_n_tokens},
+    {"input_tokens", &ClientLimits::input_tokens_max, 1, 1 << 24},
+    {"client_batch_size", &ClientLimits::batch_size_max, 1, 128, &ClientLimits::Said::batch_size},
+    {"concurrent_requests", &ClientLimits::concurrent_max, 1, 1 << 20},
 };
 
 }  // namespace quire

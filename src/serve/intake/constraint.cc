@@ -9,7 +9,6 @@
 
 #include "serve/intake/schemas/closed_schema.h"
 #include "serve/intake/tools/structural_tag.h"
-#include "serve/intake/wishes/listed_properties.h"
 #include "text/grammar/gbnf.h"
 #include "text/grammar/lark.h"
 #include "text/grammar/pattern.h"
@@ -161,20 +160,18 @@ Parsed<Json> schema_of(const Json& value, const std::string& field) {
                                           parsed.status().message()));
 }
 
-// Before it is rewritten.
-std::optional<ApiError> check_size(const Json& schema, const std::string& field) {
-  const std::size_t size = dump(schema).size();
-  if (size <= kSchemaBytesMax) return std::nullopt;
-  return refuse_grammar(field, error(StatusCode::kResourceExhausted, "the schema has {} bytes, "
-                                     "above its budget of {}", size, kSchemaBytesMax));
-}
-
-// As TGI reads it, in its own forms.
-Parsed<AskedGrammar> read_tgi_schema(const Json& value, const std::string& field) {
+// As TGI and Ollama read it, in their own places: what it lists is all there is.
+Parsed<AskedGrammar> read_closed_schema(const Json& value, const std::string& field) {
   Parsed<Json> schema = schema_of(value, field);
   if (!schema.is_ok()) return schema.error();
-  if (const auto fault = check_size(*schema, field)) return *fault;
-  return from_source(source_of_schema(with_listed_properties(*schema)), field);
+  const std::size_t size = dump(*schema).size();
+  if (size > kSchemaBytesMax) {
+    return refuse_grammar(field, error(StatusCode::kResourceExhausted, "the schema has {} bytes, "
+                                       "above its budget of {}", size, kSchemaBytesMax));
+  }
+  const Result<Json> closed = closed_schema(*schema);
+  if (!closed.is_ok()) return refuse_grammar(field, closed.status());
+  return from_source(source_of_schema(*closed), field);
 }
 
 // TGI's json_schema: the schema with a name beside it, which may be left out; or, as others write
@@ -187,13 +184,13 @@ Parsed<AskedGrammar> read_tgi_named_schema(const Json& value, const std::string&
     if (name != nullptr && !name->is_null() && !name->is_string()) {
       return expected(field + ".name", "a string", *name);
     }
-    return read_tgi_schema(*schema, field + ".schema");
+    return read_closed_schema(*schema, field + ".schema");
   }
   const bool is_schema = value.is_string() ||
                          std::any_of(std::begin(kMarks), std::end(kMarks), [&](const char* mark) {
                            return value.find(mark) != nullptr;
                          });
-  if (is_schema) return read_tgi_schema(value, field);
+  if (is_schema) return read_closed_schema(value, field);
   ApiError error = invalid_value(field + ".schema", fmt::format("Invalid '{}.schema': the schema "
                                                                 "is missing.", field));
   error.code = kSchemaMissing;
@@ -277,7 +274,7 @@ Parsed<std::optional<AskedGrammar>> read_format(const Json& value, const std::st
     }
     const auto* of_tgi = value.find("value");
     if (of_tgi != nullptr && !of_tgi->is_null()) {
-      return some(read_tgi_schema(*of_tgi, field + ".value"));
+      return some(read_closed_schema(*of_tgi, field + ".value"));
     }
     return Asked(any_object(field));
   }
@@ -301,10 +298,7 @@ Parsed<std::optional<AskedGrammar>> read_ollama_format(const Json& value,
     if (value.as_string() == "json") return Asked(any_object(field));
     return expected(field, "\"json\" or a schema", value);
   }
-  if (const auto fault = check_size(value, field)) return *fault;
-  const Result<Json> closed = closed_schema(value);
-  if (!closed.is_ok()) return refuse_grammar(field, closed.status());
-  auto asked = read_schema(*closed, field);
+  auto asked = read_closed_schema(value, field);
   if (!asked.is_ok()) return asked.error();
   return Asked(std::move(*asked));
 }

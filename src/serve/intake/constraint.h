@@ -42,7 +42,7 @@ Parsed<AskedGrammar> read_grammar_text(const Json& value, const std::string& fie
 // {"type": "json_schema", ...} and its like: OpenAI's response_format (the schema one level down in
 // json_schema), its Responses' text.format and Anthropic's output_config.format (beside the type),
 // and the types that TGI, llama.cpp and vLLM add. A schema in TGI's place, `value`, is read as TGI
-// does: intake/wishes/listed_properties. Nothing: text.
+// does: intake/schemas/closed_schema. Nothing: text.
 Parsed<std::optional<AskedGrammar>> read_format(const Json& value, const std::string& field);
 
 // Ollama's: "json" or a schema; "" is nothing.

@@ -8,8 +8,8 @@
 #include <utility>
 
 #include "host/repository/ensemble/light_model.h"
-#include "host/repository/files/known_state.h"
 #include "host/repository/model_repository.h"
+#include "host/served_names.h"
 
 namespace quire {
 namespace {
@@ -45,7 +45,7 @@ class Families {
   Families(const std::vector<MetricFamily>& ours, const ModelRepository* repository)
       : ours_(&ours) {
     if (repository == nullptr) return;
-    for (const RepositoryRow& row : known_rows(*repository)) versioned_.insert(row.name);
+    for (const RepositoryRow& row : repository->known_rows()) versioned_.insert(row.name);
     for (const auto& model : light_models_of(*repository)) {
       lights.emplace_back(own_name_of(*model), model->counter->counts());
     }
@@ -54,12 +54,10 @@ class Families {
   // A repository's "NAME:VERSION" is two labels.
   Labels labels_for(std::string_view model, Labels more = {}) const {
     std::string_view version = "1";
-    const std::size_t colon = model.rfind(':');
-    const bool is_number = colon != model.npos && colon + 1 < model.size() &&
-                           model.find_first_not_of("0123456789", colon + 1) == model.npos;
-    if (is_number && versioned_.contains(model.substr(0, colon))) {
-      version = model.substr(colon + 1);
-      model = model.substr(0, colon);
+    const auto parts = version_parts(model);
+    if (parts && versioned_.contains(parts->name)) {
+      version = parts->version;
+      model = parts->name;
     }
     Labels labels = {{"model", std::string(model)}, {"version", std::string(version)}};
     labels.insert(labels.end(), more.begin(), more.end());

@@ -6,6 +6,8 @@
 #include <string_view>
 #include <utility>
 
+#include "serve/failure.h"
+
 namespace quire {
 namespace {
 
@@ -29,11 +31,6 @@ bool is_drawn(std::string_view trace_id, double share) {
   }
   constexpr double kHalfRange = 9223372036854775808.0;  // 2^63
   return static_cast<double>(low >> 1) < share * kHalfRange;
-}
-
-bool is_failure(FinishReason reason) {
-  return reason != FinishReason::kStop && reason != FinishReason::kLength &&
-         reason != FinishReason::kRepetition;
 }
 
 Json finish_reasons(std::span<const RequestEvent> events) {

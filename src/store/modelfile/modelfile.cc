@@ -24,12 +24,7 @@ Status wrong(int line, fmt::format_string<Args...> format, Args&&... args) {
 bool is_blank(char c) { return c == ' ' || c == '\t'; }
 bool is_break(char c) { return c == '\n' || c == '\r'; }
 
-std::string_view trimmed(std::string_view text) {
-  constexpr std::string_view kWhite = " \t\r\n\v\f";
-  const std::size_t first = text.find_first_not_of(kWhite);
-  if (first == text.npos) return {};
-  return text.substr(first, text.find_last_not_of(kWhite) + 1 - first);
-}
+constexpr std::string_view kWhite = " \t\r\n\v\f";
 
 // What stands between its quotes; false: they are not closed yet.
 bool unquote(std::string_view text, std::string_view& value) {
@@ -131,7 +126,7 @@ class Reader {
     for (;; ++at_) {
       const bool is_end = at_ == text_.size();
       if (!is_end && !is_break(text_[at_])) continue;
-      const bool is_whole = unquote(trimmed(text_.substr(begin, at_ - begin)), value);
+      const bool is_whole = unquote(trimmed(text_.substr(begin, at_ - begin), kWhite), value);
       if (!is_end) count(at_);
       if (is_whole) {
         command.value = value;

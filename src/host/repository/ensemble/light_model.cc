@@ -6,7 +6,6 @@
 #include <utility>
 
 #include "base/clock.h"
-#include "host/repository/files/known_state.h"
 
 namespace quire {
 namespace {
@@ -81,7 +80,7 @@ Result<std::shared_ptr<const LightModel>> make_light_model(const ModelConfig& co
 
 std::vector<std::shared_ptr<const LightModel>> light_models_of(const ModelRepository& repository) {
   std::vector<std::shared_ptr<const LightModel>> models;
-  for (const RepositoryRow& row : known_rows(repository)) {
+  for (const RepositoryRow& row : repository.known_rows()) {
     if (row.state != VersionState::kReady) continue;
     const Result<ServedVersion> served = repository.resolve(row.name, row.version);
     if (served.is_ok() && served->light != nullptr) models.push_back(served->light);

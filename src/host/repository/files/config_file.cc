@@ -48,8 +48,7 @@ Result<ModelConfig> read_step_config(const std::string& folder, const std::strin
 }
 
 void forget_shown_batch(const ModelConfig& own, ModelConfig& asked) {
-  const bool is_silent = !own.says_batch && own.inputs.empty() && own.outputs.empty();
-  if (!is_silent || !has_engine(asked) || asked.batch_max != kShownBatchMax) return;
+  if (own.settles_batch() || !has_engine(asked) || asked.batch_max != kShownBatchMax) return;
   if (asked.overrides.rows_max != asked.batch_max) return;  // max_num_seqs says it
   asked.overrides.rows_max = 0;
   asked.warnings.push_back(fmt::format(

@@ -348,7 +348,7 @@ TEST_F(FolderFailuresTest, WhatIsKnownIsToldWithoutTheDisk) {
   ASSERT_TRUE(repository.start().is_ok());
   const auto known = [&] {
     std::string names;
-    for (const RepositoryRow& row : known_rows(*repository_)) names += row.name + " ";
+    for (const RepositoryRow& row : repository_->known_rows()) names += row.name + " ";
     return names;
   };
   EXPECT_EQ(known(), "a a:b b ") << "by name";
@@ -363,8 +363,8 @@ TEST_F(FolderFailuresTest, WhatIsKnownIsToldWithoutTheDisk) {
   EXPECT_EQ(index(), "a 1 READY; ");
   EXPECT_FALSE(repository.has("c"));
   EXPECT_TRUE(repository.has("a")) << "it serves";
-  EXPECT_EQ(served_config(repository, "a"), served_config(repository, "a")) << "not copied";
-  EXPECT_EQ(served_config(repository, "c"), nullptr);
+  EXPECT_EQ(repository.config("a"), repository.config("a")) << "not copied";
+  EXPECT_EQ(repository.config("c"), nullptr);
 }
 
 }  // namespace

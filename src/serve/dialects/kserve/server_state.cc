@@ -6,7 +6,6 @@
 #include <algorithm>
 
 #include "base/clock.h"
-#include "host/repository/files/known_state.h"
 #include "serve/background/response_cache.h"
 #include "serve/dialects/kserve/light/light_face.h"
 #include "serve/house.h"
@@ -197,7 +196,7 @@ bool is_server_ready(const House& house) {
     if (!row.failure.empty()) return false;
   }
   if (house.repository == nullptr) return true;
-  const std::vector<RepositoryRow> rows = known_rows(*house.repository);
+  const std::vector<RepositoryRow> rows = house.repository->known_rows();
   return std::none_of(rows.begin(), rows.end(), [&](const RepositoryRow& row) {
     return has_failed(*house.repository, row);
   });
@@ -238,7 +237,7 @@ Parsed<ModelFace> find_face(const DialectContext& context, std::string_view name
 Json config_of(const House& house, const ModelFace& face) {
   Json own = config_json(face);
   if (house.repository == nullptr) return own;
-  const auto written = served_config(*house.repository, face.name);
+  const auto written = house.repository->config(face.name);
   if (written == nullptr || !written->json.is_object()) return own;
   Json config = written->json;
   config.set("max_batch_size", face.batch_max);

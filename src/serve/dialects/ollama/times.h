@@ -1,5 +1,5 @@
-// Times as Ollama writes them: durations in Go's notation ("1h30m", "300ms"), keep_alive as a
-// number of seconds or such a text, moments in RFC 3339.
+// Times as Ollama writes them: keep_alive as a number of seconds or a duration in Go's notation
+// (base/text/go_duration.h), moments in RFC 3339.
 // Pure; any thread. Used by the Ollama dialect.
 #pragma once
 
@@ -12,9 +12,6 @@
 #include "base/nanos.h"
 
 namespace quire {
-
-// Nothing: no duration. What is beyond the range of Nanos is its end.
-std::optional<Nanos> parse_go_duration(std::string_view text);
 
 // How long a model stays behind a request; any negative value is for ever (kForever).
 std::optional<Nanos> parse_keep_alive(const Json& value);

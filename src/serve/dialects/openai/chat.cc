@@ -134,8 +134,7 @@ ReadChat read_chat(Fields& fields, const DialectContext& context) {
 // One request of the engine for each body: conversations that are answered together.
 Parsed<Call> chat_call(const DialectContext& context, std::span<const Json> bodies) {
   Call call{.prompt_field = "messages"};
-  const ClientLimits limits = context.house != nullptr ? context.house->client_limits
-                                                       : ClientLimits();
+  const ClientLimits limits = client_limits_of(context);
   std::vector<std::string> echoes;
   std::vector<AnswerShape> shapes;
   std::vector<ThoughtFrame> frames;

@@ -4,7 +4,6 @@
 #include <utility>
 
 #include "base/json.h"
-#include "host/repository/files/known_state.h"
 #include "host/repository/traffic_rows.h"
 #include "serve/dialects/openai/errors.h"
 #include "serve/house.h"
@@ -64,7 +63,7 @@ using Order = Status (*)(ModelRepository&, const std::string&);
 
 http::Response done(const ModelRepository& repository, const std::string& name, bool is_load) {
   http::Response response{.body = dump(Json::object({{"models", rows_json(repository,
-                                                                  known_rows(repository))}}))};
+                                                                  repository.known_rows())}}))};
   const std::vector<std::string> warnings =
       is_load ? repository.warnings(name) : std::vector<std::string>();
   if (!warnings.empty()) response.headers.push_back({"warning", warning_text(warnings)});

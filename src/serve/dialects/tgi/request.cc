@@ -299,8 +299,7 @@ void read_inputs(Fields& fields, TgiRequest& request) {
 }  // namespace
 
 TgiBounds tgi_bounds(const DialectContext& context, const HostedModel& model) {
-  TgiBounds bounds;
-  if (context.house != nullptr) bounds.limits = context.house->client_limits;
+  TgiBounds bounds{.limits = client_limits_of(context)};
   const auto least = [](std::int64_t asked, std::int64_t most) {
     return asked > 0 ? std::min(asked, most) : most;
   };

@@ -35,6 +35,11 @@ std::string_view reference_of(const Json& schema) {
                                                         : std::string_view();
 }
 
+bool lists_properties(const Json& schema) {
+  const Json* own = schema.find("properties");
+  return own != nullptr && own->is_object();
+}
+
 // Schemas that speak of the same object: its parts, alternatives, conditions.
 std::vector<const Json*> parts_in_place(const Json& schema) {
   std::vector<const Json*> parts;
@@ -183,9 +188,11 @@ class Closer {
         made.emplace_back(name, value);
       }
     }
-    if (!others) return Json::object(std::move(made));
-    if (schema.find("properties") == nullptr) made.emplace_back("properties", with_others({}));
-    made.emplace_back("additionalProperties", false);
+    const bool has_own = schema.find("properties") != nullptr;
+    if (others && !has_own) made.emplace_back("properties", with_others({}));
+    const bool is_object = others || (closes && lists_properties(schema));
+    if (is_object && schema.find("type") == nullptr) made.emplace_back("type", "object");
+    if (others) made.emplace_back("additionalProperties", false);
     return Json::object(std::move(made));
   }
 
@@ -193,11 +200,12 @@ class Closer {
   // properties. Nothing: it stays as it is.
   std::optional<Names> names_of_others(const Json& schema) {
     const Json* own = schema.find("properties");
-    const bool has_list = own != nullptr ? own->is_object() : is_group(schema);
+    const bool has_list = own != nullptr ? lists_properties(schema) : is_group(schema);
     if (!has_list || schema.find("additionalProperties") != nullptr) return std::nullopt;
     Listing listing;
     list(schema, listing);
-    if (listing.is_open || listing.names.empty() || looks_ > kLooksMax) return std::nullopt;
+    const bool is_silent = own == nullptr && listing.names.empty();
+    if (listing.is_open || is_silent || looks_ > kLooksMax) return std::nullopt;
     std::set<std::string_view> known;
     if (own != nullptr) {
       for (const auto& [name, value] : own->members()) known.insert(name);

@@ -1,7 +1,8 @@
-// closed_schema: a JSON Schema as Ollama reads one: an object whose properties are listed has these
-// and no others, unless `additionalProperties` says that it may have more (in JSON Schema itself it
-// is the other way round). That holds at every depth, in `$defs`, and for the parts of an `allOf`
-// together. What lists no properties, and what stands below `not`, stays as it is.
+// closed_schema: a JSON Schema as Ollama and TGI read one: what lists properties is an object,
+// whether it says so or not, and has these and no others, unless `additionalProperties` says that
+// it may have more (in JSON Schema itself both is the other way round). That holds at every depth,
+// in `$defs`, and for the parts of an `allOf` together, or of properties beside `anyOf` or `$ref`.
+// What lists no properties, and what stands below `not`, stays as it is.
 // Pure; any thread. Used by constraint.
 #pragma once
 

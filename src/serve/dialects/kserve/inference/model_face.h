@@ -16,11 +16,12 @@
 
 #include "base/json.h"
 #include "host/hosted_model.h"
+#include "host/repository/files/model_bounds.h"
 #include "serve/dialects/kserve/inference/infer_values.h"
 
 namespace quire {
 
-inline constexpr std::int64_t kInferBatchMax = 64;
+inline constexpr std::int64_t kInferBatchMax = kShownBatchMax;
 
 struct TensorFace {
   std::string_view name;

@@ -5,15 +5,12 @@
 #include <charconv>
 #include <utility>
 
-#include "host/repository/files/known_state.h"
-#include "host/repository/files/model_bounds.h"
 #include "serve/house.h"
 
 namespace quire {
 namespace {
 
 constexpr std::string_view kOnlyVersion = "1";
-static_assert(kInferBatchMax == kShownBatchMax);
 
 std::string short_name(std::string_view name) {
   return name.size() <= kModelNameSizeMax ? std::string(name) : "(a very long name)";
@@ -42,7 +39,7 @@ std::uint64_t number_of(std::string_view version) {
 ApiError not_served(const ModelRepository& repository, std::string_view name,
                     std::uint64_t number, std::string_view version) {
   if (version.empty()) return not_found(404, name, "has no available versions");
-  for (const RepositoryRow& row : known_rows(repository)) {
+  for (const RepositoryRow& row : repository.known_rows()) {
     if (row.name != name || row.version != number) continue;
     return {.status = 503,
             .message = fmt::format("Request for unknown model: '{}' version {} is not at ready "
@@ -91,11 +88,8 @@ Parsed<AskedModel> find_model(const DialectContext& context, std::string_view na
 
 std::optional<VersionParts> parts_of_version(const ModelRepository& repository,
                                              std::string_view host_name) {
-  const std::size_t colon = host_name.rfind(':');
-  if (colon == host_name.npos) return std::nullopt;
-  const VersionParts parts{host_name.substr(0, colon), host_name.substr(colon + 1)};
-  const bool is_number = number_of(parts.version) > 0 && !parts.version.starts_with('0');
-  return is_number && repository.has(parts.name) ? std::optional(parts) : std::nullopt;
+  const auto parts = version_parts(host_name);
+  return parts && repository.has(parts->name) ? parts : std::nullopt;
 }
 
 std::shared_ptr<const LightModel> find_light(const DialectContext& context, std::string_view name,
@@ -126,20 +120,15 @@ Parsed<ModelLease> lease_for_inference(const DialectContext& context, std::strin
 
 namespace {
 
-// Whether it says how large a batch may be. Shapes that are written without a word of it are whole.
-bool says_batch(const ModelConfig& config) {
-  return config.says_batch || !config.inputs.empty() || !config.outputs.empty();
-}
-
 // Of "story", and of "story:1", as a version is called elsewhere. Null: it is not served.
 std::shared_ptr<const ModelConfig> config_of_name(const ModelRepository& repository,
                                                   std::string_view name) {
-  if (repository.has(name)) return served_config(repository, name);
+  if (repository.has(name)) return repository.config(name);
   const auto parts = parts_of_version(repository, name);
   if (!parts) return nullptr;
   const Result<ServedVersion> served = repository.resolve(parts->name, number_of(parts->version));
   const bool is_it = served.is_ok() && served->host_name == name;
-  return is_it ? served_config(repository, parts->name) : nullptr;
+  return is_it ? repository.config(parts->name) : nullptr;
 }
 
 void keep(const std::vector<ModelTensor>& declared, std::vector<TensorFace>& faces) {
@@ -160,7 +149,7 @@ ModelFace declared_face(const House* house, const ModelInfo& info, std::string n
   const auto config = config_of_name(*house->repository, face.name);
   if (config == nullptr) return face;
   face.is_decoupled = config->is_decoupled;
-  if (says_batch(*config)) face.batch_max = config->batch_max;
+  if (config->settles_batch()) face.batch_max = config->batch_max;
   return face;
 }
 

@@ -10,6 +10,7 @@
 #include <string_view>
 #include <vector>
 
+#include "host/served_names.h"
 #include "serve/call.h"
 #include "serve/dialects/kserve/inference/model_face.h"
 #include "serve/intake/api_error.h"
@@ -33,9 +34,6 @@ Parsed<AskedModel> find_model(const DialectContext& context, std::string_view na
 
 // "story:1" of the host, where the repository has a model "story". Nothing: it is another model's
 // name, be it "story:latest". The parts are of `host_name`.
-struct VersionParts {
-  std::string_view name, version;
-};
 std::optional<VersionParts> parts_of_version(const ModelRepository& repository,
                                              std::string_view host_name);
 

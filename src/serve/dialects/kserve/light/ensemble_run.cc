@@ -111,7 +111,7 @@ StepFacts facts_of(const ModelRepository& repository, const EnsembleStep& step) 
   };
   if (served->light != nullptr) {
     take(served->light->config);
-  } else if (const Result<ModelConfig> config = repository.config(step.model); config.is_ok()) {
+  } else if (const auto config = repository.config(step.model)) {
     take(*config);
   }
   return facts;

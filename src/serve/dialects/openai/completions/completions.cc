@@ -97,8 +97,7 @@ Parsed<Call> parse_openai_completion(const DialectContext& context, const http::
   refuse_unknown(fields, context, common);
   if (fields.error()) return *fields.error();
 
-  const ClientLimits limits = context.house != nullptr ? context.house->client_limits
-                                                       : ClientLimits();
+  const ClientLimits limits = client_limits_of(context);
   if (auto refusal = refuse_beyond(limits, *body, common.grammar)) return *refusal;
   if (auto refusal = refuse_of_encoder(completion)) return *refusal;
   const HostedModel& model = *common.model;
