@@ -1,6 +1,6 @@
-# quire_room(NAME LINKS targets...): one folder of src/ is one static library `quire_NAME`, one test
-# program `NAME_test` (all *_test.cc of the folder) and one benchmark program `NAME_bench`.
-# A folder of headers alone becomes an interface library.
+# quire_room(NAME LINKS targets... [APART folders...]): one folder of src/ is one static library
+# `quire_NAME`, one test program `NAME_test` (all *_test.cc of the folder) and one benchmark program
+# `NAME_bench`. A folder of headers alone becomes an interface library.
 
 # The same few headers open most units: with QUIRE_COMMON_HEADERS they are read once for all rooms;
 # where it is TESTS, once more for tests, with those of the test library. Presets without it show
@@ -50,8 +50,29 @@ function(quire_tell_source_dir)
   endforeach()
 endfunction()
 
+# Where QUIRE_UNITY names a room, the units of each of its folders are compiled as one, its tests as
+# another: what a unit costs is mostly the templates that it shares with its neighbours, and the
+# sanitizers double that. So two units of one folder give no two things the same name. `apart` are
+# folders whose units are tables of one pattern, with the same names in each.
+function(quire_unite target name apart)
+  list(FIND QUIRE_UNITY ${name} at)
+  if(at EQUAL -1)
+    return()
+  endif()
+  set_target_properties(${target} PROPERTIES UNITY_BUILD ON UNITY_BUILD_MODE GROUP)
+  get_target_property(sources ${target} SOURCES)
+  foreach(source ${sources})
+    cmake_path(GET source PARENT_PATH folder)
+    file(RELATIVE_PATH folder ${CMAKE_SOURCE_DIR}/src ${folder})
+    if(NOT folder IN_LIST apart)
+      string(REPLACE / _ group ${folder})
+      set_property(SOURCE ${source} PROPERTY UNITY_GROUP ${group})
+    endif()
+  endforeach()
+endfunction()
+
 function(quire_room name)
-  cmake_parse_arguments(ROOM "" "" "LINKS" ${ARGN})
+  cmake_parse_arguments(ROOM "" "" "LINKS;APART" ${ARGN})
   set(folder ${CMAKE_SOURCE_DIR}/src/${name})
   file(GLOB_RECURSE sources CONFIGURE_DEPENDS ${folder}/*.cc)
   set(tests ${sources})
@@ -66,6 +87,7 @@ function(quire_room name)
     target_link_libraries(quire_${name} PUBLIC ${ROOM_LINKS})
     set_property(GLOBAL APPEND PROPERTY quire_libraries quire_${name})
     quire_use_common_headers(quire_${name})
+    quire_unite(quire_${name} ${name} "${ROOM_APART}")
   else()
     add_library(quire_${name} INTERFACE)
     target_include_directories(quire_${name} INTERFACE ${CMAKE_SOURCE_DIR}/src)
@@ -77,6 +99,7 @@ function(quire_room name)
     target_link_libraries(${name}_test PRIVATE quire_${name} GTest::gmock GTest::gtest_main)
     quire_tell_source_dir(${tests})
     quire_test_program(${name}_test)
+    quire_unite(${name}_test ${name} "${ROOM_APART}")
     add_test(NAME ${name} COMMAND ${name}_test)
   endif()
   if(QUIRE_BENCHES AND benches)

@@ -43,11 +43,11 @@ if(QUIRE_TESTS)
   quire_tell_source_dir(${replay})
   quire_test_program(fuzz_replay_test)
   add_test(NAME fuzz_replay COMMAND fuzz_replay_test)
-
-  # Its part of the lab alone: the sanitizer builds need not compile the load generator.
-  set(lab ${CMAKE_SOURCE_DIR}/src/lab)
-  add_executable(logits_hash ${CMAKE_SOURCE_DIR}/tests/logits_hash.cc
-                 ${lab}/logits_hash.cc ${lab}/random_model.cc ${lab}/random_blocks.cc
-                 ${lab}/model_cost.cc ${lab}/bench/bench_model.cc ${lab}/bench/op_times.cc)
-  target_link_libraries(logits_hash PRIVATE quire_runtime)
 endif()
+
+# Its part of the lab alone: the sanitizer builds need not compile the load generator.
+set(lab ${CMAKE_SOURCE_DIR}/src/lab)
+add_executable(logits_hash ${CMAKE_SOURCE_DIR}/tests/logits_hash.cc
+               ${lab}/logits_hash.cc ${lab}/random_model.cc ${lab}/random_blocks.cc
+               ${lab}/model_cost.cc ${lab}/bench/bench_model.cc ${lab}/bench/op_times.cc)
+target_link_libraries(logits_hash PRIVATE quire_runtime)

@@ -28,10 +28,9 @@ CORES = os.cpu_count() or 1
 SANITIZED = ["sched_test", "engine_test", "archive_test", "serve_test", "formats_test"]
 TARGETS = {
     "release": ["all"],
-    "debug": ["logits_hash"],
     "asan": SANITIZED + ["logits_hash"],
     "tsan": SANITIZED,
-    "odr": ["odr_check"],
+    "odr": ["odr_check", "logits_hash"],
     "aarch64": ["all"],
     "fuzz": ["quire_fuzz"],
 }
@@ -231,7 +230,7 @@ def group_tidy(tally):
 
 def group_sanitizers(tally):
     """ASan+UBSan and TSan builds of what has threads and parsers, and their tests."""
-    for preset in ("debug", "asan", "tsan"):
+    for preset in ("asan", "tsan"):
         if build(tally, preset):
             run_gtests(tally, preset, [name for name in TARGETS[preset] if name.endswith("_test")])
 

@@ -132,7 +132,7 @@ Status dress(const ModelArguments& arguments, HostedModel& model) {
 }
 
 Result<std::unique_ptr<HostedModel>> load_hosted(PlannedModel planned, const std::string& name,
-                                                 const LoadReport& report, EventSink sink) {
+                                                 const LoadListener& report, EventSink sink) {
   const Nanos start = SteadyClock::now();
   const ModelArguments arguments = planned.arguments;
   QUIRE_ASSIGN_OR_RETURN(LoadedModel loaded, load_planned(std::move(planned)));
@@ -219,7 +219,7 @@ Status set_grammar(const LoadedModel& loaded, const GrammarSource& source, ChatP
 }  // namespace
 
 ModelRecipe make_recipe(const NamedModel& model, std::shared_ptr<CpuDevice> device,
-                        const MemoryLimit& limit, LoadReport report) {
+                        const MemoryLimit& limit, LoadListener report) {
   const auto open = [model, device, limit, report]() -> Result<OpenedModel> {
     QUIRE_ASSIGN_OR_RETURN(PlannedModel plan, plan_model(model.arguments, device, limit));
     const std::uint64_t bytes = plan.memory.bytes();

@@ -18,10 +18,10 @@
 namespace quire {
 
 // Told of every load, on the loading thread, before the model serves.
-using LoadReport = std::function<void(const GreetedModel& model, double seconds)>;
+using LoadListener = std::function<void(const GreetedModel& model, double seconds)>;
 
 ModelRecipe make_recipe(const NamedModel& model, std::shared_ptr<CpuDevice> device,
-                        const MemoryLimit& limit, LoadReport report);
+                        const MemoryLimit& limit, LoadListener report);
 
 // Any thread.
 Result<ModelLook> look_at(const ModelArguments& arguments);

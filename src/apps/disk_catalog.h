@@ -18,7 +18,7 @@ struct DiskCatalogOptions {
   ModelArguments common;
   std::shared_ptr<CpuDevice> device;
   MemoryLimit limit;
-  LoadReport report;
+  LoadListener report;
   bool is_on_demand = false;
 };
 

@@ -203,7 +203,7 @@ Status run_server(ServeArguments& arguments) {
   QUIRE_ASSIGN_OR_RETURN(const auto device, make_cpu_device(arguments.common.threads));
   const Nanos start = SteadyClock::now();
   LoadNotes notes;
-  const LoadReport report = [&notes](const GreetedModel& loaded, double seconds) {
+  const LoadListener report = [&notes](const GreetedModel& loaded, double seconds) {
     notes.take(loaded, seconds);
   };
   // At least, that may come.

@@ -108,7 +108,7 @@ TEST(PlantedBugs, WithoutOneNothingIsSeen) {
   }
 }
 
-constexpr std::uint16_t kState = 2;
+constexpr std::uint16_t kStateGroup = 2;
 
 TEST(PlantedBugs, WithoutOneNothingIsSeenInAHybrid) {
   for (const std::uint32_t depth : {1u, 2u, 4u}) EXPECT_EQ(live({}, depth, {}, true), "");
@@ -121,8 +121,8 @@ TEST(PlantedBugs, AStateTakenAtTheWrongPositionIsSeen) {
     std::vector<BlockCopy> now = std::move(late);
     late.clear();
     const auto is_snapshot = [&](const BlockCopy& copy) {
-      for (std::size_t r = 0; r < plan.rows.size() && copy.group == kState; ++r) {
-        if (plan.blocks[plan.table(r, kState).begin] == copy.src) return true;
+      for (std::size_t r = 0; r < plan.rows.size() && copy.group == kStateGroup; ++r) {
+        if (plan.blocks[plan.table(r, kStateGroup).begin] == copy.src) return true;
       }
       return false;
     };
@@ -140,21 +140,21 @@ TEST(PlantedBugs, ASnapshotThatIsOverwrittenIsSeen) {
       for (const BlockId block : snapshots) {
         bool is_named = false;
         for (std::size_t r = 0; r < plan.rows.size(); ++r) {
-          const Span table = plan.table(r, kState);
+          const Span table = plan.table(r, kStateGroup);
           for (std::uint32_t i = 0; i < table.count; ++i) {
             is_named |= plan.blocks[table.begin + i] == block;
           }
         }
         for (const BlockCopy& copy : plan.copies) {
-          is_named |= copy.group == kState && (copy.src == block || copy.dst == block);
+          is_named |= copy.group == kStateGroup && (copy.src == block || copy.dst == block);
         }
-        const BlockId other = plan.blocks[plan.table(0, kState).begin];
-        if (!is_named) plan.copies.push_back({.group = kState, .src = other, .dst = block});
+        const BlockId other = plan.blocks[plan.table(0, kStateGroup).begin];
+        if (!is_named) plan.copies.push_back({.group = kStateGroup, .src = other, .dst = block});
       }
       snapshots.clear();
     }
     for (const BlockCopy& copy : plan.copies) {
-      if (copy.group == kState) snapshots.push_back(copy.dst);
+      if (copy.group == kStateGroup) snapshots.push_back(copy.dst);
     }
     std::sort(snapshots.begin(), snapshots.end());
     snapshots.erase(std::unique(snapshots.begin(), snapshots.end()), snapshots.end());
@@ -166,7 +166,7 @@ TEST(PlantedBugs, ASnapshotThatIsOverwrittenIsSeen) {
 TEST(PlantedBugs, ARollbackThatKeepsTheWrongEntryIsSeen) {
   const auto tamper = [](StepPlan& plan) {
     for (std::size_t r = 0; r < plan.rows.size(); ++r) {
-      const Span table = plan.table(r, kState);
+      const Span table = plan.table(r, kStateGroup);
       if (table.count > 2) std::swap(plan.blocks[table.begin + 1], plan.blocks[table.begin + 2]);
     }
   };

@@ -46,7 +46,7 @@ std::vector<TokenId> words(std::size_t count, std::uint64_t seed) {
   return tokens;
 }
 
-Request ask(std::vector<TokenId> prompt, int tokens_max) {
+Request ask_seeded(std::vector<TokenId> prompt, int tokens_max) {
   Request request;
   request.prompt = std::move(prompt);
   request.params.tokens_max = tokens_max;
@@ -82,7 +82,7 @@ TEST_P(States, AConversationComputesItsNewTokensAndOneBlockATurn) {
     // Of the answer before, only the last token was never fed.
     const std::uint64_t fresh = message.size() + (turn > 1 ? 1 : 0);
     text.insert(text.end(), message.begin(), message.end());
-    const QueueTurn taken = take_turn(world, ask(text, 50 + static_cast<int>(turn)), turn);
+    const QueueTurn taken = take_turn(world, ask_seeded(text, 50 + static_cast<int>(turn)), turn);
     EXPECT_LE(taken.computed, fresh + kBlock) << "turn " << turn;
     std::printf("FIGURE turn %llu of a hybrid, depth %u: prompt of %zu, %llu new, %llu computed\n",
                 static_cast<unsigned long long>(turn), GetParam(), text.size(),
@@ -97,7 +97,7 @@ TEST_P(States, SixteenEqualPromptsAtOnceComputeOne) {
   for (const std::size_t prompt : {100u, 1000u, 3000u}) {
     ScriptWorld world(checked(), hybrid(60, GetParam()));
     for (std::uint64_t i = 0; i < 16; ++i) {
-      Request request = ask(words(prompt, 5), 3);
+      Request request = ask_seeded(words(prompt, 5), 3);
       request.params.seed = i;
       ASSERT_TRUE(world.submit(request).is_ok());
     }
@@ -124,7 +124,7 @@ TEST_P(States, APoolTooSmallForSnapshotsOnlyComputesMore) {
       for (std::uint64_t talk = 0; talk < texts.size(); ++talk) {
         const std::vector<TokenId> message = words(60, turn * 10 + talk);
         texts[talk].insert(texts[talk].end(), message.begin(), message.end());
-        Request request = ask(texts[talk], 40);
+        Request request = ask_seeded(texts[talk], 40);
         request.id = RequestId{turn * 10 + talk + 1};
         ASSERT_TRUE(world.submit(request).is_ok());
       }
@@ -148,7 +148,7 @@ TEST_P(States, APoolTooSmallForSnapshotsOnlyComputesMore) {
 
 TEST_P(States, AWindowHoldsEighteenBlocks) {
   ScriptWorld world(checked(), hybrid(4, GetParam()));
-  Request request = ask(words(8100, 3), 200);
+  Request request = ask_seeded(words(8100, 3), 200);
   request.id = RequestId{1};
   ASSERT_TRUE(world.submit(request).is_ok());
   std::uint32_t held_max = 0, at_end = 0;
@@ -175,7 +175,7 @@ TEST_P(States, AWindowHoldsEighteenBlocks) {
 
 TEST_P(States, BranchesCopyTheStateBeforeTheLastPromptToken) {
   ScriptWorld world(checked(), hybrid(20, GetParam()));
-  Request request = ask(words(75, 8), 12);
+  Request request = ask_seeded(words(75, 8), 12);
   request.n = 4;
   ASSERT_TRUE(world.submit(request).is_ok());
   world.run_until_idle();
@@ -188,7 +188,7 @@ TEST_P(States, BranchesCopyTheStateBeforeTheLastPromptToken) {
 TEST_P(States, SnapshotsLieWhereAnotherRequestMayGoOn) {
   ScriptWorld world(checked(), hybrid(40, GetParam()));
   const std::vector<TokenId> common = words(3000, 1);
-  Request first = ask(common, 2);
+  Request first = ask_seeded(common, 2);
   first.message_ends = {70, 75, 1500};
   take_turn(world, first, 1);
   const auto computed_behind = [&](std::size_t shared, std::uint64_t id) {
@@ -196,7 +196,7 @@ TEST_P(States, SnapshotsLieWhereAnotherRequestMayGoOn) {
     prompt.resize(shared);
     const std::vector<TokenId> own = words(10, 100 + id);
     prompt.insert(prompt.end(), own.begin(), own.end());
-    return take_turn(world, ask(prompt, 2), id).computed;
+    return take_turn(world, ask_seeded(prompt, 2), id).computed;
   };
   EXPECT_EQ(computed_behind(70, 2), 80u - 64);       // the end of a message
   EXPECT_EQ(computed_behind(1500, 3), 1510u - 1472);
@@ -208,19 +208,19 @@ TEST_P(States, SnapshotsLieWhereAnotherRequestMayGoOn) {
 // 96 positions are computed, three whole blocks: the state goes to the tree without a copy.
 TEST(States, WhoEndsWhereABlockEndsGivesItsState) {
   ScriptWorld world(checked(), hybrid(3));
-  const QueueTurn turn = take_turn(world, ask(words(70, 1), 27), 1);
+  const QueueTurn turn = take_turn(world, ask_seeded(words(70, 1), 27), 1);
   EXPECT_EQ(world.script().copies(), 1u);  // at position 64; the one at 96 was the current one
   const BlockPool& pool = world.core().scheduler().ledger().pool(kState);
   EXPECT_EQ(pool.cached_count(), 2u);
   std::vector<TokenId> text = words(70, 1);
   text.insert(text.end(), turn.answer.begin(), turn.answer.end());
-  EXPECT_EQ(take_turn(world, ask(text, 1), 2).computed, 1u);
+  EXPECT_EQ(take_turn(world, ask_seeded(text, 1), 2).computed, 1u);
 }
 
 // Text that grows keeps one snapshot behind the prompt, and one every 1,024 positions.
 TEST(States, OlderSnapshotsAreThinnedOut) {
   ScriptWorld world(checked(), hybrid(500));
-  take_turn(world, ask(words(70, 1), 2000), 1);
+  take_turn(world, ask_seeded(words(70, 1), 2000), 1);
   const KvLedger& ledger = world.core().scheduler().ledger();
   EXPECT_EQ(ledger.pool(kState).cached_count(), 3u);  // at 64, 1024 and 2048
   EXPECT_GT(ledger.pool(kPositions).cached_count(), 60u);
@@ -232,7 +232,7 @@ TEST(States, DraftsLeaveTheStateOfTheLastAcceptedToken) {
     script.drafts_max = 5;
     ScriptWorld world(checked(), script);
     for (std::uint64_t i = 0; i < 3; ++i) {
-      ASSERT_TRUE(world.submit(ask(words(20 + 30 * i, i), 150)).is_ok());
+      ASSERT_TRUE(world.submit(ask_seeded(words(20 + 30 * i, i), 150)).is_ok());
     }
     world.run_until_idle();
     const std::uint64_t accepted = world.script().drafts_accepted();

@@ -6,11 +6,11 @@
 namespace quire {
 namespace {
 
-using Names = std::vector<std::string>;
+using NameList = std::vector<std::string>;
 
 class ServedNamesTest : public ::testing::Test {
  protected:
-  ModelHost::ModelIndex add(Names names) {
+  ModelHost::ModelIndex add(NameList names) {
     const auto open = []() -> Result<OpenedModel> {
       return Status(StatusCode::kInternal, "nobody loads it");
     };
@@ -18,8 +18,8 @@ class ServedNamesTest : public ::testing::Test {
     EXPECT_TRUE(model.is_ok());
     return *model;
   }
-  Names shown() {
-    Names shown;
+  NameList shown() {
+    NameList shown;
     for (const ModelRow& row : served_rows(host_)) {
       for (const std::string& name : served_names(row)) shown.push_back(name);
     }
@@ -35,11 +35,11 @@ TEST_F(ServedNamesTest, WhoHasTheBareNameGoesBeforeOtherVersions) {
   add({"m:3"});
   add({"m:2"});
   add({"m:1", "m"});
-  EXPECT_EQ(shown(), Names({"m", "m:1", "m:3", "m:2"}));
+  EXPECT_EQ(shown(), NameList({"m", "m:1", "m:3", "m:2"}));
   EXPECT_EQ(first_served_name(host_), "m");
   EXPECT_EQ(only_served_name(host_), "m");
   add({"other", "alias"});
-  EXPECT_EQ(shown(), Names({"m", "m:1", "m:3", "m:2", "other", "alias"}));
+  EXPECT_EQ(shown(), NameList({"m", "m:1", "m:3", "m:2", "other", "alias"}));
   EXPECT_EQ(first_served_name(host_), "m");
   EXPECT_FALSE(only_served_name(host_));
 }
@@ -50,7 +50,7 @@ TEST_F(ServedNamesTest, ModelsThatAreNoVersionsStandAsTheyCame) {
   add({"a:latest"});
   add({"a:8"});
   add({"a:70"});
-  EXPECT_EQ(shown(), Names({"b", "a:latest", "a:8", "a:70"}));
+  EXPECT_EQ(shown(), NameList({"b", "a:latest", "a:8", "a:70"}));
   EXPECT_EQ(bare_name({"a:8"}), "");
   EXPECT_EQ(bare_name({"a:8", "b", "a"}), "a");
   EXPECT_EQ(bare_name({"a:8b", "a"}), "");

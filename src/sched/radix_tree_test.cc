@@ -10,19 +10,19 @@
 namespace quire {
 namespace {
 
-constexpr std::uint32_t kBlockTokens = 2;
+constexpr std::uint32_t kPairTokens = 2;
 using Tokens = std::vector<TokenId>;
 
 std::vector<KvGroup> one_group(std::uint32_t blocks) {
-  return {{.layers = 1, .block_tokens = kBlockTokens, .blocks = blocks}};
+  return {{.layers = 1, .block_tokens = kPairTokens, .blocks = blocks}};
 }
 
 // Adds a run of whole blocks, blocks numbered from `block`; each is idle afterwards.
 RadixNode* add(RadixTree& tree, const CacheNamespace& space, const Tokens& run, BlockId block,
                StepId step) {
   RadixNode* node = tree.root(space);
-  for (std::size_t at = 0; at < run.size(); at += kBlockTokens) {
-    const auto edge = std::span<const TokenId>(run).subspan(at, kBlockTokens);
+  for (std::size_t at = 0; at < run.size(); at += kPairTokens) {
+    const auto edge = std::span<const TokenId>(run).subspan(at, kPairTokens);
     RadixNode* next = tree.child(node, edge);
     if (next == nullptr) {
       next = tree.insert(node, edge, std::vector<BlockId>{block}, step);
@@ -86,7 +86,7 @@ TEST(RadixTree, EvictsTheOldestLeaf) {
 
 TEST(RadixTree, AWindowGroupHasHolesAndStaysUsable) {
   std::vector<KvGroup> groups = one_group(20);
-  groups.push_back({.layers = 1, .block_tokens = kBlockTokens, .blocks = 20, .window = 3});
+  groups.push_back({.layers = 1, .block_tokens = kPairTokens, .blocks = 20, .window = 3});
   RadixTree tree(groups);
   const CacheNamespace space;
   const Tokens run = {1, 2, 3, 4, 5, 6, 7, 8};
@@ -111,7 +111,7 @@ TEST(RadixTree, AGroupOfStatesHasItsBlocksWhereSnapshotsAre) {
   std::vector<KvGroup> groups = one_group(20);
   groups.push_back({.layers = 1,
                     .holds = GroupHolds::kState,
-                    .block_tokens = kBlockTokens,
+                    .block_tokens = kPairTokens,
                     .blocks = 20});
   RadixTree tree(groups);
   const CacheNamespace space;
@@ -142,7 +142,7 @@ TEST(RadixTree, AGroupOfStatesHasItsBlocksWhereSnapshotsAre) {
 TEST(RadixTree, ABareNodeStaysWhileSomebodyStandsOnIt) {
   std::vector<KvGroup> groups = {{.layers = 1,
                                   .holds = GroupHolds::kState,
-                                  .block_tokens = kBlockTokens,
+                                  .block_tokens = kPairTokens,
                                   .blocks = 20}};
   RadixTree tree(groups);
   RadixNode* first = tree.insert(tree.root({}), Tokens{1, 2}, std::vector<BlockId>{0}, 1);
@@ -188,26 +188,26 @@ class NaiveTree {
   // Whole blocks matched, and then tokens.
   std::pair<std::size_t, std::size_t> match(const Tokens& tokens) {
     std::size_t whole = 0;
-    while ((whole + 1) * kBlockTokens <= tokens.size() &&
+    while ((whole + 1) * kPairTokens <= tokens.size() &&
            find(Tokens(tokens.begin(),
-                       tokens.begin() + static_cast<std::ptrdiff_t>((whole + 1) * kBlockTokens)))) {
+                       tokens.begin() + static_cast<std::ptrdiff_t>((whole + 1) * kPairTokens)))) {
       ++whole;
     }
     std::size_t partial = 0;
     for (const NaivePrefix& it : prefixes) {
-      if (it.tokens.size() != (whole + 1) * kBlockTokens) continue;
+      if (it.tokens.size() != (whole + 1) * kPairTokens) continue;
       std::size_t common = 0;
       while (common < tokens.size() && common < it.tokens.size() &&
              tokens[common] == it.tokens[common]) {
         ++common;
       }
-      if (common > whole * kBlockTokens) partial = std::max(partial, common - whole * kBlockTokens);
+      if (common > whole * kPairTokens) partial = std::max(partial, common - whole * kPairTokens);
     }
     return {whole, partial};
   }
   bool is_leaf(const NaivePrefix& prefix) const {
     return std::none_of(prefixes.begin(), prefixes.end(), [&](const NaivePrefix& it) {
-      return it.tokens.size() == prefix.tokens.size() + kBlockTokens &&
+      return it.tokens.size() == prefix.tokens.size() + kPairTokens &&
              std::equal(prefix.tokens.begin(), prefix.tokens.end(), it.tokens.begin());
     });
   }
@@ -244,9 +244,9 @@ TEST(RadixTree, TwinOfAListOfPrefixes) {
     if (what < 4) {  // publish the run's whole blocks
       RadixNode* node = tree.root({});
       Tokens prefix;
-      for (std::size_t at = 0; at + kBlockTokens <= run.size() && !free.empty();
-           at += kBlockTokens) {
-        const auto edge = std::span<const TokenId>(run).subspan(at, kBlockTokens);
+      for (std::size_t at = 0; at + kPairTokens <= run.size() && !free.empty();
+           at += kPairTokens) {
+        const auto edge = std::span<const TokenId>(run).subspan(at, kPairTokens);
         prefix.insert(prefix.end(), edge.begin(), edge.end());
         RadixNode* next = tree.child(node, edge);
         ASSERT_EQ(next != nullptr, naive.find(prefix) != nullptr) << "seed " << kSeed;
@@ -262,7 +262,7 @@ TEST(RadixTree, TwinOfAListOfPrefixes) {
       const auto [whole, partial] = naive.match(run);
       ASSERT_EQ(found.path.size(), whole) << "seed " << kSeed << " step " << step;
       ASSERT_EQ(found.partial_tokens, partial) << "seed " << kSeed << " step " << step;
-      Tokens prefix(run.begin(), run.begin() + static_cast<std::ptrdiff_t>(whole * kBlockTokens));
+      Tokens prefix(run.begin(), run.begin() + static_cast<std::ptrdiff_t>(whole * kPairTokens));
       if (whole > 0) {
         NaivePrefix* last = naive.find(prefix);
         ASSERT_EQ(found.path.back()->blocks[0], last->block);

@@ -12,6 +12,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/json.h"
 #include "core/events.h"
 #include "core/request.h"
 #include "serve/http/exchange.h"
@@ -91,6 +92,10 @@ struct Call {
   std::size_t unknown_fields = 0;  // accepted with a warning
   std::vector<VolatileLine> volatile_lines;  // that were at the head of the prompt
 };
+
+// A call that is answered at once.
+Call ready_call(http::Response answer);
+Call ready_call(const Json& body);  // with status 200
 
 // The parts of a path that its pattern names: {"name", "smollm2"}.
 class PathParams {

@@ -13,6 +13,7 @@
 #include <sstream>
 
 #include "base/json.h"
+#include "serve/testing/test_json.h"
 #include "serve/testing/test_server.h"
 
 namespace quire {
@@ -23,12 +24,6 @@ constexpr const char* kHello = R"({"model":"m","messages":[{"role":"user","conte
 
 std::string chat_body(const std::string& fields) {
   return std::string(kHello) + "," + fields + "}";
-}
-
-Json json_of(const TestResponse& response) {
-  Result<Json> json = parse_json(response.body);
-  if (!json.is_ok()) ADD_FAILURE() << response.status << ": " << response.body;
-  return json.is_ok() ? *json : Json::object();
 }
 
 std::string error_param(const TestResponse& response) {

@@ -11,7 +11,7 @@ namespace {
 
 constexpr int kSchema = 1, kSchemaOfAdapters = 2;
 constexpr std::size_t kFilesMax = 4096;
-constexpr std::size_t kNameMax = 200;
+constexpr std::size_t kFileNameMax = 200;
 constexpr std::uint64_t kFileBytesMax = std::uint64_t{1} << 46;
 
 Result<std::string> string_field(const Json& object, std::string_view key) {
@@ -106,7 +106,7 @@ std::uint64_t Manifest::bytes() const {
 }
 
 bool is_file_name(std::string_view name) {
-  return !name.empty() && name.size() <= kNameMax && name.front() != '.' &&
+  return !name.empty() && name.size() <= kFileNameMax && name.front() != '.' &&
          std::all_of(name.begin(), name.end(), [](unsigned char c) {
            return c >= 0x20 && c != 0x7F && c != '/' && c != '\\';
          });

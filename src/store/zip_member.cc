@@ -9,7 +9,7 @@
 namespace quire::store {
 namespace {
 
-constexpr std::size_t kBufferBytes = std::size_t{1} << 20;
+constexpr std::size_t kInflatedBytes = std::size_t{1} << 20;
 
 struct Closer {
   void operator()(zip_t* archive) const { zip_discard(archive); }
@@ -28,7 +28,7 @@ Status extract_zip_member(const std::string& archive, const std::string& member,
   if (!source) return error(StatusCode::kCorrupt, "'{}' has no file {}", archive, member);
   const std::unique_ptr<std::FILE, Closer> out(std::fopen(target.c_str(), "wb"));
   if (!out) return error(StatusCode::kInternal, "cannot write '{}'", target);
-  std::vector<char> buffer(kBufferBytes);
+  std::vector<char> buffer(kInflatedBytes);
   std::uint64_t written = 0;
   while (true) {
     const zip_int64_t got = zip_fread(source.get(), buffer.data(), buffer.size());

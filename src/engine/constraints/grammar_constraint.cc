@@ -9,9 +9,10 @@
 namespace quire {
 namespace {
 
-class State final : public ConstraintState {
+class GrammarConstraintState final : public ConstraintState {
  public:
-  explicit State(std::unique_ptr<GrammarState> grammar) : grammar_(std::move(grammar)) {}
+  explicit GrammarConstraintState(std::unique_ptr<GrammarState> grammar)
+      : grammar_(std::move(grammar)) {}
 
   // After a token, and before the first.
   Status look_ahead() {
@@ -72,7 +73,7 @@ class State final : public ConstraintState {
 
 Result<std::unique_ptr<ConstraintState>> GrammarConstraint::begin() const {
   QUIRE_ASSIGN_OR_RETURN(std::unique_ptr<GrammarState> grammar, grammar_->begin());
-  auto state = std::make_unique<State>(std::move(grammar));
+  auto state = std::make_unique<GrammarConstraintState>(std::move(grammar));
   QUIRE_RETURN_IF_ERROR(state->look_ahead());
   return std::unique_ptr<ConstraintState>(std::move(state));
 }

@@ -37,9 +37,9 @@ bool ends_in_a_character(std::string_view bytes) {
   return false;
 }
 
-class State final : public ConstraintState {
+class ThoughtBudgetState final : public ConstraintState {
  public:
-  explicit State(std::shared_ptr<const ThoughtBudgetOptions> options)
+  explicit ThoughtBudgetState(std::shared_ptr<const ThoughtBudgetOptions> options)
       : options_(std::move(options)) {
     tail_max_ = options_->ends.size();
     for (const std::string& mark : options_->begins) {
@@ -229,7 +229,7 @@ ThoughtBudget::ThoughtBudget(ThoughtBudgetOptions options)
 }
 
 Result<std::unique_ptr<ConstraintState>> ThoughtBudget::begin() const {
-  auto state = std::make_unique<State>(options_);
+  auto state = std::make_unique<ThoughtBudgetState>(options_);
   QUIRE_RETURN_IF_ERROR(state->start());
   return std::unique_ptr<ConstraintState>(std::move(state));
 }

@@ -22,8 +22,8 @@ std::string place(const ConfigValue& value, const std::string& path) {
 }
 
 template <typename... Args>
-Status wrong(const ConfigValue& value, const std::string& path, fmt::format_string<Args...> format,
-             Args&&... args) {
+Status wrong_in(const ConfigValue& value, const std::string& path,
+                fmt::format_string<Args...> format, Args&&... args) {
   return error(StatusCode::kInvalidArgument, "{} {}", place(value, path),
                fmt::format(format, std::forward<Args>(args)...));
 }
@@ -60,9 +60,9 @@ template <typename T>
 Result<Json> integer(const ConfigValue& value, const std::string& path) {
   const auto number = parse_integer<T>(value.text);
   if (number) return Json(*number);
-  return wrong(value, path, "must be an integer from {} to {}, not '{}'",
-               std::numeric_limits<T>::min(), std::numeric_limits<T>::max(),
-               value.text.substr(0, 64));
+  return wrong_in(value, path, "must be an integer from {} to {}, not '{}'",
+                  std::numeric_limits<T>::min(), std::numeric_limits<T>::max(),
+                  value.text.substr(0, 64));
 }
 
 Result<Json> boolean(const ConfigValue& value, const std::string& path) {
@@ -72,7 +72,7 @@ Result<Json> boolean(const ConfigValue& value, const std::string& path) {
   for (const std::string_view no : {"false", "False", "f", "0"}) {
     if (value.text == no) return Json(false);
   }
-  return wrong(value, path, "must be true or false, not '{}'", value.text.substr(0, 64));
+  return wrong_in(value, path, "must be true or false, not '{}'", value.text.substr(0, 64));
 }
 
 Result<Json> name_of(const ConfigValue& value, const ConfigEnum& known, const std::string& path) {
@@ -81,8 +81,8 @@ Result<Json> name_of(const ConfigValue& value, const ConfigEnum& known, const st
   if (std::find(known.values.begin(), known.values.end(), value.text) != known.values.end()) {
     return Json(value.text);
   }
-  return wrong(value, path, "must be one of {}, not '{}'", fmt::join(known.values, ", "),
-               value.text.substr(0, 64));
+  return wrong_in(value, path, "must be one of {}, not '{}'", fmt::join(known.values, ", "),
+                  value.text.substr(0, 64));
 }
 
 Json default_of(const ConfigField& field) {
@@ -107,14 +107,14 @@ class Walker {
     for (const ConfigMember& member : value.members) {
       const ConfigField* field = known.find(member.name);
       if (field == nullptr) {
-        return wrong(member.value, join(path, member.name), "is no field of {}", known.name);
+        return wrong_in(member.value, join(path, member.name), "is no field of {}", known.name);
       }
       if (member.value.kind == Kind::kNothing) continue;
       const std::string name = join(path, member.name);
       if (!field->choice.empty()) {
         const auto [other, is_first] = chosen.emplace(field->choice, field->name);
         if (!is_first && other->second != field->name) {
-          return wrong(member.value, name, "excludes '{}', which is there too", other->second);
+          return wrong_in(member.value, name, "excludes '{}', which is there too", other->second);
         }
       }
       QUIRE_RETURN_IF_ERROR(add(member.value, *field, name, found));
@@ -157,7 +157,7 @@ class Walker {
       }
       return ok_status();
     }
-    if (known != found.end()) return wrong(value, path, "is there twice");
+    if (known != found.end()) return wrong_in(value, path, "is there twice");
     found.emplace(field.name, std::move(content));
     return ok_status();
   }
@@ -165,7 +165,7 @@ class Walker {
   // { key: "k" value: ... } of the text, or the members of a JSON object.
   Status add_entries(const ConfigValue& value, const ConfigField& field, const std::string& path,
                      std::map<std::string_view, Json>& found) {
-    if (value.kind != Kind::kMessage) return wrong(value, path, "must be a map");
+    if (value.kind != Kind::kMessage) return wrong_in(value, path, "must be a map");
     Json& map = found.emplace(field.name, Json::object()).first->second;
     if (value.line == 0) {
       for (const ConfigMember& member : value.members) {
@@ -181,13 +181,13 @@ class Walker {
       } else if (member.name == "value") {
         content = member.value;
       } else {
-        return wrong(member.value, path + "." + member.name, "is no part of a map's entry");
+        return wrong_in(member.value, path + "." + member.name, "is no part of a map's entry");
       }
     }
     const bool wants_string = field.count == ConfigCount::kMap;
     if (key == nullptr || key->kind != (wants_string ? Kind::kString : Kind::kWord)) {
-      return wrong(value, path, "has an entry without a key that is {}",
-                   wants_string ? "a string" : "a number");
+      return wrong_in(value, path, "has an entry without a key that is {}",
+                      wants_string ? "a string" : "a number");
     }
     return add_entry(key->text, content, field, path, map);
   }
@@ -197,14 +197,14 @@ class Walker {
     if (field.count == ConfigCount::kMapByNumber) {
       const auto number = parse_integer<std::uint64_t>(key);
       if (!number) {
-        return wrong(value, path, "has the key '{}', which is no number", key.substr(0, 64));
+        return wrong_in(value, path, "has the key '{}', which is no number", key.substr(0, 64));
       }
       key = std::to_string(*number);
     }
     if (map.members().size() >= kEntriesMax) {
-      return wrong(value, path, "has more than {} entries", kEntriesMax);
+      return wrong_in(value, path, "has more than {} entries", kEntriesMax);
     }
-    if (map.find(key) != nullptr) return wrong(value, path, "has the key '{}' twice", key);
+    if (map.find(key) != nullptr) return wrong_in(value, path, "has the key '{}' twice", key);
     QUIRE_ASSIGN_OR_RETURN(Json content, one(value, field, path + "[" + key + "]"));
     QUIRE_RETURN_IF_ERROR(look_at(value, field, path, content));
     map.set(key, std::move(content));
@@ -213,16 +213,16 @@ class Walker {
 
   Result<Json> one(const ConfigValue& value, const ConfigField& field, const std::string& path) {
     if (field.type == ConfigType::kMessage) {
-      if (value.kind != Kind::kMessage) return wrong(value, path, "must be a message");
+      if (value.kind != Kind::kMessage) return wrong_in(value, path, "must be a message");
       return message(value, *field.message, path);
     }
     const bool is_json = value.line == 0;
     const bool is_text = value.kind == Kind::kString;
-    if (value.kind == Kind::kMessage) return wrong(value, path, "must be no message");
+    if (value.kind == Kind::kMessage) return wrong_in(value, path, "must be no message");
     if (field.type == ConfigType::kText) {
-      return is_text ? Result<Json>(Json(value.text)) : wrong(value, path, "must be a string");
+      return is_text ? Result<Json>(Json(value.text)) : wrong_in(value, path, "must be a string");
     }
-    if (is_text && !is_json) return wrong(value, path, "must not be in quotes");
+    if (is_text && !is_json) return wrong_in(value, path, "must not be in quotes");
     switch (field.type) {
       case ConfigType::kBool: return boolean(value, path);
       case ConfigType::kInt32: return integer<std::int32_t>(value, path);
@@ -233,7 +233,7 @@ class Walker {
       default: break;
     }
     const auto number = parse_real(value.text);
-    return number ? Result<Json>(Json(*number)) : wrong(value, path, "must be a number");
+    return number ? Result<Json>(Json(*number)) : wrong_in(value, path, "must be a number");
   }
 
   static Status refuse(const ConfigValue& value, const ConfigField& field,

@@ -334,7 +334,7 @@ constexpr TextParameter kTexts[] = {{"kv_cache_dtype", &ModelOverrides::kv_cache
                                     {"reasoning_parser", &ModelOverrides::reasoning_parser}};
 
 // Of other backends: how they arrange memory and batches, which this one does by itself.
-constexpr std::string_view kTold[] = {
+constexpr std::string_view kToldSettings[] = {
     "batch_scheduler_policy", "batching_strategy", "enable_chunked_context",
     "enable_kv_cache_reuse", "gpt_model_type", "gpu_memory_utilization",
     "kv_cache_free_gpu_mem_fraction", "max_queue_delay_microseconds",
@@ -370,7 +370,8 @@ Status read_parameter(const std::string& name, const std::string& value, ModelCo
     config.is_decoupled |= value == "true" || value == "True";
     return ok_status();
   }
-  if (std::find(std::begin(kTold), std::end(kTold), name) != std::end(kTold)) {
+  if (std::find(std::begin(kToldSettings), std::end(kToldSettings), name) !=
+      std::end(kToldSettings)) {
     config.warnings.push_back(fmt::format(
         "'parameters[{}]' does nothing here: memory and batches are arranged by Quire", name));
     return ok_status();

@@ -66,7 +66,7 @@ constexpr std::array kToldArguments = {
     "gpu_memory_utilization", "max_parallel_loading_workers",       "swap_space",
     "trust_remote_code",    "tokenizer_mode",    "distributed_executor_backend"};
 
-Status wrong(const std::string& path, std::string_view what) {
+Status wrong_folder(const std::string& path, std::string_view what) {
   return error(StatusCode::kInvalidArgument, "'{}': {}", path, what);
 }
 
@@ -85,14 +85,14 @@ Status read_argument(const std::string& path, const std::string& name, const Jso
     if (name != known) continue;
     const std::uint32_t max = model_bound(known);
     if (!value.is_int() || value.as_int() < 1 || value.as_int() > max) {
-      return wrong(path, fmt::format("'{}' must be an integer from 1 to {}", name, max));
+      return wrong_folder(path, fmt::format("'{}' must be an integer from 1 to {}", name, max));
     }
     *number = static_cast<std::uint32_t>(value.as_int());
     return ok_status();
   }
   for (const auto& [known, text] : texts) {
     if (name != known) continue;
-    if (!value.is_string()) return wrong(path, fmt::format("'{}' must be a string", name));
+    if (!value.is_string()) return wrong_folder(path, fmt::format("'{}' must be a string", name));
     *text = value.as_string();
     return ok_status();
   }
@@ -100,18 +100,18 @@ Status read_argument(const std::string& path, const std::string& name, const Jso
     found.warnings.push_back(fmt::format("'{}' of model.json does nothing here", name));
     return ok_status();
   }
-  return wrong(path, fmt::format("'{}' is not known", name.substr(0, 64)));
+  return wrong_folder(path, fmt::format("'{}' is not known", name.substr(0, 64)));
 }
 
 Status read_model_json(const std::string& path, VersionSource& found) {
   QUIRE_ASSIGN_OR_RETURN(const std::string text, read_file(path, kModelJsonMax));
   const Result<Json> json = parse_json(text);
-  if (!json.is_ok()) return wrong(path, json.status().message());
-  if (!json->is_object()) return wrong(path, "expected an object");
+  if (!json.is_ok()) return wrong_folder(path, json.status().message());
+  if (!json->is_object()) return wrong_folder(path, "expected an object");
   for (const auto& [name, value] : json->members()) {
     QUIRE_RETURN_IF_ERROR(read_argument(path, name, value, found));
   }
-  return found.source.empty() ? wrong(path, "it names no 'model'") : ok_status();
+  return found.source.empty() ? wrong_folder(path, "it names no 'model'") : ok_status();
 }
 
 // From the folder on, where there is such a thing.

@@ -5,7 +5,7 @@
 namespace quire {
 namespace {
 
-constexpr int kDepthMax = 32;  // of references and alternatives
+constexpr int kSchemaDepthMax = 32;  // of references and alternatives
 
 struct Allowed {
   bool text = false, other = false;
@@ -16,7 +16,7 @@ void add_type(std::string_view type, Allowed& allowed) {
 }
 
 void add_schema(const Json& schema, const Json& root, int depth, Allowed& allowed) {
-  if (!schema.is_object() || depth > kDepthMax) {
+  if (!schema.is_object() || depth > kSchemaDepthMax) {
     allowed = {true, true};
     return;
   }

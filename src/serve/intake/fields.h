@@ -19,6 +19,10 @@
 
 namespace quire {
 
+// Bounds of an integer field of which an int is made.
+inline constexpr std::int64_t kInt32Min = std::numeric_limits<std::int32_t>::min();
+inline constexpr std::int64_t kInt32Max = std::numeric_limits<std::int32_t>::max();
+
 struct Range {
   double min = std::numeric_limits<double>::lowest();
   double max = std::numeric_limits<double>::max();

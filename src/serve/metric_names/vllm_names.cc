@@ -11,39 +11,39 @@ using prometheus::ClientMetric;
 using prometheus::MetricFamily;
 using prometheus::MetricType;
 
-struct Name {
+struct VllmName {
   std::string_view ours, theirs;
   bool is_old = false;
 };
 
-constexpr std::array kNames = {
-    Name{"quire_requests_running", "vllm:num_requests_running"},
-    Name{"quire_requests_waiting", "vllm:num_requests_waiting"},
-    Name{"quire_prompt_tokens_total", "vllm:prompt_tokens_total"},
-    Name{"quire_generated_tokens_total", "vllm:generation_tokens_total"},
-    Name{"quire_preemptions_total", "vllm:num_preemptions_total"},
-    Name{"quire_prompt_tokens_total", "vllm:prefix_cache_queries_total"},
-    Name{"quire_prefix_cached_tokens_total", "vllm:prefix_cache_hits_total"},
-    Name{"quire_prefix_cached_tokens_total", "vllm:prompt_tokens_cached_total"},
-    Name{"quire_prompt_tokens_total", "vllm:gpu_prefix_cache_queries_total", true},
-    Name{"quire_prefix_cached_tokens_total", "vllm:gpu_prefix_cache_hits_total", true},
-    Name{"quire_time_to_first_token_seconds", "vllm:time_to_first_token_seconds"},
-    Name{"quire_inter_token_latency_seconds", "vllm:inter_token_latency_seconds"},
-    Name{"quire_inter_token_latency_seconds", "vllm:time_per_output_token_seconds", true},
-    Name{"quire_request_seconds", "vllm:e2e_request_latency_seconds"},
-    Name{"quire_request_queue_seconds", "vllm:request_queue_time_seconds"},
-    Name{"quire_request_compute_seconds", "vllm:request_inference_time_seconds"},
-    Name{"quire_request_token_seconds", "vllm:request_time_per_output_token_seconds"},
-    Name{"quire_request_prompt_tokens", "vllm:request_prompt_tokens"},
-    Name{"quire_request_generated_tokens", "vllm:request_generation_tokens"},
-    Name{"quire_request_generated_tokens", "vllm:request_max_num_generation_tokens"},
-    Name{"quire_request_max_tokens", "vllm:request_params_max_tokens"},
-    Name{"quire_request_choices", "vllm:request_params_n"},
-    Name{"quire_request_computed_prompt_tokens", "vllm:request_prefill_kv_computed_tokens"},
-    Name{"quire_request_prefill_seconds", "vllm:request_prefill_time_seconds"},
-    Name{"quire_request_decode_seconds", "vllm:request_decode_time_seconds"},
-    Name{"quire_step_tokens", "vllm:iteration_tokens_total"},
-    Name{"quire_choices_total", "vllm:request_success_total"},
+constexpr std::array kVllmNames = {
+    VllmName{"quire_requests_running", "vllm:num_requests_running"},
+    VllmName{"quire_requests_waiting", "vllm:num_requests_waiting"},
+    VllmName{"quire_prompt_tokens_total", "vllm:prompt_tokens_total"},
+    VllmName{"quire_generated_tokens_total", "vllm:generation_tokens_total"},
+    VllmName{"quire_preemptions_total", "vllm:num_preemptions_total"},
+    VllmName{"quire_prompt_tokens_total", "vllm:prefix_cache_queries_total"},
+    VllmName{"quire_prefix_cached_tokens_total", "vllm:prefix_cache_hits_total"},
+    VllmName{"quire_prefix_cached_tokens_total", "vllm:prompt_tokens_cached_total"},
+    VllmName{"quire_prompt_tokens_total", "vllm:gpu_prefix_cache_queries_total", true},
+    VllmName{"quire_prefix_cached_tokens_total", "vllm:gpu_prefix_cache_hits_total", true},
+    VllmName{"quire_time_to_first_token_seconds", "vllm:time_to_first_token_seconds"},
+    VllmName{"quire_inter_token_latency_seconds", "vllm:inter_token_latency_seconds"},
+    VllmName{"quire_inter_token_latency_seconds", "vllm:time_per_output_token_seconds", true},
+    VllmName{"quire_request_seconds", "vllm:e2e_request_latency_seconds"},
+    VllmName{"quire_request_queue_seconds", "vllm:request_queue_time_seconds"},
+    VllmName{"quire_request_compute_seconds", "vllm:request_inference_time_seconds"},
+    VllmName{"quire_request_token_seconds", "vllm:request_time_per_output_token_seconds"},
+    VllmName{"quire_request_prompt_tokens", "vllm:request_prompt_tokens"},
+    VllmName{"quire_request_generated_tokens", "vllm:request_generation_tokens"},
+    VllmName{"quire_request_generated_tokens", "vllm:request_max_num_generation_tokens"},
+    VllmName{"quire_request_max_tokens", "vllm:request_params_max_tokens"},
+    VllmName{"quire_request_choices", "vllm:request_params_n"},
+    VllmName{"quire_request_computed_prompt_tokens", "vllm:request_prefill_kv_computed_tokens"},
+    VllmName{"quire_request_prefill_seconds", "vllm:request_prefill_time_seconds"},
+    VllmName{"quire_request_decode_seconds", "vllm:request_decode_time_seconds"},
+    VllmName{"quire_step_tokens", "vllm:iteration_tokens_total"},
+    VllmName{"quire_choices_total", "vllm:request_success_total"},
 };
 
 // Their words for our reasons; "" is none of theirs.
@@ -216,7 +216,7 @@ std::vector<MetricFamily> vllm_families(const std::vector<MetricFamily>& ours,
                                         const std::vector<ModelRow>& models,
                                         const VllmFacts& facts) {
   std::vector<MetricFamily> families;
-  for (const Name& name : kNames) {
+  for (const VllmName& name : kVllmNames) {
     if (name.is_old && !facts.has_old) continue;
     const auto source = std::find_if(ours.begin(), ours.end(), [&](const MetricFamily& family) {
       return family.name == name.ours;

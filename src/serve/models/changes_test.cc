@@ -12,16 +12,10 @@
 namespace quire {
 namespace {
 
-constexpr const char* kCompletions = "/v1/completions";
-
-std::string ask(const std::string& model, const std::string& fields = R"("max_tokens":4)") {
-  return R"({"prompt":"ab","ignore_eos":true,"seed":1,"model":")" + model + "\"," + fields + "}";
-}
-
 // Recipes for every name that begins with "stored".
-class TestCatalog final : public ModelCatalog {
+class StoredCatalog final : public ModelCatalog {
  public:
-  explicit TestCatalog(std::shared_ptr<StepGate> gate) : gate_(std::move(gate)) {}
+  explicit StoredCatalog(std::shared_ptr<StepGate> gate) : gate_(std::move(gate)) {}
 
   Result<ModelRecipe> recipe(const std::string&, std::vector<std::string> names,
                              const ModelOverrides&) const override {
@@ -59,7 +53,9 @@ class ModelChanges : public ::testing::Test {
     EXPECT_TRUE(added.is_ok()) << added.status().message();
     return added.is_ok() ? *added : std::size_t{999};
   }
-  TestResponse post(const std::string& body) { return server_->client().post(kCompletions, body); }
+  TestResponse post(const std::string& body) {
+    return server_->client().post(kCompletionsPath, body);
+  }
   std::string metrics() { return server_->client().get("/metrics").body; }
   static std::string rest_of(TestClient& client) {
     std::string rest;
@@ -73,19 +69,19 @@ class ModelChanges : public ::testing::Test {
 
   std::shared_ptr<StepGate> steps_ = std::make_shared<StepGate>();
   std::shared_ptr<StepGate> other_steps_ = std::make_shared<StepGate>();
-  TestCatalog catalog_{steps_};
+  StoredCatalog catalog_{steps_};
   ModelHost* host_ = nullptr;
   std::optional<TestServer> server_;
 };
 
 TEST_F(ModelChanges, AModelThatComesIsServed) {
-  EXPECT_EQ(post(ask("new")).status, 404);
+  EXPECT_EQ(post(ask_model("new")).status, 404);
   const std::string before = server_->client().get("/openapi.json").body;
   EXPECT_EQ(before.find("\"new\""), before.npos);
   add("new", steps_);
   EXPECT_NE(metrics().find("quire_time_to_first_token_seconds_count{model=\"new\"} 0"),
             std::string::npos);
-  EXPECT_EQ(post(ask("new")).status, 200);
+  EXPECT_EQ(post(ask_model("new")).status, 200);
   EXPECT_EQ(server_->metric("quire_model_loads_total{model=\"new\"}"), 1);
   const std::string after = server_->client().get("/openapi.json").body;
   EXPECT_NE(after.find("\"new\""), after.npos) << "the document names who can be asked";
@@ -93,31 +89,31 @@ TEST_F(ModelChanges, AModelThatComesIsServed) {
 
 TEST_F(ModelChanges, AModelThatGoesIsUnknownAndItsSeriesEnd) {
   const std::size_t model = add("new", steps_);
-  ASSERT_EQ(post(ask("new")).status, 200);
+  ASSERT_EQ(post(ask_model("new")).status, 200);
   ASSERT_NE(metrics().find("model=\"new\""), std::string::npos);
   ASSERT_TRUE(host_->remove(model).is_ok());
-  const TestResponse refused = post(ask("new"));
+  const TestResponse refused = post(ask_model("new"));
   EXPECT_EQ(refused.status, 404);
   EXPECT_NE(refused.body.find("model_not_found"), std::string::npos);
   EXPECT_EQ(metrics().find("model=\"new\""), std::string::npos);
   EXPECT_EQ(server_->client().get("/v1/models").body.find("\"new\""), std::string::npos);
   EXPECT_EQ(server_->client().get("/v1/models/new").status, 404);
   EXPECT_EQ(server_->client().get("/quire/status").body.find("\"new\""), std::string::npos);
-  ASSERT_EQ(post(ask("kept")).status, 200);
+  ASSERT_EQ(post(ask_model("kept")).status, 200);
   EXPECT_EQ(server_->metric("quire_model_loads_total"), 1);
 }
 
 TEST_F(ModelChanges, AStreamRunsOnWhileItsModelIsRemoved) {
   const std::size_t model = add("new", other_steps_);
-  ASSERT_EQ(post(ask("new")).status, 200);
+  ASSERT_EQ(post(ask_model("new")).status, 200);
   other_steps_->close();
   TestClient running = server_->client();
-  running.send(post_bytes(kCompletions, ask("new", R"("max_tokens":20,"stream":true)")));
+  running.send(post_bytes(kCompletionsPath, ask_model("new", R"("max_tokens":20,"stream":true)")));
   other_steps_->let_pass(1);
   ASSERT_FALSE(running.receive_some().empty());
   ASSERT_TRUE(host_->remove(model).is_ok());
-  EXPECT_EQ(post(ask("new")).status, 404);
-  EXPECT_EQ(post(ask("kept")).status, 200);
+  EXPECT_EQ(post(ask_model("new")).status, 404);
+  EXPECT_EQ(post(ask_model("kept")).status, 200);
   EXPECT_EQ(server_->client().get("/health").status, 200);
   other_steps_->open();
   EXPECT_NE(rest_of(running).find("[DONE]"), std::string::npos) << "it was not cut";
@@ -127,11 +123,11 @@ TEST_F(ModelChanges, AStreamRunsOnWhileItsModelIsRemoved) {
 
 TEST_F(ModelChanges, AStreamRunsOnWhileAnotherModelIsRemoved) {
   const std::size_t model = add("new", other_steps_);
-  ASSERT_EQ(post(ask("new")).status, 200);
-  ASSERT_EQ(post(ask("kept")).status, 200);
+  ASSERT_EQ(post(ask_model("new")).status, 200);
+  ASSERT_EQ(post(ask_model("kept")).status, 200);
   steps_->close();
   TestClient running = server_->client();
-  running.send(post_bytes(kCompletions, ask("kept", R"("max_tokens":20,"stream":true)")));
+  running.send(post_bytes(kCompletionsPath, ask_model("kept", R"("max_tokens":20,"stream":true)")));
   steps_->let_pass(1);
   ASSERT_FALSE(running.receive_some().empty());
   ASSERT_TRUE(host_->remove(model).is_ok());
@@ -142,15 +138,15 @@ TEST_F(ModelChanges, AStreamRunsOnWhileAnotherModelIsRemoved) {
 
 TEST_F(ModelChanges, WhoWaitsForAModelThatIsRemovedGetsAnAnswer) {
   const std::size_t model = add("new", other_steps_);
-  ASSERT_EQ(post(ask("new")).status, 200);
+  ASSERT_EQ(post(ask_model("new")).status, 200);
   other_steps_->close();
   TestClient running = server_->client();
-  running.send(post_bytes(kCompletions, ask("new", R"("max_tokens":9,"stream":true)")));
+  running.send(post_bytes(kCompletionsPath, ask_model("new", R"("max_tokens":9,"stream":true)")));
   other_steps_->let_pass(1);
   ASSERT_FALSE(running.receive_some().empty());
   ASSERT_TRUE(host_->unload(model).is_ok());
   TestClient waiting = server_->client();
-  waiting.send(post_bytes(kCompletions, ask("new")));
+  waiting.send(post_bytes(kCompletionsPath, ask_model("new")));
   // It waits, or it has not been read yet: either way there is no such model when its turn comes.
   EXPECT_EQ(server_->client().get("/health").status, 200);
   ASSERT_TRUE(host_->remove(model).is_ok());
@@ -160,22 +156,22 @@ TEST_F(ModelChanges, WhoWaitsForAModelThatIsRemovedGetsAnAnswer) {
 }
 
 TEST_F(ModelChanges, WhatTheStoreHasIsServedOnDemand) {
-  EXPECT_EQ(post(ask("stored-1")).status, 200);
-  EXPECT_EQ(post(ask("stored-1")).status, 200);
+  EXPECT_EQ(post(ask_model("stored-1")).status, 200);
+  EXPECT_EQ(post(ask_model("stored-1")).status, 200);
   EXPECT_EQ(catalog_.made, 1);
-  EXPECT_EQ(post(ask("unknown")).status, 404);
+  EXPECT_EQ(post(ask_model("unknown")).status, 404);
   EXPECT_EQ(server_->client().post("/quire/models/stored-2/load", "{}").status, 202);
-  EXPECT_EQ(post(ask("stored-2")).status, 200);
+  EXPECT_EQ(post(ask_model("stored-2")).status, 200);
   EXPECT_EQ(host_->size(), 3u);
   catalog_.is_wanted = false;
-  EXPECT_EQ(post(ask("stored-3")).status, 404) << "only where the operator wishes so";
+  EXPECT_EQ(post(ask_model("stored-3")).status, 404) << "only where the operator wishes so";
 }
 
 TEST_F(ModelChanges, ManyWhoNameOneOfTheStoreAtOnceAreServedByOne) {
   std::atomic<int> served{0};
   std::vector<std::thread> clients;
   for (int i = 0; i < 6; ++i) {
-    clients.emplace_back([&] { served += post(ask("stored")).status == 200 ? 1 : 0; });
+    clients.emplace_back([&] { served += post(ask_model("stored")).status == 200 ? 1 : 0; });
   }
   for (std::thread& client : clients) client.join();
   EXPECT_EQ(served, 6);
@@ -192,14 +188,14 @@ TEST_F(ModelChanges, TrafficIsNotDisturbedByChanges) {
     clients.emplace_back([&] {
       TestClient client = server_->client();
       while (!is_over) {
-        wrong += client.post(kCompletions, ask("kept")).status == 200 ? 0 : 1;
+        wrong += client.post(kCompletionsPath, ask_model("kept")).status == 200 ? 0 : 1;
         ++served;
       }
     });
   }
   for (int i = 0; i < 25; ++i) {
     const std::size_t model = add("new", steps_);
-    EXPECT_EQ(post(ask("new")).status, 200);
+    EXPECT_EQ(post(ask_model("new")).status, 200);
     static_cast<void>(metrics());
     ASSERT_TRUE(host_->remove(model).is_ok());
   }
@@ -207,7 +203,7 @@ TEST_F(ModelChanges, TrafficIsNotDisturbedByChanges) {
   for (std::thread& client : clients) client.join();
   EXPECT_EQ(wrong, 0);
   EXPECT_EQ(metrics().find("model=\"new\""), std::string::npos);
-  EXPECT_EQ(post(ask("new")).status, 404);
+  EXPECT_EQ(post(ask_model("new")).status, 404);
 }
 
 }  // namespace

@@ -11,23 +11,12 @@
 
 #include "base/json.h"
 #include "host/pin_book.h"
+#include "serve/testing/test_json.h"
 #include "serve/testing/test_server.h"
 #include "serve/waiting_room.h"
 
 namespace quire {
 namespace {
-
-constexpr const char* kCompletions = "/v1/completions";
-
-std::string ask(const std::string& model, const std::string& fields = R"("max_tokens":4)") {
-  return R"({"prompt":"ab","ignore_eos":true,"seed":1,"model":")" + model + "\"," + fields + "}";
-}
-
-Json json_of(const TestResponse& response) {
-  Result<Json> json = parse_json(response.body);
-  if (!json.is_ok()) ADD_FAILURE() << response.status << ": " << response.body;
-  return json.is_ok() ? *json : Json::object();
-}
 
 std::string text_of(const Json& json, const char* key) {
   const Json* value = json.find(key);
@@ -85,7 +74,7 @@ TEST(ModelsTest, EachRequestIsAnsweredByTheModelItNames) {
   Models models(3);
   EXPECT_EQ(models.state(0), "unloaded");
   for (const char* name : {"b", "a", "b"}) {
-    const TestResponse response = models.post(kCompletions, ask(name));
+    const TestResponse response = models.post(kCompletionsPath, ask_model(name));
     ASSERT_EQ(response.status, 200) << response.body;
     EXPECT_EQ(text_of(json_of(response), "model"), name);
   }
@@ -93,7 +82,7 @@ TEST(ModelsTest, EachRequestIsAnsweredByTheModelItNames) {
   EXPECT_EQ(models.state(1), "ready");
   EXPECT_EQ(models.state(2), "unloaded");
 
-  const TestResponse unknown = models.post(kCompletions, ask("d"));
+  const TestResponse unknown = models.post(kCompletionsPath, ask_model("d"));
   EXPECT_EQ(unknown.status, 404);
   EXPECT_EQ(error_text(unknown, "code"), "model_not_found");
   const Json ready = json_of(models.get("/ready"));
@@ -103,7 +92,7 @@ TEST(ModelsTest, EachRequestIsAnsweredByTheModelItNames) {
 
 TEST(ModelsTest, TheListShowsAllWithTheirStates) {
   Models models(2);
-  ASSERT_EQ(models.post(kCompletions, ask("b")).status, 200);
+  ASSERT_EQ(models.post(kCompletionsPath, ask_model("b")).status, 200);
   const Json list = json_of(models.get("/v1/models"));
   const auto& data = list.find("data")->items();
   ASSERT_EQ(data.size(), 2u);
@@ -124,7 +113,7 @@ TEST(ModelsTest, RequestsWaitForALoadAndNoMoreThanThereArePlaces) {
   std::vector<std::thread> clients;
   for (int i = 0; i < 3; ++i) {
     clients.emplace_back([&] {
-      const TestResponse response = models.post(kCompletions, ask("a"));
+      const TestResponse response = models.post(kCompletionsPath, ask_model("a"));
       served += response.status == 200;
       if (response.status != 503) return;
       EXPECT_EQ(error_text(response, "code"), "model_not_loaded");
@@ -148,7 +137,7 @@ TEST(ModelsTest, AClientThatLeavesWhileItsModelLoadsIsForgotten) {
   models.doors->close();
   {
     TestClient client = models.server->client();
-    client.send(post_bytes(kCompletions, ask("a")));
+    client.send(post_bytes(kCompletionsPath, ask_model("a")));
     while (models.opened == 0) std::this_thread::yield();
   }
   models.steps->close();  // it is seen to have left while it waits, or at the latest here
@@ -159,10 +148,10 @@ TEST(ModelsTest, AClientThatLeavesWhileItsModelLoadsIsForgotten) {
 
 TEST(ModelsTest, AFailedLoadIsASentenceAndTheOthersServeOn) {
   Models models(2, {.retry_after = std::chrono::hours(1)});
-  ASSERT_EQ(models.post(kCompletions, ask("a")).status, 200);
+  ASSERT_EQ(models.post(kCompletionsPath, ask_model("a")).status, 200);
   models.is_damaged = true;
   for (int attempt = 0; attempt < 2; ++attempt) {
-    const TestResponse failed = models.post(kCompletions, ask("b"));
+    const TestResponse failed = models.post(kCompletionsPath, ask_model("b"));
     EXPECT_EQ(failed.status, 503);
     EXPECT_EQ(error_text(failed, "code"), "model_load_failed");
     EXPECT_EQ(error_text(failed, "message"),
@@ -170,7 +159,7 @@ TEST(ModelsTest, AFailedLoadIsASentenceAndTheOthersServeOn) {
     EXPECT_EQ(failed.header("retry-after"), "3600");
   }
   EXPECT_EQ(models.opened, 2) << "the second was answered without another try";
-  EXPECT_EQ(models.post(kCompletions, ask("a")).status, 200);
+  EXPECT_EQ(models.post(kCompletionsPath, ask_model("a")).status, 200);
   EXPECT_EQ(models.server->metric("quire_model_load_failures_total{model=\"b\"}"), 1);
   EXPECT_EQ(models.get("/ready").status, 200);
 }
@@ -180,7 +169,7 @@ TEST(ModelsTest, NoHopeForAnyModelIsNotReady) {
   models.is_damaged = true;
   EXPECT_EQ(models.get("/ready").status, 200) << "it may well be loaded at first use";
   EXPECT_EQ(models.get("/v2/health/ready").status, 200);
-  EXPECT_EQ(models.post(kCompletions, ask("a")).status, 503);
+  EXPECT_EQ(models.post(kCompletionsPath, ask_model("a")).status, 503);
   const TestResponse ready = models.get("/ready");
   EXPECT_EQ(ready.status, 503);
   EXPECT_EQ(text_of(json_of(ready), "status"), "no model can be loaded");
@@ -191,18 +180,18 @@ TEST(ModelsTest, NoHopeForAnyModelIsNotReady) {
 
 TEST(ModelsTest, UnloadingWaitsForWhatRunsAndTheNextRequestLoadsAgain) {
   Models models(1);
-  const std::string slow = ask("a", R"("max_tokens":20,"stream":true)");
-  ASSERT_EQ(models.post(kCompletions, ask("a")).status, 200);
+  const std::string slow = ask_model("a", R"("max_tokens":20,"stream":true)");
+  ASSERT_EQ(models.post(kCompletionsPath, ask_model("a")).status, 200);
   models.steps->close();
   TestClient running = models.server->client();
-  running.send(post_bytes(kCompletions, slow));
+  running.send(post_bytes(kCompletionsPath, slow));
   models.steps->let_pass(1);
   ASSERT_FALSE(running.receive_some().empty());
   EXPECT_EQ(models.post("/quire/models/a/unload", "{}").status, 202);
   EXPECT_EQ(models.state(0), "unloading");
 
   std::thread late([&] {  // comes after the decision: waits, and is served by the next life
-    EXPECT_EQ(models.post(kCompletions, ask("a")).status, 200);
+    EXPECT_EQ(models.post(kCompletionsPath, ask_model("a")).status, 200);
   });
   models.steps->open();
   std::string rest;
@@ -224,14 +213,14 @@ TEST(ModelsTest, APinnedModelStaysWhereAnotherNeedsItsRoom) {
   const TestResponse pinned = models.post("/quire/models/a/pin", "{}");
   EXPECT_EQ(pinned.status, 200);
   EXPECT_TRUE(json_of(pinned).find("pinned")->as_bool());
-  ASSERT_EQ(models.post(kCompletions, ask("a")).status, 200);
-  const TestResponse refused = models.post(kCompletions, ask("b"));
+  ASSERT_EQ(models.post(kCompletionsPath, ask_model("a")).status, 200);
+  const TestResponse refused = models.post(kCompletionsPath, ask_model("b"));
   EXPECT_EQ(refused.status, 503);
   EXPECT_NE(error_text(refused, "message").find("pinned ones have"), std::string::npos)
       << refused.body;
   EXPECT_EQ(models.state(0), "ready");
   EXPECT_FALSE(json_of(models.post("/quire/models/a/unpin", "{}")).find("pinned")->as_bool());
-  EXPECT_EQ(models.post(kCompletions, ask("b")).status, 200);
+  EXPECT_EQ(models.post(kCompletionsPath, ask_model("b")).status, 200);
   EXPECT_EQ(models.state(0), "unloaded");
   EXPECT_EQ(models.post("/quire/models/d/pin", "{}").status, 404);
   EXPECT_EQ(models.post("/quire/models/d/unpin", "{}").status, 404);
@@ -275,7 +264,7 @@ TEST(ModelsTest, AFloodOfOneKeyLeavesOthersTheirPlaces) {
   Models models(1, {}, {.api_keys = {"one", "two"}, .load_queue_max = 1});
   models.doors->close();
   const auto send = [&](TestClient& client, const char* key) {
-    client.send(post_bytes(kCompletions, ask("a"),
+    client.send(post_bytes(kCompletionsPath, ask_model("a"),
                            "Authorization: Bearer " + std::string(key) + "\r\n"));
   };
   TestClient first = models.server->client(), second = models.server->client();
@@ -319,7 +308,7 @@ TEST(ModelsTest, DrainingAnswersWhoWaitsForALoad) {
   Models models(1);
   models.doors->close();
   TestClient client = models.server->client();
-  client.send(post_bytes(kCompletions, ask("a")));
+  client.send(post_bytes(kCompletionsPath, ask_model("a")));
   while (models.opened == 0) std::this_thread::yield();
   models.server->request_stop();
   const TestResponse refused = client.receive();
@@ -341,7 +330,7 @@ TEST(ModelsTest, ThreeModelsInTheMemoryOfTwo) {
       for (int i = 0; i < 30; ++i) {
         state = state * 1664525 + 1013904223;
         const std::string name(1, static_cast<char>('a' + state / 65536 % 3));
-        const TestResponse response = client.post(kCompletions, ask(name));
+        const TestResponse response = client.post(kCompletionsPath, ask_model(name));
         wrong += response.status != 200 || text_of(json_of(response), "model") != name;
       }
     });

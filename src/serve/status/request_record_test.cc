@@ -9,7 +9,7 @@ namespace quire {
 namespace {
 
 using Kind = RequestEventKind;
-constexpr Nanos ms(std::int64_t count) { return std::chrono::milliseconds(count); }
+constexpr Nanos millis(std::int64_t count) { return std::chrono::milliseconds(count); }
 const Nanos kArrival = std::chrono::hours(1);
 
 AcceptedRequest accepted_from(std::uint64_t request, std::uint32_t prompt_tokens,
@@ -43,7 +43,7 @@ class Life {
     record.take(0, event, now());
   }
   Nanos now(int steps = 0) const {
-    return kArrival + ms(10) * (static_cast<std::int64_t>(number_) + steps);
+    return kArrival + millis(10) * (static_cast<std::int64_t>(number_) + steps);
   }
   std::vector<Kind> kinds() const {
     std::vector<Kind> kinds;
@@ -91,14 +91,14 @@ TEST(RequestRecord, ChunksThenOneRunOfDecodes) {
   EXPECT_EQ(run.last_step, 54u);
   EXPECT_EQ(run.steps, 52u);
   EXPECT_EQ(run.generated, 52u);
-  EXPECT_EQ(run.at, ms(20));
-  EXPECT_EQ(run.time, ms(520));
+  EXPECT_EQ(run.at, millis(20));
+  EXPECT_EQ(run.time, millis(520));
   EXPECT_EQ(run.sharers, 3u);
   EXPECT_EQ(run.sharers_shown, (std::array<std::uint64_t, 8>{3, 7, 9}));
   EXPECT_EQ(life.record.cached_tokens(), 32u);
   EXPECT_EQ(life.record.generated_tokens(), 53u);
-  EXPECT_EQ(life.record.first_token_after(), ms(20));
-  EXPECT_EQ(life.record.total(), ms(540));
+  EXPECT_EQ(life.record.first_token_after(), millis(20));
+  EXPECT_EQ(life.record.total(), millis(540));
   EXPECT_TRUE(life.record.is_finished());
 }
 
@@ -154,7 +154,7 @@ TEST(RequestRecord, ChoicesEndOnTheirOwn) {
 
 TEST(RequestRecord, ARequestThatNeverRanWaited) {
   Life life(accepted_from(1, 10));
-  EXPECT_EQ(life.record.events(kArrival + ms(7)).front().time, ms(7));
+  EXPECT_EQ(life.record.events(kArrival + millis(7)).front().time, millis(7));
   EXPECT_FALSE(life.record.has_begun());
   life.end(FinishReason::kCancelled);
   EXPECT_EQ(life.kinds(), (std::vector{Kind::kQueued, Kind::kCancelled}));

@@ -10,6 +10,7 @@
 
 #include "base/json.h"
 #include "serve/status/status_feed.h"
+#include "serve/testing/test_json.h"
 #include "serve/testing/test_server.h"
 
 namespace quire {
@@ -17,12 +18,6 @@ namespace {
 
 constexpr const char* kStatus = "/quire/status";
 constexpr const char* kStream = "GET /quire/status/stream HTTP/1.1\r\nHost: t\r\n\r\n";
-
-Json json_of(const TestResponse& response) {
-  Result<Json> json = parse_json(response.body);
-  if (!json.is_ok()) ADD_FAILURE() << response.status << ": " << response.body;
-  return json.is_ok() ? *json : Json::object();
-}
 
 std::uint64_t number(const Json& object, std::string_view name) {
   const Json* value = object.find(name);

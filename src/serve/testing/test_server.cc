@@ -26,6 +26,10 @@ std::size_t parse_size(std::string_view text, int base) {
 
 }  // namespace
 
+std::string ask_model(const std::string& model, const std::string& fields) {
+  return R"({"prompt":"ab","ignore_eos":true,"seed":1,"model":")" + model + "\"," + fields + "}";
+}
+
 std::string TestResponse::header(std::string_view name) const {
   for (const http::Header& header : headers) {
     if (header.name == name) return header.value;

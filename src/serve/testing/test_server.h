@@ -27,6 +27,12 @@ struct TestResponse {
   std::string header(std::string_view name) const;  // empty if absent
 };
 
+inline constexpr std::string_view kInferPath = "/v2/models/m/infer";  // of its one model
+
+inline constexpr const char* kCompletionsPath = "/v1/completions";
+// The body of a completion of "ab" by that model.
+std::string ask_model(const std::string& model, const std::string& fields = R"("max_tokens":4)");
+
 class TestClient {
  public:
   using TlsTerms = std::function<void(ssl_ctx_st*)>;

@@ -9,8 +9,6 @@
 namespace quire {
 namespace {
 
-constexpr std::size_t kShownMax = 64;
-
 Status wrong_at(std::size_t at, std::string_view message) {
   return Status(StatusCode::kInvalidArgument, fmt::format("at character {}: {}", at + 1, message));
 }
@@ -74,7 +72,8 @@ class ExpressionReader {
                            std::vector<std::size_t> arguments) {
     Node node{.at = at, .function = find_expression_function(name)};
     if (node.function == nullptr) {
-      return wrong_at(at, fmt::format("there is no function '{}'", name.substr(0, kShownMax)));
+      return wrong_at(at,
+                      fmt::format("there is no function '{}'", name.substr(0, kExpressionShown)));
     }
     std::vector<ExpressionKind> kinds;
     for (const std::size_t argument : arguments) kinds.push_back(made_.nodes_[argument].kind);
@@ -172,7 +171,7 @@ class ExpressionReader {
     double number = 0;
     const auto read = std::from_chars(word.data(), end, number);
     if (read.ec != std::errc() || read.ptr != end) {
-      return wrong_at(begin, fmt::format("'{}' is no number", word.substr(0, kShownMax)));
+      return wrong_at(begin, fmt::format("'{}' is no number", word.substr(0, kExpressionShown)));
     }
     node.kind = node.literal.kind = ExpressionKind::kNumber;
     node.literal.numbers = {number};
@@ -224,7 +223,7 @@ class ExpressionReader {
       node.kind = inputs_[i].second;
       return add(std::move(node));
     }
-    return wrong_at(begin, fmt::format("there is no input '{}'", name.substr(0, kShownMax)));
+    return wrong_at(begin, fmt::format("there is no input '{}'", name.substr(0, kExpressionShown)));
   }
 
   Result<std::vector<std::size_t>> read_arguments() {

@@ -17,10 +17,6 @@ using Kind = ExpressionKind;
 using Value = ExpressionValue;
 using Arguments = std::vector<Value>;
 
-Status wrong(std::string message) {
-  return Status(StatusCode::kInvalidArgument, std::move(message));
-}
-
 // --- element by element ---
 
 bool has_numbers(const Arguments& arguments) {
@@ -61,7 +57,7 @@ Result<Value> arithmetic(Arguments& arguments, IntegerOf integer, NumberOf numbe
   for (std::size_t i = 0; i < met.a.size(); ++i) {
     const std::int64_t x = arguments[0].integers[met.a[i]], y = arguments[1].integers[met.b[i]];
     if (!integer(x, y, made.integers[i])) {
-      return wrong(fmt::format("{} and {} make no integer of 64 bits", x, y));
+      return bad_value(fmt::format("{} and {} make no integer of 64 bits", x, y));
     }
   }
   return made;
@@ -163,7 +159,7 @@ Result<Value> logic(Arguments& arguments, bool (*of)(bool, bool)) {
 Result<Value> negate(Arguments& arguments) {
   Value& value = arguments[0];
   for (std::int64_t& integer : value.integers) {
-    if (integer == INT64_MIN) return wrong("its negative is no integer of 64 bits");
+    if (integer == INT64_MIN) return bad_value("its negative is no integer of 64 bits");
     integer = -integer;
   }
   for (double& number : value.numbers) number = -number;
@@ -184,7 +180,7 @@ Result<Value> each_number(Arguments& arguments, double (*of)(double)) {
 Result<Value> absolute(Arguments& arguments) {
   if (arguments[0].kind == Kind::kNumber) return each_number(arguments, std::fabs);
   for (std::int64_t& integer : arguments[0].integers) {
-    if (integer == INT64_MIN) return wrong("its absolute value is no integer of 64 bits");
+    if (integer == INT64_MIN) return bad_value("its absolute value is no integer of 64 bits");
     integer = std::abs(integer);
   }
   return std::move(arguments[0]);
@@ -325,30 +321,30 @@ Result<ExpressionKind> check_expression_call(const ExpressionFunction& function,
                                              std::span<const ExpressionKind> arguments) {
   const std::string_view takes = function.takes;
   if (arguments.size() < least_of(takes)) {
-    return wrong(fmt::format("'{}' takes at least {} arguments, not {}", function.name,
-                             least_of(takes), arguments.size()));
+    return bad_value(fmt::format("'{}' takes at least {} arguments, not {}", function.name,
+                                 least_of(takes), arguments.size()));
   }
   std::optional<Kind> common;  // of n, a and s
   for (std::size_t i = 0; i < arguments.size(); ++i) {
     const char wanted = taken_at(takes, i);
     const Kind kind = arguments[i];
     if (wanted == '\0') {
-      return wrong(fmt::format("'{}' takes at most {} arguments, not {}", function.name, i,
-                               arguments.size()));
+      return bad_value(fmt::format("'{}' takes at most {} arguments, not {}", function.name, i,
+                                   arguments.size()));
     }
     if (!fits(wanted, kind)) {
-      return wrong(fmt::format("argument {} of '{}' must be {}, not {}", i + 1, function.name,
-                               wanted_name(wanted), expression_kind_name(kind)));
+      return bad_value(fmt::format("argument {} of '{}' must be {}, not {}", i + 1, function.name,
+                                   wanted_name(wanted), expression_kind_name(kind)));
     }
     if (wanted != 'n' && wanted != 's' && wanted != 'a') continue;
     if (common && wanted == 's' && *common != kind && !(is_numeric(*common) && is_numeric(kind))) {
-      return wrong(fmt::format("argument {} of '{}' is {}, and another one {}", i + 1,
-                               function.name, expression_kind_name(kind),
-                               expression_kind_name(*common)));
+      return bad_value(fmt::format("argument {} of '{}' is {}, and another one {}", i + 1,
+                                   function.name, expression_kind_name(kind),
+                                   expression_kind_name(*common)));
     }
     if (!common || kind == Kind::kNumber) common = kind;
   }
-  if (function.name == "+" && common == Kind::kBool) return wrong("'+' does not take bools");
+  if (function.name == "+" && common == Kind::kBool) return bad_value("'+' does not take bools");
   switch (function.makes) {
     case 't': return Kind::kText;
     case 'i': return Kind::kInteger;

@@ -15,10 +15,6 @@ using Kind = ExpressionKind;
 using Value = ExpressionValue;
 using Arguments = std::vector<Value>;
 
-Status wrong(std::string message) {
-  return Status(StatusCode::kInvalidArgument, std::move(message));
-}
-
 // A value as lines along one dimension: [outer, size, inner].
 struct Lines {
   std::size_t axis = 0;
@@ -29,16 +25,11 @@ struct Lines {
   std::size_t begin(std::size_t line) const { return line / inner * size * inner + line % inner; }
 };
 
-Result<std::int64_t> only_integer(const Value& value) {
-  if (value.integers.size() == 1) return value.integers.front();
-  return wrong(fmt::format("one integer is needed, not {}", value.integers.size()));
-}
-
 Result<Lines> lines_along(const Value& value, std::int64_t axis) {
   const auto dims = std::ssize(value.shape);
   if (axis >= dims || axis < -dims) {
-    return wrong(fmt::format("there is no dimension {} in {}", axis,
-                             expression_shape(value.shape)));
+    return bad_value(fmt::format("there is no dimension {} in {}", axis,
+                                 expression_shape(value.shape)));
   }
   Lines lines{.axis = static_cast<std::size_t>(axis < 0 ? axis + dims : axis)};
   for (std::size_t i = 0; i < value.shape.size(); ++i) {
@@ -99,7 +90,7 @@ std::vector<std::size_t> best_of(const std::vector<T>& values, const Lines& line
 }
 
 Result<std::vector<std::size_t>> find_best(const Value& value, const Lines& lines, bool is_large) {
-  if (lines.size == 0 && lines.count() > 0) return wrong("there is nothing to choose from");
+  if (lines.size == 0 && lines.count() > 0) return bad_value("there is nothing to choose from");
   const auto choose = [&](const auto& values) {
     return best_of(values, lines, [is_large](auto a, auto b) { return is_large ? a > b : a < b; });
   };
@@ -144,8 +135,8 @@ Status check_joins(const Value& first, const Value& next, std::size_t axis) {
     fits = i == axis || first.shape[i] == next.shape[i];
   }
   if (fits) return ok_status();
-  return wrong(fmt::format("{} and {} cannot stand behind each other along dimension {}",
-                           expression_shape(first.shape), expression_shape(next.shape), axis));
+  return bad_value(fmt::format("{} and {} cannot stand behind each other along dimension {}",
+                               expression_shape(first.shape), expression_shape(next.shape), axis));
 }
 
 void append_part(const Value& from, std::size_t begin, std::size_t end, Value& made) {
@@ -178,7 +169,7 @@ Result<Value> sum_along(Arguments& arguments) {
       if (from.kind == Kind::kNumber) {
         number += from.numbers[place];
       } else if (__builtin_add_overflow(whole, from.integers[place], &whole)) {
-        return wrong("the sum is no integer of 64 bits");
+        return bad_value("the sum is no integer of 64 bits");
       }
     }
     from.kind == Kind::kNumber ? made.numbers.push_back(number) : made.integers.push_back(whole);
@@ -212,7 +203,7 @@ Result<Value> softmax_along(Arguments& arguments) {
 
 Result<Value> last_along(Arguments& arguments) {
   QUIRE_ASSIGN_OR_RETURN(const Lines lines, lines_of(arguments, 1));
-  if (lines.size == 0) return wrong("there is no last one of none");
+  if (lines.size == 0) return bad_value("there is no last one of none");
   return cut(arguments[0], lines, lines.size - 1, lines.size);
 }
 
@@ -278,7 +269,7 @@ Result<Value> reshape_value(Arguments& arguments) {
     known = count;
   }
   if (known != count) {
-    return wrong(fmt::format("{} elements do not become {}", count, expression_shape(shape)));
+    return bad_value(fmt::format("{} elements do not become {}", count, expression_shape(shape)));
   }
   arguments[0].shape = std::move(shape);
   return std::move(arguments[0]);

@@ -16,15 +16,10 @@ using Kind = ExpressionKind;
 using Value = ExpressionValue;
 using Arguments = std::vector<Value>;
 
-constexpr std::size_t kShownMax = 64;
 constexpr std::size_t kSoughtMax = 1024;  // bytes: a search takes the product of both lengths
 
-Status wrong(std::string message) {
-  return Status(StatusCode::kInvalidArgument, std::move(message));
-}
-
 Status too_long() {
-  return wrong(fmt::format("what is looked for has over {} bytes", kSoughtMax));
+  return bad_value(fmt::format("what is looked for has over {} bytes", kSoughtMax));
 }
 
 bool begins_character(char c) { return (static_cast<unsigned char>(c) & 0xC0) != 0x80; }
@@ -47,12 +42,7 @@ std::size_t place_of(std::string_view text, std::size_t index) {
 // A constant of a call.
 Result<std::string> only_text(const Value& value) {
   if (value.texts.size() == 1) return value.texts.front();
-  return wrong(fmt::format("one text is needed, not {}", value.texts.size()));
-}
-
-Result<std::int64_t> only_integer(const Value& value) {
-  if (value.integers.size() == 1) return value.integers.front();
-  return wrong(fmt::format("one integer is needed, not {}", value.integers.size()));
+  return bad_value(fmt::format("one text is needed, not {}", value.texts.size()));
 }
 
 template <typename Change>
@@ -107,12 +97,12 @@ Result<Value> to_integers(Arguments& arguments) {
   Value& from = arguments[0];
   Value made{.kind = Kind::kInteger, .shape = from.shape, .integers = std::move(from.integers)};
   for (const double number : from.numbers) {
-    if (!(std::fabs(number) < 9.2e18)) return wrong(fmt::format("{} is no integer", number));
+    if (!(std::fabs(number) < 9.2e18)) return bad_value(fmt::format("{} is no integer", number));
     made.integers.push_back(static_cast<std::int64_t>(number));
   }
   for (const std::string& text : from.texts) {
     if (!read_all(text, made.integers.emplace_back())) {
-      return wrong(fmt::format("'{}' is no integer", text.substr(0, kShownMax)));
+      return bad_value(fmt::format("'{}' is no integer", text.substr(0, kExpressionShown)));
     }
   }
   return made;
@@ -125,7 +115,7 @@ Result<Value> to_numbers(Arguments& arguments) {
   made.numbers.assign(from.integers.begin(), from.integers.end());
   for (const std::string& text : from.texts) {
     if (!read_all(text, made.numbers.emplace_back())) {
-      return wrong(fmt::format("'{}' is no number", text.substr(0, kShownMax)));
+      return bad_value(fmt::format("'{}' is no number", text.substr(0, kExpressionShown)));
     }
   }
   return made;
@@ -172,7 +162,7 @@ Result<Value> trim_texts(Arguments& arguments) {
 Result<Value> replace_in_texts(Arguments& arguments) {
   QUIRE_ASSIGN_OR_RETURN(const std::string from, only_text(arguments[1]));
   QUIRE_ASSIGN_OR_RETURN(const std::string to, only_text(arguments[2]));
-  if (from.empty()) return wrong("what is replaced must not be empty");
+  if (from.empty()) return bad_value("what is replaced must not be empty");
   if (from.size() > kSoughtMax) return too_long();
   std::size_t bytes = 0;
   for (std::string& text : arguments[0].texts) {

@@ -16,6 +16,15 @@ std::string_view expression_kind_name(ExpressionKind kind) {
   return "";
 }
 
+Status bad_value(std::string message) {
+  return Status(StatusCode::kInvalidArgument, std::move(message));
+}
+
+Result<std::int64_t> only_integer(const ExpressionValue& value) {
+  if (value.integers.size() == 1) return value.integers.front();
+  return bad_value(fmt::format("one integer is needed, not {}", value.integers.size()));
+}
+
 std::size_t ExpressionValue::count() const {
   if (kind == ExpressionKind::kText) return texts.size();
   return kind == ExpressionKind::kNumber ? numbers.size() : integers.size();

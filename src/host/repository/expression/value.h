@@ -22,6 +22,7 @@ inline constexpr std::size_t kExpressionElementsMax = std::size_t{1} << 24;
 inline constexpr std::size_t kExpressionBytesMax = std::size_t{64} << 20;
 inline constexpr std::size_t kExpressionTextRoom = 32;
 inline constexpr std::size_t kExpressionDimsMax = 8;
+inline constexpr std::size_t kExpressionShown = 64;  // bytes of a text that an error repeats
 
 enum class ExpressionKind : std::uint8_t { kBool, kInteger, kNumber, kText };
 std::string_view expression_kind_name(ExpressionKind kind);  // "integer"
@@ -35,6 +36,11 @@ struct ExpressionValue {
 
   std::size_t count() const;
 };
+
+Status bad_value(std::string message);  // kInvalidArgument
+
+// kInvalidArgument: it has not one integer.
+Result<std::int64_t> only_integer(const ExpressionValue& value);
 
 // The product of dimensions. kInvalidArgument: too many of them, or too many elements.
 Result<std::size_t> expression_count(std::span<const std::int64_t> shape);

@@ -7,6 +7,7 @@
 #include <algorithm>
 
 #include "base/json.h"
+#include "serve/testing/test_json.h"
 #include "serve/testing/test_server.h"
 
 namespace quire {
@@ -18,12 +19,6 @@ constexpr const char* kVersion = "anthropic-version: 2023-06-01\r\n";
 std::string hello(const std::string& fields = "") {
   return R"({"model":"m","max_tokens":8,"messages":[{"role":"user","content":"hi"}])" +
          (fields.empty() ? "" : "," + fields) + "}";
-}
-
-Json json_of(const TestResponse& response) {
-  Result<Json> json = parse_json(response.body);
-  if (!json.is_ok()) ADD_FAILURE() << response.status << ": " << response.body;
-  return json.is_ok() ? *json : Json::object();
 }
 
 // "status type", and whether the ids of body and head agree.

@@ -126,9 +126,7 @@ Parsed<Call> parse_anthropic_count(const DialectContext& context, const http::Re
   }
   Json answer = Json::object({{"input_tokens", ids->size()}});
   notes.add_to(answer);
-  Call call;
-  call.ready = http::Response{.body = dump(answer)};
-  return call;
+  return ready_call(answer);
 }
 
 }  // namespace quire

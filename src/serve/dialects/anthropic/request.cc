@@ -11,7 +11,6 @@ namespace {
 constexpr std::size_t kStopsMax = 64;
 constexpr std::size_t kStopSizeMax = 4096;    // bytes
 constexpr std::size_t kUserIdSizeMax = 1024;  // bytes; the service's 256 is too few for its agents
-constexpr std::int64_t kInt32Max = std::numeric_limits<std::int32_t>::max();
 
 // What the service hosts beside a model. An empty list is no wish.
 constexpr std::string_view kHosted[] = {"container", "context_management", "diagnostics",
@@ -99,7 +98,6 @@ std::vector<std::string> beta_names(const http::Request& request) {
 }
 
 void read_betas(const http::Request& request, AnthropicWarnings& notes) {
-  constexpr std::size_t kNameShown = 64;
   for (const std::string& name : beta_names(request)) {
     const bool is_known = std::any_of(std::begin(kBetas), std::end(kBetas),
                                       [&](std::string_view begin) {
@@ -191,7 +189,6 @@ void read_anthropic_rest(Fields& fields, const http::Request& request, Anthropic
               "This server has nothing of the kind; the field was ignored.");
   }
   read_betas(request, notes);
-  constexpr std::size_t kNameShown = 64;
   for (const std::string& name : fields.unknown()) {
     notes.add("unknown_parameter", name.substr(0, kNameShown),
               "This field is not known here and was ignored.");

@@ -115,8 +115,6 @@ TEST(KserveBatchingTest, AFullQueueIsToldInTheShapeOfEachProtocol) {
   EXPECT_EQ(first.receive().status, 200);
 }
 
-constexpr const char* kInfer = "/v2/models/m/infer";
-
 std::string infer(int texts, const std::string& parameters = "") {
   Json data = Json::array();
   for (int i = 0; i < texts; ++i) data.push("abc");
@@ -138,9 +136,9 @@ TEST(KserveBatchingTest, TheTextsOfARequestAreLetIntoAQueueTogetherOrNotAtAll) {
   Crowd crowd(server);
   TestClient& first = crowd.add(ask());
   TestClient several = server.client();
-  several.send(post_bytes(kInfer, infer(3)));  // a request, whatever it has of texts
+  several.send(post_bytes(kInferPath, infer(3)));  // a request, whatever it has of texts
   server.wait_for_metric("quire_requests_waiting", 4);
-  const TestResponse told = server.client().post(kInfer, infer(2));
+  const TestResponse told = server.client().post(kInferPath, infer(2));
   EXPECT_EQ(told.status, 503);
   EXPECT_EQ(told.body, R"({"error":"Exceeds maximum queue size"})");
   EXPECT_EQ(server.metric("quire_requests_total{outcome=\"accepted\"}"), 4) << "none of the two";
@@ -152,19 +150,19 @@ TEST(KserveBatchingTest, TheTextsOfARequestAreLetIntoAQueueTogetherOrNotAtAll) {
 TEST(KserveBatchingTest, ARequestOfMoreTextsThanMayWaitIsRefusedAsAWhole) {
   TestServer server({}, {.queue_max = 3});
   server.gate().close();
-  const TestResponse told = server.client().post(kInfer, infer(4));
+  const TestResponse told = server.client().post(kInferPath, infer(4));
   EXPECT_EQ(told.status, 429);
   EXPECT_THAT(told.body, HasSubstr("at most 3 may, and 4 came together"));
   EXPECT_LE(server.metric("quire_requests_total{outcome=\"accepted\"}"), 0);
   server.gate().open();
-  EXPECT_EQ(server.client().post(kInfer, infer(3)).status, 200);
+  EXPECT_EQ(server.client().post(kInferPath, infer(3)).status, 200);
 }
 
 TEST(KserveBatchingTest, RowsOfLogitsFillABatchOfAnySize) {
   TestServer server({}, {.batching = {.preferred = {11}, .delay_us_max = kHour}});
   Crowd crowd(server);
   TestClient& first = crowd.add(ask());
-  const TestResponse rows = server.client().post(kInfer, ask_logits(10));
+  const TestResponse rows = server.client().post(kInferPath, ask_logits(10));
   EXPECT_EQ(rows.status, 200) << rows.body;
   EXPECT_EQ(first.receive().status, 200);
 }
@@ -174,9 +172,9 @@ TEST(KserveBatchingTest, ATimeoutIsOfAllRowsOfARequestAtOnce) {
                          .batching = {.preferred = {8}, .delay_us_max = kHour,
                                       .queue = {.may_override = true}}});
   const TestResponse rows =
-      server.client().post(kInfer, ask_logits(8, R"("timeout":86400000000)"));
+      server.client().post(kInferPath, ask_logits(8, R"("timeout":86400000000)"));
   EXPECT_EQ(rows.status, 200) << rows.body;
-  const TestResponse late = server.client().post(kInfer, ask_logits(7, R"("timeout":1000)"));
+  const TestResponse late = server.client().post(kInferPath, ask_logits(7, R"("timeout":1000)"));
   EXPECT_EQ(late.status, 503);
   EXPECT_EQ(late.body, R"({"error":"Request timeout expired"})");
   EXPECT_EQ(server.metric("quire_requests_waiting"), 0);

@@ -11,18 +11,16 @@
 namespace quire {
 namespace {
 
-constexpr std::string_view kInfer = "/v2/models/m/infer";
-
 TEST(InferHttpTest, AnswersAreSmallWhereTheReaderWishesIt) {
   TestServer server;
   const std::string body = R"({"inputs":[{"name":"input_ids","shape":[1,4],"datatype":"INT32",)"
                            R"("data":[5,9,200,9]}]})";
-  const TestResponse plain = server.client().post(kInfer, body);
+  const TestResponse plain = server.client().post(kInferPath, body);
   EXPECT_EQ(plain.header("content-encoding"), "");
   EXPECT_EQ(plain.header("vary"), "Accept-Encoding") << "a cache keeps it from those who wish";
   for (const char* coding : {"gzip", "deflate"}) {
     const TestResponse answer =
-        server.client().post(kInfer, body, fmt::format("Accept-Encoding: {}\r\n", coding));
+        server.client().post(kInferPath, body, fmt::format("Accept-Encoding: {}\r\n", coding));
     EXPECT_EQ(answer.header("content-encoding"), coding);
     EXPECT_LT(answer.body.size(), plain.body.size());
     std::string back;
@@ -32,8 +30,8 @@ TEST(InferHttpTest, AnswersAreSmallWhereTheReaderWishesIt) {
     EXPECT_EQ(back, plain.body);
   }
   TestClient client = server.client();
-  client.send(post_bytes(kInfer, body.substr(0, body.size() - 1) +
-                                     R"(,"parameters":{"binary_data_output":true}})",
+  client.send(post_bytes(kInferPath, body.substr(0, body.size() - 1) +
+                                         R"(,"parameters":{"binary_data_output":true}})",
                          "Accept-Encoding: gzip\r\n"));
   const TestResponse bytes = client.receive();
   std::string back;
@@ -44,7 +42,7 @@ TEST(InferHttpTest, AnswersAreSmallWhereTheReaderWishesIt) {
   ASSERT_LT(head, back.size());
   EXPECT_TRUE(parse_json(back.substr(0, head)).is_ok()) << "its length is that of the plain answer";
   const TestResponse refused =
-      server.client().post(kInfer, "{}", "Accept-Encoding: gzip\r\n");
+      server.client().post(kInferPath, "{}", "Accept-Encoding: gzip\r\n");
   EXPECT_EQ(refused.status, 400);
   EXPECT_EQ(refused.header("content-encoding"), "");
 }

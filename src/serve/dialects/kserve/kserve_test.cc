@@ -18,9 +18,7 @@ namespace {
 
 using ::testing::HasSubstr;
 
-constexpr std::string_view kInfer = "/v2/models/m/infer";
-
-Json json_of(const TestResponse& answer) {
+Json ok_json(const TestResponse& answer) {
   EXPECT_EQ(answer.status, 200) << answer.body;
   Result<Json> body = parse_json(answer.body);
   EXPECT_TRUE(body.is_ok()) << answer.body;
@@ -53,7 +51,7 @@ std::string refusal(const TestServer& server, std::string_view path, std::string
 }
 
 std::string refuse_input(const TestServer& server, const std::string& input) {
-  return refusal(server, kInfer, R"({"inputs":[)" + input + "]}");
+  return refusal(server, kInferPath, R"({"inputs":[)" + input + "]}");
 }
 
 std::string post_binary(std::string_view path, std::string_view json, std::string_view bytes,
@@ -86,15 +84,15 @@ std::vector<float> expected_logits(const std::vector<TokenId>& tokens) {
 TEST(KserveTest, SaysWhatItAndItsModelsAre) {
   TestServer server;
   for (const char* path : {"/v2", "/v2/"}) {
-    const Json body = json_of(server.client().get(path));
+    const Json body = ok_json(server.client().get(path));
     EXPECT_EQ(body.find("name")->as_string(), "quire");
     EXPECT_TRUE(body.find("version")->is_string());
     EXPECT_TRUE(body.find("extensions")->is_array());
   }
-  EXPECT_EQ(json_of(server.client().get("/v2/health/live")).find("live")->as_bool(), true);
-  EXPECT_EQ(json_of(server.client().get("/v2/health/ready")).find("ready")->as_bool(), true);
+  EXPECT_EQ(ok_json(server.client().get("/v2/health/live")).find("live")->as_bool(), true);
+  EXPECT_EQ(ok_json(server.client().get("/v2/health/ready")).find("ready")->as_bool(), true);
   for (const char* path : {"/v2/models/m", "/v2/models/m/versions/1"}) {
-    const Json body = json_of(server.client().get(path));
+    const Json body = ok_json(server.client().get(path));
     EXPECT_EQ(body.find("name")->as_string(), "m");
     EXPECT_EQ(body.find("versions")->items().at(0).as_string(), "1");
     bool has_ids = false;
@@ -104,10 +102,10 @@ TEST(KserveTest, SaysWhatItAndItsModelsAre) {
     }
     EXPECT_TRUE(has_ids);
   }
-  const Json config = json_of(server.client().get("/v2/models/m/config"));
+  const Json config = ok_json(server.client().get("/v2/models/m/config"));
   EXPECT_EQ(config.find("max_batch_size")->as_int(), 64);
   EXPECT_EQ(config.find("backend")->as_string(), "quire");
-  EXPECT_EQ(json_of(server.client().get("/v2/models/m/ready")).find("ready")->as_bool(), true);
+  EXPECT_EQ(ok_json(server.client().get("/v2/models/m/ready")).find("ready")->as_bool(), true);
   EXPECT_EQ(server.client().get("/v2/models/m/versions/1/ready").status, 200);
 }
 
@@ -165,7 +163,7 @@ TEST(KserveTest, TextsInJson) {
       R"(,{"name":"max_tokens","shape":[1],"datatype":"INT32","data":[4]},)"
       R"({"name":"return_num_output_tokens","shape":[1,1],"datatype":"BOOL","data":[[true]]},)"
       R"({"name":"seed","shape":[1],"datatype":"UINT64","data":[18446744073709551615]}]})";
-  const Json answer = json_of(server.client().post(kInfer, body));
+  const Json answer = ok_json(server.client().post(kInferPath, body));
   EXPECT_EQ(answer.find("id")->as_string(), "42");
   EXPECT_EQ(answer.find("model_name")->as_string(), "m");
   EXPECT_EQ(answer.find("model_version")->as_string(), "1");
@@ -175,15 +173,15 @@ TEST(KserveTest, TextsInJson) {
   EXPECT_THAT(text.find("data")->items().at(0).as_string(), ::testing::StartsWith("ab"));
   EXPECT_LE(output_of(answer, "num_output_tokens").find("data")->items().at(0).as_int(), 4);
   EXPECT_TRUE(output_of(answer, "finish_reason").is_null());
-  const Json again = json_of(server.client().post(kInfer, body));
+  const Json again = ok_json(server.client().post(kInferPath, body));
   EXPECT_EQ(dump(again), dump(answer)) << "a seed is a seed";
 }
 
 TEST(KserveTest, ABatchIsAnsweredAsItsTextsAlone) {
   TestServer server;
   const auto ask = [&](const std::string& shape, const std::string& data) {
-    return json_of(server.client().post(
-        kInfer, R"({"inputs":[{"name":"text_input","datatype":"BYTES","shape":)" + shape +
+    return ok_json(server.client().post(
+        kInferPath, R"({"inputs":[{"name":"text_input","datatype":"BYTES","shape":)" + shape +
                     R"(,"data":)" + data +
                     R"(}],"parameters":{"max_tokens":5,"seed":7,"temperature":1}})"));
   };
@@ -202,8 +200,8 @@ TEST(KserveTest, ABatchIsAnsweredAsItsTextsAlone) {
 TEST(KserveTest, IdsAreAnsweredWithTheLogitsOfEachPosition) {
   TestServer server;
   const std::vector<TokenId> ids = {5, 9, 200, 9, 17};
-  const Json json = json_of(server.client().post(
-      kInfer, R"({"inputs":[{"name":"input_ids","shape":[1,5],"datatype":"INT64",)"
+  const Json json = ok_json(server.client().post(
+      kInferPath, R"({"inputs":[{"name":"input_ids","shape":[1,5],"datatype":"INT64",)"
               R"("data":[5,9,200,9,17]}]})"));
   const Json& logits = output_of(json, "logits");
   EXPECT_EQ(dump(*logits.find("shape")), fmt::format("[1,5,{}]", kTestVocab));
@@ -219,7 +217,7 @@ TEST(KserveTest, IdsAreAnsweredWithTheLogitsOfEachPosition) {
   }
   TestClient client = server.client();
   client.send(post_binary(
-      kInfer, R"({"id":"b","inputs":[{"name":"input_ids","shape":[2,5],"datatype":"INT32",)"
+      kInferPath, R"({"id":"b","inputs":[{"name":"input_ids","shape":[2,5],"datatype":"INT32",)"
               R"("parameters":{"binary_data_size":40}}],)"
               R"("outputs":[{"name":"logits","parameters":{"binary_data":true}}]})", bytes));
   const TestResponse answer = client.receive();
@@ -242,7 +240,7 @@ TEST(KserveTest, BytesBesideJsonAndAsTheWholeBody) {
   append_text_element("abc", text);
   TestClient client = server.client();
   client.send(post_binary(
-      kInfer, R"({"parameters":{"binary_data_output":true,"max_tokens":3,"seed":1},"inputs":[)"
+      kInferPath, R"({"parameters":{"binary_data_output":true,"max_tokens":3,"seed":1},"inputs":[)"
               R"({"name":"text_input","shape":[1,1],"datatype":"BYTES","parameters":)"
               R"({"binary_data_size":7}},{"name":"exclude_input_in_output","shape":[1],)"
               R"("datatype":"BOOL","data":[true]}]})", text));
@@ -311,7 +309,7 @@ TEST(KserveTest, WrongRequestsAreToldByName) {
   TestServer server;
   const std::string input = R"("inputs":[)" + text_input("a") + "]";
   const auto refuse = [&](const std::string& more, int status = 400) {
-    return refusal(server, kInfer, "{" + input + "," + more + "}", status);
+    return refusal(server, kInferPath, "{" + input + "," + more + "}", status);
   };
   EXPECT_EQ(refuse(R"("outputs":[{"name":"x"}])"),
             "unexpected inference output 'x' for model 'm'");
@@ -332,11 +330,11 @@ TEST(KserveTest, WrongRequestsAreToldByName) {
               HasSubstr("HTTP end point doesn't support models with decoupled transaction policy"));
   EXPECT_THAT(refuse(R"("more":1)"), HasSubstr("more"));
   EXPECT_THAT(refuse(R"("model_name":"x")"), HasSubstr("'model_name'"));
-  EXPECT_THAT(refusal(server, kInfer, "{}"), HasSubstr("'inputs'"));
-  EXPECT_THAT(refusal(server, kInfer, "["), HasSubstr("JSON"));
+  EXPECT_THAT(refusal(server, kInferPath, "{}"), HasSubstr("'inputs'"));
+  EXPECT_THAT(refusal(server, kInferPath, "["), HasSubstr("JSON"));
   const std::string neutral = R"(,"parameters":{"sequence_id":0,"priority":1,)"
                               R"("timeout":60000000,"max_tokens":1}})";
-  EXPECT_EQ(server.client().post(kInfer, "{" + input + neutral).status, 200);
+  EXPECT_EQ(server.client().post(kInferPath, "{" + input + neutral).status, 200);
 }
 
 TEST(KserveTest, LogitsOfAWholeContext) {
@@ -345,10 +343,10 @@ TEST(KserveTest, LogitsOfAWholeContext) {
     std::string data = "5";
     for (int i = 1; i < tokens; ++i) data += ",5";
     return server.client().post(
-        kInfer, fmt::format(R"({{"inputs":[{{"name":"input_ids","shape":[1,{}],)"
+        kInferPath, fmt::format(R"({{"inputs":[{{"name":"input_ids","shape":[1,{}],)"
                             R"("datatype":"INT32","data":[{}]}}]}})", tokens, data));
   };
-  const Json answer = json_of(ask(64));
+  const Json answer = ok_json(ask(64));
   const std::vector<float> expected = expected_logits(std::vector<TokenId>(64, 5));
   const std::vector<Json>& logits = output_of(answer, "logits").find("data")->items();
   ASSERT_EQ(logits.size(), expected.size());
@@ -363,19 +361,19 @@ TEST(KserveTest, AnIdIsEchoedWhereThereIsOne) {
   TestServer server;
   const std::string rest =
       R"("inputs":[)" + text_input("a") + R"(],"parameters":{"max_tokens":1}})";
-  EXPECT_EQ(json_of(server.client().post(kInfer, R"({"id":"x",)" + rest)).find("id")->as_string(),
-            "x");
-  EXPECT_EQ(json_of(server.client().post(kInfer, R"({"id":"",)" + rest)).find("id"), nullptr);
-  EXPECT_EQ(json_of(server.client().post(kInfer, "{" + rest)).find("id"), nullptr);
+  const Json named = ok_json(server.client().post(kInferPath, R"({"id":"x",)" + rest));
+  EXPECT_EQ(named.find("id")->as_string(), "x");
+  EXPECT_EQ(ok_json(server.client().post(kInferPath, R"({"id":"",)" + rest)).find("id"), nullptr);
+  EXPECT_EQ(ok_json(server.client().post(kInferPath, "{" + rest)).find("id"), nullptr);
   const char* text = R"({"id":"","text_input":"a","max_tokens":1})";
-  EXPECT_EQ(json_of(server.client().post("/v2/models/m/generate", text)).find("id"), nullptr);
+  EXPECT_EQ(ok_json(server.client().post("/v2/models/m/generate", text)).find("id"), nullptr);
 }
 
 TEST(KserveTest, SizesOfBinaryTensorsAreChecked) {
   TestServer server;
   const auto answer = [&](std::string_view json, std::string_view bytes) {
     TestClient client = server.client();
-    client.send(post_binary(kInfer, json, bytes));
+    client.send(post_binary(kInferPath, json, bytes));
     const TestResponse told = client.receive();
     EXPECT_EQ(told.status, 400);
     return told.body;
@@ -399,19 +397,19 @@ TEST(KserveTest, SizesOfBinaryTensorsAreChecked) {
 TEST(KserveTest, GenerateMapsMembersToInputsAndParameters) {
   TestServer server;
   const std::string path = "/v2/models/m/generate";
-  const Json body = json_of(server.client().post(
+  const Json body = ok_json(server.client().post(
       path, R"({"id":"7","text_input":"ab","max_tokens":4,"seed":3,"exclude_input_in_output":true,)"
             R"("parameters":{"temperature":0.5,"return_finish_reason":true}})"));
   EXPECT_EQ(body.find("id")->as_string(), "7");
   EXPECT_EQ(body.find("model_name")->as_string(), "m");
   EXPECT_TRUE(body.find("text_output")->is_string());
   EXPECT_TRUE(body.find("finish_reason")->is_string());
-  const Json same = json_of(server.client().post(
+  const Json same = ok_json(server.client().post(
       path, R"({"id":"7","text_input":"ab","sampling_parameters":"{\"max_tokens\":\"4\",)"
             R"(\"seed\":3,\"temperature\":\"0.5\"}","exclude_input_in_output":true,)"
             R"("return_finish_reason":true})"));
   EXPECT_EQ(dump(body), dump(same));
-  const Json details = *json_of(server.client().post(
+  const Json details = *ok_json(server.client().post(
       path, R"({"text_input":"ab","parameters":{"max_tokens":2,"details":true}})")).find("details");
   EXPECT_TRUE(details.find("finish_reason")->is_string());
   EXPECT_EQ(details.find("logprobs")->items().at(0).members().size(), 4u);
@@ -442,7 +440,7 @@ TEST(KserveTest, GenerateTellsTheLoadToWhoAsks) {
 TEST(KserveTest, GenerateStreamIsEventsOfPieces) {
   TestServer server;
   const std::string fields = R"("text_input":"ab","max_tokens":6,"seed":5,"temperature":1)";
-  const Json whole = json_of(server.client().post(
+  const Json whole = ok_json(server.client().post(
       "/v2/models/m/generate", "{" + fields + R"(,"exclude_input_in_output":true})"));
   const TestResponse stream =
       server.client().post("/v2/models/m/generate_stream", "{" + fields + "}");
@@ -478,8 +476,8 @@ TEST(KserveTest, ALogHasOneLevel) {
     EXPECT_EQ(refused.status, 400) << body << refused.body;
     EXPECT_THAT(refused.body, HasSubstr("the log has one level")) << body;
   }
-  const Json before = json_of(server.client().get("/v2/logging"));
-  const Json quiet = json_of(change(R"({"log_info":false,"log_warning":false,)"
+  const Json before = ok_json(server.client().get("/v2/logging"));
+  const Json quiet = ok_json(change(R"({"log_info":false,"log_warning":false,)"
                                     R"("log_verbose_level":0})"));
   EXPECT_FALSE(quiet.find("log_info")->as_bool());
   EXPECT_FALSE(quiet.find("log_warning")->as_bool());
@@ -489,7 +487,7 @@ TEST(KserveTest, ALogHasOneLevel) {
 
 TEST(KserveTest, RepositoryStatisticsAndSettings) {
   TestServer server;
-  const Json index = json_of(server.client().post("/v2/repository/index", ""));
+  const Json index = ok_json(server.client().post("/v2/repository/index", ""));
   EXPECT_EQ(dump(index), R"([{"name":"m","version":"1","state":"READY","reason":""}])");
   EXPECT_THAT(refusal(server, "/v2/repository/index", R"({"ready":1})"), HasSubstr("'ready'"));
   EXPECT_EQ(server.client().post("/v2/repository/models/m/load", "").status, 200);
@@ -500,7 +498,7 @@ TEST(KserveTest, RepositoryStatisticsAndSettings) {
             "'repository_name' specification is not supported");
   EXPECT_EQ(server.client().post("/v2/models/m/generate",
                                  R"({"text_input":"a","max_tokens":2})").status, 200);
-  const Json stats = json_of(server.client().get("/v2/models/m/stats"));
+  const Json stats = ok_json(server.client().get("/v2/models/m/stats"));
   const Json& model = stats.find("model_stats")->items().at(0);
   EXPECT_EQ(model.find("name")->as_string(), "m");
   for (const char* part : {"success", "queue", "compute_input", "compute_infer",
@@ -519,7 +517,7 @@ TEST(KserveTest, RepositoryStatisticsAndSettings) {
     executions += batch.find("compute_infer")->find("count")->as_int();
   }
   EXPECT_EQ(executions, model.find("execution_count")->as_int());
-  EXPECT_EQ(json_of(server.client().get("/v2/models/stats")).find("model_stats")->items().size(),
+  EXPECT_EQ(ok_json(server.client().get("/v2/models/stats")).find("model_stats")->items().size(),
             1u);
   const TestResponse unloaded = server.client().post(
       "/v2/repository/models/m/unload", R"({"parameters":{"unload_dependents":true}})");
@@ -533,17 +531,17 @@ TEST(KserveTest, RepositoryStatisticsAndSettings) {
   EXPECT_THAT(refusal(server, "/v2/repository/models/m/unload",
                       R"({"parameters":{"unload_dependents":1}})"), HasSubstr("unload_dependents"));
   EXPECT_EQ(server.client().get("/v2/models/m/ready").status, 400);
-  EXPECT_EQ(json_of(server.client().post("/v2/repository/index", R"({"ready":true})"))
+  EXPECT_EQ(ok_json(server.client().post("/v2/repository/index", R"({"ready":true})"))
                 .items().size(), 0u);
   EXPECT_EQ(server.client().get("/v2/models/m").status, 200) << "as it was when it was here";
   EXPECT_EQ(server.client().post("/v2/repository/models/m/load", "{}").status, 200);
   EXPECT_EQ(server.client().get("/v2/models/m/ready").status, 200);
 
-  EXPECT_EQ(json_of(server.client().get("/v2/trace/setting")).find("trace_level")->items().at(0),
+  EXPECT_EQ(ok_json(server.client().get("/v2/trace/setting")).find("trace_level")->items().at(0),
             Json("OFF"));
   EXPECT_THAT(refusal(server, "/v2/trace/setting", R"({"trace_level":["TIMESTAMPS"]})"),
               HasSubstr("'trace_level'"));
-  EXPECT_TRUE(json_of(server.client().get("/v2/logging")).find("log_info")->is_bool());
+  EXPECT_TRUE(ok_json(server.client().get("/v2/logging")).find("log_info")->is_bool());
   EXPECT_THAT(refusal(server, "/v2/logging", R"({"log_verbose_level":2})", 403),
               HasSubstr("--operator-endpoints"));
   EXPECT_THAT(refusal(server, "/v2/logging", R"({"log_file":"x"})"), HasSubstr("'log_file'"));
@@ -559,7 +557,7 @@ TEST(KserveTest, KeysAreAskedFor) {
   TestServer server({.api_keys = {"secret"}});
   EXPECT_EQ(server.client().get("/v2/health/live").status, 200);
   EXPECT_EQ(server.client().get("/v2/models/m").status, 401);
-  const TestResponse refused = server.client().post(kInfer, "{}");
+  const TestResponse refused = server.client().post(kInferPath, "{}");
   EXPECT_EQ(refused.status, 401);
   EXPECT_THAT(refused.body, ::testing::StartsWith(R"({"error":")"));
   EXPECT_EQ(server.client().post("/v2/models/m/generate", R"({"text_input":"a","max_tokens":1})",
@@ -568,8 +566,8 @@ TEST(KserveTest, KeysAreAskedFor) {
 
 TEST(KserveTest, AModelOfVectors) {
   TestServer server({}, {.pooled = PooledInfo{.width = 2}});
-  const Json body = json_of(server.client().post(
-      kInfer, R"({"inputs":[{"name":"text_input","shape":[2,1],"datatype":"BYTES",)"
+  const Json body = ok_json(server.client().post(
+      kInferPath, R"({"inputs":[{"name":"text_input","shape":[2,1],"datatype":"BYTES",)"
               R"("data":["abc","de"]}]})"));
   EXPECT_EQ(dump(*output_of(body, "embedding").find("shape")), "[2,2]");
   EXPECT_THAT(refuse_input(server, R"({"name":"input_ids","shape":[1],"datatype":"INT32",)"

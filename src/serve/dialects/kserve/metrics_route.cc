@@ -11,7 +11,7 @@ http::Response show_metrics(const DialectContext& context, const http::Request&)
           .body = context.house->metrics.text(true, context.house->repository)};
 }
 
-constexpr Route kRoutes[] = {
+constexpr Route kMetricsRoutes[] = {
     {"GET", "/metrics", BodyKind::kNone, Access::kOpen, {.quick = show_metrics}},
     {"GET", "/metrics/", BodyKind::kNone, Access::kOpen, {.quick = show_metrics}},
 };
@@ -19,7 +19,7 @@ constexpr Route kRoutes[] = {
 }  // namespace
 
 const Dialect kMetricsDialect = {.name = "metrics",
-                                 .routes = kRoutes,
+                                 .routes = kMetricsRoutes,
                                  .error_prefix = "/",
                                  .render_error = render_kserve_error};
 

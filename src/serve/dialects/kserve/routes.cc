@@ -120,12 +120,6 @@ http::Response trace_json() {
   return {.body = dump(json)};
 }
 
-Parsed<Call> ready_call(http::Response response) {
-  Call call;
-  call.ready = std::move(response);
-  return call;
-}
-
 std::vector<std::string> texts_of_setting(const Json& value) {
   std::vector<std::string> texts;
   const Json list = value.is_array() ? value : Json::array({value});

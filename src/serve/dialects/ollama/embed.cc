@@ -19,7 +19,6 @@ namespace {
 
 constexpr std::size_t kInputsMax = 2048;
 constexpr std::size_t kInFlightMax = 64;
-constexpr std::size_t kTextMax = std::size_t{4} << 20;  // bytes
 
 struct EmbedRequest {
   PooledTexts texts;
@@ -249,7 +248,7 @@ Parsed<Call> parse_ollama_embeddings(const DialectContext& context, const http::
   EmbedRequest wanted;
   wanted.is_single = true;
   read_model(fields, context, wanted);
-  const std::string* prompt = fields.text("prompt", kTextMax);
+  const std::string* prompt = fields.text("prompt", kPromptBytesMax);
   if (prompt != nullptr && !prompt->empty()) wanted.inputs.push_back(*prompt);
   warn_of_unknown(fields, wanted.warned);
   if (fields.error()) return *fields.error();

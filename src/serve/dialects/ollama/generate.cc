@@ -19,7 +19,6 @@
 namespace quire {
 namespace {
 
-constexpr std::size_t kTextMax = std::size_t{4} << 20;  // bytes, as a body may have
 constexpr std::size_t kMessagesMax = 65'536;
 
 struct GenerateFields {
@@ -31,7 +30,7 @@ struct GenerateFields {
 };
 
 std::string text_field(Fields& fields, const char* name) {
-  const std::string* text = fields.text(name, kTextMax);
+  const std::string* text = fields.text(name, kPromptBytesMax);
   return text != nullptr ? *text : std::string();
 }
 
@@ -172,9 +171,7 @@ Call show_prompt(const OllamaRequest& wanted, const std::vector<TokenId>& ids) {
                             {"created_at", rfc3339(SteadyClock::unix_nanos())},
                             {"_debug_info", Json::object({{"rendered_template", text}})}});
   set_warnings(wanted.warned, body);
-  Call call;
-  call.ready = http::Response{.body = dump(body)};
-  return call;
+  return ready_call(body);
 }
 
 // An answer is as long as it may be, and as there is room for: where Ollama would forget what is
@@ -284,9 +281,7 @@ std::optional<Parsed<Call>> unload_at_once(const DialectContext& context, const 
   answer.set("done", true);
   answer.set("done_reason", "unload");
   set_warnings(warned, answer);
-  Call call;
-  call.ready = http::Response{.body = dump(answer)};
-  return Parsed<Call>(std::move(call));
+  return ready_call(answer);
 }
 
 }  // namespace

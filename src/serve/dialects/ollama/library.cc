@@ -208,9 +208,7 @@ Call ready_list(std::vector<std::pair<std::int64_t, Json>> models) {
                    [](const auto& a, const auto& b) { return a.first > b.first; });
   Json list = Json::array();
   for (auto& [number, model] : models) list.push(std::move(model));
-  Call call;
-  call.ready = http::Response{.body = dump(Json::object({{"models", std::move(list)}}))};
-  return call;
+  return ready_call(Json::object({{"models", std::move(list)}}));
 }
 
 }  // namespace
@@ -280,9 +278,7 @@ Parsed<Call> parse_ollama_show(const DialectContext& context, const http::Reques
   }
   Json shown = show_json(context, *row, std::move(facts), is_verbose);
   set_warnings(warned, shown);
-  Call call;
-  call.ready = http::Response{.body = dump(shown)};
-  return call;
+  return ready_call(shown);
 }
 
 }  // namespace quire

@@ -11,7 +11,6 @@ namespace quire {
 namespace {
 
 constexpr std::size_t kCallsMax = 1024;    // of a message
-constexpr std::size_t kNameShown = 64;     // bytes
 
 bool is_empty(const Json& value) {
   return value.is_null() || (value.is_string() && value.as_string().empty()) ||

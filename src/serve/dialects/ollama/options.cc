@@ -14,7 +14,6 @@ namespace quire {
 namespace {
 
 constexpr std::size_t kOptionsMax = 256;
-constexpr std::size_t kNameShown = 64;      // bytes
 
 struct Taking {
   OllamaOptions& options;

@@ -16,7 +16,6 @@ namespace quire {
 namespace {
 
 constexpr std::size_t kNameSizeMax = 512;  // bytes
-constexpr std::size_t kNameShown = 64;     // bytes of an unknown field's
 constexpr int kTopLogprobsMax = 20;
 
 ApiError not_found(std::string_view name) {
@@ -191,9 +190,7 @@ Parsed<Call> load_or_unload(const DialectContext& context, const OllamaRequest& 
   body.set("done", true);
   body.set("done_reason", leaves ? "unload" : "load");
   set_warnings(request.warned, body);
-  Call call;
-  call.ready = http::Response{.body = dump(body)};
-  return call;
+  return ready_call(body);
 }
 
 }  // namespace quire

@@ -16,6 +16,8 @@
 
 namespace quire {
 
+inline constexpr std::size_t kPromptBytesMax = std::size_t{4} << 20;  // as a body may have
+
 // Sees to it that a model stays as long as a request wants, from when the request is done: until
 // another says otherwise.
 class StayOfModel {

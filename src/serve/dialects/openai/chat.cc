@@ -23,7 +23,6 @@ namespace quire {
 namespace {
 
 constexpr std::size_t kConversationsMax = 128;  // of a batch
-constexpr std::int64_t kInt32Max = std::numeric_limits<std::int32_t>::max();
 
 constexpr NeutralField kChatNeutralFields[] = {
     {"audio", "null"},

@@ -14,8 +14,6 @@ namespace {
 
 constexpr std::size_t kSaltSizeMax = 256;      // bytes
 constexpr std::size_t kRequestIdSizeMax = 128;  // bytes
-constexpr std::int64_t kInt32Max = std::numeric_limits<std::int32_t>::max();
-constexpr std::int64_t kInt32Min = std::numeric_limits<std::int32_t>::min();
 
 // Known fields that are not delivered yet, of OpenAI, vLLM and vLLM's past.
 constexpr NeutralField kNeutralFields[] = {

@@ -17,7 +17,6 @@ constexpr std::size_t kBiasesMax = 1024;
 constexpr std::size_t kLogprobIdsMax = 128;
 constexpr std::size_t kBadWordsMax = 128;
 constexpr std::size_t kBadWordSizeMax = 256;   // bytes
-constexpr std::int64_t kInt32Max = std::numeric_limits<std::int32_t>::max();
 
 void read_stops(Fields& fields, SamplingParams& params) {
   const Json* stop = fields.any("stop");

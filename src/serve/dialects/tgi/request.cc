@@ -17,8 +17,6 @@ namespace {
 
 constexpr std::size_t kStopSizeMax = 4096;  // bytes
 constexpr std::size_t kWarningsMax = 64;
-constexpr std::size_t kNameShown = 64;  // bytes of an unknown field's
-constexpr std::int64_t kInt32Max = std::numeric_limits<std::int32_t>::max();
 constexpr std::int64_t kInt64Max = std::numeric_limits<std::int64_t>::max();
 constexpr std::int64_t kUint32Max = std::numeric_limits<std::uint32_t>::max();
 

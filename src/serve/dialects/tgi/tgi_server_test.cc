@@ -3,16 +3,11 @@
 
 #include "base/json.h"
 #include "serve/dialects/tgi/tgi.h"
+#include "serve/testing/test_json.h"
 #include "serve/testing/test_server.h"
 
 namespace quire {
 namespace {
-
-Json json_of(const TestResponse& response) {
-  auto body = parse_json(response.body);
-  EXPECT_TRUE(body.is_ok()) << response.body;
-  return body.is_ok() ? *body : Json();
-}
 
 TEST(TgiServerTest, GenerateIsAnObjectAndTheFrontDoorAList) {
   TestServer server;

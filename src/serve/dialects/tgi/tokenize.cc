@@ -18,12 +18,6 @@ constexpr const char* kOfAnswers[] = {
     "frequency_penalty", "presence_penalty", "logprobs", "top_logprobs", "n", "logit_bias",
     "stream", "stream_options", "response_format", "model"};
 
-Call ready_call(const Json& body) {
-  Call call;
-  call.ready = http::Response{.body = dump(body)};
-  return call;
-}
-
 Json tokens_json(const Tokenizer& tokenizer, std::string_view text, const std::vector<TokenId>& ids,
                  std::size_t skipped) {
   const std::vector<TokenSpan> spans = token_spans(tokenizer, text, ids);
@@ -39,7 +33,6 @@ Json tokens_json(const Tokenizer& tokenizer, std::string_view text, const std::v
 
 // What can stand in a header, shortened.
 std::string header_names(const std::vector<std::string>& names) {
-  constexpr std::size_t kNameShown = 64;
   std::string out;
   for (const std::string& name : names) {
     const bool is_plain = http::is_http_token(name) && name.size() <= kNameShown;

@@ -18,7 +18,6 @@ namespace {
 
 constexpr std::size_t kInstancesMax = 128;
 constexpr std::size_t kAtOnceMax = 8;
-constexpr std::size_t kNameShown = 64;  // bytes of an unknown field's
 constexpr const char* kGenerate = "/generate";
 constexpr const char* kChat = "/v1/chat/completions";
 

@@ -50,18 +50,12 @@ Json rendered(const Call& call, const Request& request) {
                        {"priority", request.priority}});
 }
 
-Call ready(const Json& body) {
-  Call call;
-  call.ready = http::Response{.body = dump(body)};
-  return call;
-}
-
 }  // namespace
 
 Parsed<Call> render_vllm_chat(const DialectContext& context, const http::Request& request) {
   Parsed<Call> call = parse_openai_chat(context, request);
   if (!call.is_ok()) return call.error();
-  return ready(rendered(*call, call->requests.front()));
+  return ready_call(rendered(*call, call->requests.front()));
 }
 
 Parsed<Call> render_vllm_completion(const DialectContext& context, const http::Request& request) {
@@ -69,7 +63,7 @@ Parsed<Call> render_vllm_completion(const DialectContext& context, const http::R
   if (!call.is_ok()) return call.error();
   Json all = Json::array();
   for (const Request& made : call->requests) all.push(rendered(*call, made));
-  return ready(all);
+  return ready_call(all);
 }
 
 Parsed<Call> invoke_vllm(const DialectContext& context, const http::Request& request) {

@@ -12,8 +12,6 @@
 namespace quire {
 namespace {
 
-constexpr std::int64_t kInt32Max = std::numeric_limits<std::int32_t>::max();
-
 struct RerankOptions {
   std::size_t top_n = 0;  // 0: all
   bool shows_documents = true;

@@ -17,12 +17,6 @@ constexpr NeutralField kTokenizeNeutralFields[] = {
     {"mm_processor_kwargs", "{}"},
 };
 
-Call ready_call(const Json& body) {
-  Call call;
-  call.ready = http::Response{.body = dump(body)};
-  return call;
-}
-
 // `model` may be left out where one model is served.
 ModelLease read_model(Fields& fields, const DialectContext& context) {
   const std::string* name = fields.text("model", kModelNameSizeMax);

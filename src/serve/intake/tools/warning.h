@@ -3,9 +3,12 @@
 // Plain values; any thread. Used by intake and dialects.
 #pragma once
 
+#include <cstddef>
 #include <string>
 
 namespace quire {
+
+inline constexpr std::size_t kNameShown = 64;  // bytes of an unknown field's name that are told
 
 struct Warning {
   std::string code;   // for programs

@@ -18,10 +18,6 @@ namespace {
 constexpr std::int64_t kPriorityMax = 1'000'000;
 constexpr std::int64_t kTimeoutMax = std::int64_t{3600} * 24 * 1'000'000;  // microseconds
 
-std::string short_name(std::string_view name) {
-  return name.size() <= kModelNameSizeMax ? std::string(name) : "(a very long name)";
-}
-
 // A whole number of at least 0, however it came.
 std::optional<std::int64_t> whole(const InferParameter& value) {
   if (const auto* number = std::get_if<std::int64_t>(&value); number != nullptr && *number >= 0) {
@@ -95,9 +91,9 @@ Parsed<InferSchedule> read_schedule(const InferRequest& request, const HostedMod
     } else if (name == "headers" || name.starts_with("triton_")) {
       return unsupported_parameter(name, fmt::format(
           "parameter keys starting with 'triton_', and 'headers', are reserved for the server; got "
-          "'{}'", short_name(name)));
+          "'{}'", told_name(name)));
     } else if (rest.find(name) != nullptr) {
-      return invalid_value(name, fmt::format("parameter '{}' is given twice", short_name(name)));
+      return invalid_value(name, fmt::format("parameter '{}' is given twice", told_name(name)));
     } else {
       rest.set(name, value);
     }

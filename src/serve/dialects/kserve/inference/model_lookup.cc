@@ -12,19 +12,15 @@ namespace {
 
 constexpr std::string_view kOnlyVersion = "1";
 
-std::string short_name(std::string_view name) {
-  return name.size() <= kModelNameSizeMax ? std::string(name) : "(a very long name)";
-}
-
 ApiError not_found(int status, std::string_view name, std::string_view what) {
   return {.status = status,
-          .message = fmt::format("Request for unknown model: '{}' {}", short_name(name), what),
+          .message = fmt::format("Request for unknown model: '{}' {}", told_name(name), what),
           .param = "model",
           .code = "model_not_found"};
 }
 
 ApiError no_version(std::string_view name, std::string_view version) {
-  return not_found(404, name, fmt::format("version {} is not found", short_name(version)));
+  return not_found(404, name, fmt::format("version {} is not found", told_name(version)));
 }
 
 // 0: too large to be one.
@@ -43,7 +39,7 @@ ApiError not_served(const ModelRepository& repository, std::string_view name,
     if (row.name != name || row.version != number) continue;
     return {.status = 503,
             .message = fmt::format("Request for unknown model: '{}' version {} is not at ready "
-                                   "state", short_name(name), number),
+                                   "state", told_name(name), number),
             .type = "service_unavailable_error",
             .param = "model"};
   }
@@ -68,11 +64,15 @@ Parsed<AskedModel> find_version(const ModelRepository& repository, std::string_v
 
 }  // namespace
 
+std::string told_name(std::string_view name) {
+  return name.size() <= kModelNameSizeMax ? std::string(name) : "(a very long name)";
+}
+
 Parsed<AskedModel> find_model(const DialectContext& context, std::string_view name,
                               std::string_view version) {
   if (version.find_first_not_of("0123456789") != std::string_view::npos) {
     return invalid_value("version", fmt::format("failed to get model version from specified "
-                                                "version string '{}'", short_name(version)));
+                                                "version string '{}'", told_name(version)));
   }
   const ModelRepository* repository =
       context.house != nullptr ? context.house->repository : nullptr;
@@ -108,7 +108,7 @@ Parsed<ModelLease> lease_for_inference(const DialectContext& context, std::strin
   auto found = find_model(context, name, version);
   if (!found.is_ok()) return found.error();
   if (found->light != nullptr) {
-    return invalid_value("model", fmt::format("model '{}' has no engine", short_name(name)));
+    return invalid_value("model", fmt::format("model '{}' has no engine", told_name(name)));
   }
   auto model = lease_model(context.models, found->lease_name);
   if (!model.is_ok()) return model.error();

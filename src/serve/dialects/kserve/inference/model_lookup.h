@@ -28,6 +28,8 @@ struct AskedModel {
   std::shared_ptr<const LightModel> light;  // null: a model of the host
 };
 
+std::string told_name(std::string_view name);  // in an error
+
 // `version` empty: the one that the bare name means.
 Parsed<AskedModel> find_model(const DialectContext& context, std::string_view name,
                               std::string_view version);

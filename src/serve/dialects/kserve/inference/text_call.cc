@@ -17,7 +17,6 @@ namespace {
 
 constexpr std::int64_t kTokensMaxDefault = 20;  // the protocol's
 constexpr std::int64_t kScoresMax = 20;
-constexpr std::int64_t kInt32Max = std::numeric_limits<std::int32_t>::max();
 
 // Known to Triton's backends and not delivered: at their neutral value they change nothing.
 constexpr NeutralField kNeutral[] = {

@@ -55,12 +55,6 @@ Parsed<std::vector<NamedTensor>> compute(const ReadyTask& task) {
                       : run_expressions(task.model, task.request);
 }
 
-Call ready_call(http::Response answer) {
-  Call call;
-  call.ready = std::move(answer);
-  return call;
-}
-
 // It is there already: no engine computes it.
 Parsed<Call> make_ready_call(const DialectContext& context, ReadyTask task) {
   LightCounter& counter = *task.model.counter;

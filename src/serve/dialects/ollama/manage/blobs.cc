@@ -14,12 +14,10 @@
 namespace quire {
 namespace {
 
-constexpr std::string_view kSha = "sha256:";
-
 // As it stands in a path: "sha256:..." or "sha256-...".
 std::optional<store::Checksum> checksum_in(std::string_view digest) {
-  if (!digest.starts_with(kSha) && !digest.starts_with("sha256-")) return std::nullopt;
-  auto checksum = store::Checksum::sha256(digest.substr(kSha.size()));
+  if (!digest.starts_with(kShaMark) && !digest.starts_with("sha256-")) return std::nullopt;
+  auto checksum = store::Checksum::sha256(digest.substr(kShaMark.size()));
   if (!checksum.is_ok()) return std::nullopt;
   return std::move(*checksum);
 }
@@ -121,7 +119,7 @@ Parsed<Call> parse_ollama_send_blob(const DialectContext& context, const http::R
   const store::Checksum sent = upload.finish();
   if (!(sent == *checksum)) {
     return invalid_value("digest", fmt::format("digest mismatch, expected \"{}{}\", got \"{}{}\"",
-                                               kSha, checksum->hex, kSha, sent.hex));
+                                               kShaMark, checksum->hex, kShaMark, sent.hex));
   }
   const Status placed = store->place_blob(upload.path(), *checksum);
   if (!placed.is_ok()) return store_error(placed);

@@ -5,10 +5,13 @@
 #pragma once
 
 #include <memory>
+#include <string_view>
 
 #include "serve/call.h"
 
 namespace quire {
+
+inline constexpr std::string_view kShaMark = "sha256:";
 
 Parsed<Call> parse_ollama_find_blob(const DialectContext& context, const http::Request& request);
 Parsed<Call> parse_ollama_send_blob(const DialectContext& context, const http::Request& request);

@@ -11,6 +11,7 @@
 #include "base/text/ascii.h"
 #include "serve/background/errands.h"
 #include "serve/dialects/ollama/generate.h"
+#include "serve/dialects/ollama/manage/blobs.h"
 #include "serve/dialects/ollama/manage/report.h"
 #include "serve/dialects/ollama/manage/stored.h"
 #include "serve/dialects/ollama/messages.h"
@@ -28,8 +29,6 @@ namespace {
 
 constexpr std::size_t kTextMax = store::ModelDress::kTextMax;
 constexpr std::size_t kFilesMax = 512;
-constexpr std::size_t kNameShown = 64;  // bytes of an unknown member's
-constexpr std::string_view kSha = "sha256:";
 
 using SentFiles = std::vector<std::pair<std::string, std::string>>;  // name and digest
 
@@ -64,11 +63,11 @@ void read_files(Fields& fields, const char* field, SentFiles& sent) {
       return fail(fields, field, "file path must be relative");
     }
     if (!store::is_file_name(last) || !digest.is_string() ||
-        !digest.as_string().starts_with(kSha)) {
+        !digest.as_string().starts_with(kShaMark)) {
       return fail(fields, field, fmt::format("{}: names of files with digests \"sha256:...\"",
                                              field));
     }
-    sent.emplace_back(last, digest.as_string().substr(kSha.size()));
+    sent.emplace_back(last, digest.as_string().substr(kShaMark.size()));
   }
 }
 
@@ -400,7 +399,7 @@ Status create(const DialectContext& context, const store::LocalStore& store,
   for (const store::StoredFile& file : made.all_files()) {
     told.line(status_line(fmt::format("{} layer {}{}", wanted.quantization ? "creating new"
                                                                            : "using existing",
-                                      kSha, file.checksum.hex)));
+                                      kShaMark, file.checksum.hex)));
   }
   told.line(status_line("writing manifest"));
   return ok_status();

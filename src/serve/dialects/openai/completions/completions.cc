@@ -16,7 +16,6 @@
 namespace quire {
 namespace {
 
-constexpr std::int64_t kInt32Max = std::numeric_limits<std::int32_t>::max();
 constexpr std::int64_t kTokensMaxDefault = 16;  // OpenAI's
 constexpr std::size_t kSuffixSizeMax = std::size_t{1} << 20;  // bytes
 

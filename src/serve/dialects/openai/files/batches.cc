@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "serve/answer/answer_counts.h"
 #include "serve/dialects/openai/files/batch_format.h"
+#include "serve/dialects/openai/files/files.h"
 #include "serve/dialects/openai/responses/store.h"
 
 namespace quire {
@@ -17,13 +18,6 @@ namespace {
 constexpr std::size_t kIdSizeMax = 128;  // bytes
 constexpr std::size_t kMetadataMax = 16;
 constexpr std::int64_t kWindowMax = 30 * 24 * 3600;  // seconds
-constexpr std::int64_t kExpiryMin = 3600, kExpiryMax = 30 * 24 * 3600;
-
-Call ready(const Json& body) {
-  Call call;
-  call.ready = http::Response{.body = dump(body)};
-  return call;
-}
 
 // "24h": seconds, or nothing.
 std::optional<std::int64_t> seconds_of(std::string_view window) {
@@ -132,7 +126,7 @@ Parsed<Json> shown(const DialectContext& context, const archive::KeptBatch& batc
 Parsed<Call> show(const DialectContext& context, const archive::KeptBatch& batch) {
   Parsed<Json> body = shown(context, batch);
   if (!body.is_ok()) return body.error();
-  return ready(*body);
+  return ready_call(*body);
 }
 
 }  // namespace
@@ -178,7 +172,7 @@ Parsed<Call> parse_show_batch(const DialectContext& context, const http::Request
 Parsed<Call> parse_list_batches(const DialectContext& context, const http::Request& request) {
   auto page = read_page(request, 100);
   if (!page.is_ok()) return page.error();
-  if (context.house->batches == nullptr) return ready(list_json({}, false));
+  if (context.house->batches == nullptr) return ready_call(list_json({}, false));
   page->limit += 1;  // to know whether there are more
   const auto batches = context.house->batches->shelf().list(context.tenant.name, *page);
   if (!batches.is_ok()) return archive_error(batches.status());
@@ -190,7 +184,7 @@ Parsed<Call> parse_list_batches(const DialectContext& context, const http::Reque
   }
   const bool has_more = rows.size() == static_cast<std::size_t>(page->limit);
   if (has_more) rows.pop_back();
-  return ready(list_json(std::move(rows), has_more));
+  return ready_call(list_json(std::move(rows), has_more));
 }
 
 Parsed<Call> parse_cancel_batch(const DialectContext& context, const http::Request&) {

@@ -11,16 +11,11 @@
 
 #include "base/json.h"
 #include "serve/dialects/openai/files/batch_format.h"
+#include "serve/testing/test_json.h"
 #include "serve/testing/test_server.h"
 
 namespace quire {
 namespace {
-
-Json json_of(const TestResponse& response) {
-  Result<Json> json = parse_json(response.body);
-  if (!json.is_ok()) ADD_FAILURE() << response.status << ": " << response.body;
-  return json.is_ok() ? *json : Json::object();
-}
 
 std::string text_in(const Json& body, const std::string& name) {
   const Json* value = body.find(name);

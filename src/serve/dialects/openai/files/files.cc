@@ -17,14 +17,7 @@ namespace {
 constexpr std::string_view kPurposes[] = {"assistants", "batch", "evals",
                                           "fine-tune",  "vision", "user_data"};
 constexpr std::size_t kNameSizeMax = 512;  // bytes
-constexpr std::int64_t kExpiryMin = 3600, kExpiryMax = 30 * 24 * 3600;  // seconds
 constexpr std::int64_t kListMax = 10'000;
-
-Call ready(const Json& body) {
-  Call call;
-  call.ready = http::Response{.body = dump(body)};
-  return call;
-}
 
 Json file_json(const archive::KeptFile& file) {
   Json body = Json::object({{"id", file.id}, {"object", "file"}, {"bytes", file.size},
@@ -114,14 +107,14 @@ Parsed<Call> parse_upload_file(const DialectContext& context, const http::Reques
   if (const Status status = context.house->archive->add_file(file); !status.is_ok()) {
     return archive_error(status);
   }
-  return ready(file_json(file));
+  return ready_call(file_json(file));
 }
 
 Parsed<Call> parse_list_files(const DialectContext& context, const http::Request& request) {
   auto page = read_page(request, kListMax);
   if (!page.is_ok()) return page.error();
   if (!request.query_value("limit")) page->limit = kListMax;
-  if (context.house->archive == nullptr) return ready(list_json({}, false));
+  if (context.house->archive == nullptr) return ready_call(list_json({}, false));
   page->limit += 1;  // to know whether there are more
   const auto files = context.house->archive->list_files(
       context.tenant.name, request.query_value("purpose").value_or(""), *page);
@@ -130,13 +123,13 @@ Parsed<Call> parse_list_files(const DialectContext& context, const http::Request
   for (const archive::KeptFile& file : *files) rows.push_back(file_json(file));
   const bool has_more = rows.size() == static_cast<std::size_t>(page->limit);
   if (has_more) rows.pop_back();
-  return ready(list_json(std::move(rows), has_more));
+  return ready_call(list_json(std::move(rows), has_more));
 }
 
 Parsed<Call> parse_show_file(const DialectContext& context, const http::Request&) {
   auto file = find_file(context, false);
   if (!file.is_ok()) return file.error();
-  return ready(file_json(*file));
+  return ready_call(file_json(*file));
 }
 
 Parsed<Call> parse_file_content(const DialectContext& context, const http::Request&) {
@@ -154,7 +147,7 @@ Parsed<Call> parse_delete_file(const DialectContext& context, const http::Reques
   const auto removed = context.house->archive->remove_file(id, context.tenant.name);
   if (!removed.is_ok()) return archive_error(removed.status());
   if (!*removed) return not_found("File", id);
-  return ready(Json::object({{"id", id}, {"object", "file"}, {"deleted", true}}));
+  return ready_call(Json::object({{"id", id}, {"object", "file"}, {"deleted", true}}));
 }
 
 }  // namespace quire

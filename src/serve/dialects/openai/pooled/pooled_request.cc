@@ -14,8 +14,6 @@
 namespace quire {
 namespace {
 
-constexpr std::int64_t kInt32Max = std::numeric_limits<std::int32_t>::max();
-constexpr std::int64_t kInt32Min = std::numeric_limits<std::int32_t>::min();
 constexpr std::size_t kUserSizeMax = 1024;  // bytes
 constexpr std::size_t kSaltSizeMax = 256;   // bytes
 

@@ -11,14 +11,6 @@
 namespace quire {
 namespace {
 
-constexpr std::size_t kMetadataMax = 16;
-
-Call ready(const Json& body) {
-  Call call;
-  call.ready = http::Response{.body = dump(body)};
-  return call;
-}
-
 Json metadata_of(Fields& fields) {
   const Json* metadata = fields.any("metadata");
   if (metadata == nullptr) return Json::object();
@@ -54,9 +46,7 @@ Parsed<Call> change(const DialectContext& context,
   if (!changed.is_ok()) return archive_error(changed.status());
   if (!*changed) return not_found("Conversation", id);
   if (error) return std::move(*error);
-  Call call;
-  call.ready = http::Response{.body = std::move(body)};
-  return call;
+  return ready_call(http::Response{.body = std::move(body)});
 }
 
 }  // namespace
@@ -84,15 +74,13 @@ Parsed<Call> parse_create_conversation(const DialectContext& context,
   if (const Status status = context.house->archive->keep(kept); !status.is_ok()) {
     return archive_error(status);
   }
-  return ready(shown);
+  return ready_call(shown);
 }
 
 Parsed<Call> parse_show_conversation(const DialectContext& context, const http::Request&) {
   auto kept = find_kept(context, kConversationKind, context.path["id"]);
   if (!kept.is_ok()) return kept.error();
-  Call call;
-  call.ready = http::Response{.body = std::move(kept->body)};
-  return call;
+  return ready_call(http::Response{.body = std::move(kept->body)});
 }
 
 Parsed<Call> parse_update_conversation(const DialectContext& context,
@@ -122,7 +110,8 @@ Parsed<Call> parse_delete_conversation(const DialectContext& context, const http
   const auto removed = context.house->archive->remove(kConversationKind, id, context.tenant.name);
   if (!removed.is_ok()) return archive_error(removed.status());
   if (!*removed) return not_found("Conversation", id);
-  return ready(Json::object({{"id", id}, {"object", "conversation.deleted"}, {"deleted", true}}));
+  return ready_call(
+      Json::object({{"id", id}, {"object", "conversation.deleted"}, {"deleted", true}}));
 }
 
 Parsed<Call> parse_add_items(const DialectContext& context, const http::Request& request) {
@@ -147,7 +136,7 @@ Parsed<Call> parse_add_items(const DialectContext& context, const http::Request&
     return std::nullopt;
   });
   if (!changed.is_ok()) return changed;
-  return ready(list_json(items, false));
+  return ready_call(list_json(items, false));
 }
 
 Parsed<Call> parse_list_items(const DialectContext& context, const http::Request& request) {
@@ -155,7 +144,7 @@ Parsed<Call> parse_list_items(const DialectContext& context, const http::Request
   if (!kept.is_ok()) return kept.error();
   auto page = page_of(request, items_in(kept->input), true);
   if (!page.is_ok()) return page.error();
-  return ready(*page);
+  return ready_call(*page);
 }
 
 Parsed<Call> parse_show_item(const DialectContext& context, const http::Request&) {
@@ -163,7 +152,7 @@ Parsed<Call> parse_show_item(const DialectContext& context, const http::Request&
   if (!kept.is_ok()) return kept.error();
   const std::string_view wanted = context.path["item"];
   for (const Json& item : items_in(kept->input)) {
-    if (item_text(item, "id") == wanted) return ready(item);
+    if (item_text(item, "id") == wanted) return ready_call(item);
   }
   return not_found("Item", wanted);
 }

@@ -11,7 +11,6 @@
 namespace quire {
 namespace {
 
-constexpr std::size_t kIdSizeMax = 128;    // bytes
 constexpr std::size_t kNameSizeMax = 128;  // of a function
 constexpr std::size_t kPartsMax = 8192;    // of one item
 

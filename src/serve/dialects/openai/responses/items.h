@@ -16,6 +16,8 @@
 namespace quire {
 
 inline constexpr std::size_t kItemsMax = 8192;  // of one request
+inline constexpr std::size_t kIdSizeMax = 128;    // bytes
+inline constexpr std::size_t kMetadataMax = 16;   // pairs of strings
 
 // `input`: a text, which is a message of the user, or a list of items. References stay references.
 // Mistakes go to `fields`.

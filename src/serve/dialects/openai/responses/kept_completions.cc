@@ -12,12 +12,6 @@ namespace {
 constexpr std::string_view kKind = "chat.completion";
 constexpr std::int64_t kListMax = 100;
 
-Call ready(const Json& body) {
-  Call call;
-  call.ready = http::Response{.body = dump(body)};
-  return call;
-}
-
 class KeptCompletion : public AnswerWriter {
  public:
   KeptCompletion(archive::Archive* archive, archive::Kept kept, Json metadata,
@@ -110,7 +104,7 @@ Parsed<Call> parse_list_completions(const DialectContext& context, const http::R
   auto page = read_page(request, kListMax);
   if (!page.is_ok()) return page.error();
   if (!request.query_value("order")) page->is_ascending = true;
-  if (context.house->archive == nullptr) return ready(list_json({}, false));
+  if (context.house->archive == nullptr) return ready_call(list_json({}, false));
   page->limit += 1;  // to know whether there are more
   const auto found = context.house->archive->list(kKind, context.tenant.name, *page);
   if (!found.is_ok()) return archive_error(found.status());
@@ -124,13 +118,13 @@ Parsed<Call> parse_list_completions(const DialectContext& context, const http::R
                           has_asked_metadata(request, *body);
     if (is_asked) rows.push_back(std::move(*body));
   }
-  return ready(list_json(std::move(rows), has_more));
+  return ready_call(list_json(std::move(rows), has_more));
 }
 
 Parsed<Call> parse_show_completion(const DialectContext& context, const http::Request&) {
   auto body = find_body(context);
   if (!body.is_ok()) return body.error();
-  return ready(*body);
+  return ready_call(*body);
 }
 
 Parsed<Call> parse_change_completion(const DialectContext& context, const http::Request& request) {
@@ -152,7 +146,7 @@ Parsed<Call> parse_change_completion(const DialectContext& context, const http::
   if (const Status status = context.house->archive->keep(kept); !status.is_ok()) {
     return archive_error(status);
   }
-  return ready(*body);
+  return ready_call(*body);
 }
 
 Parsed<Call> parse_delete_completion(const DialectContext& context, const http::Request&) {
@@ -161,7 +155,7 @@ Parsed<Call> parse_delete_completion(const DialectContext& context, const http::
   const auto removed = context.house->archive->remove(kKind, id, context.tenant.name);
   if (!removed.is_ok()) return archive_error(removed.status());
   if (!*removed) return not_found("Completion", id);
-  return ready(Json::object({{"id", id}, {"object", "chat.completion.deleted"},
+  return ready_call(Json::object({{"id", id}, {"object", "chat.completion.deleted"},
                              {"deleted", true}}));
 }
 
@@ -174,7 +168,7 @@ Parsed<Call> parse_list_messages(const DialectContext& context, const http::Requ
   }
   auto page = page_of(request, std::move(messages), false);
   if (!page.is_ok()) return page.error();
-  return ready(*page);
+  return ready_call(*page);
 }
 
 }  // namespace quire

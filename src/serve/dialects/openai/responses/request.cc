@@ -12,9 +12,6 @@
 namespace quire {
 namespace {
 
-constexpr std::int64_t kInt32Max = std::numeric_limits<std::int32_t>::max();
-constexpr std::size_t kIdSizeMax = 128;  // bytes
-constexpr std::size_t kMetadataMax = 16;
 constexpr std::size_t kInstructionsMax = std::size_t{4} << 20;  // bytes
 
 constexpr NeutralField kResponsesNeutral[] = {

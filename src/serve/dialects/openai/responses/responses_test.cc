@@ -6,16 +6,11 @@
 #include <sstream>
 
 #include "base/json.h"
+#include "serve/testing/test_json.h"
 #include "serve/testing/test_server.h"
 
 namespace quire {
 namespace {
-
-Json json_of(const TestResponse& response) {
-  Result<Json> json = parse_json(response.body);
-  if (!json.is_ok()) ADD_FAILURE() << response.status << ": " << response.body;
-  return json.is_ok() ? *json : Json::object();
-}
 
 // The value at a path of names and numbers: "output.0.content.0.text".
 Json at(const Json& body, const std::string& path) {
