@@ -100,7 +100,7 @@ Result<HalfPairs> gguf_pairs(const GgufFile& file) {
   return pairs;
 }
 
-Result<AdapterFile> open_gguf(const std::string& path) {
+Result<AdapterFile> open_gguf_adapter(const std::string& path) {
   QUIRE_ASSIGN_OR_RETURN(GgufFile opened, GgufFile::open(path));
   const auto file = std::make_shared<const GgufFile>(std::move(opened));
   AdapterFile adapter;
@@ -325,7 +325,7 @@ Result<AdapterFile> open_peft(const fs::path& folder) {
   return adapter;
 }
 
-Result<AdapterFile> open_any(const std::string& path) {
+Result<AdapterFile> open_either(const std::string& path) {
   std::error_code failure;
   const fs::path folder = fs::is_directory(path, failure) ? fs::path(path)
                           : fs::path(path).filename() == kWeightsName
@@ -337,7 +337,7 @@ Result<AdapterFile> open_any(const std::string& path) {
   }
   if (!folder.empty()) return open_peft(folder);
   QUIRE_ASSIGN_OR_RETURN(const FileKind kind, find_file_kind(path));
-  if (kind == FileKind::kGguf) return open_gguf(path);
+  if (kind == FileKind::kGguf) return open_gguf_adapter(path);
   return error(StatusCode::kUnsupported, "an adapter is a GGUF file, or a folder with {} and {}",
                kConfigName, kWeightsName);
 }
@@ -350,7 +350,7 @@ void read_floats(const TensorView& tensor, std::size_t first, std::size_t count,
 }
 
 Result<AdapterFile> AdapterFile::open(const std::string& path) {
-  Result<AdapterFile> opened = open_any(path);
+  Result<AdapterFile> opened = open_either(path);
   if (!opened.is_ok()) return in_file(path, opened.status());
   if (!opened->pairs.empty()) return opened;
   return in_file(path, error(StatusCode::kCorrupt, "an adapter without a pair of matrices A "

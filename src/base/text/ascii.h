@@ -18,13 +18,15 @@ inline std::string lower_ascii(std::string_view text) {
   return out;
 }
 
+constexpr bool is_digit(char c) { return c >= '0' && c <= '9'; }
+
 constexpr bool is_letter_or_digit(char c) {
-  return (c >= '0' && c <= '9') || (lower_ascii(c) >= 'a' && lower_ascii(c) <= 'z');
+  return is_digit(c) || (lower_ascii(c) >= 'a' && lower_ascii(c) <= 'z');
 }
 
 // The value of a hexadecimal digit; -1: it is none.
 constexpr int hex_value(char c) {
-  if (c >= '0' && c <= '9') return c - '0';
+  if (is_digit(c)) return c - '0';
   const char low = lower_ascii(c);
   return low >= 'a' && low <= 'f' ? low - 'a' + 10 : -1;
 }

@@ -22,7 +22,7 @@ constexpr std::size_t kPrefixSize = 8;                 // bytes: the size of the
 constexpr std::uint64_t kHeaderSizeMax = 100'000'000;  // the reference implementation's bound
 constexpr std::size_t kTensorsMax = 16384;             // in one file
 constexpr std::size_t kValuesMax = kTensorsMax * 16;   // JSON values of a header
-constexpr std::size_t kDimensionsMax = 8;
+constexpr std::size_t kShapeMax = 8;
 constexpr std::size_t kShardsMax = 1024;
 constexpr std::size_t kIndexSizeMax = std::size_t{16} << 20;
 
@@ -78,9 +78,9 @@ Status read_shape(const std::string& name, const Json& shape, Described& describ
   if (!shape.is_array()) {
     return corrupt("tensor '{}': shape is {}, not an array", name, kind_name(shape.kind()));
   }
-  if (shape.items().size() > kDimensionsMax) {
+  if (shape.items().size() > kShapeMax) {
     return corrupt("tensor '{}': shape has {} dimensions, at most {} are allowed", name,
-                   shape.items().size(), kDimensionsMax);
+                   shape.items().size(), kShapeMax);
   }
   std::uint64_t bytes = described.integer_width != 0
                             ? described.integer_width

@@ -35,15 +35,6 @@ constexpr ModelClass kModelClasses[] = {
 constexpr std::string_view kRoles[] = {"bos_token", "eos_token", "unk_token", "sep_token",
                                        "pad_token", "cls_token", "mask_token"};
 
-Json read_object(const fs::path& path) {
-  const Result<std::string> text = read_file(path.string(), kConfigFileSizeMax);
-  if (!text.is_ok()) return Json::object();
-  JsonLimits limits;
-  limits.huge_integers_are_doubles = true;
-  const Result<Json> json = parse_json(*text, limits);
-  return json.is_ok() && json->is_object() ? *json : Json::object();  // its own reader complains
-}
-
 // A string, or an object with "content".
 std::string text_of(const Json* value) {
   if (value != nullptr && value->is_object()) value = value->find("content");
@@ -77,12 +68,21 @@ std::vector<AddedWord> added_words(const Json& words, const Json& file) {
 
 }  // namespace
 
+Json read_words(const fs::path& path) {
+  const Result<std::string> text = read_file(path.string(), kConfigFileSizeMax);
+  if (!text.is_ok()) return Json::object();
+  JsonLimits limits;
+  limits.huge_integers_are_doubles = true;
+  const Result<Json> json = parse_json(*text, limits);
+  return json.is_ok() && json->is_object() ? *json : Json::object();  // its own reader complains
+}
+
 ClassWords ClassWords::read(const std::string& directory) {
   const fs::path folder = directory;
   ClassWords words;
-  words.words_ = read_object(folder / "tokenizer_config.json");
-  words.specials_ = read_object(folder / "special_tokens_map.json");
-  const Json config = read_object(folder / "config.json");
+  words.words_ = read_words(folder / "tokenizer_config.json");
+  words.specials_ = read_words(folder / "special_tokens_map.json");
+  const Json config = read_words(folder / "config.json");
   words.name_ = text_of(words.words_.find("tokenizer_class"));
   if (words.name_.empty()) words.name_ = text_of(config.find("tokenizer_class"));
   const std::string type = text_of(config.find("model_type"));
@@ -90,7 +90,7 @@ ClassWords ClassWords::read(const std::string& directory) {
     if (words.name_.empty() && row.model_type == type) words.name_ = row.name;
   }
   if (words.name_.ends_with("Fast")) words.name_.resize(words.name_.size() - 4);
-  words.added_ = added_words(words.words_, read_object(folder / "added_tokens.json"));
+  words.added_ = added_words(words.words_, read_words(folder / "added_tokens.json"));
   for (const Json* file : {&words.words_, &words.specials_}) {
     const Json* list = file->find("additional_special_tokens");
     if (!words.more_.empty() || list == nullptr || !list->is_array()) continue;

@@ -6,6 +6,7 @@
 #pragma once
 
 #include <cstdint>
+#include <filesystem>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -13,6 +14,9 @@
 #include "base/json.h"
 
 namespace quire {
+
+// The object in such a file; empty: there is none, of which its own reader complains.
+Json read_words(const std::filesystem::path& path);
 
 struct AddedWord {
   std::uint64_t id = 0;

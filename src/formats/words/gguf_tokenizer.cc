@@ -514,6 +514,12 @@ Result<std::string> word_piece_json(const GgufVocabulary& vocabulary) {
 
 }  // namespace
 
+std::optional<std::uint64_t> id_of(const GgufVocabulary& vocabulary, std::string_view text) {
+  const auto at = std::find(vocabulary.tokens.begin(), vocabulary.tokens.end(), text);
+  if (text.empty() || at == vocabulary.tokens.end()) return std::nullopt;
+  return static_cast<std::uint64_t>(at - vocabulary.tokens.begin());
+}
+
 bool adds_bos(const GgufVocabulary& vocabulary) {
   if (vocabulary.add_bos) return *vocabulary.add_bos;
   if (vocabulary.model == "t5") return false;

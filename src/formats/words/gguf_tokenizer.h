@@ -68,6 +68,9 @@ struct GgufVocabulary {
   bool splits_chinese = true;          // WordPiece
 };
 
+// The token with exactly that text.
+std::optional<std::uint64_t> id_of(const GgufVocabulary& vocabulary, std::string_view text);
+
 // Whether a prompt begins with BOS: what the file says, else the habit of its kind.
 bool adds_bos(const GgufVocabulary& vocabulary);
 

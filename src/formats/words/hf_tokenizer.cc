@@ -7,6 +7,7 @@
 #include "base/file.h"
 #include "base/json.h"
 #include "formats/config/config_ranges.h"
+#include "formats/words/class_words.h"
 
 namespace quire {
 namespace {
@@ -55,15 +56,6 @@ Json value_of(std::string_view json, std::string_view key) {
   if (!place) return Json();
   const Result<Json> value = parse_json(json.substr(place->first, place->second - place->first));
   return value.is_ok() ? *value : Json();
-}
-
-Json read_object(const fs::path& path) {
-  const Result<std::string> text = read_file(path.string(), kConfigFileSizeMax);
-  if (!text.is_ok()) return Json::object();
-  JsonLimits limits;
-  limits.huge_integers_are_doubles = true;
-  const Result<Json> json = parse_json(*text, limits);
-  return json.is_ok() && json->is_object() ? *json : Json::object();  // its own reader complains
 }
 
 bool switch_of(const Json& words, std::string_view name, bool fallback) {
@@ -138,11 +130,11 @@ bool begins_with(const Json& processor, std::string_view token) {
 
 Result<std::string> follow_tokenizer_class(std::string tokenizer_json,
                                            const std::string& directory) {
-  const Json words = read_object(fs::path(directory) / "tokenizer_config.json");
+  const Json words = read_words(fs::path(directory) / "tokenizer_config.json");
   if (!is_switched(token_text(words, "tokenizer_class"))) return tokenizer_json;
   const auto place = find_value(tokenizer_json, kPostProcessor);
   if (!place) return tokenizer_json;
-  const Json specials = read_object(fs::path(directory) / "special_tokens_map.json");
+  const Json specials = read_words(fs::path(directory) / "special_tokens_map.json");
   const Json added = value_of(tokenizer_json, "added_tokens");
   Json tokens = Json::object();
   const auto wanted = [&](const char* key, bool is_on) {

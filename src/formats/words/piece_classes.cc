@@ -34,12 +34,6 @@ std::vector<std::string> words_in(std::string_view list) {
   return words;
 }
 
-std::optional<std::uint64_t> id_of(const GgufVocabulary& vocabulary, std::string_view text) {
-  const auto at = std::find(vocabulary.tokens.begin(), vocabulary.tokens.end(), text);
-  if (text.empty() || at == vocabulary.tokens.end()) return std::nullopt;
-  return static_cast<std::uint64_t>(at - vocabulary.tokens.begin());
-}
-
 void append(GgufVocabulary& vocabulary, std::string text, GgufTokenType type, float score = 0) {
   vocabulary.tokens.push_back(std::move(text));
   vocabulary.scores.push_back(score);

@@ -134,12 +134,6 @@ void name_holes(GgufVocabulary& vocabulary) {
   }
 }
 
-std::optional<std::uint64_t> id_of(const GgufVocabulary& vocabulary, std::string_view text) {
-  const auto at = std::find(vocabulary.tokens.begin(), vocabulary.tokens.end(), text);
-  if (text.empty() || at == vocabulary.tokens.end()) return std::nullopt;
-  return static_cast<std::uint64_t>(at - vocabulary.tokens.begin());
-}
-
 // --- tiktoken ---
 
 using Specials = std::vector<std::pair<std::uint64_t, std::string>>;

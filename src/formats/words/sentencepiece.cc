@@ -13,7 +13,7 @@ constexpr std::size_t kPiecesMax = std::size_t{4} << 20;
 
 enum WireType : std::uint32_t { kVarint = 0, kFixed64 = 1, kBytes = 2, kFixed32 = 5 };
 
-struct Field {
+struct WireField {
   std::uint32_t number = 0;
   WireType type = kVarint;
   std::uint64_t value = 0;  // of a varint or fixed field
@@ -28,7 +28,7 @@ class MessageReader {
   bool is_done() const { return bytes_.empty(); }
   std::size_t offset() const { return offset_; }
 
-  Status read(Field& field) {
+  Status read(WireField& field) {
     std::uint64_t tag = 0;
     QUIRE_RETURN_IF_ERROR(read_varint(tag));
     field.number = static_cast<std::uint32_t>(tag >> 3);
@@ -91,7 +91,7 @@ Status read_piece(MessageReader reader, GgufVocabulary& vocabulary) {
   float score = 0;
   std::uint64_t type = 1;
   while (!reader.is_done()) {
-    Field field;
+    WireField field;
     QUIRE_RETURN_IF_ERROR(reader.read(field));
     if (field.number == 1 && field.type == kBytes) piece = field.bytes;
     if (field.number == 2 && field.type == kFixed32) std::memcpy(&score, &field.value, 4);
@@ -123,7 +123,7 @@ Status read_trainer(MessageReader reader, GgufVocabulary& vocabulary) {
   vocabulary.bos = 1;
   vocabulary.eos = 2;
   while (!reader.is_done()) {
-    Field field;
+    WireField field;
     QUIRE_RETURN_IF_ERROR(reader.read(field));
     if (field.type != kVarint) continue;
     if (field.number == 3) model_type = field.value;
@@ -149,7 +149,7 @@ Status read_trainer(MessageReader reader, GgufVocabulary& vocabulary) {
 // 5 escape_whitespaces.
 Status read_normalizer(MessageReader reader, GgufVocabulary& vocabulary) {
   while (!reader.is_done()) {
-    Field field;
+    WireField field;
     QUIRE_RETURN_IF_ERROR(reader.read(field));
     if (field.number == 2 && field.type == kBytes) vocabulary.character_map = field.bytes;
     if (field.type != kVarint) continue;
@@ -175,7 +175,7 @@ Result<GgufVocabulary> read_sentencepiece(std::span<const std::byte> file) {
   vocabulary.removes_extra_spaces = true;
   bool has_trainer = false;
   while (!reader.is_done()) {
-    Field field;
+    WireField field;
     QUIRE_RETURN_IF_ERROR(reader.read(field));
     if (field.type != kBytes) continue;
     const MessageReader inner(field.bytes, reader.offset() - field.bytes.size());

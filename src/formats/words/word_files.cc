@@ -31,12 +31,6 @@ constexpr BpeClass kBpeClasses[] = {
 constexpr std::string_view kListClasses[] = {"BertTokenizer", "DistilBertTokenizer",
                                              "ElectraTokenizer", "MobileBertTokenizer"};
 
-std::optional<std::uint64_t> id_of(const GgufVocabulary& vocabulary, std::string_view text) {
-  const auto at = std::find(vocabulary.tokens.begin(), vocabulary.tokens.end(), text);
-  if (text.empty() || at == vocabulary.tokens.end()) return std::nullopt;
-  return static_cast<std::uint64_t>(at - vocabulary.tokens.begin());
-}
-
 // Tokens that the files of a class name as special or as added; new ones go to the end.
 Status add_words(const ClassWords& words, GgufVocabulary& vocabulary) {
   const auto mark = [&](std::uint64_t id, bool is_special) {

@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include "base/text/ascii.h"
+
 #include <optional>
 #include <utility>
 
@@ -10,7 +12,6 @@ namespace {
 
 using Kind = ConfigValue::Kind;
 
-bool is_digit(char c) { return c >= '0' && c <= '9'; }
 bool is_word(char c) {
   return is_digit(c) || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_' ||
          c == '.' || c == '+' || c == '-';

@@ -157,6 +157,10 @@ template <int kShift>
 inline I shift_right(I a) {
   return reinterpret_cast<I>(reinterpret_cast<U>(a) >> kShift);
 }
+template <int kShift>
+inline I shift_right_signed(I a) {
+  return a >> kShift;
+}
 inline F to_float(I x) { return __builtin_convertvector(x, F); }
 inline I round_to_int(F x) {  // |x| < 2^22, ties to even
   const F magic = splat(12582912.0f);

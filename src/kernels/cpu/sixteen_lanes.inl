@@ -143,6 +143,10 @@ template <int kShift>
 inline I shift_right(I a) {
   return _mm512_srli_epi32(a, kShift);
 }
+template <int kShift>
+inline I shift_right_signed(I a) {
+  return _mm512_srai_epi32(a, kShift);
+}
 inline F to_float(I x) { return _mm512_cvtepi32_ps(x); }
 inline I round_to_int(F x) { return _mm512_cvtps_epi32(x); }
 inline F as_float(I x) { return _mm512_castsi512_ps(x); }

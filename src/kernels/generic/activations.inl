@@ -24,8 +24,8 @@ void quantize_int8(const float* x, int columns, ActivationBlock* out) {
     // A zero sum must not hide a group that is not finite.
     out->scale = is_finite ? scale : std::numeric_limits<float>::quiet_NaN();
     out->scaled_sum = out->scale * static_cast<float>(total);
-    out->negative_sum = -total;
-    out->negative_sum_first = -first;
+    out->offset_sum = -128 * total;
+    out->offset_sum_first = -128 * first;
   }
 }
 

@@ -33,8 +33,8 @@ TEST_P(ActivationsTest, QuantizesToNearestAndSums) {
       EXPECT_NEAR(blocks[g].codes[i] * double{blocks[g].scale}, x[32 * g + i],
                   0.5001 * double{blocks[g].scale});
     }
-    EXPECT_EQ(blocks[g].negative_sum, -sum);
-    EXPECT_EQ(blocks[g].negative_sum_first, -first);
+    EXPECT_EQ(blocks[g].offset_sum, -128 * sum);
+    EXPECT_EQ(blocks[g].offset_sum_first, -128 * first);
     EXPECT_EQ(blocks[g].scaled_sum, blocks[g].scale * static_cast<float>(sum));
   }
   EXPECT_EQ(blocks[2].scale, 0);

@@ -12,12 +12,6 @@ namespace {
 
 constexpr std::string_view kSpaces = " \t\r\n";
 
-template <typename... Args>
-Status wrong(int line, fmt::format_string<Args...> format, Args&&... args) {
-  return error(StatusCode::kInvalidArgument, "template line {}: {}", line,
-               fmt::format(format, std::forward<Args>(args)...));
-}
-
 bool is_space(char c) { return kSpaces.find(c) != kSpaces.npos; }
 bool is_name_byte(char c) {
   return is_letter_or_digit(c) || c == '_' || (static_cast<unsigned char>(c) & 0x80) != 0;
@@ -53,7 +47,7 @@ class Lexer {
       at_ = open + 2;
       if (trims) at_ += 1;
       QUIRE_RETURN_IF_ERROR(action());
-      if (tokens_.size() > kTokensMax) return wrong(line_, "more than {} words", kTokensMax);
+      if (tokens_.size() > kTokensMax) return wrong_at(line_, "more than {} words", kTokensMax);
     }
     return std::move(tokens_);
   }
@@ -89,7 +83,7 @@ class Lexer {
     if (source_.substr(skip_spaces(at_)).starts_with("/*")) return comment();
     const std::size_t first = tokens_.size();
     for (;;) {
-      if (at_ >= source_.size()) return wrong(line_, "unclosed action");
+      if (at_ >= source_.size()) return wrong_at(line_, "unclosed action");
       if (source_.substr(at_).starts_with("}}") || is_marker(at_, false)) {
         trims_begin_ = source_[at_] == '-';
         at_ += trims_begin_ ? 3 : 2;
@@ -107,7 +101,7 @@ class Lexer {
 
   Status comment() {
     const std::size_t end = source_.find("*/", at_);
-    if (end == source_.npos) return wrong(line_, "unclosed comment");
+    if (end == source_.npos) return wrong_at(line_, "unclosed comment");
     count_lines(source_.substr(at_, end - at_));
     at_ = end + 2;
     const std::size_t close = skip_spaces(at_);
@@ -118,7 +112,7 @@ class Lexer {
       at_ += trims_begin_ ? 3 : 2;
       return ok_status();
     }
-    return wrong(line_, "comment ends before closing delimiter");
+    return wrong_at(line_, "comment ends before closing delimiter");
   }
 
   Token& push(TokenKind kind, std::string text = {}) {
@@ -171,7 +165,7 @@ class Lexer {
     if (c == '(') return push(TokenKind::kOpen), ok_status();
     if (c == ')') return push(TokenKind::kClose), ok_status();
     if (c == ',') return push(TokenKind::kComma), ok_status();
-    return wrong(line_, "unexpected {} in action", dump(Json(std::string(1, c))));
+    return wrong_at(line_, "unexpected {} in action", dump(Json(std::string(1, c))));
   }
 
   Status name() {
@@ -216,7 +210,7 @@ class Lexer {
     double real = 0;
     const auto [real_at, real_failure] = std::from_chars(digits.data(), end, real);
     if (base != 10 || real_failure != std::errc() || real_at != end || !std::isfinite(real)) {
-      return wrong(line_, "bad number {}", dump(Json(text)));
+      return wrong_at(line_, "bad number {}", dump(Json(text)));
     }
     push(TokenKind::kConstant).value = Json(is_negative ? -real : real);
     return ok_status();
@@ -225,7 +219,7 @@ class Lexer {
   Status raw() {
     const int line = line_;
     const std::size_t end = source_.find('`', at_ + 1);
-    if (end == source_.npos) return wrong(line, "unterminated raw quoted string");
+    if (end == source_.npos) return wrong_at(line, "unterminated raw quoted string");
     std::string text(source_.substr(at_ + 1, end - at_ - 1));
     std::erase(text, '\r');
     count_lines(text);
@@ -239,7 +233,7 @@ class Lexer {
     std::string text;
     for (++at_;; ) {
       if (at_ >= source_.size() || source_[at_] == '\n') {
-        return wrong(line_, "unterminated {}", quote == '"' ? "quoted string"
+        return wrong_at(line_, "unterminated {}", quote == '"' ? "quoted string"
                                                             : "character constant");
       }
       const char c = source_[at_++];
@@ -255,7 +249,7 @@ class Lexer {
       return ok_status();
     }
     const auto code = code_of(text);
-    if (!code) return wrong(line_, "malformed character constant");
+    if (!code) return wrong_at(line_, "malformed character constant");
     push(TokenKind::kConstant).value = Json(std::int64_t{*code});
     return ok_status();
   }
@@ -286,14 +280,14 @@ class Lexer {
     std::uint32_t code = 0;
     for (std::size_t i = 0; i < digits; ++i) {
       const int value = at_ < source_.size() ? hex_value(source_[at_]) : -1;
-      if (value < 0 || (is_octal && value > 7)) return wrong(line_, "bad escape in a string");
+      if (value < 0 || (is_octal && value > 7)) return wrong_at(line_, "bad escape in a string");
       code = code * (is_octal ? 8 : 16) + static_cast<std::uint32_t>(value);
       ++at_;
     }
     const bool is_byte = c == 'x' || is_octal;
     const bool is_surrogate = code >= 0xD800 && code < 0xE000;
     if (digits == 0 || (is_byte ? code > 0xFF : code > 0x10FFFF || is_surrogate)) {
-      return wrong(line_, "bad escape in a string");
+      return wrong_at(line_, "bad escape in a string");
     }
     if (is_byte) {
       text += static_cast<char>(code);

@@ -10,12 +10,6 @@
 namespace quire::go {
 namespace {
 
-template <typename... Args>
-Status wrong(int line, fmt::format_string<Args...> format, Args&&... args) {
-  return error(StatusCode::kInvalidArgument, "template line {}: {}", line,
-               fmt::format(format, std::forward<Args>(args)...));
-}
-
 // What ended a list of nodes.
 enum class Stop { kEof, kEnd, kElse };
 
@@ -27,12 +21,12 @@ class Parser {
     tree_.bodies.push_back({});
     std::vector<Node> nodes;
     QUIRE_ASSIGN_OR_RETURN(const Stop stop, list(nodes, 0));
-    if (stop != Stop::kEof) return wrong(line_, "unexpected {{{{{}}}}}", stop_name(stop));
+    if (stop != Stop::kEof) return wrong_at(line_, "unexpected {{{{{}}}}}", stop_name(stop));
     tree_.bodies.front().nodes = std::move(nodes);
     for (const auto& [line, name] : used_) {
       const bool is_there = std::any_of(tree_.bodies.begin() + 1, tree_.bodies.end(),
                                         [&](const NamedBody& body) { return body.name == name; });
-      if (!is_there) return wrong(line, "template {} not defined", dump(Json(name)));
+      if (!is_there) return wrong_at(line, "template {} not defined", dump(Json(name)));
     }
     tree_.fields.assign(fields_.begin(), fields_.end());
     return std::move(tree_);
@@ -58,12 +52,12 @@ class Parser {
   Status expect_end(std::string_view where) {
     skip_spaces();
     if (take(TokenKind::kEnd)) return ok_status();
-    return wrong(line_, "unexpected word in {}", where);
+    return wrong_at(line_, "unexpected word in {}", where);
   }
 
   // Nodes up to {{end}}, {{else}} (whose word has been read) or the end of the source.
   Result<Stop> list(std::vector<Node>& nodes, int depth) {
-    if (depth > kDepthMax) return wrong(line_, "more than {} actions in each other", kDepthMax);
+    if (depth > kDepthMax) return wrong_at(line_, "more than {} actions in each other", kDepthMax);
     while (const Token* token = look()) {
       line_ = token->line;
       if (token->kind == TokenKind::kText) {
@@ -97,7 +91,7 @@ class Parser {
                                      std::pair{"continue", NodeKind::kContinue}}) {
       if (!is_word(name)) continue;
       ++at_;
-      if (ranges_ == 0) return wrong(line, "{{{{{}}}}} outside {{{{range}}}}", name);
+      if (ranges_ == 0) return wrong_at(line, "{{{{{}}}}} outside {{{{range}}}}", name);
       nodes.push_back(Node{.kind = kind, .line = line, .text = {}});
       return expect_end(name);
     }
@@ -109,7 +103,7 @@ class Parser {
 
   // if, range, with: behind the word. An "else if" is an if of its own within the else.
   Status control(NodeKind kind, std::string_view name, std::vector<Node>& nodes, int depth) {
-    if (depth > kDepthMax) return wrong(line_, "more than {} actions in each other", kDepthMax);
+    if (depth > kDepthMax) return wrong_at(line_, "more than {} actions in each other", kDepthMax);
     ++at_;
     Node node{.kind = kind, .line = line_, .text = {}};
     const std::size_t scope = variables_.size();
@@ -128,10 +122,10 @@ class Parser {
       } else {
         QUIRE_RETURN_IF_ERROR(expect_end("else"));
         QUIRE_ASSIGN_OR_RETURN(stop, list(node.otherwise, depth + 1));
-        if (stop == Stop::kElse) return wrong(line_, "expected end; found {{{{else}}}}");
+        if (stop == Stop::kElse) return wrong_at(line_, "expected end; found {{{{else}}}}");
       }
     }
-    if (stop == Stop::kEof) return wrong(node.line, "{{{{{}}}}} without its {{{{end}}}}", name);
+    if (stop == Stop::kEof) return wrong_at(node.line, "{{{{{}}}}} without its {{{{end}}}}", name);
     variables_.resize(scope);
     nodes.push_back(std::move(node));
     return ok_status();
@@ -140,7 +134,7 @@ class Parser {
   Result<std::string> template_name(std::string_view clause) {
     skip_spaces();
     if (!is_next(TokenKind::kConstant) || !look()->value.is_string()) {
-      return wrong(line_, "{} needs a name in quotes", clause);
+      return wrong_at(line_, "{} needs a name in quotes", clause);
     }
     return tokens_[at_++].value.as_string();
   }
@@ -154,8 +148,10 @@ class Parser {
     QUIRE_ASSIGN_OR_RETURN(const Stop stop, list(nodes, depth + 1));
     variables_ = outer;
     ranges_ = ranges;
-    if (stop != Stop::kEnd) return wrong(line, "a template without its {{{{end}}}}");
-    if (tree_.bodies.size() > kBodiesMax) return wrong(line, "more than {} templates", kBodiesMax);
+    if (stop != Stop::kEnd) return wrong_at(line, "a template without its {{{{end}}}}");
+    if (tree_.bodies.size() > kBodiesMax) {
+      return wrong_at(line, "more than {} templates", kBodiesMax);
+    }
     const auto known = std::find_if(tree_.bodies.begin() + 1, tree_.bodies.end(),
                                     [&](const NamedBody& body) { return body.name == name; });
     if (known != tree_.bodies.end()) {
@@ -167,7 +163,7 @@ class Parser {
   }
 
   Status define(int depth) {
-    if (depth > 0) return wrong(line_, "{{{{define}}}} within another action");
+    if (depth > 0) return wrong_at(line_, "{{{{define}}}} within another action");
     ++at_;
     QUIRE_ASSIGN_OR_RETURN(std::string name, template_name("define"));
     QUIRE_RETURN_IF_ERROR(expect_end("define"));
@@ -214,7 +210,7 @@ class Parser {
     ++at_;
     out.is_declaration = is_declaration;
     for (const std::string& name : names) {
-      if (!is_declaration && !is_known(name)) return wrong(line_, "undefined variable {}", name);
+      if (!is_declaration && !is_known(name)) return wrong_at(line_, "undefined variable {}", name);
     }
     out.variables = std::move(names);
     return ok_status();
@@ -225,7 +221,7 @@ class Parser {
   }
 
   Status pipeline(Pipeline& out, int depth, std::string_view clause) {
-    if (depth > kDepthMax) return wrong(line_, "more than {} in each other", kDepthMax);
+    if (depth > kDepthMax) return wrong_at(line_, "more than {} in each other", kDepthMax);
     skip_spaces();
     out.line = look() != nullptr ? look()->line : line_;
     QUIRE_RETURN_IF_ERROR(declaration(out, clause == "range"));
@@ -233,13 +229,13 @@ class Parser {
       skip_spaces();
       Command made;
       QUIRE_RETURN_IF_ERROR(command(made, depth));
-      if (made.words.empty()) return wrong(out.line, "missing value for {}", clause);
+      if (made.words.empty()) return wrong_at(out.line, "missing value for {}", clause);
       const Word& first = made.words.front();
       const bool is_first = out.commands.empty();
       if (is_first) join_slice(made);
       if (!is_first && first.kind == WordKind::kConstant) {
-        return wrong(out.line, "non executable command in pipeline stage {}",
-                     out.commands.size() + 1);
+        return wrong_at(out.line, "non executable command in pipeline stage {}",
+                        out.commands.size() + 1);
       }
       out.commands.push_back(std::move(made));
       skip_spaces();
@@ -279,12 +275,12 @@ class Parser {
       if (!is_there) return ok_status();
       while (is_next(TokenKind::kField)) {
         const bool may = word.kind != WordKind::kConstant && word.kind != WordKind::kFunction;
-        if (!may) return wrong(line_, "unexpected .{} behind a word", look()->text);
+        if (!may) return wrong_at(line_, "unexpected .{} behind a word", look()->text);
         word.fields.push_back(tokens_[at_].text);
         fields_.insert(tokens_[at_++].text);
       }
       out.words.push_back(std::move(word));
-      if (out.words.size() > kWordsMax) return wrong(line_, "more than {} words", kWordsMax);
+      if (out.words.size() > kWordsMax) return wrong_at(line_, "more than {} words", kWordsMax);
       const bool goes_on = is_next(TokenKind::kSpace) || is_next(TokenKind::kOpen);
       if (!goes_on) return ok_status();
     }
@@ -304,7 +300,7 @@ class Parser {
       case TokenKind::kVariable:
         word.kind = WordKind::kVariable;
         word.name = "$" + token->text;
-        if (!is_known(word.name)) return wrong(line_, "undefined variable {}", word.name);
+        if (!is_known(word.name)) return wrong_at(line_, "undefined variable {}", word.name);
         break;
       case TokenKind::kConstant:
         word.kind = WordKind::kConstant;
@@ -314,7 +310,7 @@ class Parser {
         word.kind = WordKind::kFunction;
         word.name = token->text;
         if (find_function(word.name) == nullptr) {
-          return wrong(line_, "function {} not defined", dump(Json(word.name)));
+          return wrong_at(line_, "function {} not defined", dump(Json(word.name)));
         }
         break;
       case TokenKind::kOpen: {
@@ -323,7 +319,7 @@ class Parser {
         word.inner.emplace_back();
         QUIRE_RETURN_IF_ERROR(pipeline(word.inner.front(), depth + 1, "parenthesized pipeline"));
         skip_spaces();
-        if (!take(TokenKind::kClose)) return wrong(line_, "unclosed left paren");
+        if (!take(TokenKind::kClose)) return wrong_at(line_, "unclosed left paren");
         return true;
       }
       default: return false;

@@ -5,18 +5,13 @@
 #include <vector>
 
 #include "base/text/ascii.h"
+#include "text/go_template/lexer.h"
 
 namespace quire::go {
 namespace {
 
 constexpr int kCallsMax = 64;             // templates within templates
 constexpr std::size_t kMadeMax = 8;       // of output_max: what functions make, kept or not
-
-template <typename... Args>
-Status wrong(int line, fmt::format_string<Args...> format, Args&&... args) {
-  return error(StatusCode::kInvalidArgument, "template line {}: {}", line,
-               fmt::format(format, std::forward<Args>(args)...));
-}
 
 // What it holds by itself, in bytes.
 std::size_t size_of(const Json& value) {
@@ -141,7 +136,7 @@ class Renderer {
     const bool is_number = value != nullptr && value->is_int();
     if (value != nullptr && !is_number && !value->is_null() && !value->is_array() &&
         !value->is_object()) {
-      return wrong(node.line, "range can't iterate over {}", kind_name(value->kind()));
+      return wrong_at(node.line, "range can't iterate over {}", kind_name(value->kind()));
     }
     const auto items = items_of(value);
     const std::size_t count = is_number && value->as_int() > 0
@@ -180,7 +175,7 @@ class Renderer {
     }
     const auto body = std::find_if(tree_.bodies.begin() + 1, tree_.bodies.end(),
                                    [&](const NamedBody& it) { return it.name == node.text; });
-    if (body == tree_.bodies.end()) return wrong(node.line, "template not defined");
+    if (body == tree_.bodies.end()) return wrong_at(node.line, "template not defined");
     if (++calls_ > kCallsMax) {
       return error(StatusCode::kResourceExhausted, "template line {}: more than {} templates in "
                    "each other", node.line, kCallsMax);
@@ -223,7 +218,7 @@ class Renderer {
     const Word& first = command.words.front();
     if (first.kind == WordKind::kFunction) return call(command, dot, line, last);
     if (command.words.size() > 1 || last != nullptr) {
-      return wrong(line, "can't give argument to non-function");
+      return wrong_at(line, "can't give argument to non-function");
     }
     return word(first, dot, line);
   }
@@ -233,7 +228,7 @@ class Renderer {
     const Function* function = find_function(name);
     const std::size_t count = command.words.size() - 1 + (last != nullptr ? 1 : 0);
     if (count < function->arguments_min || count > function->arguments_max) {
-      return wrong(line, "wrong number of args for {}: got {}", name, count);
+      return wrong_at(line, "wrong number of args for {}: got {}", name, count);
     }
     const bool is_and = name == "and", is_or = name == "or";
     std::vector<Value> arguments;
@@ -289,7 +284,7 @@ class Renderer {
       QUIRE_RETURN_IF_ERROR(step(line));
       if (value == nullptr || value->is_null()) return Value();
       if (!value->is_object()) {
-        return wrong(line, "can't evaluate field {} in {}", field, kind_name(value->kind()));
+        return wrong_at(line, "can't evaluate field {} in {}", field, kind_name(value->kind()));
       }
       const Json* found = member_of(*value, field);
       value = found == nullptr ? Value() : Value(value, found);

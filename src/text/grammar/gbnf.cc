@@ -40,7 +40,6 @@ bool is_word(char c) {
   const char low = lower_ascii(c);
   return (low >= 'a' && low <= 'z') || (c >= '0' && c <= '9') || c == '-' || c == '_';
 }
-bool is_digit(char c) { return c >= '0' && c <= '9'; }
 
 void append_character(std::uint32_t code, std::string& out) {
   const bool is_plain = code < 0x80 && (is_digit(static_cast<char>(code)) ||

@@ -26,7 +26,6 @@ constexpr const char* kSpacesOfAny = R"(\s\x{FEFF})";
 
 constexpr std::string_view kMeta = R"(\.+*?()|[]{}^$#&-~)";
 
-bool is_digit(char c) { return c >= '0' && c <= '9'; }
 bool is_letter(char c) { return lower_ascii(c) >= 'a' && lower_ascii(c) <= 'z'; }
 bool is_meta(char c) { return kMeta.find(c) != std::string_view::npos; }
 

@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include "base/text/ascii.h"
+
 #include <algorithm>
 #include <cctype>
 #include <charconv>
@@ -14,7 +16,6 @@ Status wrong_at(std::size_t at, std::string_view message) {
 }
 
 bool is_name_start(char c) { return std::isalpha(static_cast<unsigned char>(c)) != 0 || c == '_'; }
-bool is_digit(char c) { return c >= '0' && c <= '9'; }
 bool is_name_part(char c) { return is_name_start(c) || is_digit(c); }
 
 }  // namespace

@@ -44,8 +44,8 @@ struct CodebookCore {
     const std::uint8_t* codes = &first.codes[group][0][0][0];
     I dots[kTiles][kColumns];
     for (int c = 0; c < kColumns; ++c) {  // where wide codes are signed they have no offset
-      const I start = splat_int(kSignedWideCodes ? 0 : token(c).negative_sum);
-      for (int t = 0; t < kTiles; ++t) dots[t][c] = shift_left<7>(start);
+      const I start = splat_int(kSignedWideCodes ? 0 : token(c).offset_sum);
+      for (int t = 0; t < kTiles; ++t) dots[t][c] = start;
     }
     const B high = load_table(kBook.high), low = load_table(kBook.low);
     NibbleCodes::for_each<kTiles>(codes, tiles.stride, [&](int step, const B* nibbles) {

@@ -12,24 +12,28 @@ inline I starting_sum(const ActivationBlock& x, int part) {
   if constexpr (Format::kOffsetShift == 0) return splat_int(0);
   // Where wide codes are taken as signed the offset is already inside them.
   if constexpr (kSignedWideCodes && Format::kOffsetShift == 7) return splat_int(0);
-  I sum = splat_int(part == 0 && Format::kParts == 2 ? x.negative_sum_first : x.negative_sum);
-  if (part == 1) sum = subtract(sum, splat_int(x.negative_sum_first));
-  return shift_left<Format::kOffsetShift>(sum);
+  I sum = splat_int(part == 0 && Format::kParts == 2 ? x.offset_sum_first : x.offset_sum);
+  if (part == 1) sum = subtract(sum, splat_int(x.offset_sum_first));
+  if constexpr (Format::kOffsetShift == 7) return sum;
+  return shift_right_signed<7 - Format::kOffsetShift>(sum);
 }
 
-// A Format after unpacking: bytes for codes and float scales, whatever they were before.
+// A Format after unpacking: bytes for codes and float scales, whatever they were before. Where wide
+// codes cost no more they are raised to the offset 128, whose sum needs no shift.
 template <typename Format>
 struct UnpackedFormat {
+  static constexpr bool kIsRaised = !kSignedWideCodes && Format::kOffsetShift > 0;
+  static constexpr int kOffsetShift = kIsRaised ? 7 : Format::kOffsetShift;
+  static constexpr std::uint8_t kRaise = (1 << kOffsetShift) - (1 << Format::kOffsetShift);
   struct Block {
     static constexpr int kGroups = 1;
     F scales[Format::kParts];
     F minima[Format::kHasMinimum ? Format::kParts : 0];
     ByteGroup<kLanes> codes[1];
   };
-  using Codes = ByteCodes<Format::Codes::kIsWide>;
+  using Codes = ByteCodes<kIsRaised || Format::Codes::kIsWide>;
   static constexpr bool kIsUnpacked = true;
   static constexpr bool kHasMinimum = Format::kHasMinimum;
-  static constexpr int kOffsetShift = Format::kOffsetShift;
   static constexpr int kParts = Format::kParts;
   static inline F scale(const Block& b, int, int part) { return b.scales[part]; }
   static inline F minimum(const Block& b, int, int part) { return b.minima[part]; }
@@ -68,6 +72,12 @@ struct Int8Core {
                                           [&](int step, const B* codes) {
                                             std::memcpy(out->codes[0][step], codes, sizeof(B));
                                           });
+      if constexpr (UnpackedFormat<Format>::kRaise > 0) {
+        std::uint8_t* codes = &out->codes[0][0][0][0];
+        for (std::size_t i = 0; i < sizeof out->codes; ++i) {
+          codes[i] += UnpackedFormat<Format>::kRaise;
+        }
+      }
     }
   }
 

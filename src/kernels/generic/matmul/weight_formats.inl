@@ -130,7 +130,8 @@ struct TwoBitCodes {
 template <int kParts>
 inline F scaled_sum(const ActivationBlock& x, int part) {
   if (part == kParts - 1) return splat(x.scaled_sum);
-  return to_float(subtract(splat_int(0), splat_int(x.negative_sum_first))) * splat(x.scale);
+  const I first = subtract(splat_int(0), splat_int(x.offset_sum_first));
+  return to_float(shift_right_signed<7>(first)) * splat(x.scale);
 }
 
 struct NoMinimum {
