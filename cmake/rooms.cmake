@@ -3,8 +3,8 @@
 # `NAME_bench`. A folder of headers alone becomes an interface library.
 
 # The same few headers open most units: with QUIRE_COMMON_HEADERS they are read once for all rooms;
-# where it is TESTS, once more for tests, with those of the test library. Presets without it show
-# that each unit names what it uses: of the sanitizers one has it, and the other has not.
+# where it is TESTS, once more for tests, with those of the test library. That each unit names what
+# it uses is shown unit by unit for our own headers (release) and folder by folder for these (tsan).
 # Not <filesystem>: it brings std::quoted.
 set(quire_common_headers <algorithm> <array> <atomic> <chrono> <cmath> <condition_variable>
     <cstring> <deque> <fstream> <functional> <limits> <map> <memory> <mutex> <numeric> <optional>
@@ -60,6 +60,8 @@ function(quire_unite target name apart)
     return()
   endif()
   set_target_properties(${target} PROPERTIES UNITY_BUILD ON UNITY_BUILD_MODE GROUP)
+  # What is local to a unit is taken for a header's, since another file includes it.
+  target_compile_options(${target} PRIVATE -Wno-subobject-linkage)
   get_target_property(sources ${target} SOURCES)
   foreach(source ${sources})
     cmake_path(GET source PARENT_PATH folder)
