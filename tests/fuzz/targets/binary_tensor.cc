@@ -44,7 +44,9 @@ std::string binary_tensor(std::string_view input) {
   Parsed<HttpInfer> body = read_infer_body(request, length % 2 == 0);
   if (!body.is_ok()) {
     const ApiError& error = body.error();
-    const bool is_told = error.status >= 400 && error.status < 500 && !error.message.empty();
+    // 501: what this server does not have, by name.
+    const bool is_refusal = (error.status >= 400 && error.status < 500) || error.status == 501;
+    const bool is_told = is_refusal && !error.message.empty();
     return is_told ? "" : "status " + std::to_string(error.status) + " " + error.message;
   }
   for (const NamedTensor& tensor : body->request.inputs) {
