@@ -55,8 +55,7 @@ endfunction()
 # sanitizers double that. So two units of one folder give no two things the same name. `apart` are
 # folders whose units are tables of one pattern, with the same names in each.
 function(quire_unite target name apart)
-  list(FIND QUIRE_UNITY ${name} at)
-  if(at EQUAL -1)
+  if(NOT name IN_LIST QUIRE_UNITY)
     return()
   endif()
   set_target_properties(${target} PROPERTIES UNITY_BUILD ON UNITY_BUILD_MODE GROUP)

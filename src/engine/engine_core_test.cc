@@ -16,20 +16,6 @@ std::vector<TokenId> some_tokens(std::size_t count, TokenId first = 1) {
   return tokens;
 }
 
-Request ask(std::vector<TokenId> prompt, int tokens_max) {
-  Request request;
-  request.prompt = std::move(prompt);
-  request.params.tokens_max = tokens_max;
-  request.params.seed = 42;
-  return request;
-}
-
-EngineOptions checked_options() {
-  EngineOptions options;
-  options.is_checking_invariants = true;
-  return options;
-}
-
 ScriptOptions script_of(std::uint32_t blocks, std::uint32_t depth = 1) {
   ScriptOptions script{.capacity = script_capacity(blocks)};
   script.capacity.depth = depth;
@@ -47,7 +33,7 @@ INSTANTIATE_TEST_SUITE_P(Depths, AtDepth, testing::Values(1, 2, 4));
 
 TEST_P(AtDepth, OneRequestEqualsTheOracle) {
   ScriptWorld world(checked_options(), script_of(64, GetParam()));
-  ASSERT_TRUE(world.submit(ask(some_tokens(21), 30)).is_ok());
+  ASSERT_TRUE(world.submit(ask_seeded(some_tokens(21), 30)).is_ok());
   world.run_until_idle();
   EXPECT_EQ(world.shown(RequestId{1})[0].tokens.size(), 30u);
   EXPECT_EQ(world.shown(RequestId{1})[0].finish, FinishReason::kLength);
@@ -59,7 +45,7 @@ TEST_P(AtDepth, OneRequestEqualsTheOracle) {
 TEST_P(AtDepth, SixteenEqualPromptsCostOne) {
   ScriptWorld world(checked_options(), script_of(400, GetParam()));
   for (int i = 0; i < 16; ++i) {
-    Request request = ask(some_tokens(100), 1);
+    Request request = ask_seeded(some_tokens(100), 1);
     request.params.seed = static_cast<std::uint64_t>(i);
     ASSERT_TRUE(world.submit(request).is_ok());
   }
@@ -73,7 +59,7 @@ TEST_P(AtDepth, SixteenEqualPromptsInChunksCostOne) {
   EngineOptions options = checked_options();
   options.scheduler.tokens_max = 16;
   ScriptWorld world(options, script_of(400, GetParam()));
-  for (int i = 0; i < 16; ++i) ASSERT_TRUE(world.submit(ask(some_tokens(100), 3)).is_ok());
+  for (int i = 0; i < 16; ++i) ASSERT_TRUE(world.submit(ask_seeded(some_tokens(100), 3)).is_ok());
   world.run_until_idle();
   EXPECT_LE(world.core().stats().computed_tokens, 100u + 15 * 4 + 16 * 3);
   expect_right(world);
@@ -81,7 +67,7 @@ TEST_P(AtDepth, SixteenEqualPromptsInChunksCostOne) {
 
 TEST_P(AtDepth, BranchesForkBeforeTheLastPromptToken) {
   ScriptWorld world(checked_options(), script_of(100, GetParam()));
-  Request request = ask(some_tokens(19), 12);
+  Request request = ask_seeded(some_tokens(19), 12);
   request.n = 4;
   ASSERT_TRUE(world.submit(request).is_ok());
   world.run_until_idle();
@@ -96,7 +82,7 @@ TEST_P(AtDepth, PreemptionKeepsTheTokens) {
   EngineOptions options = checked_options();
   options.scheduler.is_prefix_caching = false;
   ScriptWorld world(options, script_of(16, GetParam()));
-  for (int i = 0; i < 6; ++i) ASSERT_TRUE(world.submit(ask(some_tokens(9, i), 40)).is_ok());
+  for (int i = 0; i < 6; ++i) ASSERT_TRUE(world.submit(ask_seeded(some_tokens(9, i), 40)).is_ok());
   world.run_until_idle();
   EXPECT_GT(world.core().stats().preemptions, 0u);
   expect_right(world);
@@ -106,7 +92,7 @@ TEST_P(AtDepth, EosEndsABranchAndNothingFollows) {
   EngineOptions options = checked_options();
   for (TokenId token = 0; token < 200; ++token) options.eos_ids.push_back(token);
   ScriptWorld world(options, script_of(64, GetParam()));
-  Request request = ask(some_tokens(10), 100);
+  Request request = ask_seeded(some_tokens(10), 100);
   ASSERT_TRUE(world.submit(request).is_ok());
   request.params.ignore_eos = true;
   ASSERT_TRUE(world.submit(request).is_ok());
@@ -128,7 +114,7 @@ TEST_P(AtDepth, OnlyAllowedTokensAndNoBadSequences) {
     ScriptOptions script = script_of(64, GetParam());
     script.drafts_max = drafts;
     ScriptWorld world(checked_options(), script);
-    Request request = ask(some_tokens(10), 60);
+    Request request = ask_seeded(some_tokens(10), 60);
     request.n = 2;
     request.params.allowed.assign((script.capacity.vocab + 31) / 32, 0);
     request.params.allowed[0] = 0x000000F0;  // 4 to 7
@@ -150,7 +136,7 @@ TEST_P(AtDepth, OnlyAllowedTokensAndNoBadSequences) {
 
 TEST_P(AtDepth, SettlingStartsNothing) {
   ScriptWorld world(checked_options(), script_of(64, GetParam()));
-  ASSERT_TRUE(world.submit(ask(some_tokens(10), 40)).is_ok());
+  ASSERT_TRUE(world.submit(ask_seeded(some_tokens(10), 40)).is_ok());
   for (int i = 0; i < 3; ++i) world.advance();
   EngineCore& core = world.core();
   std::uint64_t steps = 0;
@@ -168,7 +154,7 @@ TEST_P(AtDepth, SettlingStartsNothing) {
 
 TEST_P(AtDepth, TheCacheForgetsTextsThatNobodyIsAt) {
   ScriptWorld world(checked_options(), script_of(64, GetParam()));
-  const Request request = ask(some_tokens(20), 4);
+  const Request request = ask_seeded(some_tokens(20), 4);
   ASSERT_TRUE(world.submit(request).is_ok());
   world.run_until_idle();
   EXPECT_GT(world.core().stats().blocks_cached, 0u);
@@ -184,7 +170,7 @@ TEST_P(AtDepth, TheCacheForgetsTextsThatNobodyIsAt) {
 
 TEST_P(AtDepth, AChoiceThatContradictsTheModelIsRefused) {
   ScriptWorld world(checked_options(), script_of(64, GetParam()));
-  const Request good = ask(some_tokens(10), 10);
+  const Request good = ask_seeded(some_tokens(10), 10);
   const auto is_refused = [&](auto change) {
     Request request = good;
     change(request.params);
@@ -198,7 +184,7 @@ TEST_P(AtDepth, AChoiceThatContradictsTheModelIsRefused) {
 
 TEST_P(AtDepth, CancelFreesTheBlocksWithinOneStep) {
   ScriptWorld world(checked_options(), script_of(64, GetParam()));
-  Request request = ask(some_tokens(10), 100);
+  Request request = ask_seeded(some_tokens(10), 100);
   request.n = 2;
   ASSERT_TRUE(world.submit(request).is_ok());
   for (int i = 0; i < 5; ++i) world.advance();
@@ -216,7 +202,7 @@ TEST_P(AtDepth, PromptScoresInChunksAndForBranches) {
   ScriptOptions script = script_of(64, GetParam());
   script.capacity.logits_rows_max = 5;
   ScriptWorld world(options, script);
-  Request request = ask(some_tokens(30), 4);
+  Request request = ask_seeded(some_tokens(30), 4);
   ASSERT_TRUE(world.submit(request).is_ok());  // fills the cache, which scoring must not use
   world.run_until_idle();
   request.params.prompt_logprobs = 2;
@@ -247,11 +233,11 @@ TEST_P(AtDepth, RawLogitsOfEveryPositionOnce) {
   script.capacity.context_max = 30;  // which one of them fills: nothing has to follow
   ScriptWorld world(options, script);
   for (const std::size_t size : {std::size_t{30}, std::size_t{1}}) {
-    Request request = ask(some_tokens(size), 1);
+    Request request = ask_seeded(some_tokens(size), 1);
     request.params.prompt_logprobs = 0;
     request.params.raw_logits = true;
     ASSERT_TRUE(world.submit(request).is_ok());
-    ASSERT_TRUE(world.submit(ask(some_tokens(20), 9)).is_ok());  // asks for none
+    ASSERT_TRUE(world.submit(ask_seeded(some_tokens(20), 9)).is_ok());  // asks for none
   }
   world.run_until_idle();
   const auto expected = [&](const std::vector<TokenId>& tokens) {
@@ -274,7 +260,7 @@ TEST_P(AtDepth, DraftsChangeNothingButTheNumberOfSteps) {
   ScriptOptions script = script_of(64, GetParam());
   script.drafts_max = 4;
   ScriptWorld world(checked_options(), script);
-  for (int i = 0; i < 3; ++i) ASSERT_TRUE(world.submit(ask(some_tokens(9, i), 60)).is_ok());
+  for (int i = 0; i < 3; ++i) ASSERT_TRUE(world.submit(ask_seeded(some_tokens(9, i), 60)).is_ok());
   world.run_until_idle();
   EXPECT_GT(world.script().drafts_accepted(), 0u);
   expect_right(world);
@@ -284,8 +270,8 @@ TEST_P(AtDepth, NonFiniteEndsItsOwnRequestOnly) {
   ScriptOptions script = script_of(64, GetParam());
   script.token_non_finite = 777;
   ScriptWorld world(checked_options(), script);
-  ASSERT_TRUE(world.submit(ask(some_tokens(9), 20)).is_ok());
-  Request bad = ask({3, 777, 4}, 20);
+  ASSERT_TRUE(world.submit(ask_seeded(some_tokens(9), 20)).is_ok());
+  Request bad = ask_seeded({3, 777, 4}, 20);
   bad.n = 2;
   ASSERT_TRUE(world.submit(bad).is_ok());
   world.run_until_idle();
@@ -300,13 +286,13 @@ TEST_P(AtDepth, AFaultEndsAllAndTheNextRequestStartsAnew) {
   ScriptOptions script = script_of(64, GetParam());
   script.step_fault = 4;
   ScriptWorld world(checked_options(), script);
-  ASSERT_TRUE(world.submit(ask(some_tokens(9), 20)).is_ok());
-  ASSERT_TRUE(world.submit(ask(some_tokens(9, 2), 20)).is_ok());
+  ASSERT_TRUE(world.submit(ask_seeded(some_tokens(9), 20)).is_ok());
+  ASSERT_TRUE(world.submit(ask_seeded(some_tokens(9, 2), 20)).is_ok());
   world.run_until_idle();
   EXPECT_EQ(world.shown(RequestId{1})[0].finish, FinishReason::kFault);
   EXPECT_EQ(world.shown(RequestId{2})[0].last.message, "scripted fault");
   EXPECT_EQ(world.core().stats().blocks_cached, 0u);
-  ASSERT_TRUE(world.submit(ask(some_tokens(9), 20)).is_ok());
+  ASSERT_TRUE(world.submit(ask_seeded(some_tokens(9), 20)).is_ok());
   world.run_until_idle();
   EXPECT_EQ(world.shown(RequestId{3})[0].finish, FinishReason::kLength);
   expect_right(world);
@@ -316,7 +302,7 @@ TEST_P(AtDepth, DeadlinesEndWhatRunsAndWhatWaits) {
   EngineOptions options = checked_options();
   options.scheduler.rows_max = 1;
   ScriptWorld world(options, script_of(64, GetParam()));
-  Request request = ask(some_tokens(9), 1000);
+  Request request = ask_seeded(some_tokens(9), 1000);
   request.params.tokens_max = 100;
   request.deadline = Nanos(10);
   ASSERT_TRUE(world.submit(request).is_ok());
@@ -339,7 +325,7 @@ TEST_P(AtDepth, WindowGroupsLetGoOfWhatFellBehind) {
   ScriptWorld world(options, script);
   // 60 blocks in the first group; far more than the second has for two of them.
   for (int i = 0; i < 4; ++i) {
-    Request request = ask(some_tokens(100, i % 2), 100);
+    Request request = ask_seeded(some_tokens(100, i % 2), 100);
     request.n = 1 + i % 2;
     ASSERT_TRUE(world.submit(request).is_ok());
   }
@@ -348,10 +334,10 @@ TEST_P(AtDepth, WindowGroupsLetGoOfWhatFellBehind) {
 
 TEST(EngineCore, AFullCacheHitFeedsOneToken) {
   ScriptWorld world(checked_options(), script_of(64));
-  ASSERT_TRUE(world.submit(ask(some_tokens(40), 1)).is_ok());
+  ASSERT_TRUE(world.submit(ask_seeded(some_tokens(40), 1)).is_ok());
   world.run_until_idle();
   const std::uint64_t before = world.core().stats().computed_tokens;
-  ASSERT_TRUE(world.submit(ask(some_tokens(40), 1)).is_ok());
+  ASSERT_TRUE(world.submit(ask_seeded(some_tokens(40), 1)).is_ok());
   world.run_until_idle();
   EXPECT_EQ(world.core().stats().computed_tokens, before + 1);
   EXPECT_EQ(world.shown(RequestId{2})[0].last.usage.cached_tokens, 39u);
@@ -360,12 +346,12 @@ TEST(EngineCore, AFullCacheHitFeedsOneToken) {
 
 TEST(EngineCore, GeneratedBlocksAreReusedByTheNextTurn) {
   ScriptWorld world(checked_options(), script_of(64));
-  ASSERT_TRUE(world.submit(ask(some_tokens(10), 20)).is_ok());
+  ASSERT_TRUE(world.submit(ask_seeded(some_tokens(10), 20)).is_ok());
   world.run_until_idle();
   std::vector<TokenId> next = some_tokens(10);
   for (const TokenId token : world.shown(RequestId{1})[0].tokens) next.push_back(token);
   next.push_back(3);
-  ASSERT_TRUE(world.submit(ask(next, 1)).is_ok());
+  ASSERT_TRUE(world.submit(ask_seeded(next, 1)).is_ok());
   world.run_until_idle();
   EXPECT_EQ(world.shown(RequestId{2})[0].last.usage.cached_tokens, 28u);
   expect_right(world);
@@ -373,7 +359,7 @@ TEST(EngineCore, GeneratedBlocksAreReusedByTheNextTurn) {
 
 TEST(EngineCore, NamespacesShareNothing) {
   ScriptWorld world(checked_options(), script_of(64));
-  Request request = ask(some_tokens(40), 1);
+  Request request = ask_seeded(some_tokens(40), 1);
   for (int i = 0; i < 4; ++i) {
     request.tenant = i == 1 ? "a" : "";
     request.cache_salt = i == 2 ? "s" : "";
@@ -388,7 +374,7 @@ TEST(EngineCore, NamespacesShareNothing) {
 
 TEST(EngineCore, BranchesCanBeRunAlone) {
   ScriptWorld world(checked_options(), script_of(100));
-  Request request = ask(some_tokens(19), 12);
+  Request request = ask_seeded(some_tokens(19), 12);
   request.n = 4;
   ASSERT_TRUE(world.submit(request).is_ok());
   request.n = 1;
@@ -404,12 +390,12 @@ TEST(EngineCore, PriorityGoesFirstAndPushesOut) {
   options.scheduler.rows_max = 2;
   ScriptWorld world(options, script_of(64));
   for (int i = 0; i < 3; ++i) {
-    Request request = ask(some_tokens(9, i), 30);
+    Request request = ask_seeded(some_tokens(9, i), 30);
     request.priority = 5;
     ASSERT_TRUE(world.submit(request).is_ok());
   }
   for (int i = 0; i < 4; ++i) world.advance();
-  Request urgent = ask(some_tokens(5, 9), 5);
+  Request urgent = ask_seeded(some_tokens(5, 9), 5);
   urgent.priority = 1;
   ASSERT_TRUE(world.submit(urgent).is_ok());
   for (int i = 0; i < 5; ++i) world.advance();
@@ -423,9 +409,9 @@ TEST(EngineCore, StaticBatchingAdmitsOnlyWhenNothingRuns) {
   EngineOptions options = checked_options();
   options.scheduler.is_static_batching = true;
   ScriptWorld world(options, script_of(64));
-  ASSERT_TRUE(world.submit(ask(some_tokens(9), 20)).is_ok());
+  ASSERT_TRUE(world.submit(ask_seeded(some_tokens(9), 20)).is_ok());
   world.advance();
-  ASSERT_TRUE(world.submit(ask(some_tokens(9, 3), 2)).is_ok());
+  ASSERT_TRUE(world.submit(ask_seeded(some_tokens(9, 3), 2)).is_ok());
   for (int i = 0; i < 10; ++i) world.advance();
   EXPECT_TRUE(world.shown(RequestId{2})[0].tokens.empty());
   expect_right(world);
@@ -437,20 +423,20 @@ TEST(EngineCore, WhatCanNeverBeServedIsRefused) {
   ScriptOptions script = script_of(8);  // 32 positions
   script.capacity.context_max = 64;
   ScriptWorld world(options, script);
-  EXPECT_EQ(world.submit(ask({}, 5)).code(), StatusCode::kInvalidArgument);
-  EXPECT_EQ(world.submit(ask(some_tokens(64), 5)).code(), StatusCode::kInvalidArgument);
-  EXPECT_EQ(world.submit(ask({1000}, 5)).code(), StatusCode::kInvalidArgument);
-  EXPECT_EQ(world.submit(ask({-1}, 5)).code(), StatusCode::kInvalidArgument);
-  EXPECT_EQ(world.submit(ask(some_tokens(30), 4)).code(), StatusCode::kInvalidArgument);
-  Request crowd = ask({1}, 1);
+  EXPECT_EQ(world.submit(ask_seeded({}, 5)).code(), StatusCode::kInvalidArgument);
+  EXPECT_EQ(world.submit(ask_seeded(some_tokens(64), 5)).code(), StatusCode::kInvalidArgument);
+  EXPECT_EQ(world.submit(ask_seeded({1000}, 5)).code(), StatusCode::kInvalidArgument);
+  EXPECT_EQ(world.submit(ask_seeded({-1}, 5)).code(), StatusCode::kInvalidArgument);
+  EXPECT_EQ(world.submit(ask_seeded(some_tokens(30), 4)).code(), StatusCode::kInvalidArgument);
+  Request crowd = ask_seeded({1}, 1);
   crowd.n = 1'000'000;
   EXPECT_EQ(world.submit(crowd).code(), StatusCode::kInvalidArgument);
-  Request stop = ask({1}, 1);
+  Request stop = ask_seeded({1}, 1);
   stop.params.stop_strings = {"x"};
   EXPECT_EQ(world.submit(stop).code(), StatusCode::kInvalidArgument);
-  EXPECT_TRUE(world.submit(ask(some_tokens(30), 3)).is_ok());
-  EXPECT_TRUE(world.submit(ask(some_tokens(5), 3)).is_ok());
-  EXPECT_EQ(world.submit(ask(some_tokens(5), 3)).code(), StatusCode::kResourceExhausted);
+  EXPECT_TRUE(world.submit(ask_seeded(some_tokens(30), 3)).is_ok());
+  EXPECT_TRUE(world.submit(ask_seeded(some_tokens(5), 3)).is_ok());
+  EXPECT_EQ(world.submit(ask_seeded(some_tokens(5), 3)).code(), StatusCode::kResourceExhausted);
   expect_right(world);
 }
 
@@ -461,8 +447,8 @@ TEST(EngineCore, LogitsHashesAreTheSameInAnyCrowd) {
   for (const int crowd : {0, 5}) {
     ScriptWorld world(options, script_of(100));
     for (int i = 0; i < crowd; ++i)
-      ASSERT_TRUE(world.submit(ask(some_tokens(9, i + 2), 9)).is_ok());
-    Request request = ask(some_tokens(11), 1);
+      ASSERT_TRUE(world.submit(ask_seeded(some_tokens(9, i + 2), 9)).is_ok());
+    Request request = ask_seeded(some_tokens(11), 1);
     request.id = RequestId{99};
     ASSERT_TRUE(world.submit(request).is_ok());
     world.run_until_idle();

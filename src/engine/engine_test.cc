@@ -70,7 +70,7 @@ class Gatherer {
   std::shared_ptr<const EngineInspection> inspection_;
 };
 
-EngineOptions short_queue() {
+EngineOptions queue_of_100() {
   EngineOptions options;
   options.is_checking_invariants = true;
   options.queue_max = 100;
@@ -97,7 +97,7 @@ INSTANTIATE_TEST_SUITE_P(Depths, EngineAtDepth, testing::Values(1, 2));
 
 TEST_P(EngineAtDepth, ClientsOnManyThreadsGetTheirOwnAnswers) {
   Gatherer gatherer;
-  Engine engine(short_queue(), script(GetParam()), nullptr, std::ref(gatherer));
+  Engine engine(queue_of_100(), script(GetParam()), nullptr, std::ref(gatherer));
   std::vector<std::thread> clients;
   for (std::uint64_t c = 0; c < 4; ++c) {
     clients.emplace_back([&, c] {
@@ -125,7 +125,7 @@ TEST_P(EngineAtDepth, AClientThatLeavesFreesItsBlocks) {
   Gatherer gatherer;
   std::mutex gate;  // holds the engine thread inside the sink, so that the cancel is in time
   std::unique_lock closed(gate);
-  Engine engine(short_queue(), script(GetParam()), nullptr, [&](StepEvents events) {
+  Engine engine(queue_of_100(), script(GetParam()), nullptr, [&](StepEvents events) {
     gatherer(std::move(events));
     if (gatherer.tokens(RequestId{1}).size() < 3) return;
     const std::lock_guard wait(gate);
@@ -144,7 +144,7 @@ TEST_P(EngineAtDepth, AClientThatLeavesFreesItsBlocks) {
 
 TEST(Engine, DrainRefusesNewRequestsAndFinishesTheOld) {
   Gatherer gatherer;
-  Engine engine(short_queue(), script(1), nullptr, std::ref(gatherer));
+  Engine engine(queue_of_100(), script(1), nullptr, std::ref(gatherer));
   ASSERT_TRUE(engine.submit(ask(1, {1, 2, 3}, 50)).is_ok());
   engine.drain();
   EXPECT_EQ(engine.submit(ask(2, {1}, 5)).code(), StatusCode::kUnavailable);
@@ -157,7 +157,7 @@ TEST(Engine, DrainRefusesNewRequestsAndFinishesTheOld) {
 // The engine thread has taken the pause once it has answered a question that was asked behind it.
 TEST_P(EngineAtDepth, APausedEngineKeepsWhatItHasAndGoesOn) {
   Gatherer gatherer;
-  Engine engine(short_queue(), script(GetParam()), nullptr, std::ref(gatherer));
+  Engine engine(queue_of_100(), script(GetParam()), nullptr, std::ref(gatherer));
   engine.pause(true);
   engine.inspect(1);
   gatherer.wait_for_answer(1);
@@ -175,7 +175,7 @@ TEST_P(EngineAtDepth, APausedEngineKeepsWhatItHasAndGoesOn) {
 
 TEST(Engine, ThePrefixCacheIsForgottenBetweenSteps) {
   Gatherer gatherer;
-  Engine engine(short_queue(), script(1), nullptr, std::ref(gatherer));
+  Engine engine(queue_of_100(), script(1), nullptr, std::ref(gatherer));
   const std::vector<TokenId> prompt(100, 7);
   for (std::uint64_t id = 1; id <= 3; ++id) {
     if (id == 3) engine.reset_prefix_cache();
@@ -188,7 +188,7 @@ TEST(Engine, ThePrefixCacheIsForgottenBetweenSteps) {
 
 TEST(Engine, TheQueueIsBounded) {
   Gatherer gatherer;
-  EngineOptions options = short_queue();
+  EngineOptions options = queue_of_100();
   options.queue_max = 3;
   options.scheduler.rows_max = 1;
   std::mutex gate;  // holds the engine thread inside the sink
@@ -210,7 +210,7 @@ TEST(Engine, TheQueueIsBounded) {
 TEST(Engine, TheEndOfTheEngineCancelsWhatIsLeft) {
   Gatherer gatherer;
   {
-    Engine engine(short_queue(), script(2), nullptr, std::ref(gatherer));
+    Engine engine(queue_of_100(), script(2), nullptr, std::ref(gatherer));
     for (std::uint64_t id = 1; id <= 10; ++id) {
       ASSERT_TRUE(engine.submit(ask(id, {1, 2, 3}, 400)).is_ok());
     }
@@ -222,7 +222,7 @@ TEST_P(EngineAtDepth, QuestionsAreAnsweredAsleepAndBetweenSteps) {
   Gatherer gatherer;
   std::mutex gate;  // holds the engine thread inside the sink while a request is under way
   std::unique_lock closed(gate);
-  Engine engine(short_queue(), script(GetParam()), nullptr, [&](StepEvents events) {
+  Engine engine(queue_of_100(), script(GetParam()), nullptr, [&](StepEvents events) {
     const bool is_step = !events.rows.empty();
     gatherer(std::move(events));
     if (!is_step) return;
@@ -237,14 +237,14 @@ TEST_P(EngineAtDepth, QuestionsAreAnsweredAsleepAndBetweenSteps) {
   closed.unlock();
   const KvInspection kv = gatherer.wait_for_answer(10).kv;
   EXPECT_NE(kv.groups[0].block_map.find('r'), std::string::npos);
-  EXPECT_EQ(engine.limits().rows_max, short_queue().scheduler.rows_max);
+  EXPECT_EQ(engine.limits().rows_max, queue_of_100().scheduler.rows_max);
 }
 
 TEST(Engine, TextComesWithATokenizer) {
   Gatherer gatherer;
   ScriptOptions options{.capacity = script_capacity(200)};
   options.capacity.vocab = 128;
-  Engine engine(short_queue(), std::make_unique<ScriptExecutor>(options),
+  Engine engine(queue_of_100(), std::make_unique<ScriptExecutor>(options),
                 byte_level_tokenizer(), std::ref(gatherer));
   ASSERT_TRUE(engine.submit(ask(1, {'a'}, 40)).is_ok());
   Request bad = ask(2, {'a'}, 40);

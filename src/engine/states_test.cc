@@ -33,25 +33,11 @@ ScriptOptions hybrid(std::uint32_t states, std::uint32_t depth = 1, std::uint32_
   return script;
 }
 
-EngineOptions checked() {
-  EngineOptions options;
-  options.is_checking_invariants = true;
-  return options;
-}
-
 std::vector<TokenId> words(std::size_t count, std::uint64_t seed) {
   Dice dice(seed);
   std::vector<TokenId> tokens(count);
   for (TokenId& token : tokens) token = static_cast<TokenId>(dice.below(1000));
   return tokens;
-}
-
-Request ask_seeded(std::vector<TokenId> prompt, int tokens_max) {
-  Request request;
-  request.prompt = std::move(prompt);
-  request.params.tokens_max = tokens_max;
-  request.params.seed = 42;
-  return request;
 }
 
 // Runs it alone; what it says, and how many of its prompt tokens had to be computed.
@@ -75,7 +61,7 @@ class States : public testing::TestWithParam<std::uint32_t> {};
 INSTANTIATE_TEST_SUITE_P(Depths, States, testing::Values(1, 2, 4));
 
 TEST_P(States, AConversationComputesItsNewTokensAndOneBlockATurn) {
-  ScriptWorld world(checked(), hybrid(40, GetParam()));
+  ScriptWorld world(checked_options(), hybrid(40, GetParam()));
   std::vector<TokenId> text;
   for (std::uint64_t turn = 1; turn <= 10; ++turn) {
     const std::vector<TokenId> message = words(40 + 7 * turn, turn);
@@ -95,7 +81,7 @@ TEST_P(States, AConversationComputesItsNewTokensAndOneBlockATurn) {
 
 TEST_P(States, SixteenEqualPromptsAtOnceComputeOne) {
   for (const std::size_t prompt : {100u, 1000u, 3000u}) {
-    ScriptWorld world(checked(), hybrid(60, GetParam()));
+    ScriptWorld world(checked_options(), hybrid(60, GetParam()));
     for (std::uint64_t i = 0; i < 16; ++i) {
       Request request = ask_seeded(words(prompt, 5), 3);
       request.params.seed = i;
@@ -117,7 +103,7 @@ TEST_P(States, APoolTooSmallForSnapshotsOnlyComputesMore) {
   std::vector<std::vector<TokenId>> ample;
   std::uint64_t computed_before = 0;
   for (const std::uint32_t states : {60u, 6u, 3u, 2u, 1u}) {
-    ScriptWorld world(checked(), hybrid(states, GetParam()));
+    ScriptWorld world(checked_options(), hybrid(states, GetParam()));
     std::vector<std::vector<TokenId>> answers;
     std::vector<std::vector<TokenId>> texts(4);
     for (std::uint64_t turn = 0; turn < 6; ++turn) {
@@ -147,7 +133,7 @@ TEST_P(States, APoolTooSmallForSnapshotsOnlyComputesMore) {
 }
 
 TEST_P(States, AWindowHoldsEighteenBlocks) {
-  ScriptWorld world(checked(), hybrid(4, GetParam()));
+  ScriptWorld world(checked_options(), hybrid(4, GetParam()));
   Request request = ask_seeded(words(8100, 3), 200);
   request.id = RequestId{1};
   ASSERT_TRUE(world.submit(request).is_ok());
@@ -174,7 +160,7 @@ TEST_P(States, AWindowHoldsEighteenBlocks) {
 }
 
 TEST_P(States, BranchesCopyTheStateBeforeTheLastPromptToken) {
-  ScriptWorld world(checked(), hybrid(20, GetParam()));
+  ScriptWorld world(checked_options(), hybrid(20, GetParam()));
   Request request = ask_seeded(words(75, 8), 12);
   request.n = 4;
   ASSERT_TRUE(world.submit(request).is_ok());
@@ -186,7 +172,7 @@ TEST_P(States, BranchesCopyTheStateBeforeTheLastPromptToken) {
 }
 
 TEST_P(States, SnapshotsLieWhereAnotherRequestMayGoOn) {
-  ScriptWorld world(checked(), hybrid(40, GetParam()));
+  ScriptWorld world(checked_options(), hybrid(40, GetParam()));
   const std::vector<TokenId> common = words(3000, 1);
   Request first = ask_seeded(common, 2);
   first.message_ends = {70, 75, 1500};
@@ -207,7 +193,7 @@ TEST_P(States, SnapshotsLieWhereAnotherRequestMayGoOn) {
 
 // 96 positions are computed, three whole blocks: the state goes to the tree without a copy.
 TEST(States, WhoEndsWhereABlockEndsGivesItsState) {
-  ScriptWorld world(checked(), hybrid(3));
+  ScriptWorld world(checked_options(), hybrid(3));
   const QueueTurn turn = take_turn(world, ask_seeded(words(70, 1), 27), 1);
   EXPECT_EQ(world.script().copies(), 1u);  // at position 64; the one at 96 was the current one
   const BlockPool& pool = world.core().scheduler().ledger().pool(kState);
@@ -219,7 +205,7 @@ TEST(States, WhoEndsWhereABlockEndsGivesItsState) {
 
 // Text that grows keeps one snapshot behind the prompt, and one every 1,024 positions.
 TEST(States, OlderSnapshotsAreThinnedOut) {
-  ScriptWorld world(checked(), hybrid(500));
+  ScriptWorld world(checked_options(), hybrid(500));
   take_turn(world, ask_seeded(words(70, 1), 2000), 1);
   const KvLedger& ledger = world.core().scheduler().ledger();
   EXPECT_EQ(ledger.pool(kState).cached_count(), 3u);  // at 64, 1024 and 2048
@@ -230,7 +216,7 @@ TEST(States, DraftsLeaveTheStateOfTheLastAcceptedToken) {
   for (const std::uint32_t states : {1u, 2u, 3u, 4u, 30u}) {
     ScriptOptions script = hybrid(states, 2);
     script.drafts_max = 5;
-    ScriptWorld world(checked(), script);
+    ScriptWorld world(checked_options(), script);
     for (std::uint64_t i = 0; i < 3; ++i) {
       ASSERT_TRUE(world.submit(ask_seeded(words(20 + 30 * i, i), 150)).is_ok());
     }

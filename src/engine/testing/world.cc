@@ -36,6 +36,20 @@ std::size_t answer_max(const Request& request, std::uint32_t context_max) {
 
 }  // namespace
 
+EngineOptions checked_options() {
+  EngineOptions options;
+  options.is_checking_invariants = true;
+  return options;
+}
+
+Request ask_seeded(std::vector<TokenId> prompt, int tokens_max) {
+  Request request;
+  request.prompt = std::move(prompt);
+  request.params.tokens_max = tokens_max;
+  request.params.seed = 42;
+  return request;
+}
+
 ScriptWorld::ScriptWorld(const EngineOptions& options, const ScriptOptions& script,
                          const Wrap& wrap, std::shared_ptr<const Tokenizer> tokenizer)
     : options_(options),

@@ -25,6 +25,9 @@ struct ShownBranch {
   TokenEvent last;
 };
 
+EngineOptions checked_options();  // invariants are checked after every step
+Request ask_seeded(std::vector<TokenId> prompt, int tokens_max);  // with a seed
+
 class ScriptWorld {
  public:
   // `wrap` may put something between the core and the script, to plant a bug.

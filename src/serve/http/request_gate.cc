@@ -10,7 +10,7 @@ namespace {
 constexpr std::size_t kMethodMax = 32;  // bytes
 
 bool is_token_char(char c) {
-  if ((c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z')) return true;
+  if (is_letter_or_digit(c)) return true;
   return std::string_view("!#$%&'*+-.^_`|~").find(c) != std::string_view::npos;
 }
 

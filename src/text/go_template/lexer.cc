@@ -6,6 +6,7 @@
 
 #include "base/text/ascii.h"
 #include "base/text/utf8.h"
+#include "text/go_template/line_error.h"
 
 namespace quire::go {
 namespace {
@@ -151,7 +152,7 @@ class Lexer {
       return ok_status();
     }
     const bool is_signed = (c == '-' || c == '+') && ((next >= '0' && next <= '9') || next == '.');
-    if ((c >= '0' && c <= '9') || c == '.' || is_signed) return number();
+    if (is_digit(c) || c == '.' || is_signed) return number();
     if (is_name_byte(c)) return name();
     return mark(c, next);
   }

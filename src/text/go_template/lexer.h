@@ -3,12 +3,9 @@
 // Pure; any thread. Used by parser.
 #pragma once
 
-#include <fmt/format.h>
-
 #include <cstdint>
 #include <string>
 #include <string_view>
-#include <utility>
 #include <vector>
 
 #include "base/json.h"
@@ -34,13 +31,6 @@ struct Token {
   std::string text;
   Json value;  // of a constant
 };
-
-// A mistake in that line.
-template <typename... Args>
-Status wrong_at(int line, fmt::format_string<Args...> format, Args&&... args) {
-  return error(StatusCode::kInvalidArgument, "template line {}: {}", line,
-               fmt::format(format, std::forward<Args>(args)...));
-}
 
 inline constexpr std::size_t kSourceMax = std::size_t{1} << 20;  // bytes
 inline constexpr std::size_t kTokensMax = std::size_t{1} << 18;

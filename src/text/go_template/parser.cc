@@ -6,6 +6,7 @@
 
 #include "text/go_template/functions.h"
 #include "text/go_template/lexer.h"
+#include "text/go_template/line_error.h"
 
 namespace quire::go {
 namespace {

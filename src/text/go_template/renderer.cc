@@ -5,7 +5,7 @@
 #include <vector>
 
 #include "base/text/ascii.h"
-#include "text/go_template/lexer.h"
+#include "text/go_template/line_error.h"
 
 namespace quire::go {
 namespace {

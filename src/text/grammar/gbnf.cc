@@ -37,8 +37,7 @@ struct Rule {
 };
 
 bool is_word(char c) {
-  const char low = lower_ascii(c);
-  return (low >= 'a' && low <= 'z') || (c >= '0' && c <= '9') || c == '-' || c == '_';
+  return is_letter_or_digit(c) || c == '-' || c == '_';
 }
 
 void append_character(std::uint32_t code, std::string& out) {

@@ -11,6 +11,7 @@
 #include "base/json.h"
 #include "engine/testing/script_executor.h"
 #include "serve/dialects/kserve/inference/tensor.h"
+#include "serve/testing/test_json.h"
 #include "serve/testing/test_server.h"
 
 namespace quire {
@@ -20,9 +21,7 @@ using ::testing::HasSubstr;
 
 Json ok_json(const TestResponse& answer) {
   EXPECT_EQ(answer.status, 200) << answer.body;
-  Result<Json> body = parse_json(answer.body);
-  EXPECT_TRUE(body.is_ok()) << answer.body;
-  return body.is_ok() ? *body : Json();
+  return json_of(answer);
 }
 
 std::string text_input(std::string_view text) {

@@ -2,7 +2,6 @@
 
 #include <fmt/format.h>
 
-#include <limits>
 
 #include "serve/dialects/kserve/inference/generation_inputs.h"
 #include "serve/dialects/kserve/inference/text_answer.h"

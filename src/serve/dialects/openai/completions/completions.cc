@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <limits>
 
 #include "serve/dialects/openai/completions/completion_answer.h"
 #include "serve/dialects/openai/completions/completion_prompts.h"
